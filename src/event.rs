@@ -1,0 +1,172 @@
+//! Event Grid events and CloudEvents to one `ResourceWritten`.
+//!
+//! An event only says *look at this resource now*. The resource's ID is the one thing that is
+//! believed, and only because it is parsed and then looked up; every other member is optional and
+//! untrusted. The caller's claims are personal data: of them, only the object ID leaves this file,
+//! in a type that does not print.
+//!
+//! Sources: "Azure subscription as an Event Grid source", "Azure Resource Notifications - Resources
+//! events", CloudEvents 1.0.
+
+use std::fmt;
+
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::resource_id::{ParseResourceIdError, ResourceId};
+
+/// A write that ARM finished.
+const RESOURCE_WRITE_SUCCESS: &str = "Microsoft.Resources.ResourceWriteSuccess";
+/// The same from Azure Resource Notifications, which also tells of writes that no user asked for.
+const RESOURCE_CREATED_OR_UPDATED: &str = "Microsoft.ResourceNotifications.Resources.CreatedOrUpdated";
+
+/// The claim with the object ID of whoever made the request.
+const OBJECT_ID_CLAIM: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
+
+/// A disk or snapshot was written: a reason to look at it.
+#[derive(Debug)]
+pub struct ResourceWritten {
+    /// What to look at.
+    pub resource: ResourceId,
+    /// The event's own ID, by which a duplicate is known.
+    pub event_id: Option<String>,
+    /// When the write happened, by Azure's clock.
+    pub time: Option<OffsetDateTime>,
+    /// Who wrote.
+    pub caller: Option<ObjectId>,
+    /// The attributes of the event that are worth a place in the trace.
+    pub attributes: Attributes,
+}
+
+/// The attributes of an event that a trace carries (CloudEvents semantic conventions).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    /// `source` of a CloudEvent, `topic` of an Event Grid event.
+    pub source: Option<String>,
+    /// `type` or `eventType`
+    pub event_type: Option<String>,
+    /// `specversion`, for a CloudEvent only.
+    pub spec_version: Option<String>,
+    /// CloudEvents' distributed-tracing extension.
+    pub traceparent: Option<String>,
+    /// CloudEvents' distributed-tracing extension.
+    pub tracestate: Option<String>,
+}
+
+/// A Microsoft Entra object ID. Personal data: it can be compared, never printed.
+#[derive(Clone)]
+pub struct ObjectId(String);
+
+impl ObjectId {
+    /// Takes an object ID in any case.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl PartialEq for ObjectId {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for ObjectId {}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ObjectId")
+    }
+}
+
+/// Why an event is none of our business. Redelivery could not change that.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ignored {
+    /// Neither Event Grid's schema nor CloudEvents 1.0.
+    #[error("not an event: no eventType and no type")]
+    NotAnEvent,
+    /// A CloudEvent of a version that nobody has defined yet.
+    #[error("a CloudEvent of an unknown specversion")]
+    SpecVersion,
+    /// Not a finished write: a deletion, a failure, an action, or somebody else's event.
+    #[error("not a successful write")]
+    EventType,
+    /// No resource ID where one belongs.
+    #[error("no resource ID in the event")]
+    NoResourceId,
+    /// A write of something else, or an ID that Azure could not have sent.
+    #[error("{0}")]
+    ResourceId(#[from] ParseResourceIdError),
+}
+
+impl Ignored {
+    /// A word from a closed set, for the trace.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NotAnEvent => "not_an_event",
+            Self::SpecVersion => "spec_version",
+            Self::EventType => "event_type",
+            Self::NoResourceId => "no_resource_id",
+            Self::ResourceId(ParseResourceIdError::NotADiskOrSnapshot) => "not_a_disk_or_snapshot",
+            Self::ResourceId(_) => "invalid_resource_id",
+        }
+    }
+}
+
+/// Reads one event of either schema.
+///
+/// # Errors
+/// The event is none of our business, which is no failure: whoever calls answers it with success.
+pub fn parse(event: &Value) -> Result<ResourceWritten, Ignored> {
+    let attributes = attributes(event)?;
+    let event_type = attributes.event_type.as_deref().unwrap_or_default();
+    let data = &event["data"];
+    let resource = if event_type.eq_ignore_ascii_case(RESOURCE_WRITE_SUCCESS) {
+        text(&event["subject"]).or_else(|| text(&data["resourceUri"]))
+    } else if event_type.eq_ignore_ascii_case(RESOURCE_CREATED_OR_UPDATED) {
+        text(&data["resourceInfo"]["id"]).or_else(|| text(&event["subject"]))
+    } else {
+        return Err(Ignored::EventType);
+    };
+    Ok(ResourceWritten {
+        resource: resource.ok_or(Ignored::NoResourceId)?.parse()?,
+        event_id: text(&event["id"]).map(str::to_owned),
+        time: time(event),
+        caller: caller(&data["claims"]),
+        attributes,
+    })
+}
+
+fn attributes(event: &Value) -> Result<Attributes, Ignored> {
+    let own = |name: &str| text(&event[name]).map(str::to_owned);
+    if event.get("specversion").is_some() {
+        if own("specversion").as_deref() != Some("1.0") {
+            return Err(Ignored::SpecVersion);
+        }
+        return Ok(Attributes {
+            source: own("source"),
+            event_type: Some(own("type").ok_or(Ignored::NotAnEvent)?),
+            spec_version: own("specversion"),
+            traceparent: own("traceparent"),
+            tracestate: own("tracestate"),
+        });
+    }
+    let event_type = Some(own("eventType").ok_or(Ignored::NotAnEvent)?);
+    Ok(Attributes { source: own("topic"), event_type, ..Attributes::default() })
+}
+
+fn time(event: &Value) -> Option<OffsetDateTime> {
+    let written = text(&event["eventTime"]).or_else(|| text(&event["time"]))?;
+    OffsetDateTime::parse(written, &Rfc3339).ok()
+}
+
+fn caller(claims: &Value) -> Option<ObjectId> {
+    text(&claims[OBJECT_ID_CLAIM]).or_else(|| text(&claims["oid"])).map(ObjectId::new)
+}
+
+fn text(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+#[path = "event/tests.rs"]
+mod tests;

@@ -1,0 +1,122 @@
+//! Both schemas, and everything that is to be ignored.
+
+use serde_json::{Value, json};
+use time::macros::datetime;
+
+use super::{Ignored, ObjectId, ResourceWritten, parse};
+
+const DISK: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-app/providers/Microsoft.Compute/disks/disk-a";
+
+fn event_grid() -> Value {
+    json!({
+        "subject": DISK,
+        "eventType": "Microsoft.Resources.ResourceWriteSuccess",
+        "eventTime": "2026-11-24T01:02:03.4567891Z",
+        "id": "e1",
+        "topic": "/subscriptions/11111111-2222-4333-8444-555555555555",
+        "data": { "claims": {
+            "name": "Jane Doe",
+            "http://schemas.microsoft.com/identity/claims/objectidentifier": "0D0D0D0D-1111-4222-8333-444444444444",
+        } },
+        "dataVersion": "2",
+        "metadataVersion": "1",
+    })
+}
+
+fn cloud_event() -> Value {
+    let mut event = event_grid();
+    for (old, new) in [("eventType", "type"), ("eventTime", "time"), ("topic", "source")] {
+        event[new] = event[old].take();
+        event.as_object_mut().unwrap().remove(old);
+    }
+    event["specversion"] = json!("1.0");
+    event["traceparent"] = json!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    event
+}
+
+fn written(event: &Value) -> ResourceWritten {
+    parse(event).unwrap()
+}
+
+fn ignored(event: &Value) -> Ignored {
+    parse(event).unwrap_err()
+}
+
+#[test]
+fn both_schemas_say_the_same() {
+    for event in [event_grid(), cloud_event()] {
+        let written = written(&event);
+        assert_eq!(written.resource.to_string(), DISK);
+        assert_eq!(written.event_id.as_deref(), Some("e1"));
+        assert_eq!(written.time, Some(datetime!(2026-11-24 01:02:03.456_789_1 UTC)));
+        assert_eq!(written.caller, Some(ObjectId::new("0d0d0d0d-1111-4222-8333-444444444444")));
+        assert_eq!(
+            written.attributes.source.as_deref(),
+            Some("/subscriptions/11111111-2222-4333-8444-555555555555")
+        );
+    }
+    assert!(written(&cloud_event()).attributes.traceparent.is_some());
+}
+
+#[test]
+fn the_resource_id_alone_is_enough() {
+    for event in [
+        json!({"eventType": "Microsoft.Resources.ResourceWriteSuccess", "subject": DISK}),
+        json!({"eventType": "MICROSOFT.RESOURCES.RESOURCEWRITESUCCESS", "subject": DISK.to_uppercase()}),
+        json!({"eventType": "Microsoft.Resources.ResourceWriteSuccess", "data": {"resourceUri": DISK}}),
+        json!({"specversion": "1.0", "type": "Microsoft.Resources.ResourceWriteSuccess", "subject": DISK}),
+        json!({"specversion": "1.0", "type": "Microsoft.ResourceNotifications.Resources.CreatedOrUpdated", "data": {"resourceInfo": {"id": DISK}}}),
+        // Every other member is optional and untrusted, so a wrong type is as good as none.
+        json!({"eventType": "Microsoft.Resources.ResourceWriteSuccess", "subject": DISK, "id": 7, "eventTime": [], "topic": {}, "data": []}),
+        json!({"eventType": "Microsoft.Resources.ResourceWriteSuccess", "subject": DISK, "eventTime": "yesterday", "data": {"claims": []}}),
+    ] {
+        assert_eq!(written(&event).resource, DISK.parse().unwrap(), "{event}");
+    }
+}
+
+#[test]
+fn whatever_is_not_a_write_of_a_disk_or_snapshot_is_ignored() {
+    let change = |member: &str, value: Value| {
+        let mut event = event_grid();
+        event[member] = value;
+        event
+    };
+    for (event, reason) in [
+        (json!(null), "not_an_event"),
+        (json!(7), "not_an_event"),
+        (json!("text"), "not_an_event"),
+        (json!([]), "not_an_event"),
+        (json!({}), "not_an_event"),
+        (json!({"specversion": "1.0"}), "not_an_event"),
+        (
+            json!({"specversion": "0.3", "type": "Microsoft.Resources.ResourceWriteSuccess", "subject": DISK}),
+            "spec_version",
+        ),
+        (
+            json!({"specversion": 1, "type": "Microsoft.Resources.ResourceWriteSuccess", "subject": DISK}),
+            "spec_version",
+        ),
+        (change("eventType", json!("Microsoft.Resources.ResourceDeleteSuccess")), "event_type"),
+        (change("eventType", json!("Microsoft.Resources.ResourceWriteFailure")), "event_type"),
+        (change("eventType", json!("Microsoft.Resources.ResourceActionSuccess")), "event_type"),
+        (change("eventType", json!("Microsoft.EventGrid.SubscriptionValidationEvent")), "event_type"),
+        (change("subject", json!(null)), "no_resource_id"),
+        (change("subject", json!("")), "no_resource_id"),
+        (
+            change("subject", json!(format!("{DISK}/providers/Microsoft.Resources/tags/default"))),
+            "not_a_disk_or_snapshot",
+        ),
+        (change("subject", json!(DISK.replace("disks", "virtualMachines"))), "not_a_disk_or_snapshot"),
+        (change("subject", json!(format!("{DISK}/../../secrets"))), "not_a_disk_or_snapshot"),
+        (change("subject", json!(format!("{DISK}%2f.."))), "invalid_resource_id"),
+    ] {
+        assert_eq!(ignored(&event).reason(), reason, "{event}");
+    }
+}
+
+#[test]
+fn a_callers_object_id_is_never_printed() {
+    let printed = format!("{:?}", parse(&event_grid()));
+    assert!(!printed.to_lowercase().contains("0d0d0d0d"), "{printed}");
+    assert!(!printed.contains("Jane"), "{printed}");
+}

@@ -1,0 +1,46 @@
+//! The rules: which resources are in scope, which are exempt and for how long, and what the seal is.
+//!
+//! Architecture invariant: nothing in this room awaits, reads a clock or an environment, or logs.
+
+pub mod decide;
+mod exemption;
+mod tag_rule;
+
+pub use exemption::{Exemption, Exemptions, Patterns, TagExemption};
+pub use tag_rule::{TagRule, TagRuleError};
+
+use crate::resource_id::ResourceId;
+
+/// Whether to act or only to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Seal what is not sealed.
+    Enforce,
+    /// Say what would be sealed; never write.
+    Audit,
+}
+
+/// Everything that decides about a resource, besides the resource itself.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Whether to act or only to tell.
+    pub mode: Mode,
+    /// The tags of the seal. Empty: the seal is the auth mode alone.
+    pub tags: Vec<TagRule>,
+    /// The subscriptions in scope, as GUIDs. Empty: all that the identity sees.
+    pub subscriptions: Vec<String>,
+    /// What is left as it is.
+    pub exemptions: Exemptions,
+}
+
+impl Policy {
+    /// The exemption that the ID alone decides, so that no look at the resource is needed.
+    pub fn exempt_by_id(&self, id: &ResourceId) -> Option<Exemption> {
+        let in_scope = self.subscriptions.is_empty()
+            || self.subscriptions.iter().any(|known| known.eq_ignore_ascii_case(id.subscription_id()));
+        if !in_scope {
+            return Some(Exemption::OutOfScope);
+        }
+        self.exemptions.by_id(id)
+    }
+}

@@ -1,0 +1,151 @@
+//! The decision: what is to be done about a resource, from what ARM says of it.
+
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{Exemption, Policy, TagExemption, tag_rule::TEMPLATE_KEYS};
+use crate::resource::{
+    DataAccessAuthMode, Resource,
+    tags::{TAGS_MAX, Tags},
+};
+
+/// When and why a resource is looked at: what the templates of the seal's tags are filled with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occasion {
+    /// Now, which expiries are held against.
+    pub now: OffsetDateTime,
+    /// When the write happened that the event tells of, if an event it was.
+    pub event_time: Option<OffsetDateTime>,
+    /// The trace in which this happens, if there is one.
+    pub trace_id: Option<String>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing: the auth mode and the tags of the seal are there.
+    Compliant,
+    /// Nothing, for a recorded reason.
+    Exempt(Exemption),
+    /// Write what is missing.
+    Seal(Change),
+    /// Nothing yet: ARM would refuse the change, or it would hurt someone.
+    NotYet(NotYet),
+}
+
+/// Exactly what is to be sent: never a member or tag that is right already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The auth mode to set, if it is not set.
+    pub data_access_auth_mode: Option<DataAccessAuthMode>,
+    /// The tags to merge; empty if all are there.
+    pub tags: Tags,
+}
+
+/// A state of the resource in which it is not to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotYet {
+    /// ARM is still at work on an earlier write, and answers a new one with a conflict.
+    Provisioning,
+    /// Somebody is uploading data by a URL that the seal would make worthless half-way.
+    ActiveUpload,
+}
+
+impl NotYet {
+    /// A word from a closed set, for the trace.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Provisioning => "provisioning",
+            Self::ActiveUpload => "active_upload",
+        }
+    }
+}
+
+/// What a person should know about a resource whatever is decided.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Notice {
+    /// The exemption tag's date is over.
+    #[error("its exemption expired on {0} and no longer counts")]
+    ExemptionExpired(time::Date),
+    /// The exemption tag does not say until when and why.
+    #[error("its exemption tag is not of the form \"until=2027-01-31; reason\" and does not count")]
+    ExemptionUnreadable,
+    /// The resource has no room for the seal's tags.
+    #[error(
+        "it has so many tags that the seal's do not fit (at most {TAGS_MAX}); the auth mode is set all the same"
+    )]
+    NoRoomForTags,
+}
+
+/// Decides about one resource. Pure: the same arguments give the same answer.
+pub fn decide(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Decision {
+    if let Some(exemption) = policy.exempt_by_id(&resource.id) {
+        return Decision::Exempt(exemption);
+    }
+    if let Some(TagExemption::Until { date, reason }) = policy.exemptions.by_tag(&resource.tags, occasion.now)
+    {
+        return Decision::Exempt(Exemption::Tag { until: date, reason });
+    }
+    let Some(change) = missing(policy, resource, occasion) else {
+        return Decision::Compliant;
+    };
+    if resource.is_provisioning() {
+        return Decision::NotYet(NotYet::Provisioning);
+    }
+    if resource.is_uploading() {
+        return Decision::NotYet(NotYet::ActiveUpload);
+    }
+    Decision::Seal(change)
+}
+
+/// What a person should know about this resource.
+pub fn notices(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Vec<Notice> {
+    let exemption = match policy.exemptions.by_tag(&resource.tags, now) {
+        Some(TagExemption::Expired(date)) => Some(Notice::ExemptionExpired(date)),
+        Some(TagExemption::Unreadable) => Some(Notice::ExemptionUnreadable),
+        Some(TagExemption::Until { .. }) | None => None,
+    };
+    let names: Tags = policy.tags.iter().map(|rule| (rule.name(), "")).collect();
+    let no_room = (resource.tags.merged(&names).len() > TAGS_MAX).then_some(Notice::NoRoomForTags);
+    exemption.into_iter().chain(no_room).collect()
+}
+
+fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<Change> {
+    let wanted = DataAccessAuthMode::AzureActiveDirectory;
+    let data_access_auth_mode = (resource.data_access_auth_mode != wanted).then_some(wanted);
+    let is_new_seal = data_access_auth_mode.is_some();
+
+    let filling = filling(occasion);
+    let mut tags: Tags = policy
+        .tags
+        .iter()
+        .filter(|rule| {
+            let is_right = resource.tags.get(rule.name()).is_some_and(|value| rule.accepts(value, &filling));
+            // A new seal has a new time and trace; an old one keeps what was written with it.
+            !is_right || (is_new_seal && rule.is_of_the_seal())
+        })
+        .map(|rule| (rule.name(), rule.value(&filling)))
+        .filter(|(name, value)| resource.tags.get(name) != Some(value))
+        .collect();
+    if resource.tags.merged(&tags).len() > TAGS_MAX {
+        tags = Tags::default();
+    }
+    (is_new_seal || !tags.is_empty()).then_some(Change { data_access_auth_mode, tags })
+}
+
+fn filling(occasion: &Occasion) -> [(&'static str, String); TEMPLATE_KEYS.len()] {
+    let seconds = |time: OffsetDateTime| {
+        let time = time.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).unwrap_or(time);
+        time.format(&Rfc3339).unwrap_or_default()
+    };
+    let [sealed_at, event_time, trace_id] = TEMPLATE_KEYS;
+    [
+        (sealed_at, seconds(occasion.now)),
+        (event_time, seconds(occasion.event_time.unwrap_or(occasion.now))),
+        // No trace, no value: a rule accepts any text but the empty one, so it is written later.
+        (trace_id, occasion.trace_id.clone().unwrap_or_else(|| "none".to_owned())),
+    ]
+}
+
+#[cfg(test)]
+#[path = "decide/tests.rs"]
+mod tests;

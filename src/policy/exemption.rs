@@ -1,0 +1,196 @@
+//! Exemptions: by subscription, resource group and name with globs, and by a tag that expires.
+
+use std::{fmt, str::FromStr};
+
+use glob::{MatchOptions, Pattern};
+use time::{
+    Date, Duration, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description,
+};
+
+use crate::{resource::tags::Tags, resource_id::ResourceId};
+
+const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
+
+/// Glob patterns, compared without regard to case, as Azure compares names.
+#[derive(Clone, Debug, Default)]
+pub struct Patterns(Vec<Pattern>);
+
+impl Patterns {
+    /// The first pattern that matches.
+    fn matching(&self, text: &str) -> Option<&str> {
+        let options = MatchOptions { case_sensitive: false, ..MatchOptions::new() };
+        self.0.iter().find(|pattern| pattern.matches_with(text, options)).map(Pattern::as_str)
+    }
+}
+
+impl FromStr for Patterns {
+    type Err = String;
+
+    /// Comma-separated globs: `*`, `?`, `[a-z]`.
+    fn from_str(list: &str) -> Result<Self, Self::Err> {
+        list.split(',')
+            .map(str::trim)
+            .filter(|glob| !glob.is_empty())
+            .map(|glob| Pattern::new(glob).map_err(|error| format!("{glob:?} is not a glob: {}", error.msg)))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+/// What is left as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Exemptions {
+    /// Subscription IDs.
+    pub subscriptions: Patterns,
+    /// Names of resource groups.
+    pub resource_groups: Patterns,
+    /// Names of disks and snapshots.
+    pub names: Patterns,
+    /// The name of the tag that exempts a resource. Off unless set, because whoever may write tags
+    /// could exempt themselves.
+    pub tag: Option<String>,
+}
+
+impl Exemptions {
+    pub(super) fn by_id(&self, id: &ResourceId) -> Option<Exemption> {
+        let found = |patterns: &Patterns, text: &str| patterns.matching(text).map(str::to_owned);
+        found(&self.subscriptions, id.subscription_id())
+            .map(Exemption::Subscription)
+            .or_else(|| found(&self.resource_groups, id.resource_group()).map(Exemption::ResourceGroup))
+            .or_else(|| found(&self.names, id.name()).map(Exemption::Name))
+    }
+
+    /// What the exemption tag of these tags says, if the tag is switched on and there.
+    pub fn by_tag(&self, tags: &Tags, now: OffsetDateTime) -> Option<TagExemption> {
+        let value = tags.get(self.tag.as_deref()?)?;
+        Some(TagExemption::read(value, now))
+    }
+}
+
+/// What an exemption tag says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagExemption {
+    /// Exempt through the end of this day, UTC.
+    Until {
+        /// The last day of the exemption.
+        date: Date,
+        /// Why, in the words of whoever wrote the tag.
+        reason: String,
+    },
+    /// Was exempt, and is no longer.
+    Expired(Date),
+    /// Not of the form `until=2027-01-31; reason`, so no exemption: one that cannot end is none.
+    Unreadable,
+}
+
+impl TagExemption {
+    fn read(value: &str, now: OffsetDateTime) -> Self {
+        let (until, reason) = value.split_once(';').unwrap_or((value, ""));
+        let date = until.trim().strip_prefix("until=").map(|date| Date::parse(date.trim(), &DATE));
+        let reason = reason.trim();
+        match date {
+            Some(Ok(date)) if !reason.is_empty() => {
+                let end = date.midnight().assume_utc().saturating_add(Duration::DAY);
+                if now < end { Self::Until { date, reason: reason.to_owned() } } else { Self::Expired(date) }
+            }
+            _ => Self::Unreadable,
+        }
+    }
+}
+
+/// Why a resource is left as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exemption {
+    /// Its subscription is not in scope.
+    OutOfScope,
+    /// Its subscription matches this glob.
+    Subscription(String),
+    /// Its resource group matches this glob.
+    ResourceGroup(String),
+    /// Its name matches this glob.
+    Name(String),
+    /// Its tag says so.
+    Tag {
+        /// The last day of the exemption, UTC.
+        until: Date,
+        /// Why, in the words of whoever wrote the tag.
+        reason: String,
+    },
+}
+
+impl Exemption {
+    /// A word from a closed set, for the trace.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::OutOfScope => "out_of_scope",
+            Self::Subscription(_) => "subscription",
+            Self::ResourceGroup(_) => "resource_group",
+            Self::Name(_) => "name",
+            Self::Tag { .. } => "tag",
+        }
+    }
+}
+
+impl fmt::Display for Exemption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfScope => f.write_str("its subscription is not in scope"),
+            Self::Subscription(glob) => write!(f, "its subscription matches {glob:?}"),
+            Self::ResourceGroup(glob) => write!(f, "its resource group matches {glob:?}"),
+            Self::Name(glob) => write!(f, "its name matches {glob:?}"),
+            Self::Tag { until, reason } => write!(f, "its tag says until {until}: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::{date, datetime};
+
+    use super::*;
+
+    #[test]
+    fn an_exemption_tag_needs_a_reason_and_an_end() {
+        let now = datetime!(2027-01-31 23:59:59 UTC);
+        let until = |reason: &str| TagExemption::Until { date: date!(2027 - 01 - 31), reason: reason.into() };
+        for (value, expected) in [
+            ("until=2027-01-31; INC-1234 restore test", until("INC-1234 restore test")),
+            (" until=2027-01-31 ;x", until("x")),
+            ("until=2027-01-31; a; b", until("a; b")),
+            ("until=2027-01-30; INC-1234", TagExemption::Expired(date!(2027 - 01 - 30))),
+            ("until=2027-01-31", TagExemption::Unreadable),
+            ("until=2027-01-31; ", TagExemption::Unreadable),
+            ("until=2027-02-30; no such day", TagExemption::Unreadable),
+            ("until=31.01.2027; wrong form", TagExemption::Unreadable),
+            ("because I say so", TagExemption::Unreadable),
+            ("true", TagExemption::Unreadable),
+            ("", TagExemption::Unreadable),
+            (
+                "until=9999-12-31; the last day that there is",
+                TagExemption::Until {
+                    date: date!(9999 - 12 - 31),
+                    reason: "the last day that there is".into(),
+                },
+            ),
+        ] {
+            assert_eq!(TagExemption::read(value, now), expected, "{value:?}");
+        }
+        let midnight = datetime!(2027-02-01 0:00 UTC);
+        assert_eq!(
+            TagExemption::read("until=2027-01-31; x", midnight),
+            TagExemption::Expired(date!(2027 - 01 - 31))
+        );
+    }
+
+    #[test]
+    fn globs_ignore_case_and_bad_ones_are_named() {
+        let patterns: Patterns = "tmp-*, asr?-[0-9]".parse().unwrap();
+        for (name, matched) in
+            [("TMP-disk", true), ("asrX-7", true), ("asr-7", false), ("xtmp-disk", false), ("", false)]
+        {
+            assert_eq!(patterns.matching(name).is_some(), matched, "{name}");
+        }
+        let error = "fine,[z".parse::<Patterns>().unwrap_err();
+        assert!(error.contains("[z"), "{error}");
+    }
+}

@@ -1,0 +1,171 @@
+//! Disks and snapshots as Azure Resource Manager says them: only what the policy reads.
+//!
+//! Unknown members are ignored, and unknown values of Azure's enumerations are kept, because both
+//! grow with every api-version ("extensible enums", Azure REST API guidelines).
+
+pub mod tags;
+
+use serde::{Deserialize, Serialize};
+
+use crate::resource_id::ResourceId;
+use tags::Tags;
+
+/// Additional authentication requirements when exporting or uploading to a disk or snapshot
+/// (`DataAccessAuthMode` of the disk resource provider).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(from = "String", into = "String")]
+pub enum DataAccessAuthMode {
+    /// The URL works only for a caller with a Microsoft Entra identity and the data permissions.
+    AzureActiveDirectory,
+    /// No more than the URL is asked for.
+    None,
+    /// A value that this version does not know.
+    Other(String),
+}
+
+impl From<String> for DataAccessAuthMode {
+    fn from(value: String) -> Self {
+        [Self::AzureActiveDirectory, Self::None]
+            .into_iter()
+            .find(|known| known.as_str().eq_ignore_ascii_case(&value))
+            .unwrap_or(Self::Other(value))
+    }
+}
+
+impl From<DataAccessAuthMode> for String {
+    fn from(mode: DataAccessAuthMode) -> Self {
+        mode.as_str().to_owned()
+    }
+}
+
+impl DataAccessAuthMode {
+    /// The value as ARM spells it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::AzureActiveDirectory => "AzureActiveDirectory",
+            Self::None => "None",
+            Self::Other(value) => value,
+        }
+    }
+}
+
+/// One disk or snapshot, as a GET or a list showed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// The ID under which it was asked for.
+    pub id: ResourceId,
+    /// `properties.dataAccessAuthMode`; ARM leaves the member out unless it was ever set, and an
+    /// absent one means `None`.
+    pub data_access_auth_mode: DataAccessAuthMode,
+    /// `properties.provisioningState`, absent where ARM leaves it out, which means `Succeeded`
+    /// ("Track asynchronous Azure operations").
+    pub provisioning_state: Option<String>,
+    /// `properties.diskState`
+    pub disk_state: Option<String>,
+    /// Everyone's tags.
+    pub tags: Tags,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    properties: Properties,
+    #[serde(default)]
+    tags: Option<Tags>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Properties {
+    data_access_auth_mode: Option<DataAccessAuthMode>,
+    provisioning_state: Option<String>,
+    disk_state: Option<String>,
+}
+
+impl Resource {
+    /// Reads the body of a GET, or one element of a list.
+    ///
+    /// # Errors
+    /// The text is not JSON, or not a resource with `properties`.
+    pub fn from_json(id: &ResourceId, json: &[u8]) -> Result<Self, serde_json::Error> {
+        let Body { properties, tags } = serde_json::from_slice(json)?;
+        Ok(Self {
+            id: id.clone(),
+            data_access_auth_mode: properties.data_access_auth_mode.unwrap_or(DataAccessAuthMode::None),
+            provisioning_state: properties.provisioning_state,
+            disk_state: properties.disk_state,
+            tags: tags.unwrap_or_default(),
+        })
+    }
+
+    /// Whether ARM is still working on an earlier write, and would refuse ours with a conflict.
+    pub fn is_provisioning(&self) -> bool {
+        // The terminal states of "Track asynchronous Azure operations"; everything else is running.
+        self.provisioning_state.as_deref().is_some_and(|state| {
+            !["Succeeded", "Failed", "Canceled"].iter().any(|done| done.eq_ignore_ascii_case(state))
+        })
+    }
+
+    /// Whether somebody is writing data to the disk through an upload URL just now.
+    pub fn is_uploading(&self) -> bool {
+        self.disk_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("ActiveUpload"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Resource, serde_json::Error> {
+        let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
+        Resource::from_json(&id.parse().unwrap(), json.as_bytes())
+    }
+
+    #[test]
+    fn an_absent_mode_is_none_and_an_unknown_one_is_kept() {
+        for (properties, mode) in [
+            ("{}", DataAccessAuthMode::None),
+            (r#"{"dataAccessAuthMode":null}"#, DataAccessAuthMode::None),
+            (r#"{"dataAccessAuthMode":"None"}"#, DataAccessAuthMode::None),
+            (r#"{"dataAccessAuthMode":"AzureActiveDirectory"}"#, DataAccessAuthMode::AzureActiveDirectory),
+            (r#"{"dataAccessAuthMode":"azureactivedirectory"}"#, DataAccessAuthMode::AzureActiveDirectory),
+            (r#"{"dataAccessAuthMode":"Passkey"}"#, DataAccessAuthMode::Other("Passkey".into())),
+        ] {
+            let resource = read(&format!(r#"{{"properties":{properties}}}"#)).unwrap();
+            assert_eq!(resource.data_access_auth_mode, mode, "{properties}");
+        }
+    }
+
+    #[test]
+    fn unknown_members_and_null_tags_are_tolerated() {
+        let resource = read(
+            "{\r\n  \"tags\": null,\r\n  \"sku\": {\"name\":\"Premium_LRS\"},\r\n  \"properties\": {\"new\":[1],\"provisioningState\":\"Updating\"}\r\n}",
+        )
+        .unwrap();
+        assert!(resource.tags.is_empty());
+        assert!(resource.is_provisioning());
+    }
+
+    #[test]
+    fn what_is_no_resource_is_an_error() {
+        for json in ["", "[]", "{}", "null", r#"{"properties":[]}"#, r#"{"error":{"code":"X"}}"#] {
+            assert!(read(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn only_terminal_states_end_provisioning() {
+        for (state, provisioning) in [
+            ("Succeeded", false),
+            ("succeeded", false),
+            ("Failed", false),
+            ("Canceled", false),
+            ("Updating", true),
+            ("Creating", true),
+            ("Deleting", true),
+            ("SomethingNew", true),
+        ] {
+            let json = format!(r#"{{"properties":{{"provisioningState":"{state}"}}}}"#);
+            assert_eq!(read(&json).unwrap().is_provisioning(), provisioning, "{state}");
+        }
+    }
+}

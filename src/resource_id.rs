@@ -1,0 +1,212 @@
+//! The ARM resource ID of a managed disk or snapshot.
+//!
+//! This is the only thing that travels from an event to a URL, so whatever is not exactly such an
+//! ID is refused here: other providers, child resources, dot segments, encoded characters, queries,
+//! fragments, control characters, and names that Azure itself would not allow.
+
+use std::{fmt, hash, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// The resource types that hold a disk's data and know `dataAccessAuthMode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ResourceType {
+    /// `Microsoft.Compute/disks`
+    Disk,
+    /// `Microsoft.Compute/snapshots`
+    Snapshot,
+}
+
+impl ResourceType {
+    /// The type's segment in a resource ID, as ARM spells it.
+    pub const fn segment(self) -> &'static str {
+        match self {
+            Self::Disk => "disks",
+            Self::Snapshot => "snapshots",
+        }
+    }
+
+    fn from_segment(segment: &str) -> Option<Self> {
+        [Self::Disk, Self::Snapshot].into_iter().find(|kind| segment.eq_ignore_ascii_case(kind.segment()))
+    }
+}
+
+impl fmt::Display for ResourceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Microsoft.Compute/{}", self.segment())
+    }
+}
+
+/// The ID of one managed disk or snapshot:
+/// `/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.Compute/{disks|snapshots}/{name}`.
+///
+/// Equality and hash ignore ASCII case, as ARM does; the names' spelling is kept.
+#[derive(Clone)]
+pub struct ResourceId {
+    subscription_id: Box<str>,
+    resource_group: Box<str>,
+    resource_type: ResourceType,
+    name: Box<str>,
+}
+
+/// Why a text is not the resource ID of a managed disk or snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseResourceIdError {
+    /// The segments are not those of a resource ID of `Microsoft.Compute/disks` or `/snapshots`.
+    #[error("not the resource ID of a managed disk or snapshot")]
+    NotADiskOrSnapshot,
+    /// The subscription ID is not a GUID.
+    #[error("the subscription ID is not a GUID")]
+    SubscriptionId,
+    /// The resource group's name breaks Azure's naming rules.
+    #[error("the resource group's name breaks Azure's naming rules")]
+    ResourceGroup,
+    /// The disk's or snapshot's name breaks Azure's naming rules.
+    #[error("the resource's name breaks Azure's naming rules")]
+    Name,
+}
+
+impl ResourceId {
+    /// The subscription's GUID, as spelled in the source.
+    pub fn subscription_id(&self) -> &str {
+        &self.subscription_id
+    }
+
+    /// The resource group's name, as spelled in the source.
+    pub fn resource_group(&self) -> &str {
+        &self.resource_group
+    }
+
+    /// Disk or snapshot.
+    pub fn resource_type(&self) -> ResourceType {
+        self.resource_type
+    }
+
+    /// The disk's or snapshot's own name, as spelled in the source.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl FromStr for ResourceId {
+    type Err = ParseResourceIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        use ParseResourceIdError as Refused;
+
+        let mut segments = text.split('/');
+        let mut next = || segments.next().ok_or(Refused::NotADiskOrSnapshot);
+        let expect = |segment: &str, keyword: &str| {
+            segment.eq_ignore_ascii_case(keyword).then_some(()).ok_or(Refused::NotADiskOrSnapshot)
+        };
+
+        expect(next()?, "")?;
+        expect(next()?, "subscriptions")?;
+        let subscription_id = next()?;
+        expect(next()?, "resourceGroups")?;
+        let resource_group = next()?;
+        expect(next()?, "providers")?;
+        expect(next()?, "Microsoft.Compute")?;
+        let resource_type = ResourceType::from_segment(next()?).ok_or(Refused::NotADiskOrSnapshot)?;
+        let name = next()?;
+        if segments.next().is_some() {
+            return Err(Refused::NotADiskOrSnapshot);
+        }
+
+        if !is_subscription_id(subscription_id) {
+            return Err(Refused::SubscriptionId);
+        }
+        if !is_resource_group_name(resource_group) {
+            return Err(Refused::ResourceGroup);
+        }
+        if !is_resource_name(name) {
+            return Err(Refused::Name);
+        }
+        Ok(Self {
+            subscription_id: subscription_id.into(),
+            resource_group: resource_group.into(),
+            resource_type,
+            name: name.into(),
+        })
+    }
+}
+
+/// Whether a text is a GUID in the form in which Azure writes a subscription's ID.
+pub fn is_subscription_id(text: &str) -> bool {
+    text.len() == uuid::fmt::Hyphenated::LENGTH && uuid::Uuid::try_parse(text).is_ok()
+}
+
+/// "Naming rules and restrictions for Azure resources", `resourceGroups`: 1 to 90 letters, digits,
+/// underscores, parentheses, hyphens and periods, not a period at the end. Letters and digits are
+/// Unicode's.
+fn is_resource_group_name(name: &str) -> bool {
+    (1..=90).contains(&name.chars().count())
+        && !name.ends_with('.')
+        && name.chars().all(|c| c.is_alphanumeric() || "_().-".contains(c))
+}
+
+/// "Naming rules and restrictions for Azure resources", `disks` and `snapshots`: 1 to 80 letters,
+/// digits, underscores, hyphens and (as seen in use) periods; the first a letter, digit or
+/// underscore, the last not a period.
+fn is_resource_name(name: &str) -> bool {
+    name.len() <= 80
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && !name.ends_with('.')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subscription_id, resource_group, resource_type, name } = self;
+        write!(
+            f,
+            "/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/{resource_type}/{name}"
+        )
+    }
+}
+
+impl fmt::Debug for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl PartialEq for ResourceId {
+    fn eq(&self, other: &Self) -> bool {
+        self.resource_type == other.resource_type
+            && self.name.eq_ignore_ascii_case(&other.name)
+            && self.resource_group.eq_ignore_ascii_case(&other.resource_group)
+            && self.subscription_id.eq_ignore_ascii_case(&other.subscription_id)
+    }
+}
+
+impl Eq for ResourceId {}
+
+impl hash::Hash for ResourceId {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.resource_type.hash(state);
+        for part in [&self.subscription_id, &self.resource_group, &self.name] {
+            for byte in part.bytes() {
+                state.write_u8(byte.to_ascii_lowercase());
+            }
+            state.write_u8(b'/');
+        }
+    }
+}
+
+impl Serialize for ResourceId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ResourceId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+#[path = "resource_id/tests.rs"]
+mod tests;

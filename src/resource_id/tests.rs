@@ -1,0 +1,144 @@
+//! Tables and laws of `ResourceId`.
+
+use std::hash::BuildHasher;
+
+use proptest::prelude::*;
+
+use super::{ParseResourceIdError as Refused, ResourceId, ResourceType};
+
+const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
+
+fn disk(rest: &str) -> String {
+    format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/{rest}")
+}
+
+#[test]
+fn parts_keep_their_spelling_and_keywords_become_arms() {
+    let text = "/SUBSCRIPTIONS/ABCDEF00-2222-4333-8444-555555555555/resourcegroups/Rg-App/PROVIDERS/microsoft.compute/DISKS/Disk_1";
+    let id: ResourceId = text.parse().unwrap();
+    assert_eq!(id.subscription_id(), "ABCDEF00-2222-4333-8444-555555555555");
+    assert_eq!(id.resource_group(), "Rg-App");
+    assert_eq!(id.resource_type(), ResourceType::Disk);
+    assert_eq!(id.name(), "Disk_1");
+    assert_eq!(
+        id.to_string(),
+        "/subscriptions/ABCDEF00-2222-4333-8444-555555555555/resourceGroups/Rg-App/providers/Microsoft.Compute/disks/Disk_1"
+    );
+}
+
+#[test]
+fn names_that_azure_allows_are_accepted() {
+    let longest = "n".repeat(80);
+    let longest_group = "g".repeat(90);
+    for (group, name) in [
+        ("rg", "d"),
+        ("rg", "vm-1_OsDisk_1_0123456789abcdef"),
+        ("rg", "pvc-5b1a.disk"),
+        ("rg", "_d-"),
+        ("rg", longest.as_str()),
+        ("(rg)_.1-x", "d"),
+        ("größe", "d"),
+        (longest_group.as_str(), "d"),
+    ] {
+        let text = disk(&format!("{group}/providers/Microsoft.Compute/disks/{name}"));
+        assert!(text.parse::<ResourceId>().is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn everything_else_is_refused() {
+    use Refused::{Name, NotADiskOrSnapshot, ResourceGroup, SubscriptionId};
+    let compute = |name: &str| disk(&format!("rg/providers/Microsoft.Compute/disks/{name}"));
+    let group = |name: &str| disk(&format!("{name}/providers/Microsoft.Compute/disks/d"));
+    let subscription =
+        |id: &str| format!("/subscriptions/{id}/resourceGroups/rg/providers/Microsoft.Compute/disks/d");
+    for (text, why) in [
+        (String::new(), NotADiskOrSnapshot),
+        ("/".into(), NotADiskOrSnapshot),
+        (format!("/subscriptions/{SUBSCRIPTION}"), NotADiskOrSnapshot),
+        (disk("rg"), NotADiskOrSnapshot),
+        (disk("rg/providers/Microsoft.Compute/disks"), NotADiskOrSnapshot),
+        (disk("rg/providers/Microsoft.Compute/virtualMachines/d"), NotADiskOrSnapshot),
+        (disk("rg/providers/Microsoft.Storage/disks/d"), NotADiskOrSnapshot),
+        (disk("rg//providers/Microsoft.Compute/disks/d"), NotADiskOrSnapshot),
+        (compute("d/providers/Microsoft.Resources/tags/default"), NotADiskOrSnapshot),
+        (compute("d/"), NotADiskOrSnapshot),
+        (compute("d")[1..].to_owned(), NotADiskOrSnapshot),
+        (format!("https://management.azure.com{}", compute("d")), NotADiskOrSnapshot),
+        (format!(" {}", compute("d")), NotADiskOrSnapshot),
+        (compute(""), Name),
+        (compute("."), Name),
+        (compute(".."), Name),
+        (compute("..%2fx"), Name),
+        (compute("d%2Fe"), Name),
+        (compute("d?api-version=1"), Name),
+        (compute("d#x"), Name),
+        (compute("d\u{0}"), Name),
+        (compute("d\r\nHost: evil"), Name),
+        (compute("d e"), Name),
+        (compute("d\\e"), Name),
+        (compute("-d"), Name),
+        (compute("d."), Name),
+        (compute("d@e"), Name),
+        (compute("dísk"), Name),
+        (compute(&"n".repeat(81)), Name),
+        (group(".."), ResourceGroup),
+        (group("rg."), ResourceGroup),
+        (group("rg%20x"), ResourceGroup),
+        (group("rg x"), ResourceGroup),
+        (group("rg\u{7f}"), ResourceGroup),
+        (group("rg?x"), ResourceGroup),
+        (group(""), ResourceGroup),
+        (group(&"g".repeat(91)), ResourceGroup),
+        (subscription(""), SubscriptionId),
+        (subscription("not-a-guid"), SubscriptionId),
+        (subscription("11111111222243338444555555555555"), SubscriptionId),
+        (subscription("{1111111-2222-4333-8444-55555555555}"), SubscriptionId),
+        (subscription("11111111-2222-4333-8444-55555555555g"), SubscriptionId),
+        (subscription(".."), SubscriptionId),
+    ] {
+        assert_eq!(text.parse::<ResourceId>().unwrap_err(), why, "{text:?}");
+    }
+}
+
+prop_compose! {
+    fn any_id(group: &'static str)(
+        subscription in "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+        group in group,
+        kind in prop_oneof!["disks", "snapshots"],
+        name in "[A-Za-z0-9_][A-Za-z0-9_.-]{0,78}[A-Za-z0-9_-]",
+    ) -> String {
+        format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/{kind}/{name}")
+    }
+}
+
+proptest! {
+    #[test]
+    fn display_is_the_inverse_of_parse(text in any_id(r"[\w()\-.]{0,89}[A-Za-z0-9_)-]")) {
+        prop_assume!(text.chars().all(|c| !matches!(c, '\u{200c}' | '\u{200d}')));
+        if let Ok(id) = text.parse::<ResourceId>() {
+            prop_assert_eq!(id.to_string(), text);
+        } else {
+            // `\w` also holds marks and joiners, which a resource group's name may not.
+            prop_assert!(!text.is_ascii());
+        }
+    }
+
+    #[test]
+    fn case_makes_no_difference_to_equality_and_hash(text in any_id("[A-Za-z0-9_().-]{0,89}[A-Za-z0-9_)-]"), flips in prop::collection::vec(any::<bool>(), 300)) {
+        let flipped: String = text.chars().zip(flips.iter().cycle())
+            .map(|(c, flip)| if *flip { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() })
+            .collect();
+        let (a, b): (ResourceId, ResourceId) = (text.parse().unwrap(), flipped.parse().unwrap());
+        prop_assert_eq!(&a, &b);
+        let state = std::hash::RandomState::new();
+        prop_assert_eq!(state.hash_one(&a), state.hash_one(&b));
+    }
+
+    #[test]
+    fn no_text_panics_and_whatever_parses_has_nine_clean_segments(text in "\\PC{0,200}|(/[a-zA-Z.%?#]{0,12}){0,12}") {
+        if let Ok(id) = text.parse::<ResourceId>() {
+            prop_assert_eq!(id.to_string().split('/').count(), 9);
+        }
+    }
+}
