@@ -1,0 +1,89 @@
+//! The emulator's own time: the wall clock at its start, carried on by tokio's clock.
+//!
+//! So a test on a paused clock sees tokens expire and operations end in simulated time.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+use tokio::time::Instant;
+
+/// A date and time that runs with tokio's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    epoch: OffsetDateTime,
+    started: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { epoch: OffsetDateTime::now_utc(), started: Instant::now() }
+    }
+
+    /// The date and time in UTC.
+    pub fn now(&self) -> OffsetDateTime {
+        self.at(Instant::now())
+    }
+
+    /// The date and time of an instant.
+    pub fn at(&self, instant: Instant) -> OffsetDateTime {
+        self.epoch + instant.saturating_duration_since(self.started)
+    }
+}
+
+/// As the Compute provider writes times: up to seven digits, no trailing zeros, `+00:00`.
+pub(crate) fn timestamp(at: OffsetDateTime) -> String {
+    let seconds = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+    let whole = at.format(&seconds).unwrap_or_default();
+    let ticks = format!("{:07}", at.nanosecond() / 100);
+    match ticks.trim_end_matches('0') {
+        "" => format!("{whole}+00:00"),
+        fraction => format!("{whole}.{fraction}+00:00"),
+    }
+}
+
+/// As HTTP writes times in the header `Date`.
+pub(crate) fn http_date(at: OffsetDateTime) -> String {
+    let form = format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    at.format(&form).unwrap_or_default()
+}
+
+/// As `x-ms-routing-request-id` writes times.
+pub(crate) fn compact(at: OffsetDateTime) -> String {
+    at.format(&format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap_or_default()
+}
+
+/// Whole seconds of a wait, never rounded down to an invitation to come back too early.
+pub(crate) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn timestamps_lose_their_trailing_zeros() {
+        assert_eq!(timestamp(datetime!(2023-11-06 03:56:02.403_530 UTC)), "2023-11-06T03:56:02.40353+00:00");
+        assert_eq!(timestamp(datetime!(2023-11-06 03:56:02.497_283_6 UTC)), "2023-11-06T03:56:02.4972836+00:00");
+        assert_eq!(timestamp(datetime!(2023-11-06 03:56:02 UTC)), "2023-11-06T03:56:02+00:00");
+    }
+
+    #[test]
+    fn http_dates_are_in_the_fixed_form() {
+        assert_eq!(http_date(datetime!(2023-01-11 03:12:37 UTC)), "Wed, 11 Jan 2023 03:12:37 GMT");
+        assert_eq!(compact(datetime!(2023-01-11 03:12:48 UTC)), "20230111T031248Z");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn simulated_time_moves_the_date() {
+        let clock = Clock::start();
+        let before = clock.now();
+        tokio::time::sleep(Duration::from_hours(24)).await;
+        assert!(clock.now() - before >= time::Duration::DAY);
+    }
+}
