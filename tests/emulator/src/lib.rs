@@ -3,6 +3,12 @@
 //! It is a reading of Azure that knows nothing of Diskseal: it must never depend on the code that it
 //! judges, because a misreading that both share would pass its own test.
 
+pub mod clock;
+pub mod collector;
+pub mod event_grid;
+pub mod host;
+pub mod queue;
+mod recorded;
 pub mod write;
 
 use std::sync::Arc;
