@@ -23,6 +23,7 @@ pub use self::options::{DeliverySchema, Duplicates, EventGridOptions, Spelling};
 
 use self::delivery::{Batch, Standing};
 use self::event::ResourceEvent;
+pub(crate) use self::event::ticks;
 use crate::clock::Clock;
 use crate::recorded::Recorded;
 use crate::write::ResourceWrite;

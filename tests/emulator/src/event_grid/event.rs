@@ -68,7 +68,7 @@ impl ResourceEvent {
 }
 
 /// A time as Event Grid writes it: .NET's seven digits, UTC.
-pub(super) fn ticks(at: OffsetDateTime) -> String {
+pub(crate) fn ticks(at: OffsetDateTime) -> String {
     let seconds = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
     let whole = at.format(&seconds).unwrap_or_default();
     format!("{whole}.{:07}Z", at.nanosecond() / 100)
