@@ -2,9 +2,9 @@
 //!
 //! It writes every request to standard output. What it answers is in the envelope: the first object under a
 //! key `puppet`, at any depth and inside strings that hold JSON, may give `status`, `contentType`, `body`,
-//! `location`, `exit` (an exit code, without an answer) and `hang`. Of the environment it obeys `PUPPET_START` (an exit code
-//! instead of a start, or `deaf`), `PUPPET_STDERR` (a line for standard error) and `PUPPET_TERM` (the exit
-//! code on SIGTERM).
+//! `location`, `exit` (an exit code, without an answer) and `hang`. Of the environment it obeys `PUPPET_START`
+//! (an exit code instead of a start, or `deaf`), `PUPPET_STDERR` (a line for standard error) and `PUPPET_TERM`
+//! (the exit code on SIGTERM).
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -8,6 +8,7 @@ mod client;
 mod console;
 mod dispatch;
 mod envelope;
+mod in_process;
 mod outputs;
 mod process;
 mod reply;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use thiserror::Error;
@@ -28,12 +30,13 @@ pub use self::dispatch::{EventGridFunction, Invocation};
 pub use self::envelope::{ScheduleStatus, TimerInfo, Trigger};
 pub use self::process::Exit;
 pub use self::reply::{Failure, RawReply, Verdict};
-pub use self::stage::stage;
+pub use self::stage::{stage, stage_definitions};
 
 use self::app::App;
 use self::client::Client;
-use self::dispatch::{Dispatcher, HOURLY, free_port};
-use self::process::{Order, Phase, Supervisor};
+use self::dispatch::Dispatcher;
+use self::in_process::InProcess;
+use self::process::{Order, Phase, Process, Supervisor, free_port};
 use crate::clock::Clock;
 use crate::queue::{QueueTrigger, Queues};
 use crate::recorded::Recorded;
@@ -161,13 +164,37 @@ pub struct FunctionsHost {
 impl FunctionsHost {
     /// Reads the app and starts the handler, without waiting for it. Must be called inside a tokio runtime.
     pub fn start(options: HostOptions) -> Result<Self, HostError> {
-        let root = std::path::absolute(&options.app_root)
-            .map_err(|source| HostError::File { path: options.app_root.clone(), source })?;
-        let app = App::read(&root, &options.settings)?;
+        let app = read(&options)?;
         let port = free_port().ok_or(HostError::NoPort)?;
-        let client = Client::new();
+        let client = Client::loopback();
+        let settings = options.settings.clone();
         let (process, supervisor) =
-            Supervisor::start(app.clone(), options.settings, port, client.clone(), options.errors_until_down);
+            Supervisor::start(app.clone(), settings, port, client.clone(), options.errors_until_down);
+        Ok(Self::assemble(app, options, port, client, process, supervisor))
+    }
+
+    /// Reads the app and calls a service where [`start`](Self::start) calls a process, so that the clock can
+    /// be paused. `make` is called for the first start and after each [`kill`](Self::kill), which drops the
+    /// requests in progress; tasks that the service has spawned live on. No error takes this host down, and
+    /// there is no console.
+    pub fn start_in_process(
+        options: HostOptions,
+        make: impl Fn() -> axum::Router + Send + Sync + 'static,
+    ) -> Result<Self, HostError> {
+        let app = read(&options)?;
+        let handler = Arc::new(InProcess::new(make));
+        let (process, supervisor) = Arc::clone(&handler).supervise();
+        Ok(Self::assemble(app, options, 0, Client::InProcess(handler), process, supervisor))
+    }
+
+    fn assemble(
+        app: App,
+        options: HostOptions,
+        port: u16,
+        client: Client,
+        process: Process,
+        supervisor: JoinHandle<()>,
+    ) -> Self {
         let timers = app.functions.values().filter(|function| function.trigger.kind == "timerTrigger");
         let timers = timers.map(|function| (function.name.clone(), tokio::sync::Mutex::default())).collect();
         let dispatcher = Arc::new(Dispatcher {
@@ -184,7 +211,7 @@ impl FunctionsHost {
             timers,
         });
         let listeners = if options.listen_to_queues { listen(&dispatcher) } else { Vec::new() };
-        Ok(Self { dispatcher, listeners, supervisor })
+        Self { dispatcher, listeners, supervisor }
     }
 
     /// Waits until the handler answers.
@@ -220,9 +247,9 @@ impl FunctionsHost {
         Ok(self.dispatcher.invoke(found, &trigger).await)
     }
 
-    /// Runs a timer function now, as if its time had come.
+    /// Runs a timer function now, as if its time had come for the first time, on an hourly schedule.
     pub async fn fire_timer(&self, function: &str) -> Result<Invocation, HostError> {
-        let next = self.dispatcher.clock.now() + HOURLY;
+        let next = self.dispatcher.clock.now() + Duration::from_hours(1);
         let status = ScheduleStatus { last: None, next };
         let info = TimerInfo { is_past_due: false, schedule_status: Some(status) };
         self.invoke(function, Trigger::Timer(info)).await
@@ -232,6 +259,11 @@ impl FunctionsHost {
     /// judged nor recorded, and no function needs to have this name.
     pub async fn invoke_raw(&self, path: &str, body: impl Into<Bytes>) -> Result<RawReply, Failure> {
         self.dispatcher.post_raw(path, body.into()).await
+    }
+
+    /// Asks `GET /`, as the platform's health checks do. True if anything answers.
+    pub async fn ping(&self) -> bool {
+        self.dispatcher.client.get_root(self.dispatcher.port).await.is_ok()
     }
 
     /// Kills the handler with SIGKILL from outside. Returns when it has ended and the host has noticed; the
@@ -250,7 +282,7 @@ impl FunctionsHost {
     }
 
     /// Stops the host as the platform does: the handler is killed and not started again.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         let (done, ended) = oneshot::channel();
         if self.dispatcher.process.orders.send(Order::Stop(done)).is_ok() {
             let _ = ended.await;
@@ -310,6 +342,12 @@ impl Drop for FunctionsHost {
         // The child goes with the task that owns it.
         self.supervisor.abort();
     }
+}
+
+fn read(options: &HostOptions) -> Result<App, HostError> {
+    let root = std::path::absolute(&options.app_root)
+        .map_err(|source| HostError::File { path: options.app_root.clone(), source })?;
+    App::read(&root, &options.settings)
 }
 
 /// Starts the listeners of the queue triggers.

@@ -127,8 +127,11 @@ impl Queue {
 
     /// Takes up to `count` visible messages (32 at most), the oldest first, and hides them for `visibility`.
     pub fn receive(&self, count: usize, visibility: Duration) -> Vec<QueueMessage> {
+        self.take(count, Instant::now() + self.scaled(visibility))
+    }
+
+    fn take(&self, count: usize, hidden_until: Instant) -> Vec<QueueMessage> {
         let now = Instant::now();
-        let hidden_until = now + self.scaled(visibility);
         let mut messages = self.state.messages.lock();
         messages.retain(|message| message.expires > now);
         let visible = messages.iter_mut().filter(|message| message.visible <= now);

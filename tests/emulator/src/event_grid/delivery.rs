@@ -47,7 +47,7 @@ impl Batch {
         let undelivered = loop {
             let waited = service.wait_for_probation(expires).await;
             if Instant::now() >= expires {
-                break self.give_up("TimeToLiveExceeded", attempt - 1, published, last, waited);
+                break give_up("TimeToLiveExceeded", attempt - 1, published, last, waited);
             }
             let at = service.clock.now();
             let (status, late) = match self.attempt(&service, attempt, at).await {
@@ -62,10 +62,10 @@ impl Batch {
             last = Some((at, status));
             if status.is_some_and(is_final) {
                 let reason = format!("UndeliverableDueToHttp{}", outcome_name(status));
-                break self.give_up(&reason, attempt, published, last, false);
+                break give_up(&reason, attempt, published, last, false);
             }
             if attempt >= service.options.max_delivery_attempts {
-                break self.give_up("MaxDeliveryAttemptsExceeded", attempt, published, last, false);
+                break give_up("MaxDeliveryAttemptsExceeded", attempt, published, last, false);
             }
             let wait = self.with_jitter(wait_after(attempt, status), service.options.jitter);
             if wait_or_late_success(service.options.scaled(wait), late, &service).await {
@@ -103,26 +103,6 @@ impl Batch {
         wait.mul_f64(1.0 + self.jitter.f64() * jitter.max(0.0))
     }
 
-    #[expect(clippy::unused_self, reason = "it is the batch that gives up")]
-    fn give_up(
-        &self,
-        reason: &str,
-        attempts: u32,
-        published: OffsetDateTime,
-        last: Option<(OffsetDateTime, Option<u16>)>,
-        on_probation: bool,
-    ) -> Undelivered {
-        let (last_attempt, status) = last.unwrap_or((published, None));
-        Undelivered {
-            reason: reason.to_owned(),
-            attempts,
-            outcome: if on_probation || attempts == 0 { "Probation" } else { outcome_name(status) },
-            status,
-            published,
-            last_attempt,
-        }
-    }
-
     async fn bury(&self, service: &Service, undelivered: &Undelivered) {
         let Some(container) = &service.options.dead_letters else {
             service.count(|stats| stats.dropped += self.events.len());
@@ -141,6 +121,25 @@ impl Batch {
         for letter in letters {
             service.dead_letters.push(letter);
         }
+    }
+}
+
+/// How a batch ends that is not delivered: `last` is when the last attempt began, and its status.
+fn give_up(
+    reason: &str,
+    attempts: u32,
+    published: OffsetDateTime,
+    last: Option<(OffsetDateTime, Option<u16>)>,
+    on_probation: bool,
+) -> Undelivered {
+    let (last_attempt, status) = last.unwrap_or((published, None));
+    Undelivered {
+        reason: reason.to_owned(),
+        attempts,
+        outcome: if on_probation || attempts == 0 { "Probation" } else { outcome_name(status) },
+        status,
+        published,
+        last_attempt,
     }
 }
 

@@ -1,20 +1,23 @@
-//! The host's HTTP client: plain HTTP/1.1 over loopback.
+//! The host's HTTP client: plain HTTP/1.1 over loopback, or straight into a service.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, Request, Uri, header};
+use axum::http::{HeaderMap, Method, Request, Response, Uri, header};
 use futures::stream;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
 use hyper::body::Frame;
+use hyper_util::client::legacy::Client as Pooled;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client as Pooled, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::in_process::InProcess;
 use super::reply::{Failure, RawReply};
 
-type Body = BoxBody<Bytes, Infallible>;
+/// A request's body.
+pub(super) type Body = BoxBody<Bytes, Infallible>;
 
 /// How many redirects .NET's client follows.
 const MOST_REDIRECTS: usize = 50;
@@ -30,20 +33,36 @@ pub(super) fn uri(port: u16, path: &str) -> Uri {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Client {
-    pool: Pooled<HttpConnector, Body>,
+pub(super) enum Client {
+    Loopback(Pooled<HttpConnector, Body>),
+    InProcess(Arc<InProcess>),
 }
 
 impl Client {
-    pub(super) fn new() -> Self {
-        Self { pool: Pooled::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http() }
+    pub(super) fn loopback() -> Self {
+        Self::Loopback(Pooled::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http())
     }
 
     /// `GET /`, whose answer does not matter.
-    pub(super) async fn get_root(&self, port: u16) -> Result<(), Error> {
+    pub(super) async fn get_root(&self, port: u16) -> Result<(), Failure> {
         let mut request = Request::new(Empty::new().boxed());
         *request.uri_mut() = uri(port, "");
-        self.pool.request(request).await.map(drop)
+        self.exchange(request).await.map(drop)
+    }
+
+    /// Sends a request and reads the whole reply.
+    async fn exchange(&self, request: Request<Body>) -> Result<Response<Bytes>, Failure> {
+        let (head, body) = match self {
+            Self::Loopback(pool) => {
+                let (head, body) = pool.request(request).await.map_err(|error| broken(&error))?.into_parts();
+                (head, body.collect().await.map_err(|error| broken(&error))?.to_bytes())
+            }
+            Self::InProcess(handler) => {
+                let (head, body) = handler.call(request).await?.into_parts();
+                (head, body.collect().await.map_err(|error| broken(&error))?.to_bytes())
+            }
+        };
+        Ok(Response::from_parts(head, body))
     }
 
     /// Posts a body and follows redirects, as .NET's client does: only 307 and 308 repeat the body.
@@ -77,10 +96,6 @@ impl Client {
         body: &Bytes,
         chunked: bool,
     ) -> Result<(RawReply, Option<Uri>), Failure> {
-        let broken = |error: &dyn std::error::Error| {
-            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
-            Failure::Connection(format!("{error}{cause}"))
-        };
         let body = match (method == Method::GET, chunked) {
             (true, _) => Empty::new().boxed(),
             // A body of unknown length is sent in chunks.
@@ -93,16 +108,21 @@ impl Client {
         *request.method_mut() = method.clone();
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = headers.clone();
-        let response = self.pool.request(request).await.map_err(|error| broken(&error))?;
+        let response = self.exchange(request).await?;
         let text = |name| {
             let value: Option<&axum::http::HeaderValue> = response.headers().get(name);
             value.and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
         let (status, content_type) = (response.status().as_u16(), text(header::CONTENT_TYPE));
         let location = text(header::LOCATION).and_then(|location| resolve(uri, &location));
-        let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes().to_vec();
+        let body = response.into_body().to_vec();
         Ok((RawReply { status, content_type, body }, location))
     }
+}
+
+fn broken(error: &dyn std::error::Error) -> Failure {
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    Failure::Connection(format!("{error}{cause}"))
 }
 
 /// A location is a whole URL or a path on the same server.

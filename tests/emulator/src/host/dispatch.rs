@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -260,17 +259,3 @@ impl Endpoint for EventGridFunction {
         })
     }
 }
-
-/// How long a free port is looked for.
-pub(super) const PORT_ATTEMPTS: usize = 100;
-
-/// A port of loopback that is free now. The real host lets the system choose; here it lies below the range
-/// from which the system gives ports to outgoing connections, so that none takes it meanwhile.
-pub(super) fn free_port() -> Option<u16> {
-    (0..PORT_ATTEMPTS)
-        .map(|_| fastrand::u16(16_000..32_000))
-        .find(|port| std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, *port)).is_ok())
-}
-
-/// How long a timer's schedule claims to wait.
-pub(super) const HOURLY: Duration = Duration::from_hours(1);

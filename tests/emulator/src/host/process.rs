@@ -1,6 +1,7 @@
 //! The handler's process: start, readiness, exit and restart by the host's rules.
 
 use std::collections::VecDeque;
+use std::net::Ipv4Addr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -324,4 +325,11 @@ fn terminate(child: &Child) {
     if let Some(pid) = pid {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
+}
+
+/// A port of loopback that is free now. The real host lets the system choose; here it lies below the range
+/// from which Linux gives ports to outgoing connections, so that none of those takes it meanwhile.
+pub(super) fn free_port() -> Option<u16> {
+    let is_free = |port: &u16| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (0..100).map(|_| fastrand::u16(16_000..32_000)).find(is_free)
 }

@@ -8,27 +8,29 @@ use serde_json::Value;
 
 use super::HostError;
 
-/// Makes an app root folder in `into`: host.json, the binary under the name that host.json gives it, with its
-/// run bit, and every folder of `function-definitions` beside them, because the host looks for function.json
-/// in the root's direct children only.
+/// Makes an app root folder in `into`: what [`stage_definitions`] puts there and the binary, under the name
+/// that host.json gives it and with its run bit.
 pub fn stage(repository_root: &Path, binary: &Path, into: &Path) -> Result<(), HostError> {
-    let host_json = repository_root.join("host.json");
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source: io::Error| HostError::File { path, source }
-    };
-    fs::create_dir_all(into).map_err(failed(into))?;
-    fs::copy(&host_json, into.join("host.json")).map_err(failed(&host_json))?;
-    let text = fs::read(&host_json).map_err(failed(&host_json))?;
+    stage_definitions(repository_root, into)?;
+    let path = into.join("host.json");
+    let text = fs::read(&path).map_err(failed(&path))?;
     let host: Value = serde_json::from_slice(&text)
-        .map_err(|error| HostError::Invalid { path: host_json, fault: error.to_string() })?;
+        .map_err(|error| HostError::Invalid { path, fault: error.to_string() })?;
     let name = host["customHandler"]["description"]["defaultExecutablePath"].as_str();
     let target = into.join(name.ok_or(HostError::NoExecutable)?);
     // Across file systems there are no hard links.
     if fs::hard_link(binary, &target).is_err() {
         fs::copy(binary, &target).map_err(failed(binary))?;
     }
-    make_runnable(&target).map_err(failed(&target))?;
+    make_runnable(&target).map_err(failed(&target))
+}
+
+/// Puts host.json and every folder of `function-definitions` side by side into `into`, because the host looks
+/// for function.json in the root's direct children only.
+pub fn stage_definitions(repository_root: &Path, into: &Path) -> Result<(), HostError> {
+    let host_json = repository_root.join("host.json");
+    fs::create_dir_all(into).map_err(failed(into))?;
+    fs::copy(&host_json, into.join("host.json")).map_err(failed(&host_json))?;
     let definitions = repository_root.join("function-definitions");
     for folder in fs::read_dir(&definitions).map_err(failed(&definitions))? {
         let folder = folder.map_err(failed(&definitions))?;
@@ -40,6 +42,11 @@ pub fn stage(repository_root: &Path, binary: &Path, into: &Path) -> Result<(), H
         }
     }
     Ok(())
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> HostError + use<> {
+    let path = path.to_owned();
+    move |source| HostError::File { path, source }
 }
 
 /// A linked binary shares its permissions with the original, so they are touched only if they must be.

@@ -6,12 +6,16 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 use super::{Encoding, Queue, QueueMessage, Queues};
 
-/// How long the extension hides what it has fetched. The real one renews it while the function runs, so it
-/// never runs out.
-const LEASE: Duration = Duration::from_hours(24);
+/// How long the extension hides what it has fetched.
+const LEASE: Duration = Duration::from_mins(10);
+
+/// The extension renews the lease while the function runs. Here it is long enough from the start for every
+/// function, at every speed of the queue.
+const RENEWALS: Duration = Duration::from_hours(24);
 
 /// The settings under `extensions.queues` of host.json.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +120,8 @@ impl Listener {
         loop {
             tokio::select! {
                 () = this.queue.visible(), if messages.len() <= this.options.new_batch_threshold => {
-                    for message in this.queue.receive(this.options.batch_size, LEASE) {
+                    for mut message in this.queue.take(this.options.batch_size, Instant::now() + LEASE + RENEWALS) {
+                        message.next_visible_time -= RENEWALS;
                         messages.spawn(Arc::clone(&this).process(message));
                     }
                 }

@@ -44,7 +44,9 @@ async fn deliver(options: EventGridOptions, writes: Vec<ResourceWrite>) -> (Vec<
         }
     };
     let grid = EventGrid::start(receiver, options, endpoint);
-    writes.into_iter().for_each(|write| sender.send(write).unwrap());
+    for write in writes {
+        sender.send(write).unwrap();
+    }
     grid.idle().await;
     let batches = taken.lock().clone();
     (batches, grid.stats())
@@ -146,7 +148,7 @@ async fn batches_and_duplicates_are_opt_in() {
 async fn one_seed_is_one_run() {
     let run = |seed| async move {
         let options = EventGridOptions {
-            disorder: Duration::from_secs(60),
+            disorder: Duration::from_mins(1),
             duplicates: Duplicates::Sometimes(0.3),
             loss: 0.2,
             seed,

@@ -82,25 +82,36 @@ async fn a_handler_that_does_not_listen_is_killed_and_counted() {
 }
 
 #[tokio::test]
-async fn an_empty_success_hangs_until_the_function_s_time_is_up() {
-    let limit = ("AzureFunctionsJobHost__functionTimeout", "00:00:00.2");
+async fn an_empty_success_never_ends() {
+    let (_app, host) = started(&[]).await;
     for script in [
         json!({ "body": "" }),
         json!({ "status": 204, "body": "", "contentType": "" }),
         json!({ "body": "null" }),
     ] {
-        let (_app, host) = started(&[limit]).await;
-        let pid = host.pid().unwrap();
-        assert_eq!(play(&host, script).await.verdict, Verdict::Hung);
-        let exit = host.wait_exit(pid).await;
-        assert_eq!((exit.signal, exit.counted), (Some(9), false));
-        host.ready().await.unwrap();
+        let before = host.invocations().len();
+        let recorded = host.wait_for_invocation(|invocation| {
+            invocation.verdict == Verdict::Hung && host.invocations()[before..].contains(invocation)
+        });
+        tokio::select! {
+            ended = play(&host, script.clone()) => panic!("{script} ended: {ended:?}"),
+            _ = recorded => {}
+        }
     }
 }
 
 #[tokio::test]
+async fn an_empty_success_costs_the_handler_its_life() {
+    let (_app, host) = started(&[("AzureFunctionsJobHost__functionTimeout", "00:00:00.5")]).await;
+    let pid = host.pid().unwrap();
+    assert!(!play(&host, json!({ "body": "" })).await.succeeded());
+    let exit = host.wait_exit(pid).await;
+    assert_eq!((exit.signal, exit.counted), (Some(9), false));
+    host.ready().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_time_out_kills_the_handler_and_all_that_it_does() {
-    // The limit leaves the process time to start, whose first invocation this is.
     let (_app, host) = started(&[("AzureFunctionsJobHost__functionTimeout", "00:00:00.2")]).await;
     let pid = host.pid().unwrap();
     let (one, two) = tokio::join!(play(&host, json!({ "hang": true })), play(&host, json!({ "hang": true })));
@@ -125,6 +136,8 @@ async fn event_grid_is_told_that_a_host_is_down() {
 async fn stopping_kills_the_handler() {
     let (_app, host) = started(&[]).await;
     let port = host.port();
+    assert!(host.ping().await);
     host.stop().await;
+    assert!(!host.ping().await);
     std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
 }
