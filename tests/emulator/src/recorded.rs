@@ -31,13 +31,18 @@ impl<T: Clone> Recorded<T> {
 
     /// The first entry that fits, now or as soon as there is one.
     pub(crate) async fn wait_for(&self, fits: impl Fn(&T) -> bool) -> T {
+        let mut count = self.count.subscribe();
         let mut seen = 0;
-        self.wait_until(|entries| {
-            let found = entries[seen..].iter().find(|entry| fits(entry)).cloned();
-            seen = entries.len();
-            found
-        })
-        .await
+        loop {
+            count.mark_unchanged();
+            // A copy, because `fits` may well look at the record itself.
+            let new = self.entries.lock()[seen..].to_vec();
+            seen += new.len();
+            if let Some(found) = new.into_iter().find(|entry| fits(entry)) {
+                return found;
+            }
+            changed(&mut count).await;
+        }
     }
 
     /// What `look` makes of all entries, as soon as it makes something.
@@ -45,13 +50,17 @@ impl<T: Clone> Recorded<T> {
         let mut count = self.count.subscribe();
         loop {
             count.mark_unchanged();
-            if let Some(result) = look(&self.entries.lock()) {
+            if let Some(result) = look(&self.all()) {
                 return result;
             }
-            if count.changed().await.is_err() {
-                // The sender is a field of `self`, so it outlives this wait.
-                std::future::pending::<()>().await;
-            }
+            changed(&mut count).await;
         }
+    }
+}
+
+async fn changed(count: &mut watch::Receiver<usize>) {
+    if count.changed().await.is_err() {
+        // Whoever waits borrows the record and with it the sender, so this never happens.
+        std::future::pending::<()>().await;
     }
 }
