@@ -36,7 +36,7 @@ use self::app::App;
 use self::client::Client;
 use self::dispatch::Dispatcher;
 use self::in_process::InProcess;
-use self::process::{Order, Phase, Process, Supervisor, free_port};
+use self::process::{Order, Phase, Port, Process, Supervisor};
 use crate::clock::Clock;
 use crate::queue::{QueueTrigger, Queues};
 use crate::recorded::Recorded;
@@ -159,18 +159,19 @@ pub struct FunctionsHost {
     dispatcher: Arc<Dispatcher>,
     listeners: Vec<QueueTrigger>,
     supervisor: JoinHandle<()>,
+    _port: Option<Port>,
 }
 
 impl FunctionsHost {
     /// Reads the app and starts the handler, without waiting for it. Must be called inside a tokio runtime.
     pub fn start(options: HostOptions) -> Result<Self, HostError> {
         let app = read(&options)?;
-        let port = free_port().ok_or(HostError::NoPort)?;
+        let port = Port::claim().ok_or(HostError::NoPort)?;
         let client = Client::loopback();
         let settings = options.settings.clone();
         let (process, supervisor) =
-            Supervisor::start(app.clone(), settings, port, client.clone(), options.errors_until_down);
-        Ok(Self::assemble(app, options, port, client, process, supervisor))
+            Supervisor::start(app.clone(), settings, port.number, client.clone(), options.errors_until_down);
+        Ok(Self::assemble(app, options, Some(port), client, process, supervisor))
     }
 
     /// Reads the app and calls a service where [`start`](Self::start) calls a process, so that the clock can
@@ -184,13 +185,13 @@ impl FunctionsHost {
         let app = read(&options)?;
         let handler = Arc::new(InProcess::new(make));
         let (process, supervisor) = Arc::clone(&handler).supervise();
-        Ok(Self::assemble(app, options, 0, Client::InProcess(handler), process, supervisor))
+        Ok(Self::assemble(app, options, None, Client::InProcess(handler), process, supervisor))
     }
 
     fn assemble(
         app: App,
         options: HostOptions,
-        port: u16,
+        port: Option<Port>,
         client: Client,
         process: Process,
         supervisor: JoinHandle<()>,
@@ -199,7 +200,7 @@ impl FunctionsHost {
         let timers = timers.map(|function| (function.name.clone(), tokio::sync::Mutex::default())).collect();
         let dispatcher = Arc::new(Dispatcher {
             app,
-            port,
+            port: port.as_ref().map_or(0, |port| port.number),
             process,
             client,
             queues: options.queues,
@@ -211,7 +212,7 @@ impl FunctionsHost {
             timers,
         });
         let listeners = if options.listen_to_queues { listen(&dispatcher) } else { Vec::new() };
-        Self { dispatcher, listeners, supervisor }
+        Self { dispatcher, listeners, supervisor, _port: port }
     }
 
     /// Waits until the handler answers.
@@ -299,7 +300,7 @@ impl FunctionsHost {
         self.dispatcher.process.exits.all()
     }
 
-    /// The port that the handler listens on, the same after each restart.
+    /// The port that the handler listens on, the same after each restart; 0 for a service in the test.
     pub fn port(&self) -> u16 {
         self.dispatcher.port
     }

@@ -1,7 +1,7 @@
 //! The handler's process: start, readiness, exit and restart by the host's rules.
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -327,9 +327,23 @@ fn terminate(child: &Child) {
     }
 }
 
-/// A port of loopback that is free now. The real host lets the system choose; here it lies below the range
-/// from which Linux gives ports to outgoing connections, so that none of those takes it meanwhile.
-pub(super) fn free_port() -> Option<u16> {
-    let is_free = |port: &u16| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    (0..100).map(|_| fastrand::u16(16_000..32_000)).find(is_free)
+/// A port of loopback for the handler, which no other host of this emulator takes meanwhile.
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) number: u16,
+    /// Ports of UDP are others than those of TCP, so holding the one keeps the other free for the handler and
+    /// tells every other host, in this process or another, that it is taken.
+    _claim: UdpSocket,
+}
+
+impl Port {
+    /// The real host lets the system choose and may lose the port again before the handler binds it. Here it
+    /// also lies below the range from which Linux gives ports to outgoing connections.
+    pub(super) fn claim() -> Option<Self> {
+        (0..100).map(|_| fastrand::u16(16_000..32_000)).find_map(|number| {
+            let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
+            TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
+            Some(Self { number, _claim: claim })
+        })
+    }
 }
