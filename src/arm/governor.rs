@@ -123,7 +123,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_could_not_get_through_in_time_is_told_at_once() {
         let governor = Governor::new();
-        governor.close("a", Kind::Write, Duration::from_secs(1200));
+        governor.close("a", Kind::Write, Duration::from_mins(20));
         // A later, shorter wait does not open it earlier.
         governor.close("a", Kind::Write, Duration::from_secs(1));
         let start = Instant::now();

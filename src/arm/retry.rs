@@ -62,7 +62,7 @@ mod tests {
     fn retry_after_is_seconds_or_a_date() {
         let date = Some("Wed, 25 Nov 2026 10:00:00 GMT");
         assert_eq!(waits("7", None), Some(Duration::from_secs(7)));
-        assert_eq!(waits(" 1200 ", None), Some(Duration::from_secs(1200)));
+        assert_eq!(waits(" 1200 ", None), Some(Duration::from_mins(20)));
         assert_eq!(waits("Wed, 25 Nov 2026 10:00:30 GMT", date), Some(Duration::from_secs(30)));
         assert_eq!(waits("Wed, 25 Nov 2026 09:00:00 GMT", date), Some(Duration::ZERO));
         for nonsense in ["", "soon", "-1", "1.5"] {

@@ -23,7 +23,7 @@ pub(super) fn resource(lookup: &dyn Fn(&str) -> Option<String>) -> Resource {
         said.is_some_and(|value| !value.starts_with("unknown_service"))
     };
     let platform: Vec<_> = platform(lookup).into_iter().filter(|attribute| !is_said(attribute)).collect();
-    Resource::builder().with_schema_url(platform, SCHEMA_URL).build()
+    Resource::builder().with_attributes(platform).with_schema_url([], SCHEMA_URL).build()
 }
 
 fn platform(lookup: &dyn Fn(&str) -> Option<String>) -> Vec<KeyValue> {
