@@ -183,7 +183,7 @@ mod tests {
     async fn a_cancelled_invocation_lets_the_next_one_in() {
         let (in_flight, id) = (InFlight::default(), disk());
         let (first, second) = (in_flight.arrive(), in_flight.arrive());
-        let stuck = in_flight.once(&id, &first, || std::future::pending());
+        let stuck = in_flight.once(&id, &first, std::future::pending);
         let cancelled = tokio::time::timeout(std::time::Duration::from_secs(1), stuck);
         let next = in_flight.once(&id, &second, || async { Ok(Outcome::AlreadySealed) });
         let (cancelled, next) = tokio::join!(cancelled, next);

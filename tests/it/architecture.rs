@@ -71,7 +71,7 @@ fn used_rooms(text: &str) -> BTreeSet<String> {
         let list: String = rest[..end].chars().filter(|c| !c.is_whitespace()).collect();
         match list.strip_prefix('{') {
             None => {
-                used.extend(list.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned))
+                used.extend(list.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned));
             }
             Some(list) => {
                 let mut depth = 0;
