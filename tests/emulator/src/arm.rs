@@ -144,18 +144,10 @@ impl Emulator {
         context.caller = authenticate(&inner.options, &inner.secret, inner.clock.now(), &context.request)?;
         self.check_subscription(&context.route)?;
         context.api_version = versions::check(&context.request, &context.route, &self.regions())?;
-        let object_id = &context.caller.object_id;
-        let (refused, remaining) = match inner.throttle.admit(
-            inner.options.throttling.as_ref(),
-            &context.request.method,
-            &context.route,
-            object_id,
-        ) {
-            Ok(remaining) => (None, remaining),
-            Err((refusal, remaining)) => (Some(refusal), remaining),
-        };
-        context.remaining = remaining;
-        refused.map_or(Ok(()), Err)
+        let (method, limits) = (&context.request.method, inner.options.throttling.as_ref());
+        let count = inner.throttle.count(limits, method, &context.route, &context.caller.object_id);
+        context.remaining = count.remaining;
+        count.refusal.map_or(Ok(()), Err)
     }
 
     fn route(&self, context: &Context) -> Result<Answer, Refusal> {
@@ -177,7 +169,7 @@ impl Emulator {
             (Route::Subscriptions, "GET") => Ok(self.subscriptions()),
             (Route::Subscription(id), "GET") => Ok(self.subscription(id)),
             (Route::Tenants, "GET") => Ok(self.tenants()),
-            (Route::Endpoints, "GET") => Ok(self.endpoints(&context.request.origin)),
+            (Route::Endpoints, "GET") => Ok(directory::endpoints(&context.request.origin)),
             (Route::UnknownType { namespace, type_name, .. }, _) => {
                 Err(versions::unknown_type(namespace, type_name))
             }

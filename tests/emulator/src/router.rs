@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request as HttpRequest;
 use axum::response::Response;
-use futures::stream;
+use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
 
 use crate::Emulator;
@@ -68,7 +68,13 @@ fn respond(delivery: Delivery) -> Response {
         Delivery::Half(mut answer) => {
             answer.set("content-length", &answer.body.len().to_string());
             let half = Bytes::copy_from_slice(&answer.body[..answer.body.len() / 2]);
-            let broken = Body::from_stream(stream::iter([Ok(half), Err(broken())]));
+            // A server flushes what it has when the body has nothing more to give yet; without the pause the
+            // break would swallow the head of the answer as well.
+            let rest = stream::once(async {
+                tokio::task::yield_now().await;
+                Err(broken())
+            });
+            let broken = Body::from_stream(stream::iter([Ok(half)]).chain(rest));
             response(answer, broken)
         }
         Delivery::Reset => {

@@ -71,9 +71,9 @@ impl Emulator {
         let folder = tempfile::tempdir()?;
         let ca_pem = folder.path().join("ca.pem");
         let tls = authority::issue(&ca_pem)?;
-        let (https, arm_https) = self.listen(self.router(), Some(tls)).await?;
-        let (http, arm_http) = self.listen(self.router(), None).await?;
-        let (msi, identity) = self.listen(self.identity_router(), None).await?;
+        let (https, arm_https) = listen(self.router(), Some(tls)).await?;
+        let (http, arm_http) = listen(self.router(), None).await?;
+        let (msi, identity) = listen(self.identity_router(), None).await?;
         Ok(Serving {
             arm_https: format!("https://localhost:{}", arm_https.port()),
             arm_http: format!("http://127.0.0.1:{}", arm_http.port()),
@@ -84,18 +84,13 @@ impl Emulator {
             listeners: vec![https, http, msi],
         })
     }
+}
 
-    #[expect(clippy::unused_self, reason = "reads as what it is: the emulator listens")]
-    async fn listen(
-        &self,
-        router: Router,
-        tls: Option<TlsAcceptor>,
-    ) -> io::Result<(AbortHandle, SocketAddr)> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        let task = tokio::spawn(accept(listener, router, tls));
-        Ok((task.abort_handle(), address))
-    }
+async fn listen(router: Router, tls: Option<TlsAcceptor>) -> io::Result<(AbortHandle, SocketAddr)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let task = tokio::spawn(accept(listener, router, tls));
+    Ok((task.abort_handle(), address))
 }
 
 /// Connections end with the listener, because their tasks are this one's.

@@ -150,10 +150,9 @@ impl State {
             output["properties"]["provisioningState"] = json!("Succeeded");
             output
         });
+        let before = std::mem::replace(&mut stored.body, body);
         if !stored.being_made {
-            stored.previous = Some(std::mem::replace(&mut stored.body, body));
-        } else {
-            stored.body = body;
+            stored.previous = Some(before);
         }
         End::Succeeded { output: (!output.is_null()).then_some(output) }
     }

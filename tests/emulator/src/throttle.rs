@@ -117,27 +117,22 @@ struct Levels {
 
 impl Throttle {
     /// Counts a request, and refuses it where a limit is reached.
-    pub(crate) fn admit(
+    pub(crate) fn count(
         &self,
         limits: Option<&Throttling>,
         method: &Method,
         route: &Route,
         object_id: &str,
-    ) -> Result<Remaining, (Refusal, Remaining)> {
+    ) -> Count {
         let Some(subscription) = route.subscription().map(str::to_ascii_lowercase) else {
-            return Ok(Remaining::default());
+            return Count::default();
         };
-        let unlimited = Throttling::default();
         let (class, now) = (Class::of(method), Instant::now());
-        let bucket = class.bucket(limits.unwrap_or(&unlimited));
+        let bucket = class.bucket(limits.unwrap_or(&Throttling::default()));
         let global =
             Bucket { size: bucket.size * GLOBAL, refill_per_second: bucket.refill_per_second * GLOBAL };
-        let (own_header, global_header) = class.headers();
-        let tell = |own: u32, all: u32| Remaining {
-            headers: vec![(own_header, own.to_string()), (global_header, all.to_string())],
-        };
         let Some(limits) = limits else {
-            return Ok(tell(bucket.size.saturating_sub(1), global.size.saturating_sub(1)));
+            return Count::admitted(class, bucket.size.saturating_sub(1), global.size.saturating_sub(1));
         };
         let mut levels = self.levels.lock();
         let levels = &mut *levels;
@@ -148,24 +143,43 @@ impl Throttle {
             .entry((subscription.clone(), class))
             .or_insert_with(|| Level::full(global, now));
         let taken = own.take(bucket, now).and_then(|own| Ok((own, all.take(global, now)?)));
-        let mut remaining = match taken {
-            Ok((own, all)) => tell(own, all),
-            Err(wait) => return Err((Refusal::throttled_arm(whole_seconds(wait)), tell(0, 0))),
+        let mut count = match taken {
+            Ok((own, all)) => Count::admitted(class, own, all),
+            Err(wait) => {
+                let refusal = Refusal::throttled_arm(whole_seconds(wait));
+                return Count { refusal: Some(refusal), ..Count::admitted(class, 0, 0) };
+            }
         };
         if let Some(group) = Group::of(method, route).filter(|_| limits.compute) {
             let windows =
                 levels.windows.entry((subscription, group.name)).or_insert([Window::opened(now); 2]);
-            let (header, refusal) = count(windows, group, now);
-            if let Some(refusal) = refusal {
-                return Err((refusal, remaining));
+            match take(windows, group, now) {
+                Ok(left) => count.remaining.headers.push(("x-ms-ratelimit-remaining-resource", left)),
+                Err(refusal) => count.refusal = Some(refusal),
             }
-            remaining.headers.push(("x-ms-ratelimit-remaining-resource", header));
         }
-        Ok(remaining)
+        count
     }
 }
 
-fn count(windows: &mut [Window; 2], group: Group, now: Instant) -> (String, Option<Refusal>) {
+/// What counting a request has come to.
+#[derive(Debug, Default)]
+pub(crate) struct Count {
+    /// Why the request is refused, if it is.
+    pub(crate) refusal: Option<Refusal>,
+    pub(crate) remaining: Remaining,
+}
+
+impl Count {
+    fn admitted(class: Class, own: u32, all: u32) -> Self {
+        let (own_header, global_header) = class.headers();
+        let headers = vec![(own_header, own.to_string()), (global_header, all.to_string())];
+        Self { refusal: None, remaining: Remaining { headers } }
+    }
+}
+
+/// Counts a call in both of its group's windows, and says what is left in them.
+fn take(windows: &mut [Window; 2], group: Group, now: Instant) -> Result<String, Refusal> {
     let mut left = Vec::new();
     for ((window, limit), (suffix, length)) in windows.iter_mut().zip(group.limits).zip(WINDOWS) {
         if now.duration_since(window.opened) >= length {
@@ -174,15 +188,12 @@ fn count(windows: &mut [Window; 2], group: Group, now: Instant) -> (String, Opti
         let name = format!("{}{suffix}", group.name);
         if window.used >= limit {
             let wait = length.saturating_sub(now.duration_since(window.opened));
-            return (
-                String::new(),
-                Some(Refusal::throttled_compute_group(&name, limit, whole_seconds(wait).max(1))),
-            );
+            return Err(Refusal::throttled_compute_group(&name, limit, whole_seconds(wait).max(1)));
         }
         window.used += 1;
         left.push(format!("Microsoft.Compute/{name};{}", limit - window.used));
     }
-    (left.join(","), None)
+    Ok(left.join(","))
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -64,30 +64,29 @@ impl Emulator {
         Answer::json(StatusCode::OK, &json!({"value": [one]}))
     }
 
-    /// What `az cloud register --endpoint-resource-manager` asks for; everything is at the origin by which the
-    /// question came.
-    #[expect(clippy::unused_self, reason = "all answers of Resource Manager are given by the emulator")]
-    pub(super) fn endpoints(&self, origin: &str) -> Answer {
-        let body = json!({
-            "name": "Local",
-            "portal": "https://portal.azure.com",
-            "authentication": {
-                "loginEndpoint": "https://login.microsoftonline.com/",
-                "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
-                "tenant": "common",
-                "identityProvider": "AAD"
-            },
-            "resourceManager": origin,
-            "graph": "https://graph.windows.net/",
-            "graphAudience": "https://graph.windows.net/",
-            "gallery": "https://gallery.azure.com/",
-            "suffixes": {"storage": "core.windows.net", "keyVaultDns": "vault.azure.net"}
-        });
-        Answer::json(StatusCode::OK, &body)
-    }
-
     /// The locations that an answer may name.
     pub(super) fn regions(&self) -> String {
         self.inner.options.region.to_ascii_lowercase()
     }
+}
+
+/// What `az cloud register --endpoint-resource-manager` asks for; everything is at the origin by which the
+/// question came.
+pub(super) fn endpoints(origin: &str) -> Answer {
+    let body = json!({
+        "name": "Local",
+        "portal": "https://portal.azure.com",
+        "authentication": {
+            "loginEndpoint": "https://login.microsoftonline.com/",
+            "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
+            "tenant": "common",
+            "identityProvider": "AAD"
+        },
+        "resourceManager": origin,
+        "graph": "https://graph.windows.net/",
+        "graphAudience": "https://graph.windows.net/",
+        "gallery": "https://gallery.azure.com/",
+        "suffixes": {"storage": "core.windows.net", "keyVaultDns": "vault.azure.net"}
+    });
+    Answer::json(StatusCode::OK, &body)
 }
