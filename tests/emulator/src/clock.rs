@@ -69,7 +69,10 @@ mod tests {
     #[test]
     fn timestamps_lose_their_trailing_zeros() {
         assert_eq!(timestamp(datetime!(2023-11-06 03:56:02.403_530 UTC)), "2023-11-06T03:56:02.40353+00:00");
-        assert_eq!(timestamp(datetime!(2023-11-06 03:56:02.497_283_6 UTC)), "2023-11-06T03:56:02.4972836+00:00");
+        assert_eq!(
+            timestamp(datetime!(2023-11-06 03:56:02.497_283_6 UTC)),
+            "2023-11-06T03:56:02.4972836+00:00"
+        );
         assert_eq!(timestamp(datetime!(2023-11-06 03:56:02 UTC)), "2023-11-06T03:56:02+00:00");
     }
 

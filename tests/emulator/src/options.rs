@@ -68,9 +68,10 @@ impl Default for Options {
             identity: ManagedIdentity {
                 object_id: "77776666-5555-4444-8333-222211110000".to_owned(),
                 client_id: "99990000-aaaa-4bbb-8ccc-ddddeeeeffff".to_owned(),
-                resource_id: "/subscriptions/11111111-2222-4333-8444-555555555555/resourcegroups/rg-identity/\
+                resource_id:
+                    "/subscriptions/11111111-2222-4333-8444-555555555555/resourcegroups/rg-identity/\
                               providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-seal"
-                    .to_owned(),
+                        .to_owned(),
             },
             system_identity: Some(ManagedIdentity {
                 object_id: "66665555-4444-4333-8222-111100009999".to_owned(),
