@@ -20,7 +20,7 @@ use crate::{
     arm::{self, Client, Failure, Update},
     policy::{
         Exemption, Mode, Policy,
-        decide::{Change, Decision, NotYet, Occasion, decide, notices},
+        decide::{Change, Decision, Occasion, decide, notices},
     },
     resource::Resource,
     resource_id::ResourceId,
@@ -32,9 +32,10 @@ use in_flight::{InFlight, Progress};
 /// Waits between looks at a resource that is in the middle of someone else's write. Most such writes
 /// take a second; what takes longer is the queue's.
 const OVERTAKEN_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
-/// Waits between looks that are to prove a write, whose effect a GET may show late.
+/// Waits before the looks that are to prove a write. An operation on a disk takes about 0.1 s, so the
+/// first look is not sent into it; the others are for a GET that shows the effect late.
 const PROOF_WAITS: [Duration; 4] =
-    [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 /// Waits after a 404 on a new resource, which a replica of ARM may not know yet.
 const REPLICATION_WAITS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
@@ -235,17 +236,17 @@ async fn act(
 
 /// Reads until the seal is to be seen.
 async fn prove(ctx: &Context, look: &Look, deadline: Deadline) -> Result<(), Error> {
-    let mut waits = PROOF_WAITS.into_iter();
-    loop {
+    for wait in PROOF_WAITS {
+        if !deadline.allows(wait) {
+            return Err(Error::Unfinished);
+        }
+        tokio::time::sleep(wait).await;
         match assess(ctx, look, deadline).await? {
             Decision::Compliant | Decision::Exempt(_) => return Ok(()),
-            Decision::Seal(_) | Decision::NotYet(NotYet::Provisioning | NotYet::ActiveUpload) => {}
-        }
-        match waits.next() {
-            Some(wait) if deadline.allows(wait) => tokio::time::sleep(wait).await,
-            _ => return Err(Error::Unproven),
+            Decision::Seal(_) | Decision::NotYet(_) => {}
         }
     }
+    Err(Error::Unproven)
 }
 
 async fn read(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Resource, arm::Error> {

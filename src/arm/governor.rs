@@ -113,10 +113,12 @@ mod tests {
         governor.close("AAAA", Kind::Write, Duration::from_secs(10));
         let start = Instant::now();
         for (subscription, kind) in [("aaaa", Kind::Read), ("bbbb", Kind::Write)] {
-            governor.admit(Operation::Get, subscription, kind, Deadline::after(DEADLINE)).await.unwrap();
+            let _permit =
+                governor.admit(Operation::Get, subscription, kind, Deadline::after(DEADLINE)).await.unwrap();
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
-        governor.admit(Operation::Update, "aaaa", Kind::Write, Deadline::after(DEADLINE)).await.unwrap();
+        let _permit =
+            governor.admit(Operation::Update, "aaaa", Kind::Write, Deadline::after(DEADLINE)).await.unwrap();
         assert_eq!(start.elapsed(), Duration::from_secs(10));
     }
 

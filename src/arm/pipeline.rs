@@ -127,10 +127,20 @@ impl Pipeline {
         let body = body.collect().await.map_err(broken)?;
         let status = u16::from(status);
         if (200..300).contains(&status) {
-            return Ok(Answer { status, headers, body });
+            if is_arms(&headers, &body) {
+                return Ok(Answer { status, headers, body });
+            }
+            let message = format_args!("{status} with a body that is not JSON: something stands before ARM");
+            return Err(Error::without_answer(call.operation, SystemFailure::Unreadable, message));
         }
         Err(Error::from_answer(call.operation, status, &body, retry::retry_after(&headers)))
     }
+}
+
+/// Whether ARM itself has answered, and not a proxy's page with a status of its own.
+fn is_arms(headers: &Headers, body: &Bytes) -> bool {
+    let content_type = headers.get_optional_str(&CONTENT_TYPE);
+    body.is_empty() || content_type.is_none_or(|text| text.to_ascii_lowercase().contains("json"))
 }
 
 fn kind(method: Method) -> Kind {
