@@ -71,7 +71,8 @@ impl Change {
             }
             Self::Access(begin) => {
                 let mut body = current.clone();
-                body["properties"]["diskState"] = json!(if *begin { "ActiveSAS" } else { "Unattached" });
+                let idle = if current["managedBy"].is_null() { "Unattached" } else { "Attached" };
+                body["properties"]["diskState"] = json!(if *begin { "ActiveSAS" } else { idle });
                 let signature = format!("https://md-local.blob.core.windows.net/{}/abcd?sig=local", id.name);
                 (body, Some(if *begin { json!({"accessSAS": signature}) } else { Value::Null }))
             }
