@@ -203,6 +203,9 @@ impl Emulator {
             "x-ms-routing-request-id",
             &format!("{}:{}:{correlation}", self.inner.options.region, compact(now)),
         );
+        if context.route.is_of_compute() {
+            answer.set("x-ms-served-by", "d911c7ed-ab64-4a18-819c-23c3fc88d285_133119746735578273");
+        }
         // Both Resource Manager and the provider behind it say so.
         for _ in 0..2 {
             answer.headers.append("server", HeaderValue::from_static("Microsoft-HTTPAPI/2.0"));

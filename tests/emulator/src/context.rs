@@ -37,6 +37,8 @@ impl Context {
         let type_name = id.map_or("", |id| id.kind.type_name());
         let action = match self.route {
             Route::Tags(_) => format!("Microsoft.Resources/tags/{verb}"),
+            Route::Access(_, true) => format!("{type_name}/beginGetAccess/action"),
+            Route::Access(_, false) => format!("{type_name}/endGetAccess/action"),
             _ => format!("{type_name}/{verb}"),
         };
         Subject {
@@ -49,6 +51,10 @@ impl Context {
             },
             subscription: self.route.subscription().unwrap_or_default().to_owned(),
             action,
+            verb: match verb {
+                "action" => "write",
+                verb => verb,
+            },
             object_id: self.caller.object_id.clone(),
             app_id: self.caller.app_id.clone(),
         }

@@ -85,9 +85,13 @@ pub(crate) fn created(id: &ResourceId, sent: &Value, existing: Option<&Value>, n
     add("encryption", json!({"type": "EncryptionAtRestWithPlatformKey"}));
     add("networkAccessPolicy", json!("AllowAll"));
     add("publicNetworkAccess", json!("Enabled"));
+    let state = match properties.get("creationData").and_then(|data| data["createOption"].as_str()) {
+        Some("Upload" | "UploadPreparedSecure") => "ReadyToUpload",
+        _ => "Unattached",
+    };
     let own = [
         ("timeCreated", json!(timestamp(now))),
-        ("diskState", json!("Unattached")),
+        ("diskState", json!(state)),
         ("uniqueId", json!(uuid::Uuid::new_v4().to_string())),
     ];
     for (name, fresh) in own {

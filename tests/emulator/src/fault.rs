@@ -152,7 +152,7 @@ impl Fault {
         Self::text(
             status,
             "text/html",
-            "<!DOCTYPE html>\r\n<html><body><h2>Our services aren't available right now</h2></body></html>",
+            "<!DOCTYPE html>\r\n<html><body><h2>The service is unavailable.</h2></body></html>",
         )
     }
 

@@ -71,7 +71,8 @@ impl Change {
             }
             Self::Access(begin) => {
                 let mut body = current.clone();
-                body["properties"]["diskState"] = json!(if *begin { "ActiveSAS" } else { "Unattached" });
+                let idle = if current["managedBy"].is_null() { "Unattached" } else { "Attached" };
+                body["properties"]["diskState"] = json!(if *begin { "ActiveSAS" } else { idle });
                 let signature = format!("https://md-local.blob.core.windows.net/{}/abcd?sig=local", id.name);
                 (body, Some(if *begin { json!({"accessSAS": signature}) } else { Value::Null }))
             }
@@ -149,7 +150,7 @@ impl Operation {
         let plain =
             format!("p=d911c7ed-ab64-4a18-819c-23c3fc88d285{monitor}&api-version={}", self.api_version);
         let Some(signer) = signer else { return plain };
-        let certificate = signer.stamp("certificate", 2800);
+        let certificate = signer.certificate();
         let ticks = self.started.unix_timestamp_nanos() / 100 + TICKS_TO_1970;
         let signature = signer.stamp(&format!("{name}{monitor}"), 256);
         let hash = signer.stamp(name, 32);

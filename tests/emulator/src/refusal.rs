@@ -1,7 +1,9 @@
 //! The ways in which Azure says no, each in the shape in which it has been seen.
 //!
 //! Messages may hold places that the refused request fills: `{id}`, `{name}`, `{type}`, `{group}`,
-//! `{subscription}`, `{action}`, `{oid}` and `{appid}`.
+//! `{subscription}`, `{action}`, `{verb}`, `{oid}` and `{appid}`.
+
+use std::fmt;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -18,6 +20,16 @@ pub struct Refusal {
     headers: Vec<(&'static str, String)>,
 }
 
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = self.body.get("error").unwrap_or(&self.body);
+        let text = |name: &str| error[name].as_str().unwrap_or_default();
+        write!(out, "{} {}: {}", self.status, text("code"), text("message"))
+    }
+}
+
+impl std::error::Error for Refusal {}
+
 /// What a refusal can name of the request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subject {
@@ -27,6 +39,7 @@ pub(crate) struct Subject {
     pub(crate) group: String,
     pub(crate) subscription: String,
     pub(crate) action: String,
+    pub(crate) verb: &'static str,
     pub(crate) object_id: String,
     pub(crate) app_id: String,
 }
@@ -40,6 +53,11 @@ impl Refusal {
     /// A refusal whose body is in no known envelope.
     pub fn from_body(status: u16, body: Value) -> Self {
         Self { status, body, headers: Vec::new() }
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> u16 {
+        self.status
     }
 
     /// The same with a header more; the name is in lower case.
@@ -80,12 +98,13 @@ impl Subject {
 
     fn fill_text(&self, text: &str) -> String {
         [
-            ("{id}", &self.id),
+            ("{id}", self.id.as_str()),
             ("{name}", &self.name),
             ("{type}", &self.type_name),
             ("{group}", &self.group),
             ("{subscription}", &self.subscription),
             ("{action}", &self.action),
+            ("{verb}", self.verb),
             ("{oid}", &self.object_id),
             ("{appid}", &self.app_id),
         ]

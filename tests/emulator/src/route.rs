@@ -94,6 +94,18 @@ impl Route {
         }
     }
 
+    /// Whether the Compute provider answers.
+    pub(crate) fn is_of_compute(&self) -> bool {
+        matches!(
+            self,
+            Self::Resource(_)
+                | Self::Access(..)
+                | Self::GroupList { .. }
+                | Self::SubscriptionList { .. }
+                | Self::Operation { .. }
+        )
+    }
+
     /// The disk or snapshot that the request is about.
     pub(crate) fn resource(&self) -> Option<&ResourceId> {
         match self {

@@ -143,8 +143,9 @@ impl State {
             return End::Failed { code: "NotFound".to_owned(), message };
         };
         let (mut body, output) = change.of(&stored.id, &stored.body, date);
-        let last = stored.running.len() <= 1;
-        body["properties"]["provisioningState"] = json!(if last { "Succeeded" } else { "Updating" });
+        // The operation itself is among those in progress still; its end sets the state right.
+        let state = if stored.running.is_empty() { "Succeeded" } else { "Updating" };
+        body["properties"]["provisioningState"] = json!(state);
         let output = output.unwrap_or_else(|| {
             let mut output = body.clone();
             output["properties"]["provisioningState"] = json!("Succeeded");

@@ -73,7 +73,7 @@ impl Refusal {
             429,
             "SubscriptionRequestsThrottled",
             &format!(
-                "Number of requests for subscription '{{subscription}}' actor '{{oid}}' exceeded. Please try again \
+                "Number of '{{verb}}' requests for subscription '{{subscription}}' actor '{{oid}}' exceeded. Please try again \
                  after '{retry_after}' seconds."
             ),
         )
