@@ -8,10 +8,14 @@
 //! ([`Emulator::http_client`]), and sockets with TLS ([`Emulator::serve`]).
 
 pub mod clock;
+pub mod collector;
 pub mod estate;
+pub mod event_grid;
 pub mod fault;
+pub mod host;
 pub mod journal;
 pub mod options;
+pub mod queue;
 pub mod serve;
 pub mod write;
 
@@ -24,6 +28,7 @@ mod disk;
 mod http_client;
 mod identity;
 mod operation;
+mod recorded;
 mod refusal;
 mod request;
 mod resource_id;

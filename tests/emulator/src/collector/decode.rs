@@ -1,0 +1,109 @@
+//! From OTLP's messages to flat records.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1 as otlp;
+use serde_json::Value;
+
+use super::span::{Attributes, Span, SpanEvent, SpanKind, SpanLink, Status};
+
+/// Every span of an export, in its order.
+pub(super) fn spans(request: ExportTraceServiceRequest) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for resource_spans in request.resource_spans {
+        let resource = attributes(resource_spans.resource.unwrap_or_default().attributes);
+        for scope_spans in resource_spans.scope_spans {
+            let scope = scope_spans.scope.unwrap_or_default();
+            spans.extend(scope_spans.spans.into_iter().map(|sent| Span {
+                resource: resource.clone(),
+                resource_schema_url: resource_spans.schema_url.clone(),
+                scope_name: scope.name.clone(),
+                scope_version: scope.version.clone(),
+                scope_schema_url: scope_spans.schema_url.clone(),
+                ..span(sent)
+            }));
+        }
+    }
+    spans
+}
+
+fn span(sent: otlp::Span) -> Span {
+    let kind = sent.kind();
+    Span {
+        trace_id: hex(&sent.trace_id),
+        span_id: hex(&sent.span_id),
+        parent_span_id: (!sent.parent_span_id.is_empty()).then(|| hex(&sent.parent_span_id)),
+        trace_state: sent.trace_state,
+        name: sent.name,
+        kind: match kind {
+            otlp::span::SpanKind::Unspecified => SpanKind::Unspecified,
+            otlp::span::SpanKind::Internal => SpanKind::Internal,
+            otlp::span::SpanKind::Server => SpanKind::Server,
+            otlp::span::SpanKind::Client => SpanKind::Client,
+            otlp::span::SpanKind::Producer => SpanKind::Producer,
+            otlp::span::SpanKind::Consumer => SpanKind::Consumer,
+        },
+        start_unix_nano: sent.start_time_unix_nano,
+        end_unix_nano: sent.end_time_unix_nano,
+        attributes: attributes(sent.attributes),
+        events: sent.events.into_iter().map(event).collect(),
+        links: sent.links.into_iter().map(link).collect(),
+        status: sent.status.map(status).unwrap_or_default(),
+        ..Span::default()
+    }
+}
+
+fn event(sent: otlp::span::Event) -> SpanEvent {
+    SpanEvent {
+        name: sent.name,
+        time_unix_nano: sent.time_unix_nano,
+        attributes: attributes(sent.attributes),
+    }
+}
+
+fn link(sent: otlp::span::Link) -> SpanLink {
+    SpanLink {
+        trace_id: hex(&sent.trace_id),
+        span_id: hex(&sent.span_id),
+        attributes: attributes(sent.attributes),
+    }
+}
+
+fn status(sent: otlp::Status) -> Status {
+    match sent.code() {
+        otlp::status::StatusCode::Unset => Status::Unset,
+        otlp::status::StatusCode::Ok => Status::Ok,
+        otlp::status::StatusCode::Error => Status::Error(sent.message),
+    }
+}
+
+fn attributes(sent: Vec<KeyValue>) -> Attributes {
+    sent.into_iter().map(|pair| (pair.key, value(pair.value))).collect()
+}
+
+fn value(sent: Option<AnyValue>) -> Value {
+    match sent.and_then(|sent| sent.value) {
+        Some(Any::StringValue(text)) => Value::String(text),
+        Some(Any::BoolValue(flag)) => Value::Bool(flag),
+        Some(Any::IntValue(number)) => number.into(),
+        Some(Any::DoubleValue(number)) => number.into(),
+        Some(Any::ArrayValue(array)) => {
+            array.values.into_iter().map(|element| value(Some(element))).collect()
+        }
+        Some(Any::KvlistValue(list)) => Value::Object(attributes(list.values).into_iter().collect()),
+        Some(Any::BytesValue(bytes)) => Value::String(STANDARD.encode(bytes)),
+        _ => Value::Null,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

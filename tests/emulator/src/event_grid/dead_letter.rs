@@ -1,0 +1,63 @@
+//! The events that nobody took, as Event Grid writes them to a blob container.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::event::ticks;
+
+/// How an event ended that was not delivered.
+#[derive(Clone, Debug)]
+pub(super) struct Undelivered {
+    pub(super) reason: String,
+    pub(super) attempts: u32,
+    pub(super) outcome: &'static str,
+    pub(super) status: Option<u16>,
+    pub(super) published: OffsetDateTime,
+    pub(super) last_attempt: OffsetDateTime,
+}
+
+impl Undelivered {
+    /// The event with what Event Grid adds to it. CloudEvents knows no upper case in attribute names.
+    pub(super) fn describe(&self, event: &Value) -> Value {
+        let mut event = if event.is_object() { event.clone() } else { json!({ "event": event }) };
+        let lower = event.get("specversion").is_some();
+        let mut set = |name: &str, value: Value| {
+            let name = if lower { name.to_ascii_lowercase() } else { name.to_owned() };
+            event[name.as_str()] = value;
+        };
+        set("deadLetterReason", self.reason.clone().into());
+        set("deliveryAttempts", self.attempts.into());
+        set("lastDeliveryOutcome", self.outcome.into());
+        if let Some(status) = self.status {
+            set("lastHttpStatusCode", status.into());
+        }
+        set("publishTime", ticks(self.published).into());
+        set("lastDeliveryAttemptTime", ticks(self.last_attempt).into());
+        event
+    }
+}
+
+/// Writes one blob: an array of events, under the subscription's name in upper case and the hour, whose
+/// parts have no leading zeros.
+pub(super) fn write(
+    container: &Path,
+    subscription: &str,
+    events: &[Value],
+    at: OffsetDateTime,
+) -> io::Result<PathBuf> {
+    let folder = container
+        .join(subscription.to_ascii_uppercase())
+        .join(at.year().to_string())
+        .join(u8::from(at.month()).to_string())
+        .join(at.day().to_string())
+        .join(at.hour().to_string());
+    let path = folder.join(format!("{}.json", Uuid::new_v4()));
+    // Not tokio's files: their threads are invisible to a paused clock, which would run on meanwhile.
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(&path, serde_json::to_vec_pretty(events)?)?;
+    Ok(path)
+}

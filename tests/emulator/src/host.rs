@@ -1,0 +1,331 @@
+//! The Functions host's side of the custom-handler protocol, with the real handler as its child process.
+//!
+//! It starts from a folder that is laid out like the deployed app, calls the handler as host 4.1052 does,
+//! judges its replies as that host does, and restarts it by that host's rules.
+
+mod app;
+mod client;
+mod console;
+mod dispatch;
+mod envelope;
+mod outputs;
+mod process;
+mod reply;
+mod stage;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use thiserror::Error;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use self::console::{ConsoleLine, Level, Stream};
+pub use self::dispatch::{EventGridFunction, Invocation};
+pub use self::envelope::{ScheduleStatus, TimerInfo, Trigger};
+pub use self::process::Exit;
+pub use self::reply::{Failure, RawReply, Verdict};
+pub use self::stage::stage;
+
+use self::app::App;
+use self::client::Client;
+use self::dispatch::{Dispatcher, HOURLY, free_port};
+use self::process::{Order, Phase, Supervisor};
+use crate::clock::Clock;
+use crate::queue::{QueueTrigger, Queues};
+use crate::recorded::Recorded;
+
+/// How the host is set up.
+#[derive(Clone, Debug)]
+pub struct HostOptions {
+    /// The app's root folder, such as [`stage`] makes it.
+    pub app_root: PathBuf,
+    /// The app settings. They are the handler's whole environment but for what the host adds, and
+    /// `AzureFunctionsJobHost__a__b` overrides `a.b` of host.json.
+    pub settings: BTreeMap<String, String>,
+    /// The storage account behind `AzureWebJobsStorage`.
+    pub queues: Queues,
+    /// Whether queue triggers listen.
+    pub listen_to_queues: bool,
+    /// Whether bodies are sent in chunks, as in Azure, or with their length, as under Core Tools.
+    pub chunked: bool,
+    /// Whether `traceparent` is sent, which depends on the host's telemetry.
+    pub traceparent: bool,
+    /// Which error of the handler within 30 minutes shuts the host down: the third. The platform would start
+    /// another host then, so a long simulation may want more.
+    pub errors_until_down: usize,
+    /// The host's version, without its last part.
+    pub host_version: String,
+}
+
+impl HostOptions {
+    /// A host as in Azure, with an empty storage account in real time.
+    pub fn new(app_root: impl Into<PathBuf>) -> Self {
+        Self {
+            app_root: app_root.into(),
+            settings: BTreeMap::new(),
+            queues: Queues::new(1.0),
+            listen_to_queues: true,
+            chunked: true,
+            traceparent: true,
+            errors_until_down: 3,
+            host_version: "4.1052.200".to_owned(),
+        }
+    }
+}
+
+/// Why the host cannot start, or does not run any more.
+#[derive(Debug, Error)]
+pub enum HostError {
+    /// A file or folder cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file's content is wrong.
+    #[error("{}: {fault}", path.display())]
+    Invalid {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: String,
+    },
+    /// host.json names no executable.
+    #[error("host.json has no customHandler.description.defaultExecutablePath")]
+    NoExecutable,
+    /// No direct child folder of the root holds a function.json.
+    #[error("no functions found")]
+    NoFunctions,
+    /// A folder's name is no function name.
+    #[error("{name:?} is no function name: a letter, then letters, digits, _ or -, up to 128, and not host")]
+    FunctionName {
+        /// The folder's name.
+        name: String,
+    },
+    /// A binding's name is wrong.
+    #[error("{function}: {binding:?} is no binding name: a letter, then letters and digits, up to 128")]
+    BindingName {
+        /// The function.
+        function: String,
+        /// The binding's name.
+        binding: String,
+    },
+    /// A binding is used that only the extension bundle brings.
+    #[error("the binding type {kind} is not registered: host.json has no valid extensionBundle")]
+    BindingNotRegistered {
+        /// The binding's type.
+        kind: String,
+    },
+    /// `telemetryMode` is unknown or not at the root of host.json, where alone it has an effect.
+    #[error("telemetryMode must be OpenTelemetry or ApplicationInsights, at the root of host.json")]
+    TelemetryMode,
+    /// `%NAME%` names no app setting.
+    #[error("%{name}% does not resolve to a value")]
+    UnknownSetting {
+        /// The setting's name.
+        name: String,
+    },
+    /// A duration in host.json is wrong.
+    #[error("host.json: {key} is no time span: {value:?}")]
+    TimeSpan {
+        /// The path of the value, with dots.
+        key: String,
+        /// The value.
+        value: String,
+    },
+    /// No port of loopback is free.
+    #[error("no port is free")]
+    NoPort,
+    /// No function has this name.
+    #[error("there is no function {0:?}")]
+    NoFunction(String),
+    /// The host has shut down, or the handler has left it with exit code 0.
+    #[error("the host is down: {0}")]
+    Down(String),
+}
+
+/// A running host. Dropping it kills the handler.
+#[derive(Debug)]
+pub struct FunctionsHost {
+    dispatcher: Arc<Dispatcher>,
+    listeners: Vec<QueueTrigger>,
+    supervisor: JoinHandle<()>,
+}
+
+impl FunctionsHost {
+    /// Reads the app and starts the handler, without waiting for it. Must be called inside a tokio runtime.
+    pub fn start(options: HostOptions) -> Result<Self, HostError> {
+        let root = std::path::absolute(&options.app_root)
+            .map_err(|source| HostError::File { path: options.app_root.clone(), source })?;
+        let app = App::read(&root, &options.settings)?;
+        let port = free_port().ok_or(HostError::NoPort)?;
+        let client = Client::new();
+        let (process, supervisor) =
+            Supervisor::start(app.clone(), options.settings, port, client.clone(), options.errors_until_down);
+        let timers = app.functions.values().filter(|function| function.trigger.kind == "timerTrigger");
+        let timers = timers.map(|function| (function.name.clone(), tokio::sync::Mutex::default())).collect();
+        let dispatcher = Arc::new(Dispatcher {
+            app,
+            port,
+            process,
+            client,
+            queues: options.queues,
+            invocations: Recorded::default(),
+            clock: Clock::start(),
+            host_version: options.host_version,
+            chunked: options.chunked,
+            traceparent: options.traceparent,
+            timers,
+        });
+        let listeners = if options.listen_to_queues { listen(&dispatcher) } else { Vec::new() };
+        Ok(Self { dispatcher, listeners, supervisor })
+    }
+
+    /// Waits until the handler answers.
+    pub async fn ready(&self) -> Result<(), HostError> {
+        let mut state = self.dispatcher.process.state.clone();
+        match state.wait_for(|state| state.phase != Phase::Starting).await.map(|state| state.phase.clone()) {
+            Ok(Phase::Ready) => Ok(()),
+            Ok(Phase::Down(reason)) => Err(HostError::Down(reason)),
+            _ => Err(HostError::Down("the handler exited with code 0".to_owned())),
+        }
+    }
+
+    /// The storage account.
+    pub fn queues(&self) -> &Queues {
+        &self.dispatcher.queues
+    }
+
+    /// The names of the app's functions.
+    pub fn functions(&self) -> Vec<String> {
+        self.dispatcher.app.functions.keys().cloned().collect()
+    }
+
+    /// Where Event Grid delivers the events of a function. A function that does not exist answers 404.
+    pub fn event_grid(&self, function: &str) -> EventGridFunction {
+        EventGridFunction { dispatcher: Arc::clone(&self.dispatcher), function: function.to_owned() }
+    }
+
+    /// Runs a function. Completes when the invocation is over; for a reply that the host cannot see the end
+    /// of, that is after `functionTimeout`.
+    pub async fn invoke(&self, function: &str, trigger: Trigger) -> Result<Invocation, HostError> {
+        let found = self.dispatcher.app.functions.get(function);
+        let found = found.ok_or_else(|| HostError::NoFunction(function.to_owned()))?;
+        Ok(self.dispatcher.invoke(found, &trigger).await)
+    }
+
+    /// Runs a timer function now, as if its time had come.
+    pub async fn fire_timer(&self, function: &str) -> Result<Invocation, HostError> {
+        let next = self.dispatcher.clock.now() + HOURLY;
+        let status = ScheduleStatus { last: None, next };
+        let info = TimerInfo { is_past_due: false, schedule_status: Some(status) };
+        self.invoke(function, Trigger::Timer(info)).await
+    }
+
+    /// Posts any bytes to any path of the handler, with the headers of an invocation. The reply is neither
+    /// judged nor recorded, and no function needs to have this name.
+    pub async fn invoke_raw(&self, path: &str, body: impl Into<Bytes>) -> Result<RawReply, Failure> {
+        self.dispatcher.post_raw(path, body.into()).await
+    }
+
+    /// Kills the handler with SIGKILL from outside. Returns when it has ended and the host has noticed; the
+    /// restart, if there is one, is under way then.
+    pub async fn kill(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.dispatcher.process.orders.send(Order::Kill(done)).is_ok() {
+            let _ = ended.await;
+        }
+    }
+
+    /// Sends SIGTERM to the handler. See [`wait_exit`](Self::wait_exit).
+    pub fn terminate(&self) {
+        // A host that has stopped has no handler.
+        let _ = self.dispatcher.process.orders.send(Order::Terminate);
+    }
+
+    /// Stops the host as the platform does: the handler is killed and not started again.
+    pub async fn stop(self) {
+        let (done, ended) = oneshot::channel();
+        if self.dispatcher.process.orders.send(Order::Stop(done)).is_ok() {
+            let _ = ended.await;
+        }
+    }
+
+    /// Waits until the process of this id has ended, which may have been before.
+    pub async fn wait_exit(&self, pid: u32) -> Exit {
+        self.dispatcher.process.exits.wait_for(|exit| exit.pid == pid).await
+    }
+
+    /// Every end of a handler process so far.
+    pub fn exits(&self) -> Vec<Exit> {
+        self.dispatcher.process.exits.all()
+    }
+
+    /// The port that the handler listens on, the same after each restart.
+    pub fn port(&self) -> u16 {
+        self.dispatcher.port
+    }
+
+    /// The id of the handler's process, if there is one.
+    pub fn pid(&self) -> Option<u32> {
+        self.dispatcher.process.state.borrow().pid
+    }
+
+    /// Every line that the handler has written.
+    pub fn console(&self) -> Vec<ConsoleLine> {
+        self.dispatcher.process.console.all()
+    }
+
+    /// Waits for a line of the handler, which may have been written before.
+    pub async fn wait_for_line(&self, fits: impl Fn(&ConsoleLine) -> bool) -> ConsoleLine {
+        self.dispatcher.process.console.wait_for(fits).await
+    }
+
+    /// Every invocation whose reply has been judged, in that order. Hung ones are among them at once.
+    pub fn invocations(&self) -> Vec<Invocation> {
+        self.dispatcher.invocations.all()
+    }
+
+    /// Waits for an invocation that fits, which may lie in the past.
+    pub async fn wait_for_invocation(&self, fits: impl Fn(&Invocation) -> bool) -> Invocation {
+        self.dispatcher.invocations.wait_for(fits).await
+    }
+
+    /// Waits until the queues that functions listen to are empty and no message is in progress.
+    pub async fn queues_drained(&self) {
+        for listener in &self.listeners {
+            listener.drained().await;
+        }
+    }
+}
+
+impl Drop for FunctionsHost {
+    fn drop(&mut self) {
+        // The child goes with the task that owns it.
+        self.supervisor.abort();
+    }
+}
+
+/// Starts the listeners of the queue triggers.
+fn listen(dispatcher: &Arc<Dispatcher>) -> Vec<QueueTrigger> {
+    let functions =
+        dispatcher.app.functions.values().filter(|function| function.trigger.kind == "queueTrigger");
+    functions
+        .filter_map(|function| {
+            let name = function.trigger.queue_name.as_deref()?;
+            let (dispatcher, function) = (Arc::clone(dispatcher), function.clone());
+            let queues = dispatcher.queues.clone();
+            let options = dispatcher.app.queues;
+            Some(QueueTrigger::start(&queues, name, options, move |message| {
+                let (dispatcher, function) = (Arc::clone(&dispatcher), function.clone());
+                async move { dispatcher.invoke(&function, &Trigger::QueueMessage(message)).await.succeeded() }
+            }))
+        })
+        .collect()
+}

@@ -1,0 +1,318 @@
+//! What the host reads from the app's root folder: host.json and the functions' function.json.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::HostError;
+use crate::queue::{Encoding, TriggerOptions};
+
+/// App settings, which are also the handler's environment.
+pub(super) type Settings = BTreeMap<String, String>;
+
+/// A function app as its files say.
+#[derive(Clone, Debug)]
+pub(super) struct App {
+    pub(super) root: PathBuf,
+    pub(super) executable: PathBuf,
+    pub(super) arguments: Vec<String>,
+    pub(super) working_directory: PathBuf,
+    pub(super) initialization_timeout: Duration,
+    /// None means no limit.
+    pub(super) function_timeout: Option<Duration>,
+    pub(super) queues: TriggerOptions,
+    pub(super) functions: BTreeMap<String, Function>,
+}
+
+/// A function as its function.json says.
+#[derive(Clone, Debug)]
+pub(super) struct Function {
+    pub(super) name: String,
+    pub(super) trigger: Binding,
+    pub(super) outputs: Vec<Binding>,
+}
+
+/// A binding of function.json.
+#[derive(Clone, Debug)]
+pub(super) struct Binding {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) queue_name: Option<String>,
+    /// `cardinality` is `many`.
+    pub(super) many: bool,
+    /// `dataType` is `binary`.
+    pub(super) binary: bool,
+}
+
+impl App {
+    pub(super) fn read(root: &Path, settings: &Settings) -> Result<Self, HostError> {
+        let mut file = read_json(&root.join("host.json"))?;
+        override_by_settings(&mut file, settings);
+        check_telemetry_mode(&file)?;
+        let functions = read_functions(root, settings)?;
+        check_bundle(&file, &functions)?;
+        let description = &file["customHandler"]["description"];
+        let named = description["defaultExecutablePath"].as_str().filter(|path| !path.is_empty());
+        let named = expand(named.ok_or(HostError::NoExecutable)?, settings)?;
+        let working_directory =
+            expand(description["workingDirectory"].as_str().unwrap_or_default(), settings)?;
+        let arguments = ["arguments", "workerArguments"]
+            .iter()
+            .flat_map(|key| description[*key].as_array().into_iter().flatten())
+            .filter_map(Value::as_str)
+            .map(|argument| expand(argument, settings))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            executable: locate(root, &named, settings),
+            arguments,
+            working_directory: root.join(working_directory),
+            initialization_timeout: duration(&file, &["customHandler", "initializationTimeout"])?
+                .unwrap_or(Duration::from_secs(30)),
+            function_timeout: match file["functionTimeout"].as_str() {
+                Some("-1") => None,
+                _ => Some(duration(&file, &["functionTimeout"])?.unwrap_or(Duration::from_mins(30))),
+            },
+            queues: queue_options(&file)?,
+            root: root.to_owned(),
+            functions,
+        })
+    }
+}
+
+/// A path relative to the app's root if the file is there; otherwise the first match on `PATH`.
+fn locate(root: &Path, named: &str, settings: &Settings) -> PathBuf {
+    let beside = root.join(named);
+    if beside.is_file() {
+        return beside;
+    }
+    let path = settings.get("PATH").map(String::as_str).unwrap_or_default();
+    std::env::split_paths(path).map(|folder| folder.join(named)).find(|file| file.is_file()).unwrap_or(beside)
+}
+
+fn read_json(path: &Path) -> Result<Value, HostError> {
+    let text = fs::read(path).map_err(|source| HostError::File { path: path.to_owned(), source })?;
+    let value: Value = serde_json::from_slice(&text)
+        .map_err(|error| HostError::Invalid { path: path.to_owned(), fault: error.to_string() })?;
+    if value.is_object() {
+        Ok(value)
+    } else {
+        Err(HostError::Invalid { path: path.to_owned(), fault: "not a JSON object".to_owned() })
+    }
+}
+
+/// `AzureFunctionsJobHost__a__b` overrides `a.b` of host.json. .NET's configuration ignores case.
+fn override_by_settings(file: &mut Value, settings: &Settings) {
+    for (name, value) in settings {
+        let mut parts = name.split("__");
+        if !parts.next().is_some_and(|first| first.eq_ignore_ascii_case("AzureFunctionsJobHost")) {
+            continue;
+        }
+        let mut place = &mut *file;
+        for part in parts {
+            if !place.is_object() {
+                *place = Value::Object(Map::new());
+            }
+            let known = place.as_object().and_then(|o| o.keys().find(|key| key.eq_ignore_ascii_case(part)));
+            let key = known.cloned().unwrap_or_else(|| part.to_owned());
+            place = &mut place[key.as_str()];
+        }
+        *place = Value::String(value.clone());
+    }
+}
+
+/// Under `logging` the real host overlooks the mode without a word, so here it is a fault.
+fn check_telemetry_mode(file: &Value) -> Result<(), HostError> {
+    let misplaced = file["logging"].get("telemetryMode").is_some();
+    let mode = file["telemetryMode"].as_str().unwrap_or("ApplicationInsights");
+    let known = ["ApplicationInsights", "OpenTelemetry"].iter().any(|name| mode.eq_ignore_ascii_case(name));
+    if misplaced || !known { Err(HostError::TelemetryMode) } else { Ok(()) }
+}
+
+/// Event Grid and queue bindings come out of the extension bundle; timers and HTTP are built in.
+fn check_bundle(file: &Value, functions: &BTreeMap<String, Function>) -> Result<(), HostError> {
+    let bundle = &file["extensionBundle"];
+    let configured = bundle["id"].as_str() == Some("Microsoft.Azure.Functions.ExtensionBundle")
+        && bundle["version"].as_str().is_some_and(|range| range.starts_with(['[', '(']));
+    let kinds = functions.values().flat_map(|function| {
+        std::iter::once(&function.trigger).chain(&function.outputs).map(|binding| binding.kind.as_str())
+    });
+    match kinds.into_iter().find(|kind| matches!(*kind, "eventGridTrigger" | "queueTrigger" | "queue")) {
+        Some(kind) if !configured => Err(HostError::BindingNotRegistered { kind: kind.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
+/// The direct child folders that hold a function.json, and no deeper ones.
+fn read_functions(root: &Path, settings: &Settings) -> Result<BTreeMap<String, Function>, HostError> {
+    let failed = |source| HostError::File { path: root.to_owned(), source };
+    let mut functions = BTreeMap::new();
+    for folder in fs::read_dir(root).map_err(failed)? {
+        let path = folder.map_err(failed)?.path();
+        let file = path.join("function.json");
+        if !file.is_file() {
+            continue;
+        }
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if !is_function_name(&name) {
+            return Err(HostError::FunctionName { name });
+        }
+        let function = read_function(&file, name, settings)?;
+        functions.insert(function.name.clone(), function);
+    }
+    if functions.is_empty() { Err(HostError::NoFunctions) } else { Ok(functions) }
+}
+
+fn read_function(file: &Path, name: String, settings: &Settings) -> Result<Function, HostError> {
+    let definition = read_json(file)?;
+    let invalid = |fault: &str| HostError::Invalid { path: file.to_owned(), fault: fault.to_owned() };
+    let bindings = definition["bindings"].as_array().ok_or_else(|| invalid("no bindings"))?;
+    let mut trigger = None;
+    let mut outputs = Vec::new();
+    for binding in bindings {
+        let text = |key: &str| binding[key].as_str().map(str::to_owned);
+        let read = Binding {
+            name: text("name").ok_or_else(|| invalid("a binding without a name"))?,
+            kind: text("type").ok_or_else(|| invalid("a binding without a type"))?,
+            queue_name: text("queueName").map(|name| expand(&name, settings)).transpose()?,
+            many: text("cardinality").is_some_and(|many| many.eq_ignore_ascii_case("many")),
+            binary: text("dataType").is_some_and(|kind| kind.eq_ignore_ascii_case("binary")),
+        };
+        if !is_binding_name(&read.name) {
+            return Err(HostError::BindingName { function: name, binding: read.name });
+        }
+        if let Some(schedule) = text("schedule") {
+            expand(&schedule, settings)?;
+        }
+        if matches!(read.kind.as_str(), "queue" | "queueTrigger") && read.queue_name.is_none() {
+            return Err(invalid("a queue binding without a queueName"));
+        }
+        if text("direction").is_some_and(|direction| direction.eq_ignore_ascii_case("out")) {
+            outputs.push(read);
+        } else if !read.kind.ends_with("Trigger") {
+            return Err(invalid("an input binding, which this host does not know"));
+        } else if trigger.replace(read).is_some() {
+            return Err(invalid("more than one trigger"));
+        }
+    }
+    let trigger = trigger.ok_or_else(|| invalid("no trigger"))?;
+    Ok(Function { name, trigger, outputs })
+}
+
+/// `^[a-z][a-z0-9_\-]{0,127}$` regardless of case, and not `host`.
+pub(super) fn is_function_name(name: &str) -> bool {
+    is_name(name, |letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-'))
+        && !name.eq_ignore_ascii_case("host")
+}
+
+/// `^([a-zA-Z][a-zA-Z0-9]{0,127}|\$return)$`.
+pub(super) fn is_binding_name(name: &str) -> bool {
+    name == "$return" || is_name(name, |letter| letter.is_ascii_alphanumeric())
+}
+
+fn is_name(name: &str, allowed: impl Fn(char) -> bool) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.len() <= 128
+        && name.chars().all(allowed)
+}
+
+/// Replaces every `%NAME%` by the app setting of that name.
+fn expand(text: &str, settings: &Settings) -> Result<String, HostError> {
+    let mut expanded = String::new();
+    for (at, part) in text.split('%').enumerate() {
+        if at % 2 == 0 {
+            expanded.push_str(part);
+        } else {
+            let value =
+                settings.get(part).ok_or_else(|| HostError::UnknownSetting { name: part.to_owned() })?;
+            expanded.push_str(value);
+        }
+    }
+    Ok(expanded)
+}
+
+fn queue_options(file: &Value) -> Result<TriggerOptions, HostError> {
+    let defaults = TriggerOptions::default();
+    let queues = &file["extensions"]["queues"];
+    // A value that an app setting overrides is a string.
+    let number = |key: &str| {
+        queues[key]
+            .as_u64()
+            .or_else(|| queues[key].as_str()?.parse().ok())
+            .and_then(|n| u32::try_from(n).ok())
+    };
+    let size = |key: &str| number(key).map(|n| n as usize);
+    let batch_size = size("batchSize").unwrap_or(defaults.batch_size);
+    Ok(TriggerOptions {
+        batch_size,
+        new_batch_threshold: size("newBatchThreshold").unwrap_or(batch_size / 2),
+        visibility_timeout: duration(file, &["extensions", "queues", "visibilityTimeout"])?
+            .unwrap_or(defaults.visibility_timeout),
+        max_dequeue_count: number("maxDequeueCount").unwrap_or(defaults.max_dequeue_count),
+        encoding: match queues["messageEncoding"].as_str() {
+            Some(name) if name.eq_ignore_ascii_case("none") => Encoding::None,
+            _ => Encoding::Base64,
+        },
+    })
+}
+
+fn duration(file: &Value, path: &[&str]) -> Result<Option<Duration>, HostError> {
+    let value = path.iter().fold(file, |value, key| &value[*key]);
+    let Some(text) = value.as_str() else { return Ok(None) };
+    time_span(text)
+        .map(Some)
+        .ok_or_else(|| HostError::TimeSpan { key: path.join("."), value: text.to_owned() })
+}
+
+/// .NET's `[d.]hh:mm:ss[.fffffff]`.
+pub(super) fn time_span(text: &str) -> Option<Duration> {
+    let (hours, rest) = text.split_once(':')?;
+    let (minutes, seconds) = rest.split_once(':')?;
+    let (days, hours) = hours.split_once('.').unwrap_or(("0", hours));
+    let (days, hours, minutes): (u64, u64, u64) =
+        (days.parse().ok()?, hours.parse().ok()?, minutes.parse().ok()?);
+    let seconds: f64 = seconds.parse().ok()?;
+    let whole = Duration::from_secs(((days * 24 + hours) * 60 + minutes) * 60);
+    (hours < 24 && minutes < 60 && (0.0..60.0).contains(&seconds))
+        .then(|| whole + Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_host_s_expressions() {
+        assert!(is_function_name("seal-on-write") && is_function_name("Sweep_2"));
+        for name in ["", "2nd", "-x", "host", "HOST", "a.b", &"a".repeat(129)] {
+            assert!(!is_function_name(name), "{name}");
+        }
+        assert!(is_binding_name("event") && is_binding_name("$return"));
+        assert!(!is_binding_name("my_event") && !is_binding_name("my-event"));
+    }
+
+    #[test]
+    fn time_spans_are_dotnet_s() {
+        assert_eq!(time_span("00:05:00"), Some(Duration::from_mins(5)));
+        assert_eq!(time_span("1.02:03:04.5"), Some(Duration::from_millis(93_784_500)));
+        assert_eq!(time_span("00:61:00"), None);
+        assert_eq!(time_span("5"), None);
+    }
+
+    #[test]
+    fn settings_override_host_json_regardless_of_case() {
+        let mut file = serde_json::json!({ "extensions": { "queues": { "batchSize": 16 } } });
+        let settings = [("azureFunctionsJobHost__extensions__Queues__batchSize", "3")];
+        override_by_settings(&mut file, &settings.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+        assert_eq!(queue_options(&file).unwrap().batch_size, 3);
+    }
+
+    #[test]
+    fn settings_expand_between_percent_signs() {
+        let settings: Settings = [("CRON".to_owned(), "0 0 * * * *".to_owned())].into();
+        assert_eq!(expand("%CRON%", &settings).unwrap(), "0 0 * * * *");
+        assert!(matches!(expand("%OTHER%", &settings), Err(HostError::UnknownSetting { .. })));
+    }
+}

@@ -1,0 +1,118 @@
+//! The host's HTTP client: plain HTTP/1.1 over loopback.
+
+use std::convert::Infallible;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Method, Request, Uri, header};
+use futures::stream;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
+use hyper::body::Frame;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client as Pooled, Error};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::reply::{Failure, RawReply};
+
+type Body = BoxBody<Bytes, Infallible>;
+
+/// How many redirects .NET's client follows.
+const MOST_REDIRECTS: usize = 50;
+
+/// The URL of a path on the handler. Function names hold nothing that a URL could not.
+pub(super) fn uri(port: u16, path: &str) -> Uri {
+    Uri::builder()
+        .scheme("http")
+        .authority(format!("127.0.0.1:{port}"))
+        .path_and_query(format!("/{path}"))
+        .build()
+        .unwrap_or_default()
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pool: Pooled<HttpConnector, Body>,
+}
+
+impl Client {
+    pub(super) fn new() -> Self {
+        Self { pool: Pooled::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http() }
+    }
+
+    /// `GET /`, whose answer does not matter.
+    pub(super) async fn get_root(&self, port: u16) -> Result<(), Error> {
+        let mut request = Request::new(Empty::new().boxed());
+        *request.uri_mut() = uri(port, "");
+        self.pool.request(request).await.map(drop)
+    }
+
+    /// Posts a body and follows redirects, as .NET's client does: only 307 and 308 repeat the body.
+    pub(super) async fn post(
+        &self,
+        uri: Uri,
+        headers: &HeaderMap,
+        body: &Bytes,
+        chunked: bool,
+    ) -> Result<RawReply, Failure> {
+        let (mut method, mut uri) = (Method::POST, uri);
+        for _ in 0..MOST_REDIRECTS {
+            let reply = self.send(&method, &uri, headers, body, chunked).await?;
+            match (reply.0.status, &reply.1) {
+                (301..=303, Some(location)) => {
+                    method = Method::GET;
+                    uri = location.clone();
+                }
+                (307 | 308, Some(location)) => uri = location.clone(),
+                _ => return Ok(reply.0),
+            }
+        }
+        Err(Failure::Connection("too many redirects".to_owned()))
+    }
+
+    async fn send(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: &Bytes,
+        chunked: bool,
+    ) -> Result<(RawReply, Option<Uri>), Failure> {
+        let broken = |error: &dyn std::error::Error| {
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            Failure::Connection(format!("{error}{cause}"))
+        };
+        let body = match (method == Method::GET, chunked) {
+            (true, _) => Empty::new().boxed(),
+            // A body of unknown length is sent in chunks.
+            (_, true) => {
+                StreamBody::new(stream::iter([Ok::<_, Infallible>(Frame::data(body.clone()))])).boxed()
+            }
+            (_, false) => Full::new(body.clone()).boxed(),
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = headers.clone();
+        let response = self.pool.request(request).await.map_err(|error| broken(&error))?;
+        let text = |name| {
+            let value: Option<&axum::http::HeaderValue> = response.headers().get(name);
+            value.and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let (status, content_type) = (response.status().as_u16(), text(header::CONTENT_TYPE));
+        let location = text(header::LOCATION).and_then(|location| resolve(uri, &location));
+        let body = response.into_body().collect().await.map_err(|error| broken(&error))?.to_bytes().to_vec();
+        Ok((RawReply { status, content_type, body }, location))
+    }
+}
+
+/// A location is a whole URL or a path on the same server.
+fn resolve(base: &Uri, location: &str) -> Option<Uri> {
+    let location: Uri = location.parse().ok()?;
+    if location.scheme().is_some() {
+        return Some(location);
+    }
+    let mut parts = location.into_parts();
+    parts.scheme = base.scheme().cloned();
+    parts.authority = base.authority().cloned();
+    Uri::from_parts(parts).ok()
+}

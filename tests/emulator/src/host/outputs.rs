@@ -1,0 +1,93 @@
+//! Output bindings: what the host puts on queues for a reply.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+use super::app::Function;
+use super::reply::Failure;
+use crate::queue::{Encoding, Queues};
+
+/// Puts the outputs of a reply on their queues. Outputs without a binding are overlooked, as are bindings
+/// without an output.
+pub(super) fn bind(
+    function: &Function,
+    outputs: &Map<String, Value>,
+    return_value: &Value,
+    queues: &Queues,
+    encoding: Encoding,
+) -> Result<(), Failure> {
+    for binding in function.outputs.iter().filter(|binding| binding.kind == "queue") {
+        let value = if binding.name == "$return" { Some(return_value) } else { outputs.get(&binding.name) };
+        let Some(queue_name) = &binding.queue_name else { continue };
+        let Some(value) = value else { continue };
+        let queue = queues.queue(queue_name);
+        for content in messages(value, binding.binary) {
+            queue
+                .put(encoding.encode(&content))
+                .map_err(|error| Failure::Output(binding.name.clone(), error.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The contents of the messages that an output means.
+fn messages(value: &Value, binary: bool) -> Vec<Vec<u8>> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::Array(elements) => elements.iter().filter(|element| !element.is_null()).map(content).collect(),
+        Value::String(text) => {
+            // The base64 guess: most short words without punctuation fall for it.
+            if let Some(bytes) = base64_guess(text).filter(|_| !binary) {
+                return vec![bytes];
+            }
+            // Text that holds a JSON array counts as the array.
+            match serde_json::from_str(text) {
+                Ok(Value::Array(elements)) => elements.iter().filter(|e| !e.is_null()).map(content).collect(),
+                _ => vec![text.clone().into_bytes()],
+            }
+        }
+        other => vec![content(other)],
+    }
+}
+
+fn content(value: &Value) -> Vec<u8> {
+    match value {
+        Value::String(text) => text.clone().into_bytes(),
+        // Newtonsoft's ToString indents.
+        other => serde_json::to_vec_pretty(other).unwrap_or_default(),
+    }
+}
+
+/// `Convert.FromBase64String`, which overlooks white space.
+fn base64_guess(text: &str) -> Option<Vec<u8>> {
+    let compact: String = text.chars().filter(|letter| !matches!(letter, ' ' | '\t' | '\r' | '\n')).collect();
+    STANDARD.decode(compact).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn texts(value: &Value) -> Vec<String> {
+        messages(value, false).into_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
+    }
+
+    #[test]
+    fn objects_are_one_message_and_arrays_one_each() {
+        assert_eq!(texts(&json!({ "a": 1 })), ["{\n  \"a\": 1\n}"]);
+        assert_eq!(texts(&json!([{ "a": 1 }, "two", null, "abcd"])), ["{\n  \"a\": 1\n}", "two", "abcd"]);
+        assert_eq!(texts(&json!(r#"["x",{"a":1}]"#)), ["x", "{\n  \"a\": 1\n}"]);
+        assert_eq!(texts(&Value::Null), [""; 0]);
+    }
+
+    #[test]
+    fn strings_that_look_like_base64_are_decoded() {
+        assert_eq!(messages(&json!("abcd"), false), [vec![0x69, 0xb7, 0x1d]]);
+        assert_eq!(texts(&json!("abcd!")), ["abcd!"]);
+        assert_eq!(texts(&json!(r#"{"k":1}"#)), [r#"{"k":1}"#]);
+        assert_eq!(messages(&json!("abcd"), true), [b"abcd".to_vec()]);
+    }
+}

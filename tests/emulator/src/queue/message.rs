@@ -1,0 +1,85 @@
+//! A message, its encoding and its faults.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use thiserror::Error;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+/// A message as its receiver sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueMessage {
+    /// The message's id.
+    pub id: String,
+    /// What deletes or updates the message until it is received again.
+    pub pop_receipt: String,
+    /// The text as it is stored.
+    pub text: String,
+    /// How often the message has been received.
+    pub dequeue_count: u32,
+    /// When it was put.
+    pub insertion_time: OffsetDateTime,
+    /// When it is deleted unread.
+    pub expiration_time: OffsetDateTime,
+    /// When it can be received again.
+    pub next_visible_time: OffsetDateTime,
+}
+
+/// What the queue service refuses.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum QueueError {
+    /// The stored text is larger than [`MESSAGE_LIMIT`](super::MESSAGE_LIMIT).
+    #[error("the message has {bytes} bytes; a queue takes 65536")]
+    MessageTooLarge {
+        /// The length of the text as it would be stored.
+        bytes: usize,
+    },
+    /// No message has this id.
+    #[error("the message does not exist")]
+    MessageNotFound,
+    /// The message was received again meanwhile.
+    #[error("the pop receipt does not match the message")]
+    PopReceiptMismatch,
+}
+
+/// `extensions.queues.messageEncoding` of host.json: what the Functions host does to every message's text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// Base64 of the content.
+    #[default]
+    Base64,
+    /// The content itself.
+    None,
+}
+
+impl Encoding {
+    /// The text to be stored for a content.
+    pub fn encode(self, content: &[u8]) -> String {
+        match self {
+            Self::Base64 => STANDARD.encode(content),
+            Self::None => String::from_utf8_lossy(content).into_owned(),
+        }
+    }
+
+    /// The content of a stored text, or none if the text is not in this encoding.
+    pub fn decode(self, text: &str) -> Option<String> {
+        match self {
+            Self::Base64 => {
+                STANDARD.decode(text).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            }
+            Self::None => Some(text.to_owned()),
+        }
+    }
+}
+
+/// A message as the queue keeps it.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub(super) id: String,
+    pub(super) pop_receipt: String,
+    pub(super) text: String,
+    pub(super) dequeue_count: u32,
+    pub(super) inserted: Instant,
+    pub(super) expires: Instant,
+    pub(super) visible: Instant,
+}

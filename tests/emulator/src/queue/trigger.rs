@@ -1,0 +1,150 @@
+//! The listener of a queue trigger: the Storage extension's queue processor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::{Encoding, Queue, QueueMessage, Queues};
+
+/// How long the extension hides what it has fetched. The real one renews it while the function runs, so it
+/// never runs out.
+const LEASE: Duration = Duration::from_hours(24);
+
+/// The settings under `extensions.queues` of host.json.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TriggerOptions {
+    /// `batchSize`: how many messages are fetched at once, 1 to 32.
+    pub batch_size: usize,
+    /// `newBatchThreshold`: the next batch is fetched when no more than so many messages are in progress.
+    pub new_batch_threshold: usize,
+    /// `visibilityTimeout`: how long a message that failed is hidden.
+    pub visibility_timeout: Duration,
+    /// `maxDequeueCount`: after so many attempts a message goes to the poison queue.
+    pub max_dequeue_count: u32,
+    /// `messageEncoding`.
+    pub encoding: Encoding,
+}
+
+impl Default for TriggerOptions {
+    fn default() -> Self {
+        Self {
+            batch_size: 16,
+            new_batch_threshold: 8,
+            visibility_timeout: Duration::ZERO,
+            max_dequeue_count: 5,
+            encoding: Encoding::Base64,
+        }
+    }
+}
+
+/// What runs for each message.
+pub trait QueueProcessor: Send + Sync + 'static {
+    /// Processes a message, with its text decoded. True deletes the message.
+    fn process(&self, message: QueueMessage) -> BoxFuture<'_, bool>;
+}
+
+impl<F, Answer> QueueProcessor for F
+where
+    F: Fn(QueueMessage) -> Answer + Send + Sync + 'static,
+    Answer: Future<Output = bool> + Send + 'static,
+{
+    fn process(&self, message: QueueMessage) -> BoxFuture<'_, bool> {
+        Box::pin(self(message))
+    }
+}
+
+/// A running listener. It ends when this handle is dropped; messages in progress come back when they become
+/// visible.
+#[derive(Debug)]
+pub struct QueueTrigger {
+    running: watch::Receiver<usize>,
+    queue: Queue,
+    task: JoinHandle<()>,
+}
+
+impl QueueTrigger {
+    /// Starts listening to the queue `name`. Must be called inside a tokio runtime.
+    pub fn start(
+        queues: &Queues,
+        name: &str,
+        options: TriggerOptions,
+        processor: impl QueueProcessor,
+    ) -> Self {
+        let (running, watched) = watch::channel(0);
+        let listener = Listener {
+            queue: queues.queue(name),
+            poison: queues.poison(name),
+            options,
+            processor: Arc::new(processor),
+        };
+        let queue = listener.queue.clone();
+        Self { running: watched, queue, task: tokio::spawn(listener.run(running)) }
+    }
+
+    /// Waits until no message is left, visible or not, and none is in progress.
+    pub async fn drained(&self) {
+        let mut running = self.running.clone();
+        loop {
+            self.queue.wait_for(<[_]>::is_empty).await;
+            if running.wait_for(|running| *running == 0).await.is_err() || self.queue.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for QueueTrigger {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Listener {
+    queue: Queue,
+    poison: Queue,
+    options: TriggerOptions,
+    processor: Arc<dyn QueueProcessor>,
+}
+
+impl Listener {
+    async fn run(self, running: watch::Sender<usize>) {
+        let this = Arc::new(self);
+        let mut messages = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = this.queue.visible(), if messages.len() <= this.options.new_batch_threshold => {
+                    for message in this.queue.receive(this.options.batch_size, LEASE) {
+                        messages.spawn(Arc::clone(&this).process(message));
+                    }
+                }
+                Some(_) = messages.join_next() => {}
+            }
+            running.send_replace(messages.len());
+        }
+    }
+
+    async fn process(self: Arc<Self>, mut message: QueueMessage) {
+        let stored = message.text.clone();
+        // A message that cannot be decoded fails like one whose function failed.
+        let succeeded = match self.options.encoding.decode(&stored) {
+            Some(content) if message.dequeue_count <= self.options.max_dequeue_count => {
+                message.text = content;
+                self.processor.process(message.clone()).await
+            }
+            _ => false,
+        };
+        let (id, receipt) = (&message.id, &message.pop_receipt);
+        // A receipt that no longer fits means that somebody else has the message now, and decides about it.
+        if succeeded {
+            let _ = self.queue.delete(id, receipt);
+        } else if message.dequeue_count >= self.options.max_dequeue_count {
+            let _ = self.poison.put(stored);
+            let _ = self.queue.delete(id, receipt);
+        } else {
+            let _ = self.queue.update_visibility(id, receipt, self.options.visibility_timeout);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The collector keeps what is sent to it, and can be a bad one.
+
+use std::time::Duration;
+
+use diskseal_emulator::collector::{Answers, Collector, SpanKind, Status};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value::Value as Any,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1 as otlp;
+use prost::Message as _;
+use serde_json::json;
+
+fn attribute(key: &str, value: Any) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
+}
+
+fn request() -> Vec<u8> {
+    let list = [Any::StringValue("a".to_owned()), Any::IntValue(2)];
+    let list = ArrayValue { values: list.map(|value| AnyValue { value: Some(value) }).to_vec() };
+    let span = otlp::Span {
+        trace_id: vec![0xab; 16],
+        span_id: vec![0x01; 8],
+        parent_span_id: vec![0x02; 8],
+        name: "seal".to_owned(),
+        kind: otlp::span::SpanKind::Server as i32,
+        start_time_unix_nano: 1,
+        end_time_unix_nano: 5,
+        attributes: vec![attribute("list", Any::ArrayValue(list)), attribute("ok", Any::BoolValue(true))],
+        events: vec![otlp::span::Event { name: "exception".to_owned(), ..Default::default() }],
+        links: vec![otlp::span::Link { trace_id: vec![0xcd; 16], ..Default::default() }],
+        status: Some(otlp::Status { code: otlp::status::StatusCode::Error as i32, message: "no".to_owned() }),
+        ..otlp::Span::default()
+    };
+    let scope =
+        InstrumentationScope { name: "diskseal".to_owned(), version: "1".to_owned(), ..Default::default() };
+    let service = attribute("service.name", Any::StringValue("app".to_owned()));
+    ExportTraceServiceRequest {
+        resource_spans: vec![otlp::ResourceSpans {
+            resource: Some(Resource { attributes: vec![service], ..Resource::default() }),
+            scope_spans: vec![otlp::ScopeSpans {
+                scope: Some(scope),
+                spans: vec![span],
+                schema_url: "https://schema/scope".to_owned(),
+            }],
+            schema_url: "https://schema/resource".to_owned(),
+        }],
+    }
+    .encode_to_vec()
+}
+
+/// reqwest wants a TLS provider even where there is no TLS. Of two tests that install it, one is second.
+fn client() -> reqwest::Client {
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
+async fn export(collector: &Collector, content_type: &str) -> Result<(u16, Vec<u8>), reqwest::Error> {
+    let post = client().post(format!("{}/v1/traces", collector.endpoint()));
+    let response = post.header("content-type", content_type).body(request()).send().await?;
+    let status = response.status().as_u16();
+    Ok((status, response.bytes().await?.to_vec()))
+}
+
+#[tokio::test]
+async fn a_span_arrives_with_its_resource_and_scope() {
+    let collector = Collector::start().await.unwrap();
+    assert_eq!(export(&collector, "application/x-protobuf").await.unwrap(), (200, Vec::new()));
+    let span = collector.wait_for(|span| span.name == "seal").await;
+    assert_eq!(span.trace_id, "ab".repeat(16));
+    assert_eq!(span.parent_span_id.as_deref(), Some("0202020202020202"));
+    assert_eq!((span.kind, span.start_unix_nano, span.end_unix_nano), (SpanKind::Server, 1, 5));
+    assert_eq!((&span.attributes["list"], &span.attributes["ok"]), (&json!(["a", 2]), &json!(true)));
+    assert_eq!(
+        (span.events[0].name.as_str(), span.links[0].trace_id.as_str()),
+        ("exception", &*"cd".repeat(16))
+    );
+    assert_eq!(span.status, Status::Error("no".to_owned()));
+    assert_eq!(span.resource["service.name"], "app");
+    assert_eq!((span.scope_name.as_str(), span.scope_version.as_str()), ("diskseal", "1"));
+    assert_eq!(span.resource_schema_url, "https://schema/resource");
+    assert_eq!(span.scope_schema_url, "https://schema/scope");
+}
+
+#[tokio::test]
+async fn bad_collectors_answer_badly() {
+    let collector = Collector::start().await.unwrap();
+    assert_eq!(export(&collector, "application/json").await.unwrap().0, 415);
+    collector.answer(Answers::Status(503));
+    assert_eq!(export(&collector, "application/x-protobuf").await.unwrap().0, 503);
+    collector.answer(Answers::Garbage);
+    let (status, body) = export(&collector, "application/x-protobuf").await.unwrap();
+    assert!(status == 200 && !body.is_empty());
+    collector.answer(Answers::HangUp);
+    assert!(export(&collector, "application/x-protobuf").await.is_err());
+    assert!(collector.spans().is_empty());
+    collector.answer(Answers::Slow(Duration::from_millis(1)));
+    assert_eq!(export(&collector, "application/x-protobuf").await.unwrap().0, 200);
+    let statuses: Vec<_> = collector.exports().iter().map(|export| export.status).collect();
+    assert_eq!(statuses, [415, 503, 200, 0, 200]);
+}
+
+#[tokio::test]
+async fn a_dead_collector_refuses() {
+    let endpoint = Collector::dead_endpoint().await.unwrap();
+    assert!(client().get(endpoint).send().await.unwrap_err().is_connect());
+}
