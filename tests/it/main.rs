@@ -3,4 +3,5 @@
 
 mod architecture;
 mod enforce;
+mod process;
 mod world;

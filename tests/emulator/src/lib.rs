@@ -14,6 +14,7 @@ pub mod event_grid;
 pub mod fault;
 pub mod host;
 pub mod journal;
+pub mod local_azure;
 pub mod options;
 pub mod queue;
 pub mod serve;
