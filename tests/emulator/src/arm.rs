@@ -166,6 +166,7 @@ impl Emulator {
             (Route::Tags(id), "GET") => self.get_tags(id),
             (Route::Tags(id), "PUT" | "PATCH" | "DELETE") => self.write_tags(context, id),
             (Route::Operation { subscription, name }, "GET") => self.poll(context, subscription, name),
+            (Route::Graph, "POST") => self.query(context),
             (Route::Subscriptions, "GET") => Ok(self.subscriptions()),
             (Route::Subscription(id), "GET") => Ok(self.subscription(id)),
             (Route::Tenants, "GET") => Ok(self.tenants()),

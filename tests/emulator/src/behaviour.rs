@@ -13,6 +13,7 @@ use crate::{Emulator, disk_body};
 
 mod disks;
 mod faults;
+mod graph;
 mod identity;
 mod lists;
 mod operations;

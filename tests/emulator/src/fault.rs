@@ -36,6 +36,8 @@ pub enum Kind {
     TagsWrite,
     /// GET of the state or the result of an operation.
     Poll,
+    /// A query of Resource Graph.
+    Query,
     /// GET of a token from the managed-identity endpoint.
     Token,
     /// Everything else.
@@ -54,6 +56,7 @@ impl Kind {
             (Route::Tags(_), _) => Self::TagsWrite,
             (Route::GroupList { .. } | Route::SubscriptionList { .. }, _) => Self::List,
             (Route::Operation { .. }, _) => Self::Poll,
+            (Route::Graph, _) => Self::Query,
             _ => Self::Other,
         }
     }

@@ -26,6 +26,7 @@ mod arm;
 mod behaviour;
 mod context;
 mod disk;
+mod graph;
 mod http_client;
 mod identity;
 mod operation;
@@ -52,6 +53,7 @@ pub use crate::resource_id::ResourceKind;
 
 use crate::clock::Clock;
 use crate::fault::Faults;
+use crate::graph::Quota;
 use crate::journal::Journal;
 use crate::stamp::Secret;
 use crate::state::State;
@@ -71,6 +73,7 @@ struct Inner {
     secret: Secret,
     state: Mutex<State>,
     throttle: Throttle,
+    graph_quota: Quota,
     faults: Faults,
     journal: Journal,
     writes: Writes,
@@ -85,6 +88,7 @@ impl Emulator {
                 secret: Secret::default(),
                 state: Mutex::default(),
                 throttle: Throttle::default(),
+                graph_quota: Quota::default(),
                 faults: Faults::default(),
                 journal: Journal::new(options.journal),
                 writes: Writes::default(),

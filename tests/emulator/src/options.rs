@@ -34,6 +34,8 @@ pub struct Options {
     pub latency: Duration,
     /// How many resources one page of a list holds.
     pub page_size: usize,
+    /// How long it takes until Resource Graph knows of a write.
+    pub resource_graph_lag: Duration,
     /// The limits on requests, or none.
     pub throttling: Option<Throttling>,
     /// What becomes of a write that meets another one in progress.
@@ -90,6 +92,7 @@ impl Default for Options {
             tags: TagsStyle::BrokenPoll,
             latency: Duration::ZERO,
             page_size: 100,
+            resource_graph_lag: Duration::ZERO,
             throttling: Some(Throttling::default()),
             concurrent_writes: ConcurrentWrites::Preempt,
             attached_disks_refuse_the_mode: false,

@@ -19,6 +19,8 @@ pub(crate) enum Route {
     Tags(ResourceId),
     /// The state of an operation of the Compute provider.
     Operation { subscription: String, name: String },
+    /// A query of Resource Graph.
+    Graph,
     /// All subscriptions.
     Subscriptions,
     /// One subscription.
@@ -57,6 +59,7 @@ impl Route {
             ["subscriptions"] => Self::Subscriptions,
             ["subscriptions", _] => Self::Subscription(given(1)),
             ["tenants"] => Self::Tenants,
+            ["providers", "microsoft.resourcegraph", "resources"] => Self::Graph,
             ["metadata", "endpoints"] => Self::Endpoints,
             ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.compute", kind]
                 if let Some(kind) = ResourceKind::from_segment(kind) =>
@@ -90,7 +93,7 @@ impl Route {
             | Self::Operation { subscription, .. }
             | Self::UnknownType { subscription, .. }
             | Self::Subscription(subscription) => Some(subscription),
-            Self::Subscriptions | Self::Tenants | Self::Endpoints | Self::Unknown => None,
+            Self::Graph | Self::Subscriptions | Self::Tenants | Self::Endpoints | Self::Unknown => None,
         }
     }
 

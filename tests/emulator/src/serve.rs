@@ -45,6 +45,17 @@ pub struct Serving {
     listeners: Vec<AbortHandle>,
 }
 
+/// The ports of 127.0.0.1 to serve on; 0 means any that is free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// Resource Manager with TLS.
+    pub arm_https: u16,
+    /// Resource Manager without.
+    pub arm_http: u16,
+    /// The managed-identity endpoint.
+    pub identity: u16,
+}
+
 impl Serving {
     /// The authority's certificate, for `SSL_CERT_FILE` and the like.
     pub fn ca_pem(&self) -> &Path {
@@ -68,12 +79,17 @@ impl Drop for Serving {
 impl Emulator {
     /// Serves on free ports of 127.0.0.1.
     pub async fn serve(&self) -> io::Result<Serving> {
+        self.serve_on(Ports::default()).await
+    }
+
+    /// Serves on these ports of 127.0.0.1, for addresses that a person can remember.
+    pub async fn serve_on(&self, ports: Ports) -> io::Result<Serving> {
         let folder = tempfile::tempdir()?;
         let ca_pem = folder.path().join("ca.pem");
         let tls = authority::issue(&ca_pem)?;
-        let (https, arm_https) = listen(self.router(), Some(tls)).await?;
-        let (http, arm_http) = listen(self.router(), None).await?;
-        let (msi, identity) = listen(self.identity_router(), None).await?;
+        let (https, arm_https) = listen(ports.arm_https, self.router(), Some(tls)).await?;
+        let (http, arm_http) = listen(ports.arm_http, self.router(), None).await?;
+        let (msi, identity) = listen(ports.identity, self.identity_router(), None).await?;
         Ok(Serving {
             arm_https: format!("https://localhost:{}", arm_https.port()),
             arm_http: format!("http://127.0.0.1:{}", arm_http.port()),
@@ -86,8 +102,12 @@ impl Emulator {
     }
 }
 
-async fn listen(router: Router, tls: Option<TlsAcceptor>) -> io::Result<(AbortHandle, SocketAddr)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+async fn listen(
+    port: u16,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+) -> io::Result<(AbortHandle, SocketAddr)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let address = listener.local_addr()?;
     let task = tokio::spawn(accept(listener, router, tls));
     Ok((task.abort_handle(), address))
@@ -97,7 +117,11 @@ async fn listen(router: Router, tls: Option<TlsAcceptor>) -> io::Result<(AbortHa
 async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) {
     let mut connections = JoinSet::new();
     loop {
-        let Ok((socket, _)) = listener.accept().await else { continue };
+        let Ok((socket, _)) = listener.accept().await else {
+            // Out of file descriptors, say: the connections in progress must get on for that to end.
+            tokio::task::yield_now().await;
+            continue;
+        };
         while connections.try_join_next().is_some() {}
         let _ = socket.set_nodelay(true);
         let (router, tls) = (router.clone(), tls.clone());

@@ -21,6 +21,8 @@ pub(crate) struct Stored {
     pub(crate) body: Value,
     /// The body before the last write that took effect.
     pub(crate) previous: Option<Value>,
+    /// When that write took effect; none if the resource was there from the start.
+    pub(crate) written: Option<Instant>,
     /// The names of the operations in progress that change it.
     pub(crate) running: Vec<String>,
     /// Whether the operation that makes it is still in progress.
@@ -29,7 +31,7 @@ pub(crate) struct Stored {
 
 impl Stored {
     pub(crate) fn new(id: ResourceId, body: Value) -> Self {
-        Self { id, body, previous: None, running: Vec::new(), being_made: false }
+        Self { id, body, previous: None, written: None, running: Vec::new(), being_made: false }
     }
 }
 
@@ -135,7 +137,9 @@ impl State {
         }
         if let (Change::Put(sent), false) = (change, self.resources.contains_key(&key)) {
             let body = disk::created(target, sent, None, date);
-            self.resources.insert(key, Stored::new(target.clone(), body.clone()));
+            let stored =
+                Stored { written: Some(Instant::now()), ..Stored::new(target.clone(), body.clone()) };
+            self.resources.insert(key, stored);
             return End::Succeeded { output: Some(body) };
         }
         let Some(stored) = self.resources.get_mut(&key) else {
@@ -151,6 +155,7 @@ impl State {
             output["properties"]["provisioningState"] = json!("Succeeded");
             output
         });
+        stored.written = Some(Instant::now());
         let before = std::mem::replace(&mut stored.body, body);
         if !stored.being_made {
             stored.previous = Some(before);

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::Emulator;
 use crate::answer::Answer;
@@ -38,7 +39,11 @@ impl Emulator {
         }
         if !exists {
             let body = disk::created(&target, &sent, None, self.inner.clock.now());
-            let stored = Stored { being_made: true, ..Stored::new(target.clone(), body) };
+            let stored = Stored {
+                being_made: true,
+                written: Some(Instant::now()),
+                ..Stored::new(target.clone(), body)
+            };
             state.resources.insert(target.key(), stored);
         }
         let write = context.write(target.to_string());
