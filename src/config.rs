@@ -6,51 +6,51 @@ mod setting;
 
 use std::{fmt, time::Duration};
 
+use azure_core::cloud::CloudConfiguration;
 pub use setting::{PORT, SERVE_SETTINGS, Setting};
 use url::Url;
 
 use crate::{
+    arm::{Credential, IdentityOptions},
     policy::{Exemptions, Mode, Patterns, Policy, TagRule},
     resource::tags,
     resource_id,
 };
 
-/// How the identity proves itself to Microsoft Entra ID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credential {
-    /// The managed identity of the function app or virtual machine.
-    ManagedIdentity,
-    /// A federated token, as in a Kubernetes cluster.
-    WorkloadIdentity,
-    /// Whoever is logged in to the Azure CLI.
-    AzureCli,
-}
-
 /// An Azure cloud, by the name that Microsoft's tools give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cloud {
+enum Cloud {
     /// The public cloud.
-    AzurePublic,
+    Public,
     /// Azure Government.
-    AzureUSGovernment,
+    UsGovernment,
     /// Azure operated by 21Vianet.
-    AzureChina,
+    China,
 }
 
 impl Cloud {
     const fn arm_endpoint(self) -> &'static str {
         match self {
-            Self::AzurePublic => "https://management.azure.com",
-            Self::AzureUSGovernment => "https://management.usgovcloudapi.net",
-            Self::AzureChina => "https://management.chinacloudapi.cn",
+            Self::Public => "https://management.azure.com",
+            Self::UsGovernment => "https://management.usgovcloudapi.net",
+            Self::China => "https://management.chinacloudapi.cn",
         }
     }
 
     const fn arm_audience(self) -> &'static str {
         match self {
-            Self::AzurePublic => "https://management.azure.com/",
-            Self::AzureUSGovernment => "https://management.core.usgovcloudapi.net/",
-            Self::AzureChina => "https://management.chinacloudapi.cn/",
+            Self::Public => "https://management.azure.com/",
+            Self::UsGovernment => "https://management.core.usgovcloudapi.net/",
+            Self::China => "https://management.chinacloudapi.cn/",
+        }
+    }
+
+    /// Whose Microsoft Entra ID is asked. None is the public one, or what `AZURE_AUTHORITY_HOST` says.
+    fn authority(self) -> Option<CloudConfiguration> {
+        match self {
+            Self::Public => None,
+            Self::UsGovernment => Some(CloudConfiguration::AzureGovernment),
+            Self::China => Some(CloudConfiguration::AzureChina),
         }
     }
 }
@@ -60,16 +60,10 @@ impl Cloud {
 pub struct Config {
     /// The rules.
     pub policy: Policy,
-    /// Whose identity provider is asked.
-    pub cloud: Cloud,
     /// Azure Resource Manager's base URL: HTTPS, or plain HTTP on loopback.
     pub arm_endpoint: Url,
-    /// The resource that the token is for.
-    pub arm_audience: String,
-    /// How the identity proves itself.
-    pub credential: Credential,
-    /// The client ID of a user-assigned identity.
-    pub client_id: Option<String>,
+    /// With whose token it is asked.
+    pub identity: IdentityOptions,
     /// How long one invocation may take, all waits included.
     pub deadline: Duration,
 }
@@ -159,39 +153,17 @@ impl Config {
             .one_of(
                 "DISKSEAL_CLOUD",
                 &[
-                    ("AzurePublic", Cloud::AzurePublic),
-                    ("AzureUSGovernment", Cloud::AzureUSGovernment),
-                    ("AzureChina", Cloud::AzureChina),
+                    ("AzurePublic", Cloud::Public),
+                    ("AzureUSGovernment", Cloud::UsGovernment),
+                    ("AzureChina", Cloud::China),
                 ],
             )
-            .unwrap_or(Cloud::AzurePublic);
+            .unwrap_or(Cloud::Public);
         let endpoint = reader.parsed("DISKSEAL_ARM_ENDPOINT", endpoint);
         Self {
             policy: policy(reader),
-            cloud,
             arm_endpoint: endpoint.or_else(|| Url::parse(cloud.arm_endpoint()).ok()).unwrap_or_else(unset),
-            arm_audience: reader
-                .parsed("DISKSEAL_ARM_AUDIENCE", |text| {
-                    Url::parse(text).map(|_| text.to_owned()).map_err(|error| {
-                        format!("{text:?} is not a URL ({error}); for example {}", cloud.arm_audience())
-                    })
-                })
-                .unwrap_or_else(|| cloud.arm_audience().to_owned()),
-            credential: reader
-                .one_of(
-                    "DISKSEAL_CREDENTIAL",
-                    &[
-                        ("managed-identity", Credential::ManagedIdentity),
-                        ("workload-identity", Credential::WorkloadIdentity),
-                        ("azure-cli", Credential::AzureCli),
-                    ],
-                )
-                .unwrap_or(Credential::ManagedIdentity),
-            client_id: reader.parsed("AZURE_CLIENT_ID", |text| {
-                uuid::Uuid::try_parse(text)
-                    .map(|_| text.to_owned())
-                    .map_err(|_| format!("{text:?} is not a GUID: give the identity's client ID"))
-            }),
+            identity: identity(reader, cloud),
             deadline: reader
                 .parsed("DISKSEAL_DEADLINE", |text| {
                     let seconds = text.parse::<u64>().ok().filter(|seconds| (1..=600).contains(seconds));
@@ -201,6 +173,32 @@ impl Config {
                 })
                 .unwrap_or(Duration::from_secs(25)),
         }
+    }
+}
+
+fn identity(reader: &mut Reader<'_>, cloud: Cloud) -> IdentityOptions {
+    let credential = reader.one_of(
+        "DISKSEAL_CREDENTIAL",
+        &[
+            ("managed-identity", Credential::ManagedIdentity),
+            ("workload-identity", Credential::WorkloadIdentity),
+            ("azure-cli", Credential::AzureCli),
+        ],
+    );
+    let audience = reader.parsed("DISKSEAL_ARM_AUDIENCE", |text| {
+        Url::parse(text)
+            .map(|_| text.to_owned())
+            .map_err(|error| format!("{text:?} is not a URL ({error}); for example {}", cloud.arm_audience()))
+    });
+    IdentityOptions {
+        credential: credential.unwrap_or(Credential::ManagedIdentity),
+        client_id: reader.parsed("AZURE_CLIENT_ID", |text| {
+            uuid::Uuid::try_parse(text)
+                .map(|_| text.to_owned())
+                .map_err(|_| format!("{text:?} is not a GUID: give the identity's client ID"))
+        }),
+        cloud: cloud.authority(),
+        audience: audience.unwrap_or_else(|| cloud.arm_audience().to_owned()),
     }
 }
 

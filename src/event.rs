@@ -62,6 +62,11 @@ impl ObjectId {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
+
+    /// Whether it is this object ID, in any case.
+    pub fn is(&self, object_id: &str) -> bool {
+        self.0.eq_ignore_ascii_case(object_id)
+    }
 }
 
 impl PartialEq for ObjectId {

@@ -1,6 +1,61 @@
-//! Diskseal.
+//! Diskseal seals every Azure managed disk and snapshot the moment it is created.
+//!
+//! One promise for every resource in scope: `properties.dataAccessAuthMode` is `AzureActiveDirectory`,
+//! the seal's tags are on it, or there is a recorded reason why not.
+//!
+//! # The route
+//!
+//! ```text
+//!  Event Grid ─► host ─► POST /seal-on-write ─┐                   ┌► ARM: GET the resource
+//!  storage queue ─► host ─► POST /seal-queued ┼─► enforce ────────┤  decide (pure)
+//!  timer ─► host ─► POST /sweep ──────────────┘      │            ├► ARM: PATCH the auth mode, wait
+//!                                                    │            └► ARM: PATCH the tags, Merge
+//!                                                    └► Outcome or Error ─► answer · span · one log line
+//! ```
+//!
+//! An event only says *look at this resource now*. What to do is decided from what Azure Resource
+//! Manager (ARM) says at that moment, so duplicates, disorder, lost events and crashes are all the same
+//! case, and nothing needs to be remembered between two invocations.
+//!
+//! # Rooms
+//!
+//! Dependencies point downward in this table alone; a test reads it and holds `src/` against it.
+//!
+//! | room | what it holds | may use |
+//! | --- | --- | --- |
+//! | `main` | calls `cli`; the exit code | `cli` |
+//! | [`cli`] | the command line; `serve` | `arm`, `config`, `enforce`, `function`, `telemetry` |
+//! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
+//! | [`config`] | settings as a pure function of a lookup; every fault at once | `arm`, `policy`, `resource`, `resource_id` |
+//! | [`sweep`] | list, decide on the listing, tell | `arm`, `enforce`, `policy`, `resource_id` |
+//! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `policy`, `resource`, `resource_id`, `telemetry` |
+//! | [`arm`] | ARM over HTTP: identity, retry, governor, long-running operations, typed errors | `resource`, `resource_id` |
+//! | [`telemetry`] | the subscriber, OTLP, trace context | |
+//! | [`policy`] | rules, exemptions, `decide`; a decision already holds the exact change to send | `resource`, `resource_id` |
+//! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten` | `resource_id` |
+//! | [`resource`] | disk and snapshot as ARM says them; tags and their limits | `resource_id` |
+//! | [`resource_id`] | the ARM resource ID of a disk or snapshot | |
+//!
+//! # Invariants
+//!
+//! - The pure rooms (`policy`, `event`, `resource`, `resource_id`) never await, do no I/O, read no clock
+//!   and no environment, and log nothing. `now` is an argument.
+//! - Of an event, nothing but a parsed [`resource_id::ResourceId`] ever reaches a URL. The caller's claims
+//!   never leave [`event`], but for an object ID that cannot be printed.
+//! - Audit mode never writes, on any path: [`enforce::enforce`] is the one place that writes, and it asks
+//!   first.
+//! - A failure of one resource is answered 200 and goes to the queue; 500 is for what fails every
+//!   resource. Event Grid delays *new* events for an endpoint that keeps answering 500.
+//! - Nothing is kept that a SIGKILL could lose: what [`enforce::Context`] remembers only saves requests.
+
+pub mod arm;
+pub mod cli;
 pub mod config;
+pub mod enforce;
 pub mod event;
+pub mod function;
 pub mod policy;
 pub mod resource;
 pub mod resource_id;
+pub mod sweep;
+pub mod telemetry;

@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The `diskseal` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    diskseal::cli::run()
+}

@@ -24,8 +24,8 @@ fn without_settings_the_defaults_hold() {
     let config = read(&[]).unwrap();
     assert_eq!(config.policy.mode, Mode::Enforce);
     assert_eq!(config.arm_endpoint.as_str(), "https://management.azure.com/");
-    assert_eq!(config.arm_audience, "https://management.azure.com/");
-    assert_eq!(config.credential, Credential::ManagedIdentity);
+    assert_eq!(config.identity.audience, "https://management.azure.com/");
+    assert_eq!(config.identity.credential, Credential::ManagedIdentity);
     assert_eq!(config.deadline, Duration::from_secs(25));
     let names: Vec<_> = config.policy.tags.iter().map(TagRule::name).collect();
     assert_eq!(names, ["diskseal-auth-mode", "diskseal-sealed-at"]);
@@ -50,7 +50,7 @@ fn clouds_have_their_own_endpoint_and_audience_and_both_can_be_overridden() {
         ("AzureChina", "https://management.chinacloudapi.cn/", "https://management.chinacloudapi.cn/"),
     ] {
         let config = read(&[("DISKSEAL_CLOUD", cloud)]).unwrap();
-        assert_eq!((config.arm_endpoint.as_str(), config.arm_audience.as_str()), (endpoint, audience));
+        assert_eq!((config.arm_endpoint.as_str(), config.identity.audience.as_str()), (endpoint, audience));
     }
     let config = read(&[
         ("DISKSEAL_ARM_ENDPOINT", "http://127.0.0.1:8080"),
@@ -58,7 +58,7 @@ fn clouds_have_their_own_endpoint_and_audience_and_both_can_be_overridden() {
     ])
     .unwrap();
     assert_eq!(config.arm_endpoint.as_str(), "http://127.0.0.1:8080/");
-    assert_eq!(config.arm_audience, "https://management.core.windows.net/");
+    assert_eq!(config.identity.audience, "https://management.core.windows.net/");
 }
 
 #[test]

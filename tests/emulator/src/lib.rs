@@ -2,19 +2,62 @@
 //!
 //! It is a reading of Azure that knows nothing of Diskseal: it must never depend on the code that it
 //! judges, because a misreading that both share would pass its own test.
+//!
+//! Resource Manager and the managed-identity endpoint have three faces with the same state behind them: axum
+//! routers ([`Emulator::router`], [`Emulator::identity_router`]), the Azure SDK's transport in process
+//! ([`Emulator::http_client`]), and sockets with TLS ([`Emulator::serve`]).
 
 pub mod clock;
 pub mod collector;
+pub mod estate;
 pub mod event_grid;
+pub mod fault;
 pub mod host;
+pub mod journal;
+pub mod local_azure;
+pub mod options;
 pub mod queue;
-mod recorded;
+pub mod serve;
 pub mod write;
+
+mod answer;
+mod arm;
+#[cfg(test)]
+mod behaviour;
+mod context;
+mod disk;
+mod graph;
+mod http_client;
+mod identity;
+mod operation;
+mod recorded;
+mod refusal;
+mod request;
+mod resource_id;
+mod route;
+mod router;
+mod stamp;
+mod state;
+mod tag_rules;
+mod throttle;
+mod token;
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+pub use crate::disk::{disk_body, snapshot_body};
+pub use crate::options::Options;
+pub use crate::resource_id::ResourceKind;
+
+use crate::clock::Clock;
+use crate::fault::Faults;
+use crate::graph::Quota;
+use crate::journal::Journal;
+use crate::stamp::Secret;
+use crate::state::State;
+use crate::throttle::Throttle;
 use crate::write::{ResourceWrite, Writes};
 
 /// The local Azure. A clone is another handle on the same one.
@@ -23,20 +66,45 @@ pub struct Emulator {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    options: Options,
+    clock: Clock,
+    secret: Secret,
+    state: Mutex<State>,
+    throttle: Throttle,
+    graph_quota: Quota,
+    faults: Faults,
+    journal: Journal,
     writes: Writes,
 }
 
-/// How the local Azure behaves.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Options {}
-
 impl Emulator {
     /// An empty Azure.
-    pub fn new(_options: Options) -> Self {
-        Self { inner: Arc::default() }
+    pub fn new(options: Options) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                clock: Clock::start(),
+                secret: Secret::default(),
+                state: Mutex::default(),
+                throttle: Throttle::default(),
+                graph_quota: Quota::default(),
+                faults: Faults::default(),
+                journal: Journal::new(options.journal),
+                writes: Writes::default(),
+                options,
+            }),
+        }
+    }
+
+    /// How this Azure behaves.
+    pub fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    /// The emulator's time.
+    pub fn clock(&self) -> Clock {
+        self.inner.clock
     }
 
     /// Every write and delete from now on, when it has ended. No write is ever dropped.

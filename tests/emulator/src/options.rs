@@ -34,6 +34,8 @@ pub struct Options {
     pub latency: Duration,
     /// How many resources one page of a list holds.
     pub page_size: usize,
+    /// How long it takes until Resource Graph knows of a write.
+    pub resource_graph_lag: Duration,
     /// The limits on requests, or none.
     pub throttling: Option<Throttling>,
     /// What becomes of a write that meets another one in progress.
@@ -68,9 +70,10 @@ impl Default for Options {
             identity: ManagedIdentity {
                 object_id: "77776666-5555-4444-8333-222211110000".to_owned(),
                 client_id: "99990000-aaaa-4bbb-8ccc-ddddeeeeffff".to_owned(),
-                resource_id: "/subscriptions/11111111-2222-4333-8444-555555555555/resourcegroups/rg-identity/\
+                resource_id:
+                    "/subscriptions/11111111-2222-4333-8444-555555555555/resourcegroups/rg-identity/\
                               providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-seal"
-                    .to_owned(),
+                        .to_owned(),
             },
             system_identity: Some(ManagedIdentity {
                 object_id: "66665555-4444-4333-8222-111100009999".to_owned(),
@@ -89,6 +92,7 @@ impl Default for Options {
             tags: TagsStyle::BrokenPoll,
             latency: Duration::ZERO,
             page_size: 100,
+            resource_graph_lag: Duration::ZERO,
             throttling: Some(Throttling::default()),
             concurrent_writes: ConcurrentWrites::Preempt,
             attached_disks_refuse_the_mode: false,

@@ -1,0 +1,308 @@
+//! What went wrong with a request to ARM, and who can mend it.
+//!
+//! The one place that tells a failure of the resource from a failure of the system: by HTTP status
+//! first and by code second, because `OperationNotAllowed` comes with 409 and with 429
+//! ("Troubleshoot Compute throttling errors").
+
+use std::{fmt, time::Duration};
+
+use serde::Deserialize;
+
+/// What was asked of ARM when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A token for ARM.
+    Token,
+    /// GET of a disk or snapshot.
+    Get,
+    /// PATCH of `properties.dataAccessAuthMode`.
+    Update,
+    /// Looking at a long-running operation.
+    Wait,
+    /// PATCH of the tags, `Merge`.
+    MergeTags,
+    /// A page of a list.
+    List,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Token => "getting a token",
+            Self::Get => "reading the resource",
+            Self::Update => "setting dataAccessAuthMode",
+            Self::Wait => "waiting for the operation",
+            Self::MergeTags => "merging the tags",
+            Self::List => "listing resources",
+        })
+    }
+}
+
+/// What kind of trouble it is, and so who can mend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The resource is not there. Nothing to do.
+    Gone,
+    /// Another write of the same resource got in between: look again.
+    Overtaken,
+    /// This resource cannot be sealed now; others can.
+    Resource(ResourceFailure),
+    /// Nothing can be sealed now.
+    System(SystemFailure),
+}
+
+/// Why one resource cannot be sealed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceFailure {
+    /// 409: it is attached, in use, or in another state in which ARM refuses the change.
+    Conflict,
+    /// 409 `ScopeLocked`: a management lock.
+    Locked,
+    /// 403 `RequestDisallowedByPolicy`: an Azure Policy denies the value.
+    DisallowedByPolicy,
+    /// 403 `DenyAssignmentAuthorizationFailed`: a managed application or a locked node resource group.
+    DenyAssignment,
+    /// 403: no role with the needed actions on this scope.
+    Forbidden,
+    /// 404 `SubscriptionNotFound`: the identity's tenant does not know the subscription.
+    SubscriptionNotFound,
+    /// ARM does not take the request as it is.
+    Refused,
+    /// The long-running operation ended in `Failed`.
+    OperationFailed,
+    /// The long-running operation ended in `Canceled`.
+    OperationCanceled,
+    /// ARM has accepted the change, and had not finished it by the deadline.
+    Unfinished,
+}
+
+/// Why nothing can be sealed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemFailure {
+    /// The identity endpoint gave no token.
+    NoToken,
+    /// ARM refused the token.
+    Unauthorized,
+    /// ARM could not be reached, or its answer broke off.
+    Unreachable,
+    /// ARM did not answer in time.
+    Timeout,
+    /// 429, or a gate that an earlier 429 closed for longer than the deadline allows.
+    Throttled,
+    /// 5xx
+    ServerError,
+    /// An answer that ARM could not have given: something stands in between.
+    Unreadable,
+}
+
+impl Failure {
+    /// A word from a closed set, for `error.type` and for messages.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Overtaken => "overtaken",
+            Self::Resource(failure) => failure.reason(),
+            Self::System(failure) => failure.reason(),
+        }
+    }
+}
+
+impl ResourceFailure {
+    /// A word from a closed set, for `error.type` and for messages.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Locked => "locked",
+            Self::DisallowedByPolicy => "disallowed_by_policy",
+            Self::DenyAssignment => "deny_assignment",
+            Self::Forbidden => "forbidden",
+            Self::SubscriptionNotFound => "subscription_not_found",
+            Self::Refused => "refused",
+            Self::OperationFailed => "operation_failed",
+            Self::OperationCanceled => "operation_canceled",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
+impl SystemFailure {
+    /// A word from a closed set, for `error.type` and for messages.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::NoToken => "no_token",
+            Self::Unauthorized => "unauthorized",
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Throttled => "throttled",
+            Self::ServerError => "server_error",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// A request to ARM that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What was asked.
+    pub operation: Operation,
+    /// What kind of trouble it is.
+    pub failure: Failure,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// `error.code`
+    pub code: Option<String>,
+    /// `error.message` or what the transport says, in one line.
+    pub message: String,
+    /// How long ARM wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed: ", self.operation)?;
+        if let Some(status) = self.status {
+            write!(f, "{status} ")?;
+        }
+        if let Some(code) = &self.code {
+            write!(f, "{code} ")?;
+        }
+        write!(f, "{}", self.message)
+    }
+}
+
+impl Error {
+    /// An error without an answer from ARM.
+    pub fn without_answer(operation: Operation, failure: SystemFailure, message: impl fmt::Display) -> Self {
+        Self {
+            operation,
+            failure: Failure::System(failure),
+            status: None,
+            code: None,
+            message: one_line(&message.to_string()),
+            retry_after: None,
+        }
+    }
+
+    /// An answer that is no success.
+    pub fn from_answer(
+        operation: Operation,
+        status: u16,
+        body: &[u8],
+        retry_after: Option<Duration>,
+    ) -> Self {
+        let Body { code, message } = Body::read(body);
+        Self {
+            operation,
+            failure: classify(status, code.as_deref()),
+            status: Some(status),
+            code,
+            message: one_line(message.as_deref().unwrap_or("no error message in the answer")),
+            retry_after,
+        }
+    }
+
+    /// A change that was accepted and cannot be waited for any longer.
+    pub fn unfinished() -> Self {
+        Self {
+            operation: Operation::Wait,
+            failure: Failure::Resource(ResourceFailure::Unfinished),
+            status: None,
+            code: None,
+            message: "accepted, and not finished within the deadline".to_owned(),
+            retry_after: None,
+        }
+    }
+
+    /// The end of a long-running operation that did not succeed. It is told inside a 200.
+    pub fn from_operation(is_canceled: bool, error: Option<&Body>) -> Self {
+        let code = error.and_then(|error| error.code.clone());
+        let failure = match code.as_deref() {
+            Some(code) if is_concurrent_write(code) => Failure::Overtaken,
+            _ if is_canceled => Failure::Resource(ResourceFailure::OperationCanceled),
+            _ => Failure::Resource(ResourceFailure::OperationFailed),
+        };
+        let message = error.and_then(|error| error.message.as_deref()).unwrap_or("no error in the operation");
+        Self {
+            operation: Operation::Wait,
+            failure,
+            status: None,
+            code,
+            message: one_line(message),
+            retry_after: None,
+        }
+    }
+}
+
+/// ARM's error body, in its envelope (`{"error":{…}}`) or flat, as the Compute provider's throttling
+/// sends it. The innermost of nested errors is not looked for: the outer code is what is documented.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Body {
+    /// `code`
+    pub code: Option<String>,
+    /// `message`
+    pub message: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Envelope {
+    error: Option<Body>,
+    #[serde(flatten)]
+    flat: Body,
+}
+
+impl Body {
+    fn read(json: &[u8]) -> Self {
+        let envelope: Envelope = serde_json::from_slice(json).unwrap_or_default();
+        envelope.error.unwrap_or(envelope.flat)
+    }
+}
+
+fn classify(status: u16, code: Option<&str>) -> Failure {
+    use Failure::{Gone, Overtaken, Resource, System};
+    let is = |known: &str| code.is_some_and(|code| code.eq_ignore_ascii_case(known));
+    match status {
+        401 => System(SystemFailure::Unauthorized),
+        403 if is("RequestDisallowedByPolicy") => Resource(ResourceFailure::DisallowedByPolicy),
+        403 if is("DenyAssignmentAuthorizationFailed") => Resource(ResourceFailure::DenyAssignment),
+        403 => Resource(ResourceFailure::Forbidden),
+        404 if is("SubscriptionNotFound") => Resource(ResourceFailure::SubscriptionNotFound),
+        404 if code.is_none_or(|code| code.to_ascii_lowercase().ends_with("notfound")) => Gone,
+        408 => System(SystemFailure::Timeout),
+        409 if is("ScopeLocked") => Resource(ResourceFailure::Locked),
+        409 if code.is_some_and(is_concurrent_write) => Overtaken,
+        409 => Resource(ResourceFailure::Conflict),
+        429 => System(SystemFailure::Throttled),
+        400..=499 => Resource(ResourceFailure::Refused),
+        500..=599 => System(SystemFailure::ServerError),
+        _ => System(SystemFailure::Unreadable),
+    }
+}
+
+/// The codes by which ARM and the Compute provider tell of a write that met another one.
+fn is_concurrent_write(code: &str) -> bool {
+    ["Conflict", "ConflictingConcurrentWriteNotAllowed", "OperationPreempted"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(code))
+}
+
+/// Messages become one line of a log: no control characters, and no end of a long body.
+fn one_line(text: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    let mut line = String::with_capacity(text.len().min(CHARS_MAX));
+    for (count, c) in text.chars().enumerate() {
+        if count == CHARS_MAX {
+            line.push('…');
+            break;
+        }
+        line.push(if c.is_control() { ' ' } else { c });
+    }
+    line
+}
+
+#[cfg(test)]
+#[path = "error/tests.rs"]
+mod tests;

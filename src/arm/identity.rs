@@ -1,0 +1,200 @@
+//! Who we are to ARM: a token, kept as long as it is good, and the object ID that it carries.
+//!
+//! `azure_identity` caches the token, fetches a new one five minutes ahead of its expiry, and lets
+//! one caller do so while the others wait. This file adds what ARM can still ask for: a new token
+//! after a 401 (continuous access evaluation, a revoked session), and the old one while it is good
+//! but the identity endpoint is not.
+
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use azure_core::{
+    cloud::CloudConfiguration,
+    credentials::{AccessToken, TokenCredential},
+    http::{ClientOptions, ExponentialRetryOptions, HttpClient, RetryOptions, Transport},
+};
+use azure_identity::{
+    AzureCliCredential, ClientAssertionCredentialOptions, ManagedIdentityCredential,
+    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+    WorkloadIdentityCredentialOptions,
+};
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use super::{
+    deadline::Deadline,
+    error::{Error, Operation, SystemFailure},
+};
+
+/// How the identity proves itself to Microsoft Entra ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// The managed identity of the function app or virtual machine.
+    ManagedIdentity,
+    /// A federated token, as in a Kubernetes cluster.
+    WorkloadIdentity,
+    /// Whoever is logged in to the Azure CLI.
+    AzureCli,
+}
+
+/// Where the token comes from, and for what it is.
+#[derive(Clone, Debug)]
+pub struct IdentityOptions {
+    /// How the identity proves itself.
+    pub credential: Credential,
+    /// The client ID of a user-assigned identity.
+    pub client_id: Option<String>,
+    /// The cloud whose Microsoft Entra ID is asked; none is the public one, or `AZURE_AUTHORITY_HOST`.
+    pub cloud: Option<CloudConfiguration>,
+    /// The resource that the token is for: ARM's audience.
+    pub audience: String,
+}
+
+type NewCredential = dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync;
+
+/// The identity with which every request is sent.
+pub struct Identity {
+    scope: String,
+    new_credential: Box<NewCredential>,
+    credential: RwLock<Arc<dyn TokenCredential>>,
+    latest: RwLock<Option<Arc<Authorization>>>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// A token in the form in which it is sent.
+pub(super) struct Authorization {
+    token: AccessToken,
+    /// The value of the header `Authorization`.
+    pub(super) header: String,
+    object_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    oid: Option<String>,
+}
+
+impl Identity {
+    /// The identity that the settings name.
+    ///
+    /// # Errors
+    /// The environment lacks what the credential needs.
+    pub fn new(options: &IdentityOptions, http: &Arc<dyn HttpClient>) -> azure_core::Result<Self> {
+        let scope = format!("{}/.default", options.audience);
+        let (options, http) = (options.clone(), Arc::clone(http));
+        Self::with_credential(scope, move || credential(&options, &http))
+    }
+
+    /// An identity with a credential of the caller's choice. `new_credential` is asked again after ARM
+    /// has refused a token, so that no cache can bring the refused one back.
+    ///
+    /// # Errors
+    /// Those of `new_credential`.
+    pub fn with_credential(
+        scope: String,
+        new_credential: impl Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync + 'static,
+    ) -> azure_core::Result<Self> {
+        let credential = RwLock::new(new_credential()?);
+        Ok(Self { scope, new_credential: Box::new(new_credential), credential, latest: RwLock::default() })
+    }
+
+    /// Our own object ID, as the token says.
+    ///
+    /// # Errors
+    /// There is no token.
+    pub async fn object_id(&self, deadline: Deadline) -> Result<Option<String>, Error> {
+        Ok(self.authorization(deadline).await?.object_id.clone())
+    }
+
+    pub(super) async fn authorization(&self, deadline: Deadline) -> Result<Arc<Authorization>, Error> {
+        let credential = Arc::clone(&self.credential.read().unwrap_or_else(PoisonError::into_inner));
+        let scopes = [self.scope.as_str()];
+        let token = tokio::time::timeout_at(deadline.instant(), credential.get_token(&scopes, None)).await;
+        let fault = match token {
+            Ok(Ok(token)) => return Ok(self.keep(token)),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the identity endpoint did not answer in time".to_owned(),
+        };
+        match self.latest() {
+            Some(latest) if latest.token.expires_on > OffsetDateTime::now_utc() => Ok(latest),
+            _ => Err(Error::without_answer(Operation::Token, SystemFailure::NoToken, fault)),
+        }
+    }
+
+    /// Forgets the token that ARM has just refused, once for any number of callers who were refused.
+    pub(super) fn renew(&self, refused: &Authorization) {
+        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        let is_latest = latest.as_ref().is_some_and(|latest| latest.token.token == refused.token.token);
+        if !is_latest {
+            return;
+        }
+        *latest = None;
+        if let Ok(credential) = (self.new_credential)() {
+            *self.credential.write().unwrap_or_else(PoisonError::into_inner) = credential;
+        }
+    }
+
+    fn latest(&self) -> Option<Arc<Authorization>> {
+        self.latest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, token: AccessToken) -> Arc<Authorization> {
+        if let Some(latest) = self.latest()
+            && latest.token.token == token.token
+        {
+            return latest;
+        }
+        let secret = token.token.secret();
+        // ARM checks the token; we only read who we are. Not every token is a readable JWT.
+        let claims = jsonwebtoken::dangerous::insecure_decode::<Claims>(secret).ok();
+        let authorization = Arc::new(Authorization {
+            header: format!("Bearer {secret}"),
+            object_id: claims.and_then(|token| token.claims.oid),
+            token,
+        });
+        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&authorization));
+        authorization
+    }
+}
+
+fn credential(
+    options: &IdentityOptions,
+    http: &Arc<dyn HttpClient>,
+) -> azure_core::Result<Arc<dyn TokenCredential>> {
+    // The invocation's deadline ends the tries earlier; a waiting caller learns of a dead endpoint soon.
+    let retry = RetryOptions::exponential(ExponentialRetryOptions { max_retries: 3, ..Default::default() });
+    let client_options = ClientOptions {
+        transport: Some(Transport::new(Arc::clone(http))),
+        retry,
+        cloud: options.cloud.clone().map(Arc::new),
+        ..ClientOptions::default()
+    };
+    Ok(match options.credential {
+        Credential::ManagedIdentity => {
+            ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
+                user_assigned_id: options.client_id.clone().map(UserAssignedId::ClientId),
+                client_options,
+            }))?
+        }
+        Credential::WorkloadIdentity => {
+            let credential_options = ClientAssertionCredentialOptions { client_options };
+            WorkloadIdentityCredential::new(Some(WorkloadIdentityCredentialOptions {
+                credential_options,
+                client_id: options.client_id.clone(),
+                ..Default::default()
+            }))?
+        }
+        Credential::AzureCli => AzureCliCredential::new(None)?,
+    })
+}
+
+#[cfg(test)]
+#[path = "identity/tests.rs"]
+mod tests;

@@ -1,0 +1,237 @@
+//! One request to ARM: admitted, authorized, sent, retried, and told in a span an attempt.
+
+use std::{sync::Arc, time::Duration};
+
+use azure_core::{
+    Bytes,
+    error::ErrorKind,
+    http::{
+        AsyncRawResponse, HttpClient, Method, Request, Url,
+        headers::{AUTHORIZATION, CONTENT_TYPE, HeaderName, Headers, USER_AGENT},
+    },
+};
+use tracing::{Instrument, Span, field::Empty, info_span};
+
+use super::{
+    deadline::Deadline,
+    error::{Error, Failure, Operation, SystemFailure},
+    governor::{Governor, Kind},
+    identity::{Authorization, Identity},
+    retry,
+};
+
+/// How long one attempt may take. ARM itself gives up after a minute; a new attempt gets through
+/// sooner than that.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
+const CORRELATION_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-correlation-request-id");
+const USER_AGENT_VALUE: &str = concat!("diskseal/", env!("CARGO_PKG_VERSION"));
+
+/// A request, as it is sent again and again.
+pub(super) struct Call<'a> {
+    pub(super) operation: Operation,
+    pub(super) method: Method,
+    pub(super) url: &'a Url,
+    /// The URL's form, for the span's name (`url.template`).
+    pub(super) template: &'static str,
+    pub(super) subscription_id: &'a str,
+    pub(super) body: Option<Bytes>,
+}
+
+/// A success.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Headers,
+    pub(super) body: Bytes,
+}
+
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    pub(super) http: Arc<dyn HttpClient>,
+    pub(super) identity: Identity,
+    pub(super) governor: Governor,
+}
+
+impl Pipeline {
+    /// Sends until there is an answer that another attempt would not change, or no time for one.
+    pub(super) async fn send(&self, call: &Call<'_>, deadline: Deadline) -> Result<Answer, Error> {
+        let mut is_renewed = false;
+        let mut attempts = 0;
+        loop {
+            let permit = self
+                .governor
+                .admit(call.operation, call.subscription_id, kind(call.method), deadline)
+                .await?;
+            let authorization = self.identity.authorization(deadline).await?;
+            let result = self.attempt(call, attempts, &authorization, deadline).await;
+            drop(permit);
+            attempts += 1;
+            let error = match result {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if error.failure == Failure::System(SystemFailure::Unauthorized) && !is_renewed {
+                is_renewed = true;
+                self.identity.renew(&authorization);
+                continue;
+            }
+            let wait = error.retry_after.unwrap_or_default().max(retry::backoff(attempts - 1));
+            if error.failure == Failure::System(SystemFailure::Throttled) {
+                self.governor.close(call.subscription_id, kind(call.method), wait);
+            }
+            if !is_worth_another_try(&error) || attempts == retry::ATTEMPTS_MAX || !deadline.allows(wait) {
+                return Err(error);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        call: &Call<'_>,
+        resend_count: u32,
+        authorization: &Authorization,
+        deadline: Deadline,
+    ) -> Result<Answer, Error> {
+        let span = span(call, resend_count);
+        let exchange = self.exchange(call, authorization).instrument(span.clone());
+        let until = deadline.instant().min(tokio::time::Instant::now() + ATTEMPT_TIMEOUT);
+        let result = tokio::time::timeout_at(until, exchange).await.unwrap_or_else(|_| {
+            Err(Error::without_answer(call.operation, SystemFailure::Timeout, "ARM did not answer in time"))
+        });
+        if let Err(error) = &result {
+            // "Semantic conventions for HTTP spans": the status where there is one, else the kind of fault.
+            match error.status {
+                Some(status) => span.record("error.type", tracing::field::display(status)),
+                None => span.record("error.type", error.failure.reason()),
+            };
+            span.record("otel.status_code", "ERROR");
+            span.record("diskseal.arm.error_code", error.code.as_deref());
+        }
+        result
+    }
+
+    async fn exchange(&self, call: &Call<'_>, authorization: &Authorization) -> Result<Answer, Error> {
+        let broken = |error: azure_core::Error| {
+            let failure = match error.kind() {
+                ErrorKind::Io | ErrorKind::Connection => SystemFailure::Unreachable,
+                _ => SystemFailure::Unreadable,
+            };
+            Error::without_answer(call.operation, failure, innermost(&error))
+        };
+        let response = self.http.execute_request(&request(call, authorization)).await.map_err(broken)?;
+        record(&response);
+        let (status, headers, body) = response.deconstruct();
+        let body = body.collect().await.map_err(broken)?;
+        let status = u16::from(status);
+        if (200..300).contains(&status) {
+            if is_arms(&headers, &body) {
+                return Ok(Answer { status, headers, body });
+            }
+            let message = format_args!("{status} with a body that is not JSON: something stands before ARM");
+            return Err(Error::without_answer(call.operation, SystemFailure::Unreadable, message));
+        }
+        Err(Error::from_answer(call.operation, status, &body, retry::retry_after(&headers)))
+    }
+}
+
+/// Whether ARM itself has answered, and not a proxy's page with a status of its own.
+fn is_arms(headers: &Headers, body: &Bytes) -> bool {
+    let content_type = headers.get_optional_str(&CONTENT_TYPE);
+    body.is_empty() || content_type.is_none_or(|text| text.to_ascii_lowercase().contains("json"))
+}
+
+fn kind(method: Method) -> Kind {
+    match method {
+        Method::Get | Method::Head => Kind::Read,
+        _ => Kind::Write,
+    }
+}
+
+fn is_worth_another_try(error: &Error) -> bool {
+    match error.status {
+        Some(status) => retry::is_retryable(status),
+        None => matches!(
+            error.failure,
+            Failure::System(SystemFailure::Unreachable | SystemFailure::Timeout | SystemFailure::Unreadable)
+        ),
+    }
+}
+
+fn request(call: &Call<'_>, authorization: &Authorization) -> Request {
+    let mut request = Request::new(call.url.clone(), call.method);
+    request.insert_header(AUTHORIZATION, authorization.header.clone());
+    request.insert_header(USER_AGENT, USER_AGENT_VALUE);
+    let client_request_id = uuid::Uuid::new_v4().to_string();
+    Span::current().record("azure.client.request.id", client_request_id.as_str());
+    request.insert_header(CLIENT_REQUEST_ID, client_request_id);
+    if let Some(body) = &call.body {
+        request.insert_header(CONTENT_TYPE, "application/json");
+        request.set_body(body.clone());
+    }
+    request
+}
+
+/// "Semantic conventions for HTTP client spans" and "Semantic conventions for Azure SDKs".
+fn span(call: &Call<'_>, resend_count: u32) -> Span {
+    let method = call.method.as_str();
+    info_span!(
+        "ARM",
+        otel.name = format_args!("{method} {}", call.template),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.request.resend_count = (resend_count > 0).then_some(resend_count),
+        http.response.status_code = Empty,
+        error.type = Empty,
+        server.address = call.url.host_str(),
+        server.port = call.url.port_or_known_default(),
+        url.full = %Redacted(call.url),
+        url.template = call.template,
+        azure.resource_provider.namespace = namespace(call),
+        azure.client.request.id = Empty,
+        azure.service.request.id = Empty,
+        azure.service.correlation.id = Empty,
+        diskseal.arm.error_code = Empty,
+    )
+}
+
+fn namespace(call: &Call<'_>) -> &'static str {
+    match call.operation {
+        Operation::MergeTags => "Microsoft.Resources",
+        _ => "Microsoft.Compute",
+    }
+}
+
+fn record(response: &AsyncRawResponse) {
+    let span = Span::current();
+    span.record("http.response.status_code", u16::from(response.status()));
+    let headers = response.headers();
+    span.record("azure.service.request.id", headers.get_optional_str(&REQUEST_ID));
+    span.record("azure.service.correlation.id", headers.get_optional_str(&CORRELATION_REQUEST_ID));
+}
+
+/// A URL whose query is left out, but for the version: operations' URLs are signed, and whoever has
+/// one can use it.
+struct Redacted<'a>(&'a Url);
+
+impl std::fmt::Display for Redacted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}{}", self.0.scheme(), self.0.authority(), self.0.path())?;
+        match self.0.query_pairs().find(|(name, _)| name == "api-version") {
+            Some((_, version)) => write!(f, "?api-version={version}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the transport says at the bottom of its chain: "connection refused", not "failed to execute".
+fn innermost(error: &azure_core::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

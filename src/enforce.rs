@@ -1,0 +1,283 @@
+//! The heart: look at one resource, decide, act, prove.
+//!
+//! Level-triggered: whatever led here only said *look*. What is done follows from what ARM says now,
+//! so a duplicate, a late event and a crash half-way are all the same case. Nothing is remembered that
+//! a SIGKILL could lose: what stands in memory here only saves requests.
+
+mod breaker;
+mod error;
+mod in_flight;
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tracing::{Instrument, Span, field::Empty, info_span, warn};
+
+pub use crate::arm::Deadline;
+pub use error::{Error, Scope};
+
+use crate::{
+    arm::{self, Client, Failure, Update},
+    policy::{
+        Exemption, Mode, Policy,
+        decide::{Change, Decision, Occasion, decide, notices},
+    },
+    resource::Resource,
+    resource_id::ResourceId,
+    telemetry,
+};
+use breaker::Breaker;
+use in_flight::{InFlight, Progress};
+
+/// Waits between looks at a resource that is in the middle of someone else's write. Most such writes
+/// take a second; what takes longer is the queue's.
+const OVERTAKEN_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+/// Waits before the looks that are to prove a write. An operation on a disk takes about 0.1 s, so the
+/// first look is not sent into it; the others are for a GET that shows the effect late.
+const PROOF_WAITS: [Duration; 4] =
+    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+/// Waits after a 404 on a new resource, which a replica of ARM may not know yet.
+const REPLICATION_WAITS: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+/// How long a resource is new.
+const NEW_FOR: time::Duration = time::Duration::minutes(1);
+
+/// Everything that enforcing needs besides the resource.
+#[derive(Debug)]
+pub struct Context {
+    /// Azure Resource Manager.
+    pub arm: Client,
+    /// The rules.
+    pub policy: Policy,
+    now: fn() -> OffsetDateTime,
+    in_flight: InFlight,
+    breaker: Breaker,
+}
+
+impl Context {
+    /// `now` is the clock that expiries are held against and that seals are dated by.
+    pub fn new(arm: Client, policy: Policy, now: fn() -> OffsetDateTime) -> Self {
+        Self { arm, policy, now, in_flight: InFlight::default(), breaker: Breaker::default() }
+    }
+
+    /// Our own object ID, by which our own writes are known.
+    ///
+    /// # Errors
+    /// There is no token to read it from.
+    pub async fn object_id(&self, deadline: Deadline) -> Result<Option<String>, Error> {
+        Ok(self.arm.identity().object_id(deadline).await?)
+    }
+
+    /// The clock.
+    pub fn now(&self) -> OffsetDateTime {
+        (self.now)()
+    }
+}
+
+/// A reason to look at a resource.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What to look at.
+    pub resource: ResourceId,
+    /// When the write happened that gave the reason, if a write did.
+    pub event_time: Option<OffsetDateTime>,
+}
+
+/// What became of a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was not sealed and is now, proven by what ARM says.
+    Sealed(Change),
+    /// It was sealed before.
+    AlreadySealed,
+    /// It is left as it is, for a recorded reason.
+    Exempt(Exemption),
+    /// It is not sealed, and audit mode never writes.
+    WouldSeal(Change),
+    /// It is not there any more.
+    Gone,
+    /// It was written so often in so short a time that someone must be undoing the seal. The sweep
+    /// seals it later.
+    LeftToSweep,
+}
+
+impl Outcome {
+    /// A word from a closed set, for the trace and the log.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Sealed(_) => "sealed",
+            Self::AlreadySealed => "already_sealed",
+            Self::Exempt(_) => "exempt",
+            Self::WouldSeal(_) => "would_seal",
+            Self::Gone => "gone",
+            Self::LeftToSweep => "left_to_sweep",
+        }
+    }
+}
+
+/// Reads the resource and decides. Never writes.
+///
+/// # Errors
+/// ARM could not be asked, or the resource is gone.
+pub async fn assess(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Decision, Error> {
+    let resource = read(ctx, look, deadline).await?;
+    let now = ctx.now();
+    for notice in notices(&ctx.policy, &resource, now) {
+        warn!(resource_id = %resource.id, "{notice}");
+    }
+    let occasion = Occasion { now, event_time: look.event_time, trace_id: telemetry::trace_id() };
+    Ok(decide(&ctx.policy, &resource, &occasion))
+}
+
+/// Brings one resource under the seal, or says why not. The one way through for events, queue messages,
+/// sweeps and the command line.
+///
+/// # Errors
+/// It is not sealed; [`Error::scope`] says whether others can be.
+pub async fn enforce(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Outcome, Error> {
+    let span = info_span!(
+        "enforce",
+        diskseal.resource_id = %look.resource,
+        diskseal.outcome = Empty,
+        diskseal.reason = Empty,
+        error.type = Empty,
+        otel.status_code = Empty,
+        otel.status_description = Empty,
+    );
+    let result = within(ctx, look, deadline).instrument(span.clone()).await;
+    record(&span, &result);
+    result
+}
+
+async fn within(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Outcome, Error> {
+    if let Some(exemption) = ctx.policy.exempt_by_id(&look.resource) {
+        return Ok(Outcome::Exempt(exemption));
+    }
+    let progress = ctx.in_flight.arrive();
+    let once = ctx.in_flight.once(&look.resource, &progress, || settle(ctx, look, deadline, &progress));
+    match tokio::time::timeout_at(deadline.instant(), once).await {
+        Ok(result) => result,
+        Err(_) => Err(progress.out_of_time()),
+    }
+}
+
+/// Looks until no other writer gets in between.
+async fn settle(
+    ctx: &Context,
+    look: &Look,
+    deadline: Deadline,
+    progress: &Progress<'_>,
+) -> Result<Outcome, Error> {
+    let mut waits = OVERTAKEN_WAITS.into_iter();
+    loop {
+        let error = match look_once(ctx, look, deadline, progress).await {
+            Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) => return Ok(Outcome::Gone),
+            Err(error) if error.is_passing() => error,
+            result => return result,
+        };
+        match waits.next() {
+            Some(wait) if deadline.allows(wait) => tokio::time::sleep(wait).await,
+            _ => return Err(error),
+        }
+    }
+}
+
+async fn look_once(
+    ctx: &Context,
+    look: &Look,
+    deadline: Deadline,
+    progress: &Progress<'_>,
+) -> Result<Outcome, Error> {
+    progress.looking();
+    let change = match assess(ctx, look, deadline).await? {
+        Decision::Compliant => return Ok(Outcome::AlreadySealed),
+        Decision::Exempt(exemption) => return Ok(Outcome::Exempt(exemption)),
+        Decision::NotYet(reason) => return Err(Error::NotYet(reason)),
+        Decision::Seal(change) => change,
+    };
+    if ctx.policy.mode == Mode::Audit {
+        return Ok(Outcome::WouldSeal(change));
+    }
+    if !ctx.breaker.admits(&look.resource) {
+        return Ok(Outcome::LeftToSweep);
+    }
+    act(ctx, look, &change, deadline, progress).await?;
+    Ok(Outcome::Sealed(change))
+}
+
+/// Sends the change, auth mode first: the tags must never claim what is not so.
+async fn act(
+    ctx: &Context,
+    look: &Look,
+    change: &Change,
+    deadline: Deadline,
+    progress: &Progress<'_>,
+) -> Result<(), Error> {
+    let id = &look.resource;
+    let mut is_proven = true;
+    if let Some(mode) = &change.data_access_auth_mode {
+        progress.looking();
+        let resource = match ctx.arm.update(id, mode, deadline).await? {
+            Update::Done(resource) => Some(resource),
+            Update::Accepted(operation) => {
+                progress.accepted();
+                ctx.arm.wait(operation, deadline).await?
+            }
+        };
+        is_proven &= resource.is_some_and(|resource| resource.data_access_auth_mode == *mode);
+    }
+    if !change.tags.is_empty() {
+        let tags = ctx.arm.merge_tags(id, &change.tags, deadline).await?;
+        progress.accepted();
+        is_proven &= tags.is_some_and(|tags| tags.contains_all(&change.tags));
+    }
+    if is_proven { Ok(()) } else { prove(ctx, look, deadline).await }
+}
+
+/// Reads until the seal is to be seen.
+async fn prove(ctx: &Context, look: &Look, deadline: Deadline) -> Result<(), Error> {
+    for wait in PROOF_WAITS {
+        if !deadline.allows(wait) {
+            return Err(Error::Unfinished);
+        }
+        tokio::time::sleep(wait).await;
+        match assess(ctx, look, deadline).await? {
+            Decision::Compliant | Decision::Exempt(_) => return Ok(()),
+            Decision::Seal(_) | Decision::NotYet(_) => {}
+        }
+    }
+    Err(Error::Unproven)
+}
+
+async fn read(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Resource, arm::Error> {
+    let is_new = look.event_time.is_some_and(|written| ctx.now() - written < NEW_FOR);
+    let mut waits = REPLICATION_WAITS.into_iter().filter(|_| is_new);
+    loop {
+        let error = match ctx.arm.get(&look.resource, deadline).await {
+            Err(error) if error.failure == Failure::Gone => error,
+            result => return result,
+        };
+        match waits.next() {
+            Some(wait) if deadline.allows(wait) => tokio::time::sleep(wait).await,
+            _ => return Err(error),
+        }
+    }
+}
+
+fn record(span: &Span, result: &Result<Outcome, Error>) {
+    match result {
+        Ok(outcome) => {
+            span.record("diskseal.outcome", outcome.label());
+            if let Outcome::Exempt(exemption) = outcome {
+                span.record("diskseal.reason", exemption.reason());
+            }
+        }
+        Err(error) => {
+            span.record("diskseal.outcome", error.scope().label());
+            span.record("diskseal.reason", error.reason());
+            span.record("error.type", error.reason());
+            span.record("otel.status_code", "ERROR");
+            span.record("otel.status_description", tracing::field::display(error));
+        }
+    }
+}

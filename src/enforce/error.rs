@@ -1,0 +1,83 @@
+//! Why a resource is not sealed, and who tries again.
+
+use crate::{
+    arm::{self, Failure},
+    policy::decide::NotYet,
+};
+
+/// Whom a failure concerns, which decides who tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// This resource alone: the queue tries again, and no other resource waits for it.
+    Resource,
+    /// Every resource: Event Grid or the queue delivers again later.
+    System,
+}
+
+impl Scope {
+    /// A word from a closed set, for the trace and the log.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Resource => "pending",
+            Self::System => "failed",
+        }
+    }
+}
+
+/// Why a resource is not sealed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It is in a state in which it is not to be written.
+    #[error("not yet: {}", .0.reason())]
+    NotYet(NotYet),
+    /// ARM said no, or could not be asked.
+    #[error(transparent)]
+    Arm(#[from] arm::Error),
+    /// ARM has taken the change, and the resource does not show it.
+    #[error("the change was accepted, and the resource does not show it yet")]
+    Unproven,
+    /// ARM has taken the change, and the time is over.
+    #[error("the change was accepted, and not finished within the deadline")]
+    Unfinished,
+    /// Another invocation is at work on it, and the time is over.
+    #[error("another invocation was at work on it for the whole of the deadline")]
+    Busy,
+    /// The time is over.
+    #[error("not done within the deadline")]
+    Deadline,
+}
+
+impl Error {
+    /// Whom it concerns.
+    pub fn scope(&self) -> Scope {
+        match self {
+            Self::NotYet(_) | Self::Unproven | Self::Unfinished | Self::Busy => Scope::Resource,
+            Self::Deadline => Scope::System,
+            Self::Arm(error) => match error.failure {
+                Failure::Gone | Failure::Overtaken | Failure::Resource(_) => Scope::Resource,
+                Failure::System(_) => Scope::System,
+            },
+        }
+    }
+
+    /// A word from a closed set, for `error.type` and the queue's messages.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotYet(reason) => reason.reason(),
+            Self::Arm(error) => error.failure.reason(),
+            Self::Unproven => "unproven",
+            Self::Unfinished => "unfinished",
+            Self::Busy => "busy",
+            Self::Deadline => "deadline",
+        }
+    }
+
+    /// Whether another look in a second or so is likely to find it over.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::NotYet(reason) => *reason == NotYet::Provisioning,
+            Self::Arm(error) => error.failure == Failure::Overtaken,
+            Self::Unproven | Self::Unfinished | Self::Busy | Self::Deadline => false,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The custom-handler protocol: one route a function, an envelope in, an answer out that is never
+//! empty.
+//!
+//! Source: "Azure Functions custom handlers". The host sends each invocation as `POST /{function}`,
+//! and asks `GET /` until something answers, and ever again to see that it still does.
+
+mod envelope;
+mod invocation;
+mod pending;
+mod reply;
+mod seal;
+
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use tokio::sync::SetOnce;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{Instrument, error, info, warn};
+
+pub use pending::Pending;
+pub use reply::Reply;
+
+use crate::{enforce::Context, sweep, telemetry::TraceContext};
+use envelope::{Envelope, EnvelopeError};
+use invocation::{Invocation, Trigger};
+
+/// The longest body. A batch of Event Grid is 1 MB at most, and the envelope holds it twice, escaped.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A sweep's own deadline, well below the `functionTimeout` of host.json, at which the host would
+/// kill the process and every other invocation with it.
+const SWEEP_DEADLINE: Duration = Duration::from_mins(4);
+
+/// What all invocations share.
+#[derive(Debug)]
+pub struct App {
+    /// Set when everything is warm; invocations that come earlier wait for it.
+    pub context: SetOnce<Arc<Context>>,
+    /// How long one invocation may take.
+    pub deadline: Duration,
+    is_warm: AtomicBool,
+}
+
+impl App {
+    /// An app whose context is still to be set.
+    pub fn new(deadline: Duration) -> Self {
+        Self { context: SetOnce::new(), deadline, is_warm: AtomicBool::new(false) }
+    }
+
+    fn invocation(&self, headers: &HeaderMap, deadline: Duration) -> Invocation {
+        let is_cold = !self.is_warm.swap(true, Ordering::Relaxed);
+        Invocation::new(headers, deadline, is_cold)
+    }
+
+    async fn context(&self, invocation: &Invocation) -> Result<Arc<Context>, Reply> {
+        match tokio::time::timeout_at(invocation.deadline.instant(), self.context.wait()).await {
+            Ok(context) => Ok(Arc::clone(context)),
+            Err(_) => Err(Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, "still starting")),
+        }
+    }
+}
+
+/// The routes of all functions.
+pub fn router(app: Arc<App>) -> Router {
+    guarded(
+        Router::new()
+            .route("/", get(|| async { StatusCode::OK }))
+            .route("/seal-on-write", post(seal_on_write))
+            .route("/seal-queued", post(seal_queued))
+            .route("/sweep", post(sweep))
+            .fallback(unknown)
+            .with_state(app),
+    )
+}
+
+/// A body limit, and a panic that fails its own invocation alone.
+fn guarded(router: Router) -> Router {
+    router.layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).layer(CatchPanicLayer::custom(panicked))
+}
+
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    error!("an invocation panicked; the others go on");
+    Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, "the invocation panicked").into_response()
+}
+
+async fn unknown(uri: Uri) -> Reply {
+    warn!(path = %uri.path().chars().take(128).collect::<String>().escape_debug(), "no such function");
+    Reply::failed(StatusCode::NOT_FOUND, "no such function: seal-on-write, seal-queued and sweep are known")
+}
+
+async fn seal_on_write(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Reply {
+    let invocation = app.invocation(&headers, app.deadline);
+    let events = match read(body, Envelope::events) {
+        Ok(events) => events,
+        Err(reply) => return refused(&invocation, reply),
+    };
+    let ctx = match app.context(&invocation).await {
+        Ok(ctx) => ctx,
+        Err(reply) => return reply,
+    };
+    seal::events(&ctx, &invocation, &events).await
+}
+
+async fn seal_queued(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Reply {
+    let invocation = app.invocation(&headers, app.deadline);
+    let message = match read(body, Envelope::message) {
+        Ok(message) => message,
+        Err(reply) => return refused(&invocation, reply),
+    };
+    let ctx = match app.context(&invocation).await {
+        Ok(ctx) => ctx,
+        Err(reply) => return reply,
+    };
+    seal::message(&ctx, &invocation, message).await
+}
+
+async fn sweep(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Reply {
+    let invocation = app.invocation(&headers, SWEEP_DEADLINE);
+    if let Err(reply) = read(body, Envelope::timer) {
+        return refused(&invocation, reply);
+    }
+    let ctx = match app.context(&invocation).await {
+        Ok(ctx) => ctx,
+        Err(reply) => return reply,
+    };
+    let span = invocation.span("sweep", Trigger::Timer, &TraceContext::default());
+    match sweep::survey(&ctx, invocation.deadline).instrument(span).await {
+        Ok(survey) => {
+            info!(invocation_id = invocation.id, "sweep: {survey}");
+            Reply::done(survey.to_string())
+        }
+        Err(error) => {
+            error!(invocation_id = invocation.id, "sweep: {error}");
+            Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, error)
+        }
+    }
+}
+
+fn read<T>(
+    body: Result<Bytes, BytesRejection>,
+    decode: impl FnOnce(Envelope) -> Result<T, EnvelopeError>,
+) -> Result<T, Reply> {
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Reply::failed(StatusCode::PAYLOAD_TOO_LARGE, format!("the body exceeds {BODY_BYTES_MAX} bytes"))
+        }
+        status => Reply::failed(status, "the body could not be read"),
+    })?;
+    Envelope::read(&body).and_then(decode).map_err(|error| Reply::failed(StatusCode::BAD_REQUEST, error))
+}
+
+/// The host throws a failure's body away, so the reason is logged.
+fn refused(invocation: &Invocation, reply: Reply) -> Reply {
+    if let Reply::Failed { status, message } = &reply {
+        error!(invocation_id = invocation.id, "refused with {}: {message}", status.as_u16());
+    }
+    reply
+}
+
+#[cfg(test)]
+#[path = "function/tests.rs"]
+mod tests;

@@ -1,0 +1,87 @@
+//! The envelope in which the Functions host sends an invocation.
+//!
+//! All quirks of the host's encoding end here: a value arrives as an object, as a JSON string, as a
+//! JSON string that holds another one, as an array, or as the string of an array ("Azure Functions
+//! custom handlers", and the host's own `GetHttpScriptInvocationContextValue`).
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::pending::Pending;
+
+/// How many layers of JSON strings are opened. The host adds one, and a queue's sender may add another.
+const STRINGS_MAX: usize = 3;
+
+/// Why a request is not an invocation.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EnvelopeError {
+    #[error("the body is not an invocation of the form {{\"Data\":{{…}},\"Metadata\":{{…}}}}: {0}")]
+    NotAnInvocation(serde_json::Error),
+    #[error("the invocation has no Data.{0}: is the binding of function.json named {0:?}?")]
+    NoBinding(&'static str),
+    #[error("Data.{binding} is a string that holds no JSON: {fault}")]
+    NotJson { binding: &'static str, fault: serde_json::Error },
+    #[error("Data.{0} is neither an object nor an array of objects")]
+    NotAnObject(&'static str),
+    #[error("Data.{0} is a string in a string in a string")]
+    TooDeep(&'static str),
+    #[error("Data.message is no message of the queue diskseal-pending: {0}")]
+    NotPending(serde_json::Error),
+}
+
+/// An invocation. `Metadata` is left out: it repeats `Data`, and with it the caller's claims.
+#[derive(Debug, Deserialize)]
+pub(super) struct Envelope {
+    #[serde(rename = "Data")]
+    data: Map<String, Value>,
+}
+
+impl Envelope {
+    pub(super) fn read(body: &[u8]) -> Result<Self, EnvelopeError> {
+        serde_json::from_slice(body).map_err(EnvelopeError::NotAnInvocation)
+    }
+
+    /// The events of an Event Grid trigger, one or a batch.
+    pub(super) fn events(mut self) -> Result<Vec<Value>, EnvelopeError> {
+        let binding = "event";
+        match opened(self.take(binding)?, binding)? {
+            Value::Array(elements) => elements.into_iter().map(|element| object(element, binding)).collect(),
+            value => Ok(vec![object(value, binding)?]),
+        }
+    }
+
+    /// The message of a queue trigger.
+    pub(super) fn message(mut self) -> Result<Pending, EnvelopeError> {
+        let binding = "message";
+        let message = object(self.take(binding)?, binding)?;
+        serde_json::from_value(message).map_err(EnvelopeError::NotPending)
+    }
+
+    /// The timer of a timer trigger.
+    pub(super) fn timer(mut self) -> Result<Value, EnvelopeError> {
+        let binding = "timer";
+        object(self.take(binding)?, binding)
+    }
+
+    fn take(&mut self, binding: &'static str) -> Result<Value, EnvelopeError> {
+        self.data.remove(binding).ok_or(EnvelopeError::NoBinding(binding))
+    }
+}
+
+fn object(value: Value, binding: &'static str) -> Result<Value, EnvelopeError> {
+    Some(opened(value, binding)?).filter(Value::is_object).ok_or(EnvelopeError::NotAnObject(binding))
+}
+
+fn opened(mut value: Value, binding: &'static str) -> Result<Value, EnvelopeError> {
+    for _ in 0..STRINGS_MAX {
+        let Value::String(text) = value else {
+            return Ok(value);
+        };
+        value = serde_json::from_str(&text).map_err(|fault| EnvelopeError::NotJson { binding, fault })?;
+    }
+    if value.is_string() { Err(EnvelopeError::TooDeep(binding)) } else { Ok(value) }
+}
+
+#[cfg(test)]
+#[path = "envelope/tests.rs"]
+mod tests;

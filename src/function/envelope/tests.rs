@@ -1,0 +1,142 @@
+//! Every form in which the host sends a value, and everything that is none.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{Envelope, EnvelopeError};
+
+fn events(data: &Value) -> Result<Vec<Value>, EnvelopeError> {
+    Envelope::read(data.to_string().as_bytes())?.events()
+}
+
+fn quoted(value: &Value) -> Value {
+    Value::String(value.to_string())
+}
+
+#[test]
+fn an_event_is_read_in_every_form() {
+    let (a, b) = (json!({"id": "a"}), json!({"id": "b", "text": "\"\\ü\u{1f512}"}));
+    let both = json!([a, b]);
+    for (form, expected) in [
+        (a.clone(), json!([a])),
+        (quoted(&a), json!([a])),
+        (quoted(&quoted(&a)), json!([a])),
+        (both.clone(), both.clone()),
+        (quoted(&both), both.clone()),
+        (quoted(&quoted(&both)), both.clone()),
+        (json!([quoted(&a), quoted(&b)]), both.clone()),
+        (quoted(&json!([quoted(&a), b])), both.clone()),
+        (json!([]), json!([])),
+    ] {
+        let envelope = json!({"Data": {"event": form}, "Metadata": {"data": [1], "sys": {}}});
+        assert_eq!(json!(events(&envelope).unwrap()), expected, "{form}");
+    }
+}
+
+#[test]
+fn metadata_is_not_looked_at() {
+    for metadata in [json!(null), json!([]), json!("text"), json!({"data": {"claims": {}}})] {
+        assert_eq!(events(&json!({"Data": {"event": {}}, "Metadata": metadata})).unwrap().len(), 1);
+    }
+    assert_eq!(events(&json!({"Data": {"event": {}}})).unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_no_invocation_is_told_in_one_line_that_names_the_place() {
+    for (body, place) in [
+        ("", "Data"),
+        ("null", "Data"),
+        ("[]", "Data"),
+        ("{}", "Data"),
+        (r#"{"data":{"event":{}}}"#, "Data"),
+        (r#"{"Data":null}"#, "Data"),
+        (r#"{"Data":[]}"#, "Data"),
+        (r#"{"Data":{}}"#, "Data.event"),
+        (r#"{"Data":{"Event":{}}}"#, "Data.event"),
+        (r#"{"Data":{"event":null}}"#, "Data.event"),
+        (r#"{"Data":{"event":7}}"#, "Data.event"),
+        (r#"{"Data":{"event":true}}"#, "Data.event"),
+        (r#"{"Data":{"event":""}}"#, "Data.event"),
+        (r#"{"Data":{"event":"{"}}"#, "Data.event"),
+        (r#"{"Data":{"event":"null"}}"#, "Data.event"),
+        (r#"{"Data":{"event":[7]}}"#, "Data.event"),
+        (r#"{"Data":{"event":[[{}]]}}"#, "Data.event"),
+        (r#"{"Data":{"event":{}}"#, "Data"),
+        (r#"{"Data":{"event":{}},"Data":{"event":{}}}"#, "Data"),
+        ("{\"Data\":{\"event\":{}}}\u{0}", "Data"),
+    ] {
+        let error = Envelope::read(body.as_bytes()).and_then(Envelope::events).unwrap_err().to_string();
+        assert!(error.contains(place) && !error.contains('\n'), "{body}: {error}");
+    }
+    let strings = quoted(&quoted(&quoted(&json!("text"))));
+    assert!(matches!(events(&json!({"Data": {"event": strings}})), Err(EnvelopeError::TooDeep(_))));
+    let nested = format!(r#"{{"Data":{{"event":{}{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    assert!(Envelope::read(nested.as_bytes()).is_err());
+}
+
+#[test]
+fn a_queue_message_is_one_of_ours_or_is_refused() {
+    let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
+    let message = |message: &Value| {
+        let envelope = json!({"Data": {"message": quoted(&quoted(message))}}).to_string();
+        Envelope::read(envelope.as_bytes())?.message()
+    };
+    let good = json!({"id": id, "reason": "conflict", "firstSeen": "2026-11-24T01:02:03.4567891Z", "new": 1});
+    let pending = message(&good).unwrap();
+    assert_eq!((pending.id.to_string(), pending.reason.as_str()), (id.to_owned(), "conflict"));
+    assert_eq!(pending.traceparent, None);
+    for (member, value) in [
+        ("id", json!("/subscriptions/x")),
+        ("id", json!(format!("{id}/../x"))),
+        ("id", json!(null)),
+        ("firstSeen", json!("yesterday")),
+        ("reason", json!(7)),
+    ] {
+        let mut bad = good.clone();
+        bad[member] = value;
+        assert!(matches!(message(&bad), Err(EnvelopeError::NotPending(_))), "{bad}");
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map("[a-zA-Z]{0,6}|Data|event", inner.clone(), 0..4)
+                .prop_map(|members| members.into_iter().collect()),
+            inner.prop_map(|value| quoted(&value)),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn however_an_object_is_wrapped_it_comes_out_the_same(
+        members in prop::collection::hash_map(".{0,8}", any_json(), 0..5),
+        strings in 0..=3,
+    ) {
+        let object: Value = members.into_iter().collect();
+        let wrapped = (0..strings).fold(object.clone(), |value, _| quoted(&value));
+        prop_assert_eq!(events(&json!({"Data": {"event": wrapped}})).unwrap(), [object]);
+    }
+
+    #[test]
+    fn no_json_panics_and_what_comes_out_are_objects(value in any_json()) {
+        for envelope in [value.clone(), json!({"Data": value}), json!({"Data": {"event": value}})] {
+            if let Ok(events) = events(&envelope) {
+                prop_assert!(events.iter().all(Value::is_object));
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Envelope::read(&body).map(Envelope::events);
+    }
+}

@@ -1,0 +1,199 @@
+//! From an event or a queue's message to `enforce`, and from its result to the answer.
+
+use axum::http::StatusCode;
+use futures::{StreamExt, stream};
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio::time::Instant;
+use tracing::{Instrument, Span, error, info, warn};
+
+use super::{
+    invocation::{Invocation, Trigger},
+    pending::Pending,
+    reply::Reply,
+};
+use crate::{
+    enforce::{Context, Error, Look, Outcome, Scope, enforce},
+    event::{self, Ignored, ResourceWritten},
+    resource_id::ResourceId,
+    telemetry::TraceContext,
+};
+
+/// How many events of one batch are worked on at once.
+const BATCH_CONCURRENCY: usize = 64;
+
+/// What became of one event.
+enum Handled {
+    Done(String),
+    Pending(Pending, String),
+    Failed(String),
+}
+
+/// `seal-on-write`: one event or a batch.
+pub(super) async fn events(ctx: &Context, invocation: &Invocation, events: &[Value]) -> Reply {
+    let parsed: Vec<_> = events.iter().map(event::parse).collect();
+    let told = match parsed.as_slice() {
+        [Ok(written)] => trace_of(written),
+        _ => TraceContext::default(),
+    };
+    let span = invocation.span("seal-on-write", Trigger::EventGrid, &told);
+    if let [Ok(written)] = parsed.as_slice() {
+        describe(&span, written, ctx.now());
+    } else {
+        span.record("messaging.batch.message_count", events.len());
+    }
+    let handled: Vec<_> = stream::iter(parsed)
+        .map(|event| handle(ctx, invocation, event))
+        .buffer_unordered(BATCH_CONCURRENCY)
+        .collect()
+        .instrument(span.clone())
+        .await;
+    answer(&span, handled)
+}
+
+/// `seal-queued`: a resource that could not be sealed earlier. Whatever its trouble is now, the queue
+/// tries again; after the last try its poison queue keeps it.
+pub(super) async fn message(ctx: &Context, invocation: &Invocation, message: Pending) -> Reply {
+    let told = message.trace_context();
+    let span = invocation.span("seal-queued", Trigger::Queue, &told);
+    span.record("messaging.destination.name", "diskseal-pending");
+    let look = Look { resource: message.id, event_time: Some(message.first_seen) };
+    let result = seal(ctx, invocation, &look).instrument(span.clone()).await;
+    let line = line(&look.resource, &result);
+    match result {
+        Ok(_) => Reply::done(line),
+        Err(error) => {
+            fail(&span, error.reason());
+            Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, line)
+        }
+    }
+}
+
+async fn handle(ctx: &Context, invocation: &Invocation, event: Result<ResourceWritten, Ignored>) -> Handled {
+    let written = match event {
+        Ok(written) => written,
+        Err(ignored) => {
+            info!(invocation_id = invocation.id, reason = ignored.reason(), "ignored: {ignored}");
+            return Handled::Done(format!("ignored: {ignored}"));
+        }
+    };
+    match is_echo(ctx, invocation, &written).await {
+        Ok(false) => {}
+        Ok(true) => {
+            info!(
+                invocation_id = invocation.id,
+                reason = "echo",
+                "ignored: our own write of {}",
+                written.resource
+            );
+            return Handled::Done("ignored: our own write".to_owned());
+        }
+        Err(error) => {
+            error!(invocation_id = invocation.id, "failed {}: {error}", written.resource);
+            return Handled::Failed(error.to_string());
+        }
+    }
+    let told = trace_of(&written);
+    let look = Look { resource: written.resource, event_time: written.time };
+    let result = seal(ctx, invocation, &look).await;
+    let line = line(&look.resource, &result);
+    match result {
+        Ok(_) => Handled::Done(line),
+        Err(error) if error.scope() == Scope::Resource => {
+            let TraceContext { traceparent, tracestate } = invocation.trace_context(&told);
+            let pending = Pending {
+                id: look.resource,
+                reason: error.reason().to_owned(),
+                first_seen: look.event_time.unwrap_or_else(|| ctx.now()),
+                traceparent,
+                tracestate,
+            };
+            Handled::Pending(pending, line)
+        }
+        Err(_) => Handled::Failed(line),
+    }
+}
+
+/// Whether the event tells of our own write. Our PATCH raises one, and a look at it would find what we
+/// have just written.
+async fn is_echo(ctx: &Context, invocation: &Invocation, written: &ResourceWritten) -> Result<bool, Error> {
+    let Some(caller) = &written.caller else {
+        return Ok(false);
+    };
+    let own = ctx.object_id(invocation.deadline).await?;
+    Ok(own.is_some_and(|own| caller.is(&own)))
+}
+
+async fn seal(ctx: &Context, invocation: &Invocation, look: &Look) -> Result<Outcome, Error> {
+    let started = Instant::now();
+    let result = enforce(ctx, look, invocation.deadline).await;
+    let took_ms = started.elapsed().as_millis();
+    let line = line(&look.resource, &result);
+    match &result {
+        Ok(Outcome::LeftToSweep) => warn!(invocation_id = invocation.id, took_ms, "{line}"),
+        Ok(_) => info!(invocation_id = invocation.id, took_ms, "{line}"),
+        Err(error) if error.scope() == Scope::Resource => {
+            warn!(invocation_id = invocation.id, took_ms, "{line}");
+        }
+        Err(_) => error!(invocation_id = invocation.id, took_ms, "{line}"),
+    }
+    result
+}
+
+/// One line for the operator.
+fn line(resource: &ResourceId, result: &Result<Outcome, Error>) -> String {
+    match result {
+        Ok(Outcome::Exempt(exemption)) => format!("exempt {resource}: {exemption}"),
+        Ok(Outcome::LeftToSweep) => {
+            format!("left_to_sweep {resource}: it was written too often in ten minutes")
+        }
+        Ok(outcome) => format!("{} {resource}", outcome.label()),
+        Err(error) => format!("{} {resource}: {error}", error.scope().label()),
+    }
+}
+
+fn answer(span: &Span, handled: Vec<Handled>) -> Reply {
+    let (mut pending, mut logs) = (vec![], vec![]);
+    let mut failures = vec![];
+    for handled in handled {
+        match handled {
+            Handled::Done(line) => logs.push(line),
+            Handled::Pending(message, line) => {
+                pending.push(message);
+                logs.push(line);
+            }
+            Handled::Failed(line) => failures.push(line),
+        }
+    }
+    if failures.is_empty() {
+        return Reply::Succeeded { pending, logs };
+    }
+    // The host throws the outputs of a failure away; the whole batch comes again.
+    fail(span, "system");
+    Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, failures.join("; "))
+}
+
+fn fail(span: &Span, reason: &str) {
+    span.record("error.type", reason);
+    span.record("otel.status_code", "ERROR");
+}
+
+fn trace_of(written: &ResourceWritten) -> TraceContext {
+    let event::Attributes { traceparent, tracestate, .. } = &written.attributes;
+    TraceContext { traceparent: traceparent.clone(), tracestate: tracestate.clone() }
+}
+
+/// "Semantic conventions for CloudEvents" and for messaging.
+fn describe(span: &Span, written: &ResourceWritten, now: OffsetDateTime) {
+    let event::Attributes { source, event_type, spec_version, .. } = &written.attributes;
+    span.record("messaging.message.id", written.event_id.as_deref());
+    span.record("messaging.destination.name", source.as_deref());
+    span.record("cloudevents.event_id", written.event_id.as_deref());
+    span.record("cloudevents.event_source", source.as_deref());
+    span.record("cloudevents.event_spec_version", spec_version.as_deref());
+    span.record("cloudevents.event_type", event_type.as_deref());
+    span.record("cloudevents.event_subject", tracing::field::display(&written.resource));
+    if let Some(time) = written.time {
+        span.record("diskseal.event_age_seconds", (now - time).as_seconds_f64());
+    }
+}

@@ -1,0 +1,266 @@
+//! Resource Manager: a request in, an answer out, whatever the transport.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::Emulator;
+use crate::answer::{Answer, Delivery};
+use crate::clock::{compact, http_date};
+use crate::context::Context;
+use crate::fault::{Action, Fired, Kind, Refusal, Release};
+use crate::identity;
+use crate::journal::Exchange;
+use crate::request::Request;
+use crate::route::Route;
+use crate::token::{authenticate, claimed_caller};
+
+mod directory;
+mod disks;
+mod lists;
+mod operations;
+mod tags;
+mod versions;
+
+/// Which of the endpoints a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Face {
+    ResourceManager,
+    Identity,
+}
+
+impl Face {
+    /// For transports on which both share a host.
+    pub(crate) fn by_path(path: &str) -> Self {
+        if identity::owns(path) { Self::Identity } else { Self::ResourceManager }
+    }
+}
+
+impl Emulator {
+    /// Handles a request to its end, even if nobody waits for the answer any more: a server does not stop
+    /// because its client has died.
+    pub(crate) async fn deliver(&self, face: Face, request: Request) -> Delivery {
+        let emulator = self.clone();
+        let task = tokio::spawn(async move { emulator.handle(face, request).await });
+        task.await.unwrap_or(Delivery::Reset)
+    }
+
+    async fn handle(self, face: Face, request: Request) -> Delivery {
+        let received = self.inner.clock.now();
+        self.settle();
+        let route = match face {
+            Face::ResourceManager => Route::of(&request.path),
+            Face::Identity => Route::Unknown,
+        };
+        let kind = match face {
+            Face::ResourceManager => Kind::of(&request.method, &route),
+            Face::Identity => Kind::Token,
+        };
+        let fired = self.inner.faults.meet(kind, &request.method, route.resource(), || {
+            route.resource().is_some_and(|id| self.inner.state.lock().resources.contains_key(&id.key()))
+        });
+        let correlation_id = request
+            .header("x-ms-correlation-request-id")
+            .map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+        let mut context = Context {
+            caller: claimed_caller(request.bearer().unwrap_or_default()),
+            route,
+            correlation_id,
+            api_version: String::new(),
+            course: None,
+            stale: false,
+            remaining: crate::throttle::Remaining::default(),
+            request,
+        };
+        let delivery = self.answer_through(face, &mut context, fired.as_ref()).await;
+        if !self.inner.options.latency.is_zero() {
+            sleep(self.inner.options.latency).await;
+        }
+        let mut delivery = delivery;
+        if let Delivery::Whole(answer) | Delivery::Half(answer) = &mut delivery {
+            self.dress(face, &context, answer);
+        }
+        self.record(kind, &context, &delivery, fired.as_ref(), received);
+        delivery
+    }
+
+    /// The answer, with what the fault makes of it.
+    async fn answer_through(&self, face: Face, context: &mut Context, fired: Option<&Fired>) -> Delivery {
+        let Some(fired) = fired else { return Delivery::Whole(self.answer(face, context)) };
+        if fired.delay() > Duration::ZERO {
+            sleep(fired.delay()).await;
+            self.settle();
+        }
+        match fired.action() {
+            Action::Refuse(refusal) => return Delivery::Whole(context.refuse(refusal)),
+            Action::NotYetVisible => return Delivery::Whole(context.refuse(&Refusal::resource_not_found())),
+            Action::Text { status, content_type, body } => {
+                let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::OK);
+                return Delivery::Whole(Answer::text(status, content_type, body.as_str()));
+            }
+            Action::Reset => return Delivery::Reset,
+            Action::HoldBefore => {
+                if fired.released().await == Release::CutOff {
+                    return Delivery::Reset;
+                }
+                self.settle();
+            }
+            Action::StaleRead => context.stale = true,
+            Action::Operation(course) => context.course = Some(course.clone()),
+            Action::RefuseAfterApplying(_)
+            | Action::ResetAfterApplying
+            | Action::Half
+            | Action::Delay
+            | Action::HoldAfter => {}
+        }
+        let answer = self.answer(face, context);
+        match fired.action() {
+            Action::RefuseAfterApplying(refusal) => Delivery::Whole(context.refuse(refusal)),
+            Action::ResetAfterApplying => Delivery::Reset,
+            Action::Half => Delivery::Half(answer),
+            Action::HoldAfter if fired.released().await == Release::CutOff => Delivery::Reset,
+            _ => Delivery::Whole(answer),
+        }
+    }
+
+    fn answer(&self, face: Face, context: &mut Context) -> Answer {
+        if face == Face::Identity {
+            return self.identity_answer(&context.request);
+        }
+        match self.admit(context) {
+            Ok(()) => self.route(context).unwrap_or_else(|refusal| context.refuse(&refusal)),
+            Err(refusal) => context.refuse(&refusal),
+        }
+    }
+
+    /// Token, subscription, version and limits, in the order in which Resource Manager looks at them.
+    fn admit(&self, context: &mut Context) -> Result<(), Refusal> {
+        if matches!(context.route, Route::Endpoints) {
+            return Ok(());
+        }
+        let inner = &self.inner;
+        context.caller = authenticate(&inner.options, &inner.secret, inner.clock.now(), &context.request)?;
+        self.check_subscription(&context.route)?;
+        context.api_version = versions::check(&context.request, &context.route, &self.regions())?;
+        let (method, limits) = (&context.request.method, inner.options.throttling.as_ref());
+        let count = inner.throttle.count(limits, method, &context.route, &context.caller.object_id);
+        context.remaining = count.remaining;
+        count.refusal.map_or(Ok(()), Err)
+    }
+
+    fn route(&self, context: &Context) -> Result<Answer, Refusal> {
+        match (&context.route, context.request.method.as_str()) {
+            (Route::Resource(id), "GET") => self.get_resource(context, id),
+            (Route::Resource(id), "PUT") => self.put_resource(context, id),
+            (Route::Resource(id), "PATCH") => self.patch_resource(context, id),
+            (Route::Resource(id), "DELETE") => self.delete_resource(context, id),
+            (Route::Access(id, begin), "POST") => self.change_access(context, id, *begin),
+            (Route::GroupList { subscription, group, kind }, "GET") => {
+                Ok(self.list(context, subscription, Some(group), *kind))
+            }
+            (Route::SubscriptionList { subscription, kind }, "GET") => {
+                Ok(self.list(context, subscription, None, *kind))
+            }
+            (Route::Tags(id), "GET") => self.get_tags(id),
+            (Route::Tags(id), "PUT" | "PATCH" | "DELETE") => self.write_tags(context, id),
+            (Route::Operation { subscription, name }, "GET") => self.poll(context, subscription, name),
+            (Route::Graph, "POST") => self.query(context),
+            (Route::Subscriptions, "GET") => Ok(self.subscriptions()),
+            (Route::Subscription(id), "GET") => Ok(self.subscription(id)),
+            (Route::Tenants, "GET") => Ok(self.tenants()),
+            (Route::Endpoints, "GET") => Ok(directory::endpoints(&context.request.origin)),
+            (Route::UnknownType { namespace, type_name, .. }, _) => {
+                Err(versions::unknown_type(namespace, type_name))
+            }
+            (Route::Unknown, _) => {
+                Err(Refusal::new(404, "NotFound", "The requested path is not known here."))
+            }
+            (_, method) => {
+                let message = format!("The requested resource does not support http method '{method}'.");
+                Err(Refusal::new(405, "MethodNotAllowed", &message))
+            }
+        }
+    }
+
+    /// The headers that every answer has.
+    fn dress(&self, face: Face, context: &Context, answer: &mut Answer) {
+        let now = self.inner.clock.now();
+        answer.set("date", &http_date(now));
+        if face == Face::Identity {
+            return;
+        }
+        context.remaining.tell(answer);
+        let correlation = &context.correlation_id;
+        answer.set("cache-control", "no-cache");
+        answer.set("pragma", "no-cache");
+        answer.set("expires", "-1");
+        answer.set("strict-transport-security", "max-age=31536000; includeSubDomains");
+        answer.set("x-content-type-options", "nosniff");
+        answer.set("x-ms-request-id", &uuid::Uuid::new_v4().to_string());
+        answer.set("x-ms-correlation-request-id", correlation);
+        answer.set(
+            "x-ms-routing-request-id",
+            &format!("{}:{}:{correlation}", self.inner.options.region, compact(now)),
+        );
+        if context.route.is_of_compute() {
+            answer.set("x-ms-served-by", "d911c7ed-ab64-4a18-819c-23c3fc88d285_133119746735578273");
+        }
+        // Both Resource Manager and the provider behind it say so.
+        for _ in 0..2 {
+            answer.headers.append("server", HeaderValue::from_static("Microsoft-HTTPAPI/2.0"));
+        }
+        let wanted = context.request.header("x-ms-return-client-request-id");
+        if let (Some("true"), Some(id)) = (wanted, context.request.header("x-ms-client-request-id")) {
+            answer.set("x-ms-client-request-id", id);
+        }
+    }
+
+    fn record(
+        &self,
+        kind: Kind,
+        context: &Context,
+        delivery: &Delivery,
+        fired: Option<&Fired>,
+        received: time::OffsetDateTime,
+    ) {
+        let request = &context.request;
+        let header = |name: &str| request.header(name).map(str::to_owned);
+        let answer = match delivery {
+            Delivery::Whole(answer) | Delivery::Half(answer) => Some(answer),
+            Delivery::Reset => None,
+        };
+        let headers = answer.into_iter().flat_map(|answer| &answer.headers);
+        let secret = kind == Kind::Token && answer.is_some_and(|answer| answer.status == StatusCode::OK);
+        self.inner.journal.push(Exchange {
+            kind,
+            method: request.method.to_string(),
+            origin: request.origin.clone(),
+            path: request.path.clone(),
+            query: request.query.clone(),
+            client_request_id: header("x-ms-client-request-id"),
+            user_agent: header("user-agent"),
+            traceparent: header("traceparent"),
+            object_id: request.bearer().map(|_| context.caller.object_id.clone()),
+            request_body: readable(&request.body),
+            status: answer.map(|answer| answer.status.as_u16()),
+            response_headers: headers
+                .map(|(name, value)| {
+                    (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+                })
+                .collect(),
+            response_body: answer.filter(|_| !secret).map_or(Value::Null, |answer| readable(&answer.body)),
+            received,
+            answered: self.inner.clock.now(),
+            fault: fired.map(|fired| fired.action().name()),
+        });
+    }
+}
+
+fn readable(body: &[u8]) -> Value {
+    if body.is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_slice(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body)))
+}

@@ -1,0 +1,97 @@
+//! Versions of the interfaces: every request names one, and not every one is known.
+
+use crate::refusal::Refusal;
+use crate::request::Request;
+use crate::route::Route;
+
+/// The Compute provider's versions since the one that brought `dataAccessAuthMode`.
+const DISKS: [&str; 9] = [
+    "2021-12-01",
+    "2022-03-02",
+    "2022-07-02",
+    "2023-01-02",
+    "2023-04-02",
+    "2023-10-02",
+    "2024-03-02",
+    "2025-01-02",
+    "2026-03-02",
+];
+
+/// Older ones, in which the states of operations can be read all the same.
+const OPERATIONS: [&str; 4] = ["2020-09-30", "2020-12-01", "2021-04-01", "2021-08-01"];
+
+const TAGS: [&str; 3] = ["2021-04-01", "2022-09-01", "2024-07-01"];
+
+/// The version of a request, if its route knows it.
+pub(super) fn check(request: &Request, route: &Route, regions: &str) -> Result<String, Refusal> {
+    let Some(version) = request.parameter("api-version").filter(|version| !version.is_empty()) else {
+        return Err(Refusal::new(
+            400,
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+        ));
+    };
+    if !is_date(&version) {
+        let message = format!(
+            "The api-version '{version}' is invalid. The supported versions are '{}'.",
+            DISKS.join(",")
+        );
+        return Err(Refusal::new(400, "InvalidApiVersionParameter", &message));
+    }
+    let known = |versions: &[&str]| versions.contains(&version.as_str());
+    match route {
+        Route::Resource(_) | Route::Access(..) | Route::GroupList { .. } | Route::SubscriptionList { .. }
+            if !known(&DISKS) =>
+        {
+            let kind = request.path.split('/').find(|segment| segment.eq_ignore_ascii_case("snapshots"));
+            let message = format!(
+                "No registered resource provider found for location '{regions}' and API version '{version}' for type \
+                 '{}'. The supported api-versions are '{}'. The supported locations are '{regions}'.",
+                kind.map_or("disks", |_| "snapshots"),
+                DISKS.join(", ")
+            );
+            Err(Refusal::new(400, "NoRegisteredProviderFound", &message))
+        }
+        // The tags API hands out operation URLs with its own version, which leads here.
+        Route::Operation { .. } if !known(&DISKS) && !known(&OPERATIONS) => {
+            let message = format!(
+                "The resource type 'locations/diskoperations' could not be found in the namespace \
+                 'Microsoft.Compute' for api version '{version}'. The supported api-versions are '{},{}'.",
+                OPERATIONS.join(","),
+                DISKS.join(",")
+            );
+            Err(Refusal::new(404, "InvalidResourceType", &message))
+        }
+        Route::Tags(_) if !known(&TAGS) => {
+            let message = format!(
+                "The api-version '{version}' is invalid. The supported versions are '{}'.",
+                TAGS.join(",")
+            );
+            Err(Refusal::new(400, "InvalidApiVersionParameter", &message))
+        }
+        _ => Ok(version),
+    }
+}
+
+/// The refusal of a type that nobody here provides.
+pub(super) fn unknown_type(namespace: &str, type_name: &str) -> Refusal {
+    if namespace.eq_ignore_ascii_case("Microsoft.Compute") {
+        let message = format!(
+            "The resource type '{type_name}' could not be found in the namespace '{namespace}' for api version."
+        );
+        Refusal::new(404, "InvalidResourceType", &message)
+    } else {
+        let message = format!("The resource namespace '{namespace}' is invalid.");
+        Refusal::new(404, "InvalidResourceNamespace", &message)
+    }
+}
+
+/// `YYYY-MM-DD`, maybe followed by `-preview`.
+fn is_date(version: &str) -> bool {
+    let date = version.strip_suffix("-preview").unwrap_or(version);
+    date.len() == 10
+        && date.char_indices().all(|(place, letter)| match place {
+            4 | 7 => letter == '-',
+            _ => letter.is_ascii_digit(),
+        })
+}

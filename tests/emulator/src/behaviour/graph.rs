@@ -1,0 +1,78 @@
+//! Resource Graph, as an inventory asks it.
+
+use std::time::Duration;
+
+use azure_core::http::Method;
+use serde_json::{Value, json};
+use tokio::time::advance;
+
+use super::{Client, Reply, SUBSCRIPTION, mode};
+use crate::options::{Options, Throttling};
+
+const QUERY: &str = "resources\n| where type in~ ('microsoft.compute/disks','microsoft.compute/snapshots')\n\
+                     | where tostring(properties.dataAccessAuthMode) !~ 'AzureActiveDirectory'\n\
+                     | project id, name, type, tags, managedBy, diskState = tostring(properties.diskState)\n\
+                     | order by id asc";
+
+async fn ask(client: &Client, options: &Value) -> Reply {
+    let body = json!({"subscriptions": [SUBSCRIPTION], "query": QUERY, "options": options});
+    let target = "/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01";
+    client.send(Method::Post, target, Some(&body)).await
+}
+
+fn names(page: &Value) -> Vec<&str> {
+    page["data"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_sealed_is_found_page_by_page() {
+    let client = Client::immediate();
+    for n in 0..5 {
+        client.seed(&format!("disk-{n}"));
+    }
+    client.patch(&client.seed("sealed"), &mode()).await;
+    let mut options = json!({"resultFormat": "objectArray", "$top": 2});
+    let mut found = Vec::new();
+    loop {
+        let reply = ask(&client, &options).await;
+        let page = reply.json();
+        assert_eq!((reply.status, &page["totalRecords"]), (200, &json!(5)));
+        assert_eq!(page["resultTruncated"], "false", "a string");
+        assert_eq!(page["data"][0]["managedBy"], "");
+        assert_eq!(page["data"][0]["type"], "microsoft.compute/disks");
+        assert!(reply.header("x-ms-user-quota-remaining").is_some());
+        found.extend(names(&page).into_iter().map(str::to_owned));
+        let Some(token) = page["$skipToken"].as_str() else { break };
+        options["$skipToken"] = json!(token);
+    }
+    assert_eq!(found, ["disk-0", "disk-1", "disk-2", "disk-3", "disk-4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_index_lags_behind() {
+    let lag = Duration::from_mins(1);
+    let client = Client::new(Options { resource_graph_lag: lag, ..Options::immediate() });
+    let old = client.seed("old");
+    client.patch(&old, &mode()).await;
+    let new = old.replace("disks/old", "disks/new");
+    client.emulator.put(&new, &super::user(), &crate::disk_body("westeurope")).unwrap();
+    assert_eq!(names(&ask(&client, &json!({})).await.json()), ["old"], "neither is known yet");
+    advance(lag).await;
+    assert_eq!(names(&ask(&client, &json!({})).await.json()), ["new"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn queries_are_limited_and_looked_at() {
+    let client = Client::new(Options { throttling: Some(Throttling::default()), ..Options::immediate() });
+    for left in (0..15).rev() {
+        let reply = ask(&client, &json!({})).await;
+        assert_eq!(reply.header("x-ms-user-quota-remaining"), Some(left.to_string().as_str()));
+    }
+    let reply = ask(&client, &json!({})).await;
+    assert_eq!((reply.status, reply.code().as_str()), (429, "RateLimiting"));
+    assert_eq!(reply.header("x-ms-user-quota-resets-after"), Some("00:00:05"));
+    advance(Duration::from_secs(5)).await;
+    assert_eq!(ask(&client, &json!({"$top": 1001})).await.code(), "BadRequest");
+    assert_eq!(ask(&client, &json!({"$skipToken": "x"})).await.status, 400);
+    assert_eq!(ask(&client, &json!({})).await.status, 200);
+}

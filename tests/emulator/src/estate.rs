@@ -1,0 +1,141 @@
+//! Direct access to what exists, for tests and the demo: no requests, no tokens, no waiting.
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use crate::Emulator;
+use crate::disk;
+use crate::operation::Change;
+use crate::refusal::Refusal;
+use crate::resource_id::ResourceId;
+use crate::state::Stored;
+use crate::write::{Caller, ResourceWrite};
+
+/// The id of a disk.
+pub fn disk_id(subscription: &str, group: &str, name: &str) -> String {
+    format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/disks/{name}")
+}
+
+/// The id of a snapshot.
+pub fn snapshot_id(subscription: &str, group: &str, name: &str) -> String {
+    format!(
+        "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Compute/snapshots/{name}"
+    )
+}
+
+impl Emulator {
+    /// Makes or replaces a resource as a PUT of this body would, at once, and tells of the write. Gives the
+    /// resource as it is then.
+    pub fn put(&self, id: &str, caller: &Caller, body: &Value) -> Result<Value, Refusal> {
+        let target = self.stored_id(id)?;
+        let exists = self.inner.state.lock().resources.contains_key(&target.key());
+        disk::check_put(&target, body, exists)?;
+        let output =
+            self.apply_now(&target, &Change::Put(body.clone()), direct_write(&target, caller, "PUT"))?;
+        Ok(output.unwrap_or_default())
+    }
+
+    /// Changes a resource as a PATCH of this body would, at once, and tells of the write. Gives the resource as
+    /// it is then.
+    pub fn patch(&self, id: &str, caller: &Caller, body: &Value) -> Result<Value, Refusal> {
+        let target = self.stored_id(id)?;
+        disk::check_patch(target.kind, body)?;
+        let output =
+            self.apply_now(&target, &Change::Patch(body.clone()), direct_write(&target, caller, "PATCH"))?;
+        Ok(output.unwrap_or_default())
+    }
+
+    /// Deletes a resource at once and tells of it. Whether it was there.
+    pub fn delete(&self, id: &str, caller: &Caller) -> bool {
+        let Ok(target) = self.stored_id(id) else { return false };
+        if !self.inner.state.lock().resources.contains_key(&target.key()) {
+            return false;
+        }
+        self.apply_now(&target, &Change::Delete, direct_write(&target, caller, "DELETE")).is_ok()
+    }
+
+    /// Makes or replaces a resource as a PUT of this body would, without telling anybody: what was there before
+    /// the test began, or what the platform made by itself.
+    pub fn insert(&self, id: &str, body: &Value) -> Result<Value, Refusal> {
+        let target = self.stored_id(id)?;
+        let made = disk::created(&target, body, None, self.inner.clock.now());
+        self.inner.state.lock().resources.insert(target.key(), Stored::new(target, made.clone()));
+        Ok(made)
+    }
+
+    /// A resource as a GET would show it now.
+    pub fn get(&self, id: &str) -> Option<Value> {
+        self.settle();
+        let key = ResourceId::parse(id)?.key();
+        self.inner.state.lock().resources.get(&key).map(|stored| stored.body.clone())
+    }
+
+    /// All resources, in the order of their ids.
+    pub fn resources(&self) -> Vec<Value> {
+        self.settle();
+        self.inner.state.lock().resources.values().map(|stored| stored.body.clone()).collect()
+    }
+
+    /// Sets a member of `properties` without telling anybody, such as `diskState` or `provisioningState`; null
+    /// removes it. Whether the resource is there.
+    pub fn set_property(&self, id: &str, name: &str, value: Value) -> bool {
+        self.change_body(id, |body| {
+            let Some(properties) = body["properties"].as_object_mut() else { return };
+            if value.is_null() {
+                properties.shift_remove(name);
+            } else {
+                properties.insert(name.to_owned(), value);
+            }
+        })
+    }
+
+    /// Attaches a disk to a running virtual machine, without telling anybody.
+    pub fn attach(&self, id: &str, virtual_machine: &str) -> bool {
+        self.change_body(id, |body| {
+            body["managedBy"] = json!(virtual_machine);
+            body["properties"]["diskState"] = json!("Attached");
+        })
+    }
+
+    /// Detaches a disk, without telling anybody.
+    pub fn detach(&self, id: &str) -> bool {
+        self.change_body(id, |body| {
+            if let Some(members) = body.as_object_mut() {
+                members.shift_remove("managedBy");
+            }
+            body["properties"]["diskState"] = json!("Unattached");
+        })
+    }
+
+    fn change_body(&self, id: &str, change: impl FnOnce(&mut Value)) -> bool {
+        let Some(key) = ResourceId::parse(id).map(|id| id.key()) else { return false };
+        let mut state = self.inner.state.lock();
+        let Some(stored) = state.resources.get_mut(&key) else { return false };
+        change(&mut stored.body);
+        true
+    }
+
+    /// An id in the case in which it is stored, or else as given.
+    fn stored_id(&self, id: &str) -> Result<ResourceId, Refusal> {
+        let given = ResourceId::parse(id).ok_or_else(|| {
+            Refusal::new(400, "InvalidResourceId", &format!("'{id}' is not the id of a disk or snapshot."))
+        })?;
+        let state = self.inner.state.lock();
+        Ok(state.resources.get(&given.key()).map_or(given, |stored| stored.id.clone()))
+    }
+}
+
+fn direct_write(id: &ResourceId, caller: &Caller, method: &str) -> ResourceWrite {
+    let verb = if method == "DELETE" { "delete" } else { "write" };
+    ResourceWrite {
+        resource_id: id.to_string(),
+        subscription_id: id.subscription.clone(),
+        operation_name: format!("{}/{verb}", id.kind.type_name()),
+        method: method.to_owned(),
+        url: format!("https://management.azure.com{id}?api-version=2024-03-02"),
+        caller: caller.clone(),
+        correlation_id: uuid::Uuid::new_v4().to_string(),
+        at: OffsetDateTime::UNIX_EPOCH,
+        succeeded: false,
+    }
+}

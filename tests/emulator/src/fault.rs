@@ -1,0 +1,292 @@
+//! Scripted faults: which requests they meet, how often, and what happens to those.
+//!
+//! A request meets one fault at most: the first that was injected, of those that match it and are not used up.
+
+use std::time::Duration;
+
+use axum::http::Method;
+
+use crate::resource_id::ResourceId;
+use crate::route::Route;
+
+mod injected;
+
+pub use crate::refusal::Refusal;
+pub use injected::Injected;
+pub(crate) use injected::{Faults, Fired, Release};
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// GET of a disk or snapshot.
+    Get,
+    /// GET of a list of them.
+    List,
+    /// PUT of a disk or snapshot.
+    Put,
+    /// PATCH of a disk or snapshot.
+    Patch,
+    /// DELETE of a disk or snapshot.
+    Delete,
+    /// POST of `beginGetAccess` or `endGetAccess`.
+    Access,
+    /// GET of a resource's tags.
+    TagsRead,
+    /// PUT, PATCH or DELETE of a resource's tags.
+    TagsWrite,
+    /// GET of the state or the result of an operation.
+    Poll,
+    /// A query of Resource Graph.
+    Query,
+    /// GET of a token from the managed-identity endpoint.
+    Token,
+    /// Everything else.
+    Other,
+}
+
+impl Kind {
+    pub(crate) fn of(method: &Method, route: &Route) -> Self {
+        match (route, method) {
+            (Route::Resource(_), &Method::GET) => Self::Get,
+            (Route::Resource(_), &Method::PUT) => Self::Put,
+            (Route::Resource(_), &Method::PATCH) => Self::Patch,
+            (Route::Resource(_), &Method::DELETE) => Self::Delete,
+            (Route::Access(..), _) => Self::Access,
+            (Route::Tags(_), &Method::GET) => Self::TagsRead,
+            (Route::Tags(_), _) => Self::TagsWrite,
+            (Route::GroupList { .. } | Route::SubscriptionList { .. }, _) => Self::List,
+            (Route::Operation { .. }, _) => Self::Poll,
+            (Route::Graph, _) => Self::Query,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// How an operation ends that a fault has met.
+#[derive(Clone, Debug)]
+pub(crate) enum Course {
+    Fails { code: String, message: String },
+    Canceled { code: String, message: String },
+    NeverEnds,
+}
+
+/// What happens to a request that a fault has met.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    Refuse(Refusal),
+    RefuseAfterApplying(Refusal),
+    Text { status: u16, content_type: String, body: String },
+    Reset,
+    ResetAfterApplying,
+    Half,
+    Delay,
+    HoldBefore,
+    HoldAfter,
+    StaleRead,
+    NotYetVisible,
+    Operation(Course),
+}
+
+impl Action {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Refuse(_) => "refuse",
+            Self::RefuseAfterApplying(_) => "refuse after applying",
+            Self::Text { .. } => "text",
+            Self::Reset => "reset",
+            Self::ResetAfterApplying => "reset after applying",
+            Self::Half => "half",
+            Self::Delay => "delay",
+            Self::HoldBefore => "hold before applying",
+            Self::HoldAfter => "hold after applying",
+            Self::StaleRead => "stale read",
+            Self::NotYetVisible => "not yet visible",
+            Self::Operation(_) => "operation",
+        }
+    }
+}
+
+/// A fault: what it does, to which requests, how often. Made by what it does, then narrowed; one that is not
+/// narrowed meets the next request of any kind, once.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    action: Action,
+    /// The kinds of requests that the action makes sense for; empty means any.
+    nature: &'static [Kind],
+    kinds: Vec<Kind>,
+    method: Option<String>,
+    resource: Option<String>,
+    times: Option<u32>,
+    after: u32,
+    delay: Duration,
+}
+
+impl Fault {
+    fn new(action: Action) -> Self {
+        Self {
+            action,
+            nature: &[],
+            kinds: Vec::new(),
+            method: None,
+            resource: None,
+            times: Some(1),
+            after: 0,
+            delay: Duration::ZERO,
+        }
+    }
+
+    /// The request is refused and changes nothing.
+    pub fn refuse(refusal: Refusal) -> Self {
+        Self::new(Action::Refuse(refusal))
+    }
+
+    /// The request takes effect, and is refused all the same.
+    pub fn refuse_after_applying(refusal: Refusal) -> Self {
+        Self::new(Action::RefuseAfterApplying(refusal))
+    }
+
+    /// The request changes nothing and is answered with a text of any type, such as a proxy's HTML.
+    pub fn text(status: u16, content_type: impl Into<String>, body: impl Into<String>) -> Self {
+        Self::new(Action::Text { status, content_type: content_type.into(), body: body.into() })
+    }
+
+    /// The request changes nothing and is answered with a page of HTML.
+    pub fn html(status: u16) -> Self {
+        Self::text(
+            status,
+            "text/html",
+            "<!DOCTYPE html>\r\n<html><body><h2>The service is unavailable.</h2></body></html>",
+        )
+    }
+
+    /// The connection breaks before the request takes effect.
+    pub fn reset() -> Self {
+        Self::new(Action::Reset)
+    }
+
+    /// The connection breaks when the request has taken effect.
+    pub fn reset_after_applying() -> Self {
+        Self::new(Action::ResetAfterApplying)
+    }
+
+    /// The request takes effect; of the answer's body, only half arrives.
+    pub fn half_an_answer() -> Self {
+        Self::new(Action::Half)
+    }
+
+    /// The answer takes so much longer. The request takes effect at the end of the wait.
+    pub fn delay(wait: Duration) -> Self {
+        Self::new(Action::Delay).delayed(wait)
+    }
+
+    /// The request stops before it takes effect, until it is released or cut off.
+    pub fn hold_before_applying() -> Self {
+        Self::new(Action::HoldBefore)
+    }
+
+    /// The request takes effect and stops before it is answered, until it is released or cut off.
+    pub fn hold_after_applying() -> Self {
+        Self::new(Action::HoldAfter)
+    }
+
+    /// A GET of a resource answers with its state before the last write.
+    pub fn stale_read() -> Self {
+        Self { nature: &[Kind::Get], ..Self::new(Action::StaleRead) }
+    }
+
+    /// A GET of a resource that exists answers 404, as replicas do that lag behind. Counts only such GETs.
+    pub fn not_yet_visible(gets: u32) -> Self {
+        Self { nature: &[Kind::Get], ..Self::new(Action::NotYetVisible) }.times(gets)
+    }
+
+    /// The write is accepted, and its operation ends in `Failed`.
+    pub fn operation_fails(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::operation(Course::Fails { code: code.into(), message: message.into() })
+    }
+
+    /// The write is accepted, and its operation ends in `Canceled`.
+    pub fn operation_canceled() -> Self {
+        let message = "The operation was canceled.".to_owned();
+        Self::operation(Course::Canceled { code: "OperationCanceled".to_owned(), message })
+    }
+
+    /// The write is accepted, and its operation is overtaken by another that nobody sees.
+    pub fn operation_preempted() -> Self {
+        let (code, message) = PREEMPTED;
+        Self::operation(Course::Canceled { code: code.to_owned(), message: message.to_owned() })
+    }
+
+    /// The write is accepted, and its operation stays `InProgress`.
+    pub fn operation_never_ends() -> Self {
+        Self::operation(Course::NeverEnds)
+    }
+
+    fn operation(course: Course) -> Self {
+        Self { nature: &[Kind::Put, Kind::Patch, Kind::Delete], ..Self::new(Action::Operation(course)) }
+    }
+
+    /// Meets requests of this kind; of any of them, where it is said more than once.
+    #[must_use]
+    pub fn on(mut self, kind: Kind) -> Self {
+        self.kinds.push(kind);
+        self
+    }
+
+    /// Meets requests with this method.
+    #[must_use]
+    pub fn method(mut self, method: &str) -> Self {
+        self.method = Some(method.to_owned());
+        self
+    }
+
+    /// Meets requests about this resource: a name, or a whole id.
+    #[must_use]
+    pub fn resource(mut self, name_or_id: impl Into<String>) -> Self {
+        self.resource = Some(name_or_id.into());
+        self
+    }
+
+    /// Meets so many requests, then no more.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    /// Meets every request from now on.
+    #[must_use]
+    pub fn always(mut self) -> Self {
+        self.times = None;
+        self
+    }
+
+    /// Lets so many matching requests pass first.
+    #[must_use]
+    pub fn after(mut self, matches: u32) -> Self {
+        self.after = matches;
+        self
+    }
+
+    /// Makes the requests that it meets wait first.
+    #[must_use]
+    pub fn delayed(mut self, wait: Duration) -> Self {
+        self.delay = wait;
+        self
+    }
+
+    fn meets(&self, kind: Kind, method: &Method, resource: Option<&ResourceId>) -> bool {
+        let right_resource = self.resource.as_ref().is_none_or(|wanted| {
+            resource.is_some_and(|id| {
+                id.name.eq_ignore_ascii_case(wanted) || id.to_string().eq_ignore_ascii_case(wanted)
+            })
+        });
+        (self.nature.is_empty() || self.nature.contains(&kind))
+            && (self.kinds.is_empty() || self.kinds.contains(&kind))
+            && self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method.as_str()))
+            && right_resource
+    }
+}
+
+/// How an operation ends that a newer one has overtaken.
+pub(crate) const PREEMPTED: (&str, &str) =
+    ("OperationPreempted", "Operation execution has been preempted by a more recent operation.");

@@ -1,0 +1,175 @@
+//! Resource Graph: queries over what exists, or over what existed a while ago.
+//!
+//! Of the query language it knows what inventories of disks need; anything else is refused as an invalid
+//! query, never passed over.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use crate::Emulator;
+use crate::answer::Answer;
+use crate::clock::{timestamp, whole_seconds};
+use crate::context::Context;
+use crate::refusal::Refusal;
+use crate::state::Stored;
+
+mod expression;
+mod lexer;
+mod query;
+
+/// How many queries a user may send in one window.
+const QUOTA: u32 = 15;
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// How many queries each user has sent in the running window.
+#[derive(Debug, Default)]
+pub(crate) struct Quota {
+    users: Mutex<HashMap<String, (Instant, u32)>>,
+}
+
+impl Quota {
+    /// How many queries are left after this one, and when the window ends. None left to take: none.
+    fn take(&self, object_id: &str) -> (Option<u32>, Duration) {
+        let now = Instant::now();
+        let mut users = self.users.lock();
+        let (opened, used) = users.entry(object_id.to_ascii_lowercase()).or_insert((now, 0));
+        if now.duration_since(*opened) >= WINDOW {
+            (*opened, *used) = (now, 0);
+        }
+        let ends = WINDOW.saturating_sub(now.duration_since(*opened));
+        if *used >= QUOTA {
+            return (None, ends);
+        }
+        *used += 1;
+        (Some(QUOTA - *used), ends)
+    }
+}
+
+impl Emulator {
+    pub(crate) fn query(&self, context: &Context) -> Result<Answer, Refusal> {
+        let (left, ends) = match self.inner.options.throttling {
+            Some(_) => self.inner.graph_quota.take(&context.caller.object_id),
+            None => (Some(QUOTA - 1), WINDOW),
+        };
+        let seconds = whole_seconds(ends);
+        let Some(left) = left else { return Err(self.too_many_queries(context, seconds)) };
+        let body = context.body()?;
+        let text = body["query"].as_str().ok_or_else(|| invalid_query("the member 'query' is missing"))?;
+        let parsed = query::Query::parse(text).map_err(|why| invalid_query(&why))?;
+        let rows = parsed.run(self.rows(&body["subscriptions"]));
+        let answer = Answer::json(StatusCode::OK, &page(&body["options"], rows)?);
+        Ok(answer
+            .with("x-ms-user-quota-remaining", &left.to_string())
+            .with("x-ms-user-quota-resets-after", &format!("00:00:{seconds:02}"))
+            .with("x-ms-resource-graph-request-duration", "0:00:00:00.0501244"))
+    }
+
+    fn too_many_queries(&self, context: &Context, seconds: u64) -> Refusal {
+        let (now, correlation) = (timestamp(self.inner.clock.now()), &context.correlation_id);
+        let message = format!(
+            "Please provide below info when asking for support: timestamp = {now}, correlationId = {correlation}."
+        );
+        let detail = "Client application has been throttled and should not attempt to repeat the request until an \
+                      amount of time has elapsed.";
+        let details = json!([{"code": "RateLimiting", "message": detail}]);
+        let error = json!({"code": "RateLimiting", "message": message, "details": details});
+        Refusal::from_body(429, json!({"error": error}))
+            .with_header("retry-after", seconds.to_string())
+            .with_header("x-ms-user-quota-remaining", "0")
+            .with_header("x-ms-user-quota-resets-after", format!("00:00:{seconds:02}"))
+    }
+
+    /// The table `resources` in these subscriptions, or in all.
+    fn rows(&self, subscriptions: &Value) -> Vec<Map<String, Value>> {
+        let wanted = subscriptions.as_array();
+        let (tenant, lag) = (&self.inner.options.tenant_id, self.inner.options.resource_graph_lag);
+        let state = self.inner.state.lock();
+        let in_scope = |stored: &&Stored| {
+            wanted.is_none_or(|ids| {
+                ids.iter()
+                    .any(|id| id.as_str().is_some_and(|id| id.eq_ignore_ascii_case(&stored.id.subscription)))
+            })
+        };
+        state.resources.values().filter(in_scope).filter_map(|stored| row(stored, tenant, lag)).collect()
+    }
+}
+
+/// A resource as the index has it: not at all if it was made just now, unchanged if it was changed just now.
+fn row(stored: &Stored, tenant: &str, lag: Duration) -> Option<Map<String, Value>> {
+    let fresh = stored.written.is_some_and(|written| written.elapsed() < lag);
+    let body = if fresh { stored.previous.as_ref()? } else { &stored.body };
+    let id = &stored.id;
+    let mut row = Map::new();
+    for (name, value) in [
+        ("id", body["id"].clone()),
+        ("name", body["name"].clone()),
+        ("type", json!(id.kind.type_name().to_ascii_lowercase())),
+        ("tenantId", json!(tenant)),
+        ("kind", json!("")),
+        ("location", body["location"].clone()),
+        ("resourceGroup", json!(id.group.to_ascii_lowercase())),
+        ("subscriptionId", json!(id.subscription)),
+        ("managedBy", json!(body["managedBy"].as_str().unwrap_or_default())),
+        ("sku", body["sku"].clone()),
+        ("plan", Value::Null),
+        ("properties", body["properties"].clone()),
+        ("tags", body["tags"].clone()),
+        ("identity", Value::Null),
+        ("zones", body["zones"].clone()),
+        ("extendedLocation", body["extendedLocation"].clone()),
+    ] {
+        row.insert(name.to_owned(), value);
+    }
+    Some(row)
+}
+
+/// The part of the rows that the options ask for. Only rows that tell their ids can be paged through.
+fn page(options: &Value, rows: Vec<Map<String, Value>>) -> Result<Value, Refusal> {
+    let number = |value: &Value| value.as_u64().and_then(|value| usize::try_from(value).ok());
+    let most = number(&options["$top"]).unwrap_or(100);
+    if !(1..=1000).contains(&most) {
+        return Err(invalid_query("'$top' must be from 1 to 1000"));
+    }
+    let start = match options["$skipToken"].as_str() {
+        Some(token) => read_token(token).ok_or_else(|| invalid_query("the skip token is not one of ours"))?,
+        None => number(&options["$skip"]).unwrap_or(0),
+    };
+    if options["resultFormat"].as_str().is_some_and(|format| format != "objectArray") {
+        return Err(invalid_query("only the result format 'objectArray' is known here"));
+    }
+    let total = rows.len();
+    let pageable = rows.first().is_some_and(|row| row.contains_key("id"));
+    let data: Vec<Value> = rows.into_iter().skip(start).take(most).map(Value::Object).collect();
+    let end = start + data.len();
+    let truncated = end < total && !pageable;
+    let mut page = json!({
+        "totalRecords": total,
+        "count": data.len(),
+        "resultTruncated": if truncated { "true" } else { "false" },
+    });
+    if end < total && pageable {
+        page["$skipToken"] =
+            json!(STANDARD.encode(json!({"$id": "1", "MaxRows": most, "RowsToSkip": end}).to_string()));
+    }
+    page["data"] = Value::Array(data);
+    page["facets"] = json!([]);
+    Ok(page)
+}
+
+fn read_token(token: &str) -> Option<usize> {
+    let token: Value = serde_json::from_slice(&STANDARD.decode(token).ok()?).ok()?;
+    usize::try_from(token["RowsToSkip"].as_u64()?).ok()
+}
+
+fn invalid_query(why: &str) -> Refusal {
+    let details = json!([{"code": "InvalidQuery", "message": format!("Query is invalid: {why}.")}]);
+    let error = json!({"code": "BadRequest", "message": "Please check the query.", "details": details});
+    Refusal::from_body(400, json!({"error": error}))
+}

@@ -1,0 +1,310 @@
+//! A query: a table and what is done with it, step by step.
+
+use serde_json::{Value, json};
+
+use super::expression::{Comparison, Expression, Function, Row, text};
+use super::lexer::{Word, words};
+
+/// A query over the table `resources`.
+#[derive(Debug)]
+pub(super) struct Query {
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Where(Expression),
+    /// The named columns; with the flag, all others as well.
+    Columns(Vec<(String, Expression)>, bool),
+    /// Ascending, or else descending.
+    Order(Expression, bool),
+    Take(usize),
+    Count,
+}
+
+impl Query {
+    pub(super) fn parse(query: &str) -> Result<Self, String> {
+        let mut parser = Parser { words: words(query)?, place: 0 };
+        let table = parser.name()?;
+        if !table.eq_ignore_ascii_case("resources") {
+            return Err(format!("the table '{table}' is not known here"));
+        }
+        let mut steps = Vec::new();
+        while parser.takes("|") {
+            steps.push(parser.step()?);
+        }
+        match parser.next() {
+            None => Ok(Self { steps }),
+            Some(word) => Err(format!("{word:?} was not expected")),
+        }
+    }
+
+    pub(super) fn run(&self, rows: Vec<Row>) -> Vec<Row> {
+        self.steps.iter().fold(rows, |rows, step| step.run(rows))
+    }
+}
+
+impl Step {
+    fn run(&self, mut rows: Vec<Row>) -> Vec<Row> {
+        match self {
+            Self::Where(condition) => rows.retain(|row| condition.holds(row)),
+            Self::Columns(columns, keep) => {
+                for row in &mut rows {
+                    let computed: Row =
+                        columns.iter().map(|(name, expression)| (name.clone(), expression.of(row))).collect();
+                    if *keep { row.extend(computed) } else { *row = computed }
+                }
+            }
+            Self::Order(by, ascending) => {
+                rows.sort_by_cached_key(|row| text(&by.of(row)).to_lowercase());
+                if !ascending {
+                    rows.reverse();
+                }
+            }
+            Self::Take(most) => rows.truncate(*most),
+            Self::Count => return vec![Row::from_iter([("Count".to_owned(), json!(rows.len()))])],
+        }
+        rows
+    }
+}
+
+struct Parser {
+    words: Vec<Word>,
+    place: usize,
+}
+
+impl Parser {
+    fn peek(&self) -> Option<&Word> {
+        self.words.get(self.place)
+    }
+
+    fn next(&mut self) -> Option<Word> {
+        let word = self.words.get(self.place).cloned();
+        self.place += 1;
+        word
+    }
+
+    fn takes(&mut self, sign: &str) -> bool {
+        let found = matches!(self.peek(), Some(Word::Sign(next)) if *next == sign);
+        self.place += usize::from(found);
+        found
+    }
+
+    fn takes_name(&mut self, name: &str) -> bool {
+        let found = matches!(self.peek(), Some(Word::Name(next)) if next == name);
+        self.place += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, sign: &str) -> Result<(), String> {
+        if self.takes(sign) { Ok(()) } else { Err(format!("'{sign}' expected, not {:?}", self.peek())) }
+    }
+
+    fn name(&mut self) -> Result<String, String> {
+        match self.next() {
+            Some(Word::Name(name)) => Ok(name),
+            other => Err(format!("a name expected, not {other:?}")),
+        }
+    }
+
+    fn step(&mut self) -> Result<Step, String> {
+        let operator = self.name()?;
+        match operator.as_str() {
+            "where" => Ok(Step::Where(self.either()?)),
+            "project" => Ok(Step::Columns(self.columns()?, false)),
+            "extend" => Ok(Step::Columns(self.columns()?, true)),
+            "order" | "sort" => {
+                if !self.takes_name("by") {
+                    return Err("'by' expected".to_owned());
+                }
+                let by = self.value()?;
+                // Descending is the language's own default.
+                let ascending = self.takes_name("asc");
+                if !ascending {
+                    self.takes_name("desc");
+                }
+                Ok(Step::Order(by, ascending))
+            }
+            "take" | "limit" => match self.next() {
+                Some(Word::Number(most)) => Ok(Step::Take(usize::try_from(most).unwrap_or(usize::MAX))),
+                other => Err(format!("a number expected, not {other:?}")),
+            },
+            "count" => Ok(Step::Count),
+            other => Err(format!("the operator '{other}' is not known here")),
+        }
+    }
+
+    fn columns(&mut self) -> Result<Vec<(String, Expression)>, String> {
+        let mut columns = Vec::new();
+        loop {
+            let first = self.either()?;
+            let column = if self.takes("=") {
+                (first.name().ok_or("a column's name expected")?, self.either()?)
+            } else {
+                (first.name().unwrap_or_else(|| format!("Column{}", columns.len() + 1)), first)
+            };
+            columns.push(column);
+            if !self.takes(",") {
+                return Ok(columns);
+            }
+        }
+    }
+
+    fn either(&mut self) -> Result<Expression, String> {
+        let mut left = self.both()?;
+        while self.takes_name("or") {
+            left = Expression::Or(Box::new(left), Box::new(self.both()?));
+        }
+        Ok(left)
+    }
+
+    fn both(&mut self) -> Result<Expression, String> {
+        let mut left = self.comparison()?;
+        while self.takes_name("and") {
+            left = Expression::And(Box::new(left), Box::new(self.comparison()?));
+        }
+        Ok(left)
+    }
+
+    fn comparison(&mut self) -> Result<Expression, String> {
+        let left = self.value()?;
+        for (sign, comparison, holds) in [
+            ("==", Comparison::Equal, true),
+            ("!=", Comparison::Equal, false),
+            ("=~", Comparison::EqualInAnyCase, true),
+            ("!~", Comparison::EqualInAnyCase, false),
+        ] {
+            if self.takes(sign) {
+                let right = Box::new(self.value()?);
+                return Ok(negate(Expression::Compare(comparison, Box::new(left), right), holds));
+            }
+        }
+        let holds = !self.takes("!");
+        if self.takes_name("in") {
+            let exact = !self.takes("~");
+            self.expect("(")?;
+            let mut others = vec![self.value()?];
+            while self.takes(",") {
+                others.push(self.value()?);
+            }
+            self.expect(")")?;
+            return Ok(negate(Expression::In(Box::new(left), others, exact), holds));
+        }
+        for (name, comparison) in [
+            ("contains", Comparison::Contains),
+            ("startswith", Comparison::StartsWith),
+            ("endswith", Comparison::EndsWith),
+        ] {
+            if self.takes_name(name) {
+                let right = Box::new(self.value()?);
+                return Ok(negate(Expression::Compare(comparison, Box::new(left), right), holds));
+            }
+        }
+        if holds { Ok(left) } else { Err("'!' was not expected".to_owned()) }
+    }
+
+    fn value(&mut self) -> Result<Expression, String> {
+        match self.next() {
+            Some(Word::Text(text)) => Ok(Expression::Literal(Value::from(text))),
+            Some(Word::Number(number)) => Ok(Expression::Literal(Value::from(number))),
+            Some(Word::Sign("(")) => {
+                let inner = self.either()?;
+                self.expect(")")?;
+                Ok(inner)
+            }
+            Some(Word::Name(name)) if self.takes("(") => {
+                let argument = self.either()?;
+                self.expect(")")?;
+                if name == "not" {
+                    return Ok(Expression::Not(Box::new(argument)));
+                }
+                let (function, holds) = Function::named(&name)
+                    .ok_or_else(|| format!("the function '{name}' is not known here"))?;
+                Ok(negate(Expression::Call(function, Box::new(argument)), holds))
+            }
+            Some(Word::Name(name)) => self.path(name),
+            other => Err(format!("a value expected, not {other:?}")),
+        }
+    }
+
+    fn path(&mut self, first: String) -> Result<Expression, String> {
+        let mut names = vec![first];
+        loop {
+            if self.takes(".") {
+                names.push(self.name()?);
+            } else if self.takes("[") {
+                match self.next() {
+                    Some(Word::Text(name)) => names.push(name),
+                    other => return Err(format!("a member's name expected, not {other:?}")),
+                }
+                self.expect("]")?;
+            } else {
+                return Ok(Expression::Path(names));
+            }
+        }
+    }
+}
+
+fn negate(expression: Expression, holds: bool) -> Expression {
+    if holds { expression } else { Expression::Not(Box::new(expression)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(query: &str) -> Value {
+        let rows = json!([
+            {"id": "/b", "type": "microsoft.compute/disks", "properties": {"mode": "None"}, "tags": {"a b": "x"}},
+            {"id": "/A", "type": "microsoft.compute/snapshots", "properties": {"mode": "Entra"}, "tags": null},
+            {"id": "/c", "type": "microsoft.compute/disks", "properties": {}, "tags": null}
+        ]);
+        let rows = rows.as_array().unwrap().iter().map(|row| row.as_object().unwrap().clone()).collect();
+        Query::parse(query).unwrap().run(rows).into_iter().map(Value::Object).collect()
+    }
+
+    #[test]
+    fn rows_are_chosen_ordered_and_projected() {
+        assert_eq!(
+            run(
+                "Resources // all\n| where type in~ ('MICROSOFT.COMPUTE/DISKS','microsoft.compute/snapshots')\n\
+                 | where tostring(properties.mode) !~ 'ENTRA' | project id, mode = tostring(properties.mode) \
+                 | order by id asc"
+            ),
+            json!([{"id": "/b", "mode": "None"}, {"id": "/c", "mode": ""}])
+        );
+        assert_eq!(run("resources | project id | order by id asc | take 1"), json!([{"id": "/A"}]));
+        assert_eq!(run("resources | where tags['a b'] == 'x' | project id"), json!([{"id": "/b"}]));
+        assert_eq!(
+            run("resources | where isnull(tags) and not(id =~ '/C') | project id"),
+            json!([{"id": "/A"}])
+        );
+        assert_eq!(
+            run(
+                "resources | where type !in ('microsoft.compute/disks') or isnotempty(properties.mode) | count"
+            ),
+            json!([{"Count": 2}])
+        );
+        assert_eq!(
+            run("resources | where type endswith 'Snapshots' | extend n = 1 | project n"),
+            json!([{"n": 1}])
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for wrong in [
+            "",
+            "virtualmachines",
+            "resources |",
+            "resources | summarize count()",
+            "resources | where f(x)",
+            "resources | where 'x",
+            "resources | where a ! b",
+            "resources ; drop",
+            "resources where",
+        ] {
+            assert!(Query::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The managed-identity endpoint in both of its forms: App Service's and the instance metadata service's.
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::Emulator;
+use crate::answer::Answer;
+use crate::options::ManagedIdentity;
+use crate::request::Request;
+use crate::token::{Grant, issue};
+use crate::write::Caller;
+
+const APP_SERVICE: &str = "/msi/token";
+const INSTANCE_METADATA: &str = "/metadata/identity/oauth2/token";
+
+/// Whether a path is this endpoint's.
+pub(crate) fn owns(path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    path.eq_ignore_ascii_case(APP_SERVICE) || path.eq_ignore_ascii_case(INSTANCE_METADATA)
+}
+
+impl Emulator {
+    pub(crate) fn identity_answer(&self, request: &Request) -> Answer {
+        let path = request.path.trim_end_matches('/');
+        if request.method != Method::GET || !owns(path) {
+            return Answer::empty(StatusCode::NOT_FOUND);
+        }
+        if path.eq_ignore_ascii_case(APP_SERVICE) {
+            self.app_service_answer(request)
+        } else {
+            self.instance_metadata_answer(request)
+        }
+    }
+
+    fn app_service_answer(&self, request: &Request) -> Answer {
+        let refuse = |status: StatusCode, message: &str| {
+            let body =
+                json!({"statusCode": status.as_u16(), "message": message, "correlationId": correlation()});
+            Answer::text(status, "application/json", body.to_string())
+        };
+        if request.header("x-identity-header") != Some(self.inner.options.identity_header.as_str()) {
+            return refuse(StatusCode::UNAUTHORIZED, "Unauthorized");
+        }
+        if request.parameter("api-version").as_deref() != Some("2019-08-01") {
+            return refuse(StatusCode::BAD_REQUEST, "The api-version is missing or not supported.");
+        }
+        let Some(resource) = request.parameter("resource").filter(|resource| !resource.is_empty()) else {
+            return refuse(StatusCode::BAD_REQUEST, "The parameter 'resource' is missing.");
+        };
+        let Some(identity) = self.identity_asked_for(request) else {
+            return refuse(StatusCode::BAD_REQUEST, "Unable to load requested managed identity.");
+        };
+        let (token, issued, expires) = self.managed_token(identity, &resource);
+        tracing::debug!(issued, client_id = identity.client_id, "issued a token");
+        let body = json!({
+            "access_token": token,
+            "expires_on": expires.to_string(),
+            "resource": resource,
+            "token_type": "Bearer",
+            "client_id": identity.client_id,
+        });
+        Answer::text(StatusCode::OK, "application/json", body.to_string())
+    }
+
+    fn instance_metadata_answer(&self, request: &Request) -> Answer {
+        let refuse = |description: &str| {
+            let body = json!({"error": "invalid_request", "error_description": description});
+            Answer::text(StatusCode::BAD_REQUEST, "application/json; charset=utf-8", body.to_string())
+        };
+        if request.header("metadata").is_none_or(|value| !value.eq_ignore_ascii_case("true")) {
+            return refuse("Required metadata header not specified");
+        }
+        if request.parameter("api-version").is_none() {
+            return refuse("Required query variable 'api-version' is missing");
+        }
+        let Some(resource) = request.parameter("resource").filter(|resource| !resource.is_empty()) else {
+            return refuse("Required query variable 'resource' is missing");
+        };
+        let Some(identity) = self.identity_asked_for(request) else {
+            return refuse("Identity not found");
+        };
+        let (token, issued, expires) = self.managed_token(identity, &resource);
+        let left = (expires - issued).to_string();
+        let body = json!({
+            "access_token": token,
+            "client_id": identity.client_id,
+            "expires_in": left,
+            "expires_on": expires.to_string(),
+            "ext_expires_in": left,
+            "not_before": issued.to_string(),
+            "resource": resource,
+            "token_type": "Bearer",
+        });
+        Answer::text(StatusCode::OK, "application/json; charset=utf-8", body.to_string())
+    }
+
+    /// The identity that the request selects; without a selector, the system-assigned one.
+    fn identity_asked_for(&self, request: &Request) -> Option<&ManagedIdentity> {
+        type Selector = (&'static str, fn(&ManagedIdentity) -> &str);
+        const SELECTORS: [Selector; 5] = [
+            ("client_id", |identity| &identity.client_id),
+            ("principal_id", |identity| &identity.object_id),
+            ("object_id", |identity| &identity.object_id),
+            ("mi_res_id", |identity| &identity.resource_id),
+            ("msi_res_id", |identity| &identity.resource_id),
+        ];
+        let options = &self.inner.options;
+        let mut known = std::iter::once(&options.identity).chain(&options.system_identity);
+        for (name, value_of) in SELECTORS {
+            if let Some(wanted) = request.parameter(name) {
+                return known.find(|identity| value_of(identity).eq_ignore_ascii_case(&wanted));
+            }
+        }
+        options.system_identity.as_ref()
+    }
+
+    /// A token, and when it was issued and expires in seconds since 1970.
+    fn managed_token(&self, identity: &ManagedIdentity, audience: &str) -> (String, i64, i64) {
+        let options = &self.inner.options;
+        let issued = self.inner.clock.now();
+        let caller = Caller {
+            tenant_id: options.tenant_id.clone(),
+            ..Caller::app(identity.object_id.as_str(), identity.client_id.as_str())
+        };
+        let lifetime = options.token_lifetime;
+        let managed_identity = Some(identity.resource_id.as_str());
+        let token = issue(
+            &self.inner.secret,
+            &Grant { caller: &caller, audience, managed_identity, issued, lifetime },
+        );
+        let expires = (issued + lifetime).unix_timestamp();
+        (token, issued.unix_timestamp(), expires)
+    }
+
+    /// The function app's identity as a caller: the one whose writes are its own echo.
+    pub fn managed_caller(&self) -> Caller {
+        let options = &self.inner.options;
+        Caller {
+            tenant_id: options.tenant_id.clone(),
+            ..Caller::app(options.identity.object_id.as_str(), options.identity.client_id.as_str())
+        }
+    }
+}
+
+fn correlation() -> Value {
+    Value::from(uuid::Uuid::new_v4().to_string())
+}

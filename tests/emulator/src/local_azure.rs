@@ -1,0 +1,137 @@
+//! The whole of it around one function app: Resource Manager and identity over sockets, Event Grid, the
+//! storage account, a collector, and the Functions host with the real handler as its child.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use thiserror::Error;
+
+use crate::Emulator;
+use crate::collector::Collector;
+use crate::event_grid::{EventGrid, EventGridOptions};
+use crate::host::{FunctionsHost, HostError, HostOptions, stage};
+use crate::options::Options;
+use crate::queue::Queues;
+use crate::serve::Serving;
+
+/// What is to be set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// How Resource Manager and the identity endpoint behave.
+    pub azure: Options,
+    /// How Event Grid behaves.
+    pub event_grid: EventGridOptions,
+    /// The function that Event Grid delivers to.
+    pub function: String,
+    /// The folder with host.json and `function-definitions`.
+    pub repository_root: PathBuf,
+    /// The handler's executable.
+    pub handler: PathBuf,
+    /// What the queue's waits are divided by.
+    pub queue_speed: f64,
+    /// How the host sends bodies, and whether it sends `traceparent`. Its folder, settings and queues are
+    /// replaced.
+    pub host: HostOptions,
+}
+
+impl Setup {
+    /// Azure as it really is.
+    pub fn new(repository_root: &Path, handler: &Path, function: &str) -> Self {
+        Self {
+            azure: Options::default(),
+            event_grid: EventGridOptions::default(),
+            function: function.to_owned(),
+            repository_root: repository_root.to_owned(),
+            handler: handler.to_owned(),
+            queue_speed: 1.0,
+            host: HostOptions::new(PathBuf::new()),
+        }
+    }
+}
+
+/// Why it cannot be set up.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// A socket or a folder cannot be had.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The Functions host refuses the app, or the app does not start.
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+/// A running local Azure. Dropping it ends everything, the handler first.
+#[derive(Debug)]
+pub struct LocalAzure {
+    /// Event Grid, which delivers to the host.
+    pub event_grid: EventGrid,
+    /// The Functions host.
+    pub host: FunctionsHost,
+    /// The storage account behind `AzureWebJobsStorage`.
+    pub queues: Queues,
+    /// Where `OTEL_EXPORTER_OTLP_ENDPOINT` points.
+    pub collector: Collector,
+    /// The addresses.
+    pub serving: Serving,
+    /// Resource Manager and the identity endpoint.
+    pub emulator: Emulator,
+    /// The app's folder; gone when dropped.
+    _app_root: TempDir,
+}
+
+impl LocalAzure {
+    /// Starts everything and waits until the handler answers. `app_settings` may use the addresses; they go
+    /// over what the platform itself sets.
+    pub async fn start(
+        setup: Setup,
+        app_settings: impl FnOnce(&Serving) -> BTreeMap<String, String>,
+    ) -> Result<Self, SetupError> {
+        let emulator = Emulator::new(setup.azure);
+        let serving = emulator.serve().await?;
+        let collector = Collector::start().await?;
+        let queues = Queues::new(setup.queue_speed);
+
+        let app_root = tempfile::tempdir()?;
+        stage(&setup.repository_root, &setup.handler, app_root.path())?;
+        let mut settings = platform_settings(&emulator, &serving, &collector);
+        settings.extend(app_settings(&serving));
+        let host = FunctionsHost::start(HostOptions {
+            app_root: app_root.path().to_owned(),
+            settings,
+            queues: queues.clone(),
+            ..setup.host
+        })?;
+        host.ready().await?;
+        let endpoint = host.event_grid(&setup.function);
+        let event_grid = EventGrid::start(emulator.subscribe_writes(), setup.event_grid, endpoint);
+        Ok(Self { event_grid, host, queues, collector, serving, emulator, _app_root: app_root })
+    }
+}
+
+/// What App Service sets by itself, and what every app has.
+fn platform_settings(
+    emulator: &Emulator,
+    serving: &Serving,
+    collector: &Collector,
+) -> BTreeMap<String, String> {
+    [
+        ("IDENTITY_ENDPOINT", serving.identity.clone()),
+        ("IDENTITY_HEADER", serving.identity_header.clone()),
+        ("AZURE_CLIENT_ID", emulator.options().identity.client_id.clone()),
+        ("SSL_CERT_FILE", serving.ca_pem.display().to_string()),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
+        ("REGION_NAME", "West Europe".to_owned()),
+        ("WEBSITE_SITE_NAME", "func-seal".to_owned()),
+        ("WEBSITE_RESOURCE_GROUP", "rg-seal".to_owned()),
+        ("WEBSITE_INSTANCE_ID", "0f1e2d3c4b5a69788796a5b4c3d2e1f0".to_owned()),
+        (
+            "WEBSITE_OWNER_NAME",
+            "11111111-2222-4333-8444-555555555555+rg-seal-WestEuropewebspace-Linux".to_owned(),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}

@@ -1,0 +1,114 @@
+//! The ways in which Azure says no, each in the shape in which it has been seen.
+//!
+//! Messages may hold places that the refused request fills: `{id}`, `{name}`, `{type}`, `{group}`,
+//! `{subscription}`, `{action}`, `{verb}`, `{oid}` and `{appid}`.
+
+use std::fmt;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+
+mod catalogue;
+
+/// An answer other than success.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    status: u16,
+    body: Value,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = self.body.get("error").unwrap_or(&self.body);
+        let text = |name: &str| error[name].as_str().unwrap_or_default();
+        write!(out, "{} {}: {}", self.status, text("code"), text("message"))
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// What a refusal can name of the request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Subject {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) type_name: String,
+    pub(crate) group: String,
+    pub(crate) subscription: String,
+    pub(crate) action: String,
+    pub(crate) verb: &'static str,
+    pub(crate) object_id: String,
+    pub(crate) app_id: String,
+}
+
+impl Refusal {
+    /// A refusal in Resource Manager's envelope: `{"error": {"code", "message"}}`.
+    pub fn new(status: u16, code: &str, message: &str) -> Self {
+        Self::from_body(status, json!({"error": {"code": code, "message": message}}))
+    }
+
+    /// A refusal whose body is in no known envelope.
+    pub fn from_body(status: u16, body: Value) -> Self {
+        Self { status, body, headers: Vec::new() }
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The same with a header more; the name is in lower case.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same with `error.target`.
+    #[must_use]
+    pub fn with_target(mut self, target: &str) -> Self {
+        self.body["error"]["target"] = Value::from(target);
+        self
+    }
+
+    pub(crate) fn answer(&self, subject: &Subject) -> Answer {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut answer = Answer::json(status, &subject.fill(&self.body));
+        for (name, value) in &self.headers {
+            answer.set(name, value);
+        }
+        answer
+    }
+}
+
+impl Subject {
+    fn fill(&self, template: &Value) -> Value {
+        match template {
+            Value::String(text) => Value::String(self.fill_text(text)),
+            Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
+            Value::Object(members) => {
+                Value::Object(members.iter().map(|(name, value)| (name.clone(), self.fill(value))).collect())
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn fill_text(&self, text: &str) -> String {
+        [
+            ("{id}", self.id.as_str()),
+            ("{name}", &self.name),
+            ("{type}", &self.type_name),
+            ("{group}", &self.group),
+            ("{subscription}", &self.subscription),
+            ("{action}", &self.action),
+            ("{verb}", self.verb),
+            ("{oid}", &self.object_id),
+            ("{appid}", &self.app_id),
+        ]
+        .into_iter()
+        .fold(text.to_owned(), |text, (place, value)| text.replace(place, value))
+    }
+}

@@ -1,0 +1,146 @@
+//! Which part of Azure a path means, compared without regard to case.
+
+use percent_encoding::percent_decode_str;
+
+use crate::resource_id::{ResourceId, ResourceKind};
+
+/// What a request of Resource Manager is about.
+#[derive(Clone, Debug)]
+pub(crate) enum Route {
+    /// A disk or snapshot.
+    Resource(ResourceId),
+    /// `beginGetAccess` (true) or `endGetAccess` of a disk or snapshot.
+    Access(ResourceId, bool),
+    /// All of a type in a resource group.
+    GroupList { subscription: String, group: String, kind: ResourceKind },
+    /// All of a type in a subscription.
+    SubscriptionList { subscription: String, kind: ResourceKind },
+    /// The tags of a disk or snapshot.
+    Tags(ResourceId),
+    /// The state of an operation of the Compute provider.
+    Operation { subscription: String, name: String },
+    /// A query of Resource Graph.
+    Graph,
+    /// All subscriptions.
+    Subscriptions,
+    /// One subscription.
+    Subscription(String),
+    /// All tenants.
+    Tenants,
+    /// What a client needs to know of this cloud.
+    Endpoints,
+    /// A type of resource that nobody here provides.
+    UnknownType { subscription: String, namespace: String, type_name: String },
+    /// No path of Resource Manager.
+    Unknown,
+}
+
+impl Route {
+    pub(crate) fn of(path: &str) -> Self {
+        let decoded = percent_decode_str(path).decode_utf8_lossy();
+        let path = decoded.trim_end_matches('/');
+        if let Some(scope) = strip_suffix(path, "/providers/Microsoft.Resources/tags/default") {
+            return ResourceId::parse(scope).map_or(Self::Unknown, Self::Tags);
+        }
+        for (verb, begin) in [("/beginGetAccess", true), ("/endGetAccess", false)] {
+            if let Some(id) = strip_suffix(path, verb).and_then(ResourceId::parse) {
+                return Self::Access(id, begin);
+            }
+        }
+        ResourceId::parse(path).map_or_else(|| Self::of_segments(path), Self::Resource)
+    }
+
+    fn of_segments(path: &str) -> Self {
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let folded: Vec<String> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+        let folded: Vec<&str> = folded.iter().map(String::as_str).collect();
+        let given = |index: usize| segments.get(index).copied().unwrap_or_default().to_owned();
+        match folded[..] {
+            ["subscriptions"] => Self::Subscriptions,
+            ["subscriptions", _] => Self::Subscription(given(1)),
+            ["tenants"] => Self::Tenants,
+            ["providers", "microsoft.resourcegraph", "resources"] => Self::Graph,
+            ["metadata", "endpoints"] => Self::Endpoints,
+            ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.compute", kind]
+                if let Some(kind) = ResourceKind::from_segment(kind) =>
+            {
+                Self::GroupList { subscription: given(1), group: given(3), kind }
+            }
+            ["subscriptions", _, "providers", "microsoft.compute", kind]
+                if let Some(kind) = ResourceKind::from_segment(kind) =>
+            {
+                Self::SubscriptionList { subscription: given(1), kind }
+            }
+            ["subscriptions", _, "providers", "microsoft.compute", "locations", _, "diskoperations", _] => {
+                Self::Operation { subscription: given(1), name: given(7) }
+            }
+            ["subscriptions", _, "providers", _, _, ..] => {
+                Self::UnknownType { subscription: given(1), namespace: given(3), type_name: given(4) }
+            }
+            ["subscriptions", _, "resourcegroups", _, "providers", _, _, ..] => {
+                Self::UnknownType { subscription: given(1), namespace: given(5), type_name: given(6) }
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The subscription that the request counts against.
+    pub(crate) fn subscription(&self) -> Option<&str> {
+        match self {
+            Self::Resource(id) | Self::Access(id, _) | Self::Tags(id) => Some(&id.subscription),
+            Self::GroupList { subscription, .. }
+            | Self::SubscriptionList { subscription, .. }
+            | Self::Operation { subscription, .. }
+            | Self::UnknownType { subscription, .. }
+            | Self::Subscription(subscription) => Some(subscription),
+            Self::Graph | Self::Subscriptions | Self::Tenants | Self::Endpoints | Self::Unknown => None,
+        }
+    }
+
+    /// Whether the Compute provider answers.
+    pub(crate) fn is_of_compute(&self) -> bool {
+        matches!(
+            self,
+            Self::Resource(_)
+                | Self::Access(..)
+                | Self::GroupList { .. }
+                | Self::SubscriptionList { .. }
+                | Self::Operation { .. }
+        )
+    }
+
+    /// The disk or snapshot that the request is about.
+    pub(crate) fn resource(&self) -> Option<&ResourceId> {
+        match self {
+            Self::Resource(id) | Self::Access(id, _) | Self::Tags(id) => Some(id),
+            _ => None,
+        }
+    }
+}
+
+fn strip_suffix<'a>(path: &'a str, suffix: &str) -> Option<&'a str> {
+    let (head, tail) = path.split_at_checked(path.len().checked_sub(suffix.len())?)?;
+    tail.eq_ignore_ascii_case(suffix).then_some(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_routed_in_any_case() {
+        let disk = "/Subscriptions/s/RESOURCEGROUPS/g/Providers/microsoft.compute/Disks/d";
+        assert!(matches!(Route::of(disk), Route::Resource(id) if id.kind == ResourceKind::Disk));
+        let tags = format!("{disk}/PROVIDERS/microsoft.resources/TAGS/Default");
+        assert!(matches!(Route::of(&tags), Route::Tags(id) if id.name == "d"));
+        assert!(matches!(Route::of(&format!("{disk}/begingetaccess")), Route::Access(_, true)));
+        let poll = "/subscriptions/s/providers/Microsoft.Compute/locations/westeurope/diskOperations/OP";
+        assert!(matches!(Route::of(poll), Route::Operation { name, .. } if name == "OP"));
+        assert!(matches!(
+            Route::of("/subscriptions/s/providers/microsoft.compute/SNAPSHOTS"),
+            Route::SubscriptionList { kind: ResourceKind::Snapshot, .. }
+        ));
+        assert!(matches!(Route::of("/subscriptions/s/providers/A.B/c"), Route::UnknownType { .. }));
+        assert!(matches!(Route::of("/"), Route::Unknown));
+    }
+}

@@ -1,0 +1,160 @@
+//! The emulator over loopback: plain and with TLS from an authority that lives as long as the server.
+//!
+//! The Azure SDKs and the Azure CLI refuse to send bearer tokens over plain HTTP, so Resource Manager speaks
+//! both; it is one and the same behind either.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use crate::Emulator;
+use crate::router::{Reset, Scheme, broken};
+
+mod authority;
+
+/// The addresses of a running emulator. Dropping it closes all of them.
+#[derive(Debug)]
+pub struct Serving {
+    /// Resource Manager with TLS: `https://localhost:PORT`.
+    pub arm_https: String,
+    /// Resource Manager without: `http://127.0.0.1:PORT`.
+    pub arm_http: String,
+    /// What `IDENTITY_ENDPOINT` must say: `http://127.0.0.1:PORT/msi/token`.
+    pub identity: String,
+    /// What `IDENTITY_HEADER` must say.
+    pub identity_header: String,
+    /// The certificate of the authority that signed the server's, in PEM.
+    pub ca_pem: PathBuf,
+    /// Holds the file; gone when dropped.
+    _folder: TempDir,
+    listeners: Vec<AbortHandle>,
+}
+
+/// The ports of 127.0.0.1 to serve on; 0 means any that is free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// Resource Manager with TLS.
+    pub arm_https: u16,
+    /// Resource Manager without.
+    pub arm_http: u16,
+    /// The managed-identity endpoint.
+    pub identity: u16,
+}
+
+impl Serving {
+    /// The authority's certificate, for `SSL_CERT_FILE` and the like.
+    pub fn ca_pem(&self) -> &Path {
+        &self.ca_pem
+    }
+
+    /// The instance metadata service's form of the identity endpoint.
+    pub fn instance_metadata(&self) -> String {
+        self.identity.replace("/msi/token", "/metadata/identity/oauth2/token")
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+    }
+}
+
+impl Emulator {
+    /// Serves on free ports of 127.0.0.1.
+    pub async fn serve(&self) -> io::Result<Serving> {
+        self.serve_on(Ports::default()).await
+    }
+
+    /// Serves on these ports of 127.0.0.1, for addresses that a person can remember.
+    pub async fn serve_on(&self, ports: Ports) -> io::Result<Serving> {
+        let folder = tempfile::tempdir()?;
+        let ca_pem = folder.path().join("ca.pem");
+        let tls = authority::issue(&ca_pem)?;
+        let (https, arm_https) = listen(ports.arm_https, self.router(), Some(tls)).await?;
+        let (http, arm_http) = listen(ports.arm_http, self.router(), None).await?;
+        let (msi, identity) = listen(ports.identity, self.identity_router(), None).await?;
+        Ok(Serving {
+            arm_https: format!("https://localhost:{}", arm_https.port()),
+            arm_http: format!("http://127.0.0.1:{}", arm_http.port()),
+            identity: format!("http://127.0.0.1:{}/msi/token", identity.port()),
+            identity_header: self.options().identity_header.clone(),
+            ca_pem,
+            _folder: folder,
+            listeners: vec![https, http, msi],
+        })
+    }
+}
+
+async fn listen(
+    port: u16,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+) -> io::Result<(AbortHandle, SocketAddr)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let address = listener.local_addr()?;
+    let task = tokio::spawn(accept(listener, router, tls));
+    Ok((task.abort_handle(), address))
+}
+
+/// Connections end with the listener, because their tasks are this one's.
+async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((socket, _)) = listener.accept().await else {
+            // Out of file descriptors, say: the connections in progress must get on for that to end.
+            tokio::task::yield_now().await;
+            continue;
+        };
+        while connections.try_join_next().is_some() {}
+        let _ = socket.set_nodelay(true);
+        let (router, tls) = (router.clone(), tls.clone());
+        connections.spawn(async move {
+            match tls {
+                None => converse(socket, router, "http").await,
+                Some(tls) => match tls.accept(socket).await {
+                    Ok(socket) => converse(socket, router, "https").await,
+                    Err(error) => tracing::debug!(%error, "TLS handshake failed"),
+                },
+            }
+        });
+    }
+}
+
+async fn converse(socket: impl AsyncRead + AsyncWrite + Unpin, router: Router, scheme: &'static str) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let router = router.clone();
+        async move { answer(router, request, scheme).await }
+    });
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(socket), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "connection broken");
+    }
+}
+
+async fn answer(
+    router: Router,
+    mut request: Request<Incoming>,
+    scheme: &'static str,
+) -> io::Result<Response> {
+    request.extensions_mut().insert(Scheme(scheme));
+    let response = router.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {});
+    // An error of the service closes the connection without an answer.
+    if response.extensions().get::<Reset>().is_some() { Err(broken()) } else { Ok(response) }
+}

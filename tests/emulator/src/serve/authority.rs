@@ -1,0 +1,45 @@
+//! A certificate authority that is made for one server and forgotten with it.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+/// Makes an authority, writes its certificate to a file, and has it sign a server's certificate for
+/// `localhost` and 127.0.0.1.
+pub(super) fn issue(ca_pem: &Path) -> io::Result<TlsAcceptor> {
+    let mut params = CertificateParams::new(Vec::<String>::new()).map_err(io::Error::other)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.distinguished_name.push(DnType::CommonName, "Local Azure");
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let key = KeyPair::generate().map_err(io::Error::other)?;
+    let authority = CertifiedIssuer::self_signed(params, key).map_err(io::Error::other)?;
+    std::fs::write(ca_pem, authority.pem())?;
+
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
+    params.distinguished_name.push(DnType::CommonName, "localhost");
+    params.use_authority_key_identifier_extension = true;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let key = KeyPair::generate().map_err(io::Error::other)?;
+    let certificate = params.signed_by(&key, &authority).map_err(io::Error::other)?;
+
+    let private = PrivateKeyDer::try_from(key.serialize_der()).map_err(io::Error::other)?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], private)
+        .map_err(io::Error::other)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

@@ -1,0 +1,165 @@
+//! What exists, and what is in progress.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use crate::disk;
+use crate::fault::{Course, PREEMPTED};
+use crate::operation::{Change, End, Operation};
+use crate::resource_id::ResourceId;
+use crate::write::Writes;
+
+/// A disk or snapshot.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// The id in the case in which the resource was made.
+    pub(crate) id: ResourceId,
+    pub(crate) body: Value,
+    /// The body before the last write that took effect.
+    pub(crate) previous: Option<Value>,
+    /// When that write took effect; none if the resource was there from the start.
+    pub(crate) written: Option<Instant>,
+    /// The names of the operations in progress that change it.
+    pub(crate) running: Vec<String>,
+    /// Whether the operation that makes it is still in progress.
+    pub(crate) being_made: bool,
+}
+
+impl Stored {
+    pub(crate) fn new(id: ResourceId, body: Value) -> Self {
+        Self { id, body, previous: None, written: None, running: Vec::new(), being_made: false }
+    }
+}
+
+/// Everything that a lock has to cover.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// By id in lower case.
+    pub(crate) resources: BTreeMap<String, Stored>,
+    pub(crate) operations: HashMap<String, Operation>,
+    /// What ends when, in the order of the start where two end at once.
+    due: BinaryHeap<Reverse<(Instant, u64, String)>>,
+    started: u64,
+}
+
+impl State {
+    /// Registers an operation that ends by itself at the given instant, or never.
+    pub(crate) fn start(&mut self, operation: Operation, due: Option<Instant>) {
+        let key = operation.target.key();
+        if let Some(stored) = self.resources.get_mut(&key).filter(|_| operation.change.occupies()) {
+            stored.running.push(operation.name.clone());
+            stored.body["properties"]["provisioningState"] = json!("Updating");
+        }
+        if let Some(due) = due {
+            self.started += 1;
+            self.due.push(Reverse((due, self.started, operation.name.clone())));
+        }
+        self.operations.insert(operation.name.clone(), operation);
+    }
+
+    /// Ends every operation that is due, in order, and tells of each write. Whether any has ended.
+    pub(crate) fn settle(&mut self, now: Instant, date: OffsetDateTime, writes: &Writes) -> bool {
+        let mut any = false;
+        while self.due.peek().is_some_and(|Reverse((due, ..))| *due <= now) {
+            let Some(Reverse((.., name))) = self.due.pop() else { break };
+            any |= self.end(&name, None, date, writes);
+        }
+        any
+    }
+
+    /// Cancels every operation in progress on a resource in favour of a newer one.
+    pub(crate) fn preempt(&mut self, key: &str, date: OffsetDateTime, writes: &Writes) {
+        let running = self.resources.get(key).map(|stored| stored.running.clone()).unwrap_or_default();
+        for name in running {
+            let (code, message) = PREEMPTED;
+            let course = Course::Canceled { code: code.to_owned(), message: message.to_owned() };
+            self.end(&name, Some(course), date, writes);
+        }
+    }
+
+    /// Ends an operation: by the given course, or else by its own. False if it has ended before.
+    fn end(&mut self, name: &str, course: Option<Course>, date: OffsetDateTime, writes: &Writes) -> bool {
+        let Some(operation) = self.operations.get_mut(name).filter(|operation| operation.end.is_none())
+        else {
+            return false;
+        };
+        let (target, change) = (operation.target.clone(), operation.change.clone());
+        let course = course.or_else(|| operation.course.clone());
+        let mut write = operation.write.take();
+        let end = match course {
+            Some(Course::Fails { code, message }) => End::Failed { code, message },
+            Some(Course::Canceled { code, message }) => End::Canceled { code, message },
+            Some(Course::NeverEnds) => return false,
+            None => self.apply(&target, &change, date),
+        };
+        let succeeded = matches!(end, End::Succeeded { .. });
+        self.release(&target.key(), name, succeeded);
+        if let Some(operation) = self.operations.get_mut(name) {
+            operation.ended = Some(date);
+            operation.end = Some(end);
+        }
+        if let Some(write) = &mut write {
+            write.at = date;
+            write.succeeded = succeeded;
+            writes.raise(write);
+        }
+        true
+    }
+
+    fn release(&mut self, key: &str, name: &str, succeeded: bool) {
+        let Some(stored) = self.resources.get_mut(key) else { return };
+        let occupied = stored.running.len();
+        stored.running.retain(|running| running != name);
+        if occupied == stored.running.len() {
+            return;
+        }
+        let state = match (stored.running.is_empty(), succeeded, stored.being_made) {
+            (false, ..) => "Updating",
+            (true, false, true) => "Failed",
+            (true, ..) => "Succeeded",
+        };
+        stored.body["properties"]["provisioningState"] = json!(state);
+        if stored.running.is_empty() {
+            stored.being_made = false;
+        }
+    }
+
+    /// Carries a change out, now.
+    pub(crate) fn apply(&mut self, target: &ResourceId, change: &Change, date: OffsetDateTime) -> End {
+        let key = target.key();
+        if let Change::Delete = change {
+            self.resources.remove(&key);
+            return End::Succeeded { output: None };
+        }
+        if let (Change::Put(sent), false) = (change, self.resources.contains_key(&key)) {
+            let body = disk::created(target, sent, None, date);
+            let stored =
+                Stored { written: Some(Instant::now()), ..Stored::new(target.clone(), body.clone()) };
+            self.resources.insert(key, stored);
+            return End::Succeeded { output: Some(body) };
+        }
+        let Some(stored) = self.resources.get_mut(&key) else {
+            let message = format!("Resource '{}' was deleted.", target.name);
+            return End::Failed { code: "NotFound".to_owned(), message };
+        };
+        let (mut body, output) = change.of(&stored.id, &stored.body, date);
+        // The operation itself is among those in progress still; its end sets the state right.
+        let state = if stored.running.is_empty() { "Succeeded" } else { "Updating" };
+        body["properties"]["provisioningState"] = json!(state);
+        let output = output.unwrap_or_else(|| {
+            let mut output = body.clone();
+            output["properties"]["provisioningState"] = json!("Succeeded");
+            output
+        });
+        stored.written = Some(Instant::now());
+        let before = std::mem::replace(&mut stored.body, body);
+        if !stored.being_made {
+            stored.previous = Some(before);
+        }
+        End::Succeeded { output: (!output.is_null()).then_some(output) }
+    }
+}

@@ -1,0 +1,231 @@
+//! What becomes of a resource, by what Azure is asked and what it holds afterwards.
+
+use diskseal::{enforce::Outcome, policy::Exemption};
+use diskseal_emulator::{
+    Options,
+    fault::{Fault, Kind, Refusal},
+    options::TagsStyle,
+};
+use serde_json::json;
+
+use crate::world::{SUBSCRIPTION, World, jane};
+
+#[path = "enforce/crash.rs"]
+mod crash;
+#[path = "enforce/failures.rs"]
+mod failures;
+#[path = "enforce/races.rs"]
+mod races;
+
+#[tokio::test(start_paused = true)]
+async fn a_seal_takes_three_requests_and_a_sealed_resource_one() {
+    let world = World::new();
+    for id in [world.disk("d"), world.snapshot("s")] {
+        assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+        assert_eq!(world.requests(&id), [Kind::Get, Kind::Patch, Kind::TagsWrite]);
+        assert!(world.is_sealed(&id));
+
+        world.azure.clear_journal();
+        assert_eq!(world.enforce(&id).await, Ok(Outcome::AlreadySealed));
+        assert_eq!(world.requests(&id), [Kind::Get]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_mode_is_patched_and_tags_are_only_merged() {
+    let world = World::new();
+    let id = world.tagged_disk("d", &json!({"Owner": "Ada", "env": "prod"}));
+    world.enforce(&id).await.unwrap();
+    let exchanges = world.exchanges(&id);
+    let [_, patch, tags] = exchanges.as_slice() else { panic!("{exchanges:?}") };
+    assert_eq!(patch.request_body, json!({"properties": {"dataAccessAuthMode": "AzureActiveDirectory"}}));
+    assert_eq!(patch.parameter("api-version").as_deref(), Some("2024-03-02"));
+    assert_eq!(tags.request_body["operation"], "Merge");
+    let merged = tags.request_body["properties"]["tags"].as_object().unwrap();
+    let names: Vec<_> = merged.keys().map(String::as_str).collect();
+    assert_eq!(names, ["diskseal-auth-mode", "diskseal-sealed-at"]);
+    let resource = world.azure.get(&id).unwrap();
+    assert_eq!((&resource["tags"]["Owner"], &resource["tags"]["env"]), (&json!("Ada"), &json!("prod")));
+    for exchange in &exchanges {
+        assert!(exchange.client_request_id.as_ref().is_some_and(|id| id.len() == 36));
+        assert!(exchange.user_agent.as_ref().is_some_and(|agent| agent.starts_with("diskseal/")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn azure_as_it_really_answers_is_waited_for_and_the_broken_tags_poll_is_never_asked() {
+    let world = World::with(Options::default(), &[]);
+    for id in [world.disk("d"), world.snapshot("s")] {
+        world.azure.clear_journal();
+        assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+        assert!(world.is_sealed(&id));
+        assert_eq!(world.requests(&id), [Kind::Get, Kind::Patch, Kind::TagsWrite, Kind::Get]);
+        let polls: Vec<_> =
+            world.azure.journal().into_iter().filter(|exchange| exchange.kind == Kind::Poll).collect();
+        assert_eq!(polls.len(), 2, "one InProgress and one Succeeded");
+        for poll in polls {
+            assert_eq!(poll.status, Some(200), "the URL of over 4 kB came back as it was");
+            assert!(poll.query.len() > 4_000);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_missing_alone_is_written() {
+    let world = World::new();
+    let id = world.sealed_disk("mode");
+    world.azure.set_property(&id, "dataAccessAuthMode", json!("None"));
+    world.enforce(&id).await.unwrap();
+    assert_eq!(world.requests(&id), [Kind::Get, Kind::Patch, Kind::TagsWrite], "a new seal has a new time");
+    let id = world.tagged_disk("tags", &json!({"diskseal-auth-mode": "AzureActiveDirectory"}));
+    world.azure.set_property(&id, "dataAccessAuthMode", json!("AzureActiveDirectory"));
+    world.enforce(&id).await.unwrap();
+    assert_eq!(world.requests(&id), [Kind::Get, Kind::TagsWrite]);
+    assert!(world.is_sealed(&id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seal_is_written_once_and_its_values_then_stand() {
+    let world = World::new();
+    let id = world.disk("d");
+    world.enforce(&id).await.unwrap();
+    let first = world.azure.get(&id).unwrap()["tags"].clone();
+    tokio::time::advance(std::time::Duration::from_hours(24)).await;
+    for _ in 0..3 {
+        assert_eq!(world.enforce(&id).await, Ok(Outcome::AlreadySealed));
+    }
+    assert_eq!(world.azure.get(&id).unwrap()["tags"], first);
+    assert_eq!(world.writes(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn exemptions_by_id_ask_nothing_and_by_tag_only_read() {
+    let settings = [
+        ("DISKSEAL_EXEMPT_RESOURCE_GROUPS", "RG-*"),
+        ("DISKSEAL_EXEMPT_TAG", "diskseal-exempt"),
+        ("DISKSEAL_MODE", "enforce"),
+    ];
+    let world = World::with(Options::immediate(), &settings[..1]);
+    let id = world.disk("d");
+    assert_eq!(world.enforce(&id).await, Ok(Outcome::Exempt(Exemption::ResourceGroup("RG-*".into()))));
+    assert!(world.requests(&id).is_empty());
+
+    for (setting, value, reason) in [
+        ("DISKSEAL_EXEMPT_NAMES", "d?,D", "name"),
+        ("DISKSEAL_EXEMPT_SUBSCRIPTIONS", "1111*", "subscription"),
+        ("DISKSEAL_SUBSCRIPTIONS", "99999999-2222-4333-8444-555555555555", "out_of_scope"),
+    ] {
+        let world = World::with(Options::immediate(), &[(setting, value)]);
+        let id = world.disk("d");
+        match world.enforce(&id).await {
+            Ok(Outcome::Exempt(exemption)) => assert_eq!(exemption.reason(), reason),
+            other => panic!("{setting}: {other:?}"),
+        }
+        assert!(world.requests(&id).is_empty(), "{setting}");
+    }
+
+    let world = World::with(Options::immediate(), &settings[1..]);
+    let tag = |value: &str| json!({"diskseal-exempt": value});
+    let exempt = world.tagged_disk("exempt", &tag("until=9999-12-31; INC-1234 restore test"));
+    assert!(matches!(world.enforce(&exempt).await, Ok(Outcome::Exempt(Exemption::Tag { .. }))));
+    assert_eq!(world.requests(&exempt), [Kind::Get]);
+    for (name, value) in [("expired", "until=2020-01-01; over"), ("endless", "because"), ("empty", "")] {
+        let id = world.tagged_disk(name, &tag(value));
+        assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed", "{name}");
+    }
+    let unset = World::new();
+    let id = unset.tagged_disk("d", &tag("until=9999-12-31; x"));
+    assert_eq!(unset.enforce(&id).await.unwrap().label(), "sealed", "off unless it is switched on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_subscription_in_scope_is_compared_without_regard_to_case() {
+    let world =
+        World::with(Options::immediate(), &[("DISKSEAL_SUBSCRIPTIONS", &SUBSCRIPTION.to_uppercase())]);
+    let id = world.disk("d");
+    assert_eq!(world.enforce(&id.to_uppercase()).await.unwrap().label(), "sealed");
+    assert!(world.is_sealed(&id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn audit_mode_never_writes_whatever_happens() {
+    let faults: [fn() -> Option<Fault>; 8] = [
+        || None,
+        || Some(Fault::refuse(Refusal::server_error(503)).on(Kind::Get)),
+        || Some(Fault::refuse(Refusal::throttled_arm(2)).on(Kind::Get)),
+        || Some(Fault::refuse(Refusal::expired_token()).on(Kind::Get)),
+        || Some(Fault::reset().on(Kind::Get)),
+        || Some(Fault::half_an_answer().on(Kind::Get)),
+        || Some(Fault::html(200).on(Kind::Get)),
+        || Some(Fault::not_yet_visible(2)),
+    ];
+    for fault in faults {
+        let world = World::with(Options::default(), &[("DISKSEAL_MODE", "audit")]);
+        let id = world.disk("d");
+        if let Some(fault) = fault() {
+            world.fault(fault);
+        }
+        match world.enforce(&id).await {
+            Ok(Outcome::WouldSeal(change)) => {
+                assert!(change.data_access_auth_mode.is_some() && change.tags.len() == 2);
+            }
+            other => panic!("{other:?}"),
+        }
+        let sealed = world.sealed_disk("sealed");
+        assert_eq!(world.enforce(&sealed).await, Ok(Outcome::AlreadySealed));
+        assert_eq!(world.writes(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_that_was_deleted_meanwhile_is_gone_at_any_step() {
+    for kind in [Kind::Get, Kind::Patch, Kind::TagsWrite] {
+        let world = World::new();
+        let id = world.disk("d");
+        world.fault(Fault::refuse(Refusal::resource_not_found()).on(kind).always());
+        assert_eq!(world.enforce(&id).await, Ok(Outcome::Gone), "{kind:?}");
+    }
+    let world = World::new();
+    let id = world.disk("d");
+    world.azure.delete(&id, &jane());
+    world.fault(Fault::refuse(Refusal::resource_group_not_found()).on(Kind::Get).always());
+    assert_eq!(world.enforce(&id).await, Ok(Outcome::Gone));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_resource_that_a_replica_does_not_know_yet_is_asked_for_again() {
+    let world = World::new();
+    let id = world.disk("d");
+    world.fault(Fault::not_yet_visible(3));
+    assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+    assert!(world.is_sealed(&id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_without_room_for_tags_gets_the_mode_alone() {
+    let world = World::new();
+    let many: serde_json::Map<_, _> = (0..49).map(|n| (format!("tag{n}"), json!("x"))).collect();
+    let id = world.tagged_disk("d", &many.into());
+    assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+    assert_eq!(world.requests(&id), [Kind::Get, Kind::Patch]);
+    assert_eq!(world.azure.get(&id).unwrap()["properties"]["dataAccessAuthMode"], "AzureActiveDirectory");
+    assert_eq!(world.enforce(&id).await, Ok(Outcome::AlreadySealed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seal_without_tags_is_the_mode_alone() {
+    let world = World::with(Options::immediate(), &[("DISKSEAL_TAGS", "none")]);
+    let id = world.disk("d");
+    world.enforce(&id).await.unwrap();
+    assert_eq!(world.requests(&id), [Kind::Get, Kind::Patch]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_that_are_answered_202_are_proven_by_a_read() {
+    let world = World::with(Options { tags: TagsStyle::BrokenPoll, ..Options::immediate() }, &[]);
+    let id = world.disk("d");
+    // The first proof comes from before the write.
+    world.fault(Fault::stale_read().after(1));
+    assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+    assert_eq!(world.requests(&id), [Kind::Get, Kind::Patch, Kind::TagsWrite, Kind::Get, Kind::Get]);
+}

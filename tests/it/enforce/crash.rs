@@ -1,0 +1,38 @@
+//! A process that ends at any of its requests, and the next look.
+
+use diskseal_emulator::{
+    Options,
+    fault::{Fault, Kind},
+};
+
+use crate::world::World;
+
+#[tokio::test(start_paused = true)]
+async fn whatever_step_was_the_last_the_next_look_converges() {
+    let points = [Kind::Get, Kind::Patch, Kind::Poll, Kind::TagsWrite];
+    let holds: [fn() -> Fault; 2] = [Fault::hold_before_applying, Fault::hold_after_applying];
+    for options in [Options::immediate(), Options { throttling: None, ..Options::default() }] {
+        for point in points {
+            for hold in holds {
+                let world = World::with(options.clone(), &[]);
+                let id = world.disk("d");
+                let held = world.fault(hold().on(point));
+                // The future is dropped where it stands: nothing of ours runs any more.
+                tokio::select! {
+                    outcome = world.enforce(&id) => {
+                        // Azure at 0 ms has no operation to poll.
+                        assert_eq!((point, outcome.unwrap().label()), (Kind::Poll, "sealed"));
+                    }
+                    () = held.held() => {}
+                }
+                held.cut_off();
+                held.remove();
+
+                let next = world.restarted();
+                assert!(next.enforce(&id).await.is_ok(), "{point:?}");
+                assert!(next.is_sealed(&id), "{point:?}");
+                assert_eq!(next.enforce(&id).await.unwrap().label(), "already_sealed", "{point:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Every failure: whom it concerns, what was asked meanwhile, and that a later look makes it good.
+
+use std::time::Duration;
+
+use diskseal::enforce::{Outcome, Scope};
+use diskseal_emulator::{
+    Options,
+    fault::{Fault, Kind, Refusal},
+    options::{Asynchronous, OperationStyle, TagsStyle},
+};
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::world::World;
+
+/// What fails again and again, whom it concerns, and by which word.
+fn lasting() -> Vec<(Fault, Scope, &'static str)> {
+    let refuse = |refusal, kind| Fault::refuse(refusal).on(kind).always();
+    vec![
+        (refuse(Refusal::scope_locked(), Kind::Patch), Scope::Resource, "locked"),
+        (refuse(Refusal::scope_locked(), Kind::TagsWrite), Scope::Resource, "locked"),
+        (refuse(Refusal::disallowed_by_policy(), Kind::Patch), Scope::Resource, "disallowed_by_policy"),
+        (refuse(Refusal::deny_assignment(), Kind::Patch), Scope::Resource, "deny_assignment"),
+        (refuse(Refusal::authorization_failed(), Kind::Get), Scope::Resource, "forbidden"),
+        (refuse(Refusal::authorization_failed(), Kind::Patch), Scope::Resource, "forbidden"),
+        (refuse(Refusal::authorization_failed(), Kind::TagsWrite), Scope::Resource, "forbidden"),
+        (refuse(Refusal::operation_not_allowed(), Kind::Patch), Scope::Resource, "conflict"),
+        (refuse(Refusal::active_sas(), Kind::Patch), Scope::Resource, "conflict"),
+        (refuse(Refusal::conflict(), Kind::Patch), Scope::Resource, "overtaken"),
+        (refuse(Refusal::conflicting_user_input(), Kind::Patch), Scope::Resource, "refused"),
+        (refuse(Refusal::subscription_not_found(), Kind::Get), Scope::Resource, "subscription_not_found"),
+        (refuse(Refusal::new(400, "BadRequest", "m"), Kind::Patch), Scope::Resource, "refused"),
+        (Fault::operation_fails("InternalExecutionError", "m").always(), Scope::Resource, "operation_failed"),
+        (Fault::operation_canceled().always(), Scope::Resource, "operation_canceled"),
+        // Each round takes Azure 12 s, so the deadline ends it before the third.
+        (Fault::operation_preempted().always(), Scope::Resource, "unfinished"),
+        (refuse(Refusal::expired_token(), Kind::Get), Scope::System, "unauthorized"),
+        (refuse(Refusal::claims_challenge(), Kind::Patch), Scope::System, "unauthorized"),
+        (refuse(Refusal::throttled_arm(1200), Kind::Get), Scope::System, "throttled"),
+        (refuse(Refusal::throttled_arm(2), Kind::Patch), Scope::System, "throttled"),
+        (refuse(Refusal::throttled_compute(1200), Kind::Patch), Scope::System, "throttled"),
+        (refuse(Refusal::server_error(500), Kind::Get), Scope::System, "server_error"),
+        (refuse(Refusal::server_error(503), Kind::Patch), Scope::System, "server_error"),
+        (refuse(Refusal::server_error(502), Kind::TagsWrite), Scope::System, "server_error"),
+        (Fault::reset().on(Kind::Get).always(), Scope::System, "unreachable"),
+        (Fault::half_an_answer().on(Kind::Get).always(), Scope::System, "unreachable"),
+        (Fault::html(200).on(Kind::Get).always(), Scope::System, "unreadable"),
+        (Fault::html(302).on(Kind::Patch).always(), Scope::System, "unreadable"),
+        (Fault::delay(Duration::from_mins(1)).on(Kind::Get).always(), Scope::System, "timeout"),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lasting_failure_ends_within_the_deadline_and_is_made_good_later() {
+    for (fault, scope, reason) in lasting() {
+        let world = World::with(Options { throttling: None, ..Options::default() }, &[]);
+        let id = world.disk("d");
+        let injected = world.fault(fault.clone());
+        let started = Instant::now();
+        let error = world.enforce(&id).await.expect_err(reason);
+        assert_eq!((error.scope(), error.reason()), (scope, reason), "{fault:?}: {error}");
+        assert!(started.elapsed() <= Duration::from_secs(25), "{fault:?} took {:?}", started.elapsed());
+        let text = error.to_string();
+        assert!(!text.contains('\n') && text.len() < 500, "{text}");
+
+        // What was accepted may still be under way, and ARM may have asked to be left alone.
+        injected.remove();
+        tokio::time::advance(Duration::from_mins(21)).await;
+        let later = world.restarted();
+        assert!(later.enforce(&id).await.is_ok(), "{fault:?}");
+        assert!(later.is_sealed(&id), "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_passing_failure_is_not_noticed() {
+    for fault in [
+        Fault::refuse(Refusal::server_error(500)).times(2),
+        Fault::refuse(Refusal::server_error(502)),
+        Fault::refuse(Refusal::server_error(504)),
+        Fault::refuse(Refusal::server_error(408)),
+        Fault::refuse(Refusal::server_error(503).with_header("retry-after", "5")),
+        Fault::refuse(Refusal::throttled_arm(3)),
+        Fault::refuse(Refusal::throttled_compute(4)),
+        Fault::refuse(Refusal::expired_token()),
+        Fault::refuse(Refusal::claims_challenge()),
+        Fault::reset(),
+        Fault::reset_after_applying(),
+        Fault::half_an_answer(),
+        Fault::delay(Duration::from_secs(12)),
+        Fault::delay(Duration::from_secs(3)),
+        Fault::refuse_after_applying(Refusal::server_error(500)),
+    ] {
+        for kind in [Kind::Get, Kind::Patch, Kind::TagsWrite] {
+            let world = World::new();
+            let id = world.disk("d");
+            let injected = world.fault(fault.clone().on(kind));
+            let outcome = world.enforce(&id).await;
+            assert_eq!(outcome.map(|outcome| outcome.label()), Ok("sealed"), "{kind:?} {fault:?}");
+            assert!(world.is_sealed(&id));
+            assert!(injected.fired() >= 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_waited_for_and_nothing_is_sent_before_it() {
+    let world = World::new();
+    let id = world.disk("d");
+    world.fault(Fault::refuse(Refusal::throttled_arm(7)).on(Kind::Patch));
+    world.enforce(&id).await.unwrap();
+    let patches: Vec<_> =
+        world.exchanges(&id).into_iter().filter(|exchange| exchange.kind == Kind::Patch).collect();
+    assert_eq!(patches.len(), 2);
+    assert!(patches[1].received - patches[0].answered >= time::Duration::seconds(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_stops_the_writes_of_its_subscription_and_of_no_other() {
+    let world = World::new();
+    let (first, second) = (world.disk("first"), world.disk("second"));
+    world.fault(Fault::refuse(Refusal::throttled_arm(600)).on(Kind::Patch));
+    assert_eq!(world.enforce(&first).await.unwrap_err().reason(), "throttled");
+    let started = Instant::now();
+    assert_eq!(world.enforce(&second).await.unwrap_err().reason(), "throttled");
+    assert_eq!(world.requests(&second), [Kind::Get], "the gate is closed for writes, and open for reads");
+    assert_eq!(started.elapsed(), Duration::ZERO, "there is no use in waiting");
+
+    let elsewhere = first.replace("11111111-2222", "22222222-2222");
+    world.azure.insert(&elsewhere, &diskseal_emulator::disk_body("westeurope")).unwrap();
+    assert_eq!(world.enforce(&elsewhere).await.unwrap().label(), "sealed");
+
+    tokio::time::advance(Duration::from_mins(10)).await;
+    assert_eq!(world.enforce(&second).await.unwrap().label(), "sealed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_that_is_provisioning_is_waited_for_briefly_and_then_left_to_the_queue() {
+    let world = World::new();
+    let id = world.disk("d");
+    world.azure.set_property(&id, "provisioningState", json!("Updating"));
+    let started = Instant::now();
+    let error = world.enforce(&id).await.unwrap_err();
+    assert_eq!((error.scope(), error.reason()), (Scope::Resource, "provisioning"));
+    assert!(started.elapsed() <= Duration::from_secs(5), "an invocation is not held for it");
+    assert_eq!(world.writes(), 0);
+
+    world.azure.set_property(&id, "provisioningState", json!("Succeeded"));
+    assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+
+    let upload = world.disk("upload");
+    world.azure.set_property(&upload, "diskState", json!("ActiveUpload"));
+    assert_eq!(world.enforce(&upload).await.unwrap_err().reason(), "active_upload");
+    assert_eq!(world.requests(&upload), [Kind::Get]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_outlasts_the_deadline_is_confirmed_by_a_later_look() {
+    let slow = Asynchronous { duration: Duration::from_mins(2), ..Asynchronous::default() };
+    let options = Options {
+        operations: OperationStyle::Asynchronous(slow),
+        tags: TagsStyle::Merged,
+        ..Options::default()
+    };
+    let world = World::with(options, &[]);
+    let id = world.disk("d");
+    let error = world.enforce(&id).await.unwrap_err();
+    assert_eq!((error.scope(), error.reason()), (Scope::Resource, "unfinished"));
+    tokio::time::advance(Duration::from_mins(2)).await;
+    // The mode has come in the meantime; the tags are still missing.
+    let later = world.restarted();
+    match later.enforce(&id).await {
+        Ok(Outcome::Sealed(change)) => assert_eq!(change.data_access_auth_mode, None),
+        other => panic!("{other:?}"),
+    }
+    assert!(later.is_sealed(&id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_never_ends_holds_no_invocation() {
+    let world = World::with(Options::default(), &[]);
+    let id = world.disk("d");
+    world.fault(Fault::operation_never_ends());
+    assert_eq!(world.enforce(&id).await.unwrap_err().reason(), "unfinished");
+    let started = Instant::now();
+    let error = world.restarted().enforce(&id).await.unwrap_err();
+    assert_eq!((error.scope(), error.reason()), (Scope::Resource, "provisioning"));
+    assert!(started.elapsed() <= Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_bad_resource_does_not_slow_the_others() {
+    let world = World::with(Options { throttling: None, ..Options::default() }, &[]);
+    let bad: Vec<_> = (0..20).map(|n| world.disk(&format!("bad{n}"))).collect();
+    for n in 0..20 {
+        world.fault(Fault::delay(Duration::from_mins(1)).on(Kind::Get).resource(format!("bad{n}")).always());
+    }
+    let good = world.disk("good");
+    let all_bad = futures::future::join_all(bad.iter().map(|id| world.enforce(id)));
+    let timed = async {
+        let started = Instant::now();
+        world.enforce(&good).await.unwrap();
+        started.elapsed()
+    };
+    let (bad, took) = tokio::join!(all_bad, timed);
+    assert!(bad.iter().all(Result::is_err));
+    assert!(took <= Duration::from_secs(14), "an undisturbed seal takes Azure 12 s, this one took {took:?}");
+}

@@ -1,0 +1,116 @@
+//! Other writers, and ourselves more than once.
+
+use std::time::Duration;
+
+use diskseal::enforce::Outcome;
+use diskseal_emulator::{
+    Options,
+    fault::{Fault, Kind, Refusal},
+};
+use serde_json::json;
+
+use crate::world::{World, jane};
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_is_added_meanwhile_survives_every_time() {
+    // At each of our requests, before and after it takes effect.
+    let holds: [fn() -> Fault; 5] = [
+        || Fault::hold_after_applying().on(Kind::Get),
+        || Fault::hold_before_applying().on(Kind::Patch),
+        || Fault::hold_after_applying().on(Kind::Patch),
+        || Fault::hold_before_applying().on(Kind::TagsWrite),
+        || Fault::hold_after_applying().on(Kind::TagsWrite),
+    ];
+    for run in 0..100 {
+        let world = World::new();
+        let id = world.tagged_disk("d", &json!({"env": "prod"}));
+        let hold = world.fault(holds[run % holds.len()]());
+        let meanwhile = async {
+            hold.held().await;
+            let mut tags = world.azure.get(&id).unwrap()["tags"].clone();
+            tags["owner"] = json!(format!("run {run}"));
+            world.azure.patch(&id, &jane(), &json!({"tags": tags})).unwrap();
+            hold.release();
+        };
+        let (outcome, ()) = tokio::join!(world.enforce(&id), meanwhile);
+        assert_eq!(outcome.unwrap().label(), "sealed");
+        let tags = world.azure.get(&id).unwrap()["tags"].clone();
+        assert_eq!(tags["owner"], format!("run {run}"));
+        assert_eq!(tags["env"], "prod");
+        assert!(world.is_sealed(&id));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn invocations_for_one_resource_at_once_do_the_work_once() {
+    let world = World::with(Options { latency: Duration::from_millis(50), ..Options::immediate() }, &[]);
+    let id = world.disk("d");
+    let spelled_otherwise = id.to_uppercase();
+    let looks = (0..50).map(|n| world.enforce(if n % 2 == 0 { &id } else { &spelled_otherwise }));
+    for outcome in futures::future::join_all(looks).await {
+        assert_eq!(outcome.unwrap().label(), "sealed");
+    }
+    assert_eq!(world.requests(&id), [Kind::Get, Kind::Patch, Kind::TagsWrite]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_comes_while_we_look_is_looked_at_on_its_own() {
+    let world = World::new();
+    let id = world.sealed_disk("d");
+    let hold = world.fault(Fault::hold_after_applying().on(Kind::Get));
+    let second = async {
+        hold.held().await;
+        // The first look has read its answer from before this write.
+        world.azure.patch(&id, &jane(), &json!({"properties": {"dataAccessAuthMode": "None"}})).unwrap();
+        let (outcome, ()) = tokio::join!(world.enforce(&id), async { hold.release() });
+        outcome
+    };
+    let (first, second) = tokio::join!(world.enforce(&id), second);
+    assert_eq!(first, Ok(Outcome::AlreadySealed));
+    assert_eq!(second.unwrap().label(), "sealed");
+    assert!(world.is_sealed(&id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_concurrent_write_is_stepped_around() {
+    for fault in [
+        Fault::refuse(Refusal::conflict()).on(Kind::Patch).times(2),
+        Fault::operation_preempted(),
+        Fault::operation_preempted().times(2),
+    ] {
+        let world =
+            World::with(Options { throttling: None, ..Options::default() }, &[("DISKSEAL_DEADLINE", "60")]);
+        let id = world.disk("d");
+        world.fault(fault);
+        assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+        assert!(world.is_sealed(&id));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_put_that_was_read_before_the_seal_and_written_after_it_is_made_good() {
+    let world = World::new();
+    let id = world.disk("d");
+    let read_before = world.azure.get(&id).unwrap();
+    world.enforce(&id).await.unwrap();
+    world.azure.put(&id, &jane(), &read_before).unwrap();
+    assert!(!world.is_sealed(&id), "the PUT has undone the seal");
+    assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+    assert!(world.is_sealed(&id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_undoes_the_seal_again_and_again_is_left_to_the_sweep() {
+    let world = World::new();
+    let (id, other) = (world.disk("d"), world.disk("other"));
+    for _ in 0..5 {
+        assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+        world.azure.patch(&id, &jane(), &json!({"properties": {"dataAccessAuthMode": "None"}})).unwrap();
+    }
+    let writes = world.writes();
+    assert_eq!(world.enforce(&id).await, Ok(Outcome::LeftToSweep));
+    assert_eq!(world.writes(), writes, "no sixth write");
+    assert_eq!(world.enforce(&other).await.unwrap().label(), "sealed", "others go on");
+    tokio::time::advance(Duration::from_mins(10)).await;
+    assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+}

@@ -1,0 +1,7 @@
+//! All integration tests in one binary: it links once, and its tests share one world.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod architecture;
+mod enforce;
+mod process;
+mod world;

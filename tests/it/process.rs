@@ -1,0 +1,100 @@
+//! The real binary, over real HTTP: what only a process can show.
+
+use std::{collections::BTreeMap, path::Path, process::Output};
+
+use diskseal_emulator::{
+    Options,
+    estate::{disk_id, snapshot_id},
+    event_grid::EventGridOptions,
+    local_azure::{LocalAzure, Setup},
+    serve::Serving,
+};
+use serde_json::{Value, json};
+
+use crate::world::SUBSCRIPTION;
+
+#[path = "process/crash.rs"]
+mod crash;
+#[path = "process/hostile.rs"]
+mod hostile;
+#[path = "process/life.rs"]
+mod life;
+#[path = "process/protocol.rs"]
+mod protocol;
+#[path = "process/seal.rs"]
+mod seal;
+#[path = "process/telemetry.rs"]
+mod telemetry;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_diskseal");
+
+/// Event Grid's and the queue's waits, which are minutes, become fractions of a second.
+const EVENT_GRID_SPEED: f64 = 50.0;
+const QUEUE_SPEED: f64 = 1_000.0;
+
+fn setup() -> Setup {
+    let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), Path::new(BINARY), "seal-on-write");
+    setup.azure = Options::immediate();
+    setup.event_grid = EventGridOptions { speed: EVENT_GRID_SPEED, ..EventGridOptions::default() };
+    setup.queue_speed = QUEUE_SPEED;
+    setup
+}
+
+/// The app's settings: ARM is the local one, over TLS, and whatever else is given.
+fn settings(serving: &Serving, more: &[(&str, &str)]) -> BTreeMap<String, String> {
+    [
+        ("DISKSEAL_ARM_ENDPOINT", serving.arm_https.as_str()),
+        ("DISKSEAL_SWEEP_SCHEDULE", "0 17 * * * *"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "20"),
+    ]
+    .iter()
+    .chain(more)
+    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+    .collect()
+}
+
+async fn start(setup: Setup, more: &[(&str, &str)]) -> LocalAzure {
+    LocalAzure::start(setup, |serving| settings(serving, more)).await.unwrap()
+}
+
+fn disk(name: &str) -> String {
+    disk_id(SUBSCRIPTION, "rg-app", name)
+}
+
+fn snapshot(name: &str) -> String {
+    snapshot_id(SUBSCRIPTION, "rg-app", name)
+}
+
+fn is_sealed(azure: &LocalAzure, id: &str) -> bool {
+    azure.emulator.get(id).is_some_and(|resource| {
+        resource["properties"]["dataAccessAuthMode"] == "AzureActiveDirectory"
+            && resource["tags"]["diskseal-auth-mode"] == "AzureActiveDirectory"
+            && resource["tags"]["diskseal-sealed-at"].is_string()
+    })
+}
+
+/// An Event Grid event of a write of `id`.
+fn event(id: &str) -> Value {
+    json!({
+        "id": "4db48cba-50a2-455a-93b4-de41a3b5b7f6",
+        "topic": format!("/subscriptions/{SUBSCRIPTION}"),
+        "subject": id,
+        "eventType": "Microsoft.Resources.ResourceWriteSuccess",
+        "eventTime": "2026-11-24T01:02:03.4567891Z",
+        "data": {"operationName": "Microsoft.Compute/disks/write", "status": "Succeeded"},
+        "dataVersion": "2",
+        "metadataVersion": "1",
+    })
+}
+
+/// Runs the binary to its end, with nothing in its environment but what is given.
+async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    tokio::process::Command::new(BINARY)
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap()
+}

@@ -1,0 +1,57 @@
+//! SIGKILL at each step of the route, and what the next delivery makes of it.
+
+use diskseal_emulator::{
+    Options, disk_body,
+    fault::{Fault, Kind},
+    options::OperationStyle,
+};
+
+use super::{disk, is_sealed, setup, start};
+use crate::world::jane;
+
+#[tokio::test]
+async fn a_kill_at_any_request_is_made_good_by_the_next_delivery() {
+    let holds: [fn() -> Fault; 2] = [Fault::hold_before_applying, Fault::hold_after_applying];
+    for point in [Kind::Get, Kind::Patch, Kind::Poll, Kind::TagsWrite] {
+        for hold in holds {
+            let mut setup = setup();
+            let mut options = Options { throttling: None, ..Options::default() };
+            if let OperationStyle::Asynchronous(style) = &mut options.operations {
+                style.retry_after_accepted = Some(0);
+                style.retry_after_polling = Some(0);
+            }
+            setup.azure = options;
+            let azure = start(setup, &[]).await;
+            let held = azure.emulator.inject(hold().on(point));
+            azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
+            held.held().await;
+            let pid = azure.host.pid().unwrap();
+            azure.host.kill().await;
+            assert_eq!(azure.host.wait_exit(pid).await.signal, Some(9));
+            held.cut_off();
+            held.remove();
+
+            azure.host.ready().await.unwrap();
+            azure.event_grid.idle().await;
+            azure.host.queues_drained().await;
+            assert!(is_sealed(&azure, &disk("d")), "{point:?}");
+            assert!(azure.event_grid.dead_letters().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kill_while_the_queue_is_worked_on_loses_nothing() {
+    use diskseal_emulator::fault::Refusal;
+    let azure = start(setup(), &[]).await;
+    azure.emulator.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::Patch));
+    let held = azure.emulator.inject(Fault::hold_before_applying().on(Kind::Patch));
+    azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
+    held.held().await;
+    azure.host.kill().await;
+    held.cut_off();
+    azure.host.ready().await.unwrap();
+    azure.event_grid.idle().await;
+    azure.host.queues_drained().await;
+    assert!(is_sealed(&azure, &disk("d")));
+}

@@ -1,0 +1,150 @@
+//! The custom-handler protocol as the real host speaks it.
+
+use diskseal_emulator::{
+    disk_body,
+    fault::{Fault, Kind, Refusal},
+    host::{RawReply, Trigger},
+};
+use serde_json::{Value, json};
+
+use super::{disk, event, is_sealed, setup, start};
+use crate::world::SUBSCRIPTION;
+
+fn quoted(value: &Value) -> Value {
+    Value::String(value.to_string())
+}
+
+fn body(reply: &RawReply) -> Value {
+    assert_eq!(reply.content_type.as_deref(), Some("application/json"));
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+#[tokio::test]
+async fn an_envelope_is_read_in_every_form_that_the_host_knows() {
+    let azure = start(setup(), &[]).await;
+    let forms: [fn(Value) -> Value; 8] = [
+        |event| event,
+        |event| quoted(&event),
+        |event| quoted(&quoted(&event)),
+        |event| json!([event]),
+        |event| quoted(&json!([event])),
+        |event| quoted(&quoted(&json!([event]))),
+        |event| json!([quoted(&event)]),
+        |event| json!([event, event]),
+    ];
+    for (number, form) in forms.into_iter().enumerate() {
+        let id = disk(&format!("d{number}"));
+        azure.emulator.insert(&id, &disk_body("westeurope")).unwrap();
+        let envelope = json!({
+            "Data": {"event": form(event(&id))},
+            "Metadata": {"data": event(&id)["data"], "sys": {"MethodName": "seal-on-write"}},
+        });
+        let reply = azure.host.invoke_raw("/seal-on-write", envelope.to_string()).await.unwrap();
+        assert_eq!(reply.status, 200);
+        let reply = body(&reply);
+        assert_eq!(reply["Outputs"], json!({}), "{number}");
+        assert_eq!(reply["ReturnValue"], Value::Null);
+        assert!(reply["Logs"][0].as_str().unwrap().ends_with(&id), "{reply}");
+        assert!(is_sealed(&azure, &id), "form {number}");
+    }
+}
+
+#[tokio::test]
+async fn the_hosts_own_envelopes_are_read_for_every_trigger() {
+    let azure = start(setup(), &[]).await;
+    for (number, trigger) in
+        [Trigger::Event as fn(Value) -> Trigger, |event| Trigger::Events(vec![event])].into_iter().enumerate()
+    {
+        let id = disk(&format!("d{number}"));
+        azure.emulator.insert(&id, &disk_body("westeurope")).unwrap();
+        let invocation = azure.host.invoke("seal-on-write", trigger(event(&id))).await.unwrap();
+        assert!(invocation.succeeded(), "{invocation:?}");
+        assert!(is_sealed(&azure, &id));
+    }
+    let id = disk("queued");
+    azure.emulator.insert(&id, &disk_body("westeurope")).unwrap();
+    let message = json!({"id": id, "reason": "conflict", "firstSeen": "2026-11-24T01:02:03Z"});
+    azure.queues.queue("diskseal-pending").put(message.to_string()).unwrap();
+    azure.host.queues_drained().await;
+    assert!(is_sealed(&azure, &id));
+    assert!(azure.host.fire_timer("sweep").await.unwrap().succeeded());
+}
+
+#[tokio::test]
+async fn of_a_batch_the_bad_go_to_the_queue_and_the_good_are_sealed() {
+    let azure = start(setup(), &[]).await;
+    azure.emulator.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::Patch).resource("bad1").times(1));
+    azure
+        .emulator
+        .inject(Fault::refuse(Refusal::deny_assignment()).on(Kind::Patch).resource("bad2").times(1));
+    let names = ["good1", "bad1", "good2", "bad2"];
+    for name in names {
+        azure.emulator.insert(&disk(name), &disk_body("westeurope")).unwrap();
+    }
+    let mut events: Vec<_> = names.iter().map(|name| event(&disk(name))).collect();
+    events.push(json!({"eventType": "Something.Else", "subject": disk("other")}));
+    let invocation = azure.host.invoke("seal-on-write", Trigger::Events(events)).await.unwrap();
+    assert!(invocation.succeeded(), "{invocation:?}");
+    let mut pending: Vec<_> = invocation.outputs["pending"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["reason"].as_str().unwrap().to_owned())
+        .collect();
+    pending.sort();
+    assert_eq!(pending, ["deny_assignment", "locked"]);
+    assert_eq!(invocation.logs.len(), 5);
+    azure.host.queues_drained().await;
+    for name in names {
+        assert!(is_sealed(&azure, &disk(name)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_with_a_failure_of_the_system_comes_again_as_a_whole() {
+    let azure = start(setup(), &[("DISKSEAL_DEADLINE", "1")]).await;
+    azure.emulator.inject(Fault::refuse(Refusal::server_error(500)).on(Kind::Get).resource("b").always());
+    for name in ["a", "b"] {
+        azure.emulator.insert(&disk(name), &disk_body("westeurope")).unwrap();
+    }
+    let events = vec![event(&disk("a")), event(&disk("b"))];
+    let invocation = azure.host.invoke("seal-on-write", Trigger::Events(events)).await.unwrap();
+    assert!(!invocation.succeeded());
+    assert!(is_sealed(&azure, &disk("a")), "what could be sealed is");
+}
+
+#[tokio::test]
+async fn what_is_refused_says_why_in_one_line_of_the_log() {
+    let azure = start(setup(), &[]).await;
+    let reply = azure.host.invoke_raw("/seal-on-write", r#"{"Data":{"events":[]}}"#).await.unwrap();
+    assert_eq!(reply.status, 400);
+    assert!(body(&reply)["error"].as_str().unwrap().contains("Data.event"));
+    let line = azure.host.wait_for_line(|line| line.text.contains("refused with 400")).await;
+    assert!(line.text.contains("Data.event") && line.text.contains("invocation_id="), "{line:?}");
+    let large = "x".repeat(5 * 1024 * 1024);
+    assert_eq!(azure.host.invoke_raw("/seal-on-write", large).await.unwrap().status, 413);
+    assert_eq!(azure.host.invoke_raw("/nothing", "{}").await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn nobodys_claims_and_no_token_are_ever_logged_or_traced() {
+    let azure = start(setup(), &[("RUST_LOG", "trace")]).await;
+    let id = disk("d");
+    azure.emulator.insert(&id, &disk_body("westeurope")).unwrap();
+    let mut event = event(&id);
+    event["data"]["claims"] = json!({
+        "name": "Jane Secret",
+        "ipaddr": "203.0.113.77",
+        "http://schemas.microsoft.com/identity/claims/objectidentifier": "0d0d0d0d-5ec2-4e70-8000-000000000001",
+    });
+    event["data"]["authorization"] = json!({"scope": id, "evidence": {"principalId": "0d0d0d0d5ec2"}});
+    let invocation = azure.host.invoke("seal-on-write", Trigger::Event(event)).await.unwrap();
+    assert!(invocation.succeeded());
+    azure.collector.wait_for(|span| span.name == "seal-on-write").await;
+    azure.host.kill().await;
+    let told = format!("{:?} {:?}", azure.host.console(), azure.collector.spans());
+    for secret in ["Jane", "203.0.113.77", "0d0d0d0d", "Bearer", "eyJ", &azure.serving.identity_header] {
+        assert!(!told.contains(secret), "{secret} was told");
+    }
+    assert!(told.contains(SUBSCRIPTION));
+}

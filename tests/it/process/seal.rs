@@ -1,0 +1,192 @@
+//! From a write at ARM, over Event Grid and the host, to the seal.
+
+use std::time::Duration;
+
+use diskseal_emulator::{
+    Options, disk_body,
+    event_grid::{DeliverySchema, Duplicates, EventGridOptions, Spelling},
+    fault::{Fault, Kind, Refusal},
+    snapshot_body,
+};
+use serde_json::json;
+
+use super::{EVENT_GRID_SPEED, disk, is_sealed, setup, snapshot, start};
+use crate::world::jane;
+
+#[tokio::test]
+async fn whatever_is_created_is_sealed_in_both_schemas_and_spellings() {
+    for (schema, spelling, chunked) in [
+        (DeliverySchema::EventGridSchema, Spelling::AsStored, true),
+        (DeliverySchema::CloudEventSchemaV1_0, Spelling::LowerCaseResourceGroups, false),
+        (DeliverySchema::EventGridSchema, Spelling::UpperCase, true),
+    ] {
+        let mut setup = setup();
+        setup.event_grid.schema = schema;
+        setup.event_grid.spelling = spelling;
+        setup.host.chunked = chunked;
+        let azure = start(setup, &[]).await;
+        let ids = [disk("d"), snapshot("s")];
+        azure.emulator.put(&ids[0], &jane(), &disk_body("westeurope")).unwrap();
+        azure.emulator.put(&ids[1], &jane(), &snapshot_body("westeurope", &ids[0])).unwrap();
+        azure.event_grid.idle().await;
+        for id in &ids {
+            assert!(is_sealed(&azure, id), "{id} {schema:?} {spelling:?}");
+            let kinds: Vec<_> =
+                azure.emulator.requests_for(id).iter().map(|exchange| exchange.kind).collect();
+            assert_eq!(
+                kinds,
+                [Kind::Get, Kind::Patch, Kind::TagsWrite],
+                "and nothing for the echo of our writes"
+            );
+        }
+        let echoes = azure.host.invocations().iter().filter(|i| i.logs == ["ignored: our own write"]).count();
+        assert_eq!(echoes, 2, "our PATCH of each was announced, and known for ours");
+    }
+}
+
+#[tokio::test]
+async fn azure_as_it_really_answers_is_waited_for() {
+    let mut setup = setup();
+    // Twelve seconds of waiting are the paused clock's business; here only the wire matters.
+    let mut options = Options::default();
+    if let diskseal_emulator::options::OperationStyle::Asynchronous(style) = &mut options.operations {
+        style.retry_after_accepted = Some(0);
+        style.retry_after_polling = Some(0);
+    }
+    setup.azure = options;
+    let azure = start(setup, &[]).await;
+    azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
+    azure.event_grid.idle().await;
+    assert!(is_sealed(&azure, &disk("d")));
+}
+
+#[tokio::test]
+async fn duplicates_disorder_and_batches_change_nothing() {
+    let mut setup = setup();
+    setup.event_grid = EventGridOptions {
+        duplicates: Duplicates::Times(3),
+        disorder: Duration::from_secs(5),
+        max_events_per_batch: 10,
+        seed: 7,
+        speed: EVENT_GRID_SPEED,
+        ..EventGridOptions::default()
+    };
+    let azure = start(setup, &[]).await;
+    let ids: Vec<_> = (0..20).map(|n| disk(&format!("d{n}"))).collect();
+    for id in &ids {
+        azure.emulator.put(id, &jane(), &disk_body("westeurope")).unwrap();
+    }
+    azure.event_grid.idle().await;
+    for id in &ids {
+        assert!(is_sealed(&azure, id));
+        let writes = azure.emulator.requests_for(id).iter().filter(|x| x.method == "PATCH").count();
+        assert_eq!(writes, 2, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_undoes_the_seal_by_a_full_put_is_answered_by_the_next_event() {
+    let azure = start(setup(), &[]).await;
+    let id = disk("d");
+    let read_before = azure.emulator.put(&id, &jane(), &disk_body("westeurope")).unwrap();
+    azure.event_grid.idle().await;
+    azure.emulator.put(&id, &jane(), &read_before).unwrap();
+    azure.event_grid.idle().await;
+    assert!(is_sealed(&azure, &id));
+}
+
+#[tokio::test]
+async fn a_failure_of_the_resource_goes_to_the_queue_and_is_made_good_from_there() {
+    let azure = start(setup(), &[]).await;
+    let id = disk("locked");
+    let lock = azure
+        .emulator
+        .inject(Fault::refuse(Refusal::scope_locked()).on(Kind::Patch).resource("locked").times(3));
+    azure.emulator.put(&id, &jane(), &disk_body("westeurope")).unwrap();
+    azure.event_grid.idle().await;
+    let first = azure.host.wait_for_invocation(|i| i.function == "seal-on-write").await;
+    assert!(first.succeeded(), "one bad resource must not put the endpoint on probation: {first:?}");
+    let message = &first.outputs["pending"];
+    assert_eq!((&message["id"], &message["reason"]), (&json!(id), &json!("locked")));
+    assert!(message["firstSeen"].is_string() && message["traceparent"].is_string());
+
+    azure.host.wait_for_invocation(|i| i.function == "seal-queued" && i.succeeded()).await;
+    azure.host.queues_drained().await;
+    assert!(is_sealed(&azure, &id));
+    assert_eq!(lock.fired(), 3);
+    assert!(azure.queues.poison("diskseal-pending").is_empty());
+}
+
+#[tokio::test]
+async fn what_never_succeeds_ends_in_the_poison_queue() {
+    let azure = start(setup(), &[]).await;
+    azure.emulator.inject(Fault::refuse(Refusal::disallowed_by_policy()).on(Kind::Patch).always());
+    azure.emulator.put(&disk("denied"), &jane(), &disk_body("westeurope")).unwrap();
+    let poison = azure.queues.poison("diskseal-pending");
+    poison.wait_for(|messages| !messages.is_empty()).await;
+    let [message] = poison.messages().try_into().unwrap();
+    assert!(message.text.contains("disallowed_by_policy"), "{}", message.text);
+    let tries = azure.host.invocations().iter().filter(|i| i.function == "seal-queued").count();
+    assert_eq!(tries, 12, "maxDequeueCount of host.json");
+}
+
+#[tokio::test]
+async fn a_failure_of_the_system_is_delivered_again() {
+    let azure = start(setup(), &[("DISKSEAL_DEADLINE", "1")]).await;
+    let outage = azure.emulator.inject(Fault::refuse(Refusal::server_error(503)).on(Kind::Get).always());
+    azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
+    outage.met_times(2).await;
+    let delivery = azure.event_grid.wait_for_delivery(|delivery| delivery.attempt == 1).await;
+    assert_eq!(delivery.status, Some(500));
+    outage.remove();
+    azure.event_grid.idle().await;
+    assert!(is_sealed(&azure, &disk("d")));
+    assert!(azure.queues.queue("diskseal-pending").is_empty(), "the queue is for what concerns one resource");
+}
+
+#[tokio::test]
+async fn without_an_identity_nothing_is_asked_of_arm_and_the_event_comes_again() {
+    let azure = start(setup(), &[("DISKSEAL_DEADLINE", "1")]).await;
+    let outage = azure.emulator.inject(Fault::refuse(Refusal::server_error(500)).on(Kind::Token).always());
+    // The first token was fetched at the start, so only a handler that starts now has none.
+    azure.host.kill().await;
+    azure.host.ready().await.unwrap();
+    azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
+    let delivery = azure.event_grid.wait_for_delivery(|delivery| delivery.attempt == 1).await;
+    assert_eq!(delivery.status, Some(500));
+    assert!(azure.emulator.requests_for(&disk("d")).is_empty());
+    outage.remove();
+    azure.event_grid.idle().await;
+    assert!(is_sealed(&azure, &disk("d")));
+}
+
+#[tokio::test]
+async fn audit_mode_writes_nothing_and_says_what_it_would_do() {
+    let azure = start(setup(), &[("DISKSEAL_MODE", "audit")]).await;
+    for name in ["a", "b", "c"] {
+        azure.emulator.put(&disk(name), &jane(), &disk_body("westeurope")).unwrap();
+    }
+    azure.event_grid.idle().await;
+    assert!(azure.emulator.journal().iter().all(|exchange| exchange.method == "GET"));
+    let invocations = azure.host.invocations();
+    assert_eq!(invocations.len(), 3);
+    for invocation in invocations {
+        assert!(
+            invocation.succeeded() && invocation.logs[0].starts_with("would_seal /subscriptions/"),
+            "{invocation:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_sweep_tells_what_events_have_missed() {
+    let azure = start(setup(), &[]).await;
+    for n in 0..150 {
+        azure.emulator.insert(&disk(&format!("d{n:03}")), &disk_body("westeurope")).unwrap();
+    }
+    azure.emulator.set_property(&disk("d000"), "provisioningState", json!("Updating"));
+    let invocation = azure.host.fire_timer("sweep").await.unwrap();
+    assert!(invocation.succeeded(), "{invocation:?}");
+    assert_eq!(invocation.logs, ["149 unsealed, 1 not yet, 0 sealed, 0 exempt, 0 unreadable"]);
+    assert!(azure.emulator.journal().iter().all(|exchange| exchange.method == "GET"));
+}

@@ -1,0 +1,200 @@
+//! The trace of a seal, as a collector receives it, and collectors that are not well.
+
+use std::time::Duration;
+
+use diskseal_emulator::{
+    collector::{Answers, Collector, Span, SpanKind, Status},
+    disk_body,
+    event_grid::DeliverySchema,
+    fault::{Fault, Kind, Refusal},
+    host::{Stream, Trigger},
+    local_azure::LocalAzure,
+};
+use serde_json::{Value, json};
+
+use super::{disk, event, is_sealed, setup, start};
+use crate::world::jane;
+
+/// The spans of a trace, as soon as the invocation's is there: it ends last.
+async fn trace(azure: &LocalAzure, function: &str) -> Vec<Span> {
+    let invocation = azure.collector.wait_for(|span| span.name == function).await;
+    azure.collector.spans().into_iter().filter(|span| span.trace_id == invocation.trace_id).collect()
+}
+
+fn one<'a>(spans: &'a [Span], name: &str) -> &'a Span {
+    let found: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
+    let [span] = found.as_slice() else { panic!("{} spans named {name} in {spans:#?}", found.len()) };
+    span
+}
+
+fn attribute<'a>(span: &'a Span, name: &str) -> &'a Value {
+    span.attributes.get(name).unwrap_or_else(|| panic!("no {name} on {span:#?}"))
+}
+
+const DISK_TEMPLATE: &str =
+    "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/disks/{name}";
+
+#[tokio::test]
+async fn one_trace_leads_from_the_invocation_to_every_request() {
+    let mut setup = setup();
+    setup.event_grid.schema = DeliverySchema::CloudEventSchemaV1_0;
+    let azure = start(setup, &[]).await;
+    let id = disk("d");
+    azure.emulator.inject(Fault::refuse(Refusal::server_error(503)).on(Kind::Patch));
+    azure.emulator.put(&id, &jane(), &disk_body("westeurope")).unwrap();
+    let spans = trace(&azure, "seal-on-write").await;
+
+    let invocation = one(&spans, "seal-on-write");
+    let called = azure.host.invocations().into_iter().find(|i| !i.logs[0].starts_with("ignored")).unwrap();
+    assert_eq!(invocation.kind, SpanKind::Consumer);
+    let traceparent = called.traceparent.unwrap();
+    let [_, trace_id, parent_id, _] = traceparent.split('-').collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(
+        (invocation.trace_id.as_str(), invocation.parent_span_id.as_deref()),
+        (trace_id, Some(parent_id))
+    );
+    assert_eq!(*attribute(invocation, "faas.invocation_id"), json!(called.id));
+    assert_eq!(*attribute(invocation, "faas.trigger"), "pubsub");
+    assert_eq!(*attribute(invocation, "messaging.system"), "eventgrid");
+    assert_eq!(*attribute(invocation, "messaging.operation.type"), "process");
+    assert_eq!(*attribute(invocation, "cloudevents.event_type"), "Microsoft.Resources.ResourceWriteSuccess");
+    assert_eq!(*attribute(invocation, "cloudevents.event_spec_version"), "1.0");
+    assert_eq!(*attribute(invocation, "cloudevents.event_subject"), json!(id));
+    assert!(attribute(invocation, "diskseal.event_age_seconds").as_f64().unwrap() >= 0.0);
+
+    let enforce = one(&spans, "enforce");
+    assert_eq!(enforce.parent_span_id.as_ref(), Some(&invocation.span_id));
+    assert_eq!(enforce.kind, SpanKind::Internal);
+    assert_eq!(*attribute(enforce, "diskseal.resource_id"), json!(id));
+    assert_eq!(*attribute(enforce, "diskseal.outcome"), "sealed");
+
+    let mut requests: Vec<_> = spans.iter().filter(|span| span.kind == SpanKind::Client).collect();
+    requests.sort_by_key(|span| span.start_unix_nano);
+    let names: Vec<_> = requests.iter().map(|span| span.name.as_str()).collect();
+    let (get, patch) = (format!("GET {DISK_TEMPLATE}"), format!("PATCH {DISK_TEMPLATE}"));
+    assert_eq!(names, [&get, &patch, &patch, "PATCH /{scope}/providers/Microsoft.Resources/tags/default"]);
+    for request in &requests {
+        assert_eq!(request.parent_span_id.as_ref(), Some(&enforce.span_id));
+        assert_eq!(*attribute(request, "server.address"), "localhost");
+        assert!(attribute(request, "url.full").as_str().unwrap().starts_with(&azure.serving.arm_https));
+    }
+    assert_eq!(*attribute(requests[1], "http.response.status_code"), 503);
+    assert_eq!(*attribute(requests[1], "error.type"), "503");
+    assert!(matches!(requests[1].status, Status::Error(_)));
+    assert_eq!(requests[2].attributes.get("error.type"), None);
+    assert_eq!(*attribute(requests[2], "http.request.resend_count"), 1);
+    assert_eq!(requests[0].attributes.get("http.request.resend_count"), None);
+
+    // What ARM wrote into its answers is what the spans say.
+    let exchanges = azure.emulator.requests_for(&id);
+    for (request, exchange) in requests.iter().zip(&exchanges) {
+        let header = |name| exchange.response_header(name).unwrap();
+        assert_eq!(*attribute(request, "azure.service.request.id"), header("x-ms-request-id"));
+        assert_eq!(
+            *attribute(request, "azure.service.correlation.id"),
+            header("x-ms-correlation-request-id")
+        );
+        assert_eq!(
+            Some(attribute(request, "azure.client.request.id").as_str().unwrap()),
+            exchange.client_request_id.as_deref()
+        );
+    }
+
+    for (name, value) in [
+        ("service.name", "func-seal"),
+        ("faas.name", "func-seal"),
+        ("faas.instance", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+        ("cloud.provider", "azure"),
+        ("cloud.platform", "azure.functions"),
+        ("cloud.region", "West Europe"),
+        ("cloud.account.id", "11111111-2222-4333-8444-555555555555"),
+    ] {
+        assert_eq!(invocation.resource[name], value);
+    }
+    assert_eq!(invocation.scope_name, "diskseal");
+    assert!(invocation.scope_schema_url.starts_with("https://opentelemetry.io/schemas/"));
+}
+
+#[tokio::test]
+async fn without_the_hosts_trace_the_events_own_is_continued_and_else_one_begins() {
+    let mut setup = setup();
+    setup.host.traceparent = false;
+    let azure = start(setup, &[]).await;
+    let told = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let cloud_event = json!({
+        "specversion": "1.0", "id": "1", "source": "/s", "type": "Microsoft.Resources.ResourceWriteSuccess",
+        "subject": disk("told"), "traceparent": told,
+    });
+    for (name, event) in [("told", cloud_event), ("untold", event(&disk("untold")))] {
+        azure.emulator.insert(&disk(name), &disk_body("westeurope")).unwrap();
+        azure.host.invoke("seal-on-write", Trigger::Event(event)).await.unwrap();
+    }
+    let span = |name: &'static str| {
+        azure.collector.wait_for(move |span| {
+            span.attributes
+                .get("cloudevents.event_subject")
+                .is_some_and(|subject| *subject == json!(disk(name)))
+        })
+    };
+    let told = span("told").await;
+    assert_eq!(told.trace_id, "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(told.parent_span_id.as_deref(), Some("b7ad6b7169203331"));
+    assert_eq!(span("untold").await.parent_span_id, None);
+}
+
+#[tokio::test]
+async fn the_queue_continues_the_trace_in_which_the_resource_was_first_seen() {
+    let azure = start(setup(), &[]).await;
+    azure.emulator.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::Patch));
+    azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
+    let queued = azure.collector.wait_for(|span| span.name == "seal-queued").await;
+    let spans = trace(&azure, "seal-on-write").await;
+    let first = one(&spans, "seal-on-write");
+    assert_eq!(queued.trace_id, first.trace_id);
+    assert!(spans.iter().any(|span| Some(&span.span_id) == queued.parent_span_id.as_ref()));
+    assert_eq!(queued.links.len(), 1, "the host's own trace is linked");
+    assert_eq!(*attribute(&queued, "messaging.destination.name"), "diskseal-pending");
+
+    let failed = spans.iter().find(|span| span.name == "enforce").unwrap();
+    assert_eq!(*attribute(failed, "error.type"), "locked");
+    assert_eq!(*attribute(failed, "diskseal.outcome"), "pending");
+    assert!(matches!(failed.status, Status::Error(_)));
+    assert!(!matches!(first.status, Status::Error(_)), "the invocation itself succeeded");
+}
+
+#[tokio::test]
+async fn a_collector_that_is_not_well_costs_one_warning_and_nothing_else() {
+    for answers in [
+        None,
+        Some(Answers::Status(500)),
+        Some(Answers::Garbage),
+        Some(Answers::HangUp),
+        Some(Answers::Slow(Duration::from_mins(1))),
+    ] {
+        let dead = Collector::dead_endpoint().await.unwrap();
+        let more: &[_] = match answers {
+            None => &[("OTEL_EXPORTER_OTLP_ENDPOINT", dead.as_str())],
+            Some(_) => &[("OTEL_EXPORTER_OTLP_TIMEOUT", "300")],
+        };
+        let azure = start(setup(), more).await;
+        if let Some(answers) = answers {
+            azure.collector.answer(answers);
+        }
+        for n in 0..20 {
+            azure.emulator.put(&disk(&format!("d{n}")), &jane(), &disk_body("westeurope")).unwrap();
+            azure.event_grid.idle().await;
+            assert!(is_sealed(&azure, &disk(&format!("d{n}"))));
+        }
+        let pid = azure.host.pid().unwrap();
+        azure.host.terminate();
+        let exit = azure.host.wait_exit(pid).await;
+        assert_eq!(exit.code, Some(200), "{answers:?}");
+        let lines = azure.host.console();
+        let warnings: Vec<_> =
+            lines.iter().filter(|line| line.stream == Stream::Stderr && line.pid == pid).collect();
+        // An answer of 200 is a success, whatever its bytes are.
+        let expected = usize::from(answers != Some(Answers::Garbage));
+        assert_eq!(warnings.len(), expected, "{answers:?}: {warnings:?}");
+        assert!(warnings.iter().all(|line| line.text.starts_with("warning: traces are not exported")));
+    }
+}

@@ -1,0 +1,157 @@
+//! A world in process: the local Azure as the SDK's transport, our own `enforce` on top, and a clock that
+//! tests move. No sockets, so the clock can be paused.
+
+use std::{sync::Arc, time::Duration};
+
+use azure_core::{
+    credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions},
+    http::Url,
+};
+use diskseal::{
+    arm::{Client, Identity},
+    config::Config,
+    enforce::{Context, Deadline, Error, Look, Outcome, enforce},
+};
+use diskseal_emulator::{
+    Emulator, Options, disk_body,
+    estate::{disk_id, snapshot_id},
+    fault::{Fault, Injected, Kind},
+    journal::Exchange,
+    snapshot_body,
+    write::Caller,
+};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+pub(crate) const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
+const AUDIENCE: &str = "https://management.azure.com/";
+
+/// The local Azure and one process of ours.
+pub(crate) struct World {
+    pub(crate) azure: Emulator,
+    pub(crate) ctx: Context,
+    deadline: Duration,
+}
+
+/// Signs in as the emulator's user-assigned identity.
+#[derive(Debug)]
+struct OurIdentity(Emulator);
+
+#[async_trait::async_trait]
+impl TokenCredential for OurIdentity {
+    async fn get_token(
+        &self,
+        _: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        let token = self.0.token_for(&ourselves(&self.0), AUDIENCE);
+        Ok(AccessToken::new(Secret::new(token), OffsetDateTime::now_utc() + time::Duration::HOUR))
+    }
+}
+
+/// Our own identity, as ARM and Event Grid see it.
+pub(crate) fn ourselves(azure: &Emulator) -> Caller {
+    let identity = &azure.options().identity;
+    Caller::app(identity.object_id.clone(), identity.client_id.clone())
+}
+
+/// Somebody else, with a name.
+pub(crate) fn jane() -> Caller {
+    Caller::user("0d0d0d0d-0000-4000-8000-000000000001", "Jane Doe")
+}
+
+impl World {
+    /// Azure at 0 ms, and the default settings.
+    pub(crate) fn new() -> Self {
+        Self::with(Options::immediate(), &[])
+    }
+
+    /// Azure with these options, and these settings.
+    pub(crate) fn with(options: Options, settings: &[(&str, &str)]) -> Self {
+        Self::at(Emulator::new(options), settings)
+    }
+
+    /// Another process of ours at the same Azure, as after a restart.
+    pub(crate) fn restarted(&self) -> Self {
+        Self::at(self.azure.clone(), &[])
+    }
+
+    pub(crate) fn at(azure: Emulator, settings: &[(&str, &str)]) -> Self {
+        let lookup = |name: &str| {
+            settings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        let config = Config::from_lookup(&lookup).unwrap();
+        let credential = azure.clone();
+        let identity = Identity::with_credential(format!("{AUDIENCE}/.default"), move || {
+            Ok(Arc::new(OurIdentity(credential.clone())))
+        });
+        let endpoint = Url::parse("https://management.azure.com").unwrap();
+        let arm = Client::new(endpoint, azure.http_client(), identity.unwrap());
+        let ctx = Context::new(arm, config.policy, OffsetDateTime::now_utc);
+        Self { azure, ctx, deadline: config.deadline }
+    }
+
+    /// A plain disk that is there already.
+    pub(crate) fn disk(&self, name: &str) -> String {
+        let id = disk_id(SUBSCRIPTION, "rg-app", name);
+        self.azure.insert(&id, &disk_body("westeurope")).unwrap();
+        id
+    }
+
+    /// A plain snapshot that is there already.
+    pub(crate) fn snapshot(&self, name: &str) -> String {
+        let id = snapshot_id(SUBSCRIPTION, "rg-app", name);
+        let source = disk_id(SUBSCRIPTION, "rg-app", "source");
+        self.azure.insert(&id, &snapshot_body("westeurope", &source)).unwrap();
+        id
+    }
+
+    /// A disk with these tags.
+    pub(crate) fn tagged_disk(&self, name: &str, tags: &Value) -> String {
+        let id = disk_id(SUBSCRIPTION, "rg-app", name);
+        let mut body = disk_body("westeurope");
+        body["tags"] = tags.clone();
+        self.azure.insert(&id, &body).unwrap();
+        id
+    }
+
+    /// A disk that carries the seal.
+    pub(crate) fn sealed_disk(&self, name: &str) -> String {
+        let tags = json!({"diskseal-auth-mode": "AzureActiveDirectory", "diskseal-sealed-at": "2026-01-01T00:00:00Z"});
+        let id = self.tagged_disk(name, &tags);
+        self.azure.set_property(&id, "dataAccessAuthMode", json!("AzureActiveDirectory"));
+        id
+    }
+
+    pub(crate) fn fault(&self, fault: Fault) -> Injected {
+        self.azure.inject(fault)
+    }
+
+    /// Looks at a resource, as an event that has just been raised makes us do.
+    pub(crate) async fn enforce(&self, id: &str) -> Result<Outcome, Error> {
+        let look = Look { resource: id.parse().unwrap(), event_time: Some(OffsetDateTime::now_utc()) };
+        enforce(&self.ctx, &look, Deadline::after(self.deadline)).await
+    }
+
+    /// The requests about a resource, as words.
+    pub(crate) fn requests(&self, id: &str) -> Vec<Kind> {
+        self.exchanges(id).iter().map(|exchange| exchange.kind).collect()
+    }
+
+    pub(crate) fn exchanges(&self, id: &str) -> Vec<Arc<Exchange>> {
+        self.azure.requests_for(id)
+    }
+
+    /// Every write that ARM was sent.
+    pub(crate) fn writes(&self) -> usize {
+        self.azure.journal().iter().filter(|exchange| exchange.method != "GET").count()
+    }
+
+    /// Whether the resource carries the seal now.
+    pub(crate) fn is_sealed(&self, id: &str) -> bool {
+        let resource = self.azure.get(id).unwrap();
+        resource["properties"]["dataAccessAuthMode"] == "AzureActiveDirectory"
+            && resource["tags"]["diskseal-auth-mode"] == "AzureActiveDirectory"
+            && resource["tags"]["diskseal-sealed-at"].is_string()
+    }
+}
