@@ -217,7 +217,9 @@ async fn act(
     let mut is_proven = true;
     if let Some(mode) = &change.data_access_auth_mode {
         progress.looking();
-        let resource = match ctx.arm.update(id, mode, deadline).await? {
+        let update = ctx.arm.update(id, mode, deadline).await?;
+        ctx.breaker.count(id);
+        let resource = match update {
             Update::Done(resource) => Some(resource),
             Update::Accepted(operation) => {
                 progress.accepted();
@@ -229,6 +231,9 @@ async fn act(
     if !change.tags.is_empty() {
         let tags = ctx.arm.merge_tags(id, &change.tags, deadline).await?;
         progress.accepted();
+        if change.data_access_auth_mode.is_none() {
+            ctx.breaker.count(id);
+        }
         is_proven &= tags.is_some_and(|tags| tags.contains_all(&change.tags));
     }
     if is_proven { Ok(()) } else { prove(ctx, look, deadline).await }

@@ -174,7 +174,8 @@ fn request(call: &Call<'_>, authorization: &Authorization) -> Request {
     request
 }
 
-/// "Semantic conventions for HTTP client spans" and "Semantic conventions for Azure SDKs".
+/// "Semantic conventions for HTTP client spans" and "Semantic conventions for Azure SDKs". Numbers are
+/// `i64`, because OTLP has no unsigned ones and they would become texts.
 fn span(call: &Call<'_>, resend_count: u32) -> Span {
     let method = call.method.as_str();
     info_span!(
@@ -183,11 +184,11 @@ fn span(call: &Call<'_>, resend_count: u32) -> Span {
         otel.kind = "client",
         otel.status_code = Empty,
         http.request.method = method,
-        http.request.resend_count = (resend_count > 0).then_some(resend_count),
+        http.request.resend_count = (resend_count > 0).then_some(i64::from(resend_count)),
         http.response.status_code = Empty,
         error.type = Empty,
         server.address = call.url.host_str(),
-        server.port = call.url.port_or_known_default(),
+        server.port = call.url.port_or_known_default().map(i64::from),
         url.full = %Redacted(call.url),
         url.template = call.template,
         azure.resource_provider.namespace = namespace(call),
@@ -207,7 +208,7 @@ fn namespace(call: &Call<'_>) -> &'static str {
 
 fn record(response: &AsyncRawResponse) {
     let span = Span::current();
-    span.record("http.response.status_code", u16::from(response.status()));
+    span.record("http.response.status_code", i64::from(u16::from(response.status())));
     let headers = response.headers();
     span.record("azure.service.request.id", headers.get_optional_str(&REQUEST_ID));
     span.record("azure.service.correlation.id", headers.get_optional_str(&CORRELATION_REQUEST_ID));

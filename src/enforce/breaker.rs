@@ -28,15 +28,23 @@ pub(super) struct Breaker {
     hasher: RandomState,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Window {
     started: Instant,
     writes: u32,
 }
 
 impl Breaker {
-    /// Counts a write that is about to be sent, and says whether it may be.
+    /// Whether the resource may be written once more.
     pub(super) fn admits(&self, id: &ResourceId) -> bool {
+        let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = writes.get(&self.hasher.hash_one(id));
+        window.is_none_or(|window| window.writes < WRITES_MAX || window.started.elapsed() >= WINDOW)
+    }
+
+    /// Counts a write that ARM has accepted. A refused one is no part of a loop: the queue tries it again
+    /// at its own pace.
+    pub(super) fn count(&self, id: &ResourceId) {
         let now = Instant::now();
         let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
         if writes.len() >= RESOURCES_MAX {
@@ -45,16 +53,12 @@ impl Breaker {
                 writes.clear();
             }
         }
-        let window =
-            writes.entry(self.hasher.hash_one(id)).or_insert_with(|| Window { started: now, writes: 0 });
+        let fresh = Window { started: now, writes: 0 };
+        let window = writes.entry(self.hasher.hash_one(id)).or_insert(fresh);
         if now - window.started >= WINDOW {
-            *window = Window { started: now, writes: 0 };
-        }
-        if window.writes == WRITES_MAX {
-            return false;
+            *window = fresh;
         }
         window.writes += 1;
-        true
     }
 }
 
@@ -73,6 +77,7 @@ mod tests {
         let breaker = Breaker::default();
         for _ in 0..5 {
             assert!(breaker.admits(&disk("a")));
+            breaker.count(&disk("a"));
         }
         assert!(!breaker.admits(&disk("A")), "IDs ignore case");
         assert!(breaker.admits(&disk("b")), "others are not held back");
@@ -84,7 +89,7 @@ mod tests {
     async fn memory_is_bounded() {
         let breaker = Breaker::default();
         for n in 0..RESOURCES_MAX + 10 {
-            assert!(breaker.admits(&disk(&n.to_string())));
+            breaker.count(&disk(&n.to_string()));
         }
         assert!(breaker.writes.lock().unwrap().len() <= RESOURCES_MAX);
     }

@@ -40,7 +40,7 @@ pub(super) async fn events(ctx: &Context, invocation: &Invocation, events: &[Val
     if let [Ok(written)] = parsed.as_slice() {
         describe(&span, written, ctx.now());
     } else {
-        span.record("messaging.batch.message_count", events.len());
+        span.record("messaging.batch.message_count", i64::try_from(events.len()).ok());
     }
     let handled: Vec<_> = stream::iter(parsed)
         .map(|event| handle(ctx, invocation, event))

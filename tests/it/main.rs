@@ -1,5 +1,5 @@
 //! All integration tests in one binary: it links once, and its tests share one world.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod architecture;
 mod enforce;

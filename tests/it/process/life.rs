@@ -101,7 +101,7 @@ async fn it_listens_on_loopback_alone() {
             }
         }
     }
-    let ready = azure.host.invoke_raw("/", "").await.unwrap();
+    let ready = azure.host.invoke_raw("", "").await.unwrap();
     assert_eq!(ready.status, 405, "GET / is the readiness poll, and no function has that name");
 }
 

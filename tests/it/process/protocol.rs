@@ -1,9 +1,13 @@
 //! The custom-handler protocol as the real host speaks it.
 
+use std::path::Path;
+
 use diskseal_emulator::{
     disk_body,
     fault::{Fault, Kind, Refusal},
     host::{RawReply, Trigger},
+    local_azure::LocalAzure,
+    queue::Encoding,
 };
 use serde_json::{Value, json};
 
@@ -39,7 +43,7 @@ async fn an_envelope_is_read_in_every_form_that_the_host_knows() {
             "Data": {"event": form(event(&id))},
             "Metadata": {"data": event(&id)["data"], "sys": {"MethodName": "seal-on-write"}},
         });
-        let reply = azure.host.invoke_raw("/seal-on-write", envelope.to_string()).await.unwrap();
+        let reply = azure.host.invoke_raw("seal-on-write", envelope.to_string()).await.unwrap();
         assert_eq!(reply.status, 200);
         let reply = body(&reply);
         assert_eq!(reply["Outputs"], json!({}), "{number}");
@@ -52,27 +56,48 @@ async fn an_envelope_is_read_in_every_form_that_the_host_knows() {
 #[tokio::test]
 async fn the_hosts_own_envelopes_are_read_for_every_trigger() {
     let azure = start(setup(), &[]).await;
-    for (number, trigger) in
-        [Trigger::Event as fn(Value) -> Trigger, |event| Trigger::Events(vec![event])].into_iter().enumerate()
-    {
-        let id = disk(&format!("d{number}"));
-        azure.emulator.insert(&id, &disk_body("westeurope")).unwrap();
-        let invocation = azure.host.invoke("seal-on-write", trigger(event(&id))).await.unwrap();
-        assert!(invocation.succeeded(), "{invocation:?}");
-        assert!(is_sealed(&azure, &id));
-    }
+    let id = disk("event");
+    azure.emulator.insert(&id, &disk_body("westeurope")).unwrap();
+    let invocation = azure.host.invoke("seal-on-write", Trigger::Event(event(&id))).await.unwrap();
+    assert!(invocation.succeeded(), "{invocation:?}");
+    assert!(is_sealed(&azure, &id));
     let id = disk("queued");
     azure.emulator.insert(&id, &disk_body("westeurope")).unwrap();
     let message = json!({"id": id, "reason": "conflict", "firstSeen": "2026-11-24T01:02:03Z"});
-    azure.queues.queue("diskseal-pending").put(message.to_string()).unwrap();
+    let text = Encoding::Base64.encode(message.to_string().as_bytes());
+    azure.queues.queue("diskseal-pending").put(text).unwrap();
     azure.host.queues_drained().await;
     assert!(is_sealed(&azure, &id));
     assert!(azure.host.fire_timer("sweep").await.unwrap().succeeded());
 }
 
+/// A copy of the app in which Event Grid's trigger takes batches.
+fn batching_app() -> tempfile::TempDir {
+    let (repository, copy) = (Path::new(env!("CARGO_MANIFEST_DIR")), tempfile::tempdir().unwrap());
+    std::fs::copy(repository.join("host.json"), copy.path().join("host.json")).unwrap();
+    for name in ["seal-on-write", "seal-queued", "sweep"] {
+        let file = Path::new("function-definitions").join(name).join("function.json");
+        std::fs::create_dir_all(copy.path().join(&file).parent().unwrap()).unwrap();
+        let mut definition: Value =
+            serde_json::from_slice(&std::fs::read(repository.join(&file)).unwrap()).unwrap();
+        if definition["bindings"][0]["type"] == "eventGridTrigger" {
+            definition["bindings"][0]["cardinality"] = json!("many");
+        }
+        std::fs::write(copy.path().join(&file), definition.to_string()).unwrap();
+    }
+    copy
+}
+
+async fn start_batching(more: &[(&str, &str)]) -> LocalAzure {
+    let app = batching_app();
+    let mut setup = setup();
+    setup.repository_root = app.path().to_owned();
+    start(setup, more).await
+}
+
 #[tokio::test]
 async fn of_a_batch_the_bad_go_to_the_queue_and_the_good_are_sealed() {
-    let azure = start(setup(), &[]).await;
+    let azure = start_batching(&[]).await;
     azure.emulator.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::Patch).resource("bad1").times(1));
     azure
         .emulator
@@ -102,7 +127,7 @@ async fn of_a_batch_the_bad_go_to_the_queue_and_the_good_are_sealed() {
 
 #[tokio::test]
 async fn a_batch_with_a_failure_of_the_system_comes_again_as_a_whole() {
-    let azure = start(setup(), &[("DISKSEAL_DEADLINE", "1")]).await;
+    let azure = start_batching(&[("DISKSEAL_DEADLINE", "1")]).await;
     azure.emulator.inject(Fault::refuse(Refusal::server_error(500)).on(Kind::Get).resource("b").always());
     for name in ["a", "b"] {
         azure.emulator.insert(&disk(name), &disk_body("westeurope")).unwrap();
@@ -116,14 +141,14 @@ async fn a_batch_with_a_failure_of_the_system_comes_again_as_a_whole() {
 #[tokio::test]
 async fn what_is_refused_says_why_in_one_line_of_the_log() {
     let azure = start(setup(), &[]).await;
-    let reply = azure.host.invoke_raw("/seal-on-write", r#"{"Data":{"events":[]}}"#).await.unwrap();
+    let reply = azure.host.invoke_raw("seal-on-write", r#"{"Data":{"events":[]}}"#).await.unwrap();
     assert_eq!(reply.status, 400);
     assert!(body(&reply)["error"].as_str().unwrap().contains("Data.event"));
     let line = azure.host.wait_for_line(|line| line.text.contains("refused with 400")).await;
     assert!(line.text.contains("Data.event") && line.text.contains("invocation_id="), "{line:?}");
-    let large = "x".repeat(5 * 1024 * 1024);
-    assert_eq!(azure.host.invoke_raw("/seal-on-write", large).await.unwrap().status, 413);
-    assert_eq!(azure.host.invoke_raw("/nothing", "{}").await.unwrap().status, 404);
+    let large = "x".repeat(4 * 1024 * 1024 + 1);
+    assert_eq!(azure.host.invoke_raw("seal-on-write", large).await.unwrap().status, 413);
+    assert_eq!(azure.host.invoke_raw("nothing", "{}").await.unwrap().status, 404);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use diskseal_emulator::{
     Options, disk_body,
     event_grid::{DeliverySchema, Duplicates, EventGridOptions, Spelling},
     fault::{Fault, Kind, Refusal},
+    queue::Encoding,
     snapshot_body,
 };
 use serde_json::json;
@@ -125,7 +126,8 @@ async fn what_never_succeeds_ends_in_the_poison_queue() {
     let poison = azure.queues.poison("diskseal-pending");
     poison.wait_for(|messages| !messages.is_empty()).await;
     let [message] = poison.messages().try_into().unwrap();
-    assert!(message.text.contains("disallowed_by_policy"), "{}", message.text);
+    let text = Encoding::Base64.decode(&message.text).unwrap();
+    assert!(text.contains("disallowed_by_policy"), "{text}");
     let tries = azure.host.invocations().iter().filter(|i| i.function == "seal-queued").count();
     assert_eq!(tries, 12, "maxDequeueCount of host.json");
 }

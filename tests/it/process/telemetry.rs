@@ -15,10 +15,11 @@ use serde_json::{Value, json};
 use super::{disk, event, is_sealed, setup, start};
 use crate::world::jane;
 
-/// The spans of a trace, as soon as the invocation's is there: it ends last.
-async fn trace(azure: &LocalAzure, function: &str) -> Vec<Span> {
-    let invocation = azure.collector.wait_for(|span| span.name == function).await;
-    azure.collector.spans().into_iter().filter(|span| span.trace_id == invocation.trace_id).collect()
+/// The spans of the trace of the first seal, as soon as its invocation's is there: it ends last.
+async fn trace(azure: &LocalAzure) -> Vec<Span> {
+    let enforce = azure.collector.wait_for(|span| span.name == "enforce").await;
+    azure.collector.wait_for(|span| span.name == "seal-on-write" && span.trace_id == enforce.trace_id).await;
+    azure.collector.spans().into_iter().filter(|span| span.trace_id == enforce.trace_id).collect()
 }
 
 fn one<'a>(spans: &'a [Span], name: &str) -> &'a Span {
@@ -40,12 +41,12 @@ async fn one_trace_leads_from_the_invocation_to_every_request() {
     setup.event_grid.schema = DeliverySchema::CloudEventSchemaV1_0;
     let azure = start(setup, &[]).await;
     let id = disk("d");
-    azure.emulator.inject(Fault::refuse(Refusal::server_error(503)).on(Kind::Patch));
+    azure.emulator.inject(Fault::refuse(Refusal::server_error(500)).on(Kind::Patch));
     azure.emulator.put(&id, &jane(), &disk_body("westeurope")).unwrap();
-    let spans = trace(&azure, "seal-on-write").await;
+    let spans = trace(&azure).await;
 
     let invocation = one(&spans, "seal-on-write");
-    let called = azure.host.invocations().into_iter().find(|i| !i.logs[0].starts_with("ignored")).unwrap();
+    let called = azure.host.wait_for_invocation(|i| i.logs[0].starts_with("sealed")).await;
     assert_eq!(invocation.kind, SpanKind::Consumer);
     let traceparent = called.traceparent.unwrap();
     let [_, trace_id, parent_id, _] = traceparent.split('-').collect::<Vec<_>>().try_into().unwrap();
@@ -78,8 +79,8 @@ async fn one_trace_leads_from_the_invocation_to_every_request() {
         assert_eq!(*attribute(request, "server.address"), "localhost");
         assert!(attribute(request, "url.full").as_str().unwrap().starts_with(&azure.serving.arm_https));
     }
-    assert_eq!(*attribute(requests[1], "http.response.status_code"), 503);
-    assert_eq!(*attribute(requests[1], "error.type"), "503");
+    assert_eq!(*attribute(requests[1], "http.response.status_code"), 500);
+    assert_eq!(*attribute(requests[1], "error.type"), "500");
     assert!(matches!(requests[1].status, Status::Error(_)));
     assert_eq!(requests[2].attributes.get("error.type"), None);
     assert_eq!(*attribute(requests[2], "http.request.resend_count"), 1);
@@ -148,7 +149,7 @@ async fn the_queue_continues_the_trace_in_which_the_resource_was_first_seen() {
     azure.emulator.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::Patch));
     azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
     let queued = azure.collector.wait_for(|span| span.name == "seal-queued").await;
-    let spans = trace(&azure, "seal-on-write").await;
+    let spans = trace(&azure).await;
     let first = one(&spans, "seal-on-write");
     assert_eq!(queued.trace_id, first.trace_id);
     assert!(spans.iter().any(|span| Some(&span.span_id) == queued.parent_span_id.as_ref()));
