@@ -14,7 +14,7 @@ use crate::event_grid::{EventGrid, EventGridOptions};
 use crate::host::{FunctionsHost, HostError, HostOptions, stage};
 use crate::options::Options;
 use crate::queue::Queues;
-use crate::serve::Serving;
+use crate::serve::{Ports, Serving};
 
 /// What is to be set up.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Setup {
     pub handler: PathBuf,
     /// What the queue's waits are divided by.
     pub queue_speed: f64,
+    /// The ports of Resource Manager and the identity endpoint; free ones unless set.
+    pub ports: Ports,
     /// How the host sends bodies, and whether it sends `traceparent`. Its folder, settings and queues are
     /// replaced.
     pub host: HostOptions,
@@ -46,6 +48,7 @@ impl Setup {
             repository_root: repository_root.to_owned(),
             handler: handler.to_owned(),
             queue_speed: 1.0,
+            ports: Ports::default(),
             host: HostOptions::new(PathBuf::new()),
         }
     }
@@ -89,7 +92,7 @@ impl LocalAzure {
         app_settings: impl FnOnce(&Serving) -> BTreeMap<String, String>,
     ) -> Result<Self, SetupError> {
         let emulator = Emulator::new(setup.azure);
-        let serving = emulator.serve().await?;
+        let serving = emulator.serve_on(setup.ports).await?;
         let collector = Collector::start().await?;
         let queues = Queues::new(setup.queue_speed);
 

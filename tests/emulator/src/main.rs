@@ -1,2 +1,152 @@
-//! Placeholder.
-fn main() {}
+//! The local Azure as a program, for clients of any kind and for people.
+//!
+//! It starts on loopback, prints one line of JSON with its addresses, and ends when its standard input is
+//! closed or a signal comes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use diskseal_emulator::collector::Collector;
+use diskseal_emulator::event_grid::{DeliverySchema, EventGridOptions};
+use diskseal_emulator::local_azure::{LocalAzure, Setup};
+use diskseal_emulator::serve::{Ports, Serving};
+use diskseal_emulator::write::Caller;
+use diskseal_emulator::{Emulator, Options};
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A local Azure: Resource Manager, managed identity, Event Grid, a storage queue, the Functions host.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Port of Resource Manager with TLS; a free one unless set.
+    #[arg(long, default_value_t = 0)]
+    https_port: u16,
+    /// Port of Resource Manager without TLS; a free one unless set.
+    #[arg(long, default_value_t = 0)]
+    http_port: u16,
+    /// Port of the identity endpoint; a free one unless set.
+    #[arg(long, default_value_t = 0)]
+    identity_port: u16,
+    /// Answers at once and without limits, instead of as Azure does.
+    #[arg(long)]
+    immediate: bool,
+    /// Subscriptions that exist; every well-formed one unless set.
+    #[arg(long, value_name = "ID")]
+    subscription: Vec<String>,
+    /// Executable of a custom handler: a Functions host starts it, and Event Grid delivers to it.
+    #[arg(long, value_name = "FILE", requires = "app")]
+    handler: Option<PathBuf>,
+    /// Folder with host.json and function-definitions.
+    #[arg(long, value_name = "FOLDER")]
+    app: Option<PathBuf>,
+    /// Function that Event Grid delivers to.
+    #[arg(long, value_name = "NAME", default_value = "seal-on-write")]
+    function: String,
+    /// Whether Event Grid delivers in its own schema instead of as CloudEvents.
+    #[arg(long)]
+    event_grid_schema: bool,
+    /// What Event Grid's and the queue's waits are divided by.
+    #[arg(long, default_value_t = 1.0)]
+    speed: f64,
+    /// App setting of the handler; `{arm}` stands for Resource Manager's address.
+    #[arg(long, value_name = "NAME=VALUE")]
+    setting: Vec<String>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            complain(&fault);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), String> {
+    let mut azure = if arguments.immediate { Options::immediate() } else { Options::default() };
+    azure.subscriptions.clone_from(&arguments.subscription);
+    let ports = Ports {
+        arm_https: arguments.https_port,
+        arm_http: arguments.http_port,
+        identity: arguments.identity_port,
+    };
+    if let (Some(handler), Some(app)) = (&arguments.handler, &arguments.app) {
+        let mut setup = Setup::new(app, handler, &arguments.function);
+        setup.azure = azure;
+        setup.ports = ports;
+        setup.queue_speed = arguments.speed;
+        setup.event_grid = EventGridOptions {
+            speed: arguments.speed,
+            schema: if arguments.event_grid_schema {
+                DeliverySchema::EventGridSchema
+            } else {
+                DeliverySchema::CloudEventSchemaV1_0
+            },
+            ..EventGridOptions::default()
+        };
+        let settings = |serving: &Serving| settings(&arguments.setting, serving);
+        let local = LocalAzure::start(setup, settings).await.map_err(|fault| fault.to_string())?;
+        announce(&local.emulator, &local.serving, &local.collector, local.host.pid());
+        ended().await;
+        local.host.stop().await;
+    } else {
+        let emulator = Emulator::new(azure);
+        let serving = emulator.serve_on(ports).await.map_err(|fault| fault.to_string())?;
+        let collector = Collector::start().await.map_err(|fault| fault.to_string())?;
+        announce(&emulator, &serving, &collector, None);
+        ended().await;
+    }
+    Ok(())
+}
+
+fn settings(given: &[String], serving: &Serving) -> BTreeMap<String, String> {
+    given
+        .iter()
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.replace("{arm}", &serving.arm_https)))
+        .collect()
+}
+
+#[expect(clippy::print_stdout, reason = "the addresses are this program's output")]
+fn announce(emulator: &Emulator, serving: &Serving, collector: &Collector, handler: Option<u32>) {
+    let jane = Caller::user("0d0d0d0d-0000-4000-8000-000000000001", "Jane Doe");
+    let addresses: Value = json!({
+        "armHttps": serving.arm_https,
+        "armHttp": serving.arm_http,
+        "caPem": serving.ca_pem,
+        "identityEndpoint": serving.identity,
+        "identityHeader": serving.identity_header,
+        "clientId": emulator.options().identity.client_id,
+        "otlp": collector.endpoint(),
+        "userToken": emulator.token_for(&jane, "https://management.azure.com/"),
+        "handlerPid": handler,
+    });
+    println!("{addresses}");
+}
+
+#[expect(clippy::print_stderr, reason = "there is nobody else to tell")]
+fn complain(fault: &str) {
+    eprintln!("emulator: {fault}");
+}
+
+/// Waits until whoever started this has gone, or asks it to end.
+async fn ended() {
+    let mut input = Vec::new();
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    let mut stdin = tokio::io::stdin();
+    tokio::select! {
+        _ = stdin.read_to_end(&mut input) => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
