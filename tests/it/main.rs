@@ -5,4 +5,5 @@ mod architecture;
 mod enforce;
 mod process;
 mod simulation;
+mod sweep;
 mod world;
