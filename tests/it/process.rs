@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 use crate::world::SUBSCRIPTION;
 
+#[path = "process/commands.rs"]
+mod commands;
 #[path = "process/crash.rs"]
 mod crash;
 #[path = "process/credentials.rs"]
