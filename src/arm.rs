@@ -16,7 +16,7 @@ mod pipeline;
 mod retry;
 mod transport;
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use azure_core::{
     Bytes,
@@ -66,7 +66,14 @@ pub enum Update {
 impl Client {
     /// A client for ARM at `endpoint`.
     pub fn new(endpoint: Url, http: Arc<dyn HttpClient>, identity: Identity) -> Self {
-        Self { endpoint, pipeline: Pipeline { http, identity, governor: Governor::new() } }
+        Self { endpoint, pipeline: Pipeline { http, identity, governor: Governor::new(None) } }
+    }
+
+    /// The same, with at most so many writes a second and subscription behind events.
+    #[must_use]
+    pub fn with_pace(self, pace: Option<NonZeroU32>) -> Self {
+        let pipeline = Pipeline { governor: Governor::new(pace), ..self.pipeline };
+        Self { pipeline, ..self }
     }
 
     /// The identity with which every request is sent.

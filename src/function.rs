@@ -154,7 +154,7 @@ async fn sweep(
 
 /// Puts what is not sealed on the queue, where as many instances as the platform starts work on it.
 async fn sweep_and_queue(ctx: &Context, invocation: &Invocation) -> Reply {
-    let found = match sweep::sweep(ctx, invocation.deadline).await {
+    let found = match sweep::sweep(ctx, invocation.deadline.behind_events()).await {
         Ok(found) => found,
         Err(error) => {
             error!(invocation_id = invocation.id, "sweep: {error}");

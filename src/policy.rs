@@ -4,9 +4,11 @@
 
 pub mod decide;
 mod exemption;
+mod limits;
 mod tag_rule;
 
 pub use exemption::{Exemption, Exemptions, Patterns, TagExemption};
+pub use limits::{Exceeded, Limits};
 pub use tag_rule::{TagRule, TagRuleError};
 
 use crate::resource_id::ResourceId;

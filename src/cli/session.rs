@@ -74,7 +74,7 @@ where
 pub(super) fn context(config: &Config) -> Result<Arc<Context>, String> {
     let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
     let identity = Identity::new(&config.identity, &http).map_err(|fault| fault.to_string())?;
-    let client = Client::new(config.arm_endpoint.clone(), http, identity);
+    let client = Client::new(config.arm_endpoint.clone(), http, identity).with_pace(config.pace);
     Ok(Arc::new(Context::new(client, config.policy.clone(), OffsetDateTime::now_utc)))
 }
 
