@@ -3,6 +3,7 @@
 mod seal;
 mod serve;
 mod session;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ pub fn run() -> ExitCode {
     match matches.subcommand() {
         Some(("serve", matches)) => serve::run(&lookup(matches)),
         Some(("seal", matches)) => seal::run(&lookup(matches), matches),
+        Some(("sweep", matches)) => sweep::run(&lookup(matches), matches),
         _ => Exit::Usage.into(),
     }
 }
@@ -48,16 +50,17 @@ fn command() -> Command {
                 )
                 .args(SETTINGS.iter().map(arg)),
         )
-        .subcommand(for_a_person(seal::command()))
+        .subcommand(for_a_person(seal::command(), &[Use::Always]))
+        .subcommand(for_a_person(sweep::command(), &[Use::Always, Use::Sweep]))
         .after_help(
             "Exit codes: 0 done, 1 something is not sealed, 2 wrong command line or settings, 3 Azure could not be \
              reached. `serve` has its own, which the Functions host reads.",
         )
 }
 
-/// A command that a person runs has the settings that are not the custom handler's alone.
-fn for_a_person(command: Command) -> Command {
-    let settings = SETTINGS.iter().filter(|setting| setting.used == Use::Always);
+/// A command that a person runs has the settings that it uses.
+fn for_a_person(command: Command, used: &[Use]) -> Command {
+    let settings = SETTINGS.iter().filter(|setting| used.contains(&setting.used));
     command.next_help_heading("Settings, each also an environment variable").args(settings.map(arg))
 }
 

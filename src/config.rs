@@ -64,8 +64,6 @@ pub struct Config {
     pub arm_endpoint: Url,
     /// With whose token it is asked.
     pub identity: IdentityOptions,
-    /// How much one sweep may change.
-    pub limits: Limits,
     /// How many writes a second and subscription a sweep sends at most.
     pub pace: Option<NonZeroU32>,
     /// How long one invocation may take, all waits included.
@@ -169,15 +167,6 @@ impl Config {
             policy: policy(reader),
             arm_endpoint: endpoint.or_else(|| Url::parse(cloud.arm_endpoint()).ok()).unwrap_or_else(unset),
             identity: identity(reader, cloud, credential),
-            limits: Limits {
-                max_resources: reader.parsed("DISKSEAL_MAX_RESOURCES", |text| {
-                    text.parse().map_err(|_| format!("{text:?} is not a whole number of resources"))
-                }),
-                max_percent: reader.parsed("DISKSEAL_MAX_PERCENT", |text| {
-                    let percent = text.parse().ok().filter(|percent| (1..=100).contains(percent));
-                    percent.ok_or_else(|| format!("{text:?} is not a whole number from 1 to 100"))
-                }),
-            },
             pace: reader.parsed("DISKSEAL_PACE", |text| {
                 text.parse()
                     .map_err(|_| format!("{text:?} is not a whole number of writes a second, 1 or more"))
@@ -266,6 +255,19 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
             .unwrap_or_else(|| tag_rules(setting::DEFAULT_TAGS).unwrap_or_default()),
         subscriptions: reader.parsed("DISKSEAL_SUBSCRIPTIONS", subscription_ids).unwrap_or_default(),
         exemptions: Exemptions { subscriptions, resource_groups, names, tag },
+        limits: limits(reader),
+    }
+}
+
+fn limits(reader: &mut Reader<'_>) -> Limits {
+    Limits {
+        max_resources: reader.parsed("DISKSEAL_MAX_RESOURCES", |text| {
+            text.parse().map_err(|_| format!("{text:?} is not a whole number of resources"))
+        }),
+        max_percent: reader.parsed("DISKSEAL_MAX_PERCENT", |text| {
+            let percent = text.parse().ok().filter(|percent| (1..=100).contains(percent));
+            percent.ok_or_else(|| format!("{text:?} is not a whole number from 1 to 100"))
+        }),
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Policy {
     pub subscriptions: Vec<String>,
     /// What is left as it is.
     pub exemptions: Exemptions,
+    /// How much one sweep may change.
+    pub limits: Limits,
 }
 
 impl Policy {

@@ -27,6 +27,8 @@ mod life;
 mod protocol;
 #[path = "process/seal.rs"]
 mod seal;
+#[path = "process/sweep.rs"]
+mod sweep;
 #[path = "process/telemetry.rs"]
 mod telemetry;
 

@@ -12,19 +12,30 @@ use tokio::io::AsyncWriteExt;
 
 use super::{BINARY, disk, snapshot};
 
-/// Runs a command against the local ARM, as its managed identity.
-async fn command(serving: &Serving, arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
-    let mut child = tokio::process::Command::new(BINARY)
+/// A command against the local ARM, as its managed identity.
+pub(super) fn program(serving: &Serving, arguments: &[&str]) -> tokio::process::Command {
+    let mut program = tokio::process::Command::new(BINARY);
+    program
         .args(arguments)
         .args(["--arm-endpoint", &serving.arm_https, "--credential", "managed-identity"])
         .env_clear()
         .env("SSL_CERT_FILE", &serving.ca_pem)
         .env("IDENTITY_ENDPOINT", &serving.identity)
         .env("IDENTITY_HEADER", &serving.identity_header)
+        .kill_on_drop(true);
+    program
+}
+
+/// Runs a command to its end: exit code, standard output, standard error.
+pub(super) async fn command(
+    serving: &Serving,
+    arguments: &[&str],
+    input: &str,
+) -> (Option<i32>, String, String) {
+    let mut child = program(serving, arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
