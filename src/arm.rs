@@ -146,6 +146,26 @@ impl Client {
         Ok(resource.map(|resource| resource.properties.tags))
     }
 
+    /// The tags of anything in a subscription. `scope` is a valid resource ID.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn tags(&self, scope: &str, deadline: Deadline) -> Result<Tags, Error> {
+        let url = self.url(&format!("{scope}/providers/Microsoft.Resources/tags/default"), TAGS_API_VERSION);
+        let call = Call {
+            operation: Asked::GetTags,
+            method: Method::Get,
+            url: &url,
+            template: "/{scope}/providers/Microsoft.Resources/tags/default",
+            subscription_id: scope.split('/').nth(2).unwrap_or_default(),
+            body: None,
+        };
+        let answer = self.pipeline.send(&call, deadline).await?;
+        let resource: TagsResource = serde_json::from_slice(&answer.body)
+            .map_err(|error| Error::without_answer(Asked::GetTags, SystemFailure::Unreadable, error))?;
+        Ok(resource.properties.tags)
+    }
+
     /// The PATCH that [`Client::update`] sends.
     pub fn mode_write(&self, id: &ResourceId, mode: &DataAccessAuthMode) -> Write {
         let body = json!({"properties": {"dataAccessAuthMode": mode}});
@@ -189,6 +209,7 @@ struct TagsResource {
 
 #[derive(Deserialize)]
 struct TagsOutput {
+    #[serde(default)]
     tags: Tags,
 }
 

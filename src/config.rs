@@ -256,6 +256,11 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         subscriptions: reader.parsed("DISKSEAL_SUBSCRIPTIONS", subscription_ids).unwrap_or_default(),
         exemptions: Exemptions { subscriptions, resource_groups, names, tag },
         limits: limits(reader),
+        switch: reader.parsed("DISKSEAL_SWITCH", |text| {
+            resource_id::is_scope(text).then(|| text.to_owned()).ok_or_else(|| {
+                format!("{text:?} is not a resource ID: /subscriptions/{{id}}, or a resource group or resource in it")
+            })
+        }),
     }
 }
 

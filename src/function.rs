@@ -156,6 +156,10 @@ async fn sweep(
 async fn sweep_and_queue(ctx: &Context, invocation: &Invocation) -> Reply {
     let collected = match sweep::collect(ctx, invocation.deadline.behind_events()).await {
         Ok(collected) => collected,
+        Err(off @ sweep::Error::SwitchedOff) => {
+            warn!(invocation_id = invocation.id, "sweep: {off}");
+            return Reply::done(off.to_string());
+        }
         Err(error) => {
             error!(invocation_id = invocation.id, "sweep: {error}");
             return Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, error);

@@ -35,6 +35,8 @@ pub struct Policy {
     pub exemptions: Exemptions,
     /// How much one sweep may change.
     pub limits: Limits,
+    /// The resource ID whose tag `diskseal = off` stops every write.
+    pub switch: Option<String>,
 }
 
 impl Policy {

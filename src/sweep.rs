@@ -36,6 +36,9 @@ pub enum Error {
     /// The plan is larger than a limit allows.
     #[error(transparent)]
     Exceeded(#[from] Exceeded),
+    /// The operator's switch is off.
+    #[error("the switch is off (the tag diskseal=off): nothing was written")]
+    SwitchedOff,
 }
 
 /// What a listing said.
@@ -131,10 +134,16 @@ pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Err
     Ok(collected)
 }
 
-/// Counts the plan before anything is written, where there are limits to hold it against.
+/// Before anything is written: the switch, and the plan held against the limits, where there are any.
 async fn admit(ctx: &Context, source: Source, deadline: Deadline) -> Result<(), Error> {
     let limits = ctx.policy.limits;
-    if !limits.are_set() || ctx.policy.mode == Mode::Audit {
+    if ctx.policy.mode == Mode::Audit {
+        return Ok(());
+    }
+    if !ctx.is_switched_on(deadline).await {
+        return Err(Error::SwitchedOff);
+    }
+    if !limits.are_set() {
         return Ok(());
     }
     let mut listing = Listing::begin(ctx, source, None, deadline).await?;

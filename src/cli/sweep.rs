@@ -165,7 +165,7 @@ fn tell_rest(survey: Survey) {
 
 fn failed(error: &Error) -> Exit {
     let exit = match error {
-        Error::Exceeded(_) => Exit::NotAll,
+        Error::Exceeded(_) | Error::SwitchedOff => Exit::NotAll,
         Error::Arm(_) => Exit::Unreachable,
     };
     complain(&error.to_string(), exit);

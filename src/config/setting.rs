@@ -40,7 +40,7 @@ pub const PORT: Setting = Setting {
 };
 
 /// Every setting.
-pub const SETTINGS: [Setting; 18] = [
+pub const SETTINGS: [Setting; 19] = [
     PORT,
     Setting {
         name: "DISKSEAL_MODE",
@@ -127,6 +127,14 @@ pub const SETTINGS: [Setting; 18] = [
         value: "NAME",
         help: "Tag that exempts a resource, with a value like \"until=2027-01-31; INC-1234 restore test\". \
                Whoever may write tags can then exempt a resource, so it is off unless set",
+        used: Use::Always,
+    },
+    Setting {
+        name: "DISKSEAL_SWITCH",
+        flag: "switch",
+        value: "RESOURCE-ID",
+        help: "Resource, resource group or subscription whose tag diskseal=off stops every write within a minute \
+               [default: none]",
         used: Use::Always,
     },
     Setting {

@@ -137,7 +137,9 @@ async fn seal(
     let took_ms = started.elapsed().as_millis();
     let line = line(&look.resource, &result);
     match &result {
-        Ok(Outcome::LeftToSweep) => warn!(invocation_id = invocation.id, took_ms, "{line}"),
+        Ok(Outcome::LeftToSweep | Outcome::SwitchedOff) => {
+            warn!(invocation_id = invocation.id, took_ms, "{line}");
+        }
         Ok(_) => info!(invocation_id = invocation.id, took_ms, "{line}"),
         Err(error) if error.scope() == Scope::Resource => {
             warn!(invocation_id = invocation.id, took_ms, "{line}");
@@ -153,6 +155,9 @@ fn line(resource: &ResourceId, result: &Result<Outcome, Error>) -> String {
         Ok(Outcome::Exempt(exemption)) => format!("exempt {resource}: {exemption}"),
         Ok(Outcome::LeftToSweep) => {
             format!("left_to_sweep {resource}: it was written too often in ten minutes")
+        }
+        Ok(Outcome::SwitchedOff) => {
+            format!("switched_off {resource}: the tag diskseal=off stops every write")
         }
         Ok(outcome) => format!("{} {resource}", outcome.label()),
         Err(error) => format!("{} {resource}: {error}", error.scope().label()),

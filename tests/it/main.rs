@@ -6,4 +6,5 @@ mod enforce;
 mod process;
 mod simulation;
 mod sweep;
+mod switch;
 mod world;

@@ -25,6 +25,7 @@ fn policy() -> Policy {
         subscriptions: vec![],
         exemptions: Exemptions { tag: Some("diskseal-exempt".into()), ..Exemptions::default() },
         limits: Limits::default(),
+        switch: None,
     }
 }
 
