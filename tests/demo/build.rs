@@ -1,0 +1,45 @@
+//! Builds the handler: an example builds the library alone.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anstream::println;
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::Fault;
+
+/// Builds `diskseal` in the profile of this example, and says where it is.
+pub(crate) async fn handler() -> Result<PathBuf, Fault> {
+    println!("\n  Building diskseal …");
+    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--quiet", "--bin", "diskseal", "--profile", &profile()?])
+        .args(["--message-format", "json-render-diagnostics"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    if !output.status.success() {
+        return Err("diskseal does not build".into());
+    }
+    let told = String::from_utf8(output.stdout)?;
+    let executable = told
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "diskseal")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    executable.ok_or_else(|| "cargo does not say where it has put diskseal".into())
+}
+
+/// The folder's name is the profile's, but for that of `dev`.
+fn profile() -> Result<String, Fault> {
+    let example = std::env::current_exe()?;
+    let folder =
+        example.parent().and_then(|examples| examples.parent()).and_then(|folder| folder.file_name());
+    match folder.and_then(|name| name.to_str()) {
+        None | Some("debug") => Ok("dev".to_owned()),
+        Some(name) => Ok(name.to_owned()),
+    }
+}
