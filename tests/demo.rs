@@ -14,6 +14,7 @@ use clap::{Arg, ArgAction, Command};
 use diskseal_emulator::event_grid::EventGridOptions;
 use diskseal_emulator::local_azure::{LocalAzure, Setup};
 use diskseal_emulator::options::{OperationStyle, Options};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::act::Stage;
 use crate::chronicle::Chronicle;
@@ -83,17 +84,43 @@ async fn run() -> Result<ExitCode, Fault> {
         .unwrap_or_default()
         .filter_map(|pair| pair.split_once('='))
         .collect();
-    let handler = build::handler().await?;
-    let azure = start(&handler, &more).await?;
+    let azure = tokio::select! {
+        azure = raise(&more) => azure?,
+        signal = stopped() => return signal.map(|()| ExitCode::from(INTERRUPTED)),
+    };
     let code = tokio::select! {
-        code = show(&azure, arguments.get_flag("keep")) => code,
-        _ = tokio::signal::ctrl_c() => {
+        code = show(&azure) => code,
+        signal = stopped() => {
             println!("\n  Stopped.");
-            Ok(ExitCode::from(INTERRUPTED))
+            azure.host.stop().await;
+            return signal.map(|()| ExitCode::from(INTERRUPTED));
         }
     };
+    if arguments.get_flag("keep") && code.is_ok() {
+        tokio::select! {
+            played = keep::run(&azure) => played?,
+            signal = stopped() => signal?,
+        }
+    }
     azure.host.stop().await;
     code
+}
+
+/// Waits for Ctrl-C, or for a terminal that is closed. The handler would outlive an end without warning.
+async fn stopped() -> Result<(), Fault> {
+    let mut signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    let [interrupt, terminate, hangup] = &mut signals;
+    match (interrupt, terminate, hangup) {
+        (Ok(interrupt), Ok(terminate), Ok(hangup)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            Ok(())
+        }
+        _ => Err("signals cannot be waited for".into()),
+    }
 }
 
 fn command() -> Command {
@@ -112,6 +139,10 @@ fn command() -> Command {
         )
 }
 
+async fn raise(more: &[(&str, &str)]) -> Result<LocalAzure, Fault> {
+    start(&build::handler().await?, more).await
+}
+
 /// Azure as it really answers, but for the waits that it asks for.
 async fn start(handler: &Path, more: &[(&str, &str)]) -> Result<LocalAzure, Fault> {
     let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), handler, "seal-on-write");
@@ -121,6 +152,8 @@ async fn start(handler: &Path, more: &[(&str, &str)]) -> Result<LocalAzure, Faul
         style.retry_after_polling = Some(1);
     }
     setup.queue_speed = QUEUE_SPEED;
+    // Who plays with it may kill the handler as often as they like. Azure starts another host after three.
+    setup.host.errors_until_down = usize::MAX;
     setup.event_grid = EventGridOptions {
         speed: EVENT_GRID_SPEED,
         latency: Duration::from_secs(2),
@@ -141,7 +174,7 @@ async fn start(handler: &Path, more: &[(&str, &str)]) -> Result<LocalAzure, Faul
     Ok(azure.await?)
 }
 
-async fn show(azure: &LocalAzure, keep: bool) -> Result<ExitCode, Fault> {
+async fn show(azure: &LocalAzure) -> Result<ExitCode, Fault> {
     let started = Instant::now();
     let pid = azure.host.pid().unwrap_or_default();
     println!(
@@ -164,9 +197,6 @@ async fn show(azure: &LocalAzure, keep: bool) -> Result<ExitCode, Fault> {
     println!("{}\n", summary(azure, wrong.len(), started.elapsed()));
     if in_time && let Some(scene) = SCENES.iter().find(|scene| scene.shows_trace()) {
         waterfall::show(azure, scene).await?;
-    }
-    if keep {
-        keep::run(azure, SCENES.iter().find(|scene| scene.shows_trace())).await?;
     }
     Ok(if wrong.is_empty() && in_time { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

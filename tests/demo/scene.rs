@@ -11,7 +11,8 @@ pub(crate) const EXEMPT_GROUPS: &str = "rg-lab-*";
 /// The tag that exempts a resource for a time.
 pub(crate) const EXEMPT_TAG: &str = "seal-exempt";
 
-const PRODUCTION: &str = "11111111-2222-4333-8444-555555555555";
+/// The subscription of nearly everything.
+pub(crate) const PRODUCTION: &str = "11111111-2222-4333-8444-555555555555";
 /// What is throttled has a subscription of its own: Azure throttles by subscription, and so the handler
 /// pauses by subscription.
 const BATCH: &str = "22222222-3333-4444-8555-666666666666";

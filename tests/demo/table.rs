@@ -47,8 +47,11 @@ fn row(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Vec<Cell> {
     let id = scene.id();
     let story = stage.chronicle.of(&id);
     let Standing { text, color } = standing(azure, stage, scene);
-    let time = match (scene.end, story.created, story.sealed) {
-        (End::Sealed, Some(created), Some(sealed)) => format!("{:.1} s", (sealed - created).as_seconds_f64()),
+    let time = match (scene.end, story.created) {
+        (End::Sealed, Some(created)) => {
+            let until = story.sealed.unwrap_or_else(|| azure.emulator.clock().now());
+            format!("{:.1} s", (until - created).as_seconds_f64())
+        }
         _ => String::new(),
     };
     let calls = if story.creations == 0 { String::new() } else { calls(azure, scene).to_string() };

@@ -7,7 +7,7 @@ use diskseal_emulator::collector::{Span, SpanKind, Status};
 use diskseal_emulator::local_azure::LocalAzure;
 
 use crate::scene::Scene;
-use crate::style::{BAD, BUSY, DIM, GOOD, Painted, STRONG};
+use crate::style::{BUSY, DIM, GOOD, Painted, STRONG};
 use crate::{Fault, TIME_LIMIT};
 
 const NAME_WIDTH: usize = 40;
@@ -35,7 +35,7 @@ pub(crate) async fn show(azure: &LocalAzure, scene: &Scene) -> Result<(), Fault>
     );
     let (start, end) = (root.start_unix_nano, root.end_unix_nano);
     for (depth, span) in &spans {
-        println!("  {}", line(*depth, span, start, end).trim_end());
+        println!("  {}", line(*depth, span, start, end));
     }
     println!();
     Ok(())
@@ -70,13 +70,10 @@ fn collect(spans: &[&Span], span: &Span, depth: usize, tree: &mut Vec<(usize, Sp
 fn line(depth: usize, span: &Span, start: u64, end: u64) -> String {
     let name = format!("{}{}", "  ".repeat(depth), short(&span.name));
     let took = Duration::from_nanos(span.end_unix_nano.saturating_sub(span.start_unix_nano));
-    let is_bad = matches!(span.status, Status::Error(_));
-    let style = if is_bad { BUSY } else { GOOD };
-    let status = match (&span.status, outcome(span)) {
-        (Status::Error(_), outcome) => Painted(if depth == 0 { BAD } else { BUSY }, outcome),
-        (_, outcome) => Painted(DIM, outcome),
-    };
-    format!("{name:<NAME_WIDTH$} {} {:>8}  {status}", Painted(style, bar(span, start, end)), human(took))
+    let (style, tone) = if matches!(span.status, Status::Error(_)) { (BUSY, BUSY) } else { (GOOD, DIM) };
+    let outcome = outcome(span);
+    let told = if outcome.is_empty() { String::new() } else { format!("  {}", Painted(tone, outcome)) };
+    format!("{name:<NAME_WIDTH$} {} {:>8}{told}", Painted(style, bar(span, start, end)), human(took))
 }
 
 /// The span's part of the whole time, at least one cell.

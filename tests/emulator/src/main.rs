@@ -164,15 +164,14 @@ fn complain(fault: &str) {
 /// Waits until whoever started this has gone, or asks it to end.
 async fn ended() {
     let mut input = Vec::new();
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
+    // The handler would outlive an end without warning.
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else { return };
     let mut stdin = tokio::io::stdin();
     tokio::select! {
         _ = stdin.read_to_end(&mut input) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
     }
 }

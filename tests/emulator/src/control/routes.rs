@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,14 +17,23 @@ use crate::event_grid::EventGrid;
 use crate::fault::Injected;
 use crate::host::{FunctionsHost, HostError};
 
+/// JSON as people like to read it.
+struct Shown(Value);
+
+impl IntoResponse for Shown {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json")], format!("{:#}\n", self.0)).into_response()
+    }
+}
+
 /// A request that cannot be done, with the reason.
 struct Refused(StatusCode, String);
 
-type Answer = Result<Json<Value>, Refused>;
+type Answer = Result<Shown, Refused>;
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        (self.0, Json(json!({"error": self.1}))).into_response()
+        (self.0, Shown(json!({"error": self.1}))).into_response()
     }
 }
 
@@ -51,7 +60,7 @@ const INDEX: [&str; 18] = [
 
 pub(super) fn router(surface: Surface) -> Router {
     Router::new()
-        .route("/", get(|| async { Json(json!({"requests": INDEX})) }))
+        .route("/", get(|| async { Shown(json!({"requests": INDEX})) }))
         .route("/resources", get(resources))
         .route("/journal", get(journal))
         .route("/invocations", get(invocations))
@@ -90,8 +99,8 @@ fn no_handler() -> Refused {
     Refused(StatusCode::CONFLICT, "no handler runs here: this Azure has Resource Manager alone".to_owned())
 }
 
-async fn resources(State(surface): State<Arc<Surface>>) -> Json<Value> {
-    Json(surface.emulator.resources().into())
+async fn resources(State(surface): State<Arc<Surface>>) -> Shown {
+    Shown(surface.emulator.resources().into())
 }
 
 #[derive(Deserialize)]
@@ -121,7 +130,7 @@ async fn journal(State(surface): State<Arc<Surface>>, query: Wanted<JournalQuery
     if let Some(last) = query.last {
         exchanges.drain(..exchanges.len().saturating_sub(last));
     }
-    Ok(Json(exchanges.iter().map(|exchange| record::exchange(exchange)).collect()))
+    Ok(Shown(exchanges.iter().map(|exchange| record::exchange(exchange)).collect()))
 }
 
 #[derive(Deserialize)]
@@ -134,11 +143,11 @@ async fn invocations(State(surface): State<Arc<Surface>>, query: Wanted<Invocati
     let query = wanted(query)?;
     let mut invocations = surface.host()?.invocations();
     invocations.retain(|one| query.function.as_ref().is_none_or(|name| *name == one.function));
-    Ok(Json(invocations.iter().map(record::invocation).collect()))
+    Ok(Shown(invocations.iter().map(record::invocation).collect()))
 }
 
 async fn console(State(surface): State<Arc<Surface>>) -> Answer {
-    Ok(Json(surface.host()?.console().iter().map(record::console_line).collect()))
+    Ok(Shown(surface.host()?.console().iter().map(record::console_line).collect()))
 }
 
 #[derive(Deserialize)]
@@ -151,17 +160,17 @@ async fn spans(State(surface): State<Arc<Surface>>, query: Wanted<SpansQuery>) -
     let query = wanted(query)?;
     let mut spans = surface.collector.spans();
     spans.retain(|span| query.trace.as_ref().is_none_or(|id| span.trace_id.eq_ignore_ascii_case(id)));
-    Ok(Json(spans.iter().map(record::span).collect()))
+    Ok(Shown(spans.iter().map(record::span).collect()))
 }
 
 async fn deliveries(State(surface): State<Arc<Surface>>) -> Answer {
     let event_grid = surface.event_grid()?;
     let attempts: Value = event_grid.deliveries().iter().map(record::delivery).collect();
-    Ok(Json(json!({"stats": record::stats(event_grid.stats()), "attempts": attempts})))
+    Ok(Shown(json!({"stats": record::stats(event_grid.stats()), "attempts": attempts})))
 }
 
 async fn dead_letters(State(surface): State<Arc<Surface>>) -> Answer {
-    Ok(Json(surface.event_grid()?.dead_letters().into()))
+    Ok(Shown(surface.event_grid()?.dead_letters().into()))
 }
 
 async fn queue(State(surface): State<Arc<Surface>>) -> Answer {
@@ -170,24 +179,21 @@ async fn queue(State(surface): State<Arc<Surface>>) -> Answer {
     let messages = |name: &String| queues.queue(name).messages().iter().map(record::message).collect();
     let queues: serde_json::Map<String, Value> =
         queues.names().iter().map(|name| (name.clone(), messages(name))).collect();
-    Ok(Json(queues.into()))
+    Ok(Shown(queues.into()))
 }
 
-async fn faults(State(surface): State<Arc<Surface>>) -> Json<Value> {
-    Json(surface.faults.lock().iter().map(Ordered::describe).collect())
+async fn faults(State(surface): State<Arc<Surface>>) -> Shown {
+    Shown(surface.faults.lock().iter().map(Ordered::describe).collect())
 }
 
-async fn inject(
-    State(surface): State<Arc<Surface>>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refused> {
+async fn inject(State(surface): State<Arc<Surface>>, body: Bytes) -> Result<(StatusCode, Shown), Refused> {
     let (fault, order) = fault::read(&body).map_err(|fault| Refused(StatusCode::BAD_REQUEST, fault))?;
     let mut faults = surface.faults.lock();
     let id = faults.last().map_or(1, |last| last.id + 1);
     let ordered = Ordered { id, order, injected: surface.emulator.inject(fault) };
     let described = ordered.describe();
     faults.push(ordered);
-    Ok((StatusCode::CREATED, Json(described)))
+    Ok((StatusCode::CREATED, Shown(described)))
 }
 
 async fn clear(State(surface): State<Arc<Surface>>) -> StatusCode {
@@ -223,10 +229,7 @@ impl Surface {
     }
 }
 
-async fn publish(
-    State(surface): State<Arc<Surface>>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Refused> {
+async fn publish(State(surface): State<Arc<Surface>>, body: Bytes) -> Result<(StatusCode, Shown), Refused> {
     let event_grid = surface.event_grid()?;
     let events = match serde_json::from_slice(&body) {
         Ok(Value::Array(events)) => events,
@@ -237,7 +240,7 @@ async fn publish(
     };
     let count = events.len();
     event_grid.publish(events);
-    Ok((StatusCode::ACCEPTED, Json(json!({"published": count}))))
+    Ok((StatusCode::ACCEPTED, Shown(json!({"published": count}))))
 }
 
 async fn kill(State(surface): State<Arc<Surface>>) -> Answer {
@@ -247,13 +250,13 @@ async fn kill(State(surface): State<Arc<Surface>>) -> Answer {
     };
     host.kill().await;
     let exit = host.wait_exit(pid).await;
-    Ok(Json(record::exit(&exit)))
+    Ok(Shown(record::exit(&exit)))
 }
 
 async fn timer(State(surface): State<Arc<Surface>>, Path(function): Path<String>) -> Answer {
     let host = surface.host()?;
     match host.fire_timer(&function).await {
-        Ok(invocation) => Ok(Json(record::invocation(&invocation))),
+        Ok(invocation) => Ok(Shown(record::invocation(&invocation))),
         Err(HostError::NoFunction(_)) => {
             let known = host.functions().join(", ");
             Err(Refused(StatusCode::NOT_FOUND, format!("there is no function {function:?}, only {known}")))
