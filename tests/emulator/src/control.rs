@@ -15,7 +15,7 @@
 //! | `GET /dead-letters` | the events that Event Grid gave up |
 //! | `GET /queue` | every queue of the storage account with its messages, hidden ones too |
 //! | `GET /faults` | every fault that was put in force here, and how many requests it has met |
-//! | `POST /faults` | puts a fault in force; see [`fault`](self::fault) |
+//! | `POST /faults` | puts a fault in force; see [`fault`] |
 //! | `POST /faults/{id}/release` | lets the requests go on that the fault holds |
 //! | `POST /faults/{id}/cut-off` | breaks the connections of the requests that the fault holds |
 //! | `DELETE /faults/{id}` | takes one fault out of force |
@@ -24,7 +24,7 @@
 //! | `POST /kill` | SIGKILLs the handler; the host starts it again by its rules, which know three errors in 30 minutes |
 //! | `POST /timer/{function}` | runs a timer function now and answers with its invocation |
 //!
-//! Beside it stands Event Grid's custom topic, over HTTP and HTTPS: see [`topic`](self::topic).
+//! Beside it stands Event Grid's custom topic, over HTTP and HTTPS: see [`topic`].
 
 pub mod fault;
 pub mod topic;

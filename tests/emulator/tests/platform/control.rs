@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Once;
 
 use diskseal_emulator::estate::disk_id;
 use diskseal_emulator::event_grid::EventGridOptions;
@@ -15,8 +14,8 @@ use tokio_rustls::rustls::crypto::ring;
 const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
 
 async fn start() -> (LocalAzure, Client) {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| ring::default_provider().install_default().unwrap());
+    // Whichever test comes first has installed it.
+    let _ = ring::default_provider().install_default();
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let puppet = Path::new(env!("CARGO_BIN_EXE_puppet"));
     let mut setup = Setup::new(&repository, puppet, "seal-on-write");
