@@ -9,12 +9,25 @@ use tokio::process::Command;
 
 use crate::Fault;
 
+/// What cargo sets for whatever it runs, by the beginnings of the names.
+const PACKAGE_VARIABLES: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+
 /// Builds `diskseal` in the profile of this example, and says where it is.
 pub(crate) async fn handler() -> Result<PathBuf, Fault> {
     println!("\n  Building diskseal …");
     // Named beside this example, it is built with the same features of the same dependencies, most of which
     // would be compiled once more otherwise.
-    let output = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What `cargo run` has told us of our package would make build scripts that look at it run again, and
+    // with them half the dependencies, each time.
+    for (name, _) in std::env::vars_os() {
+        let of_package =
+            name.to_str().is_some_and(|name| PACKAGE_VARIABLES.iter().any(|part| name.starts_with(part)));
+        if of_package {
+            cargo.env_remove(name);
+        }
+    }
+    let output = cargo
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--quiet", "--bin", "diskseal", "--example", "demo", "--profile", &profile()?])
         .args(["--message-format", "json-render-diagnostics"])

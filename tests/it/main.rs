@@ -4,4 +4,6 @@
 mod architecture;
 mod enforce;
 mod process;
+mod simulation;
+mod sweep;
 mod world;

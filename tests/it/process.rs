@@ -13,8 +13,12 @@ use serde_json::{Value, json};
 
 use crate::world::SUBSCRIPTION;
 
+#[path = "process/commands.rs"]
+mod commands;
 #[path = "process/crash.rs"]
 mod crash;
+#[path = "process/credentials.rs"]
+mod credentials;
 #[path = "process/hostile.rs"]
 mod hostile;
 #[path = "process/life.rs"]
