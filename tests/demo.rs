@@ -178,7 +178,7 @@ async fn show(azure: &LocalAzure) -> Result<ExitCode, Fault> {
     let started = Instant::now();
     let pid = azure.host.pid().unwrap_or_default();
     println!(
-        "  {} diskseal (process {pid}) runs under a Functions host; Resource Manager is {}\n",
+        "  {} diskseal (process {pid}) runs; Resource Manager is {}\n",
         style::mark(true),
         azure.serving.arm_https
     );

@@ -14,18 +14,19 @@ use crate::{Fault, TIME_LIMIT, table};
 /// How often the table is drawn.
 const FRAME: Duration = Duration::from_millis(80);
 
-/// The table is never wider.
-const WIDTH_MAX: u16 = 108;
+/// What is shown is never wider.
+const WIDTH_MAX: u16 = 106;
+
+/// The columns beside the margin.
+pub(crate) fn columns() -> u16 {
+    let (_, columns) = console::Term::stdout().size_checked().unwrap_or((0, u16::MAX));
+    columns.saturating_sub(2).min(WIDTH_MAX)
+}
 
 /// The width of the table on a terminal with colours; none elsewhere.
 pub(crate) fn width() -> Option<u16> {
     let has_colors = anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
-    let (_, columns) = console().size();
-    has_colors.then(|| columns.saturating_sub(2).min(WIDTH_MAX))
-}
-
-fn console() -> console::Term {
-    console::Term::stdout()
+    has_colors.then(columns)
 }
 
 /// Shows the table until the play is over. False if that takes too long.

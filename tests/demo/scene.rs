@@ -158,7 +158,7 @@ pub(crate) const SCENES: [Scene; 15] = [
         name: "forensics-copy",
         is_snapshot: true,
         by: Omar,
-        special: "exempt by tag until 2099",
+        special: "exempt by its tag",
         tags: &[(EXEMPT_TAG, "until=2099-12-31; INC-1234 evidence")],
         end: End::AsCreatedUnsealed,
         ..PLAIN
@@ -197,7 +197,7 @@ pub(crate) const SCENES: [Scene; 15] = [
     Scene {
         name: "crm-data",
         by: Tagger,
-        special: "another tool tags it too",
+        special: "tagged by two at once",
         plot: Plot::TaggedMeanwhile,
         ..PLAIN
     },
@@ -209,5 +209,5 @@ pub(crate) const SCENES: [Scene; 15] = [
         plot: Plot::Undone,
         ..PLAIN
     },
-    Scene { name: "mail-archive", special: "handler killed half-way", plot: Plot::Killed, ..PLAIN },
+    Scene { name: "mail-archive", special: "handler is killed", plot: Plot::Killed, ..PLAIN },
 ];

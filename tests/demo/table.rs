@@ -1,7 +1,8 @@
 //! The table of what happened to each resource.
 
 use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, TableComponent, presets,
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, TableComponent,
+    presets,
 };
 use diskseal_emulator::local_azure::LocalAzure;
 
@@ -12,6 +13,9 @@ use crate::verdict;
 
 const HEADINGS: [&str; 7] =
     ["name", "kind", "created by", "what is special", "outcome", "sealed in", "calls"];
+
+/// The width of all columns. On a narrower terminal, the kind and who created it are left out.
+const WIDTH: u16 = 98;
 
 /// How a resource stands, as the table shows it.
 struct Standing {
@@ -33,6 +37,11 @@ pub(crate) fn render(azure: &LocalAzure, stage: &Stage, width: Option<u16>) -> S
     table.set_header(HEADINGS.map(|heading| Cell::new(heading).add_attribute(Attribute::Bold)));
     for scene in &SCENES {
         table.add_row(row(azure, stage, scene));
+    }
+    if width.is_some_and(|width| width < WIDTH) {
+        table.column_iter_mut().skip(1).take(2).for_each(|column| {
+            column.set_constraint(ColumnConstraint::Hidden);
+        });
     }
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if index == 6 { 0 } else { 2 }));
@@ -61,7 +70,7 @@ fn row(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Vec<Cell> {
         Cell::new(scene.by.name()),
         Cell::new(scene.special),
         // Wide enough for all that it may say, so that the table stands still.
-        Cell::new(format!("{text:<22}")).fg(color),
+        Cell::new(format!("{text:<17}")).fg(color),
         Cell::new(time),
         Cell::new(calls),
     ]
@@ -79,9 +88,7 @@ fn standing(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Standing {
     if is_done && verdict::fault(azure, stage, scene).is_none() {
         return match (scene.end, word.as_deref()) {
             (End::Sealed, _) if story.creations > 1 => says("✓ sealed again", Color::Green),
-            (End::Sealed, _) if queued_for(azure, &id).is_some() => {
-                says("✓ sealed, by the queue", Color::Green)
-            }
+            (End::Sealed, _) if queued_for(azure, &id).is_some() => says("✓ sealed by queue", Color::Green),
             (End::Sealed, _) if !scene.needs_mode() => says("✓ tagged", Color::Green),
             (End::Sealed, _) => says("✓ sealed", Color::Green),
             (_, Some("already_sealed")) => says("✓ sealed already", Color::Green),
@@ -92,7 +99,7 @@ fn standing(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Standing {
         return says("·", Color::DarkGrey);
     }
     match (queued_for(azure, &id), word) {
-        (Some(reason), _) => says(&format!("… queued: {reason}"), Color::Yellow),
+        (Some(reason), _) => says(&format!("… {reason}"), Color::Yellow),
         (None, Some(word)) if word == "would_seal" => says("would seal", Color::Yellow),
         _ => says("… unsealed", Color::Yellow),
     }

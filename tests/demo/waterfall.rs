@@ -1,5 +1,6 @@
 //! The trace of one seal, as any collector of OTLP would get it, drawn as a waterfall.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anstream::println;
@@ -8,10 +9,19 @@ use diskseal_emulator::local_azure::LocalAzure;
 
 use crate::scene::Scene;
 use crate::style::{BUSY, DIM, GOOD, Painted, STRONG};
-use crate::{Fault, TIME_LIMIT};
+use crate::{Fault, TIME_LIMIT, live};
 
-const NAME_WIDTH: usize = 40;
-const BAR_WIDTH: usize = 36;
+const NAME_WIDTH: usize = 33;
+/// Duration and outcome.
+const REST_WIDTH: usize = 26;
+const BAR_WIDTHS: RangeInclusive<usize> = 10..=42;
+
+/// The whole time, in nanoseconds since 1970, and how many cells show it.
+struct Scale {
+    start: u64,
+    end: u64,
+    width: usize,
+}
 
 /// Draws the trace of a resource's seal, as soon as all of it has arrived.
 pub(crate) async fn show(azure: &LocalAzure, scene: &Scene) -> Result<(), Fault> {
@@ -24,18 +34,17 @@ pub(crate) async fn show(azure: &LocalAzure, scene: &Scene) -> Result<(), Fault>
         Painted(STRONG, "The trace"),
         scene.name,
         scene.special,
-        Painted(
-            DIM,
-            format_args!(
-                "trace {}, as the collector at {} got it",
-                root.trace_id,
-                azure.collector.endpoint()
-            )
-        ),
+        Painted(DIM, format_args!("{}, from {}", root.trace_id, azure.collector.endpoint())),
     );
-    let (start, end) = (root.start_unix_nano, root.end_unix_nano);
+    let scale = Scale {
+        start: root.start_unix_nano,
+        end: root.end_unix_nano,
+        width: usize::from(live::columns())
+            .saturating_sub(NAME_WIDTH + REST_WIDTH)
+            .clamp(*BAR_WIDTHS.start(), *BAR_WIDTHS.end()),
+    };
     for (depth, span) in &spans {
-        println!("  {}", line(*depth, span, start, end));
+        println!("  {}", line(*depth, span, &scale));
     }
     println!();
     Ok(())
@@ -67,24 +76,25 @@ fn collect(spans: &[&Span], span: &Span, depth: usize, tree: &mut Vec<(usize, Sp
     }
 }
 
-fn line(depth: usize, span: &Span, start: u64, end: u64) -> String {
+fn line(depth: usize, span: &Span, scale: &Scale) -> String {
     let name = format!("{}{}", "  ".repeat(depth), short(&span.name));
     let took = Duration::from_nanos(span.end_unix_nano.saturating_sub(span.start_unix_nano));
     let (style, tone) = if matches!(span.status, Status::Error(_)) { (BUSY, BUSY) } else { (GOOD, DIM) };
     let outcome = outcome(span);
     let told = if outcome.is_empty() { String::new() } else { format!("  {}", Painted(tone, outcome)) };
-    format!("{name:<NAME_WIDTH$} {} {:>8}{told}", Painted(style, bar(span, start, end)), human(took))
+    format!("{name:<NAME_WIDTH$} {} {:>8}{told}", Painted(style, bar(span, scale)), human(took))
 }
 
 /// The span's part of the whole time, at least one cell.
-fn bar(span: &Span, start: u64, end: u64) -> String {
-    let whole = end.saturating_sub(start).max(1);
-    let width = BAR_WIDTH as u64;
-    let cell =
-        |at: u64| usize::try_from(at.saturating_sub(start).min(whole) * width / whole).unwrap_or(BAR_WIDTH);
-    let from = cell(span.start_unix_nano).min(BAR_WIDTH - 1);
+fn bar(span: &Span, &Scale { start, end, width }: &Scale) -> String {
+    let whole = u128::from(end.saturating_sub(start).max(1));
+    let cell = |at: u64| {
+        let passed = u128::from(at.saturating_sub(start)).min(whole);
+        usize::try_from(passed * width as u128 / whole).unwrap_or(width)
+    };
+    let from = cell(span.start_unix_nano).min(width - 1);
     let length = cell(span.end_unix_nano).saturating_sub(from).max(1);
-    format!("{}{}{}", " ".repeat(from), "━".repeat(length), " ".repeat(BAR_WIDTH - from - length))
+    format!("{}{}{}", " ".repeat(from), "━".repeat(length), " ".repeat(width - from - length))
 }
 
 /// What came of it: the status of a request, or the outcome of a seal, and which try it was.
