@@ -36,8 +36,8 @@ use switch::Switch;
 const OVERTAKEN_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// Waits before the looks that are to prove a write. An operation on a disk takes about 0.1 s, so the
 /// first look is not sent into it; the others are for a GET that shows the effect late.
-const PROOF_WAITS: [Duration; 4] =
-    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+const PROOF_WAITS: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2)];
 /// Waits after a 404 on a new resource, which a replica of ARM may not know yet.
 const REPLICATION_WAITS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
