@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod collector;
+pub mod definitions;
 pub mod estate;
 pub mod event_grid;
 pub mod fault;
@@ -77,6 +78,12 @@ struct Inner {
     faults: Faults,
     journal: Journal,
     writes: Writes,
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.inner.journal.speak();
+    }
 }
 
 impl Emulator {
