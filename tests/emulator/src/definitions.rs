@@ -21,8 +21,9 @@ mod judgement;
 mod operation;
 mod schema;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 pub use exceptions::{EXCEPTIONS, Exception};
 pub(crate) use judge::Judge;
@@ -57,6 +58,21 @@ pub fn fixtures() -> Option<PathBuf> {
     std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
+/// The same for a test that has nothing to judge by without it: says so, once a process, where the test
+/// harness does not keep it to itself.
+pub fn fixtures_or_notice() -> Option<PathBuf> {
+    static NOTICE: Once = Once::new();
+    let folder = fixtures();
+    if folder.is_none() {
+        NOTICE.call_once(|| {
+            let notice =
+                "skipped: all that is judged by Azure's definitions, recorded traffic and official events";
+            let _ = writeln!(std::io::stderr(), "{notice} ({VARIABLE} is not set)");
+        });
+    }
+    folder
+}
+
 impl Definitions {
     /// Reads and compiles the definitions in a folder of fixtures.
     ///
@@ -86,6 +102,11 @@ impl Definitions {
     /// The operations that the definitions know, by their `operationId`.
     pub fn operation_ids(&self) -> impl Iterator<Item = &str> {
         self.operations.iter().map(|operation| operation.id.as_str())
+    }
+
+    /// The `operationId` of the operation that a request is one of.
+    pub fn operation_of(&self, method: &str, path: &str) -> Option<&str> {
+        self.find(method, path).map(|operation| operation.id.as_str())
     }
 
     /// Whether an operation declares an answer with this status by its number.
