@@ -15,6 +15,8 @@ use crate::world::SUBSCRIPTION;
 
 #[path = "process/crash.rs"]
 mod crash;
+#[path = "process/credentials.rs"]
+mod credentials;
 #[path = "process/hostile.rs"]
 mod hostile;
 #[path = "process/life.rs"]
