@@ -5,4 +5,5 @@ mod architecture;
 mod definitions;
 mod enforce;
 mod process;
+mod recorded;
 mod world;
