@@ -4,6 +4,7 @@
 mod architecture;
 mod definitions;
 mod enforce;
+mod official_events;
 mod process;
 mod recorded;
 mod world;
