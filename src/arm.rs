@@ -8,6 +8,7 @@
 mod deadline;
 mod error;
 mod governor;
+mod graph;
 mod identity;
 mod list;
 mod operation;
@@ -26,6 +27,7 @@ use serde_json::json;
 
 pub use deadline::Deadline;
 pub use error::{Error, Failure, Operation as Asked, ResourceFailure, SystemFailure};
+pub use graph::{Query, Rows};
 pub use identity::{Credential, Identity, IdentityOptions};
 pub use list::Page;
 pub use operation::Operation;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command, error::ErrorKind};
 
-use crate::config::{SERVE_SETTINGS, Setting};
+use crate::config::{SETTINGS, Setting};
 
 /// A wrong command line or wrong settings: nothing was tried.
 const USAGE: u8 = 2;
@@ -45,7 +45,7 @@ fn command() -> Command {
                      IDENTITY_ENDPOINT, IDENTITY_HEADER, SSL_CERT_FILE, OTEL_* and RUST_LOG keep their \
                      standard meaning.",
                 )
-                .args(SERVE_SETTINGS.iter().map(arg)),
+                .args(SETTINGS.iter().map(arg)),
         )
 }
 
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_flag_goes_before_its_variable_and_every_setting_has_one() {
-        for setting in SERVE_SETTINGS {
+        for setting in SETTINGS {
             let flag = format!("--{}=flag", setting.flag);
             let matches = command().try_get_matches_from(["diskseal", "serve", &flag]).unwrap();
             let (_, matches) = matches.subcommand().unwrap();

@@ -7,7 +7,7 @@ mod setting;
 use std::{fmt, time::Duration};
 
 use azure_core::cloud::CloudConfiguration;
-pub use setting::{PORT, SERVE_SETTINGS, Setting};
+pub use setting::{PORT, SETTINGS, Setting, Use};
 use url::Url;
 
 use crate::{
@@ -124,17 +124,18 @@ impl Reader<'_> {
 }
 
 impl Config {
-    /// Reads every setting from `lookup`, which knows variables by name.
-    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+    /// Reads every setting from `lookup`, which knows variables by name, for a command that a person runs:
+    /// without a word on the credential, it is that person's.
+    pub fn for_command(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Faults> {
         let mut reader = Reader { lookup, faults: vec![] };
-        let config = Self::read(&mut reader);
+        let config = Self::read(&mut reader, Credential::AzureCli);
         reader.finish(config)
     }
 
-    /// The same, and the port on which the Functions host expects its handler.
+    /// Reads every setting of the custom handler, and the port on which the Functions host expects it.
     pub fn for_serve(lookup: &dyn Fn(&str) -> Option<String>) -> Result<(Self, u16), Faults> {
         let mut reader = Reader { lookup, faults: vec![] };
-        let config = Self::read(&mut reader);
+        let config = Self::read(&mut reader, Credential::ManagedIdentity);
         let is_missing = reader.text(PORT.name).is_none();
         let port = reader.parsed(PORT.name, |text| {
             text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
@@ -148,7 +149,7 @@ impl Config {
         reader.finish((config, port.unwrap_or_default()))
     }
 
-    fn read(reader: &mut Reader<'_>) -> Self {
+    fn read(reader: &mut Reader<'_>, credential: Credential) -> Self {
         let cloud = reader
             .one_of(
                 "DISKSEAL_CLOUD",
@@ -163,7 +164,7 @@ impl Config {
         Self {
             policy: policy(reader),
             arm_endpoint: endpoint.or_else(|| Url::parse(cloud.arm_endpoint()).ok()).unwrap_or_else(unset),
-            identity: identity(reader, cloud),
+            identity: identity(reader, cloud, credential),
             deadline: reader
                 .parsed("DISKSEAL_DEADLINE", |text| {
                     let seconds = text.parse::<u64>().ok().filter(|seconds| (1..=600).contains(seconds));
@@ -176,7 +177,7 @@ impl Config {
     }
 }
 
-fn identity(reader: &mut Reader<'_>, cloud: Cloud) -> IdentityOptions {
+fn identity(reader: &mut Reader<'_>, cloud: Cloud, default: Credential) -> IdentityOptions {
     let credential = reader.one_of(
         "DISKSEAL_CREDENTIAL",
         &[
@@ -191,7 +192,7 @@ fn identity(reader: &mut Reader<'_>, cloud: Cloud) -> IdentityOptions {
             .map_err(|error| format!("{text:?} is not a URL ({error}); for example {}", cloud.arm_audience()))
     });
     IdentityOptions {
-        credential: credential.unwrap_or(Credential::ManagedIdentity),
+        credential: credential.unwrap_or(default),
         client_id: reader.parsed("AZURE_CLIENT_ID", |text| {
             uuid::Uuid::try_parse(text)
                 .map(|_| text.to_owned())

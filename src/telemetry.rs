@@ -60,6 +60,7 @@ impl Telemetry {
         let lines = line::layer().with_filter(log_filter(lookup).and(filter_fn(is_event)));
         // A second start keeps the first one's subscriber, as in tests.
         let _ = tracing_subscriber::registry().with(traces).with(lines).try_init();
+        warn_of_protocol(lookup);
         Self(provider)
     }
 
@@ -89,6 +90,16 @@ fn is_exporting(lookup: &dyn Fn(&str) -> Option<String>) -> bool {
     let is_disabled = value("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true"));
     let exports_traces = value("OTEL_TRACES_EXPORTER").is_none_or(|text| text.eq_ignore_ascii_case("otlp"));
     has_endpoint && !is_disabled && exports_traces
+}
+
+fn warn_of_protocol(lookup: &dyn Fn(&str) -> Option<String>) {
+    for name in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
+        if let Some(protocol) =
+            lookup(name).filter(|protocol| !["", "http/protobuf"].contains(&protocol.as_str()))
+        {
+            warn!("{name}={protocol:?} is not spoken: traces are exported over http/protobuf");
+        }
+    }
 }
 
 fn provider(lookup: &dyn Fn(&str) -> Option<String>) -> SdkTracerProvider {

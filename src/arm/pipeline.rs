@@ -202,6 +202,7 @@ fn span(call: &Call<'_>, resend_count: u32) -> Span {
 fn namespace(call: &Call<'_>) -> &'static str {
     match call.operation {
         Operation::MergeTags => "Microsoft.Resources",
+        Operation::List if call.template.contains("ResourceGraph") => "Microsoft.ResourceGraph",
         _ => "Microsoft.Compute",
     }
 }

@@ -7,4 +7,6 @@ mod enforce;
 mod official_events;
 mod process;
 mod recorded;
+mod simulation;
+mod sweep;
 mod world;
