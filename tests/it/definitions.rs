@@ -212,12 +212,12 @@ const WRONG_REQUESTS: [Mistake; 14] = [
     ("a null", patch, |e| e.request_body["tags"] = Value::Null, "/tags: "),
     ("no body", patch, |e| e.request_body = Value::Null, "Disks_Update needs a body"),
     ("no version", patch, |e| e.query = String::new(), "the query has no api-version"),
-    ("other version", patch, |e| e.query = "api-version=2023-04-02".to_owned(), "api-version 2023-04-02"),
+    ("other version", patch, |e| e.query = "api-version=2023-04-02".into(), "api-version 2023-04-02"),
     ("unknown parameter", patch, |e| e.query += "&force=true", "a parameter force"),
     ("other content type", patch, |e| e.content_type = Some("text/plain".to_owned()), "content type"),
     ("no token", patch, |e| e.object_id = None, "no bearer token"),
-    ("other method", patch, |e| e.method = "MERGE".to_owned(), "no definition knows"),
-    ("URL not as given", poll, |e| e.query = "p=1".to_owned(), "not byte for byte"),
+    ("other method", patch, |e| e.method = "MERGE".into(), "no definition knows"),
+    ("URL not as given", poll, |e| e.query = "p=1".into(), "not byte for byte"),
 ];
 
 /// Mistakes of the service.

@@ -103,7 +103,7 @@ impl HttpClient for Replay {
         let Body::Bytes(body) = request.body() else { panic!("a stream") };
         let body = String::from_utf8(body.to_vec()).unwrap();
         self.asked.lock().await.push((request.method().to_string(), request.url().to_string(), body));
-        let answer = self.answers.lock().await.pop_front().expect("no request was recorded here");
+        let answer = self.answers.lock().await.pop_front().unwrap();
         let mut headers = Headers::new();
         for (name, value) in answer.headers {
             headers.insert(name, value);

@@ -10,7 +10,7 @@
 //! | answers of success: status, headers, body | the definitions; a 202 may leave out required members |
 //! | answers of failure | the error that the operation declares; disks and snapshots declare none in this version, and answer the provider's common `CloudError` |
 //! | URLs that were given out: operations' and next pages' | they come back byte for byte |
-//! | operations' states and results, lists of subscriptions | [`contract`]: no definition has them |
+//! | operations' states and results, lists of subscriptions | rules of our own reading (`contract`): no definition has them |
 //! | the identity endpoint; answers that a fault made of text; answers that never came | nothing: they are not Resource Manager's |
 
 mod contract;

@@ -119,7 +119,7 @@ async fn the_recorded_conversations_go_the_same_way() {
 }
 
 /// A disk and a snapshot of it, as they were when the two shapes were recorded.
-async fn estate(client: &Client) {
+fn estate(client: &Client) {
     let prefix = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rgname/providers/Microsoft.Compute";
     let disk = format!("{prefix}/disks/disk1");
     client.emulator.insert(&disk, &disk_body("eastus")).unwrap();
@@ -133,7 +133,7 @@ async fn estate(client: &Client) {
 async fn a_list_is_as_it_was() {
     let Some(recorded) = recording("list_shape_uppercase_rg.json") else { return };
     let client = Client::new(on_that_day(LIFECYCLE));
-    estate(&client).await;
+    estate(&client);
     let list = "/subscriptions/00000000-0000-0000-0000-000000000000/providers/Microsoft.Compute/disks";
     let reply = client.get(&format!("{list}?api-version=2022-07-02")).await;
     assert_eq!(json!(reply.status), recorded["status"]);
@@ -151,7 +151,7 @@ async fn a_list_is_as_it_was() {
 async fn an_accepted_snapshot_is_as_it_was() {
     let Some(recorded) = recording("snapshot_patch_shape.json") else { return };
     let client = Client::new(on_that_day(LIFECYCLE));
-    estate(&client).await;
+    estate(&client);
     let (request, response) = (&recorded["request"], &recorded["response"]);
     let reply = client.send(method(request), request["path"].as_str().unwrap(), Some(&request["body"])).await;
     assert_eq!(json!(reply.status), response["status"]);
