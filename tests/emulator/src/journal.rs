@@ -163,6 +163,7 @@ impl Emulator {
         let mut changed = self.inner.journal.changed.subscribe();
         let mut seen = 0_usize;
         loop {
+            self.inner.journal.speak();
             {
                 let entries = self.inner.journal.entries.lock();
                 let fresh = entries.kept.iter().skip(seen.saturating_sub(entries.dropped));
@@ -181,6 +182,7 @@ impl Emulator {
     pub async fn wait_until(&self, mut holds: impl FnMut(&Self) -> bool) {
         let mut changed = self.inner.journal.changed.subscribe();
         while !holds(self) {
+            self.inner.journal.speak();
             let _ = changed.changed().await;
         }
     }
