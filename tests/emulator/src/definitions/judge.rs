@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::io::Write;
+use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -16,15 +18,18 @@ pub(crate) struct Judge {
     /// Where the emulator was made, which in a test is where a panic fails that test.
     home: ThreadId,
     issued: Mutex<HashSet<String>>,
-    found: Mutex<Vec<String>>,
+    found: Arc<Mutex<Vec<String>>>,
 }
+
+/// How long a test that waits for what a fault keeps away may do so.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Judge {
     /// The judge, where the environment names the definitions.
     pub(crate) fn of_environment() -> Option<Self> {
         let definitions = Definitions::of_environment()?;
         let home = thread::current().id();
-        Some(Self { definitions, home, issued: Mutex::default(), found: Mutex::default() })
+        Some(Self { definitions, home, issued: Mutex::default(), found: Arc::default() })
     }
 
     pub(crate) fn look(&self, exchange: &Exchange) {
@@ -37,9 +42,12 @@ impl Judge {
         }
         let (method, path) = (&exchange.method, &exchange.path);
         let faults: Vec<_> = faults.into_iter().map(|fault| format!("{method} {path}: {fault}")).collect();
-        // At once as well: a test that waits for what the fault keeps away would never tell.
         say(&faults);
-        self.found.lock().extend(faults);
+        let mut found = self.found.lock();
+        if found.is_empty() {
+            end_later(Arc::downgrade(&self.found));
+        }
+        found.extend(faults);
     }
 
     /// Fails the test whose emulator this is, if it runs here. A panic inside of a task would be lost.
@@ -55,17 +63,31 @@ impl Judge {
 
 impl Drop for Judge {
     /// The last word: whatever no test has failed by ends the run here.
-    #[expect(clippy::disallowed_methods, reason = "a panic in a task's destructor would be lost")]
     fn drop(&mut self) {
-        let found = std::mem::take(self.found.get_mut());
+        let found = std::mem::take(&mut *self.found.lock());
         if found.is_empty() {
             return;
         }
         say(&found);
         if !thread::panicking() {
-            std::process::exit(101);
+            end();
         }
     }
+}
+
+/// Ends the run if nobody has failed by then: a test that waits for what the fault keeps away would hang.
+fn end_later(found: Weak<Mutex<Vec<String>>>) {
+    thread::spawn(move || {
+        thread::sleep(PATIENCE);
+        if found.upgrade().is_some_and(|found| !found.lock().is_empty()) {
+            end();
+        }
+    });
+}
+
+#[expect(clippy::disallowed_methods, reason = "a panic in a task or a thread of its own would be lost")]
+fn end() {
+    std::process::exit(101);
 }
 
 /// Not by a macro, whose text the test harness would keep to itself.
