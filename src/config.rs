@@ -4,7 +4,7 @@
 
 mod setting;
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU32, time::Duration};
 
 use azure_core::cloud::CloudConfiguration;
 pub use setting::{PORT, SETTINGS, Setting, Use};
@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::{
     arm::{Credential, IdentityOptions},
-    policy::{Exemptions, Mode, Patterns, Policy, TagRule},
+    policy::{Exemptions, Limits, Mode, Patterns, Policy, TagRule},
     resource::tags,
     resource_id,
 };
@@ -64,6 +64,8 @@ pub struct Config {
     pub arm_endpoint: Url,
     /// With whose token it is asked.
     pub identity: IdentityOptions,
+    /// How many writes a second and subscription a sweep sends at most.
+    pub pace: Option<NonZeroU32>,
     /// How long one invocation may take, all waits included.
     pub deadline: Duration,
 }
@@ -165,6 +167,10 @@ impl Config {
             policy: policy(reader),
             arm_endpoint: endpoint.or_else(|| Url::parse(cloud.arm_endpoint()).ok()).unwrap_or_else(unset),
             identity: identity(reader, cloud, credential),
+            pace: reader.parsed("DISKSEAL_PACE", |text| {
+                text.parse()
+                    .map_err(|_| format!("{text:?} is not a whole number of writes a second, 1 or more"))
+            }),
             deadline: reader
                 .parsed("DISKSEAL_DEADLINE", |text| {
                     let seconds = text.parse::<u64>().ok().filter(|seconds| (1..=600).contains(seconds));
@@ -249,6 +255,24 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
             .unwrap_or_else(|| tag_rules(setting::DEFAULT_TAGS).unwrap_or_default()),
         subscriptions: reader.parsed("DISKSEAL_SUBSCRIPTIONS", subscription_ids).unwrap_or_default(),
         exemptions: Exemptions { subscriptions, resource_groups, names, tag },
+        limits: limits(reader),
+        switch: reader.parsed("DISKSEAL_SWITCH", |text| {
+            resource_id::is_scope(text).then(|| text.to_owned()).ok_or_else(|| {
+                format!("{text:?} is not a resource ID: /subscriptions/{{id}}, or a resource group or resource in it")
+            })
+        }),
+    }
+}
+
+fn limits(reader: &mut Reader<'_>) -> Limits {
+    Limits {
+        max_resources: reader.parsed("DISKSEAL_MAX_RESOURCES", |text| {
+            text.parse().map_err(|_| format!("{text:?} is not a whole number of resources"))
+        }),
+        max_percent: reader.parsed("DISKSEAL_MAX_PERCENT", |text| {
+            let percent = text.parse().ok().filter(|percent| (1..=100).contains(percent));
+            percent.ok_or_else(|| format!("{text:?} is not a whole number from 1 to 100"))
+        }),
     }
 }
 

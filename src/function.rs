@@ -154,14 +154,18 @@ async fn sweep(
 
 /// Puts what is not sealed on the queue, where as many instances as the platform starts work on it.
 async fn sweep_and_queue(ctx: &Context, invocation: &Invocation) -> Reply {
-    let found = match sweep::sweep(ctx, invocation.deadline).await {
-        Ok(found) => found,
+    let collected = match sweep::collect(ctx, invocation.deadline.behind_events()).await {
+        Ok(collected) => collected,
+        Err(off @ sweep::Error::SwitchedOff) => {
+            warn!(invocation_id = invocation.id, "sweep: {off}");
+            return Reply::done(off.to_string());
+        }
         Err(error) => {
             error!(invocation_id = invocation.id, "sweep: {error}");
             return Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, error);
         }
     };
-    info!(invocation_id = invocation.id, "sweep: {found}");
+    info!(invocation_id = invocation.id, "sweep: {collected}");
     let TraceContext { traceparent, tracestate } = invocation.trace_context(&TraceContext::default());
     let message = |id: &ResourceId| Pending {
         id: id.clone(),
@@ -170,8 +174,8 @@ async fn sweep_and_queue(ctx: &Context, invocation: &Invocation) -> Reply {
         traceparent: traceparent.clone(),
         tracestate: tracestate.clone(),
     };
-    let pending = sweep::to_seal(&ctx.policy, &found).iter().map(message).collect();
-    Reply::Succeeded { pending, logs: vec![found.to_string()] }
+    let pending = collected.to_seal.iter().map(message).collect();
+    Reply::Succeeded { pending, logs: vec![collected.to_string()] }
 }
 
 fn read<T>(

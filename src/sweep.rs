@@ -1,9 +1,11 @@
 //! The sweep: what events have missed.
 //!
-//! It lists, decides on the listing by the same rules as everything else, and hands on what is not sealed.
-//! The listing may be old: whoever works on it looks at the resource again.
+//! It lists, decides on the listing by the same rules as everything else, and hands on what is not sealed:
+//! to the queue, where as many instances work on it as the platform starts ([`collect`]), or to `enforce`
+//! in this process ([`seal_all`]). The listing may be old: whoever works on it looks at the resource again.
 
 mod listing;
+mod seal_all;
 
 use std::{collections::HashSet, fmt};
 
@@ -11,24 +13,40 @@ use crate::{
     arm,
     enforce::{Context, Deadline},
     policy::{
-        Mode, Policy,
-        decide::{Decision, Occasion, decide},
+        Exceeded, Mode,
+        decide::{Change, Decision, Occasion, decide},
     },
     resource::Resource,
     resource_id::ResourceId,
 };
+pub use listing::Source;
 use listing::{Listing, has_time};
+pub use seal_all::{Told, plan, seal_all};
 
-/// How many resources one run hands on at most. The host writes the messages one by one before its
-/// `functionTimeout`, and what is left is listed by the next run.
+/// How many resources one run hands on to the queue at most. The host writes the messages one by one before
+/// its `functionTimeout`, and what is left is listed by the next run.
 const RESOURCES_MAX: usize = 2_000;
 
-/// What a sweep has found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sweep {
-    /// What is not sealed and is to be looked at.
-    pub unsealed: Vec<ResourceId>,
-    /// How many were listed and are sealed, or were when they were looked at again.
+/// Why a sweep was not begun, or did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// ARM could not be asked.
+    #[error(transparent)]
+    Arm(#[from] arm::Error),
+    /// The plan is larger than a limit allows.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
+    /// The operator's switch is off.
+    #[error("the switch is off (the tag diskseal=off): nothing was written")]
+    SwitchedOff,
+}
+
+/// What a listing said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// How many are not sealed and are to be looked at.
+    pub unsealed: usize,
+    /// How many were listed and are sealed.
     pub compliant: usize,
     /// How many are left as they are, for a recorded reason.
     pub exempt: usize,
@@ -36,67 +54,107 @@ pub struct Sweep {
     pub not_yet: usize,
     /// How many elements of the listing could not be read.
     pub unreadable: usize,
+}
+
+impl fmt::Display for Survey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { unsealed, compliant, exempt, not_yet, unreadable } = self;
+        write!(
+            f,
+            "{unsealed} unsealed, {not_yet} not yet, {compliant} sealed, {exempt} exempt, {unreadable} unreadable"
+        )
+    }
+}
+
+impl Survey {
+    /// Counts a resource; gives the change if it is to be sealed.
+    fn add(&mut self, ctx: &Context, resource: &Resource) -> Option<Change> {
+        let occasion = Occasion { now: ctx.now(), event_time: None, trace_id: None };
+        match decide(&ctx.policy, resource, &occasion) {
+            Decision::Compliant => self.compliant += 1,
+            Decision::Exempt(_) => self.exempt += 1,
+            Decision::NotYet(_) => self.not_yet += 1,
+            Decision::Seal(change) => {
+                self.unsealed += 1;
+                return Some(change);
+            }
+        }
+        None
+    }
+}
+
+/// What one run hands on to the queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// What the listing said.
+    pub survey: Survey,
+    /// What is to be sealed; in audit mode, nothing.
+    pub to_seal: Vec<ResourceId>,
     /// How many are left to the next run, because this one has come to its limit or its time is over. Each
     /// run of an estate that is too large for one begins somewhere else.
     pub left: usize,
 }
 
-impl fmt::Display for Sweep {
+impl fmt::Display for Collected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { unsealed, compliant, exempt, not_yet, unreadable, left } = self;
-        let unsealed = unsealed.len();
-        write!(
-            f,
-            "{unsealed} unsealed, {not_yet} not yet, {compliant} sealed, {exempt} exempt, {unreadable} unreadable, \
-             {left} left to the next run"
-        )
+        write!(f, "{}, {} left to the next run", self.survey, self.left)
     }
 }
 
-/// Lists what is in scope and not sealed.
+/// Lists what is in scope and not sealed, as much as one run can hand on.
 ///
 /// # Errors
-/// ARM could not be asked. Resource Graph that refuses is no error: the exact lists are asked instead.
-pub async fn sweep(ctx: &Context, deadline: Deadline) -> Result<Sweep, arm::Error> {
-    let mut listing = Listing::begin(ctx, RESOURCES_MAX, deadline).await?;
-    let mut sweep = Sweep::default();
+/// ARM could not be asked, or the plan is larger than a limit allows. Resource Graph that refuses is no
+/// error: the exact lists are asked instead.
+pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
+    admit(ctx, Source::Graph, deadline).await?;
+    let mut listing = Listing::begin(ctx, Source::Graph, Some(RESOURCES_MAX), deadline).await?;
+    let mut collected = Collected::default();
     let mut seen = HashSet::new();
-    while let Some(page) = listing.next(ctx, deadline).await? {
-        sweep.unreadable += page.unreadable;
+    'pages: while let Some(page) = listing.next(ctx, deadline).await? {
+        collected.survey.unreadable += page.unreadable;
         for (index, resource) in page.resources.iter().enumerate() {
-            if sweep.unsealed.len() == RESOURCES_MAX {
-                sweep.left = page.resources.len() - index + listing.remaining();
-                return Ok(sweep);
+            if collected.to_seal.len() == RESOURCES_MAX {
+                collected.left = page.resources.len() - index;
+                break 'pages;
             }
             // Pages overlap when the table changes between them.
-            if seen.insert(resource.id.clone()) {
-                sweep.add(ctx, resource);
+            if seen.insert(resource.id.clone()) && collected.survey.add(ctx, resource).is_some() {
+                collected.to_seal.push(resource.id.clone());
             }
         }
         if !has_time(deadline) {
             break;
         }
     }
-    sweep.left = listing.remaining();
-    Ok(sweep)
+    collected.left += listing.remaining();
+    if ctx.policy.mode == Mode::Audit {
+        collected.to_seal.clear();
+    }
+    Ok(collected)
 }
 
-impl Sweep {
-    fn add(&mut self, ctx: &Context, resource: &Resource) {
-        let occasion = Occasion { now: ctx.now(), event_time: None, trace_id: None };
-        match decide(&ctx.policy, resource, &occasion) {
-            Decision::Compliant => self.compliant += 1,
-            Decision::Exempt(_) => self.exempt += 1,
-            Decision::Seal(_) => self.unsealed.push(resource.id.clone()),
-            Decision::NotYet(_) => self.not_yet += 1,
+/// Before anything is written: the switch, and the plan held against the limits, where there are any.
+async fn admit(ctx: &Context, source: Source, deadline: Deadline) -> Result<(), Error> {
+    let limits = ctx.policy.limits;
+    if ctx.policy.mode == Mode::Audit {
+        return Ok(());
+    }
+    if !ctx.is_switched_on(deadline).await {
+        return Err(Error::SwitchedOff);
+    }
+    if !limits.are_set() {
+        return Ok(());
+    }
+    let mut listing = Listing::begin(ctx, source, None, deadline).await?;
+    let mut survey = Survey::default();
+    let mut listed = 0;
+    while let Some(page) = listing.next(ctx, deadline).await? {
+        listed += page.resources.len();
+        for resource in &page.resources {
+            survey.add(ctx, resource);
         }
     }
-}
-
-/// What is to be handed on: in audit mode, nothing.
-pub fn to_seal<'a>(policy: &Policy, sweep: &'a Sweep) -> &'a [ResourceId] {
-    match policy.mode {
-        Mode::Enforce => &sweep.unsealed,
-        Mode::Audit => &[],
-    }
+    let all = listing.in_scope(ctx, deadline).await?.unwrap_or(listed);
+    Ok(limits.admit(survey.unsealed, all)?)
 }

@@ -21,6 +21,8 @@ pub enum Operation {
     Wait,
     /// PATCH of the tags, `Merge`.
     MergeTags,
+    /// GET of the tags of anything.
+    GetTags,
     /// A page of a list.
     List,
 }
@@ -33,6 +35,7 @@ impl fmt::Display for Operation {
             Self::Update => "setting dataAccessAuthMode",
             Self::Wait => "waiting for the operation",
             Self::MergeTags => "merging the tags",
+            Self::GetTags => "reading tags",
             Self::List => "listing resources",
         })
     }

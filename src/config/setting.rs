@@ -5,6 +5,8 @@
 pub enum Use {
     /// Every command that talks to Azure.
     Always,
+    /// Sweeps, on the timer and on the command line.
+    Sweep,
     /// The custom handler alone.
     Serve,
 }
@@ -38,7 +40,7 @@ pub const PORT: Setting = Setting {
 };
 
 /// Every setting.
-pub const SETTINGS: [Setting; 15] = [
+pub const SETTINGS: [Setting; 19] = [
     PORT,
     Setting {
         name: "DISKSEAL_MODE",
@@ -126,6 +128,35 @@ pub const SETTINGS: [Setting; 15] = [
         help: "Tag that exempts a resource, with a value like \"until=2027-01-31; INC-1234 restore test\". \
                Whoever may write tags can then exempt a resource, so it is off unless set",
         used: Use::Always,
+    },
+    Setting {
+        name: "DISKSEAL_SWITCH",
+        flag: "switch",
+        value: "RESOURCE-ID",
+        help: "Resource, resource group or subscription whose tag diskseal=off stops every write within a minute \
+               [default: none]",
+        used: Use::Always,
+    },
+    Setting {
+        name: "DISKSEAL_MAX_RESOURCES",
+        flag: "max-resources",
+        value: "NUMBER",
+        help: "Most resources that one sweep may seal. A sweep that would seal more writes nothing [default: no limit]",
+        used: Use::Sweep,
+    },
+    Setting {
+        name: "DISKSEAL_MAX_PERCENT",
+        flag: "max-percent",
+        value: "PERCENT",
+        help: "The same in percent of all resources in scope, 1 to 100 [default: no limit]",
+        used: Use::Sweep,
+    },
+    Setting {
+        name: "DISKSEAL_PACE",
+        flag: "pace",
+        value: "NUMBER",
+        help: "Most writes a second and subscription that are not for an event [default: as ARM allows]",
+        used: Use::Sweep,
     },
     Setting {
         name: "DISKSEAL_DEADLINE",

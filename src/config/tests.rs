@@ -76,17 +76,20 @@ fn every_fault_is_told_at_once_with_its_name_and_what_is_allowed() {
         ("DISKSEAL_EXEMPT_RESOURCE_GROUPS", "a**b"),
         ("DISKSEAL_EXEMPT_NAMES", "[z"),
         ("DISKSEAL_EXEMPT_TAG", "a?b"),
+        ("DISKSEAL_MAX_RESOURCES", "-1"),
+        ("DISKSEAL_MAX_PERCENT", "101"),
+        ("DISKSEAL_PACE", "0"),
         ("DISKSEAL_DEADLINE", "soon"),
     ])
     .unwrap_err();
     let text = error.to_string();
-    assert_eq!(error.0.len(), 13, "{text}");
+    assert_eq!(error.0.len(), 16, "{text}");
     for allowed in
         ["enforce, audit", "AzurePublic, AzureUSGovernment, AzureChina", "loopback only", "1 to 600"]
     {
         assert!(text.contains(allowed), "{allowed} is not in {text}");
     }
-    assert!(text.starts_with("13 wrong settings:\n"));
+    assert!(text.starts_with("16 wrong settings:\n"));
 }
 
 #[test]

@@ -12,6 +12,15 @@ use crate::{
 /// The time that a page needs, waits for its quota included.
 const PAGE_TIME: Duration = Duration::from_secs(20);
 
+/// Where to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Resource Graph: one query over everything, which lags behind; the lists where it refuses.
+    Graph,
+    /// The exact lists, subscription by subscription.
+    Lists,
+}
+
 /// Pages of resources, one in memory at a time.
 pub(super) enum Listing {
     /// One query over everything.
@@ -21,15 +30,23 @@ pub(super) enum Listing {
 }
 
 impl Listing {
-    /// Where there is more than one run can hand on, each run begins somewhere else, so that what
-    /// cannot be sealed does not hide what can.
-    pub(super) async fn begin(ctx: &Context, run: usize, deadline: Deadline) -> Result<Self, arm::Error> {
+    /// Where there is more than `run` can hand on, each run begins somewhere else, so that what cannot be
+    /// sealed does not hide what can.
+    pub(super) async fn begin(
+        ctx: &Context,
+        source: Source,
+        run: Option<usize>,
+        deadline: Deadline,
+    ) -> Result<Self, arm::Error> {
+        if source == Source::Lists {
+            return Self::lists(ctx, deadline).await;
+        }
         let mut query =
             Query { text: kql(&ctx.policy), subscriptions: ctx.policy.subscriptions.clone(), skip: 0 };
         match ctx.arm.query(&query, None, deadline).await {
-            Ok(Some(rows)) if rows.total > run => {
+            Ok(Some(rows)) if run.is_some_and(|run| rows.total > run) => {
                 let hours = usize::try_from(ctx.now().unix_timestamp() / 3_600).unwrap_or_default();
-                query.skip = hours.wrapping_mul(run) % rows.total;
+                query.skip = hours.wrapping_mul(run.unwrap_or_default()) % rows.total;
                 let rows = ctx.arm.query(&query, None, deadline).await?;
                 Ok(Self::graph(query, rows))
             }
@@ -99,6 +116,21 @@ impl Listing {
             Self::Lists { .. } => 0,
         }
     }
+
+    /// How many resources are in scope, sealed or not. The lists hold them all, so they need not be asked.
+    pub(super) async fn in_scope(
+        &self,
+        ctx: &Context,
+        deadline: Deadline,
+    ) -> Result<Option<usize>, arm::Error> {
+        let Self::Graph { query, .. } = self else { return Ok(None) };
+        let all = Query {
+            text: format!("resources | where {OURS} | project id, tags, properties | order by id asc"),
+            skip: 0,
+            ..query.clone()
+        };
+        Ok(ctx.arm.query(&all, None, deadline).await?.map(|rows| rows.total))
+    }
 }
 
 /// Whether another page can be had in time.
@@ -112,14 +144,16 @@ pub(super) struct Listed {
     pub(super) unreadable: usize,
 }
 
+/// What may carry the seal.
+const OURS: &str = "type in~ ('microsoft.compute/disks', 'microsoft.compute/snapshots')";
+
 /// All disks and snapshots that lack the mode or a tag of the seal. Case in tag names makes some of them
 /// candidates that are none; the decision sorts those out.
 fn kql(policy: &Policy) -> String {
     let mode = "tostring(properties.dataAccessAuthMode) !~ 'AzureActiveDirectory'".to_owned();
     let lacking: Vec<_> = std::iter::once(mode).chain(policy.tags.iter().map(lacks)).collect();
     format!(
-        "resources | where type in~ ('microsoft.compute/disks', 'microsoft.compute/snapshots') \
-         | where {} | project id, tags, properties | order by id asc",
+        "resources | where {OURS} | where {} | project id, tags, properties | order by id asc",
         lacking.join(" or ")
     )
 }

@@ -9,4 +9,5 @@ mod process;
 mod recorded;
 mod simulation;
 mod sweep;
+mod switch;
 mod world;

@@ -167,6 +167,10 @@ impl Emulator {
             }
             (Route::Tags(id), "GET") => self.get_tags(id),
             (Route::Tags(id), "PUT" | "PATCH" | "DELETE") => self.write_tags(context, id),
+            (Route::ScopeTags { scope, .. }, "GET") => Ok(self.get_scope_tags(scope)),
+            (Route::ScopeTags { scope, .. }, "PUT" | "PATCH" | "DELETE") => {
+                self.write_scope_tags(context, scope)
+            }
             (Route::Operation { subscription, name }, "GET") => self.poll(context, subscription, name),
             (Route::Graph, "POST") => self.query(context),
             (Route::Subscriptions, "GET") => Ok(self.subscriptions()),
