@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod architecture;
+mod definitions;
 mod enforce;
+mod official_events;
 mod process;
+mod recorded;
 mod simulation;
 mod sweep;
 mod switch;

@@ -247,6 +247,7 @@ impl Emulator {
             query: request.query.clone(),
             client_request_id: header("x-ms-client-request-id"),
             user_agent: header("user-agent"),
+            content_type: header("content-type"),
             traceparent: header("traceparent"),
             object_id: request.bearer().map(|_| context.caller.object_id.clone()),
             request_body: readable(&request.body),

@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod collector;
 pub mod control;
+pub mod definitions;
 pub mod estate;
 pub mod event_grid;
 pub mod fault;
@@ -78,6 +79,12 @@ struct Inner {
     faults: Faults,
     journal: Journal,
     writes: Writes,
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.inner.journal.speak();
+    }
 }
 
 impl Emulator {
