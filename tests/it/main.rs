@@ -3,6 +3,7 @@
 
 mod architecture;
 mod definitions;
+mod delivery;
 mod enforce;
 mod official_events;
 mod process;
