@@ -10,6 +10,7 @@ mod error;
 mod governor;
 mod graph;
 mod identity;
+mod inspect;
 mod list;
 mod operation;
 mod pipeline;
@@ -28,7 +29,8 @@ use serde_json::json;
 pub use deadline::Deadline;
 pub use error::{Error, Failure, Operation as Asked, ResourceFailure, SystemFailure};
 pub use graph::{Query, Rows};
-pub use identity::{Credential, Identity, IdentityOptions};
+pub use identity::{Credential, Identity, IdentityOptions, SignedIn};
+pub use inspect::queue_answers;
 pub use list::Page;
 pub use operation::Operation;
 pub use transport::http_client;
@@ -121,8 +123,32 @@ impl Client {
         tags: &Tags,
         deadline: Deadline,
     ) -> Result<Option<Tags>, Error> {
+        self.patch_tags(id, "Merge", tags, deadline).await
+    }
+
+    /// Removes tags of exactly these names and values, and leaves all others. Gives the tags as they are
+    /// then, if the answer says so; see [`Self::merge_tags`].
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn delete_tags(
+        &self,
+        id: &ResourceId,
+        tags: &Tags,
+        deadline: Deadline,
+    ) -> Result<Option<Tags>, Error> {
+        self.patch_tags(id, "Delete", tags, deadline).await
+    }
+
+    async fn patch_tags(
+        &self,
+        id: &ResourceId,
+        operation: &'static str,
+        tags: &Tags,
+        deadline: Deadline,
+    ) -> Result<Option<Tags>, Error> {
         let url = self.url(&format!("{id}/providers/Microsoft.Resources/tags/default"), TAGS_API_VERSION);
-        let body = serde_json::to_vec(&TagsPatch { operation: "Merge", properties: TagsProperties { tags } })
+        let body = serde_json::to_vec(&TagsPatch { operation, properties: TagsProperties { tags } })
             .map_err(|error| Error::without_answer(Asked::MergeTags, SystemFailure::Unreadable, error))?;
         let template = "/{scope}/providers/Microsoft.Resources/tags/default";
         let answer = self

@@ -1,8 +1,12 @@
 //! The command line: what the commands are, and where a setting comes from.
 
+mod completions;
+mod ids;
+mod policy;
 mod seal;
 mod serve;
 mod session;
+mod unseal;
 
 use std::process::ExitCode;
 
@@ -26,6 +30,13 @@ pub fn run() -> ExitCode {
     match matches.subcommand() {
         Some(("serve", matches)) => serve::run(&lookup(matches)),
         Some(("seal", matches)) => seal::run(&lookup(matches), matches),
+        Some(("unseal", matches)) => unseal::run(&lookup(matches), matches),
+        Some(("policy", matches)) => match matches.subcommand() {
+            Some(("check", matches)) => policy::run(&lookup(matches), matches),
+            _ => Exit::Usage.into(),
+        },
+        Some(("completions", matches)) => completions::completions(command(), matches),
+        Some(("man", matches)) => completions::man(command(), matches),
         _ => Exit::Usage.into(),
     }
 }
@@ -49,6 +60,10 @@ fn command() -> Command {
                 .args(SETTINGS.iter().map(arg)),
         )
         .subcommand(for_a_person(seal::command()))
+        .subcommand(for_a_person(unseal::command()))
+        .subcommand(policy::command().subcommand(for_a_person(policy::check_command())))
+        .subcommand(completions::completions_command())
+        .subcommand(completions::man_command())
         .after_help(
             "Exit codes: 0 done, 1 something is not sealed, 2 wrong command line or settings, 3 Azure could not be \
              reached. `serve` has its own, which the Functions host reads.",

@@ -24,7 +24,7 @@
 //! | room | what it holds | may use |
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
-//! | [`cli`] | the command line; `serve`, `seal` | `arm`, `config`, `enforce`, `function`, `resource_id`, `telemetry` |
+//! | [`cli`] | the command line; `serve`, `seal` | `arm`, `config`, `enforce`, `function`, `policy`, `resource_id`, `telemetry` |
 //! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
 //! | [`config`] | settings as a pure function of a lookup; every fault at once | `arm`, `policy`, `resource`, `resource_id` |
 //! | [`sweep`] | list, decide on the listing, hand on what is not sealed | `arm`, `enforce`, `policy`, `resource`, `resource_id` |

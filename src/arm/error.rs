@@ -23,6 +23,8 @@ pub enum Operation {
     MergeTags,
     /// A page of a list.
     List,
+    /// A look at what stands around the resources: roles, topics, the function app.
+    Inspect,
 }
 
 impl fmt::Display for Operation {
@@ -34,6 +36,7 @@ impl fmt::Display for Operation {
             Self::Wait => "waiting for the operation",
             Self::MergeTags => "merging the tags",
             Self::List => "listing resources",
+            Self::Inspect => "looking",
         })
     }
 }

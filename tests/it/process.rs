@@ -29,6 +29,8 @@ mod protocol;
 mod seal;
 #[path = "process/telemetry.rs"]
 mod telemetry;
+#[path = "process/unseal.rs"]
+mod unseal;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_diskseal");
 
