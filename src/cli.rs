@@ -1,6 +1,7 @@
 //! The command line: what the commands are, and where a setting comes from.
 
 mod completions;
+mod doctor;
 mod ids;
 mod policy;
 mod seal;
@@ -31,6 +32,7 @@ pub fn run() -> ExitCode {
         Some(("serve", matches)) => serve::run(&lookup(matches)),
         Some(("seal", matches)) => seal::run(&lookup(matches), matches),
         Some(("unseal", matches)) => unseal::run(&lookup(matches), matches),
+        Some(("doctor", matches)) => doctor::run(&lookup(matches), matches),
         Some(("policy", matches)) => match matches.subcommand() {
             Some(("check", matches)) => policy::run(&lookup(matches), matches),
             _ => Exit::Usage.into(),
@@ -57,10 +59,15 @@ fn command() -> Command {
                      IDENTITY_ENDPOINT, IDENTITY_HEADER, SSL_CERT_FILE, OTEL_* and RUST_LOG keep their \
                      standard meaning.",
                 )
+                .after_help(
+                    "Example, to try it by hand:\n  \
+                     diskseal serve --port 7071 --credential azure-cli --mode audit",
+                )
                 .args(SETTINGS.iter().map(arg)),
         )
         .subcommand(for_a_person(seal::command()))
         .subcommand(for_a_person(unseal::command()))
+        .subcommand(for_a_person(doctor::command()))
         .subcommand(policy::command().subcommand(for_a_person(policy::check_command())))
         .subcommand(completions::completions_command())
         .subcommand(completions::man_command())
@@ -101,6 +108,24 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn commands(command: &Command, path: &str, without: &mut Vec<String>) {
+            for command in command.get_subcommands() {
+                let path = format!("{path} {}", command.get_name());
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                if !(help.contains("Example") && help.contains(&path)) {
+                    without.push(path.clone());
+                }
+                commands(command, &path, without);
+            }
+        }
+        let mut without = vec![];
+        commands(&command(), "diskseal", &mut without);
+        assert!(without.is_empty(), "{without:?}");
+        assert!(command().get_after_help().is_some_and(|help| help.to_string().contains("Exit codes: 0")));
     }
 
     #[test]

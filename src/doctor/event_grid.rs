@@ -55,7 +55,11 @@ pub(super) fn no_topic(subscription_id: &str) -> Finding {
 }
 
 /// What the event subscriptions of the topic mean. `function_app` is the app that is meant, if it was said.
-pub(super) fn route(subscription_id: &str, function_app: Option<&str>, subscriptions: &[Value]) -> Vec<Route> {
+pub(super) fn route(
+    subscription_id: &str,
+    function_app: Option<&str>,
+    subscriptions: &[Value],
+) -> Vec<Route> {
     let ours = |subscription: &&Value| {
         let app = app_of(subscription);
         app.is_some_and(|app| function_app.is_none_or(|wanted| wanted.eq_ignore_ascii_case(app)))
@@ -67,7 +71,9 @@ pub(super) fn route(subscription_id: &str, function_app: Option<&str>, subscript
     }
     let elsewhere = subscriptions.iter().filter_map(app_of).next();
     let text = match (function_app, elsewhere) {
-        (Some(wanted), Some(other)) => format!("no event subscription points at {wanted}, but one at {other}"),
+        (Some(wanted), Some(other)) => {
+            format!("no event subscription points at {wanted}, but one at {other}")
+        }
         _ => format!("no event subscription of its system topic points at a function {FUNCTION}"),
     };
     let remedy = format!(
@@ -110,12 +116,23 @@ fn examine(subscription_id: &str, subscription: &Value) -> Route {
     findings.extend(filter_faults(&about, &properties["filter"]));
     let schema = text(&properties["eventDeliverySchema"]);
     if schema.eq_ignore_ascii_case("CustomInputSchema") {
-        let remedy = "set the delivery schema to EventGridSchema or CloudEventSchemaV1_0; it can only be set anew";
-        findings.push(Finding::failed(CHECK, &about, format!("delivers in {schema}, which is not read"), remedy));
+        let remedy =
+            "set the delivery schema to EventGridSchema or CloudEventSchemaV1_0; it can only be set anew";
+        findings.push(Finding::failed(
+            CHECK,
+            &about,
+            format!("delivers in {schema}, which is not read"),
+            remedy,
+        ));
     }
     if let Some(expiry) = properties["expirationTimeUtc"].as_str() {
         let remedy = "take the expiry away, or put the date in a calendar";
-        findings.push(Finding::warning(CHECK, &about, format!("delivers until {expiry} and no longer"), remedy));
+        findings.push(Finding::warning(
+            CHECK,
+            &about,
+            format!("delivers until {expiry} and no longer"),
+            remedy,
+        ));
     }
     let dead_letters = dead_letters(properties);
     if dead_letters.is_none() {

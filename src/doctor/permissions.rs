@@ -40,7 +40,8 @@ fn needs(policy: &Policy) -> Vec<Need> {
         needs.push(Need { action: "Microsoft.Compute/disks/write", purpose: "to seal disks" });
         needs.push(Need { action: "Microsoft.Compute/snapshots/write", purpose: "to seal snapshots" });
         if !policy.tags.is_empty() {
-            needs.push(Need { action: "Microsoft.Resources/tags/write", purpose: "to merge the seal's tags" });
+            needs
+                .push(Need { action: "Microsoft.Resources/tags/write", purpose: "to merge the seal's tags" });
         }
     }
     needs

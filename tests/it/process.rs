@@ -19,10 +19,16 @@ mod commands;
 mod crash;
 #[path = "process/credentials.rs"]
 mod credentials;
+#[path = "process/doctor.rs"]
+mod doctor;
+#[path = "process/help.rs"]
+mod help;
 #[path = "process/hostile.rs"]
 mod hostile;
 #[path = "process/life.rs"]
 mod life;
+#[path = "process/policy_check.rs"]
+mod policy_check;
 #[path = "process/protocol.rs"]
 mod protocol;
 #[path = "process/seal.rs"]

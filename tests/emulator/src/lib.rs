@@ -51,6 +51,7 @@ pub use crate::disk::{disk_body, snapshot_body};
 pub use crate::options::Options;
 pub use crate::resource_id::ResourceKind;
 
+use crate::arm::Facts;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::graph::Quota;
@@ -76,6 +77,7 @@ struct Inner {
     graph_quota: Quota,
     faults: Faults,
     journal: Journal,
+    facts: Facts,
     writes: Writes,
 }
 
@@ -91,6 +93,7 @@ impl Emulator {
                 graph_quota: Quota::default(),
                 faults: Faults::default(),
                 journal: Journal::new(options.journal),
+                facts: Facts::default(),
                 writes: Writes::default(),
                 options,
             }),
