@@ -72,7 +72,11 @@ fn command() -> Command {
         .subcommand(completions::completions_command())
         .subcommand(completions::man_command())
         .after_help(
-            "Exit codes: 0 done, 1 something is not sealed, 2 wrong command line or settings, 3 Azure could not be \
+            "Examples:\n  \
+             diskseal doctor\n  \
+             diskseal seal --mode audit /subscriptions/…/providers/Microsoft.Compute/disks/disk-1\n  \
+             diskseal help unseal\n\n\
+             Exit codes: 0 done, 1 something is not sealed, 2 wrong command line or settings, 3 Azure could not be \
              reached. `serve` has its own, which the Functions host reads.",
         )
 }

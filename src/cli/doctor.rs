@@ -149,7 +149,9 @@ fn tell_all(findings: &[Finding], is_json: bool) {
         let all: Vec<Value> = findings.iter().map(to_json).collect();
         say(&format!("{:#}", Value::from(all)));
     } else {
-        findings.iter().for_each(|finding| say(&line(finding)));
+        for finding in findings {
+            say(&line(finding));
+        }
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
         if is_json {
             say(&format!("{:#}", rules_json(&config.policy)));
         } else {
-            rules(&config.policy).iter().for_each(|line| say(line));
+            say(&rules(&config.policy).join("\n"));
         }
         return Exit::Done.into();
     }

@@ -106,13 +106,9 @@ fn is_confirmed(
     answer: &mut dyn BufRead,
     question: &mut dyn Write,
 ) -> bool {
-    let mut text = String::new();
-    for id in ids.iter().take(NAMED_MAX) {
-        text += &format!("  {id}\n");
-    }
-    if ids.len() > NAMED_MAX {
-        text += &format!("  … and {} more\n", ids.len() - NAMED_MAX);
-    }
+    let named = ids.iter().take(NAMED_MAX).map(|id| format!("  {id}\n"));
+    let more = ids.len().checked_sub(NAMED_MAX).filter(|more| *more > 0);
+    let text: String = named.chain(more.map(|more| format!("  … and {more} more\n"))).collect();
     let count = format!("{} resource{}", ids.len(), if ids.len() == 1 { "" } else { "s" });
     let asked = write!(
         question,

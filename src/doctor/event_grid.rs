@@ -69,7 +69,7 @@ pub(super) fn route(
     if !routes.is_empty() {
         return routes;
     }
-    let elsewhere = subscriptions.iter().filter_map(app_of).next();
+    let elsewhere = subscriptions.iter().find_map(app_of);
     let text = match (function_app, elsewhere) {
         (Some(wanted), Some(other)) => {
             format!("no event subscription points at {wanted}, but one at {other}")

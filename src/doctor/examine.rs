@@ -90,9 +90,9 @@ pub async fn examine(ctx: &Context, subject: &Subject, tell: &mut dyn FnMut(Find
 }
 
 fn settings(policy: &Policy) -> Finding {
-    let tags = policy.tags.len();
+    let tags = count(policy.tags.len(), "tag");
     let exemptions = policy.exemptions.tag.as_deref().unwrap_or("off");
-    let text = |mode: &str| format!("mode {mode}, {tags} tags of the seal, exemption tag {exemptions}");
+    let text = |mode: &str| format!("mode {mode}, {tags} of the seal, exemption tag {exemptions}");
     match policy.mode {
         Mode::Enforce => Finding::ok("settings", "", text("enforce")),
         Mode::Audit => Finding::warning(
@@ -126,8 +126,8 @@ fn token(signed_in: &arm::SignedIn, is_person: bool) -> Vec<Finding> {
 async fn subscriptions(ctx: &Context, tell: &mut dyn FnMut(Finding)) -> Option<Vec<String>> {
     const CHECK: &str = "scope";
     if !ctx.policy.subscriptions.is_empty() {
-        let count = ctx.policy.subscriptions.len();
-        tell(Finding::ok(CHECK, "", format!("{count} subscriptions, by DISKSEAL_SUBSCRIPTIONS")));
+        let count = count(ctx.policy.subscriptions.len(), "subscription");
+        tell(Finding::ok(CHECK, "", format!("{count}, by DISKSEAL_SUBSCRIPTIONS")));
         return Some(ctx.policy.subscriptions.clone());
     }
     match ctx.arm.subscriptions(deadline()).await {
@@ -137,7 +137,11 @@ async fn subscriptions(ctx: &Context, tell: &mut dyn FnMut(Finding)) -> Option<V
             None
         }
         Ok(ids) => {
-            tell(Finding::ok(CHECK, "", format!("{} subscriptions, all that this identity sees", ids.len())));
+            tell(Finding::ok(
+                CHECK,
+                "",
+                format!("{}, all that this identity sees", count(ids.len(), "subscription")),
+            ));
             Some(ids)
         }
         Err(error) => {
@@ -203,6 +207,10 @@ async fn queue(subject: &Subject) -> Finding {
     url.set_query(Some("comp=metadata"));
     let answer = arm::queue_answers(&subject.http, identity, &url, deadline()).await;
     function_app::queue(service.as_str(), answer.as_ref().copied())
+}
+
+fn count(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 fn deadline() -> Deadline {

@@ -94,11 +94,11 @@ pub(super) fn findings(subscription_id: &str, policy: &Policy, json: &[Value]) -
             format!("add {GRAPH} to the identity's role"),
         ));
     }
-    findings.extend(excess(subscription_id, &permissions));
+    findings.extend(excess(subscription_id, &permissions, &needs));
     findings
 }
 
-fn excess(subscription_id: &str, permissions: &[Permission]) -> Vec<Finding> {
+fn excess(subscription_id: &str, permissions: &[Permission], needs: &[Need]) -> Vec<Finding> {
     let patterns = permissions.iter().flat_map(|permission| permission.actions.iter().flatten());
     let mut too_wide: Vec<&str> = patterns
         .map(String::as_str)
@@ -108,13 +108,14 @@ fn excess(subscription_id: &str, permissions: &[Permission]) -> Vec<Finding> {
     too_wide.dedup();
     let data = permissions.iter().flat_map(|permission| permission.data_actions.iter().flatten());
     let has_data = data.into_iter().any(|pattern| DATA.iter().any(|action| matches(pattern, action)));
+    let actions: Vec<&str> = needs.iter().map(|need| need.action).chain([GRAPH]).collect();
     let mut findings = vec![];
     if !too_wide.is_empty() {
         findings.push(Finding::warning(
             CHECK,
             subscription_id,
             format!("more than it needs: {}", too_wide.join(", ")),
-            "give the handler's identity a custom role with no more than the actions above",
+            format!("give the handler's identity a custom role with no more than {}", actions.join(", ")),
         ));
     }
     if has_data {

@@ -154,3 +154,32 @@ async fn audit_mode_never_unseals_and_what_is_gone_is_told() {
     let (code, ..) = command(&serving, &arguments(&["--yes", &a]), "").await;
     assert_eq!(code, Some(3));
 }
+
+#[tokio::test]
+async fn ctrl_c_stops_with_a_summary_and_the_disk_sealed() {
+    let (azure, serving) = sealed(Options::immediate(), &["a"]).await;
+    let held = azure.inject(Fault::hold_before_applying().on(Kind::Patch));
+    let child = tokio::process::Command::new(super::BINARY)
+        .args(arguments(&["--yes", &disk("a")]))
+        .args(["--arm-endpoint", &serving.arm_https, "--credential", "managed-identity"])
+        .env_clear()
+        .env("SSL_CERT_FILE", &serving.ca_pem)
+        .env("IDENTITY_ENDPOINT", &serving.identity)
+        .env("IDENTITY_HEADER", &serving.identity_header)
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    while held.fired() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let process = child.id().unwrap().to_string();
+    tokio::process::Command::new("kill").args(["-INT", &process]).status().await.unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(out.starts_with("stopped after 0 of 1;"), "{out}");
+    held.cut_off();
+    assert_eq!(mode(&azure, &disk("a")), "AzureActiveDirectory");
+    assert_eq!(azure.get(&disk("a")).unwrap()["tags"]["diskseal-exempt"], EXEMPTION);
+}
