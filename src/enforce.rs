@@ -8,6 +8,7 @@ mod breaker;
 mod error;
 mod in_flight;
 mod switch;
+mod unseal;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 pub use crate::arm::Deadline;
 pub use error::{Error, Scope};
+pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
 use crate::{
     arm::{self, Client, Failure, Update},
@@ -292,12 +294,14 @@ fn record(span: &Span, result: &Result<Outcome, Error>) {
                 span.record("diskseal.reason", exemption.reason());
             }
         }
-        Err(error) => {
-            span.record("diskseal.outcome", error.scope().label());
-            span.record("diskseal.reason", error.reason());
-            span.record("error.type", error.reason());
-            span.record("otel.status_code", "ERROR");
-            span.record("otel.status_description", tracing::field::display(error));
-        }
+        Err(error) => record_error(span, error),
     }
+}
+
+fn record_error(span: &Span, error: &Error) {
+    span.record("diskseal.outcome", error.scope().label());
+    span.record("diskseal.reason", error.reason());
+    span.record("error.type", error.reason());
+    span.record("otel.status_code", "ERROR");
+    span.record("otel.status_description", tracing::field::display(error));
 }

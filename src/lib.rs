@@ -24,8 +24,9 @@
 //! | room | what it holds | may use |
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
-//! | [`cli`] | the command line; `serve`, `seal`, `sweep` | `arm`, `config`, `enforce`, `function`, `policy`, `resource_id`, `sweep`, `telemetry` |
+//! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `config`, `doctor`, `enforce`, `function`, `policy`, `resource_id`, `sweep`, `telemetry` |
 //! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
+//! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `enforce`, `policy` |
 //! | [`config`] | settings as a pure function of a lookup; every fault at once | `arm`, `policy`, `resource`, `resource_id` |
 //! | [`sweep`] | list, decide on the listing, hand on what is not sealed | `arm`, `enforce`, `policy`, `resource`, `resource_id` |
 //! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `policy`, `resource`, `resource_id`, `telemetry` |
@@ -42,8 +43,7 @@
 //!   and no environment, and log nothing. `now` is an argument.
 //! - Of an event, nothing but a parsed [`resource_id::ResourceId`] ever reaches a URL. The caller's claims
 //!   never leave [`event`], but for an object ID that cannot be printed.
-//! - Audit mode never writes, on any path: [`enforce::enforce`] is the one place that writes, and it asks
-//!   first.
+//! - Audit mode never writes, on any path: [`enforce`] is the one room that writes, and it asks first.
 //! - A failure of one resource is answered 200 and goes to the queue; 500 is for what fails every
 //!   resource. Event Grid delays *new* events for an endpoint that keeps answering 500.
 //! - Nothing is kept that a SIGKILL could lose: what [`enforce::Context`] remembers only saves requests.
@@ -51,6 +51,7 @@
 pub mod arm;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod enforce;
 pub mod event;
 pub mod function;

@@ -1,14 +1,14 @@
 //! `diskseal seal`: single disks and snapshots, by their IDs.
 
-use std::{
-    io::{BufRead, IsTerminal},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use futures::{StreamExt, stream};
 
-use super::session::{self, Exit, Session, complain, say};
+use super::{
+    ids,
+    session::{self, Exit, Session, complain, say},
+};
 use crate::{
     enforce::{Error, Look, Outcome, Scope, enforce},
     resource_id::ResourceId,
@@ -30,44 +30,15 @@ pub(super) fn command() -> Command {
              diskseal seal /subscriptions/…/providers/Microsoft.Compute/disks/disk-1\n  \
              az snapshot list --query [].id -o tsv | diskseal seal",
         )
-        .arg(
-            Arg::new("id")
-                .value_name("ID")
-                .num_args(0..)
-                .help("Resource IDs of disks and snapshots. Without any they are read from standard input, one a line"),
-        )
+        .arg(ids::arg())
 }
 
 pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
-    let ids = match ids(matches) {
+    let ids = match ids::read(matches) {
         Ok(ids) => ids,
         Err(fault) => return complain(&fault, Exit::Usage),
     };
     session::run(lookup, |session| seal(session, ids))
-}
-
-/// The IDs that are given, or those of standard input. One that is none is told before anything is tried.
-fn ids(matches: &ArgMatches) -> Result<Vec<ResourceId>, String> {
-    let given: Vec<String> = matches.get_many("id").unwrap_or_default().cloned().collect();
-    let lines = if given.is_empty() {
-        let stdin = std::io::stdin();
-        if stdin.is_terminal() {
-            return Err("no IDs: give some, or send them to standard input, one a line".to_owned());
-        }
-        stdin.lock().lines().collect::<Result<_, _>>().map_err(|fault| format!("standard input: {fault}"))?
-    } else {
-        given
-    };
-    let mut faults = vec![];
-    let mut ids: Vec<ResourceId> = vec![];
-    for line in lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()) {
-        match line.parse() {
-            Ok(id) if ids.contains(&id) => {}
-            Ok(id) => ids.push(id),
-            Err(fault) => faults.push(format!("{line:?}: {fault}")),
-        }
-    }
-    if faults.is_empty() { Ok(ids) } else { Err(faults.join("\ndiskseal: ")) }
 }
 
 async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {

@@ -53,6 +53,7 @@ pub use crate::disk::{disk_body, snapshot_body};
 pub use crate::options::Options;
 pub use crate::resource_id::ResourceKind;
 
+use crate::arm::Facts;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::graph::Quota;
@@ -78,6 +79,7 @@ struct Inner {
     graph_quota: Quota,
     faults: Faults,
     journal: Journal,
+    facts: Facts,
     writes: Writes,
 }
 
@@ -99,6 +101,7 @@ impl Emulator {
                 graph_quota: Quota::default(),
                 faults: Faults::default(),
                 journal: Journal::new(options.journal),
+                facts: Facts::default(),
                 writes: Writes::default(),
                 options,
             }),
