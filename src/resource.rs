@@ -62,13 +62,17 @@ pub struct Resource {
     pub provisioning_state: Option<String>,
     /// `properties.diskState`
     pub disk_state: Option<String>,
+    /// The virtual machine that holds a disk; none for a disk that is free, and for snapshots.
+    pub managed_by: Option<String>,
     /// Everyone's tags.
     pub tags: Tags,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Body {
     properties: Properties,
+    managed_by: Option<String>,
     #[serde(default)]
     tags: Option<Tags>,
 }
@@ -87,12 +91,14 @@ impl Resource {
     /// # Errors
     /// The text is not JSON, or not a resource with `properties`.
     pub fn from_json(id: &ResourceId, json: &[u8]) -> Result<Self, serde_json::Error> {
-        let Body { properties, tags } = serde_json::from_slice(json)?;
+        let Body { properties, managed_by, tags } = serde_json::from_slice(json)?;
         Ok(Self {
             id: id.clone(),
             data_access_auth_mode: properties.data_access_auth_mode.unwrap_or(DataAccessAuthMode::None),
             provisioning_state: properties.provisioning_state,
             disk_state: properties.disk_state,
+            // Resource Graph has an empty text where ARM has no member.
+            managed_by: managed_by.filter(|id| !id.is_empty()),
             tags: tags.unwrap_or_default(),
         })
     }

@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     enforce::{Error, Look, Outcome, Scope, enforce},
+    policy::BackupGuard,
     resource_id::ResourceId,
+    sweep::Protected,
 };
 
 /// How many resources are worked on at once.
@@ -42,17 +44,30 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
 }
 
 async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
+    let protected = match Protected::read(&session.ctx, session.deadline()).await {
+        Ok(protected) => protected,
+        Err(fault) => {
+            complain(&fault.to_string(), Exit::Unreachable);
+            return Exit::Unreachable;
+        }
+    };
     let work = stream::iter(ids)
         .map(|resource| async {
             let look = Look { resource, event_time: None };
+            if let Some(vault) = guarded(&session, &protected, &look.resource).await {
+                return (
+                    format!("protected {}: its machine is protected by {vault}", look.resource),
+                    Exit::NotAll,
+                );
+            }
             let result = enforce(&session.ctx, &look, session.deadline()).await;
-            (look.resource, result)
+            (line(&look.resource, &result), exit(&result))
         })
         .buffer_unordered(CONCURRENCY);
     let mut worst = Exit::Done;
-    let told = work.for_each(|(resource, result)| {
-        say(&line(&resource, &result));
-        worst = worst.max(exit(&result));
+    let told = work.for_each(|(line, exit)| {
+        say(&line);
+        worst = worst.max(exit);
         std::future::ready(())
     });
     tokio::select! {
@@ -62,6 +77,21 @@ async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
             Exit::NotAll
         }
     }
+}
+
+/// What protects the disk's machine, if that keeps the disk from being sealed. Looks at the disk only where
+/// anything is protected at all; what cannot be read is for `enforce` to tell.
+async fn guarded(session: &Session, protected: &Protected, id: &ResourceId) -> Option<String> {
+    if protected.is_nothing() {
+        return None;
+    }
+    let resource = session.ctx.arm.get(id, session.deadline()).await.ok()?;
+    let vault = protected.of(&resource)?.to_owned();
+    if session.ctx.policy.backup_guard == BackupGuard::Skip {
+        return Some(vault);
+    }
+    tracing::warn!("the machine of {id} is protected by {vault}");
+    None
 }
 
 fn line(resource: &ResourceId, result: &Result<Outcome, Error>) -> String {

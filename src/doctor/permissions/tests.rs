@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     doctor::Verdict,
-    policy::{Exemptions, Limits, TagRule},
+    policy::{BackupGuard, Exemptions, Limits, TagRule},
 };
 
 fn policy(mode: Mode, has_tags: bool) -> Policy {
@@ -16,6 +16,7 @@ fn policy(mode: Mode, has_tags: bool) -> Policy {
         subscriptions: vec![],
         exemptions: Exemptions::default(),
         limits: Limits::default(),
+        backup_guard: BackupGuard::Skip,
         switch: None,
     }
 }

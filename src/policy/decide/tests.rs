@@ -5,7 +5,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::{
-    policy::{Exemptions, Limits, Mode, TagRule},
+    policy::{BackupGuard, Exemptions, Limits, Mode, TagRule},
     resource_id::ResourceId,
 };
 
@@ -25,6 +25,7 @@ fn policy() -> Policy {
         subscriptions: vec![],
         exemptions: Exemptions { tag: Some("diskseal-exempt".into()), ..Exemptions::default() },
         limits: Limits::default(),
+        backup_guard: BackupGuard::Skip,
         switch: None,
     }
 }
@@ -39,6 +40,7 @@ fn resource(mode: DataAccessAuthMode, tags: &[(&str, &str)]) -> Resource {
         data_access_auth_mode: mode,
         provisioning_state: Some("Succeeded".into()),
         disk_state: Some("Unattached".into()),
+        managed_by: None,
         tags: tags.iter().copied().collect(),
     }
 }
@@ -202,6 +204,7 @@ prop_compose! {
             data_access_auth_mode: mode.to_owned().into(),
             provisioning_state: state.map(str::to_owned),
             disk_state: None,
+            managed_by: None,
             tags,
         }
     }

@@ -50,6 +50,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 pub use crate::disk::{disk_body, snapshot_body};
+pub use crate::graph::Protection;
 pub use crate::options::Options;
 pub use crate::resource_id::ResourceKind;
 
