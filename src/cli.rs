@@ -1,5 +1,6 @@
 //! The command line: what the commands are, and where a setting comes from.
 
+mod report;
 mod seal;
 mod serve;
 mod session;
@@ -26,6 +27,7 @@ pub fn run() -> ExitCode {
     match matches.subcommand() {
         Some(("serve", matches)) => serve::run(&lookup(matches)),
         Some(("seal", matches)) => seal::run(&lookup(matches), matches),
+        Some(("report", matches)) => report::run(&lookup(matches), matches),
         _ => Exit::Usage.into(),
     }
 }
@@ -49,6 +51,7 @@ fn command() -> Command {
                 .args(SETTINGS.iter().map(arg)),
         )
         .subcommand(for_a_person(seal::command()))
+        .subcommand(for_a_person(report::command()))
         .after_help(
             "Exit codes: 0 done, 1 something is not sealed, 2 wrong command line or settings, 3 Azure could not be \
              reached. `serve` has its own, which the Functions host reads.",

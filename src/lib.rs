@@ -24,13 +24,14 @@
 //! | room | what it holds | may use |
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
-//! | [`cli`] | the command line; `serve`, `seal` | `arm`, `config`, `enforce`, `function`, `resource_id`, `telemetry` |
+//! | [`cli`] | the command line; `serve`, `seal`, `report` | `arm`, `config`, `enforce`, `function`, `report`, `resource`, `resource_id`, `telemetry` |
 //! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
 //! | [`config`] | settings as a pure function of a lookup; every fault at once | `arm`, `policy`, `resource`, `resource_id` |
 //! | [`sweep`] | list, decide on the listing, hand on what is not sealed | `arm`, `enforce`, `policy`, `resource`, `resource_id` |
 //! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `policy`, `resource`, `resource_id`, `telemetry` |
 //! | [`arm`] | ARM over HTTP: identity, retry, governor, long-running operations, typed errors | `resource`, `resource_id` |
 //! | [`telemetry`] | the subscriber, OTLP, trace context | |
+//! | [`report`] | findings to coverage, exceptions and warnings, as table, JSON, CSV and HTML | `policy`, `resource`, `resource_id` |
 //! | [`policy`] | rules, exemptions, `decide`; a decision already holds the exact change to send | `resource`, `resource_id` |
 //! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten` | `resource_id` |
 //! | [`resource`] | disk and snapshot as ARM says them; tags and their limits | `resource_id` |
@@ -38,8 +39,8 @@
 //!
 //! # Invariants
 //!
-//! - The pure rooms (`policy`, `event`, `resource`, `resource_id`) never await, do no I/O, read no clock
-//!   and no environment, and log nothing. `now` is an argument.
+//! - The pure rooms (`report`, `policy`, `event`, `resource`, `resource_id`) never await, do no I/O, read no
+//!   clock and no environment, and log nothing. `now` is an argument.
 //! - Of an event, nothing but a parsed [`resource_id::ResourceId`] ever reaches a URL. The caller's claims
 //!   never leave [`event`], but for an object ID that cannot be printed.
 //! - Audit mode never writes, on any path: [`enforce::enforce`] is the one place that writes, and it asks
@@ -55,6 +56,7 @@ pub mod enforce;
 pub mod event;
 pub mod function;
 pub mod policy;
+pub mod report;
 pub mod resource;
 pub mod resource_id;
 pub mod sweep;

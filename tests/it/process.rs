@@ -25,6 +25,8 @@ mod hostile;
 mod life;
 #[path = "process/protocol.rs"]
 mod protocol;
+#[path = "process/report.rs"]
+mod report;
 #[path = "process/seal.rs"]
 mod seal;
 #[path = "process/telemetry.rs"]

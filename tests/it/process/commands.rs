@@ -13,7 +13,11 @@ use tokio::io::AsyncWriteExt;
 use super::{BINARY, disk, snapshot};
 
 /// Runs a command against the local ARM, as its managed identity.
-async fn command(serving: &Serving, arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+pub(super) async fn command(
+    serving: &Serving,
+    arguments: &[&str],
+    input: &str,
+) -> (Option<i32>, String, String) {
     let mut child = tokio::process::Command::new(BINARY)
         .args(arguments)
         .args(["--arm-endpoint", &serving.arm_https, "--credential", "managed-identity"])
