@@ -113,14 +113,15 @@ impl Finding {
                 "data is being uploaded by a URL that the seal would make worthless".to_owned()
             }
             Decision::Seal(change) => {
-                let mode = change
-                    .data_access_auth_mode
-                    .as_ref()
-                    .map(|_| "dataAccessAuthMode is not AzureActiveDirectory".to_owned());
+                let mode = change.data_access_auth_mode.is_some().then(|| "the mode".to_owned());
                 let names: Vec<_> = change.tags.iter().map(|(name, _)| name).collect();
-                let tags =
-                    (!names.is_empty()).then(|| format!("tags missing or different: {}", names.join(", ")));
-                mode.into_iter().chain(tags).collect::<Vec<_>>().join("; ")
+                let tags = match names.as_slice() {
+                    [] => None,
+                    [name] => Some(format!("the tag {name}")),
+                    names => Some(format!("the tags {}", names.join(", "))),
+                };
+                let lacking: Vec<_> = mode.into_iter().chain(tags).collect();
+                format!("lacks {}", lacking.join(" and "))
             }
         }
     }

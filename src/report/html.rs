@@ -159,7 +159,8 @@ fn name(finding: &Finding) -> Markup {
     let id = &finding.id;
     markup! {
         span.resource { (id.name()) }
-        span.place { (id.resource_group()) " · " code { (id.subscription_id()) } }
+        span.place { (id.resource_group()) }
+        span.place { code { (id.subscription_id()) } }
     }
 }
 

@@ -16,8 +16,9 @@
 //! bySubscription, byKind, byLocation
 //!                {name: {as totals}}
 //! byReason       [{status, reason, count}]
-//! exceptions     [{status, reason, detail, until, daysLeft, owner, kind, name, resourceGroup,
-//!                subscriptionId, location, id}]; until, daysLeft, owner and location may be null
+//! exceptions     [{status, reason, detail, missing, until, daysLeft, owner, kind, name, resourceGroup,
+//!                subscriptionId, location, id}]; missing, until, daysLeft, owner and location may be null
+//!                missing: {dataAccessAuthMode: true | false, tags: [names]} of what is unsealed
 //! warnings       [{reason, text, id}]
 //! gaps           [{what, why}]: what could not be looked at
 //! ```
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Counts, Finding, Report, Run};
+use crate::policy::decide::Decision;
 
 /// The number of the shape.
 pub const FORMAT: u32 = 1;
@@ -91,6 +93,7 @@ struct Exception<'a> {
     status: &'static str,
     reason: &'static str,
     detail: String,
+    missing: Option<Missing<'a>>,
     until: Option<String>,
     days_left: Option<i64>,
     owner: Option<&'a str>,
@@ -102,6 +105,13 @@ struct Exception<'a> {
     id: String,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Missing<'a> {
+    data_access_auth_mode: bool,
+    tags: Vec<&'a str>,
+}
+
 impl<'a> Exception<'a> {
     fn new(finding: &'a Finding, run: &Run) -> Self {
         let until = finding.until();
@@ -109,6 +119,13 @@ impl<'a> Exception<'a> {
             status: finding.status().label(),
             reason: finding.reason(),
             detail: finding.detail(),
+            missing: match &finding.decision {
+                Decision::Seal(change) => Some(Missing {
+                    data_access_auth_mode: change.data_access_auth_mode.is_some(),
+                    tags: change.tags.iter().map(|(name, _)| name).collect(),
+                }),
+                _ => None,
+            },
             until: until.map(|date| date.to_string()),
             days_left: until.map(|date| run.days_left(date)),
             owner: finding.owner.as_deref(),

@@ -180,6 +180,10 @@ fn the_json_has_its_documented_shape() {
         (&soon["name"], &soon["until"], &soon["daysLeft"]),
         (&"soon".into(), &"2027-01-31".into(), &30.into())
     );
+    let untagged = &json["exceptions"][1];
+    assert_eq!(untagged["missing"], serde_json::json!({"dataAccessAuthMode": false, "tags": ["sealed"]}));
+    assert_eq!(untagged["detail"], "lacks the tag sealed");
+    assert_eq!(json["exceptions"][0]["detail"], "lacks the mode and the tag sealed");
     assert_eq!(json["exceptions"][5]["owner"], "team <b>data</b>");
 }
 

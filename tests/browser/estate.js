@@ -2,6 +2,7 @@
 
 import { spawn, execFile } from "node:child_process";
 import { once } from "node:events";
+import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
@@ -48,6 +49,7 @@ function* resources() {
     yield { index, type: "disks", name: `packer-tmp-${index}`, group: "rg-images", isSet: false, tags: {} };
   }
   yield { index: 0, type: "disks", name: "upload-in-progress", group: "rg-images", isSet: false, tags: { owner: "team-images" }, isUpload: true };
+  yield { index: 0, type: "disks", name: "not-a-disk", group: "rg-images", isSet: false, tags: {} };
 }
 
 async function send(azure, method, path, body) {
@@ -65,19 +67,36 @@ async function fill(azure) {
     const creationData = isUpload ? { createOption: "Upload", uploadSizeBytes: 34_359_738_880 } : { createOption: "Empty" };
     const properties = { creationData, diskSizeGB: 32, ...(isSet && { dataAccessAuthMode: "AzureActiveDirectory" }) };
     await send(azure, "PUT", path, { location: REGIONS[index % REGIONS.length], tags, properties });
-    if (isUpload) await send(azure, "POST", `${path}/beginGetAccess`, { access: "Write", durationInSeconds: 3600 });
   }
+}
+
+/** Resource Manager with what the local one does not show: an upload under way, and an element that is none. */
+async function retold(azure) {
+  const server = createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { host, connection, "content-length": length, ...headers } = request.headers;
+    const body = chunks.length ? Buffer.concat(chunks) : undefined;
+    const answer = await fetch(azure.armHttp + request.url, { method: request.method, headers, body });
+    const text = (await answer.text()).replaceAll('"ReadyToUpload"', '"ActiveUpload"').replaceAll('/disks/not-a-disk"', '/disks/a/b"');
+    response.writeHead(answer.status, { "content-type": "application/json" }).end(text);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return server;
 }
 
 /** Fills a local Azure, runs `diskseal report` with these arguments, and gives what it prints. */
 export async function reports(binaries, lists) {
   const child = spawn(`${binaries}/emulator`, ["--immediate"], { stdio: ["pipe", "pipe", "inherit"] });
+  let server;
   try {
     const [line] = await once(createInterface({ input: child.stdout }), "line");
     const azure = JSON.parse(line);
-    const environment = { SSL_CERT_FILE: azure.caPem, IDENTITY_ENDPOINT: azure.identityEndpoint, IDENTITY_HEADER: azure.identityHeader };
+    server = await retold(azure);
+    const endpoint = `http://127.0.0.1:${server.address().port}`;
+    const environment = { IDENTITY_ENDPOINT: azure.identityEndpoint, IDENTITY_HEADER: azure.identityHeader };
     const report = async (more) => {
-      const settings = ["--arm-endpoint", azure.armHttps, "--credential", "managed-identity", "--exempt-tag", "diskseal-exempt", "--exempt-names", "packer-tmp-*"];
+      const settings = ["--arm-endpoint", endpoint, "--credential", "managed-identity", "--exempt-tag", "diskseal-exempt", "--exempt-names", "packer-tmp-*"];
       const run = promisify(execFile)(`${binaries}/diskseal`, ["report", ...settings, ...more], { env: environment, maxBuffer: 1 << 28 });
       // 1 says that something is not sealed, which is so here.
       return run.catch((fault) => { if (fault.code !== 1) throw fault; return fault; });
@@ -88,6 +107,7 @@ export async function reports(binaries, lists) {
     for (const more of lists) printed.push((await report(more)).stdout);
     return printed;
   } finally {
+    server?.close();
     child.stdin.end();
     await once(child, "exit");
   }

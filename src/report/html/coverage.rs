@@ -72,7 +72,7 @@ pub(super) fn section(report: &Report) -> Markup {
     markup! {
         section aria-labelledby="coverage" {
             h2 #coverage { "Coverage" }
-            div.breakdowns {
+            div {
                 @for (by, counts) in report.breakdowns() { (breakdown(by, counts)) }
                 (reasons(report))
             }
@@ -83,7 +83,7 @@ pub(super) fn section(report: &Report) -> Markup {
 fn breakdown(by: &str, counts: &BTreeMap<String, Counts>) -> Markup {
     markup! {
         @if !counts.is_empty() {
-            table.breakdown.wide[by == "Subscription"] role="table" {
+            table.breakdown role="table" {
                 caption { "By " (by.to_lowercase()) }
                 thead role="rowgroup" {
                     tr role="row" {

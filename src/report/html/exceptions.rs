@@ -29,7 +29,7 @@ pub(super) fn expiries(report: &Report) -> Markup {
         @if !ending.is_empty() {
             section aria-labelledby="expiries" {
                 h2 #expiries { "Exemptions that end within " (days) " days" }
-                table.list role="table" {
+                table.list.expiries role="table" {
                     caption.hidden { "Exemptions by their last day, the next first" }
                     thead role="rowgroup" {
                         tr role="row" {
