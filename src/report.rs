@@ -241,8 +241,9 @@ impl Report {
                 grouped(total)
             ),
         };
-        match self.gaps.len() {
-            0 => format!("{known}."),
+        match (self.gaps.len(), open) {
+            (0, _) => format!("{known}."),
+            (_, 0) => format!("{known}, but not everything could be looked at."),
             _ => format!("{known}, and not everything could be looked at."),
         }
     }

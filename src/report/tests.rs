@@ -120,7 +120,7 @@ fn what_ends_soon_and_what_does_not_count_is_a_warning() {
 fn the_verdict_is_not_better_than_what_was_looked_at() {
     for (resources, gap, verdict, is_clean) in [
         (vec![], false, "Nothing was found in scope.", true),
-        (vec![], true, "Nothing was found in scope, and not everything could be looked at.", false),
+        (vec![], true, "Nothing was found in scope, but not everything could be looked at.", false),
         (vec![resource("a", true, &[])], false, "The one disk or snapshot is sealed or exempt.", true),
         (
             vec![resource("a", true, &[]), resource("tmp-b", false, &[])],

@@ -70,9 +70,9 @@ fn percent(permille: usize) -> String {
 
 pub(super) fn section(report: &Report) -> Markup {
     markup! {
-        section aria-labelledby="coverage" {
-            h2 #coverage { "Coverage" }
-            div {
+        @if !report.by_subscription.is_empty() {
+            section aria-labelledby="coverage" {
+                h2 #coverage { "Coverage" }
                 @for (by, counts) in report.breakdowns() { (breakdown(by, counts)) }
                 (reasons(report))
             }

@@ -51,6 +51,7 @@
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = head.textContent;
+    head.dataset.label = head.textContent;
     button.addEventListener("click", () =>
       arrange(column, head.getAttribute("aria-sort") === "ascending" ? -1 : 1));
     head.replaceChildren(button);
