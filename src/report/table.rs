@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use super::{Finding, Report, Status, grouped};
 
+/// The most characters of an owner.
+const OWNER_CHARS_MAX: usize = 32;
+
 /// Whether colours may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ink {
@@ -64,11 +67,11 @@ pub fn table(report: &Report, ink: Ink) -> String {
     });
     push(&mut text, &["Status", "Reason", "Count"], reasons.collect(), 2, ink);
     let exceptions = report.exceptions().into_iter().map(exception).collect();
-    let header = ["Exception", "Reason", "Until", "Owner", "Location", "Resource", "Why"];
+    let header = ["Exception", "Reason", "Until", "Location", "Resource", "Owner", "Why"];
     push(&mut text, &header, exceptions, header.len(), ink);
     let warnings = report.warnings().into_iter().map(|warning| Line {
         status: Some(Status::NotYet),
-        cells: vec!["warning".to_owned(), warning.id.to_string(), plain(&warning.text)],
+        cells: vec![warning.reason.to_owned(), warning.id.to_string(), plain(&warning.text)],
     });
     push(&mut text, &["Warning", "Resource", "What"], warnings.collect(), 3, ink);
     let identity = report.run.identity.as_deref().unwrap_or("an identity that its token does not name");
@@ -89,9 +92,9 @@ fn exception(finding: &Finding) -> Line {
             finding.status().label().to_owned(),
             finding.reason().to_owned(),
             finding.until().map(|date| date.to_string()).unwrap_or_default(),
-            plain(finding.owner.as_deref().unwrap_or_default()),
             plain(finding.location()),
             finding.id.to_string(),
+            short(&plain(finding.owner.as_deref().unwrap_or_default())),
             plain(&finding.detail()),
         ],
     }
@@ -124,6 +127,14 @@ fn push(text: &mut String, header: &[&str], lines: Vec<Line>, left: usize, ink: 
         }
         text.push_str(line.trim_end());
         text.push('\n');
+    }
+}
+
+/// So that one long value does not push the last column off every line; the other forms have all of it.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(OWNER_CHARS_MAX) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
     }
 }
 

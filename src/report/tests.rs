@@ -215,6 +215,7 @@ fn the_table_names_everything_and_steers_no_terminal() {
         "westeurope",
         "auth_mode",
         "=HYPERLINK",
+        "exemption_expiring",
         "ends in 30 days",
         "77776666",
     ] {
