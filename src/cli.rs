@@ -4,6 +4,7 @@ mod completions;
 mod doctor;
 mod ids;
 mod policy;
+mod report;
 mod seal;
 mod serve;
 mod session;
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
         },
         Some(("completions", matches)) => completions::completions(command(), matches),
         Some(("man", matches)) => completions::man(command(), matches),
+        Some(("report", matches)) => report::run(&lookup(matches), matches),
         _ => Exit::Usage.into(),
     }
 }
@@ -74,6 +76,7 @@ fn command() -> Command {
         .subcommand(policy::command().subcommand(for_a_person(policy::check_command(), &[Use::Always])))
         .subcommand(completions::completions_command())
         .subcommand(completions::man_command())
+        .subcommand(for_a_person(report::command(), &[Use::Always]))
         .after_help(
             "Examples:\n  \
              diskseal doctor\n  \

@@ -54,6 +54,8 @@ impl DataAccessAuthMode {
 pub struct Resource {
     /// The ID under which it was asked for.
     pub id: ResourceId,
+    /// `location`, the region's name as ARM spells it.
+    pub location: Option<String>,
     /// `properties.dataAccessAuthMode`; ARM leaves the member out unless it was ever set, and an
     /// absent one means `None`.
     pub data_access_auth_mode: DataAccessAuthMode,
@@ -71,6 +73,7 @@ pub struct Resource {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body {
+    location: Option<String>,
     properties: Properties,
     managed_by: Option<String>,
     #[serde(default)]
@@ -91,9 +94,10 @@ impl Resource {
     /// # Errors
     /// The text is not JSON, or not a resource with `properties`.
     pub fn from_json(id: &ResourceId, json: &[u8]) -> Result<Self, serde_json::Error> {
-        let Body { properties, managed_by, tags } = serde_json::from_slice(json)?;
+        let Body { location, properties, managed_by, tags } = serde_json::from_slice(json)?;
         Ok(Self {
             id: id.clone(),
+            location,
             data_access_auth_mode: properties.data_access_auth_mode.unwrap_or(DataAccessAuthMode::None),
             provisioning_state: properties.provisioning_state,
             disk_state: properties.disk_state,

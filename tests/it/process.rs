@@ -31,6 +31,8 @@ mod life;
 mod policy_check;
 #[path = "process/protocol.rs"]
 mod protocol;
+#[path = "process/report.rs"]
+mod report;
 #[path = "process/seal.rs"]
 mod seal;
 #[path = "process/sweep.rs"]

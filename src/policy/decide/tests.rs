@@ -37,6 +37,7 @@ fn occasion() -> Occasion {
 fn resource(mode: DataAccessAuthMode, tags: &[(&str, &str)]) -> Resource {
     Resource {
         id: id(),
+        location: Some("westeurope".into()),
         data_access_auth_mode: mode,
         provisioning_state: Some("Succeeded".into()),
         disk_state: Some("Unattached".into()),
@@ -201,6 +202,7 @@ prop_compose! {
     ) -> Resource {
         Resource {
             id: id(),
+            location: None,
             data_access_auth_mode: mode.to_owned().into(),
             provisioning_state: state.map(str::to_owned),
             disk_state: None,
