@@ -121,6 +121,7 @@ impl fmt::Display for Collected {
 /// ARM could not be asked, or the plan is larger than a limit allows. Resource Graph that refuses is no
 /// error: the exact lists are asked instead.
 pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
+    check_switch(ctx, deadline).await?;
     let protected = Protected::read(ctx, deadline).await?;
     admit(ctx, &protected, Source::Graph, deadline).await?;
     let mut listing = Listing::begin(ctx, Source::Graph, Some(RESOURCES_MAX), deadline).await?;
@@ -149,7 +150,15 @@ pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Err
     Ok(collected)
 }
 
-/// Before anything is written: the switch, and the plan held against the limits, where there are any.
+/// While the operator's switch is off, a sweep is not begun; in audit mode it would write nothing anyway.
+async fn check_switch(ctx: &Context, deadline: Deadline) -> Result<(), Error> {
+    if ctx.policy.mode == Mode::Enforce && !ctx.is_switched_on(deadline).await {
+        return Err(Error::SwitchedOff);
+    }
+    Ok(())
+}
+
+/// Counts the plan before anything is written, where there are limits to hold it against.
 async fn admit(
     ctx: &Context,
     protected: &Protected,
@@ -157,13 +166,7 @@ async fn admit(
     deadline: Deadline,
 ) -> Result<(), Error> {
     let limits = ctx.policy.limits;
-    if ctx.policy.mode == Mode::Audit {
-        return Ok(());
-    }
-    if !ctx.is_switched_on(deadline).await {
-        return Err(Error::SwitchedOff);
-    }
-    if !limits.are_set() {
+    if ctx.policy.mode == Mode::Audit || !limits.are_set() {
         return Ok(());
     }
     let mut listing = Listing::begin(ctx, source, None, deadline).await?;

@@ -9,7 +9,7 @@ use std::{
 use futures::{StreamExt, stream};
 
 use super::{
-    Error, Protected, Survey, admit,
+    Error, Protected, Survey, admit, check_switch,
     listing::{Listing, Source},
 };
 use crate::{
@@ -68,6 +68,7 @@ pub async fn seal_all(
     deadline: Duration,
     mut tell: impl FnMut(Told),
 ) -> Result<Survey, Error> {
+    check_switch(ctx, listing_time()).await?;
     let protected = Protected::read(ctx, listing_time()).await?;
     admit(ctx, &protected, source, listing_time()).await?;
     // Hashes of what was tried: a sweep of a large estate keeps no IDs.
