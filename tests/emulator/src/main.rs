@@ -11,6 +11,7 @@ use clap::Parser;
 use diskseal_emulator::collector::Collector;
 use diskseal_emulator::event_grid::{DeliverySchema, EventGridOptions};
 use diskseal_emulator::local_azure::{LocalAzure, Setup};
+use diskseal_emulator::options::OperationStyle;
 use diskseal_emulator::serve::{Ports, Serving};
 use diskseal_emulator::write::Caller;
 use diskseal_emulator::{Emulator, Options};
@@ -34,6 +35,12 @@ struct Arguments {
     /// Answers at once and without limits, instead of as Azure does.
     #[arg(long)]
     immediate: bool,
+    /// What `Retry-After` says while an operation runs, in seconds; what Azure says unless set.
+    #[arg(long, value_name = "SECONDS")]
+    retry_after: Option<u32>,
+    /// How many resources a page of a list holds.
+    #[arg(long, value_name = "NUMBER")]
+    page_size: Option<usize>,
     /// Subscriptions that exist; every well-formed one unless set.
     #[arg(long, value_name = "ID")]
     subscription: Vec<String>,
@@ -69,8 +76,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), String> {
-    let mut azure = if arguments.immediate { Options::immediate() } else { Options::default() };
-    azure.subscriptions.clone_from(&arguments.subscription);
+    let azure = options(&arguments);
     let ports = Ports {
         arm_https: arguments.https_port,
         arm_http: arguments.http_port,
@@ -103,6 +109,19 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         ended().await;
     }
     Ok(())
+}
+
+fn options(arguments: &Arguments) -> Options {
+    let mut azure = if arguments.immediate { Options::immediate() } else { Options::default() };
+    azure.subscriptions.clone_from(&arguments.subscription);
+    azure.page_size = arguments.page_size.unwrap_or(azure.page_size);
+    if let (Some(seconds), OperationStyle::Asynchronous(style)) =
+        (arguments.retry_after, &mut azure.operations)
+    {
+        style.retry_after_accepted = Some(seconds);
+        style.retry_after_polling = Some(seconds);
+    }
+    azure
 }
 
 fn settings(given: &[String], serving: &Serving) -> BTreeMap<String, String> {
