@@ -2,10 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 JUDGE = os.environ.get("JUDGE", "judge")
 SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
@@ -61,6 +62,39 @@ def soon(call, fits, limit=60.0):
         if fits(found) or time.monotonic() > until:
             return found
         time.sleep(0.05)
+
+
+def free_ports(count):
+    """Ports of loopback that nobody listens on: the system's choice a moment ago."""
+    with ExitStack() as sockets:
+        opened = [sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in opened]
+
+
+def listens(port):
+    """Whether somebody listens at a port of loopback."""
+    with socket.socket() as client:
+        client.settimeout(2)
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def process(*command, log, **more):
+    """A program in the background, whose output goes to a file. It is killed if it does not end when asked."""
+    with open(os.path.join(os.environ["JUDGE_TMP"], log), "wb") as file:
+        running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, **more)
+        try:
+            yield running
+        finally:
+            if running.poll() is not None:
+                with open(file.name, encoding="utf-8", errors="replace") as told:
+                    print(f"{command[0]} has ended by itself:\n{told.read()[-2000:]}", file=sys.stderr)
+            running.terminate()
+            try:
+                running.wait(10)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
 
 
 @contextmanager

@@ -4,13 +4,12 @@ import base64
 import json
 import logging
 import os
-import socket
 from contextlib import contextmanager
 
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.identity import CredentialUnavailableError, ManagedIdentityCredential
 
-from judge import ARM_SCOPE, SUBSCRIPTION, check, emulator, refuses
+from judge import ARM_SCOPE, SUBSCRIPTION, check, emulator, free_ports, refuses
 
 logging.disable(logging.CRITICAL)
 
@@ -42,11 +41,6 @@ def token(**options):
 def claims(**options):
     payload = token(**options).token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-
-
-def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def main():
@@ -81,14 +75,14 @@ def main():
             )
         with environment(**app_service | {"IDENTITY_HEADER": "wrong"}):
             refuses("a wrong header, from App Service", ClientAuthenticationError, token, "Unauthorized")
-        with environment(**app_service | {"IDENTITY_ENDPOINT": f"http://127.0.0.1:{closed_port()}/msi/token"}):
+        with environment(**app_service | {"IDENTITY_ENDPOINT": f"http://127.0.0.1:{free_ports(1)[0]}/msi/token"}):
             refuses("nobody at the address of App Service", ServiceRequestError, token, "Connection refused")
         with environment(**forms[1][1]):
             refuses(
                 "a client id that is nobody's, from a virtual machine", CredentialUnavailableError,
                 lambda: token(client_id=NOBODY), "(invalid_request) Identity not found",
             )
-        with environment(AZURE_POD_IDENTITY_AUTHORITY_HOST=f"http://127.0.0.1:{closed_port()}"):
+        with environment(AZURE_POD_IDENTITY_AUTHORITY_HOST=f"http://127.0.0.1:{free_ports(1)[0]}"):
             refuses("nobody at the address of a virtual machine", CredentialUnavailableError, token, "no response from the IMDS endpoint")
 
 
