@@ -4,4 +4,5 @@
 mod architecture;
 mod enforce;
 mod process;
+mod spector;
 mod world;
