@@ -97,6 +97,17 @@ wait_for() {
     done
 }
 
+# rust_tests PREFIX NAME=VALUE OPTION…: tests of this repository that need a judge's program, each a check.
+rust_tests() {
+    local prefix=$1 name result
+    env "$2" cargo test --locked "${@:3}" -- --test-threads=1 >"$JUDGE_TMP/tests" 2>&1 || cat "$JUDGE_TMP/tests" >&2
+    while read -r _ name _ result; do
+        name=${name##*::}
+        check "$prefix${name//_/ }" ok "$result"
+    done < <(grep -E '^test .* \.\.\. ' "$JUDGE_TMP/tests")
+    check_has "${prefix}every test has been run" "test result: ok." "$(tail -n 20 "$JUDGE_TMP/tests")"
+}
+
 background_pids=()
 clean_up() {
     local pid

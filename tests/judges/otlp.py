@@ -60,6 +60,7 @@ class Receiver:
                             "id": span.span_id.hex(),
                             "parent": span.parent_span_id.hex(),
                             "kind": span.kind,
+                            "start": span.start_time_unix_nano,
                             "attributes": attributes(span.attributes),
                             "resource": resource,
                             "scope": scoped.scope.name,

@@ -14,6 +14,7 @@ use crate::event_grid::{EventGrid, EventGridOptions};
 use crate::host::{FunctionsHost, HostError, HostOptions, stage};
 use crate::options::Options;
 use crate::queue::Queues;
+use crate::storage::StorageAccount;
 use crate::serve::{Ports, Serving};
 
 /// What is to be set up.
@@ -31,6 +32,8 @@ pub struct Setup {
     pub handler: PathBuf,
     /// What the queue's waits are divided by.
     pub queue_speed: f64,
+    /// A real storage account in place of the one in process.
+    pub storage: Option<StorageAccount>,
     /// The ports of Resource Manager and the identity endpoint; free ones unless set.
     pub ports: Ports,
     /// How the host sends bodies, and whether it sends `traceparent`. Its folder, settings and queues are
@@ -48,6 +51,7 @@ impl Setup {
             repository_root: repository_root.to_owned(),
             handler: handler.to_owned(),
             queue_speed: 1.0,
+            storage: None,
             ports: Ports::default(),
             host: HostOptions::new(PathBuf::new()),
         }
@@ -72,7 +76,7 @@ pub struct LocalAzure {
     pub event_grid: EventGrid,
     /// The Functions host.
     pub host: FunctionsHost,
-    /// The storage account behind `AzureWebJobsStorage`.
+    /// The storage account behind `AzureWebJobsStorage`, unless it is a real one.
     pub queues: Queues,
     /// Where `OTEL_EXPORTER_OTLP_ENDPOINT` points.
     pub collector: Collector,
@@ -104,6 +108,7 @@ impl LocalAzure {
             app_root: app_root.path().to_owned(),
             settings,
             queues: queues.clone(),
+            storage: setup.storage,
             ..setup.host
         })?;
         host.ready().await?;

@@ -9,10 +9,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use diskseal_emulator::collector::Collector;
-use diskseal_emulator::event_grid::{DeliverySchema, EventGridOptions};
+use diskseal_emulator::event_grid::{DeadLetters, DeliverySchema, EventGridOptions};
 use diskseal_emulator::local_azure::{LocalAzure, Setup};
 use diskseal_emulator::options::OperationStyle;
 use diskseal_emulator::serve::{Ports, Serving};
+use diskseal_emulator::storage::StorageAccount;
 use diskseal_emulator::write::Caller;
 use diskseal_emulator::{Emulator, Options};
 use serde_json::{Value, json};
@@ -56,6 +57,16 @@ struct Arguments {
     /// Whether Event Grid delivers in its own schema instead of as CloudEvents.
     #[arg(long)]
     event_grid_schema: bool,
+    /// How often Event Grid tries to deliver an event.
+    #[arg(long, value_name = "NUMBER", default_value_t = 30)]
+    delivery_attempts: u32,
+    /// Connection string of a real storage account in place of the one in process: `QueueEndpoint=…;`
+    /// `BlobEndpoint=…;SharedAccessSignature=…`.
+    #[arg(long, value_name = "CONNECTION")]
+    storage: Option<String>,
+    /// Container of that account for events that cannot be delivered.
+    #[arg(long, value_name = "NAME", requires = "storage")]
+    dead_letters: Option<String>,
     /// What Event Grid's and the queue's waits are divided by.
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
@@ -87,6 +98,10 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         setup.azure = azure;
         setup.ports = ports;
         setup.queue_speed = arguments.speed;
+        let storage = arguments.storage.as_deref().map(|text| StorageAccount::new(text, arguments.speed));
+        setup.storage = storage.transpose().map_err(|fault| fault.to_string())?;
+        let container = setup.storage.iter().zip(&arguments.dead_letters);
+        let container = container.map(|(account, name)| account.container(name).map(DeadLetters::Container));
         setup.event_grid = EventGridOptions {
             speed: arguments.speed,
             schema: if arguments.event_grid_schema {
@@ -94,6 +109,8 @@ async fn run(arguments: Arguments) -> Result<(), String> {
             } else {
                 DeliverySchema::CloudEventSchemaV1_0
             },
+            max_delivery_attempts: arguments.delivery_attempts,
+            dead_letters: container.last().transpose().map_err(|fault| fault.to_string())?,
             ..EventGridOptions::default()
         };
         let settings = |serving: &Serving| settings(&arguments.setting, serving);
