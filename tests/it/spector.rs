@@ -104,8 +104,7 @@ fn scenario(method: Method, path: &str, body: Option<Value>) -> Option<Scenario>
     let mock = Url::parse(&mock).unwrap();
     let opening = Opening { method, path: path.to_owned(), body };
     let http = http_client().unwrap();
-    let transport =
-        Arc::new(Transport { http, mock: mock.clone(), opening, exchanges: Mutex::default() });
+    let transport = Arc::new(Transport { http, mock: mock.clone(), opening, exchanges: Mutex::default() });
     let identity = Identity::with_credential("scope".into(), || Ok(Arc::new(Anybody))).unwrap();
     Some(Scenario { client: Client::new(mock, transport.clone(), identity), transport })
 }

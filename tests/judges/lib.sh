@@ -4,8 +4,8 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)
-readonly here
-readonly judges=${BASH_SOURCE[0]%/*}
+judges=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly here judges
 # The subscription of everything that the judges make.
 export SUBSCRIPTION=11111111-2222-4333-8444-555555555555
 

@@ -219,7 +219,8 @@ impl FunctionsHost {
             traceparent: options.traceparent,
             timers,
         });
-        let listeners = if options.listen_to_queues { listen(&dispatcher, &options.settings)? } else { Vec::new() };
+        let listeners =
+            if options.listen_to_queues { listen(&dispatcher, &options.settings)? } else { Vec::new() };
         Ok(Self { dispatcher, queues: options.queues, listeners, supervisor, _port: port })
     }
 

@@ -14,8 +14,8 @@ use crate::event_grid::{EventGrid, EventGridOptions};
 use crate::host::{FunctionsHost, HostError, HostOptions, stage};
 use crate::options::Options;
 use crate::queue::Queues;
-use crate::storage::StorageAccount;
 use crate::serve::{Ports, Serving};
+use crate::storage::StorageAccount;
 
 /// What is to be set up.
 #[derive(Clone, Debug)]

@@ -101,7 +101,8 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         let storage = arguments.storage.as_deref().map(|text| StorageAccount::new(text, arguments.speed));
         setup.storage = storage.transpose().map_err(|fault| fault.to_string())?;
         let container = setup.storage.iter().zip(&arguments.dead_letters);
-        let container = container.map(|(account, name)| account.container(name).map(DeadLetters::Container));
+        let mut container =
+            container.map(|(account, name)| account.container(name).map(DeadLetters::Container));
         setup.event_grid = EventGridOptions {
             speed: arguments.speed,
             schema: if arguments.event_grid_schema {
@@ -110,7 +111,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
                 DeliverySchema::CloudEventSchemaV1_0
             },
             max_delivery_attempts: arguments.delivery_attempts,
-            dead_letters: container.last().transpose().map_err(|fault| fault.to_string())?,
+            dead_letters: container.next().transpose().map_err(|fault| fault.to_string())?,
             ..EventGridOptions::default()
         };
         let settings = |serving: &Serving| settings(&arguments.setting, serving);

@@ -28,7 +28,9 @@ const POLL: Duration = Duration::from_millis(100);
 #[derive(Debug, Error)]
 pub enum StorageError {
     /// A part of the connection string is missing or no URL.
-    #[error("the connection string needs {0}: https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string")]
+    #[error(
+        "the connection string needs {0}: https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string"
+    )]
     ConnectionString(&'static str),
     /// A client cannot be made.
     #[error("{0}")]
@@ -57,7 +59,10 @@ impl StorageAccount {
     pub fn new(connection_string: &str, speed: f64) -> Result<Self, StorageError> {
         let part = |wanted: &str| {
             let pairs = connection_string.split(';').filter_map(|pair| pair.split_once('='));
-            pairs.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+            pairs
+                .into_iter()
+                .find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted))
+                .map(|(_, value)| value)
         };
         let signature = part("SharedAccessSignature")
             .ok_or(StorageError::ConnectionString("SharedAccessSignature"))?
@@ -160,7 +165,11 @@ impl StorageQueue {
         self.client.create(None).await.map(drop).map_err(|error| told(&error))
     }
 
-    pub(crate) async fn receive(&self, count: usize, lease: Duration) -> Result<Vec<QueueMessage>, QueueError> {
+    pub(crate) async fn receive(
+        &self,
+        count: usize,
+        lease: Duration,
+    ) -> Result<Vec<QueueMessage>, QueueError> {
         let options = QueueClientReceiveMessagesOptions {
             number_of_messages: Some(i32::try_from(count.min(32)).unwrap_or(32)),
             visibility_timeout: Some(seconds(lease).max(1)),

@@ -30,7 +30,8 @@ struct Route {
 #[async_trait::async_trait]
 impl HttpClient for Route {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let Some(metadata) = self.metadata.as_ref().filter(|_| request.url().host_str() == Some("169.254.169.254"))
+        let Some(metadata) =
+            self.metadata.as_ref().filter(|_| request.url().host_str() == Some("169.254.169.254"))
         else {
             return self.http.execute_request(request).await;
         };

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::app::Function;
 use super::reply::Failure;
-use crate::queue::{QueueAccount, Encoding};
+use crate::queue::{Encoding, QueueAccount};
 
 /// Puts the outputs of a reply on their queues. Outputs without a binding are overlooked, as are bindings
 /// without an output.

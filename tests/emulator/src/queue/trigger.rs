@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::{QueueAccount, AccountQueue, Encoding, QueueMessage};
+use super::{AccountQueue, Encoding, QueueAccount, QueueMessage};
 use crate::storage::StorageError;
 
 /// How long the extension hides what it has fetched.

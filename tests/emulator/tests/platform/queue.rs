@@ -77,9 +77,10 @@ async fn a_message_that_always_fails_ends_in_the_poison_queue() {
 async fn a_message_in_another_encoding_is_poison_unseen() {
     let queues = Queues::new(1.0);
     queues.queue("q").put("{not base64}").unwrap();
-    let trigger = QueueTrigger::start(&(&queues).into(), "q", TriggerOptions::default(), |message| async move {
-        panic!("{message:?} must not be seen")
-    });
+    let trigger =
+        QueueTrigger::start(&(&queues).into(), "q", TriggerOptions::default(), |message| async move {
+            panic!("{message:?} must not be seen")
+        });
     trigger.unwrap().drained().await;
     assert_eq!(queues.poison("q").messages()[0].text, "{not base64}");
 }

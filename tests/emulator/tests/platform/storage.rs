@@ -66,7 +66,10 @@ async fn a_leased_message_is_hidden_comes_back_and_is_counted() {
 
         let stale = queue.delete(&first.id, &first.pop_receipt).await.unwrap_err();
         assert!(
-            matches!(stale, QueueError::PopReceiptMismatch | QueueError::MessageNotFound | QueueError::Service(_)),
+            matches!(
+                stale,
+                QueueError::PopReceiptMismatch | QueueError::MessageNotFound | QueueError::Service(_)
+            ),
             "{stale:?}"
         );
         queue.delete(&second.id, &second.pop_receipt).await.unwrap();
