@@ -8,6 +8,7 @@
 mod deadline;
 mod error;
 mod governor;
+mod graph;
 mod identity;
 mod list;
 mod operation;
@@ -15,17 +16,18 @@ mod pipeline;
 mod retry;
 mod transport;
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use azure_core::{
     Bytes,
     http::{HttpClient, Method, Url},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 pub use deadline::Deadline;
 pub use error::{Error, Failure, Operation as Asked, ResourceFailure, SystemFailure};
+pub use graph::{Query, Rows};
 pub use identity::{Credential, Identity, IdentityOptions};
 pub use list::Page;
 pub use operation::Operation;
@@ -61,10 +63,26 @@ pub enum Update {
     Accepted(Operation),
 }
 
+/// A PATCH as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Where to.
+    pub url: Url,
+    /// The body, in JSON.
+    pub body: Bytes,
+}
+
 impl Client {
     /// A client for ARM at `endpoint`.
     pub fn new(endpoint: Url, http: Arc<dyn HttpClient>, identity: Identity) -> Self {
-        Self { endpoint, pipeline: Pipeline { http, identity, governor: Governor::new() } }
+        Self { endpoint, pipeline: Pipeline { http, identity, governor: Governor::new(None) } }
+    }
+
+    /// The same, with at most so many writes a second and subscription behind events.
+    #[must_use]
+    pub fn with_pace(self, pace: Option<NonZeroU32>) -> Self {
+        let pipeline = Pipeline { governor: Governor::new(pace), ..self.pipeline };
+        Self { pipeline, ..self }
     }
 
     /// The identity with which every request is sent.
@@ -93,11 +111,9 @@ impl Client {
         mode: &DataAccessAuthMode,
         deadline: Deadline,
     ) -> Result<Update, Error> {
-        let url = self.url(&id.to_string(), DISKS_API_VERSION);
-        let body = json!({"properties": {"dataAccessAuthMode": mode}}).to_string();
-        let answer = self
-            .send(Asked::Update, Method::Patch, &url, template(id), id, Some(body.into()), deadline)
-            .await?;
+        let Write { url, body } = self.mode_write(id, mode);
+        let answer =
+            self.send(Asked::Update, Method::Patch, &url, template(id), id, Some(body), deadline).await?;
         if answer.status == 202 || Operation::is_in(&answer.headers) {
             // The body of a 202 is a part of the resource, so it proves nothing.
             return Ok(Update::Accepted(Operation::from_headers(id, &answer.headers, &self.endpoint)));
@@ -119,18 +135,48 @@ impl Client {
         tags: &Tags,
         deadline: Deadline,
     ) -> Result<Option<Tags>, Error> {
-        let url = self.url(&format!("{id}/providers/Microsoft.Resources/tags/default"), TAGS_API_VERSION);
-        let body = serde_json::to_vec(&TagsPatch { operation: "Merge", properties: TagsProperties { tags } })
-            .map_err(|error| Error::without_answer(Asked::MergeTags, SystemFailure::Unreadable, error))?;
+        let Write { url, body } = self.tags_write(id, tags);
         let template = "/{scope}/providers/Microsoft.Resources/tags/default";
-        let answer = self
-            .send(Asked::MergeTags, Method::Patch, &url, template, id, Some(body.into()), deadline)
-            .await?;
+        let answer =
+            self.send(Asked::MergeTags, Method::Patch, &url, template, id, Some(body), deadline).await?;
         if answer.status == 202 {
             return Ok(None);
         }
         let resource: Option<TagsResource> = serde_json::from_slice(&answer.body).ok();
         Ok(resource.map(|resource| resource.properties.tags))
+    }
+
+    /// The tags of anything in a subscription. `scope` is a valid resource ID.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn tags(&self, scope: &str, deadline: Deadline) -> Result<Tags, Error> {
+        let url = self.url(&format!("{scope}/providers/Microsoft.Resources/tags/default"), TAGS_API_VERSION);
+        let call = Call {
+            operation: Asked::GetTags,
+            method: Method::Get,
+            url: &url,
+            template: "/{scope}/providers/Microsoft.Resources/tags/default",
+            subscription_id: scope.split('/').nth(2).unwrap_or_default(),
+            body: None,
+        };
+        let answer = self.pipeline.send(&call, deadline).await?;
+        let resource: TagsResource = serde_json::from_slice(&answer.body)
+            .map_err(|error| Error::without_answer(Asked::GetTags, SystemFailure::Unreadable, error))?;
+        Ok(resource.properties.tags)
+    }
+
+    /// The PATCH that [`Client::update`] sends.
+    pub fn mode_write(&self, id: &ResourceId, mode: &DataAccessAuthMode) -> Write {
+        let body = json!({"properties": {"dataAccessAuthMode": mode}});
+        Write { url: self.url(&id.to_string(), DISKS_API_VERSION), body: body.to_string().into() }
+    }
+
+    /// The PATCH that [`Client::merge_tags`] sends.
+    pub fn tags_write(&self, id: &ResourceId, tags: &Tags) -> Write {
+        let body = json!({"operation": "Merge", "properties": {"tags": tags}});
+        let path = format!("{id}/providers/Microsoft.Resources/tags/default");
+        Write { url: self.url(&path, TAGS_API_VERSION), body: body.to_string().into() }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one request, each said once by each caller")]
@@ -156,17 +202,6 @@ impl Client {
     }
 }
 
-#[derive(Serialize)]
-struct TagsPatch<'a> {
-    operation: &'static str,
-    properties: TagsProperties<'a>,
-}
-
-#[derive(Serialize)]
-struct TagsProperties<'a> {
-    tags: &'a Tags,
-}
-
 #[derive(Deserialize)]
 struct TagsResource {
     properties: TagsOutput,
@@ -174,6 +209,7 @@ struct TagsResource {
 
 #[derive(Deserialize)]
 struct TagsOutput {
+    #[serde(default)]
     tags: Tags,
 }
 

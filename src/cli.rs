@@ -1,15 +1,16 @@
-//! The command line: `diskseal serve`, and what every command shares.
+//! The command line: what the commands are, and where a setting comes from.
 
+mod seal;
 mod serve;
+mod session;
+mod sweep;
 
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command, error::ErrorKind};
 
-use crate::config::{SERVE_SETTINGS, Setting};
-
-/// A wrong command line or wrong settings: nothing was tried.
-const USAGE: u8 = 2;
+use crate::config::{SETTINGS, Setting, Use};
+use session::Exit;
 
 /// Reads the command line and does what it says.
 pub fn run() -> ExitCode {
@@ -20,12 +21,14 @@ pub fn run() -> ExitCode {
             // there is no one to tell.
             let _ = error.print();
             let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return if is_answer { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
+            return if is_answer { ExitCode::SUCCESS } else { Exit::Usage.into() };
         }
     };
     match matches.subcommand() {
         Some(("serve", matches)) => serve::run(&lookup(matches)),
-        _ => ExitCode::from(USAGE),
+        Some(("seal", matches)) => seal::run(&lookup(matches), matches),
+        Some(("sweep", matches)) => sweep::run(&lookup(matches), matches),
+        _ => Exit::Usage.into(),
     }
 }
 
@@ -45,8 +48,20 @@ fn command() -> Command {
                      IDENTITY_ENDPOINT, IDENTITY_HEADER, SSL_CERT_FILE, OTEL_* and RUST_LOG keep their \
                      standard meaning.",
                 )
-                .args(SERVE_SETTINGS.iter().map(arg)),
+                .args(SETTINGS.iter().map(arg)),
         )
+        .subcommand(for_a_person(seal::command(), &[Use::Always]))
+        .subcommand(for_a_person(sweep::command(), &[Use::Always, Use::Sweep]))
+        .after_help(
+            "Exit codes: 0 done, 1 something is not sealed, 2 wrong command line or settings, 3 Azure could not be \
+             reached. `serve` has its own, which the Functions host reads.",
+        )
+}
+
+/// A command that a person runs has the settings that it uses.
+fn for_a_person(command: Command, used: &[Use]) -> Command {
+    let settings = SETTINGS.iter().filter(|setting| used.contains(&setting.used));
+    command.next_help_heading("Settings, each also an environment variable").args(settings.map(arg))
 }
 
 fn arg(setting: &Setting) -> Arg {
@@ -78,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_flag_goes_before_its_variable_and_every_setting_has_one() {
-        for setting in SERVE_SETTINGS {
+        for setting in SETTINGS {
             let flag = format!("--{}=flag", setting.flag);
             let matches = command().try_get_matches_from(["diskseal", "serve", &flag]).unwrap();
             let (_, matches) = matches.subcommand().unwrap();

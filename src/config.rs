@@ -4,15 +4,15 @@
 
 mod setting;
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU32, time::Duration};
 
 use azure_core::cloud::CloudConfiguration;
-pub use setting::{PORT, SERVE_SETTINGS, Setting};
+pub use setting::{PORT, SETTINGS, Setting, Use};
 use url::Url;
 
 use crate::{
     arm::{Credential, IdentityOptions},
-    policy::{Exemptions, Mode, Patterns, Policy, TagRule},
+    policy::{Exemptions, Limits, Mode, Patterns, Policy, TagRule},
     resource::tags,
     resource_id,
 };
@@ -64,6 +64,8 @@ pub struct Config {
     pub arm_endpoint: Url,
     /// With whose token it is asked.
     pub identity: IdentityOptions,
+    /// How many writes a second and subscription a sweep sends at most.
+    pub pace: Option<NonZeroU32>,
     /// How long one invocation may take, all waits included.
     pub deadline: Duration,
 }
@@ -124,17 +126,18 @@ impl Reader<'_> {
 }
 
 impl Config {
-    /// Reads every setting from `lookup`, which knows variables by name.
-    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+    /// Reads every setting from `lookup`, which knows variables by name, for a command that a person runs:
+    /// without a word on the credential, it is that person's.
+    pub fn for_command(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Faults> {
         let mut reader = Reader { lookup, faults: vec![] };
-        let config = Self::read(&mut reader);
+        let config = Self::read(&mut reader, Credential::AzureCli);
         reader.finish(config)
     }
 
-    /// The same, and the port on which the Functions host expects its handler.
+    /// Reads every setting of the custom handler, and the port on which the Functions host expects it.
     pub fn for_serve(lookup: &dyn Fn(&str) -> Option<String>) -> Result<(Self, u16), Faults> {
         let mut reader = Reader { lookup, faults: vec![] };
-        let config = Self::read(&mut reader);
+        let config = Self::read(&mut reader, Credential::ManagedIdentity);
         let is_missing = reader.text(PORT.name).is_none();
         let port = reader.parsed(PORT.name, |text| {
             text.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
@@ -148,7 +151,7 @@ impl Config {
         reader.finish((config, port.unwrap_or_default()))
     }
 
-    fn read(reader: &mut Reader<'_>) -> Self {
+    fn read(reader: &mut Reader<'_>, credential: Credential) -> Self {
         let cloud = reader
             .one_of(
                 "DISKSEAL_CLOUD",
@@ -163,7 +166,11 @@ impl Config {
         Self {
             policy: policy(reader),
             arm_endpoint: endpoint.or_else(|| Url::parse(cloud.arm_endpoint()).ok()).unwrap_or_else(unset),
-            identity: identity(reader, cloud),
+            identity: identity(reader, cloud, credential),
+            pace: reader.parsed("DISKSEAL_PACE", |text| {
+                text.parse()
+                    .map_err(|_| format!("{text:?} is not a whole number of writes a second, 1 or more"))
+            }),
             deadline: reader
                 .parsed("DISKSEAL_DEADLINE", |text| {
                     let seconds = text.parse::<u64>().ok().filter(|seconds| (1..=600).contains(seconds));
@@ -176,7 +183,7 @@ impl Config {
     }
 }
 
-fn identity(reader: &mut Reader<'_>, cloud: Cloud) -> IdentityOptions {
+fn identity(reader: &mut Reader<'_>, cloud: Cloud, default: Credential) -> IdentityOptions {
     let credential = reader.one_of(
         "DISKSEAL_CREDENTIAL",
         &[
@@ -191,7 +198,7 @@ fn identity(reader: &mut Reader<'_>, cloud: Cloud) -> IdentityOptions {
             .map_err(|error| format!("{text:?} is not a URL ({error}); for example {}", cloud.arm_audience()))
     });
     IdentityOptions {
-        credential: credential.unwrap_or(Credential::ManagedIdentity),
+        credential: credential.unwrap_or(default),
         client_id: reader.parsed("AZURE_CLIENT_ID", |text| {
             uuid::Uuid::try_parse(text)
                 .map(|_| text.to_owned())
@@ -248,6 +255,24 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
             .unwrap_or_else(|| tag_rules(setting::DEFAULT_TAGS).unwrap_or_default()),
         subscriptions: reader.parsed("DISKSEAL_SUBSCRIPTIONS", subscription_ids).unwrap_or_default(),
         exemptions: Exemptions { subscriptions, resource_groups, names, tag },
+        limits: limits(reader),
+        switch: reader.parsed("DISKSEAL_SWITCH", |text| {
+            resource_id::is_scope(text).then(|| text.to_owned()).ok_or_else(|| {
+                format!("{text:?} is not a resource ID: /subscriptions/{{id}}, or a resource group or resource in it")
+            })
+        }),
+    }
+}
+
+fn limits(reader: &mut Reader<'_>) -> Limits {
+    Limits {
+        max_resources: reader.parsed("DISKSEAL_MAX_RESOURCES", |text| {
+            text.parse().map_err(|_| format!("{text:?} is not a whole number of resources"))
+        }),
+        max_percent: reader.parsed("DISKSEAL_MAX_PERCENT", |text| {
+            let percent = text.parse().ok().filter(|percent| (1..=100).contains(percent));
+            percent.ok_or_else(|| format!("{text:?} is not a whole number from 1 to 100"))
+        }),
     }
 }
 

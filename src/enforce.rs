@@ -7,6 +7,7 @@
 mod breaker;
 mod error;
 mod in_flight;
+mod switch;
 
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use crate::{
 };
 use breaker::Breaker;
 use in_flight::{InFlight, Progress};
+use switch::Switch;
 
 /// Waits between looks at a resource that is in the middle of someone else's write. Most such writes
 /// take a second; what takes longer is the queue's.
@@ -52,12 +54,14 @@ pub struct Context {
     now: fn() -> OffsetDateTime,
     in_flight: InFlight,
     breaker: Breaker,
+    switch: Switch,
 }
 
 impl Context {
     /// `now` is the clock that expiries are held against and that seals are dated by.
     pub fn new(arm: Client, policy: Policy, now: fn() -> OffsetDateTime) -> Self {
-        Self { arm, policy, now, in_flight: InFlight::default(), breaker: Breaker::default() }
+        let switch = Switch::new(policy.switch.clone());
+        Self { arm, policy, now, in_flight: InFlight::default(), breaker: Breaker::default(), switch }
     }
 
     /// Our own object ID, by which our own writes are known.
@@ -66,6 +70,11 @@ impl Context {
     /// There is no token to read it from.
     pub async fn object_id(&self, deadline: Deadline) -> Result<Option<String>, Error> {
         Ok(self.arm.identity().object_id(deadline).await?)
+    }
+
+    /// Whether the operator's switch allows writes.
+    pub async fn is_switched_on(&self, deadline: Deadline) -> bool {
+        self.switch.is_on(&self.arm, deadline).await
     }
 
     /// The clock.
@@ -99,6 +108,8 @@ pub enum Outcome {
     /// It was written so often in so short a time that someone must be undoing the seal. The sweep
     /// seals it later.
     LeftToSweep,
+    /// The operator's switch is off. The first sweep after it is on again seals it.
+    SwitchedOff,
 }
 
 impl Outcome {
@@ -111,6 +122,7 @@ impl Outcome {
             Self::WouldSeal(_) => "would_seal",
             Self::Gone => "gone",
             Self::LeftToSweep => "left_to_sweep",
+            Self::SwitchedOff => "switched_off",
         }
     }
 }
@@ -197,6 +209,9 @@ async fn look_once(
     };
     if ctx.policy.mode == Mode::Audit {
         return Ok(Outcome::WouldSeal(change));
+    }
+    if !ctx.is_switched_on(deadline).await {
+        return Ok(Outcome::SwitchedOff);
     }
     if !ctx.breaker.admits(&look.resource) {
         return Ok(Outcome::LeftToSweep);

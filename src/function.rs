@@ -34,7 +34,7 @@ use tracing::{Instrument, error, info, warn};
 pub use pending::Pending;
 pub use reply::Reply;
 
-use crate::{enforce::Context, sweep, telemetry::TraceContext};
+use crate::{enforce::Context, resource_id::ResourceId, sweep, telemetry::TraceContext};
 use envelope::{Envelope, EnvelopeError};
 use invocation::{Invocation, Trigger};
 
@@ -149,16 +149,33 @@ async fn sweep(
         Err(reply) => return reply,
     };
     let span = invocation.span("sweep", Trigger::Timer, &TraceContext::default());
-    match sweep::survey(&ctx, invocation.deadline).instrument(span).await {
-        Ok(survey) => {
-            info!(invocation_id = invocation.id, "sweep: {survey}");
-            Reply::done(survey.to_string())
+    sweep_and_queue(&ctx, &invocation).instrument(span).await
+}
+
+/// Puts what is not sealed on the queue, where as many instances as the platform starts work on it.
+async fn sweep_and_queue(ctx: &Context, invocation: &Invocation) -> Reply {
+    let collected = match sweep::collect(ctx, invocation.deadline.behind_events()).await {
+        Ok(collected) => collected,
+        Err(off @ sweep::Error::SwitchedOff) => {
+            warn!(invocation_id = invocation.id, "sweep: {off}");
+            return Reply::done(off.to_string());
         }
         Err(error) => {
             error!(invocation_id = invocation.id, "sweep: {error}");
-            Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, error)
+            return Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, error);
         }
-    }
+    };
+    info!(invocation_id = invocation.id, "sweep: {collected}");
+    let TraceContext { traceparent, tracestate } = invocation.trace_context(&TraceContext::default());
+    let message = |id: &ResourceId| Pending {
+        id: id.clone(),
+        reason: "sweep".to_owned(),
+        first_seen: ctx.now(),
+        traceparent: traceparent.clone(),
+        tracestate: tracestate.clone(),
+    };
+    let pending = collected.to_seal.iter().map(message).collect();
+    Reply::Succeeded { pending, logs: vec![collected.to_string()] }
 }
 
 fn read<T>(

@@ -24,10 +24,10 @@
 //! | room | what it holds | may use |
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
-//! | [`cli`] | the command line; `serve` | `arm`, `config`, `enforce`, `function`, `telemetry` |
+//! | [`cli`] | the command line; `serve`, `seal`, `sweep` | `arm`, `config`, `enforce`, `function`, `policy`, `resource_id`, `sweep`, `telemetry` |
 //! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
 //! | [`config`] | settings as a pure function of a lookup; every fault at once | `arm`, `policy`, `resource`, `resource_id` |
-//! | [`sweep`] | list, decide on the listing, tell | `arm`, `enforce`, `policy`, `resource_id` |
+//! | [`sweep`] | list, decide on the listing, hand on what is not sealed | `arm`, `enforce`, `policy`, `resource`, `resource_id` |
 //! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `policy`, `resource`, `resource_id`, `telemetry` |
 //! | [`arm`] | ARM over HTTP: identity, retry, governor, long-running operations, typed errors | `resource`, `resource_id` |
 //! | [`telemetry`] | the subscriber, OTLP, trace context | |

@@ -4,9 +4,11 @@
 
 pub mod decide;
 mod exemption;
+mod limits;
 mod tag_rule;
 
 pub use exemption::{Exemption, Exemptions, Patterns, TagExemption};
+pub use limits::{Exceeded, Limits};
 pub use tag_rule::{TagRule, TagRuleError};
 
 use crate::resource_id::ResourceId;
@@ -31,6 +33,10 @@ pub struct Policy {
     pub subscriptions: Vec<String>,
     /// What is left as it is.
     pub exemptions: Exemptions,
+    /// How much one sweep may change.
+    pub limits: Limits,
+    /// The resource ID whose tag `diskseal = off` stops every write.
+    pub switch: Option<String>,
 }
 
 impl Policy {

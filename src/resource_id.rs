@@ -136,6 +136,15 @@ pub fn is_subscription_id(text: &str) -> bool {
     text.len() == uuid::fmt::Hyphenated::LENGTH && uuid::Uuid::try_parse(text).is_ok()
 }
 
+/// Whether a text is the ID of a subscription, or of something in one, that is safe as the path of a URL.
+pub fn is_scope(text: &str) -> bool {
+    let mut segments = text.split('/');
+    let is_root = segments.next() == Some("")
+        && segments.next().is_some_and(|segment| segment.eq_ignore_ascii_case("subscriptions"))
+        && segments.next().is_some_and(is_subscription_id);
+    is_root && segments.all(|segment| is_resource_group_name(segment) && !segment.starts_with('.'))
+}
+
 /// "Naming rules and restrictions for Azure resources", `resourceGroups`: 1 to 90 letters, digits,
 /// underscores, parentheses, hyphens and periods, not a period at the end. Letters and digits are
 /// Unicode's.

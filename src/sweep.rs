@@ -1,32 +1,64 @@
-//! The sweep: what events have missed. For now it looks and tells; it does not write.
+//! The sweep: what events have missed.
+//!
+//! It lists, decides on the listing by the same rules as everything else, and hands on what is not sealed:
+//! to the queue, where as many instances work on it as the platform starts ([`collect`]), or to `enforce`
+//! in this process ([`seal_all`]). The listing may be old: whoever works on it looks at the resource again.
 
-use std::fmt;
+mod listing;
+mod seal_all;
+
+use std::{collections::HashSet, fmt};
 
 use crate::{
-    arm::{self, Page},
+    arm,
     enforce::{Context, Deadline},
-    policy::decide::{Decision, Occasion, decide},
-    resource_id::ResourceType,
+    policy::{
+        Exceeded, Mode,
+        decide::{Change, Decision, Occasion, decide},
+    },
+    resource::Resource,
+    resource_id::ResourceId,
 };
+pub use listing::Source;
+use listing::{Listing, has_time};
+pub use seal_all::{Told, plan, seal_all};
 
-/// What a sweep has found.
+/// How many resources one run hands on to the queue at most. The host writes the messages one by one before
+/// its `functionTimeout`, and what is left is listed by the next run.
+const RESOURCES_MAX: usize = 2_000;
+
+/// Why a sweep was not begun, or did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// ARM could not be asked.
+    #[error(transparent)]
+    Arm(#[from] arm::Error),
+    /// The plan is larger than a limit allows.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
+    /// The operator's switch is off.
+    #[error("the switch is off (the tag diskseal=off): nothing was written")]
+    SwitchedOff,
+}
+
+/// What a listing said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// Sealed.
-    pub compliant: usize,
-    /// Left as they are, for a recorded reason.
-    pub exempt: usize,
-    /// Not sealed.
+    /// How many are not sealed and are to be looked at.
     pub unsealed: usize,
-    /// Not sealed, and not to be written just now.
+    /// How many were listed and are sealed.
+    pub compliant: usize,
+    /// How many are left as they are, for a recorded reason.
+    pub exempt: usize,
+    /// How many are not sealed, and not to be written just now.
     pub not_yet: usize,
-    /// Elements of ARM's lists that could not be read.
+    /// How many elements of the listing could not be read.
     pub unreadable: usize,
 }
 
 impl fmt::Display for Survey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { compliant, exempt, unsealed, not_yet, unreadable } = self;
+        let Self { unsealed, compliant, exempt, not_yet, unreadable } = self;
         write!(
             f,
             "{unsealed} unsealed, {not_yet} not yet, {compliant} sealed, {exempt} exempt, {unreadable} unreadable"
@@ -34,39 +66,95 @@ impl fmt::Display for Survey {
     }
 }
 
-/// Lists every disk and snapshot in scope, and decides on the listing.
-///
-/// # Errors
-/// ARM could not be asked.
-pub async fn survey(ctx: &Context, deadline: Deadline) -> Result<Survey, arm::Error> {
-    let mut survey = Survey::default();
-    let subscriptions = match ctx.policy.subscriptions.as_slice() {
-        [] => ctx.arm.subscriptions(deadline).await?,
-        given => given.to_vec(),
-    };
-    for subscription in subscriptions {
-        for resource_type in [ResourceType::Disk, ResourceType::Snapshot] {
-            let mut next = Some(ctx.arm.list(&subscription, resource_type, deadline).await?);
-            while let Some(page) = next {
-                survey.add(ctx, &page);
-                next = ctx.arm.next(&subscription, &page, deadline).await?;
+impl Survey {
+    /// Counts a resource; gives the change if it is to be sealed.
+    fn add(&mut self, ctx: &Context, resource: &Resource) -> Option<Change> {
+        let occasion = Occasion { now: ctx.now(), event_time: None, trace_id: None };
+        match decide(&ctx.policy, resource, &occasion) {
+            Decision::Compliant => self.compliant += 1,
+            Decision::Exempt(_) => self.exempt += 1,
+            Decision::NotYet(_) => self.not_yet += 1,
+            Decision::Seal(change) => {
+                self.unsealed += 1;
+                return Some(change);
             }
         }
+        None
     }
-    Ok(survey)
 }
 
-impl Survey {
-    fn add(&mut self, ctx: &Context, page: &Page) {
-        let occasion = Occasion { now: ctx.now(), event_time: None, trace_id: None };
-        for resource in &page.resources {
-            match decide(&ctx.policy, resource, &occasion) {
-                Decision::Compliant => self.compliant += 1,
-                Decision::Exempt(_) => self.exempt += 1,
-                Decision::Seal(_) => self.unsealed += 1,
-                Decision::NotYet(_) => self.not_yet += 1,
+/// What one run hands on to the queue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// What the listing said.
+    pub survey: Survey,
+    /// What is to be sealed; in audit mode, nothing.
+    pub to_seal: Vec<ResourceId>,
+    /// How many are left to the next run, because this one has come to its limit or its time is over. Each
+    /// run of an estate that is too large for one begins somewhere else.
+    pub left: usize,
+}
+
+impl fmt::Display for Collected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {} left to the next run", self.survey, self.left)
+    }
+}
+
+/// Lists what is in scope and not sealed, as much as one run can hand on.
+///
+/// # Errors
+/// ARM could not be asked, or the plan is larger than a limit allows. Resource Graph that refuses is no
+/// error: the exact lists are asked instead.
+pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
+    admit(ctx, Source::Graph, deadline).await?;
+    let mut listing = Listing::begin(ctx, Source::Graph, Some(RESOURCES_MAX), deadline).await?;
+    let mut collected = Collected::default();
+    let mut seen = HashSet::new();
+    'pages: while let Some(page) = listing.next(ctx, deadline).await? {
+        collected.survey.unreadable += page.unreadable;
+        for (index, resource) in page.resources.iter().enumerate() {
+            if collected.to_seal.len() == RESOURCES_MAX {
+                collected.left = page.resources.len() - index;
+                break 'pages;
+            }
+            // Pages overlap when the table changes between them.
+            if seen.insert(resource.id.clone()) && collected.survey.add(ctx, resource).is_some() {
+                collected.to_seal.push(resource.id.clone());
             }
         }
-        self.unreadable += page.unreadable;
+        if !has_time(deadline) {
+            break;
+        }
     }
+    collected.left += listing.remaining();
+    if ctx.policy.mode == Mode::Audit {
+        collected.to_seal.clear();
+    }
+    Ok(collected)
+}
+
+/// Before anything is written: the switch, and the plan held against the limits, where there are any.
+async fn admit(ctx: &Context, source: Source, deadline: Deadline) -> Result<(), Error> {
+    let limits = ctx.policy.limits;
+    if ctx.policy.mode == Mode::Audit {
+        return Ok(());
+    }
+    if !ctx.is_switched_on(deadline).await {
+        return Err(Error::SwitchedOff);
+    }
+    if !limits.are_set() {
+        return Ok(());
+    }
+    let mut listing = Listing::begin(ctx, source, None, deadline).await?;
+    let mut survey = Survey::default();
+    let mut listed = 0;
+    while let Some(page) = listing.next(ctx, deadline).await? {
+        listed += page.resources.len();
+        for resource in &page.resources {
+            survey.add(ctx, resource);
+        }
+    }
+    let all = listing.in_scope(ctx, deadline).await?.unwrap_or(listed);
+    Ok(limits.admit(survey.unsealed, all)?)
 }

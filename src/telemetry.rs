@@ -33,6 +33,15 @@ use tracing_subscriber::{
 /// with SIGKILL, so what waits may be lost.
 const SCHEDULE_DELAY: Duration = Duration::from_secs(1);
 
+/// Who reads the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The Functions host: a line a resource on standard output.
+    Host,
+    /// A person, for whom standard output is the result: warnings on standard error alone.
+    Person,
+}
+
 /// Keeps telemetry going, and flushes it at the end.
 #[must_use]
 #[derive(Debug)]
@@ -41,7 +50,7 @@ pub struct Telemetry(Option<SdkTracerProvider>);
 impl Telemetry {
     /// Starts logging, and exporting where `lookup` knows an OTLP endpoint. Without one, nothing is
     /// exported: the standard's default endpoint would be a collector that a function app does not have.
-    pub fn start(lookup: &dyn Fn(&str) -> Option<String>) -> Self {
+    pub fn start(lookup: &dyn Fn(&str) -> Option<String>, audience: Audience) -> Self {
         let provider = is_exporting(lookup).then(|| provider(lookup));
         let traces = provider.as_ref().map(|provider| {
             let scope = InstrumentationScope::builder("diskseal")
@@ -57,9 +66,10 @@ impl Telemetry {
                 .with_filter(filter_fn(is_ours).and(LevelFilter::INFO))
         });
         // Lines carry their own invocation ID, so that spans cost nothing where nobody exports them.
-        let lines = line::layer().with_filter(log_filter(lookup).and(filter_fn(is_event)));
+        let lines = line::layer(audience).with_filter(log_filter(lookup, audience).and(filter_fn(is_event)));
         // A second start keeps the first one's subscriber, as in tests.
         let _ = tracing_subscriber::registry().with(traces).with(lines).try_init();
+        warn_of_protocol(lookup);
         Self(provider)
     }
 
@@ -91,6 +101,16 @@ fn is_exporting(lookup: &dyn Fn(&str) -> Option<String>) -> bool {
     has_endpoint && !is_disabled && exports_traces
 }
 
+fn warn_of_protocol(lookup: &dyn Fn(&str) -> Option<String>) {
+    for name in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
+        if let Some(protocol) =
+            lookup(name).filter(|protocol| !["", "http/protobuf"].contains(&protocol.as_str()))
+        {
+            warn!("{name}={protocol:?} is not spoken: traces are exported over http/protobuf");
+        }
+    }
+}
+
 fn provider(lookup: &dyn Fn(&str) -> Option<String>) -> SdkTracerProvider {
     let mut batch = BatchConfigBuilder::default();
     if lookup("OTEL_BSP_SCHEDULE_DELAY").is_none() {
@@ -104,8 +124,11 @@ fn provider(lookup: &dyn Fn(&str) -> Option<String>) -> SdkTracerProvider {
         .build()
 }
 
-fn log_filter(lookup: &dyn Fn(&str) -> Option<String>) -> EnvFilter {
-    let standard = "warn,diskseal=info";
+fn log_filter(lookup: &dyn Fn(&str) -> Option<String>, audience: Audience) -> EnvFilter {
+    let standard = match audience {
+        Audience::Host => "warn,diskseal=info",
+        Audience::Person => "warn",
+    };
     match lookup("RUST_LOG").filter(|directives| !directives.is_empty()) {
         None => EnvFilter::new(standard),
         Some(directives) => EnvFilter::try_new(&directives).unwrap_or_else(|error| {

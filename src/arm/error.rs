@@ -21,6 +21,8 @@ pub enum Operation {
     Wait,
     /// PATCH of the tags, `Merge`.
     MergeTags,
+    /// GET of the tags of anything.
+    GetTags,
     /// A page of a list.
     List,
 }
@@ -33,6 +35,7 @@ impl fmt::Display for Operation {
             Self::Update => "setting dataAccessAuthMode",
             Self::Wait => "waiting for the operation",
             Self::MergeTags => "merging the tags",
+            Self::GetTags => "reading tags",
             Self::List => "listing resources",
         })
     }
@@ -192,7 +195,7 @@ impl Error {
         body: &[u8],
         retry_after: Option<Duration>,
     ) -> Self {
-        let Body { code, message } = Body::read(body);
+        let Body { code, message, .. } = Body::read(body);
         Self {
             operation,
             failure: classify(status, code.as_deref()),
@@ -217,6 +220,7 @@ impl Error {
 
     /// The end of a long-running operation that did not succeed. It is told inside a 200.
     pub fn from_operation(is_canceled: bool, error: Option<&Body>) -> Self {
+        let error = error.and_then(Body::telling);
         let code = error.and_then(|error| error.code.clone());
         let failure = match code.as_deref() {
             Some(code) if is_concurrent_write(code) => Failure::Overtaken,
@@ -236,7 +240,7 @@ impl Error {
 }
 
 /// ARM's error body, in its envelope (`{"error":{…}}`) or flat, as the Compute provider's throttling
-/// sends it. The innermost of nested errors is not looked for: the outer code is what is documented.
+/// sends it. Where the outermost error has no code, the first nested one that has is taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Body {
@@ -244,20 +248,25 @@ pub struct Body {
     pub code: Option<String>,
     /// `message`
     pub message: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Envelope {
-    error: Option<Body>,
-    #[serde(flatten)]
-    flat: Body,
+    details: Option<Vec<Body>>,
+    #[serde(rename = "innererror")]
+    inner_error: Option<Box<Body>>,
+    /// An envelope within an envelope, as gateways make it.
+    error: Option<Box<Body>>,
 }
 
 impl Body {
     fn read(json: &[u8]) -> Self {
-        let envelope: Envelope = serde_json::from_slice(json).unwrap_or_default();
-        envelope.error.unwrap_or(envelope.flat)
+        let outermost: Self = serde_json::from_slice(json).unwrap_or_default();
+        outermost.telling().cloned().unwrap_or(outermost)
+    }
+
+    fn telling(&self) -> Option<&Self> {
+        if self.code.as_deref().is_some_and(|code| !code.is_empty()) {
+            return Some(self);
+        }
+        let nested = self.error.as_deref().into_iter();
+        nested.chain(self.details.iter().flatten()).chain(self.inner_error.as_deref()).find_map(Self::telling)
     }
 }
 

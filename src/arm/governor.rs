@@ -1,12 +1,14 @@
-//! The one gate through which every request to ARM passes: bounded concurrency, and a door per
-//! subscription and kind of request that a 429 closes for as long as ARM asks.
+//! The one gate through which every request to ARM passes: bounded concurrency; a door per subscription
+//! and kind of request that a 429 closes for as long as ARM asks; a reserve that the sweep leaves to
+//! events; and a pace.
 //!
 //! ARM's buckets are per subscription, identity and kind ("Understand how Azure Resource Manager
 //! throttles requests"), so one subscription's 429 stops no other, and refused writes stop no read.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    num::NonZeroU32,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    deadline::Deadline,
+    deadline::{Deadline, Urgency},
     error::{Error, Operation, SystemFailure},
 };
 
@@ -31,16 +33,45 @@ pub(super) enum Kind {
     Write,
 }
 
+impl Kind {
+    /// How many tokens a second flow into ARM's bucket of a subscription.
+    const fn refill(self) -> f64 {
+        match self {
+            Self::Read => 25.0,
+            Self::Write => 10.0,
+        }
+    }
+
+    /// How many tokens the sweep leaves: a fifth of ARM's bucket, for events that come all at once.
+    const fn reserve(self) -> f64 {
+        match self {
+            Self::Read => 50.0,
+            Self::Write => 40.0,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Governor {
     in_flight: Semaphore,
+    /// Writes a second and subscription for the sweep.
+    pace: Option<NonZeroU32>,
     /// Keyed by lower-case subscription ID. Bounded by the subscriptions that exist.
-    closed_until: Mutex<HashMap<(String, Kind), Instant>>,
+    doors: Mutex<HashMap<(String, Kind), Door>>,
+}
+
+#[derive(Debug, Default)]
+struct Door {
+    closed_until: Option<Instant>,
+    /// What is left of ARM's quota, as of an instant, by what ARM said last.
+    quota: Option<(f64, Instant)>,
+    /// When the next write at the set pace may go.
+    next: Option<Instant>,
 }
 
 impl Governor {
-    pub(super) fn new() -> Self {
-        Self { in_flight: Semaphore::new(IN_FLIGHT_MAX), closed_until: Mutex::default() }
+    pub(super) fn new(pace: Option<NonZeroU32>) -> Self {
+        Self { in_flight: Semaphore::new(IN_FLIGHT_MAX), pace, doors: Mutex::default() }
     }
 
     /// Waits until a request of this kind may be sent.
@@ -51,87 +82,96 @@ impl Governor {
         kind: Kind,
         deadline: Deadline,
     ) -> Result<SemaphorePermit<'_>, Error> {
-        let timeout = |message| Error::without_answer(operation, SystemFailure::Throttled, message);
+        let throttled = |message| Error::without_answer(operation, SystemFailure::Throttled, message);
         loop {
-            while let Some(until) = self.closed_until(subscription_id, kind) {
-                let wait = until.saturating_duration_since(Instant::now());
+            while let Some(wait) = self.wait(subscription_id, kind, deadline.urgency()) {
                 if !deadline.allows(wait) {
                     let seconds = wait.as_secs();
                     return Err(Error {
                         retry_after: Some(wait),
-                        ..timeout(format!("ARM asked to be left alone for {seconds} s more"))
+                        ..throttled(format!("ARM is to be left alone for {seconds} s more"))
                     });
                 }
-                tokio::time::sleep_until(until).await;
+                tokio::time::sleep(wait).await;
             }
             let permit = tokio::time::timeout_at(deadline.instant(), self.in_flight.acquire())
                 .await
                 .ok()
                 .and_then(Result::ok)
-                .ok_or_else(|| timeout("no request could be sent within the deadline".to_owned()))?;
-            // A 429 may have closed the gate while this one waited for its place.
-            if self.closed_until(subscription_id, kind).is_none() {
+                .ok_or_else(|| throttled("no request could be sent within the deadline".to_owned()))?;
+            // The door may have closed while this one waited for its place.
+            if self.pass(subscription_id, kind, deadline.urgency()) {
                 return Ok(permit);
             }
         }
     }
 
-    /// Closes the gate after a 429.
+    /// Closes the door after a 429.
     pub(super) fn close(&self, subscription_id: &str, kind: Kind, wait: Duration) {
         let now = Instant::now();
         let until = now.checked_add(wait).unwrap_or(now);
-        let mut closed = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let gate = closed.entry((subscription_id.to_ascii_lowercase(), kind)).or_insert(until);
-        *gate = (*gate).max(until);
+        let mut doors = self.doors();
+        let door = doors.entry((subscription_id.to_ascii_lowercase(), kind)).or_default();
+        door.closed_until = Some(door.closed_until.map_or(until, |earlier| earlier.max(until)));
     }
 
-    fn closed_until(&self, subscription_id: &str, kind: Kind) -> Option<Instant> {
-        let mut closed = self.closed_until.lock().unwrap_or_else(PoisonError::into_inner);
-        if closed.is_empty() {
-            return None;
-        }
+    /// Takes over what ARM says is left of the quota.
+    pub(super) fn note(&self, subscription_id: &str, kind: Kind, remaining: u32) {
+        let mut doors = self.doors();
+        let door = doors.entry((subscription_id.to_ascii_lowercase(), kind)).or_default();
+        door.quota = Some((f64::from(remaining), Instant::now()));
+    }
+
+    fn wait(&self, subscription_id: &str, kind: Kind, urgency: Urgency) -> Option<Duration> {
+        let doors = self.doors();
+        let door = doors.get(&(subscription_id.to_ascii_lowercase(), kind))?;
+        door.wait(kind, urgency, Instant::now())
+    }
+
+    /// Takes a token and a place in the pace, if the door is still open.
+    fn pass(&self, subscription_id: &str, kind: Kind, urgency: Urgency) -> bool {
+        let now = Instant::now();
+        let mut doors = self.doors();
+        let is_paced = self.pace.is_some() && kind == Kind::Write && urgency == Urgency::Sweep;
         let key = (subscription_id.to_ascii_lowercase(), kind);
-        let until = *closed.get(&key)?;
-        if until <= Instant::now() {
-            closed.remove(&key);
-            return None;
+        let door = if is_paced { Some(doors.entry(key).or_default()) } else { doors.get_mut(&key) };
+        let Some(door) = door else { return true };
+        if door.wait(kind, urgency, now).is_some() {
+            return false;
         }
-        Some(until)
+        if let Some((left, _)) = &mut door.quota {
+            *left -= 1.0;
+        }
+        if let Some(pace) = self.pace.filter(|_| is_paced) {
+            // From the place before, not from now: lateness would add up to a slower pace.
+            let interval = Duration::from_secs(1) / pace.get();
+            let from = door.next.filter(|next| now - *next < interval).unwrap_or(now);
+            door.next = Some(from + interval);
+        }
+        true
+    }
+
+    fn doors(&self) -> MutexGuard<'_, HashMap<(String, Kind), Door>> {
+        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Door {
+    /// How long this door is closed to a request.
+    fn wait(&self, kind: Kind, urgency: Urgency, now: Instant) -> Option<Duration> {
+        let closed = self.closed_until.map(|until| until.saturating_duration_since(now));
+        let behind_events = (urgency == Urgency::Sweep).then(|| {
+            let reserved = self.quota.map(|(left, at)| {
+                let left = left + (now - at).as_secs_f64() * kind.refill();
+                Duration::from_secs_f64((kind.reserve() - left).max(0.0) / kind.refill())
+            });
+            let paced = self.next.map(|next| next.saturating_duration_since(now));
+            reserved.max(paced)
+        });
+        closed.max(behind_events.flatten()).filter(|wait| !wait.is_zero())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::arm::error::Failure;
-
-    const DEADLINE: Duration = Duration::from_secs(25);
-
-    #[tokio::test(start_paused = true)]
-    async fn a_closed_gate_holds_its_own_subscription_and_kind_alone() {
-        let governor = Governor::new();
-        governor.close("AAAA", Kind::Write, Duration::from_secs(10));
-        let start = Instant::now();
-        for (subscription, kind) in [("aaaa", Kind::Read), ("bbbb", Kind::Write)] {
-            let _permit =
-                governor.admit(Operation::Get, subscription, kind, Deadline::after(DEADLINE)).await.unwrap();
-        }
-        assert_eq!(start.elapsed(), Duration::ZERO);
-        let _permit =
-            governor.admit(Operation::Update, "aaaa", Kind::Write, Deadline::after(DEADLINE)).await.unwrap();
-        assert_eq!(start.elapsed(), Duration::from_secs(10));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_could_not_get_through_in_time_is_told_at_once() {
-        let governor = Governor::new();
-        governor.close("a", Kind::Write, Duration::from_mins(20));
-        // A later, shorter wait does not open it earlier.
-        governor.close("a", Kind::Write, Duration::from_secs(1));
-        let start = Instant::now();
-        let error =
-            governor.admit(Operation::Update, "a", Kind::Write, Deadline::after(DEADLINE)).await.unwrap_err();
-        assert_eq!(error.failure, Failure::System(SystemFailure::Throttled));
-        assert_eq!(start.elapsed(), Duration::ZERO);
-    }
-}
+#[path = "governor/tests.rs"]
+mod tests;

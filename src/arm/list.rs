@@ -98,7 +98,7 @@ impl Client {
     async fn page(&self, subscription_id: &str, url: &Url, deadline: Deadline) -> Result<Page, Error> {
         let template = "/subscriptions/{id}/providers/Microsoft.Compute/{type}";
         let (elements, next) = self.elements(subscription_id, url, template, deadline).await?;
-        let resources: Vec<_> = elements.iter().filter_map(|json| resource(json.get())).collect();
+        let resources: Vec<_> = elements.iter().filter_map(|json| readable(json.get())).collect();
         Ok(Page { unreadable: elements.len() - resources.len(), resources, next })
     }
 
@@ -128,7 +128,8 @@ impl Client {
     }
 }
 
-fn resource(json: &str) -> Option<Resource> {
+/// One element of a list: a resource that says its own ID.
+pub(super) fn readable(json: &str) -> Option<Resource> {
     let Element { id } = serde_json::from_str(json).ok()?;
     Resource::from_json(&id, json.as_bytes()).ok()
 }

@@ -27,6 +27,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const CORRELATION_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-correlation-request-id");
+const REMAINING_READS: HeaderName = HeaderName::from_static("x-ms-ratelimit-remaining-subscription-reads");
+const REMAINING_WRITES: HeaderName = HeaderName::from_static("x-ms-ratelimit-remaining-subscription-writes");
 const USER_AGENT_VALUE: &str = concat!("diskseal/", env!("CARGO_PKG_VERSION"));
 
 /// A request, as it is sent again and again.
@@ -67,6 +69,9 @@ impl Pipeline {
             let authorization = self.identity.authorization(deadline).await?;
             let result = self.attempt(call, attempts, &authorization, deadline).await;
             drop(permit);
+            if let Ok(answer) = &result {
+                self.note_quota(call, &answer.headers);
+            }
             attempts += 1;
             let error = match result {
                 Ok(answer) => return Ok(answer),
@@ -85,6 +90,17 @@ impl Pipeline {
                 return Err(error);
             }
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn note_quota(&self, call: &Call<'_>, headers: &Headers) {
+        let kind = kind(call.method);
+        let name = match kind {
+            Kind::Read => &REMAINING_READS,
+            Kind::Write => &REMAINING_WRITES,
+        };
+        if let Some(remaining) = headers.get_optional_str(name).and_then(|text| text.trim().parse().ok()) {
+            self.governor.note(call.subscription_id, kind, remaining);
         }
     }
 
@@ -201,7 +217,8 @@ fn span(call: &Call<'_>, resend_count: u32) -> Span {
 
 fn namespace(call: &Call<'_>) -> &'static str {
     match call.operation {
-        Operation::MergeTags => "Microsoft.Resources",
+        Operation::MergeTags | Operation::GetTags => "Microsoft.Resources",
+        Operation::List if call.template.contains("ResourceGraph") => "Microsoft.ResourceGraph",
         _ => "Microsoft.Compute",
     }
 }

@@ -16,20 +16,18 @@ use std::{
 };
 
 use axum::serve::ListenerExt;
-use time::OffsetDateTime;
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
 };
 use tracing::{error, info, warn};
 
-use super::USAGE;
+use super::session::{Exit, complain, context};
 use crate::{
-    arm::{Client, Identity, http_client},
     config::Config,
     enforce::{Context, Deadline},
     function::{self, App},
-    telemetry::Telemetry,
+    telemetry::{Audience, Telemetry},
 };
 
 /// The host restarts its handler after this one, and counts no error.
@@ -41,20 +39,14 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     let (config, port) = match Config::for_serve(lookup) {
         Ok(settings) => settings,
-        Err(faults) => {
-            complain(&faults.to_string());
-            return ExitCode::from(USAGE);
-        }
+        Err(faults) => return complain(&faults.to_string(), Exit::Usage),
     };
     // The host polls from now on, and waits for half a minute: listen first, warm up later.
     let listener = match listen(port) {
         Ok(listener) => listener,
-        Err(fault) => {
-            complain(&format!("cannot listen on 127.0.0.1:{port}: {fault}"));
-            return ExitCode::FAILURE;
-        }
+        Err(fault) => return complain(&format!("cannot listen on 127.0.0.1:{port}: {fault}"), Exit::NotAll),
     };
-    let telemetry = Telemetry::start(lookup);
+    let telemetry = Telemetry::start(lookup, Audience::Host);
     let code = match Runtime::new() {
         Ok(runtime) => runtime.block_on(serve(config, listener)),
         Err(fault) => {
@@ -64,11 +56,6 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     };
     telemetry.stop(FLUSH_TIMEOUT);
     code
-}
-
-#[expect(clippy::print_stderr, reason = "before there is a log, and meant for whoever started us")]
-fn complain(fault: &str) {
-    eprintln!("diskseal: {fault}");
 }
 
 fn listen(port: u16) -> std::io::Result<TcpListener> {
@@ -121,7 +108,7 @@ async fn serve(config: Config, listener: TcpListener) -> ExitCode {
         }
         fault = warm_up => {
             error!("cannot start: {fault}");
-            return ExitCode::from(USAGE);
+            return Exit::Usage.into();
         }
         name = stop.received() => info!("{name}: finishing what is in flight"),
     }
@@ -135,13 +122,7 @@ async fn serve(config: Config, listener: TcpListener) -> ExitCode {
 
 /// Builds everything that takes time.
 async fn warm(config: Config) -> Result<Arc<Context>, String> {
-    let build = move || {
-        let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
-        let identity = Identity::new(&config.identity, &http).map_err(|fault| fault.to_string())?;
-        let client = Client::new(config.arm_endpoint, http, identity);
-        Ok(Arc::new(Context::new(client, config.policy, OffsetDateTime::now_utc)))
-    };
-    tokio::task::spawn_blocking(build).await.map_err(|fault| fault.to_string())?
+    tokio::task::spawn_blocking(move || context(&config)).await.map_err(|fault| fault.to_string())?
 }
 
 /// SIGTERM, as container platforms send it, and SIGINT, as Ctrl-C under the Functions Core Tools.

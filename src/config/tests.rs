@@ -5,7 +5,7 @@ use super::*;
 fn read(pairs: &[(&str, &str)]) -> Result<Config, Faults> {
     let lookup =
         |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    Config::from_lookup(&lookup)
+    Config::for_command(&lookup)
 }
 
 fn fault(name: &str, value: &str) -> String {
@@ -25,7 +25,7 @@ fn without_settings_the_defaults_hold() {
     assert_eq!(config.policy.mode, Mode::Enforce);
     assert_eq!(config.arm_endpoint.as_str(), "https://management.azure.com/");
     assert_eq!(config.identity.audience, "https://management.azure.com/");
-    assert_eq!(config.identity.credential, Credential::ManagedIdentity);
+    assert_eq!(config.identity.credential, Credential::AzureCli);
     assert_eq!(config.deadline, Duration::from_secs(25));
     let names: Vec<_> = config.policy.tags.iter().map(TagRule::name).collect();
     assert_eq!(names, ["diskseal-auth-mode", "diskseal-sealed-at"]);
@@ -34,7 +34,7 @@ fn without_settings_the_defaults_hold() {
 
 #[test]
 fn an_empty_value_is_no_value() {
-    let pairs: Vec<_> = SERVE_SETTINGS.iter().map(|setting| (setting.name, " ")).collect();
+    let pairs: Vec<_> = SETTINGS.iter().map(|setting| (setting.name, " ")).collect();
     assert_eq!(read(&pairs).unwrap().policy.tags.len(), 2);
 }
 
@@ -76,17 +76,20 @@ fn every_fault_is_told_at_once_with_its_name_and_what_is_allowed() {
         ("DISKSEAL_EXEMPT_RESOURCE_GROUPS", "a**b"),
         ("DISKSEAL_EXEMPT_NAMES", "[z"),
         ("DISKSEAL_EXEMPT_TAG", "a?b"),
+        ("DISKSEAL_MAX_RESOURCES", "-1"),
+        ("DISKSEAL_MAX_PERCENT", "101"),
+        ("DISKSEAL_PACE", "0"),
         ("DISKSEAL_DEADLINE", "soon"),
     ])
     .unwrap_err();
     let text = error.to_string();
-    assert_eq!(error.0.len(), 13, "{text}");
+    assert_eq!(error.0.len(), 16, "{text}");
     for allowed in
         ["enforce, audit", "AzurePublic, AzureUSGovernment, AzureChina", "loopback only", "1 to 600"]
     {
         assert!(text.contains(allowed), "{allowed} is not in {text}");
     }
-    assert!(text.starts_with("13 wrong settings:\n"));
+    assert!(text.starts_with("16 wrong settings:\n"));
 }
 
 #[test]
@@ -127,7 +130,8 @@ fn the_port_is_demanded_and_told_together_with_the_rest() {
             |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         Config::for_serve(&lookup)
     };
-    assert_eq!(serve(&[("FUNCTIONS_CUSTOMHANDLER_PORT", "7071")]).unwrap().1, 7071);
+    let (config, port) = serve(&[("FUNCTIONS_CUSTOMHANDLER_PORT", "7071")]).unwrap();
+    assert_eq!((port, config.identity.credential), (7071, Credential::ManagedIdentity));
     for port in ["x", "0", "65536", "-1", "80 80"] {
         let Faults(faults) = serve(&[("FUNCTIONS_CUSTOMHANDLER_PORT", port)]).unwrap_err();
         assert_eq!(faults.len(), 1);

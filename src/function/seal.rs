@@ -13,7 +13,7 @@ use super::{
     reply::Reply,
 };
 use crate::{
-    enforce::{Context, Error, Look, Outcome, Scope, enforce},
+    enforce::{Context, Deadline, Error, Look, Outcome, Scope, enforce},
     event::{self, Ignored, ResourceWritten},
     resource_id::ResourceId,
     telemetry::TraceContext,
@@ -58,7 +58,9 @@ pub(super) async fn message(ctx: &Context, invocation: &Invocation, message: Pen
     let span = invocation.span("seal-queued", Trigger::Queue, &told);
     span.record("messaging.destination.name", "diskseal-pending");
     let look = Look { resource: message.id, event_time: Some(message.first_seen) };
-    let result = seal(ctx, invocation, &look).instrument(span.clone()).await;
+    // What waits in the queue has waited already; what is created now goes first.
+    let deadline = invocation.deadline.behind_events();
+    let result = seal(ctx, invocation, &look, deadline).instrument(span.clone()).await;
     let line = line(&look.resource, &result);
     match result {
         Ok(_) => Reply::done(line),
@@ -95,7 +97,7 @@ async fn handle(ctx: &Context, invocation: &Invocation, event: Result<ResourceWr
     }
     let told = trace_of(&written);
     let look = Look { resource: written.resource, event_time: written.time };
-    let result = seal(ctx, invocation, &look).await;
+    let result = seal(ctx, invocation, &look, invocation.deadline).await;
     let line = line(&look.resource, &result);
     match result {
         Ok(_) => Handled::Done(line),
@@ -124,13 +126,20 @@ async fn is_echo(ctx: &Context, invocation: &Invocation, written: &ResourceWritt
     Ok(own.is_some_and(|own| caller.is(&own)))
 }
 
-async fn seal(ctx: &Context, invocation: &Invocation, look: &Look) -> Result<Outcome, Error> {
+async fn seal(
+    ctx: &Context,
+    invocation: &Invocation,
+    look: &Look,
+    deadline: Deadline,
+) -> Result<Outcome, Error> {
     let started = Instant::now();
-    let result = enforce(ctx, look, invocation.deadline).await;
+    let result = enforce(ctx, look, deadline).await;
     let took_ms = started.elapsed().as_millis();
     let line = line(&look.resource, &result);
     match &result {
-        Ok(Outcome::LeftToSweep) => warn!(invocation_id = invocation.id, took_ms, "{line}"),
+        Ok(Outcome::LeftToSweep | Outcome::SwitchedOff) => {
+            warn!(invocation_id = invocation.id, took_ms, "{line}");
+        }
         Ok(_) => info!(invocation_id = invocation.id, took_ms, "{line}"),
         Err(error) if error.scope() == Scope::Resource => {
             warn!(invocation_id = invocation.id, took_ms, "{line}");
@@ -146,6 +155,9 @@ fn line(resource: &ResourceId, result: &Result<Outcome, Error>) -> String {
         Ok(Outcome::Exempt(exemption)) => format!("exempt {resource}: {exemption}"),
         Ok(Outcome::LeftToSweep) => {
             format!("left_to_sweep {resource}: it was written too often in ten minutes")
+        }
+        Ok(Outcome::SwitchedOff) => {
+            format!("switched_off {resource}: the tag diskseal=off stops every write")
         }
         Ok(outcome) => format!("{} {resource}", outcome.label()),
         Err(error) => format!("{} {resource}: {error}", error.scope().label()),

@@ -87,6 +87,12 @@ impl TagRule {
         if self.is_fixed { self.value(filling) == value } else { !value.is_empty() }
     }
 
+    /// The one right value, if it does not depend on the occasion.
+    pub fn fixed(&self) -> Option<String> {
+        let nothing = TEMPLATE_KEYS.map(|key| (key, String::new()));
+        self.is_fixed.then(|| self.value(&nothing))
+    }
+
     /// Whether the value tells of one seal, so that a new seal writes it anew.
     pub fn is_of_the_seal(&self) -> bool {
         !self.is_fixed

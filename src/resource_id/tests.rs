@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 
 use proptest::prelude::*;
 
-use super::{ParseResourceIdError as Refused, ResourceId, ResourceType};
+use super::{ParseResourceIdError as Refused, ResourceId, ResourceType, is_scope};
 
 const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
 
@@ -98,6 +98,20 @@ fn everything_else_is_refused() {
         (subscription(".."), SubscriptionId),
     ] {
         assert_eq!(text.parse::<ResourceId>().unwrap_err(), why, "{text:?}");
+    }
+}
+
+#[test]
+fn a_scope_is_a_subscription_or_lies_in_one() {
+    for scope in ["", "/resourceGroups/rg", "/resourceGroups/rg/providers/Microsoft.Web/sites/func-seal"] {
+        assert!(is_scope(&format!("/subscriptions/{SUBSCRIPTION}{scope}")), "{scope}");
+    }
+    for scope in ["/", "/resourceGroups/..", "/resourceGroups/rg?x", "/a%2fb", "/a b", "//x", "#f"] {
+        assert!(!is_scope(&format!("/subscriptions/{SUBSCRIPTION}{scope}")), "{scope}");
+    }
+    for text in ["", "/", "/subscriptions", "/subscriptions/x", "https://management.azure.com/subscriptions"]
+    {
+        assert!(!is_scope(text), "{text}");
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::{fmt, io};
 
+use super::Audience;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{
     Layer,
@@ -12,16 +13,20 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-pub(super) fn layer<S>() -> impl Layer<S> + Send + Sync
+pub(super) fn layer<S>(audience: Audience) -> impl Layer<S> + Send + Sync
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    let to_stderr = match audience {
+        Audience::Host => Level::WARN,
+        Audience::Person => Level::TRACE,
+    };
     tracing_subscriber::fmt::layer()
         .event_format(Line)
         .with_ansi(false)
         // Whoever closed our stdout must not end our work.
         .log_internal_errors(false)
-        .with_writer(io::stderr.with_max_level(Level::WARN).or_else(io::stdout))
+        .with_writer(io::stderr.with_max_level(to_stderr).or_else(io::stdout))
 }
 
 struct Line;

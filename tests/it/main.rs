@@ -4,5 +4,8 @@
 mod architecture;
 mod enforce;
 mod process;
+mod simulation;
 mod spector;
+mod sweep;
+mod switch;
 mod world;

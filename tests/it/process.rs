@@ -13,8 +13,12 @@ use serde_json::{Value, json};
 
 use crate::world::SUBSCRIPTION;
 
+#[path = "process/commands.rs"]
+mod commands;
 #[path = "process/crash.rs"]
 mod crash;
+#[path = "process/credentials.rs"]
+mod credentials;
 #[path = "process/hostile.rs"]
 mod hostile;
 #[path = "process/life.rs"]
@@ -23,6 +27,8 @@ mod life;
 mod protocol;
 #[path = "process/seal.rs"]
 mod seal;
+#[path = "process/sweep.rs"]
+mod sweep;
 #[path = "process/telemetry.rs"]
 mod telemetry;
 

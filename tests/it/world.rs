@@ -80,7 +80,7 @@ impl World {
         let lookup = |name: &str| {
             settings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
-        let config = Config::from_lookup(&lookup).unwrap();
+        let config = Config::for_command(&lookup).unwrap();
         let credential = azure.clone();
         let identity = Identity::with_credential(format!("{AUDIENCE}/.default"), move || {
             Ok(Arc::new(OurIdentity(credential.clone())))

@@ -46,7 +46,7 @@ fn status_decides_first_and_code_second() {
 
 #[test]
 fn operations_that_were_overtaken_are_looked_at_again() {
-    let body = |code: &str| super::Body { code: Some(code.into()), message: None };
+    let body = |code: &str| super::Body { code: Some(code.into()), ..Default::default() };
     let ended = |is_canceled, code: &str| Error::from_operation(is_canceled, Some(&body(code))).failure;
     assert_eq!(ended(false, "OperationPreempted"), Failure::Overtaken);
     assert_eq!(ended(true, "OperationPreempted"), Failure::Overtaken);
@@ -60,6 +60,9 @@ fn both_forms_of_the_error_body_are_read_and_any_other_is_survived() {
     for (body, code) in [
         (r#"{"error":{"code":"A","message":"m","details":[{"code":"B"}],"innererror":{}}}"#, Some("A")),
         (r#"{"code":"A","message":"m","details":[]}"#, Some("A")),
+        (r#"{"error":{"message":"m","details":[{"message":"m"},{"code":"B"}]}}"#, Some("B")),
+        (r#"{"error":{"code":"","innererror":{"code":"C"}}}"#, Some("C")),
+        (r#"{"error":{"error":{"code":"D","message":"m"}}}"#, Some("D")),
         (r#"{"error":{"message":"m"}}"#, None),
         (r#"{"error":null}"#, None),
         (r#"{"error":"text"}"#, None),

@@ -5,7 +5,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::{
-    policy::{Exemptions, Mode, TagRule},
+    policy::{Exemptions, Limits, Mode, TagRule},
     resource_id::ResourceId,
 };
 
@@ -24,6 +24,8 @@ fn policy() -> Policy {
         ],
         subscriptions: vec![],
         exemptions: Exemptions { tag: Some("diskseal-exempt".into()), ..Exemptions::default() },
+        limits: Limits::default(),
+        switch: None,
     }
 }
 

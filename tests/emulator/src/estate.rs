@@ -89,6 +89,14 @@ impl Emulator {
         })
     }
 
+    /// Sets a tag of a subscription, a resource group or any resource that is no disk and no snapshot, without
+    /// telling anybody.
+    pub fn set_scope_tag(&self, scope: &str, name: &str, value: &str) {
+        let mut state = self.inner.state.lock();
+        let tags = state.scope_tags.entry(scope.to_ascii_lowercase()).or_default();
+        tags.insert(name.to_owned(), json!(value));
+    }
+
     /// Attaches a disk to a running virtual machine, without telling anybody.
     pub fn attach(&self, id: &str, virtual_machine: &str) -> bool {
         self.change_body(id, |body| {

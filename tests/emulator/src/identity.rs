@@ -1,4 +1,7 @@
-//! The managed-identity endpoint in both of its forms: App Service's and the instance metadata service's.
+//! Who gives tokens: the managed-identity endpoint in both of its forms, App Service's and the instance
+//! metadata service's, and the token endpoint of Microsoft Entra ID.
+
+use std::collections::HashMap;
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -13,15 +16,29 @@ use crate::write::Caller;
 const APP_SERVICE: &str = "/msi/token";
 const INSTANCE_METADATA: &str = "/metadata/identity/oauth2/token";
 
-/// Whether a path is this endpoint's.
+/// Follows the tenant in the path of Entra's token endpoint.
+const TOKEN: &str = "/oauth2/v2.0/token";
+
+/// Whether a path is one of these endpoints'.
 pub(crate) fn owns(path: &str) -> bool {
     let path = path.trim_end_matches('/');
-    path.eq_ignore_ascii_case(APP_SERVICE) || path.eq_ignore_ascii_case(INSTANCE_METADATA)
+    path.eq_ignore_ascii_case(APP_SERVICE)
+        || path.eq_ignore_ascii_case(INSTANCE_METADATA)
+        || tenant(path).is_some()
+}
+
+/// The tenant whose token endpoint a path is.
+fn tenant(path: &str) -> Option<&str> {
+    let tenant = path.strip_prefix('/')?.strip_suffix(TOKEN)?;
+    (!tenant.is_empty() && !tenant.contains('/')).then_some(tenant)
 }
 
 impl Emulator {
     pub(crate) fn identity_answer(&self, request: &Request) -> Answer {
         let path = request.path.trim_end_matches('/');
+        if request.method == Method::POST && tenant(path).is_some() {
+            return self.entra_answer(request);
+        }
         if request.method != Method::GET || !owns(path) {
             return Answer::empty(StatusCode::NOT_FOUND);
         }
@@ -30,6 +47,43 @@ impl Emulator {
         } else {
             self.instance_metadata_answer(request)
         }
+    }
+
+    /// The client-credentials flow of "Microsoft identity platform and the OAuth 2.0 client credentials flow",
+    /// with a federated assertion or a secret, neither of which is looked at.
+    fn entra_answer(&self, request: &Request) -> Answer {
+        let form: HashMap<_, _> = form_urlencoded::parse(&request.body).into_owned().collect();
+        let given = |name: &str| form.get(name).filter(|value| !value.is_empty());
+        let refuse = |error: &str, description: &str| {
+            let body =
+                json!({"error": error, "error_description": description, "correlation_id": correlation()});
+            Answer::text(StatusCode::BAD_REQUEST, "application/json; charset=utf-8", body.to_string())
+        };
+        if given("grant_type").map(String::as_str) != Some("client_credentials") {
+            return refuse(
+                "unsupported_grant_type",
+                "AADSTS70003: The app requested an unsupported grant type.",
+            );
+        }
+        if given("client_assertion").or_else(|| given("client_secret")).is_none() {
+            return refuse(
+                "invalid_client",
+                "AADSTS7000216: 'client_assertion' or 'client_secret' is required.",
+            );
+        }
+        let client_id = given("client_id").map(String::as_str).unwrap_or_default();
+        let identity = &self.inner.options.identity;
+        if !identity.client_id.eq_ignore_ascii_case(client_id) {
+            let description = "AADSTS700016: Application was not found in the directory.";
+            return refuse("unauthorized_client", description);
+        }
+        let Some(audience) = given("scope").and_then(|scope| scope.strip_suffix("/.default")) else {
+            return refuse("invalid_scope", "AADSTS1002012: The provided value for scope is not valid.");
+        };
+        let (token, issued, expires) = self.managed_token(identity, audience);
+        let left = expires - issued;
+        let body = json!({"token_type": "Bearer", "expires_in": left, "ext_expires_in": left, "access_token": token});
+        Answer::text(StatusCode::OK, "application/json; charset=utf-8", body.to_string())
     }
 
     fn app_service_answer(&self, request: &Request) -> Answer {

@@ -17,6 +17,8 @@ pub(crate) enum Route {
     SubscriptionList { subscription: String, kind: ResourceKind },
     /// The tags of a disk or snapshot.
     Tags(ResourceId),
+    /// The tags of anything else in a subscription, or of the subscription.
+    ScopeTags { subscription: String, scope: String },
     /// The state of an operation of the Compute provider.
     Operation { subscription: String, name: String },
     /// A query of Resource Graph.
@@ -42,7 +44,7 @@ impl Route {
         let decoded = percent_decode_str(path).decode_utf8_lossy();
         let path = decoded.trim_end_matches('/');
         if let Some(scope) = strip_suffix(path, "/providers/Microsoft.Resources/tags/default") {
-            return ResourceId::parse(scope).map_or(Self::Unknown, Self::Tags);
+            return ResourceId::parse(scope).map_or_else(|| Self::of_scope_tags(scope), Self::Tags);
         }
         for (verb, begin) in [("/beginGetAccess", true), ("/endGetAccess", false)] {
             if let Some(id) = strip_suffix(path, verb).and_then(ResourceId::parse) {
@@ -50,6 +52,16 @@ impl Route {
             }
         }
         ResourceId::parse(path).map_or_else(|| Self::of_segments(path), Self::Resource)
+    }
+
+    fn of_scope_tags(scope: &str) -> Self {
+        let mut segments = scope.split('/').skip(1);
+        match (segments.next(), segments.next()) {
+            (Some(keyword), Some(id)) if keyword.eq_ignore_ascii_case("subscriptions") => {
+                Self::ScopeTags { subscription: id.to_owned(), scope: scope.to_owned() }
+            }
+            _ => Self::Unknown,
+        }
     }
 
     fn of_segments(path: &str) -> Self {
@@ -98,6 +110,7 @@ impl Route {
             | Self::Operation { subscription, .. }
             | Self::Group { subscription, .. }
             | Self::UnknownType { subscription, .. }
+            | Self::ScopeTags { subscription, .. }
             | Self::Subscription(subscription) => Some(subscription),
             Self::Graph | Self::Subscriptions | Self::Tenants | Self::Endpoints | Self::Unknown => None,
         }

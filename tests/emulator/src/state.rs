@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -41,6 +41,8 @@ pub(crate) struct State {
     /// By id in lower case.
     pub(crate) resources: BTreeMap<String, Stored>,
     pub(crate) operations: HashMap<String, Operation>,
+    /// The tags of what is neither a disk nor a snapshot, by id in lower case.
+    pub(crate) scope_tags: HashMap<String, Map<String, Value>>,
     /// What ends when, in the order of the start where two end at once.
     due: BinaryHeap<Reverse<(Instant, u64, String)>>,
     started: u64,

@@ -56,7 +56,7 @@ async fn help_names_every_setting_and_a_wrong_flag_is_told() {
     let help = run(&["serve", "--help"], &[]).await;
     assert!(help.status.success());
     let text = String::from_utf8(help.stdout).unwrap();
-    for setting in diskseal::config::SERVE_SETTINGS {
+    for setting in diskseal::config::SETTINGS {
         assert!(
             text.contains(setting.name) && text.contains(&format!("--{}", setting.flag)),
             "{}",

@@ -181,14 +181,55 @@ async fn audit_mode_writes_nothing_and_says_what_it_would_do() {
 }
 
 #[tokio::test]
-async fn the_sweep_tells_what_events_have_missed() {
+async fn the_sweep_queues_what_events_have_missed_and_the_queue_seals_it() {
     let azure = start(setup(), &[]).await;
+    // Two pages of Resource Graph and more.
+    let ids: Vec<_> = (0..1_500).map(|n| disk(&format!("d{n:04}"))).collect();
+    for id in &ids {
+        azure.emulator.insert(id, &disk_body("westeurope")).unwrap();
+    }
+    azure.emulator.set_property(&ids[0], "provisioningState", json!("Updating"));
+    let invocation = azure.host.fire_timer("sweep").await.unwrap();
+    assert!(invocation.succeeded(), "{:?}", invocation.verdict);
+    assert_eq!(
+        invocation.logs,
+        ["1499 unsealed, 1 not yet, 0 sealed, 0 exempt, 0 unreadable, 0 left to the next run"]
+    );
+    assert_eq!(invocation.outputs["pending"].as_array().unwrap().len(), 1_499);
+    azure.host.queues_drained().await;
+    azure.event_grid.idle().await;
+    assert!(ids[1..].iter().all(|id| is_sealed(&azure, id)));
+
+    let again = azure.host.fire_timer("sweep").await.unwrap();
+    assert_eq!(
+        again.logs,
+        ["0 unsealed, 1 not yet, 0 sealed, 0 exempt, 0 unreadable, 0 left to the next run"]
+    );
+    assert!(again.outputs.is_empty());
+}
+
+#[tokio::test]
+async fn where_resource_graph_refuses_the_lists_are_asked() {
+    let azure = start(setup(), &[]).await;
+    azure.emulator.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
     for n in 0..150 {
         azure.emulator.insert(&disk(&format!("d{n:03}")), &disk_body("westeurope")).unwrap();
     }
-    azure.emulator.set_property(&disk("d000"), "provisioningState", json!("Updating"));
+    azure.emulator.insert(&snapshot("s"), &snapshot_body("westeurope", &disk("d000"))).unwrap();
     let invocation = azure.host.fire_timer("sweep").await.unwrap();
-    assert!(invocation.succeeded(), "{invocation:?}");
-    assert_eq!(invocation.logs, ["149 unsealed, 1 not yet, 0 sealed, 0 exempt, 0 unreadable"]);
-    assert!(azure.emulator.journal().iter().all(|exchange| exchange.method == "GET"));
+    assert_eq!(
+        invocation.logs,
+        ["151 unsealed, 0 not yet, 0 sealed, 0 exempt, 0 unreadable, 0 left to the next run"]
+    );
+    azure.host.queues_drained().await;
+    assert!(is_sealed(&azure, &disk("d149")) && is_sealed(&azure, &snapshot("s")));
+}
+
+#[tokio::test]
+async fn a_sweep_in_audit_mode_queues_nothing() {
+    let azure = start(setup(), &[("DISKSEAL_MODE", "audit")]).await;
+    azure.emulator.insert(&disk("d"), &disk_body("westeurope")).unwrap();
+    let invocation = azure.host.fire_timer("sweep").await.unwrap();
+    assert!(invocation.logs[0].starts_with("1 unsealed"), "{invocation:?}");
+    assert!(invocation.outputs.is_empty() && azure.queues.queue("diskseal-pending").is_empty());
 }

@@ -16,7 +16,24 @@ impl Emulator {
     pub(super) fn get_tags(&self, id: &ResourceId) -> Result<Answer, Refusal> {
         let state = self.inner.state.lock();
         let stored = state.resources.get(&id.key()).ok_or_else(Refusal::resource_not_found)?;
-        Ok(Answer::json(StatusCode::OK, &tags_resource(&stored.id, &stored.body["tags"])))
+        Ok(Answer::json(StatusCode::OK, &tags_resource(&stored.id.to_string(), &stored.body["tags"])))
+    }
+
+    /// The tags of a scope that is no disk and no snapshot. It is taken to exist.
+    pub(super) fn get_scope_tags(&self, scope: &str) -> Answer {
+        let state = self.inner.state.lock();
+        let tags = state.scope_tags.get(&scope.to_ascii_lowercase()).cloned().unwrap_or_default();
+        Answer::json(StatusCode::OK, &tags_resource(scope, &Value::Object(tags)))
+    }
+
+    pub(super) fn write_scope_tags(&self, context: &Context, scope: &str) -> Result<Answer, Refusal> {
+        let (change, given) = read_change(context)?;
+        let mut state = self.inner.state.lock();
+        let tags = state.scope_tags.entry(scope.to_ascii_lowercase()).or_default();
+        let after = change.of(tags.clone(), &given);
+        check_tags(&Value::Object(after.clone()))?;
+        tags.clone_from(&after);
+        Ok(Answer::json(StatusCode::OK, &tags_resource(scope, &Value::Object(after))))
     }
 
     pub(super) fn write_tags(&self, context: &Context, id: &ResourceId) -> Result<Answer, Refusal> {
@@ -28,7 +45,7 @@ impl Emulator {
             check_tags(&Value::Object(after))?;
             stored.id.clone()
         };
-        let write = context.write(tags_id(&stored));
+        let write = context.write(tags_id(&stored.to_string()));
         let change = Change::Tags(change, given);
         match self.inner.options.tags {
             TagsStyle::Merged => {
@@ -37,7 +54,7 @@ impl Emulator {
                     return Ok(Answer::empty(StatusCode::OK));
                 }
                 let tags = body.map(|body| body["tags"].clone()).unwrap_or_default();
-                Ok(Answer::json(StatusCode::OK, &tags_resource(&stored, &tags)))
+                Ok(Answer::json(StatusCode::OK, &tags_resource(&stored.to_string(), &tags)))
             }
             TagsStyle::BrokenPoll => {
                 let operation = self.start(context, &stored, change, Some(write));
@@ -70,11 +87,11 @@ fn read_change(context: &Context) -> Result<(TagChange, Map<String, Value>), Ref
     Ok((change, tags.as_object().cloned().unwrap_or_default()))
 }
 
-fn tags_id(id: &ResourceId) -> String {
+fn tags_id(id: &str) -> String {
     format!("{id}/providers/Microsoft.Resources/tags/default")
 }
 
-fn tags_resource(id: &ResourceId, tags: &Value) -> Value {
+fn tags_resource(id: &str, tags: &Value) -> Value {
     let tags = if tags.is_null() { json!({}) } else { tags.clone() };
     json!({
         "id": tags_id(id),

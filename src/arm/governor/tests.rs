@@ -1,0 +1,74 @@
+//! Doors, the reserve and the pace, on a paused clock.
+
+use super::*;
+use crate::arm::error::Failure;
+
+const DEADLINE: Duration = Duration::from_secs(25);
+
+async fn admit(governor: &Governor, subscription: &str, kind: Kind, deadline: Deadline) -> Result<(), Error> {
+    governor.admit(Operation::Update, subscription, kind, deadline).await.map(drop)
+}
+
+fn event() -> Deadline {
+    Deadline::after(DEADLINE)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_door_holds_its_own_subscription_and_kind_alone() {
+    let governor = Governor::new(None);
+    governor.close("AAAA", Kind::Write, Duration::from_secs(10));
+    let start = Instant::now();
+    for (subscription, kind) in [("aaaa", Kind::Read), ("bbbb", Kind::Write)] {
+        admit(&governor, subscription, kind, event()).await.unwrap();
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    admit(&governor, "aaaa", Kind::Write, event()).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_could_not_get_through_in_time_is_told_at_once() {
+    let governor = Governor::new(None);
+    governor.close("a", Kind::Write, Duration::from_mins(20));
+    // A later, shorter wait does not open it earlier.
+    governor.close("a", Kind::Write, Duration::from_secs(1));
+    let start = Instant::now();
+    let error = admit(&governor, "a", Kind::Write, event()).await.unwrap_err();
+    assert_eq!(error.failure, Failure::System(SystemFailure::Throttled));
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sweep_leaves_a_reserve_that_events_use() {
+    let governor = Governor::new(None);
+    let sweep = || Deadline::after(Duration::from_mins(10)).behind_events();
+    governor.note("a", Kind::Write, 45);
+    let start = Instant::now();
+    for _ in 0..6 {
+        admit(&governor, "a", Kind::Write, sweep()).await.unwrap();
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO, "down to the reserve of 40");
+    admit(&governor, "a", Kind::Write, sweep()).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(99), "at ARM's 10 a second");
+    let start = Instant::now();
+    for _ in 0..35 {
+        admit(&governor, "a", Kind::Write, event()).await.unwrap();
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO, "events take from the reserve");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pace_is_held_by_the_sweep_and_does_not_hold_events() {
+    let governor = Governor::new(NonZeroU32::new(4));
+    let start = Instant::now();
+    for _ in 0..240 {
+        let sweep = Deadline::after(Duration::from_mins(10)).behind_events();
+        admit(&governor, "a", Kind::Write, sweep).await.unwrap();
+    }
+    let took = start.elapsed().as_secs_f64();
+    assert!((59.0..60.5).contains(&took), "240 writes at 4 a second took {took} s");
+    let start = Instant::now();
+    admit(&governor, "a", Kind::Write, event()).await.unwrap();
+    admit(&governor, "b", Kind::Write, Deadline::after(DEADLINE).behind_events()).await.unwrap();
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}

@@ -1,0 +1,144 @@
+//! Resource Graph: one query over all subscriptions, a page at a time.
+//!
+//! Source: "Working with large Azure resource data sets", "Guidance for throttled requests in Azure
+//! Resource Graph". The table lags behind the resources, so what it says is a reason to look, no more.
+
+use std::time::Duration;
+
+use azure_core::http::{
+    Method,
+    headers::{HeaderName, Headers},
+};
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+
+use super::{
+    Client,
+    deadline::Deadline,
+    error::{Error, Operation, SystemFailure},
+    governor::Kind,
+    list::readable,
+    pipeline::Call,
+};
+use crate::resource::Resource;
+
+const GRAPH_API_VERSION: &str = "2024-04-01";
+/// The longest page there is.
+const PAGE_SIZE: usize = 1_000;
+/// Queries count against the user, whatever the subscriptions are.
+const GATE: &str = "Microsoft.ResourceGraph";
+
+const QUOTA_REMAINING: HeaderName = HeaderName::from_static("x-ms-user-quota-remaining");
+const QUOTA_RESETS_AFTER: HeaderName = HeaderName::from_static("x-ms-user-quota-resets-after");
+
+/// What is asked of Resource Graph. The query must project `id`, `tags` and `properties`, and be ordered
+/// by `id`, without which there are no pages.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// The query, in the Kusto query language.
+    pub text: String,
+    /// The subscriptions to look at; empty means all that the identity sees.
+    pub subscriptions: Vec<String>,
+    /// How many rows to leave out at the start.
+    pub skip: usize,
+}
+
+/// One page of rows.
+#[derive(Debug)]
+pub struct Rows {
+    /// The resources on it.
+    pub resources: Vec<Resource>,
+    /// How many rows could not be read, so that no one takes the page for whole.
+    pub unreadable: usize,
+    /// How many rows the whole query has.
+    pub total: usize,
+    skip_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    total_records: usize,
+    data: Vec<Box<RawValue>>,
+    #[serde(rename = "$skipToken")]
+    skip_token: Option<String>,
+}
+
+impl Client {
+    /// The first page of a query, or the one after `previous`; none after the last.
+    ///
+    /// # Errors
+    /// See [`super::Failure`].
+    pub async fn query(
+        &self,
+        query: &Query,
+        previous: Option<&Rows>,
+        deadline: Deadline,
+    ) -> Result<Option<Rows>, Error> {
+        let mut options = json!({"resultFormat": "objectArray", "$top": PAGE_SIZE});
+        match previous {
+            None => options["$skip"] = json!(query.skip),
+            Some(Rows { skip_token: Some(token), .. }) => options["$skipToken"] = json!(token),
+            Some(Rows { skip_token: None, .. }) => return Ok(None),
+        }
+        let mut body = json!({"query": query.text, "options": options});
+        if !query.subscriptions.is_empty() {
+            body["subscriptions"] = json!(query.subscriptions);
+        }
+        let url = self.url("/providers/Microsoft.ResourceGraph/resources", GRAPH_API_VERSION);
+        let call = Call {
+            operation: Operation::List,
+            method: Method::Post,
+            url: &url,
+            template: "/providers/Microsoft.ResourceGraph/resources",
+            subscription_id: GATE,
+            body: Some(body.to_string().into()),
+        };
+        let answer = self.pipeline.send(&call, deadline).await?;
+        if let Some(wait) = quota_spent(&answer.headers) {
+            self.pipeline.governor.close(GATE, Kind::Write, wait);
+        }
+        let body: Body = serde_json::from_slice(&answer.body)
+            .map_err(|error| Error::without_answer(Operation::List, SystemFailure::Unreadable, error))?;
+        let resources: Vec<_> = body.data.iter().filter_map(|json| readable(json.get())).collect();
+        Ok(Some(Rows {
+            unreadable: body.data.len() - resources.len(),
+            resources,
+            total: body.total_records,
+            skip_token: body.skip_token.filter(|token| !token.is_empty()),
+        }))
+    }
+}
+
+/// How long the user's quota is spent for, if this query has spent it. Waiting is cheaper than a 429.
+fn quota_spent(headers: &Headers) -> Option<Duration> {
+    if headers.get_optional_str(&QUOTA_REMAINING)?.trim() != "0" {
+        return None;
+    }
+    let resets_after = headers.get_optional_str(&QUOTA_RESETS_AFTER)?;
+    let [hours, minutes, seconds] = resets_after.trim().split(':').collect::<Vec<_>>().try_into().ok()?;
+    let number = |text: &str| text.parse::<u64>().ok();
+    Some(Duration::from_secs(number(hours)? * 3_600 + number(minutes)? * 60 + number(seconds)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quota_is_spent_when_nothing_of_it_remains() {
+        let spent = |remaining: &'static str, resets: &'static str| {
+            let mut headers = Headers::new();
+            headers.insert(QUOTA_REMAINING, remaining);
+            headers.insert(QUOTA_RESETS_AFTER, resets);
+            quota_spent(&headers)
+        };
+        assert_eq!(spent("0", "00:00:05"), Some(Duration::from_secs(5)));
+        assert_eq!(spent("0", "01:02:03"), Some(Duration::from_secs(3_723)));
+        assert_eq!(spent("1", "00:00:05"), None);
+        for nonsense in ["", "soon", "5", "00:00", "00:00:-5"] {
+            assert_eq!(spent("0", nonsense), None, "{nonsense}");
+        }
+        assert_eq!(quota_spent(&Headers::new()), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! What every command that a person runs shares: settings, identity, ARM, exit codes.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use time::OffsetDateTime;
+
+use crate::{
+    arm::{Client, Identity, http_client},
+    config::Config,
+    enforce::{Context, Deadline},
+    telemetry::{Audience, Telemetry},
+};
+
+/// How long telemetry may take to leave at the end.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Exit {
+    /// Done.
+    Done,
+    /// Something is not sealed, or not as it should be.
+    NotAll,
+    /// A wrong command line or wrong settings: nothing was tried.
+    Usage,
+    /// Azure could not be asked.
+    Unreachable,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::NotAll => 1,
+            Exit::Usage => 2,
+            Exit::Unreachable => 3,
+        })
+    }
+}
+
+/// A person's session with Azure.
+pub(super) struct Session {
+    pub(super) ctx: Arc<Context>,
+    pub(super) config: Config,
+}
+
+impl Session {
+    /// How long one resource may take.
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline::after(self.config.deadline)
+    }
+}
+
+/// Reads the settings, signs in, runs `command` until it ends or Ctrl-C, and flushes telemetry.
+pub(super) fn run<F>(lookup: &dyn Fn(&str) -> Option<String>, command: impl FnOnce(Session) -> F) -> ExitCode
+where
+    F: Future<Output = Exit>,
+{
+    let config = match Config::for_command(lookup) {
+        Ok(config) => config,
+        Err(faults) => return complain(&faults.to_string(), Exit::Usage),
+    };
+    let telemetry = Telemetry::start(lookup, Audience::Person);
+    let exit = match (tokio::runtime::Runtime::new(), context(&config)) {
+        (Ok(runtime), Ok(ctx)) => runtime.block_on(command(Session { ctx, config })).into(),
+        (Err(fault), _) => complain(&format!("no async runtime: {fault}"), Exit::Usage),
+        (_, Err(fault)) => complain(&fault, Exit::Usage),
+    };
+    telemetry.stop(FLUSH_TIMEOUT);
+    exit
+}
+
+/// Everything that enforcing needs, from the settings.
+pub(super) fn context(config: &Config) -> Result<Arc<Context>, String> {
+    let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
+    let identity = Identity::new(&config.identity, &http).map_err(|fault| fault.to_string())?;
+    let client = Client::new(config.arm_endpoint.clone(), http, identity).with_pace(config.pace);
+    Ok(Arc::new(Context::new(client, config.policy.clone(), OffsetDateTime::now_utc)))
+}
+
+/// One line on standard error.
+#[expect(clippy::print_stderr, reason = "meant for whoever runs the command")]
+pub(super) fn complain(fault: &str, exit: Exit) -> ExitCode {
+    eprintln!("diskseal: {fault}");
+    exit.into()
+}
+
+/// One line on standard output. A reader that has gone, as `head` does, is no fault of ours.
+pub(super) fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

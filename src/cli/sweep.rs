@@ -1,0 +1,180 @@
+//! `diskseal sweep`: everything in scope, in one process.
+
+use std::{
+    collections::BTreeMap,
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::session::{self, Exit, Session, complain, say};
+use crate::{
+    enforce::{self, Outcome, Scope},
+    resource_id::ResourceId,
+    sweep::{Error, Source, Survey, Told, plan, seal_all},
+};
+
+pub(super) fn command() -> Command {
+    Command::new("sweep")
+        .about("Seals everything in scope that is not sealed")
+        .long_about(
+            "Seals everything in scope that is not sealed: lists it through Resource Graph, across all \
+             subscriptions, and seals it in this process, leaving a part of ARM's quota to others.",
+        )
+        .after_help(
+            "Examples:\n  \
+             diskseal sweep --dry-run\n  \
+             diskseal sweep --max-percent 20 --pace 5\n  \
+             diskseal sweep --exact --subscriptions 11111111-2222-4333-8444-555555555555",
+        )
+        .arg(
+            Arg::new("dry-run")
+                .long("dry-run")
+                .action(ArgAction::SetTrue)
+                .help("Show exactly the requests that would be sent, and send none that writes"),
+        )
+        .arg(
+            Arg::new("exact")
+                .long("exact")
+                .action(ArgAction::SetTrue)
+                .help("Ask the lists of each subscription instead of Resource Graph, which lags behind"),
+        )
+        .arg(
+            Arg::new("concurrency")
+                .long("concurrency")
+                .value_name("NUMBER")
+                .default_value("64")
+                .value_parser(value_parser!(u16).range(1..=256))
+                .help("Most resources that are worked on at once"),
+        )
+}
+
+pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
+    let source = if matches.get_flag("exact") { Source::Lists } else { Source::Graph };
+    if matches.get_flag("dry-run") {
+        return session::run(lookup, |session| dry_run(session, source));
+    }
+    let concurrency = matches.get_one::<u16>("concurrency").map_or(64, |number| usize::from(*number));
+    session::run(lookup, move |session| sweep(session, source, concurrency))
+}
+
+async fn dry_run(session: Session, source: Source) -> Exit {
+    let arm = &session.ctx.arm;
+    let tell = |id: ResourceId, change: crate::policy::decide::Change| {
+        let mode = change.data_access_auth_mode.as_ref().map(|mode| arm.mode_write(&id, mode));
+        let tags = (!change.tags.is_empty()).then(|| arm.tags_write(&id, &change.tags));
+        for write in mode.into_iter().chain(tags) {
+            say(&format!("PATCH {}\n{}", write.url, String::from_utf8_lossy(&write.body)));
+        }
+    };
+    match plan(&session.ctx, source, tell).await {
+        Ok(survey) => {
+            say(&survey.to_string());
+            if survey.unsealed == 0 { Exit::Done } else { Exit::NotAll }
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+/// What became of how many.
+#[derive(Default)]
+struct Tally {
+    outcomes: BTreeMap<(&'static str, &'static str), usize>,
+    worst: Option<Exit>,
+}
+
+impl Tally {
+    fn add(&mut self, result: &Result<Outcome, enforce::Error>) {
+        let (label, reason, exit) = match result {
+            Ok(Outcome::Exempt(exemption)) => ("exempt", exemption.reason(), Exit::Done),
+            Ok(Outcome::Sealed(_) | Outcome::AlreadySealed | Outcome::Gone) => {
+                (label(result), "", Exit::Done)
+            }
+            Ok(_) => (label(result), "", Exit::NotAll),
+            Err(error) if error.scope() == Scope::Resource => (label(result), error.reason(), Exit::NotAll),
+            Err(error) => (label(result), error.reason(), Exit::Unreachable),
+        };
+        *self.outcomes.entry((label, reason)).or_default() += 1;
+        self.worst = self.worst.max(Some(exit));
+    }
+
+    fn tell(&self) {
+        for ((label, reason), count) in &self.outcomes {
+            let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+            say(&format!("{count:>8} {label}{reason}"));
+        }
+    }
+}
+
+fn label(result: &Result<Outcome, enforce::Error>) -> &'static str {
+    match result {
+        Ok(outcome) => outcome.label(),
+        Err(error) => error.scope().label(),
+    }
+}
+
+async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
+    let progress = progress();
+    let tally = Mutex::new(Tally::default());
+    let tell = |told| match told {
+        Told::Listed(count) => progress.inc_length(count as u64),
+        Told::Ended(id, result) => {
+            progress.inc(1);
+            if let Err(error) = &result {
+                progress.suspend(|| say(&format!("{} {id}: {error}", error.scope().label())));
+            }
+            tally.lock().unwrap_or_else(PoisonError::into_inner).add(&result);
+        }
+    };
+    let deadline = session.config.deadline;
+    let ended = tokio::select! {
+        ended = seal_all(&session.ctx, source, concurrency, deadline, tell) => Some(ended),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    progress.finish_and_clear();
+    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    tally.tell();
+    let worst = tally.worst.unwrap_or(Exit::Done);
+    match ended {
+        Some(Ok(survey)) => {
+            tell_rest(survey);
+            if survey.not_yet + survey.unreadable > 0 { worst.max(Exit::NotAll) } else { worst }
+        }
+        Some(Err(error)) => failed(&error),
+        None => {
+            say("stopped; another sweep goes on with what is left");
+            Exit::NotAll
+        }
+    }
+}
+
+/// What the listing alone decided.
+fn tell_rest(survey: Survey) {
+    for (count, what) in [
+        (survey.exempt, "exempt"),
+        (survey.not_yet, "not yet: the next sweep looks again"),
+        (survey.unreadable, "unreadable in the listing"),
+    ] {
+        if count > 0 {
+            say(&format!("{count:>8} {what}"));
+        }
+    }
+}
+
+fn failed(error: &Error) -> Exit {
+    let exit = match error {
+        Error::Exceeded(_) | Error::SwitchedOff => Exit::NotAll,
+        Error::Arm(_) => Exit::Unreachable,
+    };
+    complain(&error.to_string(), exit);
+    exit
+}
+
+/// On a terminal alone; elsewhere it draws nothing.
+fn progress() -> ProgressBar {
+    let form = "{bar:30} {pos} of {len} listed, {per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style)
+}

@@ -1,0 +1,100 @@
+//! The commands that a person runs, with the real binary.
+
+use std::process::Stdio;
+
+use diskseal_emulator::{
+    Emulator, Options, disk_body,
+    fault::{Fault, Kind, Refusal},
+    serve::Serving,
+    snapshot_body,
+};
+use tokio::io::AsyncWriteExt;
+
+use super::{BINARY, disk, snapshot};
+
+/// A command against the local ARM, as its managed identity.
+pub(super) fn program(serving: &Serving, arguments: &[&str]) -> tokio::process::Command {
+    let mut program = tokio::process::Command::new(BINARY);
+    program
+        .args(arguments)
+        .args(["--arm-endpoint", &serving.arm_https, "--credential", "managed-identity"])
+        .env_clear()
+        .env("SSL_CERT_FILE", &serving.ca_pem)
+        .env("IDENTITY_ENDPOINT", &serving.identity)
+        .env("IDENTITY_HEADER", &serving.identity_header)
+        .kill_on_drop(true);
+    program
+}
+
+/// Runs a command to its end: exit code, standard output, standard error.
+pub(super) async fn command(
+    serving: &Serving,
+    arguments: &[&str],
+    input: &str,
+) -> (Option<i32>, String, String) {
+    let mut child = program(serving, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test]
+async fn single_disks_and_snapshots_are_sealed_by_their_ids() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    azure.insert(&disk("a"), &disk_body("westeurope")).unwrap();
+    azure.insert(&snapshot("b"), &snapshot_body("westeurope", &disk("a"))).unwrap();
+
+    let (code, out, err) = command(&serving, &["seal", &disk("a")], "").await;
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), format!("sealed {}\n", disk("a")).as_str(), ""));
+
+    // From standard input, and once however often an ID is there.
+    let input = format!("{}\n\n  {}  \n{}\n", disk("a"), snapshot("b"), snapshot("B"));
+    let (code, out, _) = command(&serving, &["seal"], &input).await;
+    assert_eq!(code, Some(0));
+    let mut lines: Vec<_> = out.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [format!("already_sealed {}", disk("a")), format!("sealed {}", snapshot("b"))]);
+    for id in [disk("a"), snapshot("b")] {
+        assert_eq!(azure.get(&id).unwrap()["properties"]["dataAccessAuthMode"], "AzureActiveDirectory");
+    }
+}
+
+#[tokio::test]
+async fn the_exit_code_says_whether_all_are_sealed() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    for name in ["a", "locked"] {
+        azure.insert(&disk(name), &disk_body("westeurope")).unwrap();
+    }
+    azure.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::Patch).resource("locked").always());
+    let (code, out, _) = command(&serving, &["seal", &disk("a"), &disk("locked")], "").await;
+    assert_eq!(code, Some(1));
+    assert!(
+        out.contains(&format!(
+            "pending {}: setting dataAccessAuthMode failed: 409 ScopeLocked",
+            disk("locked")
+        )),
+        "{out}"
+    );
+
+    let (code, out, _) = command(&serving, &["seal", "--mode", "audit", &disk("locked")], "").await;
+    assert_eq!((code, out.trim_end()), (Some(1), format!("would_seal {}", disk("locked")).as_str()));
+
+    let wrong = format!("{}/../x", disk("a"));
+    let (code, out, err) = command(&serving, &["seal", &disk("a"), &wrong, "nonsense"], "").await;
+    assert_eq!((code, out.as_str()), (Some(2), ""), "nothing was tried");
+    assert!(err.contains("nonsense") && err.lines().count() == 2, "{err}");
+
+    azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Token).always());
+    let (code, ..) = command(&serving, &["seal", &disk("a")], "").await;
+    assert_eq!(code, Some(3));
+}

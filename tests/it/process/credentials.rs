@@ -1,0 +1,86 @@
+//! Each way in which the identity can prove itself, chosen by a setting.
+
+use std::{os::unix::fs::PermissionsExt, path::Path};
+
+use diskseal_emulator::{disk_body, local_azure::LocalAzure};
+use serde_json::json;
+
+use super::{disk, is_sealed, settings, setup, start};
+use crate::world::{jane, ourselves};
+
+/// Whose writes they were, as ARM saw it.
+async fn seal_one(azure: &LocalAzure) -> Option<String> {
+    azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
+    azure.event_grid.idle().await;
+    assert!(is_sealed(azure, &disk("d")), "{:?}", azure.host.console());
+    let exchanges = azure.emulator.requests_for(&disk("d"));
+    exchanges.last().and_then(|exchange| exchange.object_id.clone())
+}
+
+#[tokio::test]
+async fn a_managed_identity_is_the_systems_unless_a_client_id_names_another() {
+    let azure = start(setup(), &[]).await;
+    let options = azure.emulator.options().clone();
+    assert_eq!(seal_one(&azure).await, Some(options.identity.object_id));
+
+    let azure = start(setup(), &[("AZURE_CLIENT_ID", "")]).await;
+    assert_eq!(seal_one(&azure).await, options.system_identity.map(|identity| identity.object_id));
+}
+
+#[tokio::test]
+async fn a_workload_identity_shows_its_federated_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "federated").unwrap();
+    let azure = LocalAzure::start(setup(), |serving| {
+        let mut settings = settings(
+            serving,
+            &[
+                ("DISKSEAL_CREDENTIAL", "workload-identity"),
+                ("AZURE_TENANT_ID", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"),
+                ("AZURE_FEDERATED_TOKEN_FILE", token.to_str().unwrap()),
+                ("AZURE_AUTHORITY_HOST", &serving.arm_https),
+            ],
+        );
+        settings.extend([("IDENTITY_ENDPOINT".to_owned(), String::new())]);
+        settings
+    })
+    .await
+    .unwrap();
+    let expected = ourselves(&azure.emulator).object_id;
+    assert_eq!(seal_one(&azure).await, Some(expected));
+}
+
+#[tokio::test]
+async fn the_azure_cli_is_asked_for_the_token_of_whoever_is_signed_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let azure = LocalAzure::start(setup(), |serving| {
+        settings(
+            serving,
+            &[
+                ("DISKSEAL_CREDENTIAL", "azure-cli"),
+                ("PATH", &format!("{}:/usr/bin:/bin", folder.path().display())),
+            ],
+        )
+    });
+    // The CLI answers when it is asked, which is after the local Azure can sign a token.
+    let azure = azure.await.unwrap();
+    let token = azure.emulator.token_for(&jane(), "https://management.azure.com/");
+    let answer = json!({"accessToken": token, "expires_on": 4_102_444_800_i64, "tokenType": "Bearer"});
+    stub_az(folder.path(), &answer.to_string());
+    // Jane's own writes are echoes to a handler that is signed in as Jane.
+    let bob = diskseal_emulator::write::Caller::user("0b0b0b0b-0000-4000-8000-000000000002", "Bob");
+    azure.emulator.put(&disk("d"), &bob, &disk_body("westeurope")).unwrap();
+    azure.event_grid.idle().await;
+    assert!(is_sealed(&azure, &disk("d")), "{:?}", azure.host.console());
+    let exchanges = azure.emulator.requests_for(&disk("d"));
+    assert_eq!(exchanges.last().unwrap().object_id, Some(jane().object_id));
+}
+
+/// A program that is called as the Azure CLI, and answers as it does.
+fn stub_az(folder: &Path, answer: &str) {
+    let (unready, ready) = (folder.join("az.unready"), folder.join("az"));
+    std::fs::write(&unready, format!("#!/bin/sh\ncat <<'EOF'\n{answer}\nEOF\n")).unwrap();
+    std::fs::set_permissions(&unready, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::rename(&unready, &ready).unwrap();
+}

@@ -1,0 +1,153 @@
+//! `diskseal sweep` with the real binary.
+
+use std::{collections::BTreeMap, process::Stdio};
+
+use diskseal_emulator::{
+    Emulator, Options, disk_body,
+    fault::{Fault, Kind, Refusal},
+    journal::Exchange,
+};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use super::{
+    commands::{command, program},
+    disk,
+};
+
+/// An estate over three subscriptions, of which a part is sealed.
+fn estate(azure: &Emulator, count: usize) -> Vec<String> {
+    (0..count)
+        .map(|n| {
+            let id = disk(&format!("d{n:05}"))
+                .replace("11111111-", ["11111111-", "22222222-", "33333333-"][n % 3]);
+            let mut body = disk_body("westeurope");
+            if n % 5 < 3 {
+                body["properties"]["dataAccessAuthMode"] = json!("AzureActiveDirectory");
+                body["tags"] = json!({
+                    "diskseal-auth-mode": "AzureActiveDirectory",
+                    "diskseal-sealed-at": "2026-01-01T00:00:00Z",
+                });
+            }
+            azure.insert(&id, &body).unwrap();
+            id
+        })
+        .collect()
+}
+
+fn is_write(exchange: &Exchange) -> bool {
+    exchange.kind != Kind::Query && exchange.method != "GET"
+}
+
+#[tokio::test]
+async fn everything_in_scope_is_sealed_and_nothing_is_written_twice() {
+    for arguments in [&["sweep"][..], &["sweep", "--exact"]] {
+        let azure = Emulator::new(Options::immediate());
+        let serving = azure.serve().await.unwrap();
+        let ids = estate(&azure, 2_500);
+        let (code, out, err) = command(&serving, arguments, "").await;
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+        assert_eq!(out, "    1000 sealed\n");
+        for id in &ids {
+            assert_eq!(azure.get(id).unwrap()["properties"]["dataAccessAuthMode"], "AzureActiveDirectory");
+        }
+        let mut writes = BTreeMap::new();
+        for exchange in azure.journal().iter().filter(|exchange| is_write(exchange)) {
+            *writes.entry(exchange.path.clone()).or_insert(0) += 1;
+        }
+        assert_eq!((writes.len(), writes.values().max()), (2_000, Some(&1)));
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_exactly_what_a_sweep_then_sends() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    estate(&azure, 20);
+    let tags = ["--tags", "diskseal-auth-mode=AzureActiveDirectory"];
+    let (code, out, _) = command(&serving, &[&["sweep", "--dry-run"][..], &tags].concat(), "").await;
+    assert_eq!(code, Some(1), "something is not sealed");
+    assert!(!azure.journal().iter().any(|exchange| is_write(exchange)));
+    let lines: Vec<_> = out.lines().collect();
+    let mut shown: Vec<(String, Value)> = lines
+        .chunks_exact(2)
+        .map(|pair| (pair[0].replace("PATCH ", ""), serde_json::from_str(pair[1]).unwrap()))
+        .collect();
+    assert_eq!(lines.last().unwrap(), &"8 unsealed, 0 not yet, 0 sealed, 0 exempt, 0 unreadable");
+
+    let (code, ..) = command(&serving, &[&["sweep"][..], &tags].concat(), "").await;
+    assert_eq!(code, Some(0));
+    let mut sent: Vec<(String, Value)> = azure
+        .journal()
+        .iter()
+        .filter(|exchange| is_write(exchange))
+        .map(|x| (format!("{}{}?{}", x.origin, x.path, x.query), x.request_body.clone()))
+        .collect();
+    shown.sort_by(|a, b| a.0.cmp(&b.0));
+    sent.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(shown, sent);
+}
+
+#[tokio::test]
+async fn a_plan_that_is_larger_than_a_limit_is_not_begun() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    estate(&azure, 50);
+    for (limit, value, told) in [
+        ("--max-resources", "19", "20 resources would be sealed, and max-resources allows 19"),
+        ("--max-percent", "39", "20 of 50 resources would be sealed, and max-percent allows 39 %"),
+    ] {
+        for source in [&[][..], &["--exact"]] {
+            let (code, out, err) =
+                command(&serving, &[&["sweep", limit, value][..], source].concat(), "").await;
+            assert_eq!((code, out.as_str()), (Some(1), ""));
+            assert!(err.contains(told), "{err}");
+        }
+    }
+    assert!(!azure.journal().iter().any(|exchange| is_write(exchange)));
+    let limits = ["sweep", "--max-resources", "20", "--max-percent", "40"];
+    assert_eq!(command(&serving, &limits, "").await.0, Some(0));
+}
+
+#[tokio::test]
+async fn what_cannot_be_sealed_is_named_counted_and_told_by_the_exit_code() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    for name in ["a", "b", "locked", "exempt"] {
+        azure.insert(&disk(name), &disk_body("westeurope")).unwrap();
+    }
+    azure.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::Patch).resource("locked").always());
+    let (code, out, _) = command(&serving, &["sweep", "--exempt-names", "exempt"], "").await;
+    assert_eq!(code, Some(1));
+    let lines: Vec<_> = out.lines().collect();
+    assert!(lines[0].starts_with(&format!("pending {}: ", disk("locked"))), "{out}");
+    assert_eq!(lines[1..], ["       1 pending (locked)", "       2 sealed", "       1 exempt"]);
+
+    azure.inject(Fault::refuse(Refusal::server_error(500)).on(Kind::Token).always());
+    let (code, _, err) = command(&serving, &["sweep"], "").await;
+    assert_eq!(code, Some(3));
+    assert!(err.contains("getting a token failed"), "{err}");
+}
+
+#[tokio::test]
+async fn ctrl_c_stops_with_a_summary() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    for name in ["a", "stuck"] {
+        azure.insert(&disk(name), &disk_body("westeurope")).unwrap();
+    }
+    let held = azure.inject(Fault::hold_before_applying().on(Kind::Patch).resource("stuck"));
+    let mut child = program(&serving, &["sweep"]).stdout(Stdio::piped()).spawn().unwrap();
+    held.held().await;
+    azure.wait_for(|exchange| exchange.kind == Kind::TagsWrite).await;
+    let pid = child.id().unwrap().to_string();
+    let killed = tokio::process::Command::new("kill").args(["-INT", &pid]).status().await.unwrap();
+    assert!(killed.success());
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut told = vec![];
+    while let Some(line) = lines.next_line().await.unwrap() {
+        told.push(line);
+    }
+    assert_eq!(told.last().unwrap(), "stopped; another sweep goes on with what is left");
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
+}

@@ -1,0 +1,85 @@
+//! The sweep in process: limits, overlaps, and what Resource Graph is asked.
+
+use std::collections::HashSet;
+
+use diskseal::{arm::Deadline, sweep::collect};
+use diskseal_emulator::{
+    Options,
+    fault::{Fault, Kind, Refusal},
+};
+use serde_json::json;
+
+use crate::world::World;
+
+fn deadline() -> Deadline {
+    Deadline::after(std::time::Duration::from_mins(4))
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_run_hands_on_so_many_and_says_what_is_left() {
+    let world = World::new();
+    for n in 0..2_600 {
+        world.disk(&format!("d{n:04}"));
+    }
+    let found = collect(&world.ctx, deadline()).await.unwrap();
+    let unique: HashSet<_> = found.to_seal.iter().collect();
+    assert_eq!(unique.len(), found.to_seal.len(), "nothing is handed on twice");
+    assert!(found.to_seal.len() <= 2_000);
+    assert_eq!(found.to_seal.len() + found.left, 2_600);
+    assert_eq!(world.writes(), world.azure.journal().iter().filter(|x| x.kind == Kind::Query).count());
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_lacks_the_mode_or_a_tag_is_listed() {
+    let world = World::new();
+    world.sealed_disk("sealed");
+    world.disk("plain");
+    world.snapshot("snapshot");
+    let reset = world.sealed_disk("reset");
+    world.azure.set_property(&reset, "dataAccessAuthMode", json!("None"));
+    let untagged = world.tagged_disk("untagged", &json!({"diskseal-auth-mode": "None"}));
+    world.azure.set_property(&untagged, "dataAccessAuthMode", json!("AzureActiveDirectory"));
+    let spelled =
+        json!({"DISKSEAL-auth-mode": "AzureActiveDirectory", "diskseal-sealed-at": "2026-01-01T00:00:00Z"});
+    let spelled = world.tagged_disk("spelled-otherwise", &spelled);
+    world.azure.set_property(&spelled, "dataAccessAuthMode", json!("AzureActiveDirectory"));
+
+    let found = collect(&world.ctx, deadline()).await.unwrap();
+    let mut names: Vec<_> = found.to_seal.iter().map(|id| id.name().to_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["plain", "reset", "snapshot", "untagged"]);
+    assert_eq!(
+        found.survey.compliant, 1,
+        "a tag whose name is spelled otherwise was listed, and found to be there"
+    );
+    for exchange in world.azure.journal() {
+        assert_eq!((exchange.kind, exchange.status), (Kind::Query, Some(200)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spent_quota_is_waited_for_and_a_429_survived() {
+    let world = World::new();
+    for n in 0..40 {
+        world.disk(&format!("d{n}"));
+        collect(&world.ctx, deadline()).await.unwrap();
+    }
+    let throttled = world.azure.journal().iter().filter(|exchange| exchange.status == Some(429)).count();
+    assert_eq!(throttled, 0, "15 queries in 5 s are allowed, and the headers say when they are spent");
+    world.fault(Fault::refuse(Refusal::throttled_arm(30)).on(Kind::Query));
+    assert_eq!(collect(&world.ctx, deadline()).await.unwrap().to_seal.len(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_scope_and_the_exemptions_are_those_of_every_look() {
+    let settings = [
+        ("DISKSEAL_SUBSCRIPTIONS", "11111111-2222-4333-8444-555555555555"),
+        ("DISKSEAL_EXEMPT_NAMES", "exempt*"),
+    ];
+    let world = World::with(Options::immediate(), &settings);
+    let elsewhere = world.disk("d").replace("11111111-2222", "22222222-2222");
+    world.azure.insert(&elsewhere, &diskseal_emulator::disk_body("westeurope")).unwrap();
+    world.disk("exempt-1");
+    let found = collect(&world.ctx, deadline()).await.unwrap();
+    assert_eq!((found.to_seal.len(), found.survey.exempt), (1, 1));
+}
