@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
+use serde::{Deserialize, Serialize};
 
 use crate::resource_id::ResourceId;
 use crate::route::Route;
@@ -16,7 +17,8 @@ pub use injected::Injected;
 pub(crate) use injected::{Faults, Fired, Release};
 
 /// What a request is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Kind {
     /// GET of a disk or snapshot.
     Get,

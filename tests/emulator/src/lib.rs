@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod collector;
+pub mod control;
 pub mod estate;
 pub mod event_grid;
 pub mod fault;

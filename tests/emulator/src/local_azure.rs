@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 use thiserror::Error;
 
 use crate::Emulator;
 use crate::collector::Collector;
+use crate::control::{Control, Platform};
 use crate::event_grid::{EventGrid, EventGridOptions};
 use crate::host::{FunctionsHost, HostError, HostOptions, stage};
 use crate::options::Options;
@@ -34,7 +36,8 @@ pub struct Setup {
     pub queue_speed: f64,
     /// A real storage account in place of the one in process.
     pub storage: Option<StorageAccount>,
-    /// The ports of Resource Manager and the identity endpoint; free ones unless set.
+    /// The ports of Resource Manager, the identity endpoint, the control surface and the custom topic; free
+    /// ones unless set.
     pub ports: Ports,
     /// How the host sends bodies, and whether it sends `traceparent`. Its folder, settings and queues are
     /// replaced.
@@ -72,14 +75,16 @@ pub enum SetupError {
 /// A running local Azure. Dropping it ends everything, the handler first.
 #[derive(Debug)]
 pub struct LocalAzure {
+    /// All of this over HTTP, and the custom topic.
+    pub control: Control,
     /// Event Grid, which delivers to the host.
-    pub event_grid: EventGrid,
+    pub event_grid: Arc<EventGrid>,
     /// The Functions host.
-    pub host: FunctionsHost,
+    pub host: Arc<FunctionsHost>,
     /// The storage account behind `AzureWebJobsStorage`, unless it is a real one.
     pub queues: Queues,
     /// Where `OTEL_EXPORTER_OTLP_ENDPOINT` points.
-    pub collector: Collector,
+    pub collector: Arc<Collector>,
     /// The addresses.
     pub serving: Serving,
     /// Resource Manager and the identity endpoint.
@@ -97,24 +102,27 @@ impl LocalAzure {
     ) -> Result<Self, SetupError> {
         let emulator = Emulator::new(setup.azure);
         let serving = emulator.serve_on(setup.ports).await?;
-        let collector = Collector::start().await?;
+        let collector = Arc::new(Collector::start().await?);
         let queues = Queues::new(setup.queue_speed);
 
         let app_root = tempfile::tempdir()?;
         stage(&setup.repository_root, &setup.handler, app_root.path())?;
         let mut settings = platform_settings(&emulator, &serving, &collector);
         settings.extend(app_settings(&serving));
-        let host = FunctionsHost::start(HostOptions {
+        let host = Arc::new(FunctionsHost::start(HostOptions {
             app_root: app_root.path().to_owned(),
             settings,
             queues: queues.clone(),
             storage: setup.storage,
             ..setup.host
-        })?;
+        })?);
         host.ready().await?;
         let endpoint = host.event_grid(&setup.function);
-        let event_grid = EventGrid::start(emulator.subscribe_writes(), setup.event_grid, endpoint);
-        Ok(Self { event_grid, host, queues, collector, serving, emulator, _app_root: app_root })
+        let event_grid = Arc::new(EventGrid::start(emulator.subscribe_writes(), setup.event_grid, endpoint));
+        let platform = Platform { host: Arc::downgrade(&host), event_grid: Arc::downgrade(&event_grid) };
+        let control =
+            Control::start_with(&emulator, &collector, Some(platform), &serving, setup.ports).await?;
+        Ok(Self { control, event_grid, host, queues, collector, serving, emulator, _app_root: app_root })
     }
 }
 

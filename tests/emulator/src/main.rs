@@ -1,14 +1,16 @@
 //! The local Azure as a program, for clients of any kind and for people.
 //!
 //! It starts on loopback, prints one line of JSON with its addresses, and ends when its standard input is
-//! closed or a signal comes.
+//! closed or a signal comes. Among them is that of its control surface: see [`diskseal_emulator::control`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use diskseal_emulator::collector::Collector;
+use diskseal_emulator::control::Control;
 use diskseal_emulator::event_grid::{DeadLetters, DeliverySchema, EventGridOptions};
 use diskseal_emulator::local_azure::{LocalAzure, Setup};
 use diskseal_emulator::options::OperationStyle;
@@ -33,6 +35,15 @@ struct Arguments {
     /// Port of the identity endpoint; a free one unless set.
     #[arg(long, default_value_t = 0)]
     identity_port: u16,
+    /// Port of the control surface; a free one unless set.
+    #[arg(long, default_value_t = 0)]
+    control_port: u16,
+    /// Port of Event Grid's custom topic with TLS; a free one unless set.
+    #[arg(long, default_value_t = 0)]
+    topic_https_port: u16,
+    /// Port of Event Grid's custom topic without TLS; a free one unless set.
+    #[arg(long, default_value_t = 0)]
+    topic_http_port: u16,
     /// Answers at once and without limits, instead of as Azure does.
     #[arg(long)]
     immediate: bool,
@@ -62,7 +73,7 @@ struct Arguments {
     delivery_attempts: u32,
     /// Connection string of a real storage account in place of the one in process: `QueueEndpoint=…;`
     /// `BlobEndpoint=…;SharedAccessSignature=…`.
-    #[arg(long, value_name = "CONNECTION")]
+    #[arg(long, value_name = "CONNECTION", requires = "handler")]
     storage: Option<String>,
     /// Container of that account for events that cannot be delivered.
     #[arg(long, value_name = "NAME", requires = "storage")]
@@ -92,6 +103,9 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         arm_https: arguments.https_port,
         arm_http: arguments.http_port,
         identity: arguments.identity_port,
+        control: arguments.control_port,
+        topic_https: arguments.topic_https_port,
+        topic_http: arguments.topic_http_port,
     };
     if let (Some(handler), Some(app)) = (&arguments.handler, &arguments.app) {
         let mut setup = Setup::new(app, handler, &arguments.function);
@@ -116,14 +130,16 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         };
         let settings = |serving: &Serving| settings(&arguments.setting, serving);
         let local = LocalAzure::start(setup, settings).await.map_err(|fault| fault.to_string())?;
-        announce(&local.emulator, &local.serving, &local.collector, local.host.pid());
+        announce(&local.emulator, &local.serving, &local.collector, &local.control, local.host.pid());
         ended().await;
         local.host.stop().await;
     } else {
         let emulator = Emulator::new(azure);
         let serving = emulator.serve_on(ports).await.map_err(|fault| fault.to_string())?;
-        let collector = Collector::start().await.map_err(|fault| fault.to_string())?;
-        announce(&emulator, &serving, &collector, None);
+        let collector = Arc::new(Collector::start().await.map_err(|fault| fault.to_string())?);
+        let control = Control::start(&emulator, &collector, &serving, ports).await;
+        let control = control.map_err(|fault| fault.to_string())?;
+        announce(&emulator, &serving, &collector, &control, None);
         ended().await;
     }
     Ok(())
@@ -151,7 +167,13 @@ fn settings(given: &[String], serving: &Serving) -> BTreeMap<String, String> {
 }
 
 #[expect(clippy::print_stdout, reason = "the addresses are this program's output")]
-fn announce(emulator: &Emulator, serving: &Serving, collector: &Collector, handler: Option<u32>) {
+fn announce(
+    emulator: &Emulator,
+    serving: &Serving,
+    collector: &Collector,
+    control: &Control,
+    handler: Option<u32>,
+) {
     let jane = Caller::user("0d0d0d0d-0000-4000-8000-000000000001", "Jane Doe");
     let addresses: Value = json!({
         "armHttps": serving.arm_https,
@@ -163,6 +185,10 @@ fn announce(emulator: &Emulator, serving: &Serving, collector: &Collector, handl
         "otlp": collector.endpoint(),
         "userToken": emulator.token_for(&jane, "https://management.azure.com/"),
         "handlerPid": handler,
+        "controlUrl": control.url,
+        "topicEndpoint": control.topic.as_ref().map(|topic| &topic.https),
+        "topicEndpointHttp": control.topic.as_ref().map(|topic| &topic.http),
+        "topicKey": control.topic.as_ref().map(|topic| &topic.key),
     });
     println!("{addresses}");
 }
@@ -175,15 +201,14 @@ fn complain(fault: &str) {
 /// Waits until whoever started this has gone, or asks it to end.
 async fn ended() {
     let mut input = Vec::new();
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
+    // The handler would outlive an end without warning.
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else { return };
     let mut stdin = tokio::io::stdin();
     tokio::select! {
         _ = stdin.read_to_end(&mut input) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
     }
 }

@@ -3,9 +3,10 @@
 //! Messages may hold places that the refused request fills: `{id}`, `{name}`, `{type}`, `{group}`,
 //! `{subscription}`, `{action}`, `{verb}`, `{oid}` and `{appid}`.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -17,7 +18,7 @@ mod catalogue;
 pub struct Refusal {
     status: u16,
     body: Value,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
 }
 
 impl fmt::Display for Refusal {
@@ -62,8 +63,8 @@ impl Refusal {
 
     /// The same with a header more; the name is in lower case.
     #[must_use]
-    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -78,7 +79,10 @@ impl Refusal {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut answer = Answer::json(status, &subject.fill(&self.body));
         for (name, value) in &self.headers {
-            answer.set(name, value);
+            let (name, value) = (HeaderName::try_from(name.as_ref()), HeaderValue::from_str(value));
+            if let (Ok(name), Ok(value)) = (name, value) {
+                answer.headers.insert(name, value);
+            }
         }
         answer
     }

@@ -4,6 +4,7 @@
 //! both; it is one and the same behind either.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -40,6 +41,8 @@ pub struct Serving {
     pub identity_header: String,
     /// The certificate of the authority that signed the server's, in PEM.
     pub ca_pem: PathBuf,
+    /// Signs for whatever else is served with TLS.
+    tls: Tls,
     /// Holds the file; gone when dropped.
     _folder: TempDir,
     listeners: Vec<AbortHandle>,
@@ -54,12 +57,32 @@ pub struct Ports {
     pub arm_http: u16,
     /// The managed-identity endpoint.
     pub identity: u16,
+    /// The control surface.
+    pub control: u16,
+    /// Event Grid's custom topic with TLS.
+    pub topic_https: u16,
+    /// Event Grid's custom topic without.
+    pub topic_http: u16,
+}
+
+/// How to speak TLS with the server's certificate.
+#[derive(Clone)]
+pub(crate) struct Tls(TlsAcceptor);
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Tls")
+    }
 }
 
 impl Serving {
     /// The authority's certificate, for `SSL_CERT_FILE` and the like.
     pub fn ca_pem(&self) -> &Path {
         &self.ca_pem
+    }
+
+    pub(crate) fn tls(&self) -> &Tls {
+        &self.tls
     }
 
     /// The instance metadata service's form of the identity endpoint.
@@ -86,8 +109,8 @@ impl Emulator {
     pub async fn serve_on(&self, ports: Ports) -> io::Result<Serving> {
         let folder = tempfile::tempdir()?;
         let ca_pem = folder.path().join("ca.pem");
-        let tls = authority::issue(&ca_pem)?;
-        let (https, arm_https) = listen(ports.arm_https, self.router(), Some(tls)).await?;
+        let tls = Tls(authority::issue(&ca_pem)?);
+        let (https, arm_https) = listen(ports.arm_https, self.router(), Some(&tls)).await?;
         let (http, arm_http) = listen(ports.arm_http, self.router(), None).await?;
         let (msi, identity) = listen(ports.identity, self.identity_router(), None).await?;
         Ok(Serving {
@@ -96,20 +119,22 @@ impl Emulator {
             identity: format!("http://127.0.0.1:{}/msi/token", identity.port()),
             identity_header: self.options().identity_header.clone(),
             ca_pem,
+            tls,
             _folder: folder,
             listeners: vec![https, http, msi],
         })
     }
 }
 
-async fn listen(
+/// Serves on a port of 127.0.0.1 until the handle is aborted.
+pub(crate) async fn listen(
     port: u16,
     router: Router,
-    tls: Option<TlsAcceptor>,
+    tls: Option<&Tls>,
 ) -> io::Result<(AbortHandle, SocketAddr)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     let address = listener.local_addr()?;
-    let task = tokio::spawn(accept(listener, router, tls));
+    let task = tokio::spawn(accept(listener, router, tls.map(|tls| tls.0.clone())));
     Ok((task.abort_handle(), address))
 }
 

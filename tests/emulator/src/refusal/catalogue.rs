@@ -188,7 +188,7 @@ impl Refusal {
         let mut refusal =
             Self::new(401, "InvalidAuthenticationToken", "Continuous access evaluation denied the token.");
         refusal.headers.push((
-            "www-authenticate",
+            "www-authenticate".into(),
             "Bearer realm=\"\", authorization_uri=\"https://login.microsoftonline.com/common/oauth2/authorize\", \
              error=\"insufficient_claims\", \
              claims=\"eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZX19fQ==\""

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "clippy does not see that what tests share is test code as well")]
 
 mod collector;
+mod control;
 mod event_grid;
 mod host;
 mod host_life;

@@ -1,0 +1,141 @@
+//! What happened to each resource, from what Resource Manager and the Functions host have recorded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use diskseal_emulator::Emulator;
+use diskseal_emulator::journal::Exchange;
+use diskseal_emulator::local_azure::LocalAzure;
+use diskseal_emulator::write::ResourceWrite;
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::scene::Scene;
+
+/// When what was written, by resource. It ends when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Chronicle {
+    stories: Arc<watch::Sender<HashMap<String, Story>>>,
+    task: JoinHandle<()>,
+}
+
+/// The writes of one resource.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Story {
+    /// When it was created, or created anew over itself.
+    pub(crate) created: Option<OffsetDateTime>,
+    /// When it was sealed after that.
+    pub(crate) sealed: Option<OffsetDateTime>,
+    /// How often it was created.
+    pub(crate) creations: u32,
+}
+
+impl Chronicle {
+    /// Follows every write from now on.
+    pub(crate) fn begin(emulator: &Emulator) -> Self {
+        let stories = Arc::new(watch::Sender::new(HashMap::new()));
+        let mut writes = emulator.subscribe_writes();
+        let (emulator, kept) = (emulator.clone(), Arc::clone(&stories));
+        let task = tokio::spawn(async move {
+            while let Some(write) = writes.recv().await {
+                if write.succeeded {
+                    kept.send_modify(|stories| note(&emulator, stories, &write));
+                }
+            }
+        });
+        Self { stories, task }
+    }
+
+    /// The story of a resource so far.
+    pub(crate) fn of(&self, id: &str) -> Story {
+        self.stories.borrow().get(id).copied().unwrap_or_default()
+    }
+
+    /// Waits until a resource's story fits.
+    pub(crate) async fn wait_for(&self, id: &str, fits: impl Fn(&Story) -> bool) {
+        let mut stories = self.stories.subscribe();
+        // The sender lives as long as `self`, so this fails never.
+        let _ = stories.wait_for(|stories| stories.get(id).is_some_and(&fits)).await;
+    }
+}
+
+impl Drop for Chronicle {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn note(emulator: &Emulator, stories: &mut HashMap<String, Story>, write: &ResourceWrite) {
+    let id = write.resource_id.split("/providers/Microsoft.Resources/").next().unwrap_or_default();
+    let story = stories.entry(id.to_owned()).or_default();
+    if write.method == "PUT" {
+        *story = Story { created: Some(write.at), sealed: None, creations: story.creations + 1 };
+    }
+    let is_sealed = emulator.get(id).is_some_and(|resource| is_sealed(&resource));
+    if is_sealed && story.sealed.is_none() {
+        story.sealed = Some(write.at);
+    }
+}
+
+/// Whether a resource has the mode and the seal's tags.
+pub(crate) fn is_sealed(resource: &Value) -> bool {
+    let tags = &resource["tags"];
+    let date = tags["diskseal-sealed-at"].as_str().unwrap_or_default();
+    resource["properties"]["dataAccessAuthMode"] == "AzureActiveDirectory"
+        && tags["diskseal-auth-mode"] == "AzureActiveDirectory"
+        && OffsetDateTime::parse(date, &Rfc3339).is_ok()
+}
+
+/// The handler's own requests about a resource, without the polls of its operations.
+pub(crate) fn requests(azure: &LocalAzure, scene: &Scene) -> Vec<Arc<Exchange>> {
+    let ours = azure.emulator.managed_caller().object_id;
+    let mut requests = azure.emulator.requests_for(&scene.id());
+    requests.retain(|exchange| exchange.object_id.as_ref() == Some(&ours));
+    requests
+}
+
+/// How many requests the handler has sent about a resource. Polls name none: the answer to a write does, with
+/// the URL of its operation.
+pub(crate) fn calls(azure: &LocalAzure, scene: &Scene) -> usize {
+    let requests = requests(azure, scene);
+    let operations: Vec<&str> = requests
+        .iter()
+        .flat_map(|exchange| ["azure-asyncoperation", "location"].map(|name| exchange.response_header(name)))
+        .flatten()
+        .filter_map(|url| url.split('?').next())
+        .collect();
+    let journal = azure.emulator.journal();
+    let polls = journal
+        .iter()
+        .filter(|exchange| operations.iter().any(|operation| operation.ends_with(&exchange.path)));
+    requests.len() + polls.count()
+}
+
+/// Why a resource is on the queue, if it has been put there.
+pub(crate) fn queued_for(azure: &LocalAzure, id: &str) -> Option<String> {
+    azure.host.invocations().iter().rev().find_map(|invocation| {
+        let pending = &invocation.outputs.get("pending")?;
+        (pending["id"] == id).then(|| pending["reason"].as_str().unwrap_or_default().to_owned())
+    })
+}
+
+/// The last word of the handler about a resource, as it reported it to the host: `sealed`, `exempt`, `gone` …
+pub(crate) fn last_word(azure: &LocalAzure, id: &str) -> Option<String> {
+    azure
+        .host
+        .invocations()
+        .iter()
+        .rev()
+        .flat_map(|one| one.logs.iter())
+        .find_map(|line| word_about(line, id))
+}
+
+/// The word that begins a line of the handler's about this resource.
+pub(crate) fn word_about(line: &str, id: &str) -> Option<String> {
+    let (word, rest) = line.split_once(' ')?;
+    let rest = rest.strip_prefix(id)?;
+    (rest.is_empty() || rest.starts_with(':')).then(|| word.to_owned())
+}

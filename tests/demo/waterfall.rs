@@ -1,0 +1,129 @@
+//! The trace of one seal, as any collector of OTLP would get it, drawn as a waterfall.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use anstream::println;
+use diskseal_emulator::collector::{Span, SpanKind, Status};
+use diskseal_emulator::local_azure::LocalAzure;
+
+use crate::scene::Scene;
+use crate::style::{BUSY, DIM, GOOD, Painted, STRONG};
+use crate::{Fault, TIME_LIMIT, live};
+
+const NAME_WIDTH: usize = 33;
+/// Duration and outcome.
+const REST_WIDTH: usize = 26;
+const BAR_WIDTHS: RangeInclusive<usize> = 10..=42;
+
+/// The whole time, in nanoseconds since 1970, and how many cells show it.
+struct Scale {
+    start: u64,
+    end: u64,
+    width: usize,
+}
+
+/// Draws the trace of a resource's seal, as soon as all of it has arrived.
+pub(crate) async fn show(azure: &LocalAzure, scene: &Scene) -> Result<(), Fault> {
+    let id = scene.id();
+    let arrived = azure.collector.wait_until(|spans| trace(spans, &id));
+    let spans = tokio::time::timeout(TIME_LIMIT, arrived).await.map_err(|_| "the trace has not arrived")?;
+    let root = &spans[0].1;
+    println!(
+        "  {} of {}, {}\n  {}\n",
+        Painted(STRONG, "The trace"),
+        scene.name,
+        scene.special,
+        Painted(DIM, format_args!("{}, from {}", root.trace_id, azure.collector.endpoint())),
+    );
+    let scale = Scale {
+        start: root.start_unix_nano,
+        end: root.end_unix_nano,
+        width: usize::from(live::columns())
+            .saturating_sub(NAME_WIDTH + REST_WIDTH)
+            .clamp(*BAR_WIDTHS.start(), *BAR_WIDTHS.end()),
+    };
+    for (depth, span) in &spans {
+        println!("  {}", line(*depth, span, &scale));
+    }
+    println!();
+    Ok(())
+}
+
+/// The spans of the trace in which a resource was sealed, each with its depth, parents first; none while the
+/// outermost one, which ends last, is missing.
+fn trace(spans: &[Span], id: &str) -> Option<Vec<(usize, Span)>> {
+    let seal = spans.iter().find(|span| {
+        span.attributes.get("diskseal.resource_id").is_some_and(|about| *about == id)
+            && span.attributes.get("diskseal.outcome").is_some_and(|outcome| *outcome == "sealed")
+    })?;
+    let spans: Vec<_> = spans.iter().filter(|span| span.trace_id == seal.trace_id).collect();
+    let is_child =
+        |span: &&&Span| spans.iter().any(|other| Some(&other.span_id) == span.parent_span_id.as_ref());
+    let root = spans.iter().find(|span| !is_child(span) && span.kind == SpanKind::Consumer)?;
+    let mut tree = Vec::new();
+    collect(&spans, root, 0, &mut tree);
+    Some(tree)
+}
+
+fn collect(spans: &[&Span], span: &Span, depth: usize, tree: &mut Vec<(usize, Span)>) {
+    tree.push((depth, span.clone()));
+    let mut children: Vec<_> =
+        spans.iter().filter(|other| other.parent_span_id.as_ref() == Some(&span.span_id)).collect();
+    children.sort_by_key(|child| child.start_unix_nano);
+    for child in children {
+        collect(spans, child, depth + 1, tree);
+    }
+}
+
+fn line(depth: usize, span: &Span, scale: &Scale) -> String {
+    let name = format!("{}{}", "  ".repeat(depth), short(&span.name));
+    let took = Duration::from_nanos(span.end_unix_nano.saturating_sub(span.start_unix_nano));
+    let (style, tone) = if matches!(span.status, Status::Error(_)) { (BUSY, BUSY) } else { (GOOD, DIM) };
+    let outcome = outcome(span);
+    let told = if outcome.is_empty() { String::new() } else { format!("  {}", Painted(tone, outcome)) };
+    format!("{name:<NAME_WIDTH$} {} {:>8}{told}", Painted(style, bar(span, scale)), human(took))
+}
+
+/// The span's part of the whole time, at least one cell.
+fn bar(span: &Span, &Scale { start, end, width }: &Scale) -> String {
+    let whole = u128::from(end.saturating_sub(start).max(1));
+    let cell = |at: u64| {
+        let passed = u128::from(at.saturating_sub(start)).min(whole);
+        usize::try_from(passed * width as u128 / whole).unwrap_or(width)
+    };
+    let from = cell(span.start_unix_nano).min(width - 1);
+    let length = cell(span.end_unix_nano).saturating_sub(from).max(1);
+    format!("{}{}{}", " ".repeat(from), "━".repeat(length), " ".repeat(width - from - length))
+}
+
+/// What came of it: the status of a request, or the outcome of a seal, and which try it was.
+fn outcome(span: &Span) -> String {
+    let text =
+        |name: &str| span.attributes.get(name).map(|value| value.to_string().trim_matches('"').to_owned());
+    let told = text("http.response.status_code").or_else(|| text("diskseal.outcome")).unwrap_or_default();
+    match text("http.request.resend_count") {
+        Some(count) => format!("{told}  resend {count}"),
+        None => told,
+    }
+}
+
+/// A request's method with the end of its path; other names as they are.
+fn short(name: &str) -> String {
+    match name.split_once(" /") {
+        None => name.to_owned(),
+        Some((method, path)) => {
+            let mut parts: Vec<_> = path.rsplit('/').take(2).collect();
+            parts.reverse();
+            format!("{method} …/{}", parts.join("/"))
+        }
+    }
+}
+
+fn human(took: Duration) -> String {
+    if took < Duration::from_secs(1) {
+        format!("{} ms", took.as_millis())
+    } else {
+        format!("{:.2} s", took.as_secs_f64())
+    }
+}
