@@ -10,6 +10,7 @@ mod error;
 mod governor;
 mod graph;
 mod identity;
+mod inspect;
 mod list;
 mod operation;
 mod pipeline;
@@ -28,7 +29,8 @@ use serde_json::json;
 pub use deadline::Deadline;
 pub use error::{Error, Failure, Operation as Asked, ResourceFailure, SystemFailure};
 pub use graph::{Query, Rows};
-pub use identity::{Credential, Identity, IdentityOptions};
+pub use identity::{Credential, Identity, IdentityOptions, SignedIn};
+pub use inspect::queue_answers;
 pub use list::Page;
 pub use operation::Operation;
 pub use transport::http_client;
@@ -135,7 +137,31 @@ impl Client {
         tags: &Tags,
         deadline: Deadline,
     ) -> Result<Option<Tags>, Error> {
-        let Write { url, body } = self.tags_write(id, tags);
+        self.patch_tags(id, "Merge", tags, deadline).await
+    }
+
+    /// Removes tags of exactly these names and values, and leaves all others. Gives the tags as they are
+    /// then, if the answer says so; see [`Self::merge_tags`].
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn delete_tags(
+        &self,
+        id: &ResourceId,
+        tags: &Tags,
+        deadline: Deadline,
+    ) -> Result<Option<Tags>, Error> {
+        self.patch_tags(id, "Delete", tags, deadline).await
+    }
+
+    async fn patch_tags(
+        &self,
+        id: &ResourceId,
+        operation: &'static str,
+        tags: &Tags,
+        deadline: Deadline,
+    ) -> Result<Option<Tags>, Error> {
+        let Write { url, body } = self.tags_patch(id, operation, tags);
         let template = "/{scope}/providers/Microsoft.Resources/tags/default";
         let answer =
             self.send(Asked::MergeTags, Method::Patch, &url, template, id, Some(body), deadline).await?;
@@ -174,7 +200,11 @@ impl Client {
 
     /// The PATCH that [`Client::merge_tags`] sends.
     pub fn tags_write(&self, id: &ResourceId, tags: &Tags) -> Write {
-        let body = json!({"operation": "Merge", "properties": {"tags": tags}});
+        self.tags_patch(id, "Merge", tags)
+    }
+
+    fn tags_patch(&self, id: &ResourceId, operation: &'static str, tags: &Tags) -> Write {
+        let body = json!({"operation": operation, "properties": {"tags": tags}});
         let path = format!("{id}/providers/Microsoft.Resources/tags/default");
         Write { url: self.url(&path, TAGS_API_VERSION), body: body.to_string().into() }
     }

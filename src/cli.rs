@@ -1,9 +1,15 @@
 //! The command line: what the commands are, and where a setting comes from.
 
+mod completions;
+mod doctor;
+mod ids;
+mod policy;
+mod report;
 mod seal;
 mod serve;
 mod session;
 mod sweep;
+mod unseal;
 
 use std::process::ExitCode;
 
@@ -28,6 +34,15 @@ pub fn run() -> ExitCode {
         Some(("serve", matches)) => serve::run(&lookup(matches)),
         Some(("seal", matches)) => seal::run(&lookup(matches), matches),
         Some(("sweep", matches)) => sweep::run(&lookup(matches), matches),
+        Some(("unseal", matches)) => unseal::run(&lookup(matches), matches),
+        Some(("doctor", matches)) => doctor::run(&lookup(matches), matches),
+        Some(("policy", matches)) => match matches.subcommand() {
+            Some(("check", matches)) => policy::run(&lookup(matches), matches),
+            _ => Exit::Usage.into(),
+        },
+        Some(("completions", matches)) => completions::completions(command(), matches),
+        Some(("man", matches)) => completions::man(command(), matches),
+        Some(("report", matches)) => report::run(&lookup(matches), matches),
         _ => Exit::Usage.into(),
     }
 }
@@ -48,12 +63,26 @@ fn command() -> Command {
                      IDENTITY_ENDPOINT, IDENTITY_HEADER, SSL_CERT_FILE, OTEL_* and RUST_LOG keep their \
                      standard meaning.",
                 )
+                .after_help(
+                    "Example, to try it by hand:\n  \
+                     diskseal serve --port 7071 --credential azure-cli --mode audit",
+                )
                 .args(SETTINGS.iter().map(arg)),
         )
         .subcommand(for_a_person(seal::command(), &[Use::Always]))
         .subcommand(for_a_person(sweep::command(), &[Use::Always, Use::Sweep]))
+        .subcommand(for_a_person(unseal::command(), &[Use::Always]))
+        .subcommand(for_a_person(doctor::command(), &[Use::Always]))
+        .subcommand(policy::command().subcommand(for_a_person(policy::check_command(), &[Use::Always])))
+        .subcommand(completions::completions_command())
+        .subcommand(completions::man_command())
+        .subcommand(for_a_person(report::command(), &[Use::Always]))
         .after_help(
-            "Exit codes: 0 done, 1 something is not sealed, 2 wrong command line or settings, 3 Azure could not be \
+            "Examples:\n  \
+             diskseal doctor\n  \
+             diskseal seal --mode audit /subscriptions/…/providers/Microsoft.Compute/disks/disk-1\n  \
+             diskseal help unseal\n\n\
+             Exit codes: 0 done, 1 something is not sealed, 2 wrong command line or settings, 3 Azure could not be \
              reached. `serve` has its own, which the Functions host reads.",
         )
 }
@@ -89,6 +118,24 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn commands(command: &Command, path: &str, without: &mut Vec<String>) {
+            for command in command.get_subcommands() {
+                let path = format!("{path} {}", command.get_name());
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                if !(help.contains("Example") && help.contains(&path)) {
+                    without.push(path.clone());
+                }
+                commands(command, &path, without);
+            }
+        }
+        let mut without = vec![];
+        commands(&command(), "diskseal", &mut without);
+        assert!(without.is_empty(), "{without:?}");
+        assert!(command().get_after_help().is_some_and(|help| help.to_string().contains("Exit codes: 0")));
     }
 
     #[test]

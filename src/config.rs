@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::{
     arm::{Credential, IdentityOptions},
-    policy::{Exemptions, Limits, Mode, Patterns, Policy, TagRule},
+    policy::{BackupGuard, Exemptions, Limits, Mode, Patterns, Policy, TagRule},
     resource::tags,
     resource_id,
 };
@@ -256,6 +256,13 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         subscriptions: reader.parsed("DISKSEAL_SUBSCRIPTIONS", subscription_ids).unwrap_or_default(),
         exemptions: Exemptions { subscriptions, resource_groups, names, tag },
         limits: limits(reader),
+        backup_guard: reader
+            .one_of("DISKSEAL_BACKUP_GUARD", &[
+                ("skip", BackupGuard::Skip),
+                ("warn", BackupGuard::Warn),
+                ("off", BackupGuard::Off),
+            ])
+            .unwrap_or(BackupGuard::Skip),
         switch: reader.parsed("DISKSEAL_SWITCH", |text| {
             resource_id::is_scope(text).then(|| text.to_owned()).ok_or_else(|| {
                 format!("{text:?} is not a resource ID: /subscriptions/{{id}}, or a resource group or resource in it")

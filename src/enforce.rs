@@ -8,6 +8,7 @@ mod breaker;
 mod error;
 mod in_flight;
 mod switch;
+mod unseal;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 pub use crate::arm::Deadline;
 pub use error::{Error, Scope};
+pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
 use crate::{
     arm::{self, Client, Failure, Update},
@@ -36,8 +38,8 @@ use switch::Switch;
 const OVERTAKEN_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// Waits before the looks that are to prove a write. An operation on a disk takes about 0.1 s, so the
 /// first look is not sent into it; the others are for a GET that shows the effect late.
-const PROOF_WAITS: [Duration; 4] =
-    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+const PROOF_WAITS: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2)];
 /// Waits after a 404 on a new resource, which a replica of ARM may not know yet.
 const REPLICATION_WAITS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
@@ -292,12 +294,14 @@ fn record(span: &Span, result: &Result<Outcome, Error>) {
                 span.record("diskseal.reason", exemption.reason());
             }
         }
-        Err(error) => {
-            span.record("diskseal.outcome", error.scope().label());
-            span.record("diskseal.reason", error.reason());
-            span.record("error.type", error.reason());
-            span.record("otel.status_code", "ERROR");
-            span.record("otel.status_description", tracing::field::display(error));
-        }
+        Err(error) => record_error(span, error),
     }
+}
+
+fn record_error(span: &Span, error: &Error) {
+    span.record("diskseal.outcome", error.scope().label());
+    span.record("diskseal.reason", error.reason());
+    span.record("error.type", error.reason());
+    span.record("otel.status_code", "ERROR");
+    span.record("otel.status_description", tracing::field::display(error));
 }

@@ -24,13 +24,15 @@
 //! | room | what it holds | may use |
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
-//! | [`cli`] | the command line; `serve`, `seal`, `sweep` | `arm`, `config`, `enforce`, `function`, `policy`, `resource_id`, `sweep`, `telemetry` |
+//! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `config`, `doctor`, `enforce`, `function`, `policy`, `report`, `resource`, `resource_id`, `sweep`, `telemetry` |
 //! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
+//! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `enforce`, `policy` |
 //! | [`config`] | settings as a pure function of a lookup; every fault at once | `arm`, `policy`, `resource`, `resource_id` |
 //! | [`sweep`] | list, decide on the listing, hand on what is not sealed | `arm`, `enforce`, `policy`, `resource`, `resource_id` |
 //! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `policy`, `resource`, `resource_id`, `telemetry` |
 //! | [`arm`] | ARM over HTTP: identity, retry, governor, long-running operations, typed errors | `resource`, `resource_id` |
 //! | [`telemetry`] | the subscriber, OTLP, trace context | |
+//! | [`report`] | findings to coverage, exceptions and warnings, as table, JSON, CSV and HTML | `policy`, `resource`, `resource_id` |
 //! | [`policy`] | rules, exemptions, `decide`; a decision already holds the exact change to send | `resource`, `resource_id` |
 //! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten` | `resource_id` |
 //! | [`resource`] | disk and snapshot as ARM says them; tags and their limits | `resource_id` |
@@ -38,12 +40,11 @@
 //!
 //! # Invariants
 //!
-//! - The pure rooms (`policy`, `event`, `resource`, `resource_id`) never await, do no I/O, read no clock
-//!   and no environment, and log nothing. `now` is an argument.
+//! - The pure rooms (`report`, `policy`, `event`, `resource`, `resource_id`) never await, do no I/O, read no
+//!   clock and no environment, and log nothing. `now` is an argument.
 //! - Of an event, nothing but a parsed [`resource_id::ResourceId`] ever reaches a URL. The caller's claims
 //!   never leave [`event`], but for an object ID that cannot be printed.
-//! - Audit mode never writes, on any path: [`enforce::enforce`] is the one place that writes, and it asks
-//!   first.
+//! - Audit mode never writes, on any path: [`enforce`] is the one room that writes, and it asks first.
 //! - A failure of one resource is answered 200 and goes to the queue; 500 is for what fails every
 //!   resource. Event Grid delays *new* events for an endpoint that keeps answering 500.
 //! - Nothing is kept that a SIGKILL could lose: what [`enforce::Context`] remembers only saves requests.
@@ -51,10 +52,12 @@
 pub mod arm;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod enforce;
 pub mod event;
 pub mod function;
 pub mod policy;
+pub mod report;
 pub mod resource;
 pub mod resource_id;
 pub mod sweep;

@@ -22,6 +22,18 @@ pub enum Mode {
     Audit,
 }
 
+/// What is to be done about disks of virtual machines that Azure Backup or Azure Site Recovery protects, neither
+/// of which supports disks in this mode ("Secure downloads and uploads of Azure managed disks", restrictions).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackupGuard {
+    /// Leave them as they are, and name them.
+    Skip,
+    /// Seal them, and name them.
+    Warn,
+    /// Do not ask which they are.
+    Off,
+}
+
 /// Everything that decides about a resource, besides the resource itself.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -35,6 +47,8 @@ pub struct Policy {
     pub exemptions: Exemptions,
     /// How much one sweep may change.
     pub limits: Limits,
+    /// What is to be done about disks of protected virtual machines.
+    pub backup_guard: BackupGuard,
     /// The resource ID whose tag `diskseal = off` stops every write.
     pub switch: Option<String>,
 }

@@ -54,6 +54,8 @@ impl DataAccessAuthMode {
 pub struct Resource {
     /// The ID under which it was asked for.
     pub id: ResourceId,
+    /// `location`, the region's name as ARM spells it.
+    pub location: Option<String>,
     /// `properties.dataAccessAuthMode`; ARM leaves the member out unless it was ever set, and an
     /// absent one means `None`.
     pub data_access_auth_mode: DataAccessAuthMode,
@@ -62,13 +64,18 @@ pub struct Resource {
     pub provisioning_state: Option<String>,
     /// `properties.diskState`
     pub disk_state: Option<String>,
+    /// The virtual machine that holds a disk; none for a disk that is free, and for snapshots.
+    pub managed_by: Option<String>,
     /// Everyone's tags.
     pub tags: Tags,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Body {
+    location: Option<String>,
     properties: Properties,
+    managed_by: Option<String>,
     #[serde(default)]
     tags: Option<Tags>,
 }
@@ -87,12 +94,15 @@ impl Resource {
     /// # Errors
     /// The text is not JSON, or not a resource with `properties`.
     pub fn from_json(id: &ResourceId, json: &[u8]) -> Result<Self, serde_json::Error> {
-        let Body { properties, tags } = serde_json::from_slice(json)?;
+        let Body { location, properties, managed_by, tags } = serde_json::from_slice(json)?;
         Ok(Self {
             id: id.clone(),
+            location,
             data_access_auth_mode: properties.data_access_auth_mode.unwrap_or(DataAccessAuthMode::None),
             provisioning_state: properties.provisioning_state,
             disk_state: properties.disk_state,
+            // Resource Graph has an empty text where ARM has no member.
+            managed_by: managed_by.filter(|id| !id.is_empty()),
             tags: tags.unwrap_or_default(),
         })
     }

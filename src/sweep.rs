@@ -5,6 +5,7 @@
 //! in this process ([`seal_all`]). The listing may be old: whoever works on it looks at the resource again.
 
 mod listing;
+mod protected;
 mod seal_all;
 
 use std::{collections::HashSet, fmt};
@@ -13,7 +14,7 @@ use crate::{
     arm,
     enforce::{Context, Deadline},
     policy::{
-        Exceeded, Mode,
+        BackupGuard, Exceeded, Mode,
         decide::{Change, Decision, Occasion, decide},
     },
     resource::Resource,
@@ -21,6 +22,9 @@ use crate::{
 };
 pub use listing::Source;
 use listing::{Listing, has_time};
+pub use protected::Protected;
+use tracing::warn;
+
 pub use seal_all::{Told, plan, seal_all};
 
 /// How many resources one run hands on to the queue at most. The host writes the messages one by one before
@@ -52,29 +56,39 @@ pub struct Survey {
     pub exempt: usize,
     /// How many are not sealed, and not to be written just now.
     pub not_yet: usize,
+    /// How many are disks of virtual machines that are backed up or replicated, and are left as they are.
+    pub protected: usize,
     /// How many elements of the listing could not be read.
     pub unreadable: usize,
 }
 
 impl fmt::Display for Survey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { unsealed, compliant, exempt, not_yet, unreadable } = self;
+        let Self { unsealed, compliant, exempt, not_yet, protected, unreadable } = self;
         write!(
             f,
-            "{unsealed} unsealed, {not_yet} not yet, {compliant} sealed, {exempt} exempt, {unreadable} unreadable"
+            "{unsealed} unsealed, {not_yet} not yet, {compliant} sealed, {exempt} exempt, {protected} protected, \
+             {unreadable} unreadable"
         )
     }
 }
 
 impl Survey {
     /// Counts a resource; gives the change if it is to be sealed.
-    fn add(&mut self, ctx: &Context, resource: &Resource) -> Option<Change> {
+    fn add(&mut self, ctx: &Context, protected: &Protected, resource: &Resource) -> Option<Change> {
         let occasion = Occasion { now: ctx.now(), event_time: None, trace_id: None };
         match decide(&ctx.policy, resource, &occasion) {
             Decision::Compliant => self.compliant += 1,
             Decision::Exempt(_) => self.exempt += 1,
             Decision::NotYet(_) => self.not_yet += 1,
             Decision::Seal(change) => {
+                if let Some(vault) = protected.of(resource) {
+                    warn!("the machine of {} is protected by {vault}", resource.id);
+                    if ctx.policy.backup_guard == BackupGuard::Skip {
+                        self.protected += 1;
+                        return None;
+                    }
+                }
                 self.unsealed += 1;
                 return Some(change);
             }
@@ -107,7 +121,8 @@ impl fmt::Display for Collected {
 /// ARM could not be asked, or the plan is larger than a limit allows. Resource Graph that refuses is no
 /// error: the exact lists are asked instead.
 pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
-    admit(ctx, Source::Graph, deadline).await?;
+    let protected = Protected::read(ctx, deadline).await?;
+    admit(ctx, &protected, Source::Graph, deadline).await?;
     let mut listing = Listing::begin(ctx, Source::Graph, Some(RESOURCES_MAX), deadline).await?;
     let mut collected = Collected::default();
     let mut seen = HashSet::new();
@@ -119,7 +134,7 @@ pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Err
                 break 'pages;
             }
             // Pages overlap when the table changes between them.
-            if seen.insert(resource.id.clone()) && collected.survey.add(ctx, resource).is_some() {
+            if seen.insert(resource.id.clone()) && collected.survey.add(ctx, &protected, resource).is_some() {
                 collected.to_seal.push(resource.id.clone());
             }
         }
@@ -135,7 +150,12 @@ pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Err
 }
 
 /// Before anything is written: the switch, and the plan held against the limits, where there are any.
-async fn admit(ctx: &Context, source: Source, deadline: Deadline) -> Result<(), Error> {
+async fn admit(
+    ctx: &Context,
+    protected: &Protected,
+    source: Source,
+    deadline: Deadline,
+) -> Result<(), Error> {
     let limits = ctx.policy.limits;
     if ctx.policy.mode == Mode::Audit {
         return Ok(());
@@ -152,7 +172,7 @@ async fn admit(ctx: &Context, source: Source, deadline: Deadline) -> Result<(), 
     while let Some(page) = listing.next(ctx, deadline).await? {
         listed += page.resources.len();
         for resource in &page.resources {
-            survey.add(ctx, resource);
+            survey.add(ctx, protected, resource);
         }
     }
     let all = listing.in_scope(ctx, deadline).await?.unwrap_or(listed);

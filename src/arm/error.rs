@@ -25,6 +25,8 @@ pub enum Operation {
     GetTags,
     /// A page of a list.
     List,
+    /// A look at what stands around the resources: roles, topics, the function app.
+    Inspect,
 }
 
 impl fmt::Display for Operation {
@@ -37,6 +39,7 @@ impl fmt::Display for Operation {
             Self::MergeTags => "merging the tags",
             Self::GetTags => "reading tags",
             Self::List => "listing resources",
+            Self::Inspect => "looking",
         })
     }
 }

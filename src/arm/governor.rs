@@ -1,6 +1,7 @@
 //! The one gate through which every request to ARM passes: bounded concurrency; a door per subscription
-//! and kind of request that a 429 closes for as long as ARM asks; a reserve that the sweep leaves to
-//! events; and a pace.
+//! and kind of request that a 429 closes for as long as ARM asks; what is left of ARM's quota, so that a
+//! storm goes through at ARM's own pace instead of running against it; a reserve that the sweep leaves to
+//! events; and the sweep's pace.
 //!
 //! ARM's buckets are per subscription, identity and kind ("Understand how Azure Resource Manager
 //! throttles requests"), so one subscription's 429 stops no other, and refused writes stop no read.
@@ -42,11 +43,13 @@ impl Kind {
         }
     }
 
-    /// How many tokens the sweep leaves: a fifth of ARM's bucket, for events that come all at once.
-    const fn reserve(self) -> f64 {
-        match self {
-            Self::Read => 50.0,
-            Self::Write => 40.0,
+    /// How many tokens must be there. The sweep leaves a fifth of ARM's bucket to events that come all at
+    /// once.
+    const fn needed(self, urgency: Urgency) -> f64 {
+        match (urgency, self) {
+            (Urgency::Event, _) => 1.0,
+            (Urgency::Sweep, Self::Read) => 51.0,
+            (Urgency::Sweep, Self::Write) => 41.0,
         }
     }
 }
@@ -65,8 +68,25 @@ struct Door {
     closed_until: Option<Instant>,
     /// What is left of ARM's quota, as of an instant, by what ARM said last.
     quota: Option<(f64, Instant)>,
+    /// How many requests are under way, of which ARM has not told yet what they leave.
+    under_way: u32,
     /// When the next write at the set pace may go.
     next: Option<Instant>,
+}
+
+/// The right to send one request. It ends with the request.
+pub(super) struct Admission<'a> {
+    governor: &'a Governor,
+    door: (String, Kind),
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Drop for Admission<'_> {
+    fn drop(&mut self) {
+        if let Some(door) = self.governor.doors().get_mut(&self.door) {
+            door.under_way = door.under_way.saturating_sub(1);
+        }
+    }
 }
 
 impl Governor {
@@ -81,10 +101,11 @@ impl Governor {
         subscription_id: &str,
         kind: Kind,
         deadline: Deadline,
-    ) -> Result<SemaphorePermit<'_>, Error> {
+    ) -> Result<Admission<'_>, Error> {
+        let door = (subscription_id.to_ascii_lowercase(), kind);
         let throttled = |message| Error::without_answer(operation, SystemFailure::Throttled, message);
         loop {
-            while let Some(wait) = self.wait(subscription_id, kind, deadline.urgency()) {
+            while let Some(wait) = self.wait(&door, deadline.urgency()) {
                 if !deadline.allows(wait) {
                     let seconds = wait.as_secs();
                     return Err(Error {
@@ -100,8 +121,8 @@ impl Governor {
                 .and_then(Result::ok)
                 .ok_or_else(|| throttled("no request could be sent within the deadline".to_owned()))?;
             // The door may have closed while this one waited for its place.
-            if self.pass(subscription_id, kind, deadline.urgency()) {
-                return Ok(permit);
+            if self.pass(&door, deadline.urgency()) {
+                return Ok(Admission { governor: self, door, _permit: permit });
             }
         }
     }
@@ -113,35 +134,36 @@ impl Governor {
         let mut doors = self.doors();
         let door = doors.entry((subscription_id.to_ascii_lowercase(), kind)).or_default();
         door.closed_until = Some(door.closed_until.map_or(until, |earlier| earlier.max(until)));
+        // Nothing is left then, so that those who wait do not all go at once.
+        door.quota = Some((0.0, until));
     }
 
     /// Takes over what ARM says is left of the quota.
     pub(super) fn note(&self, subscription_id: &str, kind: Kind, remaining: u32) {
         let mut doors = self.doors();
         let door = doors.entry((subscription_id.to_ascii_lowercase(), kind)).or_default();
-        door.quota = Some((f64::from(remaining), Instant::now()));
+        // The request that tells it is among those under way, and counted already.
+        let others = door.under_way.saturating_sub(1);
+        door.quota = Some((f64::from(remaining) - f64::from(others), Instant::now()));
     }
 
-    fn wait(&self, subscription_id: &str, kind: Kind, urgency: Urgency) -> Option<Duration> {
-        let doors = self.doors();
-        let door = doors.get(&(subscription_id.to_ascii_lowercase(), kind))?;
-        door.wait(kind, urgency, Instant::now())
+    fn wait(&self, door: &(String, Kind), urgency: Urgency) -> Option<Duration> {
+        self.doors().get(door)?.wait(door.1, urgency, Instant::now())
     }
 
     /// Takes a token and a place in the pace, if the door is still open.
-    fn pass(&self, subscription_id: &str, kind: Kind, urgency: Urgency) -> bool {
+    fn pass(&self, key: &(String, Kind), urgency: Urgency) -> bool {
         let now = Instant::now();
         let mut doors = self.doors();
-        let is_paced = self.pace.is_some() && kind == Kind::Write && urgency == Urgency::Sweep;
-        let key = (subscription_id.to_ascii_lowercase(), kind);
-        let door = if is_paced { Some(doors.entry(key).or_default()) } else { doors.get_mut(&key) };
-        let Some(door) = door else { return true };
-        if door.wait(kind, urgency, now).is_some() {
+        let door = doors.entry(key.clone()).or_default();
+        if door.wait(key.1, urgency, now).is_some() {
             return false;
         }
+        door.under_way += 1;
         if let Some((left, _)) = &mut door.quota {
             *left -= 1.0;
         }
+        let is_paced = key.1 == Kind::Write && urgency == Urgency::Sweep;
         if let Some(pace) = self.pace.filter(|_| is_paced) {
             // From the place before, not from now: lateness would add up to a slower pace.
             let interval = Duration::from_secs(1) / pace.get();
@@ -160,15 +182,13 @@ impl Door {
     /// How long this door is closed to a request.
     fn wait(&self, kind: Kind, urgency: Urgency, now: Instant) -> Option<Duration> {
         let closed = self.closed_until.map(|until| until.saturating_duration_since(now));
-        let behind_events = (urgency == Urgency::Sweep).then(|| {
-            let reserved = self.quota.map(|(left, at)| {
-                let left = left + (now - at).as_secs_f64() * kind.refill();
-                Duration::from_secs_f64((kind.reserve() - left).max(0.0) / kind.refill())
-            });
-            let paced = self.next.map(|next| next.saturating_duration_since(now));
-            reserved.max(paced)
+        let empty = self.quota.map(|(left, at)| {
+            let left = left + now.saturating_duration_since(at).as_secs_f64() * kind.refill();
+            Duration::from_secs_f64((kind.needed(urgency) - left).max(0.0) / kind.refill())
         });
-        closed.max(behind_events.flatten()).filter(|wait| !wait.is_zero())
+        let paced = self.next.filter(|_| urgency == Urgency::Sweep);
+        let paced = paced.map(|next| next.saturating_duration_since(now));
+        closed.max(empty).max(paced).filter(|wait| !wait.is_zero())
     }
 }
 

@@ -31,8 +31,8 @@ const GATE: &str = "Microsoft.ResourceGraph";
 const QUOTA_REMAINING: HeaderName = HeaderName::from_static("x-ms-user-quota-remaining");
 const QUOTA_RESETS_AFTER: HeaderName = HeaderName::from_static("x-ms-user-quota-resets-after");
 
-/// What is asked of Resource Graph. The query must project `id`, `tags` and `properties`, and be ordered
-/// by `id`, without which there are no pages.
+/// What is asked of Resource Graph. The query must project `id` and be ordered by it, without which there are
+/// no pages; rows that are to be read as resources need `tags` and `properties` as well.
 #[derive(Clone, Debug)]
 pub struct Query {
     /// The query, in the Kusto query language.
@@ -46,10 +46,8 @@ pub struct Query {
 /// One page of rows.
 #[derive(Debug)]
 pub struct Rows {
-    /// The resources on it.
-    pub resources: Vec<Resource>,
-    /// How many rows could not be read, so that no one takes the page for whole.
-    pub unreadable: usize,
+    /// The rows, in JSON.
+    pub rows: Vec<Box<RawValue>>,
     /// How many rows the whole query has.
     pub total: usize,
     skip_token: Option<String>,
@@ -100,13 +98,22 @@ impl Client {
         }
         let body: Body = serde_json::from_slice(&answer.body)
             .map_err(|error| Error::without_answer(Operation::List, SystemFailure::Unreadable, error))?;
-        let resources: Vec<_> = body.data.iter().filter_map(|json| readable(json.get())).collect();
         Ok(Some(Rows {
-            unreadable: body.data.len() - resources.len(),
-            resources,
+            rows: body.data,
             total: body.total_records,
             skip_token: body.skip_token.filter(|token| !token.is_empty()),
         }))
+    }
+}
+
+impl Rows {
+    /// The rows as resources, and how many could not be read, so that no one takes the page for whole. The
+    /// rows are gone then.
+    pub fn take_resources(&mut self) -> (Vec<Resource>, usize) {
+        let rows = std::mem::take(&mut self.rows);
+        let resources: Vec<_> = rows.iter().filter_map(|json| readable(json.get())).collect();
+        let unreadable = rows.len() - resources.len();
+        (resources, unreadable)
     }
 }
 

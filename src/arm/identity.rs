@@ -52,6 +52,15 @@ pub struct IdentityOptions {
     pub audience: String,
 }
 
+/// As whom, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The object ID (claim `oid`), if the token can be read.
+    pub object_id: Option<String>,
+    /// When the token at hand expires. A new one is fetched before that.
+    pub expires_on: OffsetDateTime,
+}
+
 type NewCredential = dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync;
 
 /// The identity with which every request is sent.
@@ -111,6 +120,16 @@ impl Identity {
     /// There is no token.
     pub async fn object_id(&self, deadline: Deadline) -> Result<Option<String>, Error> {
         Ok(self.authorization(deadline).await?.object_id.clone())
+    }
+
+    /// Signs in, or says as whom it is signed in already.
+    ///
+    /// # Errors
+    /// There is no token.
+    pub async fn sign_in(&self, deadline: Deadline) -> Result<SignedIn, Error> {
+        let authorization = self.authorization(deadline).await?;
+        let (object_id, expires_on) = (authorization.object_id.clone(), authorization.token.expires_on);
+        Ok(SignedIn { object_id, expires_on })
     }
 
     pub(super) async fn authorization(&self, deadline: Deadline) -> Result<Arc<Authorization>, Error> {

@@ -102,7 +102,7 @@ impl Client {
         Ok(Page { unreadable: elements.len() - resources.len(), resources, next })
     }
 
-    async fn elements(
+    pub(super) async fn elements(
         &self,
         subscription_id: &str,
         url: &Url,

@@ -62,16 +62,16 @@ impl Pipeline {
         let mut is_renewed = false;
         let mut attempts = 0;
         loop {
-            let permit = self
+            let admission = self
                 .governor
                 .admit(call.operation, call.subscription_id, kind(call.method), deadline)
                 .await?;
             let authorization = self.identity.authorization(deadline).await?;
             let result = self.attempt(call, attempts, &authorization, deadline).await;
-            drop(permit);
             if let Ok(answer) = &result {
                 self.note_quota(call, &answer.headers);
             }
+            drop(admission);
             attempts += 1;
             let error = match result {
                 Ok(answer) => return Ok(answer),
@@ -219,6 +219,7 @@ fn namespace(call: &Call<'_>) -> &'static str {
     match call.operation {
         Operation::MergeTags | Operation::GetTags => "Microsoft.Resources",
         Operation::List if call.template.contains("ResourceGraph") => "Microsoft.ResourceGraph",
+        Operation::Inspect => super::inspect::namespace(call.template),
         _ => "Microsoft.Compute",
     }
 }

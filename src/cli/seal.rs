@@ -1,17 +1,19 @@
 //! `diskseal seal`: single disks and snapshots, by their IDs.
 
-use std::{
-    io::{BufRead, IsTerminal},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use futures::{StreamExt, stream};
 
-use super::session::{self, Exit, Session, complain, say};
+use super::{
+    ids,
+    session::{self, Exit, Session, complain, say},
+};
 use crate::{
     enforce::{Error, Look, Outcome, Scope, enforce},
+    policy::BackupGuard,
     resource_id::ResourceId,
+    sweep::Protected,
 };
 
 /// How many resources are worked on at once.
@@ -30,58 +32,42 @@ pub(super) fn command() -> Command {
              diskseal seal /subscriptions/…/providers/Microsoft.Compute/disks/disk-1\n  \
              az snapshot list --query [].id -o tsv | diskseal seal",
         )
-        .arg(
-            Arg::new("id")
-                .value_name("ID")
-                .num_args(0..)
-                .help("Resource IDs of disks and snapshots. Without any they are read from standard input, one a line"),
-        )
+        .arg(ids::arg())
 }
 
 pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
-    let ids = match ids(matches) {
+    let ids = match ids::read(matches) {
         Ok(ids) => ids,
         Err(fault) => return complain(&fault, Exit::Usage),
     };
     session::run(lookup, |session| seal(session, ids))
 }
 
-/// The IDs that are given, or those of standard input. One that is none is told before anything is tried.
-fn ids(matches: &ArgMatches) -> Result<Vec<ResourceId>, String> {
-    let given: Vec<String> = matches.get_many("id").unwrap_or_default().cloned().collect();
-    let lines = if given.is_empty() {
-        let stdin = std::io::stdin();
-        if stdin.is_terminal() {
-            return Err("no IDs: give some, or send them to standard input, one a line".to_owned());
-        }
-        stdin.lock().lines().collect::<Result<_, _>>().map_err(|fault| format!("standard input: {fault}"))?
-    } else {
-        given
-    };
-    let mut faults = vec![];
-    let mut ids: Vec<ResourceId> = vec![];
-    for line in lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()) {
-        match line.parse() {
-            Ok(id) if ids.contains(&id) => {}
-            Ok(id) => ids.push(id),
-            Err(fault) => faults.push(format!("{line:?}: {fault}")),
-        }
-    }
-    if faults.is_empty() { Ok(ids) } else { Err(faults.join("\ndiskseal: ")) }
-}
-
 async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
+    let protected = match Protected::read(&session.ctx, session.deadline()).await {
+        Ok(protected) => protected,
+        Err(fault) => {
+            complain(&fault.to_string(), Exit::Unreachable);
+            return Exit::Unreachable;
+        }
+    };
     let work = stream::iter(ids)
         .map(|resource| async {
             let look = Look { resource, event_time: None };
+            if let Some(vault) = guarded(&session, &protected, &look.resource).await {
+                return (
+                    format!("protected {}: its machine is protected by {vault}", look.resource),
+                    Exit::NotAll,
+                );
+            }
             let result = enforce(&session.ctx, &look, session.deadline()).await;
-            (look.resource, result)
+            (line(&look.resource, &result), exit(&result))
         })
         .buffer_unordered(CONCURRENCY);
     let mut worst = Exit::Done;
-    let told = work.for_each(|(resource, result)| {
-        say(&line(&resource, &result));
-        worst = worst.max(exit(&result));
+    let told = work.for_each(|(line, exit)| {
+        say(&line);
+        worst = worst.max(exit);
         std::future::ready(())
     });
     tokio::select! {
@@ -91,6 +77,21 @@ async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
             Exit::NotAll
         }
     }
+}
+
+/// What protects the disk's machine, if that keeps the disk from being sealed. Looks at the disk only where
+/// anything is protected at all; what cannot be read is for `enforce` to tell.
+async fn guarded(session: &Session, protected: &Protected, id: &ResourceId) -> Option<String> {
+    if protected.is_nothing() {
+        return None;
+    }
+    let resource = session.ctx.arm.get(id, session.deadline()).await.ok()?;
+    let vault = protected.of(&resource)?.to_owned();
+    if session.ctx.policy.backup_guard == BackupGuard::Skip {
+        return Some(vault);
+    }
+    tracing::warn!("the machine of {id} is protected by {vault}");
+    None
 }
 
 fn line(resource: &ResourceId, result: &Result<Outcome, Error>) -> String {

@@ -140,7 +140,11 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
     match ended {
         Some(Ok(survey)) => {
             tell_rest(survey);
-            if survey.not_yet + survey.unreadable > 0 { worst.max(Exit::NotAll) } else { worst }
+            if survey.not_yet + survey.protected + survey.unreadable > 0 {
+                worst.max(Exit::NotAll)
+            } else {
+                worst
+            }
         }
         Some(Err(error)) => failed(&error),
         None => {
@@ -155,6 +159,7 @@ fn tell_rest(survey: Survey) {
     for (count, what) in [
         (survey.exempt, "exempt"),
         (survey.not_yet, "not yet: the next sweep looks again"),
+        (survey.protected, "of protected machines: left as they are, see the warnings"),
         (survey.unreadable, "unreadable in the listing"),
     ] {
         if count > 0 {

@@ -40,7 +40,7 @@ pub const PORT: Setting = Setting {
 };
 
 /// Every setting.
-pub const SETTINGS: [Setting; 19] = [
+pub const SETTINGS: [Setting; 20] = [
     PORT,
     Setting {
         name: "DISKSEAL_MODE",
@@ -127,6 +127,14 @@ pub const SETTINGS: [Setting; 19] = [
         value: "NAME",
         help: "Tag that exempts a resource, with a value like \"until=2027-01-31; INC-1234 restore test\". \
                Whoever may write tags can then exempt a resource, so it is off unless set",
+        used: Use::Always,
+    },
+    Setting {
+        name: "DISKSEAL_BACKUP_GUARD",
+        flag: "backup-guard",
+        value: "skip|warn|off",
+        help: "What sweep and seal do about disks of virtual machines that Azure Backup or Azure Site Recovery \
+               protects: leave them, seal them with a warning, or seal them unasked [default: skip]",
         used: Use::Always,
     },
     Setting {

@@ -77,7 +77,9 @@ impl Error {
         match self {
             Self::NotYet(reason) => *reason == NotYet::Provisioning,
             Self::Arm(error) => error.failure == Failure::Overtaken,
-            Self::Unproven | Self::Unfinished | Self::Busy | Self::Deadline => false,
+            // Somebody has undone it meanwhile, or a replica shows it late: either way, look again.
+            Self::Unproven => true,
+            Self::Unfinished | Self::Busy | Self::Deadline => false,
         }
     }
 }

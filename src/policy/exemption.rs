@@ -21,6 +21,11 @@ impl Patterns {
         let options = MatchOptions { case_sensitive: false, ..MatchOptions::new() };
         self.0.iter().find(|pattern| pattern.matches_with(text, options)).map(Pattern::as_str)
     }
+
+    /// The patterns themselves, in their order.
+    pub fn globs(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(Pattern::as_str)
+    }
 }
 
 impl FromStr for Patterns {
@@ -84,6 +89,20 @@ pub enum TagExemption {
 }
 
 impl TagExemption {
+    /// The tag's value that is read back as `Until` this day for this reason.
+    pub fn value(until: Date, reason: &str) -> String {
+        // A date's own form is `YYYY-MM-DD`, and for years beyond 9999 there is no exemption.
+        format!("until={until}; {}", reason.trim())
+    }
+
+    /// Reads a day in the form that the tag has, `2027-01-31`.
+    ///
+    /// # Errors
+    /// The text is not such a day, in words for whoever wrote it.
+    pub fn day(text: &str) -> Result<Date, String> {
+        Date::parse(text.trim(), &DATE).map_err(|_| format!("{text:?} is not a day like 2027-01-31"))
+    }
+
     fn read(value: &str, now: OffsetDateTime) -> Self {
         let (until, reason) = value.split_once(';').unwrap_or((value, ""));
         let date = until.trim().strip_prefix("until=").map(|date| Date::parse(date.trim(), &DATE));
@@ -175,6 +194,8 @@ mod tests {
         ] {
             assert_eq!(TagExemption::read(value, now), expected, "{value:?}");
         }
+        let day = TagExemption::day("2027-01-31").unwrap();
+        assert_eq!(TagExemption::read(&TagExemption::value(day, " a; b "), now), until("a; b"));
         let midnight = datetime!(2027-02-01 0:00 UTC);
         assert_eq!(
             TagExemption::read("until=2027-01-31; x", midnight),

@@ -72,6 +72,11 @@ impl TagRule {
         &self.name
     }
 
+    /// The value as it was set, with its keys unfilled.
+    pub fn template(&self) -> &str {
+        &self.template
+    }
+
     /// The tag's value, with the template's keys filled.
     pub fn value(&self, filling: &[(&str, String); TEMPLATE_KEYS.len()]) -> String {
         // `new` has parsed the template and knows its keys, so the template itself is never written.

@@ -86,9 +86,9 @@ impl Listing {
                     *rows = ctx.arm.query(query, Some(previous), deadline).await?;
                 }
                 Ok(rows.as_mut().map(|rows| {
-                    let resources = std::mem::take(&mut rows.resources);
-                    *seen += resources.len() + rows.unreadable;
-                    Listed { resources, unreadable: rows.unreadable }
+                    let (resources, unreadable) = rows.take_resources();
+                    *seen += resources.len() + unreadable;
+                    Listed { resources, unreadable }
                 }))
             }
             Self::Lists { rest, page } => {
@@ -125,7 +125,9 @@ impl Listing {
     ) -> Result<Option<usize>, arm::Error> {
         let Self::Graph { query, .. } = self else { return Ok(None) };
         let all = Query {
-            text: format!("resources | where {OURS} | project id, tags, properties | order by id asc"),
+            text: format!(
+                "resources | where {OURS} | project id, managedBy, tags, properties | order by id asc"
+            ),
             skip: 0,
             ..query.clone()
         };
@@ -153,7 +155,7 @@ fn kql(policy: &Policy) -> String {
     let mode = "tostring(properties.dataAccessAuthMode) !~ 'AzureActiveDirectory'".to_owned();
     let lacking: Vec<_> = std::iter::once(mode).chain(policy.tags.iter().map(lacks)).collect();
     format!(
-        "resources | where {OURS} | where {} | project id, tags, properties | order by id asc",
+        "resources | where {OURS} | where {} | project id, managedBy, tags, properties | order by id asc",
         lacking.join(" or ")
     )
 }

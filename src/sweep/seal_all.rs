@@ -9,7 +9,7 @@ use std::{
 use futures::{StreamExt, stream};
 
 use super::{
-    Error, Survey, admit,
+    Error, Protected, Survey, admit,
     listing::{Listing, Source},
 };
 use crate::{
@@ -44,11 +44,12 @@ pub async fn plan(
 ) -> Result<Survey, Error> {
     let (hasher, mut seen) = (RandomState::new(), HashSet::new());
     let mut survey = Survey::default();
+    let protected = Protected::read(ctx, listing_time()).await?;
     let mut listing = Listing::begin(ctx, source, None, listing_time()).await?;
     while let Some(page) = listing.next(ctx, listing_time()).await? {
         survey.unreadable += page.unreadable;
         for resource in page.resources.iter().filter(|resource| seen.insert(hasher.hash_one(&resource.id))) {
-            if let Some(change) = survey.add(ctx, resource) {
+            if let Some(change) = survey.add(ctx, &protected, resource) {
                 tell(resource.id.clone(), change);
             }
         }
@@ -67,7 +68,8 @@ pub async fn seal_all(
     deadline: Duration,
     mut tell: impl FnMut(Told),
 ) -> Result<Survey, Error> {
-    admit(ctx, source, listing_time()).await?;
+    let protected = Protected::read(ctx, listing_time()).await?;
+    admit(ctx, &protected, source, listing_time()).await?;
     // Hashes of what was tried: a sweep of a large estate keeps no IDs.
     let (hasher, mut tried) = (RandomState::new(), HashSet::new());
     let mut survey = Survey::default();
@@ -79,7 +81,7 @@ pub async fn seal_all(
             survey.unreadable += page.unreadable;
             let fresh = page.resources.iter().filter(|resource| tried.insert(hasher.hash_one(&resource.id)));
             let to_seal: Vec<_> = fresh
-                .filter(|resource| survey.add(ctx, resource).is_some())
+                .filter(|resource| survey.add(ctx, &protected, resource).is_some())
                 .map(|resource| resource.id.clone())
                 .collect();
             is_anything_new |= !to_seal.is_empty();

@@ -2,8 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod architecture;
+mod definitions;
+mod delivery;
 mod enforce;
+mod official_events;
 mod process;
+mod recorded;
 mod simulation;
 mod spector;
 mod sweep;

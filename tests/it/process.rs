@@ -19,18 +19,28 @@ mod commands;
 mod crash;
 #[path = "process/credentials.rs"]
 mod credentials;
+#[path = "process/doctor.rs"]
+mod doctor;
+#[path = "process/help.rs"]
+mod help;
 #[path = "process/hostile.rs"]
 mod hostile;
 #[path = "process/life.rs"]
 mod life;
+#[path = "process/policy_check.rs"]
+mod policy_check;
 #[path = "process/protocol.rs"]
 mod protocol;
+#[path = "process/report.rs"]
+mod report;
 #[path = "process/seal.rs"]
 mod seal;
 #[path = "process/sweep.rs"]
 mod sweep;
 #[path = "process/telemetry.rs"]
 mod telemetry;
+#[path = "process/unseal.rs"]
+mod unseal;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_diskseal");
 

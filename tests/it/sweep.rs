@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use diskseal::{arm::Deadline, sweep::collect};
 use diskseal_emulator::{
-    Options,
+    Options, Protection,
     fault::{Fault, Kind, Refusal},
 };
 use serde_json::json;
@@ -55,6 +55,37 @@ async fn only_what_lacks_the_mode_or_a_tag_is_listed() {
     for exchange in world.azure.journal() {
         assert_eq!((exchange.kind, exchange.status), (Kind::Query, Some(200)));
     }
+}
+
+const MACHINE: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/VM";
+const VAULT: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.RecoveryServices/vaults/v";
+
+#[tokio::test(start_paused = true)]
+async fn disks_of_protected_machines_are_left_as_the_guard_says() {
+    for protection in [Protection::Backup, Protection::SiteRecovery] {
+        for (guard, sealed, protected) in [("skip", 2, 1), ("warn", 3, 0), ("off", 3, 0)] {
+            let world = World::with(Options::immediate(), &[("DISKSEAL_BACKUP_GUARD", guard)]);
+            world.disk("free");
+            world.azure.attach(&world.disk("of-another"), &MACHINE.replace("VM", "other"));
+            // Azure spells one ID in several ways.
+            world.azure.attach(&world.disk("backed-up"), &MACHINE.to_lowercase());
+            world.azure.protect(MACHINE, VAULT, protection);
+            let found = collect(&world.ctx, deadline()).await.unwrap();
+            assert_eq!((found.to_seal.len(), found.survey.protected), (sealed, protected), "{guard}");
+            let queries = world.azure.journal().len();
+            assert_eq!(queries, if guard == "off" { 1 } else { 2 }, "{guard}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_says_what_is_protected_every_attached_disk_may_be() {
+    let world = World::new();
+    world.disk("free");
+    world.azure.attach(&world.disk("attached"), MACHINE);
+    world.fault(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
+    let found = collect(&world.ctx, deadline()).await.unwrap();
+    assert_eq!((found.to_seal.len(), found.survey.protected), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::{
-    policy::{Exemptions, Limits, Mode, TagRule},
+    policy::{BackupGuard, Exemptions, Limits, Mode, TagRule},
     resource_id::ResourceId,
 };
 
@@ -25,6 +25,7 @@ fn policy() -> Policy {
         subscriptions: vec![],
         exemptions: Exemptions { tag: Some("diskseal-exempt".into()), ..Exemptions::default() },
         limits: Limits::default(),
+        backup_guard: BackupGuard::Skip,
         switch: None,
     }
 }
@@ -36,9 +37,11 @@ fn occasion() -> Occasion {
 fn resource(mode: DataAccessAuthMode, tags: &[(&str, &str)]) -> Resource {
     Resource {
         id: id(),
+        location: Some("westeurope".into()),
         data_access_auth_mode: mode,
         provisioning_state: Some("Succeeded".into()),
         disk_state: Some("Unattached".into()),
+        managed_by: None,
         tags: tags.iter().copied().collect(),
     }
 }
@@ -199,9 +202,11 @@ prop_compose! {
     ) -> Resource {
         Resource {
             id: id(),
+            location: None,
             data_access_auth_mode: mode.to_owned().into(),
             provisioning_state: state.map(str::to_owned),
             disk_state: None,
+            managed_by: None,
             tags,
         }
     }

@@ -19,10 +19,13 @@ use crate::token::{authenticate, claimed_caller};
 
 mod directory;
 mod disks;
+mod facts;
 mod lists;
 mod operations;
 mod tags;
 mod versions;
+
+pub(crate) use facts::Facts;
 
 /// Which of the endpoints a request came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +135,10 @@ impl Emulator {
             return self.identity_answer(&context.request);
         }
         match self.admit(context) {
-            Ok(()) => self.route(context).unwrap_or_else(|refusal| context.refuse(&refusal)),
+            Ok(()) => self
+                .stated(context)
+                .unwrap_or_else(|| self.route(context))
+                .unwrap_or_else(|refusal| context.refuse(&refusal)),
             Err(refusal) => context.refuse(&refusal),
         }
     }
@@ -144,6 +150,9 @@ impl Emulator {
         }
         let inner = &self.inner;
         context.caller = authenticate(&inner.options, &inner.secret, inner.clock.now(), &context.request)?;
+        if facts::is_of_storage(&context.request) {
+            return Ok(());
+        }
         self.check_subscription(&context.route)?;
         context.api_version = versions::check(&context.request, &context.route, &self.regions())?;
         let (method, limits) = (&context.request.method, inner.options.throttling.as_ref());
@@ -248,6 +257,7 @@ impl Emulator {
             query: request.query.clone(),
             client_request_id: header("x-ms-client-request-id"),
             user_agent: header("user-agent"),
+            content_type: header("content-type"),
             traceparent: header("traceparent"),
             object_id: request.bearer().map(|_| context.caller.object_id.clone()),
             request_body: readable(&request.body),

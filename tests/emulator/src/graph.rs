@@ -22,7 +22,11 @@ use crate::state::Stored;
 
 mod expression;
 mod lexer;
+mod protection;
 mod query;
+
+pub use protection::Protection;
+use query::Table;
 
 /// How many queries a user may send in one window.
 const QUOTA: u32 = 15;
@@ -63,7 +67,11 @@ impl Emulator {
         let body = context.body()?;
         let text = body["query"].as_str().ok_or_else(|| invalid_query("the member 'query' is missing"))?;
         let parsed = query::Query::parse(text).map_err(|why| invalid_query(&why))?;
-        let rows = parsed.run(self.rows(&body["subscriptions"]));
+        let rows = match parsed.table {
+            Table::Resources => self.rows(&body["subscriptions"]),
+            Table::RecoveryServices => self.inner.state.lock().protected.clone(),
+        };
+        let rows = parsed.run(rows);
         let answer = Answer::json(StatusCode::OK, &page(&body["options"], rows)?);
         Ok(answer
             .with("x-ms-user-quota-remaining", &left.to_string())

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::Emulator;
+use crate::definitions::Judge;
 use crate::fault::Kind;
 use crate::options::Keep;
 
@@ -29,6 +30,8 @@ pub struct Exchange {
     pub client_request_id: Option<String>,
     /// Header `User-Agent`.
     pub user_agent: Option<String>,
+    /// Header `Content-Type`.
+    pub content_type: Option<String>,
     /// Header `traceparent`.
     pub traceparent: Option<String>,
     /// Claim `oid` of the bearer token, whether or not the token was good.
@@ -55,6 +58,14 @@ impl Exchange {
         self.response_headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// The whole URL.
+    pub fn url(&self) -> String {
+        match self.query.as_str() {
+            "" => format!("{}{}", self.origin, self.path),
+            query => format!("{}{}?{query}", self.origin, self.path),
+        }
+    }
+
     /// A parameter of the query, decoded.
     pub fn parameter(&self, name: &str) -> Option<String> {
         form_urlencoded::parse(self.query.as_bytes())
@@ -69,6 +80,8 @@ pub(crate) struct Journal {
     keep: Keep,
     entries: Mutex<Entries>,
     changed: watch::Sender<u64>,
+    /// Whoever holds every exchange against Azure's definitions, where these are at hand.
+    judge: Option<Judge>,
 }
 
 #[derive(Debug, Default)]
@@ -80,10 +93,14 @@ struct Entries {
 
 impl Journal {
     pub(crate) fn new(keep: Keep) -> Self {
-        Self { keep, entries: Mutex::default(), changed: watch::Sender::new(0) }
+        let judge = Judge::of_environment();
+        Self { keep, entries: Mutex::default(), changed: watch::Sender::new(0), judge }
     }
 
     pub(crate) fn push(&self, exchange: Exchange) {
+        if let Some(judge) = &self.judge {
+            judge.look(&exchange);
+        }
         let mut entries = self.entries.lock();
         entries.kept.push_back(Arc::new(exchange));
         if let Keep::Last(most) = self.keep {
@@ -94,6 +111,13 @@ impl Journal {
         }
         drop(entries);
         self.notify();
+    }
+
+    /// Fails the test if an exchange was none that Azure's definitions know.
+    pub(crate) fn speak(&self) {
+        if let Some(judge) = &self.judge {
+            judge.speak();
+        }
     }
 
     /// Wakes everybody who waits for something to happen.
@@ -139,6 +163,7 @@ impl Emulator {
         let mut changed = self.inner.journal.changed.subscribe();
         let mut seen = 0_usize;
         loop {
+            self.inner.journal.speak();
             {
                 let entries = self.inner.journal.entries.lock();
                 let fresh = entries.kept.iter().skip(seen.saturating_sub(entries.dropped));
@@ -157,6 +182,7 @@ impl Emulator {
     pub async fn wait_until(&self, mut holds: impl FnMut(&Self) -> bool) {
         let mut changed = self.inner.journal.changed.subscribe();
         while !holds(self) {
+            self.inner.journal.speak();
             let _ = changed.changed().await;
         }
     }

@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod collector;
 pub mod control;
+pub mod definitions;
 pub mod estate;
 pub mod event_grid;
 pub mod fault;
@@ -50,9 +51,11 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 pub use crate::disk::{disk_body, snapshot_body};
+pub use crate::graph::Protection;
 pub use crate::options::Options;
 pub use crate::resource_id::ResourceKind;
 
+use crate::arm::Facts;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::graph::Quota;
@@ -78,7 +81,14 @@ struct Inner {
     graph_quota: Quota,
     faults: Faults,
     journal: Journal,
+    facts: Facts,
     writes: Writes,
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.inner.journal.speak();
+    }
 }
 
 impl Emulator {
@@ -93,6 +103,7 @@ impl Emulator {
                 graph_quota: Quota::default(),
                 faults: Faults::default(),
                 journal: Journal::new(options.journal),
+                facts: Facts::default(),
                 writes: Writes::default(),
                 options,
             }),

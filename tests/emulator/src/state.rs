@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) operations: HashMap<String, Operation>,
     /// The tags of what is neither a disk nor a snapshot, by id in lower case.
     pub(crate) scope_tags: HashMap<String, Map<String, Value>>,
+    /// The rows of Resource Graph's table `recoveryservicesresources`.
+    pub(crate) protected: Vec<Map<String, Value>>,
     /// What ends when, in the order of the start where two end at once.
     due: BinaryHeap<Reverse<(Instant, u64, String)>>,
     started: u64,

@@ -6,6 +6,7 @@ use diskseal::enforce::Outcome;
 use diskseal_emulator::{
     Options,
     fault::{Fault, Kind, Refusal},
+    options::TagsStyle,
 };
 use serde_json::json;
 
@@ -96,6 +97,22 @@ async fn a_full_put_that_was_read_before_the_seal_and_written_after_it_is_made_g
     world.azure.put(&id, &jane(), &read_before).unwrap();
     assert!(!world.is_sealed(&id), "the PUT has undone the seal");
     assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+    assert!(world.is_sealed(&id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_undone_while_it_is_being_proven_is_done_again_at_once() {
+    let world = World::with(Options { tags: TagsStyle::BrokenPoll, ..Options::immediate() }, &[]);
+    let id = world.disk("d");
+    let read_before = world.azure.get(&id).unwrap();
+    let proof = world.fault(Fault::hold_before_applying().on(Kind::Get).after(1));
+    let undo = async {
+        proof.held().await;
+        world.azure.put(&id, &jane(), &read_before).unwrap();
+        proof.release();
+    };
+    let (outcome, ()) = tokio::join!(world.enforce(&id), undo);
+    assert_eq!(outcome.unwrap().label(), "sealed");
     assert!(world.is_sealed(&id));
 }
 

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use diskseal_emulator::{
-    Emulator, Options, disk_body,
+    Emulator, Options, Protection, disk_body,
     fault::{Fault, Kind, Refusal},
     serve::Serving,
     snapshot_body,
@@ -39,7 +39,8 @@ pub(super) async fn command(
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).await.unwrap();
+    // Whoever refuses the command line does not read.
+    let _ = stdin.write_all(input.as_bytes()).await;
     drop(stdin);
     let output = child.wait_with_output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -97,4 +98,29 @@ async fn the_exit_code_says_whether_all_are_sealed() {
     azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Token).always());
     let (code, ..) = command(&serving, &["seal", &disk("a")], "").await;
     assert_eq!(code, Some(3));
+}
+
+#[tokio::test]
+async fn a_disk_of_a_protected_machine_is_sealed_only_when_the_guard_allows_it() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    let machine = disk("vm").replace("disks", "virtualMachines");
+    let vault = disk("v").replace("Microsoft.Compute/disks", "Microsoft.RecoveryServices/vaults");
+    for name in ["free", "backed-up"] {
+        azure.insert(&disk(name), &disk_body("westeurope")).unwrap();
+    }
+    azure.attach(&disk("backed-up"), &machine);
+    azure.protect(&machine, &vault, Protection::Backup);
+
+    let (code, out, _) = command(&serving, &["seal", &disk("free"), &disk("backed-up")], "").await;
+    assert_eq!(code, Some(1));
+    assert!(out.contains(&format!("sealed {}", disk("free"))), "{out}");
+    assert!(
+        out.contains(&format!("protected {}: its machine is protected by {vault}", disk("backed-up"))),
+        "{out}"
+    );
+
+    let (code, _, err) = command(&serving, &["seal", "--backup-guard", "warn", &disk("backed-up")], "").await;
+    assert_eq!(code, Some(0));
+    assert!(err.contains(&vault), "{err}");
 }

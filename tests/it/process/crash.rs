@@ -55,3 +55,21 @@ async fn a_kill_while_the_queue_is_worked_on_loses_nothing() {
     azure.host.queues_drained().await;
     assert!(is_sealed(&azure, &disk("d")));
 }
+
+#[tokio::test]
+async fn a_host_that_kills_us_at_its_function_timeout_loses_nothing() {
+    let azure = start(
+        setup(),
+        &[("DISKSEAL_DEADLINE", "600"), ("AzureFunctionsJobHost__functionTimeout", "00:00:01")],
+    )
+    .await;
+    let pid = azure.host.pid().unwrap();
+    let held = azure.emulator.inject(Fault::hold_before_applying().on(Kind::Patch));
+    azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
+    held.held().await;
+    assert_eq!(azure.host.wait_exit(pid).await.signal, Some(9));
+    held.cut_off();
+    azure.host.ready().await.unwrap();
+    azure.event_grid.idle().await;
+    assert!(is_sealed(&azure, &disk("d")));
+}

@@ -1,8 +1,12 @@
 //! Each way in which the identity can prove itself, chosen by a setting.
 
-use std::{os::unix::fs::PermissionsExt, path::Path};
+use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
-use diskseal_emulator::{disk_body, local_azure::LocalAzure};
+use diskseal_emulator::{
+    disk_body,
+    fault::{Fault, Kind},
+    local_azure::LocalAzure,
+};
 use serde_json::json;
 
 use super::{disk, is_sealed, settings, setup, start};
@@ -75,6 +79,25 @@ async fn the_azure_cli_is_asked_for_the_token_of_whoever_is_signed_in() {
     assert!(is_sealed(&azure, &disk("d")), "{:?}", azure.host.console());
     let exchanges = azure.emulator.requests_for(&disk("d"));
     assert_eq!(exchanges.last().unwrap().object_id, Some(jane().object_id));
+}
+
+#[tokio::test]
+async fn one_token_is_fetched_for_all_who_wait_for_it_however_slow_its_endpoint_is() {
+    let azure = start(setup(), &[]).await;
+    let slow = Fault::delay(Duration::from_secs(2)).on(Kind::Token).always();
+    azure.emulator.inject(slow);
+    // The first token was fetched at the start, so only a handler that starts now has none.
+    azure.host.kill().await;
+    azure.emulator.clear_journal();
+    azure.host.ready().await.unwrap();
+    let ids: Vec<_> = (0..20).map(|n| disk(&format!("d{n}"))).collect();
+    for id in &ids {
+        azure.emulator.put(id, &jane(), &disk_body("westeurope")).unwrap();
+    }
+    azure.event_grid.idle().await;
+    assert!(ids.iter().all(|id| is_sealed(&azure, id)));
+    let tokens = azure.emulator.journal().iter().filter(|exchange| exchange.kind == Kind::Token).count();
+    assert_eq!(tokens, 1);
 }
 
 /// A program that is called as the Azure CLI, and answers as it does.

@@ -73,7 +73,10 @@ async fn a_dry_run_shows_exactly_what_a_sweep_then_sends() {
         .chunks_exact(2)
         .map(|pair| (pair[0].replace("PATCH ", ""), serde_json::from_str(pair[1]).unwrap()))
         .collect();
-    assert_eq!(lines.last().unwrap(), &"8 unsealed, 0 not yet, 0 sealed, 0 exempt, 0 unreadable");
+    assert_eq!(
+        lines.last().unwrap(),
+        &"8 unsealed, 0 not yet, 0 sealed, 0 exempt, 0 protected, 0 unreadable"
+    );
 
     let (code, ..) = command(&serving, &[&["sweep"][..], &tags].concat(), "").await;
     assert_eq!(code, Some(0));

@@ -140,7 +140,7 @@ def lists(azure):
 
 
 def tags_at_scope(azure):
-    compute(azure).disks.begin_create_or_update(GROUP, "tagged", disk(8, tags={"env": "prod"})).result()
+    compute(azure).disks.begin_create_or_update(GROUP, "tagged", disk(8, tags={"env": "prod", "keep": "me"})).result()
     client = ResourceManagementClient(ManagedIdentityCredential(), SUBSCRIPTION, **options(azure))
     scope = resource("disks", "tagged")
 
@@ -148,8 +148,9 @@ def tags_at_scope(azure):
         patch = TagsPatchResource(operation=operation, properties=Tags(tags=tags))
         return dict(client.tags.begin_update_at_scope(scope, patch).result().properties.tags)
 
-    check("tags.begin_update_at_scope Merge", {"env": "test", "owner": "jane"}, lambda: write("Merge", env="test", owner="jane"))
-    check("tags.begin_update_at_scope Delete", {"owner": "jane"}, lambda: write("Delete", env="test"))
+    merged = {"env": "test", "keep": "me", "owner": "jane"}
+    check("tags.begin_update_at_scope Merge", merged, lambda: write("Merge", env="test", owner="jane"))
+    check("tags.begin_update_at_scope Delete", {"keep": "me", "owner": "jane"}, lambda: write("Delete", env="test"))
     check("tags.begin_update_at_scope Replace", {"only": "this"}, lambda: write("Replace", only="this"))
     check("tags.get_at_scope", {"only": "this"}, lambda: dict(client.tags.get_at_scope(scope).properties.tags))
     whole = TagsResource(properties=Tags(tags={"a": "b"}))

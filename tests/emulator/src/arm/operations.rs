@@ -154,7 +154,9 @@ impl Emulator {
         let shown = operation.clone();
         operation.polls_left = operation.polls_left.saturating_sub(1);
         drop(state);
-        let wait = style.retry_after_polling.map(|seconds| seconds.to_string());
+        // Deletions and grants of access have been recorded without, as has their 202.
+        let names_a_wait = !matches!(shown.change, Change::Delete | Change::Access(_));
+        let wait = style.retry_after_polling.filter(|_| names_a_wait).map(|seconds| seconds.to_string());
         Ok(if monitor { result(&shown, wait.as_deref()) } else { status(&shown, wait.as_deref()) })
     }
 }

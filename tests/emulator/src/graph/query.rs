@@ -5,9 +5,19 @@ use serde_json::{Value, json};
 use super::expression::{Comparison, Expression, Function, Row, text};
 use super::lexer::{Word, words};
 
-/// A query over the table `resources`.
+/// The tables that there are here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    /// `resources`
+    Resources,
+    /// `recoveryservicesresources`
+    RecoveryServices,
+}
+
+/// A query over a table.
 #[derive(Debug)]
 pub(super) struct Query {
+    pub(super) table: Table,
     steps: Vec<Step>,
 }
 
@@ -25,16 +35,18 @@ enum Step {
 impl Query {
     pub(super) fn parse(query: &str) -> Result<Self, String> {
         let mut parser = Parser { words: words(query)?, place: 0 };
-        let table = parser.name()?;
-        if !table.eq_ignore_ascii_case("resources") {
-            return Err(format!("the table '{table}' is not known here"));
-        }
+        let name = parser.name()?;
+        let table = match name.to_ascii_lowercase().as_str() {
+            "resources" => Table::Resources,
+            "recoveryservicesresources" => Table::RecoveryServices,
+            _ => return Err(format!("the table '{name}' is not known here")),
+        };
         let mut steps = Vec::new();
         while parser.takes("|") {
             steps.push(parser.step()?);
         }
         match parser.next() {
-            None => Ok(Self { steps }),
+            None => Ok(Self { table, steps }),
             Some(word) => Err(format!("{word:?} was not expected")),
         }
     }

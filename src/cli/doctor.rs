@@ -1,0 +1,198 @@
+//! `diskseal doctor`: whether a deployment works, and what to do where it does not.
+
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+
+use anstyle::{AnsiColor, Style};
+use azure_core::http::{HttpClient, Url};
+use clap::{Arg, ArgMatches, Command};
+use serde_json::{Value, json};
+
+use super::{
+    policy::{is_json, output_arg},
+    session::{self, Exit, Session, complain, say},
+};
+use crate::{
+    arm::{Credential, Identity, IdentityOptions, http_client},
+    config::Config,
+    doctor::{Finding, Subject, Verdict, examine},
+};
+
+/// For what a token for queues and blobs is, in every cloud ("Authorize with Microsoft Entra ID").
+const STORAGE_AUDIENCE: &str = "https://storage.azure.com";
+/// The host's own name for the queue service of an identity-based connection.
+const QUEUE_SERVICE: &str = "AzureWebJobsStorage__queueServiceUri";
+
+pub(super) fn command() -> Command {
+    Command::new("doctor")
+        .about("Checks settings, permissions, events and the function app, and says what to do")
+        .long_about(
+            "Checks, as the identity that it signs in with: the settings, the token, every action that the handler \
+             performs in each subscription in scope, the system topic and its event subscription, the functions \
+             that the host knows, the dead-letter container and the queue. Never writes. What the identity may \
+             not look at is told as that.",
+        )
+        .after_help(
+            "Examples:\n  \
+             diskseal doctor\n  \
+             diskseal doctor --subscriptions 11111111-2222-4333-8444-555555555555 --output json\n  \
+             diskseal doctor --credential managed-identity --storage-account https://ACCOUNT.queue.core.windows.net\n\n\
+             Exit codes: 0 nothing failed, 1 something did, 2 wrong settings or command line, 3 Azure could not be \
+             reached.",
+        )
+        .arg(output_arg())
+        .arg(
+            Arg::new("function-app")
+                .long("function-app")
+                .value_name("RESOURCE_ID")
+                .value_parser(app_id)
+                .help("Function app that the events are to reach [default: what the event subscriptions say]"),
+        )
+        .arg(
+            Arg::new("storage-account")
+                .long("storage-account")
+                .value_name("URL")
+                .help("Queue service of the app's storage account [default: AzureWebJobsStorage__queueServiceUri]"),
+        )
+}
+
+pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
+    let is_json = is_json(matches);
+    let config = match Config::for_command(lookup) {
+        Ok(config) => config,
+        Err(faults) => {
+            let findings: Vec<_> = faults
+                .0
+                .iter()
+                .map(|fault| Finding::failed("settings", fault.name, &fault.message, "correct it"))
+                .collect();
+            tell_all(&findings, is_json);
+            return Exit::Usage.into();
+        }
+    };
+    let given = matches.get_one::<String>("storage-account").cloned().or_else(|| lookup(QUEUE_SERVICE));
+    let subject = match subject(&config, matches.get_one::<String>("function-app"), given.as_deref()) {
+        Ok(subject) => subject,
+        Err(fault) => return complain(&fault, Exit::Usage),
+    };
+    session::run(lookup, |session| diagnose(session, subject, is_json))
+}
+
+fn subject(config: &Config, function_app: Option<&String>, queue: Option<&str>) -> Result<Subject, String> {
+    let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
+    let queue = match queue.map(str::trim).filter(|url| !url.is_empty()) {
+        Some(url) => Some(queue_service(url, &config.identity, &http)?),
+        None => None,
+    };
+    let is_person = config.identity.credential == Credential::AzureCli;
+    Ok(Subject { function_app: function_app.cloned(), queue, http, is_person })
+}
+
+fn queue_service(
+    url: &str,
+    options: &IdentityOptions,
+    http: &Arc<dyn HttpClient>,
+) -> Result<(Url, Identity), String> {
+    let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "https" && url.has_host());
+    let url = parsed.ok_or_else(|| {
+        format!("{url:?} is not a queue service; give for example https://ACCOUNT.queue.core.windows.net")
+    })?;
+    let options = IdentityOptions { audience: STORAGE_AUDIENCE.to_owned(), ..options.clone() };
+    Ok((url, Identity::new(&options, http).map_err(|fault| fault.to_string())?))
+}
+
+/// The path of a site, and nothing that could lead a request elsewhere.
+fn app_id(text: &str) -> Result<String, String> {
+    let segments: Vec<String> = text.trim_end_matches('/').split('/').map(str::to_ascii_lowercase).collect();
+    let is_name =
+        |name: &str| !name.is_empty() && name != "." && name != ".." && !name.contains(['?', '#', '%', '\\']);
+    let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match parts[..] {
+        ["", "subscriptions", id, "resourcegroups", group, "providers", "microsoft.web", "sites", name]
+            if [id, group, name].into_iter().all(is_name) =>
+        {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => {
+            Err("not of the form /subscriptions/…/resourceGroups/…/providers/Microsoft.Web/sites/NAME"
+                .to_owned())
+        }
+    }
+}
+
+async fn diagnose(session: Session, subject: Subject, is_json: bool) -> Exit {
+    let mut findings: Vec<Finding> = vec![];
+    let mut tell = |finding: Finding| {
+        if !is_json {
+            say(&line(&finding));
+        }
+        findings.push(finding);
+    };
+    let is_stopped = tokio::select! {
+        () = examine(&session.ctx, &subject, &mut tell) => false,
+        _ = tokio::signal::ctrl_c() => true,
+    };
+    if is_json {
+        tell_all(&findings, true);
+    } else {
+        say(&summary(&findings, is_stopped));
+    }
+    match findings.iter().map(|finding| finding.verdict).max() {
+        Some(Verdict::Unreachable) => Exit::Unreachable,
+        Some(Verdict::Failed) => Exit::NotAll,
+        _ if is_stopped => Exit::NotAll,
+        _ => Exit::Done,
+    }
+}
+
+fn tell_all(findings: &[Finding], is_json: bool) {
+    if is_json {
+        let all: Vec<Value> = findings.iter().map(to_json).collect();
+        say(&format!("{:#}", Value::from(all)));
+    } else {
+        for finding in findings {
+            say(&line(finding));
+        }
+    }
+}
+
+fn to_json(finding: &Finding) -> Value {
+    json!({
+        "verdict": finding.verdict.label(),
+        "check": finding.check,
+        "about": finding.about,
+        "finding": finding.text,
+        "remedy": finding.remedy,
+    })
+}
+
+fn summary(findings: &[Finding], is_stopped: bool) -> String {
+    let count = |label: &str| findings.iter().filter(|finding| finding.verdict.label() == label).count();
+    let stopped = if is_stopped { "stopped: " } else { "" };
+    format!("\n{stopped}{} ok, {} warnings, {} failed", count("ok"), count("warning"), count("failed"))
+}
+
+/// `warning  permissions   1111…  what is so`, and below it what to do.
+fn line(finding: &Finding) -> String {
+    let style = if is_coloured() { style(finding.verdict) } else { Style::new() };
+    let about = if finding.about.is_empty() { String::new() } else { format!("{}: ", finding.about) };
+    let label = finding.verdict.label();
+    let told = format!("{style}{label:8}{style:#} {:12}  {about}{}", finding.check, finding.text);
+    match &finding.remedy {
+        Some(remedy) => format!("{told}\n{:23}→ {remedy}", ""),
+        None => told,
+    }
+}
+
+fn style(verdict: Verdict) -> Style {
+    let colour = match verdict {
+        Verdict::Ok => AnsiColor::Green,
+        Verdict::Warning => AnsiColor::Yellow,
+        Verdict::Failed | Verdict::Unreachable => AnsiColor::Red,
+    };
+    Style::new().fg_color(Some(colour.into()))
+}
+
+/// Colours are for a terminal, and for nobody who has said no to them (<https://no-color.org>).
+fn is_coloured() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

@@ -1,0 +1,47 @@
+//! The resource IDs that a command works on: given, or from standard input.
+
+use std::io::{BufRead, IsTerminal};
+
+use clap::{Arg, ArgMatches};
+
+use crate::resource_id::ResourceId;
+
+/// The argument.
+pub(super) fn arg() -> Arg {
+    Arg::new("id").value_name("ID").num_args(0..).help(
+        "Resource IDs of disks and snapshots. Without any they are read from standard input, one a line",
+    )
+}
+
+/// Whether IDs are given on the command line, so that standard input is free for other things.
+pub(super) fn are_given(matches: &ArgMatches) -> bool {
+    !given(matches).is_empty()
+}
+
+fn given(matches: &ArgMatches) -> Vec<String> {
+    matches.get_many("id").unwrap_or_default().cloned().collect()
+}
+
+/// The IDs that are given, or those of standard input. One that is none is told before anything is tried.
+pub(super) fn read(matches: &ArgMatches) -> Result<Vec<ResourceId>, String> {
+    let given = given(matches);
+    let lines = if given.is_empty() {
+        let stdin = std::io::stdin();
+        if stdin.is_terminal() {
+            return Err("no IDs: give some, or send them to standard input, one a line".to_owned());
+        }
+        stdin.lock().lines().collect::<Result<_, _>>().map_err(|fault| format!("standard input: {fault}"))?
+    } else {
+        given
+    };
+    let mut faults = vec![];
+    let mut ids: Vec<ResourceId> = vec![];
+    for line in lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()) {
+        match line.parse() {
+            Ok(id) if ids.contains(&id) => {}
+            Ok(id) => ids.push(id),
+            Err(fault) => faults.push(format!("{line:?}: {fault}")),
+        }
+    }
+    if faults.is_empty() { Ok(ids) } else { Err(faults.join("\ndiskseal: ")) }
+}

@@ -1,0 +1,130 @@
+//! `diskseal report`: how much of the estate is sealed, what is not, and why.
+
+mod inventory;
+
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
+
+use super::session::{self, Exit, Session, complain, say};
+use crate::report::{Ink, Report, csv, html, json, table};
+
+pub(super) fn command() -> Command {
+    Command::new("report")
+        .about("Reports what is sealed, what is not and why, and which exemptions end soon")
+        .long_about(
+            "Looks at every managed disk and snapshot in scope, by the rules that the handler seals by, and writes \
+             nothing to Azure. Coverage is told by subscription, kind, location and reason; every exempt resource \
+             with its reason, its expiry and the value of its tag `owner`; and what could not be looked at is named.",
+        )
+        .after_help(
+            "Examples:\n  \
+             diskseal report\n  \
+             diskseal report --output html --file coverage.html\n  \
+             diskseal report --output csv | head\n  \
+             diskseal report --output json | jq -r '.exceptions[] | select(.status == \"unsealed\") | .id' | diskseal seal\n  \
+             diskseal report --expiring-within 90 --exempt-tag diskseal-exempt\n\n\
+             Exit codes: 0 everything is sealed or exempt, 1 something is not or could not be looked at, 2 wrong \
+             command line or settings, 3 Azure could not be reached.",
+        )
+        .arg(
+            Arg::new("output")
+                .long("output")
+                .short('o')
+                .value_name("FORMAT")
+                .value_parser(PossibleValuesParser::new(["table", "json", "csv", "html"]))
+                .default_value("table")
+                .help("The form of the report. html is one page that needs no network; csv holds the exceptions"),
+        )
+        .arg(
+            Arg::new("file")
+                .long("file")
+                .value_name("PATH")
+                .value_parser(value_parser!(PathBuf))
+                .help("Writes the report to this file instead of standard output"),
+        )
+        .arg(
+            Arg::new("expiring-within")
+                .long("expiring-within")
+                .value_name("DAYS")
+                .value_parser(value_parser!(u16))
+                .default_value("30")
+                .help("Warns of exemptions that end within so many days"),
+        )
+        .arg(
+            Arg::new("exact")
+                .long("exact")
+                .action(ArgAction::SetTrue)
+                .help("Asks each subscription's own lists, which never lag, instead of Resource Graph"),
+        )
+}
+
+/// What the command line asks for.
+struct Wish {
+    output: String,
+    file: Option<PathBuf>,
+    expiring_within: u16,
+    is_exact: bool,
+}
+
+pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
+    let wish = Wish {
+        output: matches.get_one::<String>("output").cloned().unwrap_or_default(),
+        file: matches.get_one::<PathBuf>("file").cloned(),
+        expiring_within: matches.get_one("expiring-within").copied().unwrap_or_default(),
+        is_exact: matches.get_flag("exact"),
+    };
+    let is_colourless = lookup("NO_COLOR").is_some_and(|value| !value.is_empty());
+    session::run(lookup, |session| report(session, wish, is_colourless))
+}
+
+async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
+    let taken = tokio::select! {
+        taken = inventory::take(&session, wish.expiring_within, wish.is_exact) => taken,
+        _ = tokio::signal::ctrl_c() => return fail("stopped before all was looked at; there is no report", Exit::NotAll),
+    };
+    let report = match taken {
+        Ok(report) => report,
+        Err(error) => return fail(&error.to_string(), Exit::Unreachable),
+    };
+    let is_coloured = wish.file.is_none() && std::io::stdout().is_terminal() && !is_colourless;
+    let text = match written(&report, &wish.output, is_coloured) {
+        Ok(text) => text,
+        Err(fault) => return fail(&fault, Exit::NotAll),
+    };
+    // The table names them itself.
+    if wish.output != "table" || wish.file.is_some() {
+        for gap in report.gaps() {
+            fail(&format!("not looked at: {}: {}", gap.what, gap.why), Exit::NotAll);
+        }
+    }
+    match wish.file {
+        None => {
+            // A reader that has gone, as `head` does, is no fault of ours.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+        }
+        Some(path) => match std::fs::write(&path, text) {
+            Ok(()) => say(&format!("{} {}", report.verdict(), path.display())),
+            Err(fault) => return fail(&format!("{}: {fault}", path.display()), Exit::Usage),
+        },
+    }
+    if report.is_clean() { Exit::Done } else { Exit::NotAll }
+}
+
+fn written(report: &Report, output: &str, is_coloured: bool) -> Result<String, String> {
+    match output {
+        "json" => json(report).map_err(|fault| fault.to_string()),
+        "csv" => csv(report).map_err(|fault| fault.to_string()),
+        "html" => Ok(html(report)),
+        _ => Ok(table(report, if is_coloured { Ink::Coloured } else { Ink::Plain })),
+    }
+}
+
+fn fail(fault: &str, exit: Exit) -> Exit {
+    complain(fault, exit);
+    exit
+}

@@ -1,0 +1,195 @@
+//! Everything in scope, a page at a time: from Resource Graph, or from the exact lists.
+
+use std::{
+    collections::HashSet,
+    io::{IsTerminal, Write},
+};
+
+use crate::{
+    arm::{Error, Failure, Query},
+    cli::session::Session,
+    report::{Finding, Report, Run, Source},
+    resource::Resource,
+    resource_id::{ResourceId, ResourceType},
+};
+
+/// All disks and snapshots, sealed or not.
+const KQL: &str = "resources | where type in~ ('microsoft.compute/disks', 'microsoft.compute/snapshots') \
+                   | project id, location, tags, properties | order by id asc";
+
+/// A report in the making.
+struct Inventory<'a> {
+    session: &'a Session,
+    report: Report,
+    seen: HashSet<ResourceId>,
+    progress: Progress,
+}
+
+/// Looks at everything in scope. What one subscription refuses is a gap in the report.
+///
+/// # Errors
+/// Azure could not be asked.
+pub(super) async fn take(session: &Session, expiring_within: u16, is_exact: bool) -> Result<Report, Error> {
+    let ctx = &session.ctx;
+    let identity = ctx.arm.identity().object_id(session.deadline()).await?;
+    let run = |source| Run {
+        taken_at: ctx.now(),
+        identity: identity.clone(),
+        scope: ctx.policy.subscriptions.clone(),
+        source,
+        expiring_within,
+    };
+    let inventory = |source| Inventory {
+        session,
+        report: Report::new(run(source)),
+        seen: HashSet::new(),
+        progress: Progress { is_shown: std::io::stderr().is_terminal() },
+    };
+    if !is_exact {
+        let mut by_graph = inventory(Source::ResourceGraph);
+        if by_graph.ask_graph().await? {
+            return Ok(by_graph.report);
+        }
+    }
+    let mut by_lists = inventory(Source::Lists);
+    by_lists.ask_lists().await?;
+    Ok(by_lists.report)
+}
+
+impl Inventory<'_> {
+    /// Whether Resource Graph answers at all.
+    async fn ask_graph(&mut self) -> Result<bool, Error> {
+        let ctx = &self.session.ctx;
+        let query = Query { text: KQL.to_owned(), subscriptions: ctx.policy.subscriptions.clone(), skip: 0 };
+        let mut page = match ctx.arm.query(&query, None, self.session.deadline()).await {
+            Ok(page) => page,
+            Err(Error { failure: Failure::Resource(_) | Failure::Gone, .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        self.subscriptions().await?;
+        let (mut read, mut announced, mut unreadable) = (0, 0, 0);
+        while let Some(mut rows) = page {
+            let (resources, unread) = rows.take_resources();
+            read += resources.len() + unread;
+            unreadable += unread;
+            announced = rows.total;
+            self.add(&resources);
+            self.progress.tell(read, Some(announced));
+            page = ctx.arm.query(&query, Some(&rows), self.session.deadline()).await?;
+        }
+        self.add_unreadable(unreadable, "Resource Graph");
+        if read < announced {
+            let missing = announced - read;
+            self.report.add_gap(
+                format!("{missing} of the {announced} rows of Resource Graph"),
+                "they were announced and did not come",
+            );
+        }
+        Ok(true)
+    }
+
+    async fn ask_lists(&mut self) -> Result<(), Error> {
+        let ctx = &self.session.ctx;
+        let seen = self.subscriptions().await?;
+        let subscriptions =
+            if ctx.policy.subscriptions.is_empty() { &seen } else { &ctx.policy.subscriptions };
+        for subscription in subscriptions {
+            for kind in [ResourceType::Disk, ResourceType::Snapshot] {
+                match self.list(subscription, kind).await {
+                    Ok(()) => {}
+                    Err(error) if matches!(error.failure, Failure::System(_)) => return Err(error),
+                    Err(error) => {
+                        let what = format!("{kind} of subscription {subscription}");
+                        self.report.add_gap(what, error.to_string());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn list(&mut self, subscription: &str, kind: ResourceType) -> Result<(), Error> {
+        let arm = &self.session.ctx.arm;
+        let mut page = Some(arm.list(subscription, kind, self.session.deadline()).await?);
+        let mut unreadable = 0;
+        while let Some(list) = page {
+            unreadable += list.unreadable;
+            self.add(&list.resources);
+            self.progress.tell(self.seen.len(), None);
+            page = arm.next(subscription, &list, self.session.deadline()).await?;
+        }
+        self.add_unreadable(unreadable, &format!("the list of {kind} of subscription {subscription}"));
+        Ok(())
+    }
+
+    /// The subscriptions that the identity sees. One that is in scope and not among them is a gap that
+    /// Resource Graph would keep to itself.
+    async fn subscriptions(&mut self) -> Result<Vec<String>, Error> {
+        let ctx = &self.session.ctx;
+        let seen = match ctx.arm.subscriptions(self.session.deadline()).await {
+            Ok(seen) => seen,
+            Err(error) if matches!(error.failure, Failure::System(_)) => return Err(error),
+            Err(error) => {
+                self.report.add_gap("the list of subscriptions", error.to_string());
+                return Ok(vec![]);
+            }
+        };
+        let wanted = &ctx.policy.subscriptions;
+        let is_seen = |id: &String| seen.iter().any(|seen| seen.eq_ignore_ascii_case(id));
+        for id in wanted.iter().filter(|id| !is_seen(id)) {
+            self.report.add_gap(format!("subscription {id}"), "the identity does not see it");
+        }
+        if wanted.is_empty() && seen.is_empty() {
+            self.report.add_gap("everything", "the identity sees no subscription");
+        }
+        let scope: Vec<_> = if wanted.is_empty() {
+            seen.iter().collect()
+        } else {
+            wanted.iter().filter(|id| is_seen(id)).collect()
+        };
+        for id in scope {
+            self.report.add_subscription(id);
+        }
+        Ok(seen)
+    }
+
+    /// Pages overlap when what is listed changes between them.
+    fn add(&mut self, resources: &[Resource]) {
+        let now = self.report.taken_at();
+        for resource in resources {
+            if self.seen.insert(resource.id.clone()) {
+                self.report.add(Finding::new(&self.session.ctx.policy, resource, now));
+            }
+        }
+    }
+
+    fn add_unreadable(&mut self, count: usize, source: &str) {
+        if count > 0 {
+            let elements = if count == 1 { "1 element".to_owned() } else { format!("{count} elements") };
+            self.report
+                .add_gap(format!("{elements} of {source}"), "not readable as a managed disk or snapshot");
+        }
+    }
+}
+
+/// How far it is, on a terminal.
+struct Progress {
+    is_shown: bool,
+}
+
+impl Progress {
+    fn tell(&self, read: usize, all: Option<usize>) {
+        if self.is_shown {
+            let all = all.map(|all| format!(" of {all}")).unwrap_or_default();
+            let _ = write!(std::io::stderr(), "\r\u{1b}[Klooked at {read}{all}");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_shown {
+            let _ = write!(std::io::stderr(), "\r\u{1b}[K");
+        }
+    }
+}

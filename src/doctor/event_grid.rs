@@ -1,0 +1,253 @@
+//! The system topic and the event subscription: whether a write of a disk gets from Azure to the function.
+//!
+//! Source: "System Topics - List By Subscription", "System Topic Event Subscriptions - List By System
+//! Topic", "Understand event filtering for Event Grid subscriptions".
+
+use serde_json::Value;
+
+use super::Finding;
+
+const CHECK: &str = "Event Grid";
+const TOPIC_TYPE: &str = "Microsoft.Resources.Subscriptions";
+const EVENT_TYPE: &str = "Microsoft.Resources.ResourceWriteSuccess";
+const OPERATIONS: [&str; 2] = ["Microsoft.Compute/disks/write", "Microsoft.Compute/snapshots/write"];
+/// The function that takes events, as its folder is named.
+const FUNCTION: &str = "seal-on-write";
+
+/// A container for events that could not be delivered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct DeadLetters {
+    pub(super) storage_account: String,
+    pub(super) container: String,
+}
+
+/// What one event subscription means.
+#[derive(Debug, Default)]
+pub(super) struct Route {
+    pub(super) findings: Vec<Finding>,
+    /// The function app that it delivers to.
+    pub(super) function_app: Option<String>,
+    pub(super) dead_letters: Option<DeadLetters>,
+}
+
+/// The ID of the subscription's system topic, of all topics that live there.
+pub(super) fn topic_of<'a>(subscription_id: &str, topics: &'a [Value]) -> Option<&'a str> {
+    let source = format!("/subscriptions/{subscription_id}");
+    let topic = topics.iter().find(|topic| {
+        let is = |member: &str, wanted: &str| {
+            text(&topic["properties"][member]).trim_end_matches('/').eq_ignore_ascii_case(wanted)
+        };
+        is("source", &source) && is("topicType", TOPIC_TYPE)
+    })?;
+    topic["id"].as_str()
+}
+
+pub(super) fn no_topic(subscription_id: &str) -> Finding {
+    Finding::failed(
+        CHECK,
+        subscription_id,
+        "no system topic for this subscription, so no event tells of new disks",
+        format!(
+            "az eventgrid system-topic create -g GROUP -n NAME --location global --topic-type {TOPIC_TYPE} --source \
+             /subscriptions/{subscription_id}, then an event subscription to the function {FUNCTION}"
+        ),
+    )
+}
+
+/// What the event subscriptions of the topic mean. `function_app` is the app that is meant, if it was said.
+pub(super) fn route(
+    subscription_id: &str,
+    function_app: Option<&str>,
+    subscriptions: &[Value],
+) -> Vec<Route> {
+    let ours = |subscription: &&Value| {
+        let app = app_of(subscription);
+        app.is_some_and(|app| function_app.is_none_or(|wanted| wanted.eq_ignore_ascii_case(app)))
+    };
+    let routes: Vec<Route> =
+        subscriptions.iter().filter(ours).map(|one| examine(subscription_id, one)).collect();
+    if !routes.is_empty() {
+        return routes;
+    }
+    let elsewhere = subscriptions.iter().find_map(app_of);
+    let text = match (function_app, elsewhere) {
+        (Some(wanted), Some(other)) => {
+            format!("no event subscription points at {wanted}, but one at {other}")
+        }
+        _ => format!("no event subscription of its system topic points at a function {FUNCTION}"),
+    };
+    let remedy = format!(
+        "az eventgrid system-topic event-subscription create with --endpoint-type azurefunction and --endpoint \
+         FUNCTION_APP_ID/functions/{FUNCTION}; the function must be deployed first"
+    );
+    vec![Route { findings: vec![Finding::failed(CHECK, subscription_id, text, remedy)], ..Route::default() }]
+}
+
+/// The app whose function takes these events, if one does.
+fn app_of(subscription: &Value) -> Option<&str> {
+    let destination = destination(subscription);
+    if !text(&destination["endpointType"]).eq_ignore_ascii_case("AzureFunction") {
+        return None;
+    }
+    let (app, function) = text(&destination["properties"]["resourceId"]).rsplit_once("/functions/")?;
+    function.eq_ignore_ascii_case(FUNCTION).then_some(app)
+}
+
+/// Where it delivers to, with or without an identity of the topic's own.
+fn destination(subscription: &Value) -> &Value {
+    let properties = &subscription["properties"];
+    match &properties["deliveryWithResourceIdentity"]["destination"] {
+        Value::Null => &properties["destination"],
+        destination => destination,
+    }
+}
+
+fn examine(subscription_id: &str, subscription: &Value) -> Route {
+    let properties = &subscription["properties"];
+    let name = text(&subscription["name"]);
+    let about = format!("{subscription_id} {name}");
+    let mut findings = vec![];
+    let state = text(&properties["provisioningState"]);
+    if !(state.is_empty() || state.eq_ignore_ascii_case("Succeeded")) {
+        let remedy = "make it again: it delivers nothing in this state";
+        findings.push(Finding::failed(CHECK, &about, format!("its provisioning state is {state}"), remedy));
+    }
+    findings.extend(types_fault(&about, &properties["filter"]["includedEventTypes"]));
+    findings.extend(filter_faults(&about, &properties["filter"]));
+    let schema = text(&properties["eventDeliverySchema"]);
+    if schema.eq_ignore_ascii_case("CustomInputSchema") {
+        let remedy =
+            "set the delivery schema to EventGridSchema or CloudEventSchemaV1_0; it can only be set anew";
+        findings.push(Finding::failed(
+            CHECK,
+            &about,
+            format!("delivers in {schema}, which is not read"),
+            remedy,
+        ));
+    }
+    if let Some(expiry) = properties["expirationTimeUtc"].as_str() {
+        let remedy = "take the expiry away, or put the date in a calendar";
+        findings.push(Finding::warning(
+            CHECK,
+            &about,
+            format!("delivers until {expiry} and no longer"),
+            remedy,
+        ));
+    }
+    let dead_letters = dead_letters(properties);
+    if dead_letters.is_none() {
+        findings.push(Finding::warning(
+            CHECK,
+            &about,
+            "has no dead-letter container: an event that cannot be delivered for a day leaves no trace",
+            "set deadLetterDestination to a container of the function app's storage account",
+        ));
+    }
+    let function_app = app_of(subscription).map(str::to_owned);
+    if findings.iter().all(|finding| finding.verdict < super::Verdict::Failed) {
+        let app = function_app.as_deref().and_then(|app| app.rsplit('/').next()).unwrap_or_default();
+        let told = format!("writes of disks and snapshots go to {FUNCTION} of {app}");
+        findings.insert(0, Finding::ok(CHECK, about, told));
+    }
+    Route { findings, function_app, dead_letters }
+}
+
+fn types_fault(about: &str, types: &Value) -> Option<Finding> {
+    // No list means every type.
+    let types = types.as_array().filter(|types| !types.is_empty())?;
+    let is_there = types.iter().any(|one| text(one).eq_ignore_ascii_case(EVENT_TYPE));
+    let remedy = format!("add {EVENT_TYPE} to includedEventTypes");
+    (!is_there).then(|| Finding::failed(CHECK, about, format!("does not deliver {EVENT_TYPE}"), remedy))
+}
+
+fn filter_faults(about: &str, filter: &Value) -> Vec<Finding> {
+    let mut findings = vec![];
+    for member in ["subjectBeginsWith", "subjectEndsWith"] {
+        let value = text(&filter[member]);
+        if !value.is_empty() {
+            let remedy = "make sure that every disk and snapshot in scope passes, or take the filter away";
+            let told = format!("{member} lets only some subjects through: {value}");
+            findings.push(Finding::warning(CHECK, about, told, remedy));
+        }
+    }
+    let filters: Vec<&Value> = filter["advancedFilters"].as_array().into_iter().flatten().collect();
+    for one in &filters {
+        let key = text(&one["key"]);
+        for operation in OPERATIONS {
+            match passes(one, operation) {
+                Some(true) => {}
+                Some(false) => findings.push(Finding::failed(
+                    CHECK,
+                    about,
+                    format!("its filter on {key} leaves out {operation}"),
+                    format!("set it to StringIn data.operationName {}", OPERATIONS.join(" ")),
+                )),
+                None => {
+                    let told = format!("its filter on {key} is not one that this can judge");
+                    let remedy = "make sure that writes of disks and snapshots pass it";
+                    let finding = Finding::warning(CHECK, about, told, remedy);
+                    if !findings.contains(&finding) {
+                        findings.push(finding);
+                    }
+                }
+            }
+        }
+    }
+    if !filters.iter().any(|one| text(&one["key"]).eq_ignore_ascii_case("data.operationName")) {
+        findings.push(Finding::warning(
+            CHECK,
+            about,
+            "has no filter on data.operationName: every write in the subscription is delivered, and paid for",
+            format!("add StringIn data.operationName {}", OPERATIONS.join(" ")),
+        ));
+    }
+    findings
+}
+
+/// Whether the event of such a write passes a filter; none if that cannot be said.
+fn passes(filter: &Value, operation: &str) -> Option<bool> {
+    let values: Vec<String> =
+        filter["values"].as_array()?.iter().map(|value| text(value).to_ascii_lowercase()).collect();
+    let operator = text(&filter["operatorType"]).to_ascii_lowercase();
+    let key = text(&filter["key"]).to_ascii_lowercase();
+    let value = match key.as_str() {
+        "data.operationname" => operation.to_ascii_lowercase(),
+        "data.status" => "succeeded".to_owned(),
+        "data.resourceprovider" => "microsoft.compute".to_owned(),
+        "eventtype" | "type" => EVENT_TYPE.to_ascii_lowercase(),
+        // Who wrote: leaves out our own echo, and passes everybody else.
+        "data.claims.appid" if operator == "stringnotin" => return Some(true),
+        _ => return None,
+    };
+    let any = |test: fn(&str, &str) -> bool| values.iter().any(|wanted| test(&value, wanted));
+    Some(match operator.as_str() {
+        "stringin" => any(|value, wanted| value == wanted),
+        "stringnotin" => !any(|value, wanted| value == wanted),
+        "stringcontains" => any(|value, wanted| value.contains(wanted)),
+        "stringnotcontains" => !any(|value, wanted| value.contains(wanted)),
+        "stringbeginswith" => any(|value, wanted| value.starts_with(wanted)),
+        "stringnotbeginswith" => !any(|value, wanted| value.starts_with(wanted)),
+        "stringendswith" => any(|value, wanted| value.ends_with(wanted)),
+        "stringnotendswith" => !any(|value, wanted| value.ends_with(wanted)),
+        _ => return None,
+    })
+}
+
+fn dead_letters(properties: &Value) -> Option<DeadLetters> {
+    let destination = match &properties["deadLetterWithResourceIdentity"]["deadLetterDestination"] {
+        Value::Null => &properties["deadLetterDestination"],
+        destination => destination,
+    };
+    Some(DeadLetters {
+        storage_account: destination["properties"]["resourceId"].as_str()?.to_owned(),
+        container: destination["properties"]["blobContainerName"].as_str()?.to_owned(),
+    })
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "event_grid/tests.rs"]
+mod tests;

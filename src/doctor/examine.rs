@@ -1,0 +1,218 @@
+//! Gathers the facts, and tells of each as soon as it is known.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use azure_core::http::{HttpClient, Url};
+use futures::{StreamExt, stream};
+use time::{OffsetDateTime, UtcOffset};
+
+use super::{
+    Finding,
+    event_grid::{self, DeadLetters},
+    function_app, permissions,
+};
+use crate::{
+    arm::{self, Deadline, Failure, Identity},
+    enforce::Context,
+    policy::{Mode, Policy},
+};
+
+/// How many subscriptions are looked at at once.
+const CONCURRENCY: usize = 8;
+/// How long the answers about one subscription, app or container may take.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+const PERMISSIONS_API_VERSION: &str = "2022-04-01";
+const EVENT_GRID_API_VERSION: &str = "2025-02-15";
+const WEB_API_VERSION: &str = "2024-04-01";
+const STORAGE_API_VERSION: &str = "2024-01-01";
+
+/// What is examined besides the settings.
+pub struct Subject {
+    /// The function app's resource ID. Without it, the event subscriptions say which it is.
+    pub function_app: Option<String>,
+    /// The base URL of the storage account's queue service, and the identity with a token for it.
+    pub queue: Option<(Url, Identity)>,
+    /// The transport.
+    pub http: Arc<dyn HttpClient>,
+    /// Whether the identity is a person, and not the function app's.
+    pub is_person: bool,
+}
+
+/// What looking at one subscription has brought.
+#[derive(Default)]
+struct Seen {
+    findings: Vec<Finding>,
+    function_apps: Vec<String>,
+    dead_letters: Vec<DeadLetters>,
+}
+
+/// Looks at everything, in the order in which a fault explains those after it.
+pub async fn examine(ctx: &Context, subject: &Subject, tell: &mut dyn FnMut(Finding)) {
+    tell(settings(&ctx.policy));
+    match ctx.arm.identity().sign_in(deadline()).await {
+        Ok(signed_in) => token(&signed_in, subject.is_person).into_iter().for_each(&mut *tell),
+        Err(error) => return tell(Finding::not_seen("token", "", "", &error)),
+    }
+    let Some(subscriptions) = subscriptions(ctx, tell).await else { return };
+    let app = subject.function_app.as_deref();
+    let mut all = stream::iter(&subscriptions).map(|id| subscription(ctx, id, app)).buffered(CONCURRENCY);
+    let mut apps: BTreeSet<String> = subject.function_app.iter().cloned().collect();
+    let mut containers = BTreeSet::new();
+    while let Some(seen) = all.next().await {
+        seen.findings.into_iter().for_each(&mut *tell);
+        for app in seen.function_apps {
+            if !apps.iter().any(|known| known.eq_ignore_ascii_case(&app)) {
+                apps.insert(app);
+            }
+        }
+        containers.extend(seen.dead_letters);
+    }
+    if apps.is_empty() {
+        tell(function_app::no_app());
+    }
+    for app in &apps {
+        let template =
+            "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Web/sites/{name}/functions";
+        let functions =
+            ctx.arm.inspect_all(&format!("{app}/functions"), WEB_API_VERSION, template, deadline()).await;
+        function_app::functions(app, functions.as_deref()).into_iter().for_each(&mut *tell);
+    }
+    for container in &containers {
+        let template = "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Storage/storageAccounts/{name}\
+                        /blobServices/default/containers/{name}";
+        let path =
+            format!("{}/blobServices/default/containers/{}", container.storage_account, container.container);
+        let answer = ctx.arm.inspect(&path, STORAGE_API_VERSION, template, deadline()).await;
+        tell(function_app::dead_letters(container, answer.as_ref()));
+    }
+    tell(queue(subject).await);
+}
+
+fn settings(policy: &Policy) -> Finding {
+    let tags = count(policy.tags.len(), "tag");
+    let exemptions = policy.exemptions.tag.as_deref().unwrap_or("off");
+    let text = |mode: &str| format!("mode {mode}, {tags} of the seal, exemption tag {exemptions}");
+    match policy.mode {
+        Mode::Enforce => Finding::ok("settings", "", text("enforce")),
+        Mode::Audit => Finding::warning(
+            "settings",
+            "",
+            format!("{}: nothing is sealed", text("audit")),
+            "set DISKSEAL_MODE=enforce when what it would seal is what you want sealed",
+        ),
+    }
+}
+
+fn token(signed_in: &arm::SignedIn, is_person: bool) -> Vec<Finding> {
+    let expires_on = signed_in.expires_on.to_offset(UtcOffset::UTC);
+    let expires_on = expires_on.replace_nanosecond(0).unwrap_or(expires_on);
+    let name = signed_in.object_id.as_deref().unwrap_or("that the token does not tell");
+    let left = (expires_on - OffsetDateTime::now_utc()).whole_minutes();
+    let text = format!("signed in as object ID {name}, token good for {left} minutes");
+    let mut findings = vec![Finding::ok("token", "", text)];
+    if is_person {
+        findings.push(Finding::warning(
+            "token",
+            "",
+            "this is whoever is logged in to the Azure CLI, and the permissions below are theirs",
+            "to see what the handler may do, run doctor in the function app, with --credential managed-identity",
+        ));
+    }
+    findings
+}
+
+/// The subscriptions in scope.
+async fn subscriptions(ctx: &Context, tell: &mut dyn FnMut(Finding)) -> Option<Vec<String>> {
+    const CHECK: &str = "scope";
+    if !ctx.policy.subscriptions.is_empty() {
+        let count = count(ctx.policy.subscriptions.len(), "subscription");
+        tell(Finding::ok(CHECK, "", format!("{count}, by DISKSEAL_SUBSCRIPTIONS")));
+        return Some(ctx.policy.subscriptions.clone());
+    }
+    match ctx.arm.subscriptions(deadline()).await {
+        Ok(ids) if ids.is_empty() => {
+            let remedy = "assign the identity's role on a subscription or a management group";
+            tell(Finding::failed(CHECK, "", "this identity sees no subscription", remedy));
+            None
+        }
+        Ok(ids) => {
+            tell(Finding::ok(
+                CHECK,
+                "",
+                format!("{}, all that this identity sees", count(ids.len(), "subscription")),
+            ));
+            Some(ids)
+        }
+        Err(error) => {
+            tell(Finding::not_seen(CHECK, "", "Microsoft.Resources/subscriptions/read", &error));
+            None
+        }
+    }
+}
+
+async fn subscription(ctx: &Context, id: &str, function_app: Option<&str>) -> Seen {
+    let path = format!("/subscriptions/{id}/providers/Microsoft.Authorization/permissions");
+    let template = "/subscriptions/{id}/providers/Microsoft.Authorization/permissions";
+    let answer = ctx.arm.inspect_all(&path, PERMISSIONS_API_VERSION, template, deadline()).await;
+    let mut seen = Seen::default();
+    match answer {
+        Ok(permissions) => seen.findings.extend(permissions::findings(id, &ctx.policy, &permissions)),
+        Err(error) => {
+            let needed = "Microsoft.Authorization/permissions/read";
+            seen.findings.push(Finding::not_seen("permissions", id, needed, &error));
+        }
+    }
+    event_route(ctx, id, function_app, &mut seen).await;
+    seen
+}
+
+async fn event_route(ctx: &Context, id: &str, function_app: Option<&str>, seen: &mut Seen) {
+    const CHECK: &str = "Event Grid";
+    let path = format!("/subscriptions/{id}/providers/Microsoft.EventGrid/systemTopics");
+    let template = "/subscriptions/{id}/providers/Microsoft.EventGrid/systemTopics";
+    let topics = match ctx.arm.inspect_all(&path, EVENT_GRID_API_VERSION, template, deadline()).await {
+        Ok(topics) => topics,
+        Err(error) => {
+            let needed = "Microsoft.EventGrid/systemTopics/read";
+            return seen.findings.push(Finding::not_seen(CHECK, id, needed, &error));
+        }
+    };
+    let Some(topic) = event_grid::topic_of(id, &topics) else {
+        return seen.findings.push(event_grid::no_topic(id));
+    };
+    let template = "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.EventGrid/systemTopics/{name}\
+                    /eventSubscriptions";
+    let path = format!("{topic}/eventSubscriptions");
+    match ctx.arm.inspect_all(&path, EVENT_GRID_API_VERSION, template, deadline()).await {
+        Ok(subscriptions) => {
+            for route in event_grid::route(id, function_app, &subscriptions) {
+                seen.findings.extend(route.findings);
+                seen.function_apps.extend(route.function_app);
+                seen.dead_letters.extend(route.dead_letters);
+            }
+        }
+        Err(error) if error.failure == Failure::Gone => seen.findings.push(event_grid::no_topic(id)),
+        Err(error) => {
+            let needed = "Microsoft.EventGrid/systemTopics/eventSubscriptions/read";
+            seen.findings.push(Finding::not_seen(CHECK, id, needed, &error));
+        }
+    }
+}
+
+async fn queue(subject: &Subject) -> Finding {
+    let Some((service, identity)) = &subject.queue else { return function_app::queue_not_checked() };
+    let mut url = service.clone();
+    url.set_path(&format!("{}/{}", service.path().trim_end_matches('/'), function_app::QUEUE));
+    url.set_query(Some("comp=metadata"));
+    let answer = arm::queue_answers(&subject.http, identity, &url, deadline()).await;
+    function_app::queue(service.as_str(), answer.as_ref().copied())
+}
+
+fn count(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+fn deadline() -> Deadline {
+    Deadline::after(PATIENCE)
+}

@@ -1,0 +1,133 @@
+//! The function app, its dead letters and its queue: whether what Event Grid delivers is taken and kept.
+//!
+//! Source: "Web Apps - List Functions", "Blob Containers - Get", "Queue service error codes".
+
+use serde_json::Value;
+
+use super::{Finding, event_grid::DeadLetters};
+use crate::arm::{self, Failure, SystemFailure};
+
+const CHECK: &str = "function app";
+const STORAGE: &str = "storage";
+/// The functions, as their folders are named.
+const FUNCTIONS: [&str; 3] = ["seal-on-write", "seal-queued", "sweep"];
+/// The queue of what could not be sealed yet.
+pub(super) const QUEUE: &str = "diskseal-pending";
+
+/// What the functions mean that the host knows.
+pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec<Finding> {
+    let known = match answer {
+        Ok(known) => known,
+        Err(error) if error.failure == Failure::Gone => {
+            let remedy = "deploy the function app, or correct the destination of the event subscription";
+            return vec![Finding::failed(CHECK, app, "is not there", remedy)];
+        }
+        Err(error) => {
+            return vec![Finding::not_seen(CHECK, app, "Microsoft.Web/sites/functions/read", error)];
+        }
+    };
+    let named = |wanted: &str| {
+        known.iter().find(|function| {
+            let name = function["name"].as_str().unwrap_or_default();
+            name.rsplit('/').next().is_some_and(|name| name.eq_ignore_ascii_case(wanted))
+        })
+    };
+    let mut findings = vec![];
+    for wanted in FUNCTIONS {
+        match named(wanted) {
+            None => findings.push(Finding::failed(
+                CHECK,
+                app,
+                format!("the host does not know the function {wanted}"),
+                format!(
+                    "deploy the package again: {wanted}/function.json must stand beside host.json; then sync the \
+                     triggers (az rest --method post --url {app}/syncfunctiontriggers?api-version=2024-04-01)"
+                ),
+            )),
+            Some(function) if function["properties"]["isDisabled"] == true => findings.push(Finding::failed(
+                CHECK,
+                app,
+                format!("the function {wanted} is disabled"),
+                format!("remove the app setting AzureWebJobs.{wanted}.Disabled"),
+            )),
+            Some(_) => {}
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(CHECK, app, format!("the host knows {}", FUNCTIONS.join(", "))));
+    }
+    findings
+}
+
+/// What the dead-letter container's answer means.
+pub(super) fn dead_letters(container: &DeadLetters, answer: Result<&Value, &arm::Error>) -> Finding {
+    let DeadLetters { storage_account, container } = container;
+    let account = storage_account.rsplit('/').next().unwrap_or_default();
+    let about = format!("{account}/{container}");
+    match answer {
+        Ok(body) => match body["properties"]["publicAccess"].as_str() {
+            None | Some("None") => Finding::ok(STORAGE, about, "the dead-letter container is there"),
+            Some(access) => Finding::warning(
+                STORAGE,
+                about,
+                format!("the dead-letter container can be read by anyone (public access: {access})"),
+                "set its public access to None: events name people and resources",
+            ),
+        },
+        Err(error) if error.failure == Failure::Gone => Finding::failed(
+            STORAGE,
+            about,
+            "the dead-letter container is not there",
+            format!("az storage container create --auth-mode login --account-name {account} -n {container}"),
+        ),
+        Err(error) => {
+            Finding::not_seen(STORAGE, &about, "Microsoft.Storage/…/blobServices/containers/read", error)
+        }
+    }
+}
+
+/// What the queue's answer means.
+pub(super) fn queue(service: &str, answer: Result<(), &arm::Error>) -> Finding {
+    let about = format!("{}/{QUEUE}", service.trim_end_matches('/'));
+    match answer {
+        Ok(()) => Finding::ok(STORAGE, about, "the queue answers"),
+        Err(error) if error.failure == Failure::Gone => Finding::warning(
+            STORAGE,
+            about,
+            "the queue is not there; the host makes it when something is first put on it",
+            format!("az storage queue create --auth-mode login -n {QUEUE}, or wait for the first message"),
+        ),
+        // "Queue service error codes", "Common REST API error codes": the two kinds of 403 differ by code alone.
+        Err(error) if error.code.as_deref() == Some("AuthorizationPermissionMismatch") => Finding::warning(
+            STORAGE,
+            about,
+            "not checked: this identity has no role for queues",
+            "the function app's identity needs Storage Queue Data Contributor on the account; to look, Storage \
+             Queue Data Reader is enough",
+        ),
+        Err(error) if matches!(error.failure, Failure::System(SystemFailure::NoToken)) => {
+            Finding::not_seen(STORAGE, &about, "", error)
+        }
+        Err(error) => Finding::failed(
+            STORAGE,
+            about,
+            format!("the queue does not answer: {error}"),
+            "check the storage account's firewall, its private endpoint and DNS, from where the function app runs",
+        ),
+    }
+}
+
+pub(super) fn queue_not_checked() -> Finding {
+    Finding::warning(
+        STORAGE,
+        QUEUE,
+        "the queue was not checked: it is not known where it is",
+        "give --storage-account https://ACCOUNT.queue.core.windows.net, or run where \
+         AzureWebJobsStorage__queueServiceUri is set",
+    )
+}
+
+pub(super) fn no_app() -> Finding {
+    let remedy = "give --function-app RESOURCE_ID, or make the event subscription";
+    Finding::warning(CHECK, "", "not checked: no event subscription says which it is", remedy)
+}

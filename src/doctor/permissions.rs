@@ -1,0 +1,161 @@
+//! What the identity may do in a subscription, held against what the handler does.
+//!
+//! Source: "Permissions - List", "Understand Azure role definitions": an action is allowed if one
+//! role's `actions` match it and the same role's `notActions` do not; `*` stands for any text.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Finding;
+use crate::policy::{Mode, Policy};
+
+const CHECK: &str = "permissions";
+
+/// One role's part in what the identity may do, as the permissions API tells it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Permission {
+    actions: Option<Vec<String>>,
+    not_actions: Option<Vec<String>>,
+    data_actions: Option<Vec<String>>,
+}
+
+/// An action that the handler performs, and what it is for.
+struct Need {
+    action: &'static str,
+    purpose: &'static str,
+}
+
+/// Every action that the handler performs under this policy.
+fn needs(policy: &Policy) -> Vec<Need> {
+    let mut needs = vec![
+        Need { action: "Microsoft.Compute/disks/read", purpose: "to look at disks" },
+        Need { action: "Microsoft.Compute/snapshots/read", purpose: "to look at snapshots" },
+    ];
+    if policy.subscriptions.is_empty() {
+        let purpose = "to find the subscriptions in scope";
+        needs.push(Need { action: "Microsoft.Resources/subscriptions/read", purpose });
+    }
+    if policy.mode == Mode::Enforce {
+        needs.push(Need { action: "Microsoft.Compute/disks/write", purpose: "to seal disks" });
+        needs.push(Need { action: "Microsoft.Compute/snapshots/write", purpose: "to seal snapshots" });
+        if !policy.tags.is_empty() {
+            needs
+                .push(Need { action: "Microsoft.Resources/tags/write", purpose: "to merge the seal's tags" });
+        }
+    }
+    needs
+}
+
+/// Not every tenant asks for it: read on the resources is what Azure documents for Resource Graph.
+const GRAPH: &str = "Microsoft.ResourceGraph/resources/read";
+/// Writes that a role may hold without being called too wide: what enforcing takes.
+const WRITES: [&str; 3] =
+    ["Microsoft.Compute/disks/write", "Microsoft.Compute/snapshots/write", "Microsoft.Resources/tags/write"];
+/// The rights to disks' data, which the seal is there to guard.
+const DATA: [&str; 4] = [
+    "Microsoft.Compute/disks/download/action",
+    "Microsoft.Compute/disks/upload/action",
+    "Microsoft.Compute/snapshots/download/action",
+    "Microsoft.Compute/snapshots/upload/action",
+];
+
+/// What the permissions of one subscription mean. `json` is the list that the permissions API gives.
+pub(super) fn findings(subscription_id: &str, policy: &Policy, json: &[Value]) -> Vec<Finding> {
+    let permissions: Vec<Permission> =
+        json.iter().filter_map(|one| Permission::deserialize(one).ok()).collect();
+    let needs = needs(policy);
+    let mut findings: Vec<Finding> = needs
+        .iter()
+        .filter(|need| !allows(&permissions, need.action))
+        .map(|need| {
+            Finding::failed(
+                CHECK,
+                subscription_id,
+                format!("{} is missing, {}", need.action, need.purpose),
+                format!(
+                    "add {} to the identity's role, and assign the role on the subscription or above; a new \
+                     assignment takes up to ten minutes",
+                    need.action
+                ),
+            )
+        })
+        .collect();
+    if findings.is_empty() {
+        let actions: Vec<_> = needs.iter().map(|need| need.action.trim_start_matches("Microsoft.")).collect();
+        let text = format!("all {} actions that it needs: {}", needs.len(), actions.join(", "));
+        findings.push(Finding::ok(CHECK, subscription_id, text));
+    }
+    if !allows(&permissions, GRAPH) {
+        findings.push(Finding::warning(
+            CHECK,
+            subscription_id,
+            format!("{GRAPH} is not granted; where Azure asks for it, the sweep falls back to the lists"),
+            format!("add {GRAPH} to the identity's role"),
+        ));
+    }
+    findings.extend(excess(subscription_id, &permissions, &needs));
+    findings
+}
+
+fn excess(subscription_id: &str, permissions: &[Permission], needs: &[Need]) -> Vec<Finding> {
+    let patterns = permissions.iter().flat_map(|permission| permission.actions.iter().flatten());
+    let mut too_wide: Vec<&str> = patterns
+        .map(String::as_str)
+        .filter(|pattern| !is_read(pattern))
+        .filter(|pattern| !WRITES.iter().any(|known| known.eq_ignore_ascii_case(pattern)))
+        .collect();
+    too_wide.dedup();
+    let data = permissions.iter().flat_map(|permission| permission.data_actions.iter().flatten());
+    let has_data = data.into_iter().any(|pattern| DATA.iter().any(|action| matches(pattern, action)));
+    let actions: Vec<&str> = needs.iter().map(|need| need.action).chain([GRAPH]).collect();
+    let mut findings = vec![];
+    if !too_wide.is_empty() {
+        findings.push(Finding::warning(
+            CHECK,
+            subscription_id,
+            format!("more than it needs: {}", too_wide.join(", ")),
+            format!("give the handler's identity a custom role with no more than {}", actions.join(", ")),
+        ));
+    }
+    if has_data {
+        findings.push(Finding::warning(
+            CHECK,
+            subscription_id,
+            "its data actions let it read or write the data of disks, which the seal is there to guard",
+            "take Data Operator for Managed Disks, or the role with these data actions, from this identity",
+        ));
+    }
+    findings
+}
+
+fn is_read(pattern: &str) -> bool {
+    pattern.to_ascii_lowercase().ends_with("/read")
+}
+
+fn allows(permissions: &[Permission], action: &str) -> bool {
+    permissions.iter().any(|permission| {
+        let any = |patterns: &Option<Vec<String>>| patterns.iter().flatten().any(|one| matches(one, action));
+        any(&permission.actions) && !any(&permission.not_actions)
+    })
+}
+
+/// Whether an action is one of a pattern's, without regard to case; `*` stands for any text.
+fn matches(pattern: &str, action: &str) -> bool {
+    let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
+    let Some((head, tail)) = pattern.split_once('*') else { return pattern == action };
+    let Some(mut rest) = action.strip_prefix(head) else { return false };
+    let mut parts: Vec<&str> = tail.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+#[path = "permissions/tests.rs"]
+mod tests;

@@ -1,0 +1,91 @@
+//! Roles, against what the handler does.
+
+use serde_json::json;
+
+use super::*;
+use crate::{
+    doctor::Verdict,
+    policy::{BackupGuard, Exemptions, Limits, TagRule},
+};
+
+fn policy(mode: Mode, has_tags: bool) -> Policy {
+    let tags = if has_tags { vec![TagRule::new("a", "b").unwrap()] } else { vec![] };
+    Policy {
+        mode,
+        tags,
+        subscriptions: vec![],
+        exemptions: Exemptions::default(),
+        limits: Limits::default(),
+        backup_guard: BackupGuard::Skip,
+        switch: None,
+    }
+}
+
+fn told(policy: &Policy, role: serde_json::Value) -> Vec<(Verdict, String)> {
+    findings("s", policy, &[role]).into_iter().map(|finding| (finding.verdict, finding.text)).collect()
+}
+
+#[test]
+fn patterns_match_as_azures_do() {
+    for (pattern, action, expected) in [
+        ("*", "Microsoft.Compute/disks/write", true),
+        ("*/read", "Microsoft.Compute/disks/read", true),
+        ("*/read", "Microsoft.Compute/disks/write", false),
+        ("microsoft.compute/*", "Microsoft.Compute/disks/write", true),
+        ("Microsoft.Compute/disks/*", "Microsoft.Compute/snapshots/write", false),
+        ("Microsoft.Compute/*/write", "Microsoft.Compute/disks/write", true),
+        ("Microsoft.*/disks/*", "Microsoft.Compute/disks/read", true),
+        ("Microsoft.Compute/disks/write", "MICROSOFT.COMPUTE/DISKS/WRITE", true),
+        ("Microsoft.Compute/disks/writ", "Microsoft.Compute/disks/write", false),
+        ("Microsoft.Compute/disks/write*write", "Microsoft.Compute/disks/write", false),
+        ("", "Microsoft.Compute/disks/write", false),
+    ] {
+        assert_eq!(matches(pattern, action), expected, "{pattern} {action}");
+    }
+}
+
+#[test]
+fn a_gap_is_named_action_by_action() {
+    let reader = told(&policy(Mode::Enforce, true), json!({"actions": ["*/read"]}));
+    let missing: Vec<_> = reader
+        .iter()
+        .filter_map(|(_, text)| text.split_once(" is missing").map(|(action, _)| action))
+        .collect();
+    assert_eq!(missing, WRITES);
+    assert!(reader.iter().all(|(verdict, _)| *verdict == Verdict::Failed));
+
+    // Nothing that is not done is asked for.
+    let reader = told(&policy(Mode::Audit, true), json!({"actions": ["*/read"]}));
+    assert_eq!(reader.iter().map(|(verdict, _)| *verdict).collect::<Vec<_>>(), [Verdict::Ok]);
+    let no_tags = told(&policy(Mode::Enforce, false), json!({"actions": ["*/read"]}));
+    assert_eq!(no_tags.len(), 2);
+}
+
+#[test]
+fn what_another_role_denies_is_no_denial() {
+    let policy = policy(Mode::Enforce, true);
+    let denied = json!({"actions": ["*"], "notActions": ["Microsoft.Compute/disks/write"]});
+    let granted = json!({"actions": ["Microsoft.Compute/disks/*"], "notActions": null});
+    let texts = |roles: &[serde_json::Value]| {
+        findings("s", &policy, roles).iter().filter(|finding| finding.verdict == Verdict::Failed).count()
+    };
+    assert_eq!(texts(std::slice::from_ref(&denied)), 1);
+    assert_eq!(texts(&[denied, granted]), 0);
+    assert_eq!(texts(&[]), 6);
+    assert_eq!(texts(&[json!("nonsense"), json!({})]), 6);
+}
+
+#[test]
+fn more_than_it_needs_is_a_warning() {
+    let policy = policy(Mode::Enforce, true);
+    let owner = told(&policy, json!({"actions": ["*"], "dataActions": ["*"]}));
+    assert_eq!(
+        owner.iter().map(|(verdict, _)| *verdict).collect::<Vec<_>>(),
+        [Verdict::Ok, Verdict::Warning, Verdict::Warning]
+    );
+    assert!(owner[1].1.ends_with("more than it needs: *") && owner[2].1.contains("data of disks"));
+    let mut exact: Vec<&str> = needs(&policy).iter().map(|need| need.action).collect();
+    exact.push(GRAPH);
+    let told = told(&policy, json!({"actions": exact}));
+    assert_eq!(told.len(), 1, "{told:?}");
+}

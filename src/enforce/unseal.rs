@@ -1,0 +1,250 @@
+//! The way back: a resource without data-access authentication, exempt for a time and for a reason.
+//!
+//! Built so that a stop between any two requests leaves no false claim and nothing that the next look
+//! would undo: the exemption is there and proven before the seal is touched, and the seal's tags go before
+//! the mode does. Until the mode is written, the resource is sealed.
+
+use std::fmt;
+
+use time::{Date, OffsetDateTime, UtcOffset};
+use tracing::{Instrument, field::Empty, info_span};
+
+use super::{Context, Deadline, Error, OVERTAKEN_WAITS, PROOF_WAITS};
+use crate::{
+    arm::{self, Failure, Update},
+    policy::{Mode, Policy, TagExemption, TagRule, decide::NotYet},
+    resource::{
+        DataAccessAuthMode, Resource,
+        tags::{Tags, VALUE_CHARS_MAX},
+    },
+    resource_id::ResourceId,
+};
+
+/// What a resource becomes that is unsealed.
+const UNSEALED: DataAccessAuthMode = DataAccessAuthMode::None;
+
+/// An exemption to write: a tag that the policy reads, checked before anything is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExemptionTag {
+    name: String,
+    value: String,
+}
+
+/// Why an exemption cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExemptionFault {
+    /// Nothing reads the tag.
+    #[error(
+        "no exemption tag is set, so the next look would seal it again at once: set DISKSEAL_EXEMPT_TAG (or \
+         --exempt-tag) here and in the function app's settings, for example to diskseal-exempt"
+    )]
+    NotRead,
+    /// It would be over before it began.
+    #[error("{0} is over: give a day from today on, UTC")]
+    Past(Date),
+    /// An exemption without a reason is none.
+    #[error("the reason is empty, and an exemption without one does not count")]
+    NoReason,
+    /// A tag is one line.
+    #[error("the reason holds a control character, such as a line break")]
+    Control,
+    /// Azure would refuse it.
+    #[error(
+        "the reason is too long: with its date the tag has {0} characters, and Azure takes {VALUE_CHARS_MAX}"
+    )]
+    TooLong(usize),
+}
+
+impl ExemptionTag {
+    /// The exemption through the end of a day, UTC, for a reason.
+    ///
+    /// # Errors
+    /// The policy would not read it, or Azure would not take it.
+    pub fn new(
+        policy: &Policy,
+        until: Date,
+        reason: &str,
+        now: OffsetDateTime,
+    ) -> Result<Self, ExemptionFault> {
+        let name = policy.exemptions.tag.clone().ok_or(ExemptionFault::NotRead)?;
+        if until < now.to_offset(UtcOffset::UTC).date() {
+            return Err(ExemptionFault::Past(until));
+        }
+        if reason.trim().is_empty() {
+            return Err(ExemptionFault::NoReason);
+        }
+        if reason.trim().chars().any(char::is_control) {
+            return Err(ExemptionFault::Control);
+        }
+        let value = TagExemption::value(until, reason);
+        match value.chars().count() {
+            count if count > VALUE_CHARS_MAX => Err(ExemptionFault::TooLong(count)),
+            _ => Ok(Self { name, value }),
+        }
+    }
+}
+
+impl fmt::Display for ExemptionTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {:?}", self.name, self.value)
+    }
+}
+
+/// What became of a resource that was to be unsealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsealed {
+    /// It was sealed and is not any more, and it is exempt.
+    Unsealed,
+    /// It was not sealed, and this very exemption stood on it.
+    AlreadyUnsealed,
+    /// Audit mode never writes.
+    WouldUnseal,
+    /// It is not there.
+    Gone,
+}
+
+impl Unsealed {
+    /// A word from a closed set, for the trace and the log.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Unsealed => "unsealed",
+            Self::AlreadyUnsealed => "already_unsealed",
+            Self::WouldUnseal => "would_unseal",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// Takes the seal off one resource and leaves an exemption, so that the next look does not seal it again.
+///
+/// # Errors
+/// It may still be sealed; if the exemption was written already, it stays, and the same call goes on from
+/// there.
+pub async fn unseal(
+    ctx: &Context,
+    id: &ResourceId,
+    exemption: &ExemptionTag,
+    deadline: Deadline,
+) -> Result<Unsealed, Error> {
+    let span = info_span!(
+        "unseal",
+        diskseal.resource_id = %id,
+        diskseal.outcome = Empty,
+        diskseal.reason = Empty,
+        error.type = Empty,
+        otel.status_code = Empty,
+        otel.status_description = Empty,
+    );
+    let work = settle(ctx, id, exemption, deadline).instrument(span.clone());
+    let result = tokio::time::timeout_at(deadline.instant(), work).await.unwrap_or(Err(Error::Deadline));
+    match &result {
+        Ok(outcome) => {
+            span.record("diskseal.outcome", outcome.label());
+        }
+        Err(error) => super::record_error(&span, error),
+    }
+    result
+}
+
+/// Looks until no other writer gets in between.
+async fn settle(
+    ctx: &Context,
+    id: &ResourceId,
+    exemption: &ExemptionTag,
+    deadline: Deadline,
+) -> Result<Unsealed, Error> {
+    let mut waits = OVERTAKEN_WAITS.into_iter();
+    loop {
+        let error = match look_once(ctx, id, exemption, deadline).await {
+            Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) => return Ok(Unsealed::Gone),
+            Err(error) if error.is_passing() => error,
+            result => return result,
+        };
+        match waits.next() {
+            Some(wait) if deadline.allows(wait) => tokio::time::sleep(wait).await,
+            _ => return Err(error),
+        }
+    }
+}
+
+async fn look_once(
+    ctx: &Context,
+    id: &ResourceId,
+    exemption: &ExemptionTag,
+    deadline: Deadline,
+) -> Result<Unsealed, Error> {
+    let resource = ctx.arm.get(id, deadline).await?;
+    let wanted: Tags = [(exemption.name.as_str(), exemption.value.as_str())].into_iter().collect();
+    let seal = tags_of_the_seal(ctx, &resource);
+    let is_exempt = resource.tags.contains_all(&wanted);
+    if is_exempt && seal.is_empty() && resource.data_access_auth_mode == UNSEALED {
+        return Ok(Unsealed::AlreadyUnsealed);
+    }
+    if resource.is_provisioning() {
+        return Err(Error::NotYet(NotYet::Provisioning));
+    }
+    if resource.is_uploading() {
+        return Err(Error::NotYet(NotYet::ActiveUpload));
+    }
+    if ctx.policy.mode == Mode::Audit {
+        return Ok(Unsealed::WouldUnseal);
+    }
+    if !is_exempt {
+        let tags = ctx.arm.merge_tags(id, &wanted, deadline).await?;
+        if !tags.is_some_and(|tags| exempts(ctx, &tags)) {
+            prove(ctx, id, deadline, |resource| exempts(ctx, &resource.tags)).await?;
+        }
+    }
+    if !seal.is_empty() {
+        ctx.arm.delete_tags(id, &seal, deadline).await?;
+    }
+    if resource.data_access_auth_mode != UNSEALED {
+        let resource = match ctx.arm.update(id, &UNSEALED, deadline).await? {
+            Update::Done(resource) => Some(resource),
+            Update::Accepted(operation) => ctx.arm.wait(operation, deadline).await?,
+        };
+        let is_done = |resource: &Resource| {
+            resource.data_access_auth_mode == UNSEALED && tags_of_the_seal(ctx, resource).is_empty()
+        };
+        if !resource.is_some_and(|resource| is_done(&resource)) {
+            prove(ctx, id, deadline, is_done).await?;
+        }
+    }
+    Ok(Unsealed::Unsealed)
+}
+
+/// The seal's tags as they stand on the resource: without the seal they would claim what is not so.
+fn tags_of_the_seal(ctx: &Context, resource: &Resource) -> Tags {
+    // A value that the seal would not have written is somebody else's.
+    let ours = |rule: &TagRule| {
+        let value = resource.tags.get(rule.name())?;
+        let is_ours = rule.fixed().is_none_or(|fixed| fixed == value);
+        is_ours.then(|| (rule.name().to_owned(), value.to_owned()))
+    };
+    ctx.policy.tags.iter().filter_map(ours).collect()
+}
+
+/// Whether these tags keep the next look from sealing the resource.
+fn exempts(ctx: &Context, tags: &Tags) -> bool {
+    let exemption = ctx.policy.exemptions.by_tag(tags, ctx.now());
+    matches!(exemption, Some(TagExemption::Until { .. }))
+}
+
+/// Reads until it is to be seen.
+async fn prove(
+    ctx: &Context,
+    id: &ResourceId,
+    deadline: Deadline,
+    is_there: impl Fn(&Resource) -> bool,
+) -> Result<(), Error> {
+    for wait in PROOF_WAITS {
+        if !deadline.allows(wait) {
+            return Err(Error::Unfinished);
+        }
+        tokio::time::sleep(wait).await;
+        if is_there(&ctx.arm.get(id, deadline).await?) {
+            return Ok(());
+        }
+    }
+    Err(Error::Unproven)
+}

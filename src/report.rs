@@ -1,0 +1,272 @@
+//! The report: how much of an estate is sealed, what is not and why, and what will not stay so.
+//!
+//! It counts every resource and keeps only those about which there is something to say, so that an estate
+//! of a hundred thousand sealed disks needs no more memory than its exceptions.
+
+mod csv;
+mod finding;
+mod html;
+mod json;
+mod table;
+mod warning;
+
+use std::collections::BTreeMap;
+
+use time::{Date, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+pub use csv::csv;
+pub use finding::{Finding, Status};
+pub use html::html;
+pub use json::{FORMAT, json};
+pub use table::{Ink, table};
+pub use warning::Warning;
+
+/// What is said where Azure gave no location.
+const NO_LOCATION: &str = "unknown";
+
+/// Where the resources were listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Resource Graph, whose table lags behind the resources ("Keep your data fresh").
+    ResourceGraph,
+    /// The lists of each subscription, which are exact.
+    Lists,
+}
+
+impl Source {
+    /// A word from a closed set.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ResourceGraph => "resource_graph",
+            Self::Lists => "lists",
+        }
+    }
+
+    /// The same for people.
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::ResourceGraph => "Azure Resource Graph, which may lag some minutes behind the resources",
+            Self::Lists => "the lists of each subscription, which are exact",
+        }
+    }
+}
+
+/// When, as whom and where the estate was looked at.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// When, which expiries are held against.
+    pub taken_at: OffsetDateTime,
+    /// The object ID of the identity, where its token tells it.
+    pub identity: Option<String>,
+    /// The subscriptions in scope; empty means all that the identity sees.
+    pub scope: Vec<String>,
+    /// Where the resources were listed.
+    pub source: Source,
+    /// An exemption that ends within so many days is a warning.
+    pub expiring_within: u16,
+}
+
+impl Run {
+    fn taken_at_text(&self) -> String {
+        let time = self.taken_at.to_offset(UtcOffset::UTC);
+        time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
+    }
+
+    /// Whole days from the day of the run to `until`; 0 is the last day of an exemption.
+    fn days_left(&self, until: Date) -> i64 {
+        (until - self.taken_at.to_offset(UtcOffset::UTC).date()).whole_days()
+    }
+}
+
+/// How many resources are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Under the seal.
+    pub sealed: usize,
+    /// Left as they are, for a recorded reason.
+    pub exempt: usize,
+    /// Not sealed, and not to be written just now.
+    pub not_yet: usize,
+    /// Not sealed.
+    pub unsealed: usize,
+}
+
+impl Counts {
+    /// All of them.
+    pub const fn total(&self) -> usize {
+        self.sealed + self.exempt + self.not_yet + self.unsealed
+    }
+
+    /// How many are neither sealed nor exempt.
+    pub const fn open(&self) -> usize {
+        self.not_yet + self.unsealed
+    }
+
+    /// How many are in this state.
+    pub const fn of(&self, status: Status) -> usize {
+        match status {
+            Status::Sealed => self.sealed,
+            Status::Exempt => self.exempt,
+            Status::NotYet => self.not_yet,
+            Status::Unsealed => self.unsealed,
+        }
+    }
+
+    /// How many per mille are sealed, rounded down, so that only all is 1000. Nothing has no share.
+    pub fn sealed_permille(&self) -> Option<usize> {
+        (self.sealed * 1_000).checked_div(self.total())
+    }
+
+    /// The same as a percentage with one decimal.
+    fn sealed_percent(&self) -> String {
+        self.sealed_permille()
+            .map_or_else(|| "–".to_owned(), |mille| format!("{}.{} %", mille / 10, mille % 10))
+    }
+
+    fn add(&mut self, status: Status) {
+        *match status {
+            Status::Sealed => &mut self.sealed,
+            Status::Exempt => &mut self.exempt,
+            Status::NotYet => &mut self.not_yet,
+            Status::Unsealed => &mut self.unsealed,
+        } += 1;
+    }
+}
+
+/// Something that the report could not look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// What is missing from the report.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What was found in an estate.
+#[derive(Clone, Debug)]
+pub struct Report {
+    run: Run,
+    totals: Counts,
+    by_subscription: BTreeMap<String, Counts>,
+    by_kind: BTreeMap<String, Counts>,
+    by_location: BTreeMap<String, Counts>,
+    by_reason: BTreeMap<(Status, &'static str), usize>,
+    findings: Vec<Finding>,
+    gaps: Vec<Gap>,
+}
+
+impl Report {
+    /// A report on nothing so far.
+    pub fn new(run: Run) -> Self {
+        Self {
+            run,
+            totals: Counts::default(),
+            by_subscription: BTreeMap::new(),
+            by_kind: BTreeMap::new(),
+            by_location: BTreeMap::new(),
+            by_reason: BTreeMap::new(),
+            findings: vec![],
+            gaps: vec![],
+        }
+    }
+
+    /// When the estate was looked at.
+    pub fn taken_at(&self) -> OffsetDateTime {
+        self.run.taken_at
+    }
+
+    /// Says that a subscription was looked at, even if nothing is found in it.
+    pub fn add_subscription(&mut self, id: &str) {
+        self.by_subscription.entry(id.to_ascii_lowercase()).or_default();
+    }
+
+    /// Counts a resource, and keeps it if there is something to say about it.
+    pub fn add(&mut self, finding: Finding) {
+        let (status, id) = (finding.status(), &finding.id);
+        self.totals.add(status);
+        self.by_subscription.entry(id.subscription_id().to_ascii_lowercase()).or_default().add(status);
+        self.by_kind.entry(finding.kind().to_owned()).or_default().add(status);
+        self.by_location.entry(finding.location().to_owned()).or_default().add(status);
+        *self.by_reason.entry((status, finding.reason())).or_default() += 1;
+        if status != Status::Sealed || !finding.notices.is_empty() {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Names what could not be looked at.
+    pub fn add_gap(&mut self, what: impl Into<String>, why: impl Into<String>) {
+        self.gaps.push(Gap { what: what.into(), why: why.into() });
+    }
+
+    /// All resources.
+    pub fn totals(&self) -> Counts {
+        self.totals
+    }
+
+    /// What could not be looked at.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Whether everything in scope was looked at, and all of it is sealed or exempt.
+    pub fn is_clean(&self) -> bool {
+        self.gaps.is_empty() && self.totals.open() == 0
+    }
+
+    /// Everything that is not plainly sealed: the worst first, then in the order of subscription, resource
+    /// group and name.
+    pub fn exceptions(&self) -> Vec<&Finding> {
+        let mut exceptions: Vec<_> = self.findings.iter().collect();
+        exceptions
+            .sort_by_cached_key(|finding| (finding.status(), finding.id.to_string().to_ascii_lowercase()));
+        exceptions
+    }
+
+    /// What a person should look at, resource by resource, in the order of [`Self::exceptions`].
+    pub fn warnings(&self) -> Vec<Warning<'_>> {
+        self.exceptions().into_iter().flat_map(|finding| warning::of(finding, &self.run)).collect()
+    }
+
+    /// The report in one sentence.
+    pub fn verdict(&self) -> String {
+        let (total, open) = (self.totals.total(), self.totals.open());
+        let known = match (total, open) {
+            (0, _) => "Nothing was found in scope".to_owned(),
+            (1, 0) => "The one disk or snapshot is sealed or exempt".to_owned(),
+            (_, 0) => format!("All {} disks and snapshots are sealed or exempt", grouped(total)),
+            (_, 1) => format!("1 of {} disks and snapshots is neither sealed nor exempt", grouped(total)),
+            _ => format!(
+                "{} of {} disks and snapshots are neither sealed nor exempt",
+                grouped(open),
+                grouped(total)
+            ),
+        };
+        match (self.gaps.len(), open) {
+            (0, _) => format!("{known}."),
+            (_, 0) => format!("{known}, but not everything could be looked at."),
+            _ => format!("{known}, and not everything could be looked at."),
+        }
+    }
+
+    /// The breakdowns that have the same columns, each with what it is by.
+    fn breakdowns(&self) -> [(&'static str, &BTreeMap<String, Counts>); 3] {
+        [("Subscription", &self.by_subscription), ("Kind", &self.by_kind), ("Location", &self.by_location)]
+    }
+}
+
+/// A number with its thousands set apart.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "report/tests.rs"]
+mod tests;

@@ -1,0 +1,57 @@
+//! The exceptions as CSV (RFC 4180), for a spreadsheet.
+
+use super::{Report, warning};
+
+const HEADER: [&str; 13] = [
+    "status",
+    "reason",
+    "detail",
+    "until",
+    "days_left",
+    "owner",
+    "kind",
+    "name",
+    "resource_group",
+    "subscription_id",
+    "location",
+    "id",
+    "warnings",
+];
+
+/// One row for each of [`Report::exceptions`], under a header. The summary and what could not be looked at
+/// have no place in it.
+///
+/// # Errors
+/// None in memory; the writer's own are passed on.
+pub fn csv(report: &Report) -> Result<String, std::io::Error> {
+    let mut writer = ::csv::Writer::from_writer(vec![]);
+    writer.write_record(HEADER)?;
+    for finding in report.exceptions() {
+        let until = finding.until();
+        let warnings: Vec<_> =
+            warning::of(finding, &report.run).into_iter().map(|warning| warning.text).collect();
+        writer.write_record([
+            finding.status().label(),
+            finding.reason(),
+            &inert(finding.detail()),
+            &until.map(|date| date.to_string()).unwrap_or_default(),
+            &until.map(|date| report.run.days_left(date).to_string()).unwrap_or_default(),
+            &inert(finding.owner.clone().unwrap_or_default()),
+            finding.kind(),
+            &inert(finding.id.name().to_owned()),
+            &inert(finding.id.resource_group().to_owned()),
+            finding.id.subscription_id(),
+            finding.location(),
+            &finding.id.to_string(),
+            &inert(warnings.join("; ")),
+        ])?;
+    }
+    let bytes = writer.into_inner().map_err(::csv::IntoInnerError::into_error)?;
+    String::from_utf8(bytes).map_err(std::io::Error::other)
+}
+
+/// A text that a spreadsheet takes for text: one that begins like a formula gets an apostrophe in front
+/// (OWASP, "CSV Injection").
+fn inert(text: String) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text }
+}

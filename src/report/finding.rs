@@ -1,0 +1,154 @@
+//! One resource, as the report tells it.
+
+use time::{Date, OffsetDateTime};
+
+use super::NO_LOCATION;
+use crate::{
+    policy::{
+        Exemption, Policy,
+        decide::{Decision, NotYet, Notice, Occasion, decide, notices},
+    },
+    resource::Resource,
+    resource_id::{ResourceId, ResourceType},
+};
+
+/// The tag that says whose a resource is, in any case.
+const OWNER_TAG: &str = "owner";
+
+/// The states of a resource, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Not sealed.
+    Unsealed,
+    /// Not sealed, and not to be written just now.
+    NotYet,
+    /// Left as it is, for a recorded reason.
+    Exempt,
+    /// Under the seal.
+    Sealed,
+}
+
+impl Status {
+    /// All of them, the best first.
+    pub const BEST_FIRST: [Self; 4] = [Self::Sealed, Self::Exempt, Self::NotYet, Self::Unsealed];
+
+    /// A word from a closed set.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Unsealed => "unsealed",
+            Self::NotYet => "not_yet",
+            Self::Exempt => "exempt",
+            Self::Sealed => "sealed",
+        }
+    }
+
+    /// The same for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Unsealed => "Unsealed",
+            Self::NotYet => "Not yet",
+            Self::Exempt => "Exempt",
+            Self::Sealed => "Sealed",
+        }
+    }
+}
+
+/// What was found about one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which it is.
+    pub id: ResourceId,
+    /// The region's name in the form in which regions are compared, if Azure told it.
+    pub location: Option<String>,
+    /// The value of its tag `owner`.
+    pub owner: Option<String>,
+    /// What the policy says of it.
+    pub decision: Decision,
+    /// What a person should know besides.
+    pub notices: Vec<Notice>,
+}
+
+impl Finding {
+    /// Looks at a resource by the rules that the handler seals by.
+    pub fn new(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Self {
+        let occasion = Occasion { now, event_time: None, trace_id: None };
+        Self {
+            id: resource.id.clone(),
+            location: resource.location.as_deref().map(region).filter(|region| !region.is_empty()),
+            owner: resource.tags.get(OWNER_TAG).map(str::to_owned),
+            decision: decide(policy, resource, &occasion),
+            notices: notices(policy, resource, now),
+        }
+    }
+
+    /// The state that the decision amounts to.
+    pub fn status(&self) -> Status {
+        match self.decision {
+            Decision::Compliant => Status::Sealed,
+            Decision::Exempt(_) => Status::Exempt,
+            Decision::NotYet(_) => Status::NotYet,
+            Decision::Seal(_) => Status::Unsealed,
+        }
+    }
+
+    /// Why it is in that state: a word from a closed set.
+    pub fn reason(&self) -> &'static str {
+        match &self.decision {
+            Decision::Compliant => "sealed",
+            Decision::Exempt(exemption) => exemption.reason(),
+            Decision::NotYet(not_yet) => not_yet.reason(),
+            Decision::Seal(change) if change.data_access_auth_mode.is_some() => "auth_mode",
+            Decision::Seal(_) => "tags",
+        }
+    }
+
+    /// The same for people, with what is particular to this resource. Nothing for one that is sealed.
+    pub fn detail(&self) -> String {
+        match &self.decision {
+            Decision::Compliant => String::new(),
+            Decision::Exempt(Exemption::Tag { reason, .. }) => reason.clone(),
+            Decision::Exempt(exemption) => exemption.to_string(),
+            Decision::NotYet(NotYet::Provisioning) => "Azure is still at work on an earlier write".to_owned(),
+            Decision::NotYet(NotYet::ActiveUpload) => {
+                "data is being uploaded by a URL that the seal would make worthless".to_owned()
+            }
+            Decision::Seal(change) => {
+                let mode = change.data_access_auth_mode.is_some().then(|| "the mode".to_owned());
+                let names: Vec<_> = change.tags.iter().map(|(name, _)| name).collect();
+                let tags = match names.as_slice() {
+                    [] => None,
+                    [name] => Some(format!("the tag {name}")),
+                    names => Some(format!("the tags {}", names.join(", "))),
+                };
+                let lacking: Vec<_> = mode.into_iter().chain(tags).collect();
+                format!("lacks {}", lacking.join(" and "))
+            }
+        }
+    }
+
+    /// The last day of its exemption, if it has one that ends.
+    pub fn until(&self) -> Option<Date> {
+        match self.decision {
+            Decision::Exempt(Exemption::Tag { until, .. }) => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Disk or snapshot, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self.id.resource_type() {
+            ResourceType::Disk => "disk",
+            ResourceType::Snapshot => "snapshot",
+        }
+    }
+
+    /// The region, or a word for none.
+    pub fn location(&self) -> &str {
+        self.location.as_deref().unwrap_or(NO_LOCATION)
+    }
+}
+
+/// `West Europe` and `westeurope` are one region ("Azure regions list": display name and name).
+fn region(location: &str) -> String {
+    location.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
+}

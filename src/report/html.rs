@@ -1,0 +1,186 @@
+//! The report as one page that a person can open, print and file: no network, no framework, and nothing in
+//! it that a tag could make the browser do.
+
+mod coverage;
+mod exceptions;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
+use ring::digest::{SHA256, digest};
+use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
+
+use super::{Finding, Report, Status, grouped};
+
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
+
+const MINUTE: &[BorrowedFormatItem<'_>] =
+    format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
+
+/// The report as a page of HTML.
+pub fn html(report: &Report) -> String {
+    let run = &report.run;
+    let title = format!("Diskseal report {}", run.taken_at_text());
+    let page = markup! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(security_policy());
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="referrer" content="no-referrer";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a.skip href="#exceptions" { "Skip to the exceptions" }
+                (coverage::patterns())
+                header { (head(report)) }
+                main {
+                    (gaps(report))
+                    (coverage::section(report))
+                    (exceptions::expiries(report))
+                    (exceptions::notices(report))
+                    (exceptions::section(report))
+                    (words())
+                }
+                footer { (sign_off()) p { "Written by diskseal " (env!("CARGO_PKG_VERSION")) ". This page holds everything it shows, and asks no network." } }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// Nothing may be loaded, and no script or style runs but the two of this page, known by their hashes.
+fn security_policy() -> String {
+    let hash = |text: &str| STANDARD.encode(digest(&SHA256, text.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+}
+
+fn head(report: &Report) -> Markup {
+    let (run, totals) = (&report.run, &report.totals);
+    markup! {
+        p.mark { "Diskseal" }
+        h1 { "Seal of managed disks and snapshots" }
+        p.verdict.clean[report.is_clean()] { (report.verdict()) }
+        dl.run {
+            div { dt { "Taken" } dd { time datetime=(run.taken_at_text()) { (minute(run.taken_at)) } } }
+            div {
+                dt { "Identity" }
+                dd {
+                    @match &run.identity {
+                        Some(id) => { code { (id) } }
+                        None => { "not told by its token" }
+                    }
+                }
+            }
+            div {
+                dt { "Scope" }
+                dd {
+                    @match run.scope.len() {
+                        0 => { "every subscription that the identity sees" }
+                        1 => { "1 subscription" }
+                        some => { (grouped(some)) " subscriptions" }
+                    }
+                }
+            }
+            div { dt { "Source" } dd { (run.source.sentence()) } }
+        }
+        (coverage::bar(totals, true))
+        ul.figures {
+            @for status in Status::BEST_FIRST {
+                li {
+                    span.figure { (grouped(totals.of(status))) }
+                    span.name { (swatch(status)) (status.title()) }
+                }
+            }
+            li.share { span.figure { (totals.sealed_percent()) } span.name { "sealed of " (grouped(totals.total())) } }
+        }
+    }
+}
+
+fn gaps(report: &Report) -> Markup {
+    markup! {
+        @if !report.gaps.is_empty() {
+            section.gaps aria-labelledby="gaps" {
+                h2 #gaps { "What could not be looked at" }
+                ul {
+                    @for gap in &report.gaps {
+                        li { strong { (gap.what) } ": " (gap.why) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn words() -> Markup {
+    markup! {
+        section.words aria-labelledby="words" {
+            h2 #words { "What the words mean" }
+            dl {
+                dt { (swatch(Status::Sealed)) "Sealed" }
+                dd { code { "dataAccessAuthMode" } " is " code { "AzureActiveDirectory" } ", and the tags of the seal are there: data leaves only to a caller with a Microsoft Entra identity and the right to it." }
+                dt { (swatch(Status::Exempt)) "Exempt" }
+                dd { "Left as it is for a recorded reason: a rule of the settings, or a tag that says until when and why." }
+                dt { (swatch(Status::NotYet)) "Not yet" }
+                dd { "Not sealed, and not to be written just now: Azure is at work on it, or data is being uploaded to it." }
+                dt { (swatch(Status::Unsealed)) "Unsealed" }
+                dd { "The mode or a tag of the seal is missing." }
+            }
+            p { "Shares are rounded down: 100.0 % is every one. The last day of an exemption is a whole day in UTC." }
+        }
+    }
+}
+
+/// For the paper that is filed.
+fn sign_off() -> Markup {
+    markup! {
+        dl.sign-off { @for line in ["Reviewed by", "Date", "Signature"] { div { dt { (line) } dd {} } } }
+    }
+}
+
+fn swatch(status: Status) -> Markup {
+    markup! {
+        svg.swatch width="12" height="12" aria-hidden="true" focusable="false" {
+            rect class=(status.label()) width="12" height="12" {}
+        }
+    }
+}
+
+/// A resource's name, and below it where it is.
+fn name(finding: &Finding) -> Markup {
+    let id = &finding.id;
+    markup! {
+        span.resource { (id.name()) }
+        span.place { (id.resource_group()) }
+        span.place { code { (id.subscription_id()) } }
+    }
+}
+
+/// The reasons, for people.
+fn reason(word: &str) -> &str {
+    match word {
+        "sealed" => "Sealed",
+        "auth_mode" => "Mode not set",
+        "tags" => "Tags missing",
+        "provisioning" => "Azure at work",
+        "active_upload" => "Upload under way",
+        "out_of_scope" => "Out of scope",
+        "subscription" => "Subscription rule",
+        "resource_group" => "Resource group rule",
+        "name" => "Name rule",
+        "tag" => "Exemption tag",
+        other => other,
+    }
+}
+
+fn minute(time: OffsetDateTime) -> String {
+    time.to_offset(UtcOffset::UTC).format(MINUTE).unwrap_or_default()
+}

@@ -1,0 +1,192 @@
+//! The report as JSON, for programs.
+//!
+//! The shape is [`FORMAT`] 1, and within that number members are only added:
+//!
+//! ```text
+//! format         1
+//! version        of diskseal
+//! takenAt        RFC 3339, UTC
+//! identity       object ID, or null where the token does not tell it
+//! scope          subscription IDs, or null for all that the identity sees
+//! source         resource_graph | lists
+//! expiringWithin days
+//! verdict        one sentence
+//! clean          true if everything was looked at and is sealed or exempt
+//! totals         {total, sealed, exempt, notYet, unsealed, sealedPercent: number | null, rounded down}
+//! bySubscription, byKind, byLocation
+//!                {name: {as totals}}
+//! byReason       [{status, reason, count}]
+//! exceptions     [{status, reason, detail, missing, until, daysLeft, owner, kind, name, resourceGroup,
+//!                subscriptionId, location, id}]; missing, until, daysLeft, owner and location may be null
+//!                missing: {dataAccessAuthMode: true | false, tags: [names]} of what is unsealed
+//! warnings       [{reason, text, id}]
+//! gaps           [{what, why}]: what could not be looked at
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Counts, Finding, Report, Run};
+use crate::policy::decide::Decision;
+
+/// The number of the shape.
+pub const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    format: u32,
+    version: &'static str,
+    taken_at: String,
+    identity: Option<&'a str>,
+    scope: Option<&'a [String]>,
+    source: &'static str,
+    expiring_within: u16,
+    verdict: String,
+    clean: bool,
+    totals: Coverage,
+    by_subscription: BTreeMap<&'a str, Coverage>,
+    by_kind: BTreeMap<&'a str, Coverage>,
+    by_location: BTreeMap<&'a str, Coverage>,
+    by_reason: Vec<ReasonCount>,
+    exceptions: Vec<Exception<'a>>,
+    warnings: Vec<Warning>,
+    gaps: Vec<Gap<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Coverage {
+    total: usize,
+    sealed: usize,
+    exempt: usize,
+    not_yet: usize,
+    unsealed: usize,
+    sealed_percent: Option<f64>,
+}
+
+impl From<&Counts> for Coverage {
+    fn from(counts: &Counts) -> Self {
+        let permille = counts.sealed_permille().and_then(|mille| u32::try_from(mille).ok());
+        Self {
+            total: counts.total(),
+            sealed: counts.sealed,
+            exempt: counts.exempt,
+            not_yet: counts.not_yet,
+            unsealed: counts.unsealed,
+            sealed_percent: permille.map(|mille| f64::from(mille) / 10.0),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ReasonCount {
+    status: &'static str,
+    reason: &'static str,
+    count: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Exception<'a> {
+    status: &'static str,
+    reason: &'static str,
+    detail: String,
+    missing: Option<Missing<'a>>,
+    until: Option<String>,
+    days_left: Option<i64>,
+    owner: Option<&'a str>,
+    kind: &'static str,
+    name: &'a str,
+    resource_group: &'a str,
+    subscription_id: &'a str,
+    location: Option<&'a str>,
+    id: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Missing<'a> {
+    data_access_auth_mode: bool,
+    tags: Vec<&'a str>,
+}
+
+impl<'a> Exception<'a> {
+    fn new(finding: &'a Finding, run: &Run) -> Self {
+        let until = finding.until();
+        Self {
+            status: finding.status().label(),
+            reason: finding.reason(),
+            detail: finding.detail(),
+            missing: match &finding.decision {
+                Decision::Seal(change) => Some(Missing {
+                    data_access_auth_mode: change.data_access_auth_mode.is_some(),
+                    tags: change.tags.iter().map(|(name, _)| name).collect(),
+                }),
+                _ => None,
+            },
+            until: until.map(|date| date.to_string()),
+            days_left: until.map(|date| run.days_left(date)),
+            owner: finding.owner.as_deref(),
+            kind: finding.kind(),
+            name: finding.id.name(),
+            resource_group: finding.id.resource_group(),
+            subscription_id: finding.id.subscription_id(),
+            location: finding.location.as_deref(),
+            id: finding.id.to_string(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Warning {
+    reason: &'static str,
+    text: String,
+    id: String,
+}
+
+#[derive(Serialize)]
+struct Gap<'a> {
+    what: &'a str,
+    why: &'a str,
+}
+
+/// The report as JSON.
+///
+/// # Errors
+/// None in memory; the writer's own are passed on.
+pub fn json(report: &Report) -> Result<String, serde_json::Error> {
+    let Report { run, totals, by_subscription, by_kind, by_location, by_reason, gaps, .. } = report;
+    let document = Document {
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION"),
+        taken_at: run.taken_at_text(),
+        identity: run.identity.as_deref(),
+        scope: (!run.scope.is_empty()).then_some(&run.scope),
+        source: run.source.label(),
+        expiring_within: run.expiring_within,
+        verdict: report.verdict(),
+        clean: report.is_clean(),
+        totals: totals.into(),
+        by_subscription: coverage(by_subscription),
+        by_kind: coverage(by_kind),
+        by_location: coverage(by_location),
+        by_reason: by_reason
+            .iter()
+            .map(|((status, reason), count)| ReasonCount { status: status.label(), reason, count: *count })
+            .collect(),
+        exceptions: report.exceptions().into_iter().map(|finding| Exception::new(finding, run)).collect(),
+        warnings: report
+            .warnings()
+            .into_iter()
+            .map(|warning| Warning { reason: warning.reason, text: warning.text, id: warning.id.to_string() })
+            .collect(),
+        gaps: gaps.iter().map(|gap| Gap { what: &gap.what, why: &gap.why }).collect(),
+    };
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+fn coverage(counts: &BTreeMap<String, Counts>) -> BTreeMap<&str, Coverage> {
+    counts.iter().map(|(name, counts)| (name.as_str(), counts.into())).collect()
+}

@@ -1,0 +1,148 @@
+//! The report as text, for a terminal.
+
+use std::fmt::Write;
+
+use super::{Finding, Report, Status, grouped};
+
+/// The most characters of an owner.
+const OWNER_CHARS_MAX: usize = 32;
+
+/// Whether colours may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// Letters alone.
+    Plain,
+    /// With the colours of a terminal (ECMA-48, "SGR").
+    Coloured,
+}
+
+impl Ink {
+    fn paint(self, status: Status, text: &str) -> String {
+        let colour = match status {
+            Status::Unsealed => 31,
+            Status::NotYet => 33,
+            Status::Exempt => 36,
+            Status::Sealed => 32,
+        };
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Coloured => format!("\u{1b}[{colour}m{text}\u{1b}[0m"),
+        }
+    }
+}
+
+/// One line of cells, and the state that colours its first.
+struct Line {
+    status: Option<Status>,
+    cells: Vec<String>,
+}
+
+/// The report as text.
+pub fn table(report: &Report, ink: Ink) -> String {
+    let mut text = format!("{}\n", report.verdict());
+    for gap in &report.gaps {
+        let _ = writeln!(text, "Not looked at: {}: {}", plain(&gap.what), plain(&gap.why));
+    }
+    for (by, counts) in report.breakdowns() {
+        let header = [by, "Sealed", "Sealed %", "Exempt", "Not yet", "Unsealed", "Total"];
+        let total = (by == "Subscription" && counts.len() > 1).then_some(("all", &report.totals));
+        let rows = counts.iter().map(|(name, counts)| (name.as_str(), counts)).chain(total);
+        let lines = rows.map(|(name, counts)| Line {
+            status: None,
+            cells: vec![
+                plain(name),
+                grouped(counts.sealed),
+                counts.sealed_percent(),
+                grouped(counts.exempt),
+                grouped(counts.not_yet),
+                grouped(counts.unsealed),
+                grouped(counts.total()),
+            ],
+        });
+        push(&mut text, &header, lines.collect(), 1, ink);
+    }
+    let reasons = report.by_reason.iter().map(|((status, reason), count)| Line {
+        status: Some(*status),
+        cells: vec![status.label().to_owned(), (*reason).to_owned(), grouped(*count)],
+    });
+    push(&mut text, &["Status", "Reason", "Count"], reasons.collect(), 2, ink);
+    let exceptions = report.exceptions().into_iter().map(exception).collect();
+    let header = ["Exception", "Reason", "Until", "Location", "Resource", "Owner", "Why"];
+    push(&mut text, &header, exceptions, header.len(), ink);
+    let warnings = report.warnings().into_iter().map(|warning| Line {
+        status: Some(Status::NotYet),
+        cells: vec![warning.reason.to_owned(), warning.id.to_string(), plain(&warning.text)],
+    });
+    push(&mut text, &["Warning", "Resource", "What"], warnings.collect(), 3, ink);
+    let identity = report.run.identity.as_deref().unwrap_or("an identity that its token does not name");
+    let _ = writeln!(
+        text,
+        "\nTaken at {} as {}, from {}.",
+        report.run.taken_at_text(),
+        plain(identity),
+        report.run.source.sentence()
+    );
+    text
+}
+
+fn exception(finding: &Finding) -> Line {
+    Line {
+        status: Some(finding.status()),
+        cells: vec![
+            finding.status().label().to_owned(),
+            finding.reason().to_owned(),
+            finding.until().map(|date| date.to_string()).unwrap_or_default(),
+            plain(finding.location()),
+            finding.id.to_string(),
+            short(&plain(finding.owner.as_deref().unwrap_or_default())),
+            plain(&finding.detail()),
+        ],
+    }
+}
+
+/// Aligned columns: the first `left` to the left, numbers to the right. Nothing, if there are no lines.
+fn push(text: &mut String, header: &[&str], lines: Vec<Line>, left: usize, ink: Ink) {
+    if lines.is_empty() {
+        return;
+    }
+    let header = Line { status: None, cells: header.iter().map(|name| name.to_uppercase()).collect() };
+    let lines: Vec<_> = std::iter::once(header).chain(lines).collect();
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.cells.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<_> =
+        (0..lines.iter().map(|line| line.cells.len()).max().unwrap_or_default()).map(width).collect();
+    text.push('\n');
+    for Line { status, cells } in &lines {
+        let mut line = String::new();
+        for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
+            let gap = " ".repeat(width.saturating_sub(cell.chars().count()));
+            let cell = match status {
+                Some(status) if column == 0 => ink.paint(*status, cell),
+                _ => cell.clone(),
+            };
+            line += &if column < left { cell + &gap } else { gap + &cell };
+            line += "  ";
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+}
+
+/// So that one long value does not push the last column off every line; the other forms have all of it.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(OWNER_CHARS_MAX) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+    }
+}
+
+/// A text that cannot steer a terminal: what tags say is anybody's.
+fn plain(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}

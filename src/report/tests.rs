@@ -1,0 +1,251 @@
+//! The report against what it was given, and its forms against whoever wrote the tags.
+
+use time::macros::datetime;
+
+use super::*;
+use crate::{
+    policy::{BackupGuard, Exemptions, Limits, Mode, Policy, TagRule},
+    resource::{DataAccessAuthMode, Resource},
+};
+
+const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
+
+fn policy() -> Policy {
+    Policy {
+        mode: Mode::Audit,
+        tags: vec![TagRule::new("sealed", "yes").unwrap()],
+        subscriptions: vec![],
+        exemptions: Exemptions {
+            names: "tmp-*".parse().unwrap(),
+            tag: Some("exempt".into()),
+            ..Exemptions::default()
+        },
+        limits: Limits::default(),
+        backup_guard: BackupGuard::Skip,
+        switch: None,
+    }
+}
+
+fn resource(name: &str, is_sealed: bool, tags: &[(&str, &str)]) -> Resource {
+    let id =
+        format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/disks/{name}");
+    let mode = if is_sealed { DataAccessAuthMode::AzureActiveDirectory } else { DataAccessAuthMode::None };
+    let seal = is_sealed.then_some(("sealed", "yes"));
+    Resource {
+        id: id.parse().unwrap(),
+        location: Some("West Europe".into()),
+        data_access_auth_mode: mode,
+        provisioning_state: None,
+        disk_state: None,
+        managed_by: None,
+        tags: tags.iter().copied().chain(seal).collect(),
+    }
+}
+
+fn empty() -> Report {
+    Report::new(Run {
+        taken_at: datetime!(2027-01-01 12:00 UTC),
+        identity: Some("77776666-5555-4444-8333-222211110000".into()),
+        scope: vec![],
+        source: Source::ResourceGraph,
+        expiring_within: 30,
+    })
+}
+
+fn report(resources: &[Resource]) -> Report {
+    let mut report = empty();
+    for resource in resources {
+        report.add(Finding::new(&policy(), resource, report.taken_at()));
+    }
+    report
+}
+
+fn estate() -> Report {
+    let mut uploading = resource("uploading", false, &[]);
+    uploading.disk_state = Some("ActiveUpload".into());
+    let mut untagged = resource("untagged", true, &[]);
+    untagged.tags = [("Owner", "=HYPERLINK(\"https://x\")")].into_iter().collect();
+    untagged.location = None;
+    report(&[
+        resource("fine", true, &[]),
+        resource("tmp-1", false, &[("OWNER", "team <b>data</b>")]),
+        resource("soon", false, &[("exempt", "until=2027-01-31; <script>alert(1)</script>")]),
+        resource("later", false, &[("exempt", "until=2027-02-01; INC-2")]),
+        resource("over", false, &[("exempt", "until=2026-12-31; INC-3")]),
+        resource("odd", true, &[("exempt", "because \u{1b}[31m\u{202e}")]),
+        uploading,
+        untagged,
+    ])
+}
+
+#[test]
+fn everything_is_counted_and_what_is_sealed_is_not_kept() {
+    let report = estate();
+    let counts = Counts { sealed: 2, exempt: 3, not_yet: 1, unsealed: 2 };
+    assert_eq!(report.totals(), counts);
+    assert_eq!(report.by_subscription, [(SUBSCRIPTION.to_owned(), counts)].into());
+    assert_eq!(report.by_kind, [("disk".to_owned(), counts)].into());
+    let places: Vec<_> =
+        report.by_location.iter().map(|(name, counts)| (name.as_str(), counts.total())).collect();
+    assert_eq!(places, [("unknown", 1), ("westeurope", 7)]);
+    let reasons: Vec<_> = report.by_reason.iter().map(|((_, reason), count)| (*reason, *count)).collect();
+    assert_eq!(
+        reasons,
+        [("auth_mode", 1), ("tags", 1), ("active_upload", 1), ("name", 1), ("tag", 2), ("sealed", 2)]
+    );
+    let names: Vec<_> = report.exceptions().iter().map(|finding| finding.id.name().to_owned()).collect();
+    assert_eq!(names, ["over", "untagged", "uploading", "later", "soon", "tmp-1", "odd"]);
+}
+
+#[test]
+fn what_ends_soon_and_what_does_not_count_is_a_warning() {
+    let report = estate();
+    let warnings: Vec<_> =
+        report.warnings().iter().map(|warning| (warning.id.name().to_owned(), warning.reason)).collect();
+    assert_eq!(
+        warnings,
+        [
+            ("over".to_owned(), "exemption_expired"),
+            ("soon".to_owned(), "exemption_expiring"),
+            ("odd".to_owned(), "exemption_unreadable")
+        ]
+    );
+    for (within, days, count) in [(0, 0, 1), (0, 1, 0), (1, 1, 1), (30, 30, 1), (30, 31, 0)] {
+        let until = datetime!(2027-01-01 23:00 UTC).date() + time::Duration::days(days);
+        let exempt = resource("d", false, &[("exempt", &format!("until={until}; x"))]);
+        let mut report = empty();
+        report.run.expiring_within = within;
+        report.add(Finding::new(&policy(), &exempt, report.taken_at()));
+        assert_eq!(report.warnings().len(), count, "{days} days left, warned within {within}");
+    }
+}
+
+#[test]
+fn the_verdict_is_not_better_than_what_was_looked_at() {
+    for (resources, gap, verdict, is_clean) in [
+        (vec![], false, "Nothing was found in scope.", true),
+        (vec![], true, "Nothing was found in scope, but not everything could be looked at.", false),
+        (vec![resource("a", true, &[])], false, "The one disk or snapshot is sealed or exempt.", true),
+        (
+            vec![resource("a", true, &[]), resource("tmp-b", false, &[])],
+            false,
+            "All 2 disks and snapshots are sealed or exempt.",
+            true,
+        ),
+        (
+            vec![resource("a", true, &[]), resource("b", false, &[])],
+            true,
+            "1 of 2 disks and snapshots is neither sealed nor exempt, and not everything could be looked at.",
+            false,
+        ),
+    ] {
+        let mut report = report(&resources);
+        if gap {
+            report.add_gap("subscription x", "403");
+        }
+        assert_eq!((report.verdict().as_str(), report.is_clean()), (verdict, is_clean));
+    }
+}
+
+#[test]
+fn only_all_is_a_hundred_percent() {
+    for (sealed, unsealed, percent) in
+        [(99_999, 1, "99.9 %"), (100_000, 0, "100.0 %"), (0, 1, "0.0 %"), (2, 1, "66.6 %"), (0, 0, "–")]
+    {
+        assert_eq!(Counts { sealed, unsealed, ..Counts::default() }.sealed_percent(), percent);
+    }
+    assert_eq!(
+        ["1", "999", "1,000", "1,234,567"],
+        [1, 999, 1_000, 1_234_567].map(grouped).each_ref().map(String::as_str)
+    );
+}
+
+#[test]
+fn the_json_has_its_documented_shape() {
+    let mut report = estate();
+    report.add_gap("subscription x", "403");
+    let json: serde_json::Value = serde_json::from_str(&json(&report).unwrap()).unwrap();
+    let documented =
+        include_str!("json.rs").lines().map_while(|line| line.strip_prefix("//!")).collect::<Vec<_>>();
+    for member in json.as_object().unwrap().keys() {
+        let is_documented =
+            documented.iter().any(|line| !line.starts_with("   ") && line.contains(member.as_str()));
+        assert!(is_documented, "{member} is not documented");
+    }
+    assert_eq!(json["format"], FORMAT);
+    assert_eq!(json["takenAt"], "2027-01-01T12:00:00Z");
+    assert_eq!(json["scope"], serde_json::Value::Null);
+    assert_eq!(json["clean"], false);
+    assert_eq!(json["totals"]["sealedPercent"], 25.0);
+    assert_eq!(json["bySubscription"][SUBSCRIPTION]["notYet"], 1);
+    assert_eq!(json["gaps"][0]["what"], "subscription x");
+    let soon = &json["exceptions"][4];
+    assert_eq!(
+        (&soon["name"], &soon["until"], &soon["daysLeft"]),
+        (&"soon".into(), &"2027-01-31".into(), &30.into())
+    );
+    let untagged = &json["exceptions"][1];
+    assert_eq!(untagged["missing"], serde_json::json!({"dataAccessAuthMode": false, "tags": ["sealed"]}));
+    assert_eq!(untagged["detail"], "lacks the tag sealed");
+    assert_eq!(json["exceptions"][0]["detail"], "lacks the mode and the tag sealed");
+    assert_eq!(json["exceptions"][5]["owner"], "team <b>data</b>");
+}
+
+#[test]
+fn a_spreadsheet_is_given_no_formula() {
+    let text = csv(&estate()).unwrap();
+    let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+    let records: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(records.len(), 7);
+    assert_eq!(&records[1][5], "'=HYPERLINK(\"https://x\")");
+    assert_eq!(&records[4][2], "<script>alert(1)</script>");
+    assert_eq!((&records[4][3], &records[4][4]), ("2027-01-31", "30"));
+}
+
+#[test]
+fn the_table_names_everything_and_steers_no_terminal() {
+    let mut report = estate();
+    report.add_gap("subscription x\u{1b}[2J", "403");
+    let text = table(&report, Ink::Plain);
+    assert!(
+        text.starts_with("3 of 8 disks and snapshots are neither sealed nor exempt, and not everything"),
+        "{text}"
+    );
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+    assert!(!text.contains('\u{202e}'));
+    for words in [
+        "Not looked at: subscription x",
+        "SUBSCRIPTION",
+        "westeurope",
+        "auth_mode",
+        "=HYPERLINK",
+        "exemption_expiring",
+        "ends in 30 days",
+        "77776666",
+    ] {
+        assert!(text.contains(words), "{words} is not in {text}");
+    }
+    assert!(text.lines().all(|line| line == line.trim_end()));
+    assert!(table(&report, Ink::Coloured).contains("\u{1b}[31munsealed\u{1b}[0m"));
+}
+
+#[test]
+fn a_tag_comes_out_of_the_page_as_text() {
+    let page = html(&estate());
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert!(page.contains("team &lt;b&gt;data&lt;/b&gt;"));
+    assert_eq!(page.matches("<script").count(), 1, "the page's own");
+    assert!(!page.contains("<b>data"));
+    for outside in ["src=", "href=\"http", "@import", "url(h", "style=\"", "onclick"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(!html(&report(&[])).contains("id=\"list\""));
+}
+
+#[test]
+fn a_page_stays_one_that_a_browser_can_sort() {
+    let resources: Vec<_> = (0..5_001).map(|index| resource(&format!("d{index}"), false, &[])).collect();
+    let page = html(&report(&resources));
+    assert_eq!(page.matches("data-status=").count(), 5_000);
+    assert!(page.contains("These are the first 5,000 of 5,001."));
+}

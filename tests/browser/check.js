@@ -1,0 +1,201 @@
+// Opens the report's page as people do, and says what holds.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+import { HOSTILE, reports } from "./estate.js";
+
+const [binaries, folder] = process.argv.slice(2);
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const DESKTOP = { width: 1280, height: 900 };
+const PHONE = { width: 360, height: 740 };
+const ARGUMENTS = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync",
+];
+
+let [passed, failed] = [0, 0];
+async function check(what, holds) {
+  let fault;
+  try { fault = await holds(); } catch (error) { fault = error; }
+  if (fault === undefined || fault === true) { passed += 1; console.log(`ok    ${what}`); return; }
+  failed += 1;
+  console.log(`FAIL  ${what}: ${fault instanceof Error ? fault.message : JSON.stringify(fault)}`);
+}
+const same = (found, expected) => JSON.stringify(found) === JSON.stringify(expected) || { found, expected };
+
+const [nothing, html, json] = await reports(binaries, [["--output", "html"], ["--output", "json"]]);
+const expected = JSON.parse(json);
+const exceptions = expected.exceptions.filter(({ status }) => status !== "sealed");
+const file = `${folder}/report.html`;
+writeFileSync(file, html);
+writeFileSync(`${folder}/nothing.html`, nothing);
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ARGUMENTS });
+
+/** A page, and everything that went wrong or out of it. */
+async function open(options = {}, path = file) {
+  const context = await browser.newContext({ viewport: DESKTOP, reducedMotion: "reduce", ...options });
+  const page = await context.newPage();
+  const [faults, requests] = [[], []];
+  page.on("console", (message) => faults.push(message.text()));
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("dialog", (dialog) => { faults.push(dialog.message()); dialog.dismiss(); });
+  page.on("request", (request) => requests.push(request.url()));
+  await page.goto(pathToFileURL(path).href);
+  return { page, faults, requests };
+}
+const names = (page) => page.locator("#list tbody tr:not([hidden]) th .resource").allTextContents();
+const column = (page, index) => page.locator(`#list tbody tr:not([hidden]) > :nth-child(${index + 1})`).evaluateAll(
+  (cells) => cells.map((cell) => cell.dataset.sort ?? cell.textContent));
+const overflow = (page) => page.evaluate(() => {
+  const { scrollWidth, clientWidth } = document.documentElement;
+  const wide = [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > clientWidth + 1);
+  return scrollWidth <= clientWidth || wide.slice(0, 5).map((one) => one.outerHTML.slice(0, 80));
+});
+async function audit(page) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => window.axe.run(document, {
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+  }));
+  return same(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 120)} ${nodes[0].failureSummary}`), []);
+}
+
+const { page, faults, requests } = await open();
+await page.screenshot({ path: `${folder}/desktop-light.png`, fullPage: true });
+
+await check("every exception is a row, in the order of the other forms", async () =>
+  same(await names(page), exceptions.map(({ name }) => name)));
+await check("tags come out as text", async () => {
+  const owner = await page.locator("#list tr", { hasText: "hostile" }).locator("[data-label=Owner]").textContent();
+  const state = await page.evaluate(() => [window.hostile ?? null, document.images.length, document.scripts.length]);
+  return same([owner.trim(), ...state], [HOSTILE, null, 0, 1]);
+});
+await check("a script that is not the page's own does not run", async () => {
+  const foreign = await open();
+  await foreign.page.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "window.hostile = 3";
+    document.body.append(script);
+  });
+  const hasRun = await foreign.page.evaluate(() => window.hostile ?? null);
+  return same([hasRun, foreign.faults.length > 0], [null, true]);
+});
+await check("a picture from the network is not asked for", async () => {
+  const foreign = await open();
+  await foreign.page.evaluate(() => { document.body.append(Object.assign(new Image(), { src: "http://127.0.0.1:9/x" })); });
+  await foreign.page.waitForTimeout(100);
+  return same(foreign.faults.some((text) => text.includes("Content Security Policy")), true);
+});
+
+await check("every column sorts both ways, and says so", async () => {
+  const heads = page.locator("#list thead th");
+  for (let index = 0; index < await heads.count(); index += 1) {
+    const head = heads.nth(index);
+    await head.getByRole("button").click();
+    if (await head.getAttribute("aria-sort") === "descending") await head.getByRole("button").click();
+    const up = await column(page, index);
+    await head.getByRole("button").click();
+    const down = await column(page, index);
+    const sorted = (values) => values.filter(Boolean).sort(new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare);
+    const blanks = (values) => values.filter((value) => !value);
+    const right = same(up, [...sorted(up), ...blanks(up)]);
+    if (right !== true) return right;
+    const back = same(down.filter(Boolean), sorted(down).reverse());
+    if (back !== true) return { index, ...back };
+    if (await head.getAttribute("aria-sort") !== "descending") return `aria-sort of column ${index}`;
+  }
+});
+await check("sorting works from the keyboard", async () => {
+  const button = page.getByRole("columnheader", { name: "Resource" }).getByRole("button");
+  await button.last().focus();
+  await page.keyboard.press("Enter");
+  const found = await names(page);
+  return same(found, [...found].sort(new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare));
+});
+await check("the text filter finds names, groups, owners and reasons, all words of it", async () => {
+  for (const [text, count] of [["vendor-export", 1], ["LOVELACE", 1], ["inc-4711 tomorrow", 1], ["rg-images", 7], ["nothing like it", 0]]) {
+    await page.getByLabel("Find").fill(text);
+    const right = same([text, (await names(page)).length], [text, count]);
+    if (right !== true) return right;
+  }
+  return same((await page.locator("#shown").textContent()).startsWith(`0 of ${exceptions.length}`), true);
+});
+await check("the choices filter by status, kind and reason, together, and are taken back", async () => {
+  await page.getByRole("button", { name: "Show all" }).click();
+  for (const member of ["status", "kind", "reason"]) {
+    const value = exceptions[exceptions.length - 1][member];
+    await page.locator(`[data-filter=${member}]`).selectOption(value);
+    const right = same((await names(page)).length > 0 && (await page.locator(`#list tbody tr:not([hidden]):not([data-${member}=${value}])`).count()), 0);
+    if (right !== true) return right;
+  }
+  const last = exceptions[exceptions.length - 1];
+  const wanted = exceptions.filter((one) => ["status", "kind", "reason"].every((member) => one[member] === last[member])).length;
+  const found = (await names(page)).length;
+  await page.getByRole("button", { name: "Show all" }).click();
+  return same([found, (await names(page)).length], [wanted, exceptions.length]);
+});
+await check("numbers of the page are those of the JSON", async () => {
+  const figures = await page.locator(".figures .figure").allTextContents();
+  const { sealed, exempt, notYet, unsealed, sealedPercent } = expected.totals;
+  return same(figures, [...[sealed, exempt, notYet, unsealed].map(String), `${sealedPercent.toFixed(1)} %`]);
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const [where, viewport] of [["desktop", DESKTOP], ["phone", PHONE]]) {
+    const shown = await open({ colorScheme, viewport });
+    await check(`accessible by axe's rules: ${where}, ${colorScheme}`, () => audit(shown.page));
+    await shown.page.screenshot({ path: `${folder}/${where}-${colorScheme}.png`, fullPage: true });
+  }
+}
+for (const width of [320, 360, 414, 768, 840, 1024, 1920]) {
+  const shown = await open({ viewport: { width, height: 800 } });
+  await check(`no scrolling sideways at ${width} pixels`, () => overflow(shown.page));
+  if (width === 768 || width === 1024) await shown.page.screenshot({ path: `${folder}/width-${width}.png`, fullPage: true });
+}
+await check("a phone sorts by the list of columns", async () => {
+  const phone = await open({ viewport: PHONE });
+  await phone.page.getByLabel("Sort by").selectOption("Resource");
+  const found = await names(phone.page);
+  return same(found, [...found].sort(new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare));
+});
+await check("without scripts everything is there, and no control that would do nothing", async () => {
+  const plain = await open({ javaScriptEnabled: false });
+  const controls = await plain.page.locator("#controls").isVisible();
+  return same([(await names(plain.page)).length, controls], [exceptions.length, false]);
+});
+
+await check("it prints, with every row and without controls", async () => {
+  const paper = await open({ colorScheme: "dark" });
+  const pdf = await paper.page.pdf({ path: `${folder}/report.pdf`, preferCSSPageSize: true, tagged: true });
+  await paper.page.emulateMedia({ media: "print" });
+  const [controls, ground, rows] = await paper.page.evaluate(() => [
+    document.getElementById("controls").checkVisibility(),
+    getComputedStyle(document.body).backgroundColor,
+    [...document.querySelectorAll("#list tbody tr")].filter((row) => row.checkVisibility()).length,
+  ]);
+  return same([pdf.subarray(0, 5).toString(), controls, ground, rows], ["%PDF-", false, "rgb(255, 255, 255)", exceptions.length]);
+});
+await check("a filtered page says on paper that it is filtered", async () => {
+  const paper = await open();
+  await paper.page.emulateMedia({ media: "print" });
+  const before = await paper.page.locator("#shown").isVisible();
+  await paper.page.locator("[data-filter=status]").evaluate((choice) => {
+    choice.value = "exempt";
+    choice.dispatchEvent(new Event("change"));
+  });
+  return same([before, await paper.page.locator("#shown").isVisible()], [false, true]);
+});
+await check("a report on nothing is a page too", async () => {
+  const empty = await open({}, `${folder}/nothing.html`);
+  await empty.page.screenshot({ path: `${folder}/nothing.png`, fullPage: true });
+  const audited = await audit(empty.page);
+  return audited === true ? same(empty.faults, []) : audited;
+});
+await check("nothing was said on the console", () => same(faults, []));
+await check("nothing was asked but the file itself", () => same(requests, [pathToFileURL(file).href]));
+
+await browser.close();
+console.log(`\nscreenshots and the printed page: ${folder}\n\n${passed} passed, ${failed} failed`);
+process.exitCode = failed ? 1 : 0;

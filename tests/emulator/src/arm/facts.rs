@@ -1,0 +1,79 @@
+//! What stands around the disks, stated by the test: permissions, system topics, function apps, containers
+//! and queues. Reads only; a list is stated as its `value`.
+//!
+//! Shapes after the REST reference: "Permissions - List", "System Topics - List By Subscription", "System Topic
+//! Event Subscriptions - List By System Topic", "Web Apps - List Functions", "Blob Containers - Get", "Get Queue
+//! Metadata".
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::Emulator;
+use crate::answer::Answer;
+use crate::context::Context;
+use crate::refusal::Refusal;
+use crate::request::Request;
+
+/// By path in lower case.
+#[derive(Debug, Default)]
+pub(crate) struct Facts(Mutex<BTreeMap<String, Result<Value, Refusal>>>);
+
+/// Whether a request is for the Queue service, which answers here as well for want of another address.
+pub(super) fn is_of_storage(request: &Request) -> bool {
+    request.parameter("comp").is_some()
+}
+
+impl Emulator {
+    /// States what a GET of this path gives: a body, or a list by its `value`.
+    pub fn put_fact(&self, path: &str, body: Value) {
+        self.inner.facts.0.lock().insert(key(path), Ok(body));
+    }
+
+    /// States that a GET of this path is refused.
+    pub fn refuse_fact(&self, path: &str, refusal: Refusal) {
+        self.inner.facts.0.lock().insert(key(path), Err(refusal));
+    }
+
+    /// Takes back what was stated of this path.
+    pub fn forget_fact(&self, path: &str) {
+        self.inner.facts.0.lock().remove(&key(path));
+    }
+
+    /// States what everybody may do in a subscription, as one role.
+    pub fn set_permissions(&self, subscription: &str, actions: &[&str], not_actions: &[&str]) {
+        let role =
+            json!({"actions": actions, "notActions": not_actions, "dataActions": [], "notDataActions": []});
+        let path = format!("/subscriptions/{subscription}/providers/Microsoft.Authorization/permissions");
+        self.put_fact(&path, json!({"value": [role]}));
+    }
+
+    pub(super) fn stated(&self, context: &Context) -> Option<Result<Answer, Refusal>> {
+        let request = &context.request;
+        if request.method != "GET" {
+            return None;
+        }
+        let stated = self.inner.facts.0.lock().get(&key(&request.path)).cloned();
+        if !is_of_storage(request) {
+            return stated.map(|fact| fact.map(|body| Answer::json(StatusCode::OK, &body)));
+        }
+        // The version is demanded with a token: "Versioning for Azure Storage".
+        let is_versioned = request.header("x-ms-version").is_some();
+        Some(match stated {
+            _ if !is_versioned => Err(storage_refusal(400, "InvalidHeaderValue")),
+            Some(Ok(_)) => Ok(Answer::empty(StatusCode::OK).with("x-ms-approximate-messages-count", "0")),
+            Some(Err(refusal)) => Err(refusal),
+            None => Err(storage_refusal(404, "QueueNotFound")),
+        })
+    }
+}
+
+fn storage_refusal(status: u16, code: &'static str) -> Refusal {
+    Refusal::from_body(status, Value::Null).with_header("x-ms-error-code", code)
+}
+
+fn key(path: &str) -> String {
+    path.trim_end_matches('/').to_ascii_lowercase()
+}

@@ -1,0 +1,125 @@
+//! Azure's official definitions (Swagger 2.0) as the judge of every exchange.
+//!
+//! The files are not ours to copy: they are read from where [`VARIABLE`] points. Where it is set, every
+//! [`crate::Emulator`] holds each exchange that enters its journal against them, and one that they do not
+//! know fails the test that caused it.
+//!
+//! | what | judged by |
+//! | --- | --- |
+//! | requests of Diskseal (by their `User-Agent`): method, path, query, content type, body | the definitions; requests of anybody else are sent wrongly on purpose, and only their answers are judged |
+//! | answers of success: status, headers, body | the definitions; a 202 may leave out required members |
+//! | answers of failure | the error that the operation declares; disks and snapshots declare none in this version, and answer the provider's common `CloudError` |
+//! | URLs that were given out: operations' and next pages' | they come back byte for byte |
+//! | operations' states and results, lists of subscriptions | rules of our own reading (`contract`): no definition has them |
+//! | the identity endpoint; answers that a fault made of text; answers that never came | nothing: they are not Resource Manager's |
+
+mod contract;
+mod document;
+mod exceptions;
+mod judge;
+mod judgement;
+mod operation;
+mod schema;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Once, OnceLock};
+
+pub use exceptions::{EXCEPTIONS, Exception};
+pub(crate) use judge::Judge;
+
+use contract::Contract;
+use document::Documents;
+use operation::Operation;
+
+/// The environment variable with the folder of the official and recorded data.
+pub const VARIABLE: &str = "DISKSEAL_FIXTURES";
+
+/// Whose requests are judged.
+const OUR_USER_AGENT: &str = "diskseal/";
+
+/// The files with operations of their own, below `openapi/specification`.
+const FILES: [&str; 4] = [
+    "compute/resource-manager/Microsoft.Compute/DiskRP/stable/2024-03-02/disk.json",
+    "compute/resource-manager/Microsoft.Compute/DiskRP/stable/2024-03-02/snapshot.json",
+    "resources/resource-manager/Microsoft.Resources/stable/2024-07-01/tags.trimmed.json",
+    "resourcegraph/resource-manager/Microsoft.ResourceGraph/stable/2024-04-01/resourcegraph.json",
+];
+
+/// The definitions, compiled.
+#[derive(Debug)]
+pub struct Definitions {
+    operations: Vec<Operation>,
+    contract: Contract,
+}
+
+/// The folder of the official and recorded data, where there is one.
+pub fn fixtures() -> Option<PathBuf> {
+    std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// The same for a test that has nothing to judge by without it: says so, once a process, where the test
+/// harness does not keep it to itself.
+pub fn fixtures_or_notice() -> Option<PathBuf> {
+    static NOTICE: Once = Once::new();
+    let folder = fixtures();
+    if folder.is_none() {
+        NOTICE.call_once(|| {
+            let notice =
+                "skipped: all that is judged by Azure's definitions, recorded traffic and official events";
+            let _ = writeln!(std::io::stderr(), "{notice} ({VARIABLE} is not set)");
+        });
+    }
+    folder
+}
+
+impl Definitions {
+    /// Reads and compiles the definitions in a folder of fixtures.
+    ///
+    /// # Errors
+    /// A file is missing, or says what this reading of Swagger does not understand.
+    pub fn load(fixtures: &Path) -> Result<Self, String> {
+        let mut documents = Documents::new(fixtures.join("openapi/specification"));
+        let mut operations = Vec::new();
+        for file in FILES {
+            operations.extend(operation::read(&mut documents, Path::new(file))?);
+        }
+        Ok(Self { operations, contract: Contract::compile(&mut documents)? })
+    }
+
+    /// The definitions that the environment points to, compiled once a process.
+    ///
+    /// # Panics
+    /// If they are named and cannot be read: a judge that stays away silently is worse than none.
+    #[expect(clippy::panic, reason = "whoever names the judges wants them to judge")]
+    pub fn of_environment() -> Option<&'static Self> {
+        static COMPILED: OnceLock<Option<Definitions>> = OnceLock::new();
+        let load =
+            |folder: PathBuf| Self::load(&folder).unwrap_or_else(|fault| panic!("{VARIABLE}: {fault}"));
+        COMPILED.get_or_init(|| fixtures().map(load)).as_ref()
+    }
+
+    /// The operations that the definitions know, by their `operationId`.
+    pub fn operation_ids(&self) -> impl Iterator<Item = &str> {
+        self.operations.iter().map(|operation| operation.id.as_str())
+    }
+
+    /// The `operationId` of the operation that a request is one of.
+    pub fn operation_of(&self, method: &str, path: &str) -> Option<&str> {
+        self.find(method, path).map(|operation| operation.id.as_str())
+    }
+
+    /// Whether an operation declares an answer with this status by its number.
+    pub fn declares(&self, operation_id: &str, status: u16) -> bool {
+        self.operations.iter().any(|known| known.id == operation_id && known.answers.contains_key(&status))
+    }
+
+    /// Whether an operation declares what every other status carries.
+    pub fn declares_errors(&self, operation_id: &str) -> bool {
+        self.operations.iter().any(|known| known.id == operation_id && known.error.is_some())
+    }
+
+    fn find(&self, method: &str, path: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.is(method, path))
+    }
+}

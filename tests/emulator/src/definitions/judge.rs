@@ -1,0 +1,107 @@
+//! The judge that sits at one journal, and how its verdict reaches the run.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::sync::{Arc, Weak};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::Definitions;
+use crate::journal::Exchange;
+
+/// Looks at every exchange of one emulator.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    definitions: &'static Definitions,
+    /// Where the emulator was made, which in a test is where a panic fails that test.
+    home: ThreadId,
+    issued: Mutex<HashSet<String>>,
+    found: Arc<Mutex<Vec<String>>>,
+}
+
+/// How long a test that waits for what a fault keeps away may do so.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Judge {
+    /// The judge, where the environment names the definitions.
+    pub(crate) fn of_environment() -> Option<Self> {
+        let definitions = Definitions::of_environment()?;
+        let home = thread::current().id();
+        Some(Self { definitions, home, issued: Mutex::default(), found: Arc::default() })
+    }
+
+    pub(crate) fn look(&self, exchange: &Exchange) {
+        let mut issued = self.issued.lock();
+        let faults = self.definitions.judge(exchange, &issued);
+        issued.extend(given_out(exchange));
+        drop(issued);
+        if faults.is_empty() {
+            return;
+        }
+        let (method, path) = (&exchange.method, &exchange.path);
+        let faults: Vec<_> = faults.into_iter().map(|fault| format!("{method} {path}: {fault}")).collect();
+        say(&faults);
+        let mut found = self.found.lock();
+        if found.is_empty() {
+            end_later(Arc::downgrade(&self.found));
+        }
+        found.extend(faults);
+    }
+
+    /// Fails the test whose emulator this is, if it runs here. A panic inside of a task would be lost.
+    pub(crate) fn speak(&self) {
+        let is_home = thread::current().id() == self.home && tokio::task::try_id().is_none();
+        if !is_home || thread::panicking() {
+            return;
+        }
+        let found = std::mem::take(&mut *self.found.lock());
+        assert!(found.is_empty(), "{}", verdict(&found));
+    }
+}
+
+impl Drop for Judge {
+    /// The last word: whatever no test has failed by ends the run here.
+    fn drop(&mut self) {
+        let found = std::mem::take(&mut *self.found.lock());
+        if found.is_empty() {
+            return;
+        }
+        say(&found);
+        if !thread::panicking() {
+            end();
+        }
+    }
+}
+
+/// Ends the run if nobody has failed by then: a test that waits for what the fault keeps away would hang.
+fn end_later(found: Weak<Mutex<Vec<String>>>) {
+    thread::spawn(move || {
+        thread::sleep(PATIENCE);
+        if found.upgrade().is_some_and(|found| !found.lock().is_empty()) {
+            end();
+        }
+    });
+}
+
+#[expect(clippy::disallowed_methods, reason = "a panic in a task or a thread of its own would be lost")]
+fn end() {
+    std::process::exit(101);
+}
+
+/// Not by a macro, whose text the test harness would keep to itself.
+fn say(found: &[String]) {
+    let _ = writeln!(std::io::stderr(), "{}", verdict(found));
+}
+
+fn verdict(found: &[String]) -> String {
+    format!("Azure's definitions do not know this:\n  {}", found.join("\n  "))
+}
+
+/// The URLs that an answer gives out for later.
+fn given_out(exchange: &Exchange) -> impl Iterator<Item = String> {
+    let header = |name: &str| exchange.response_header(name).map(str::to_owned);
+    let next = exchange.response_body["nextLink"].as_str().map(str::to_owned);
+    [header("azure-asyncoperation"), header("location"), next].into_iter().flatten()
+}

@@ -1,0 +1,245 @@
+//! `diskseal doctor`, with the real binary: each thing that can be wrong is told, with what to do.
+
+use diskseal_emulator::{
+    Emulator, Options,
+    fault::{Fault, Kind, Refusal},
+    serve::Serving,
+};
+use serde_json::{Value, json};
+
+use super::commands::command;
+use crate::world::SUBSCRIPTION;
+
+const ACTIONS: [&str; 7] = [
+    "Microsoft.Compute/disks/read",
+    "Microsoft.Compute/disks/write",
+    "Microsoft.Compute/snapshots/read",
+    "Microsoft.Compute/snapshots/write",
+    "Microsoft.Resources/subscriptions/read",
+    "Microsoft.Resources/tags/write",
+    "Microsoft.ResourceGraph/resources/read",
+];
+
+fn in_group(rest: &str) -> String {
+    format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-seal/providers/{rest}")
+}
+
+fn topics() -> String {
+    format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.EventGrid/systemTopics")
+}
+
+fn topic() -> String {
+    in_group("Microsoft.EventGrid/systemTopics/writes")
+}
+
+fn event_subscriptions() -> String {
+    format!("{}/eventSubscriptions", topic())
+}
+
+fn app() -> String {
+    in_group("Microsoft.Web/sites/func-seal")
+}
+
+fn account() -> String {
+    in_group("Microsoft.Storage/storageAccounts/stseal")
+}
+
+fn container() -> String {
+    format!("{}/blobServices/default/containers/deadletter", account())
+}
+
+fn event_subscription() -> Value {
+    json!({
+        "id": format!("{}/seal", event_subscriptions()),
+        "name": "seal",
+        "type": "Microsoft.EventGrid/systemTopics/eventSubscriptions",
+        "properties": {
+            "topic": topic(),
+            "provisioningState": "Succeeded",
+            "destination": {"endpointType": "AzureFunction", "properties": {
+                "resourceId": format!("{}/functions/seal-on-write", app()),
+                "maxEventsPerBatch": 1, "preferredBatchSizeInKilobytes": 64}},
+            "filter": {
+                "subjectBeginsWith": "", "subjectEndsWith": "",
+                "includedEventTypes": ["Microsoft.Resources.ResourceWriteSuccess"],
+                "enableAdvancedFilteringOnArrays": true,
+                "advancedFilters": [{"operatorType": "StringIn", "key": "data.operationName",
+                    "values": ["Microsoft.Compute/disks/write", "Microsoft.Compute/snapshots/write"]}]},
+            "eventDeliverySchema": "EventGridSchema",
+            "retryPolicy": {"maxDeliveryAttempts": 30, "eventTimeToLiveInMinutes": 1440},
+            "deadLetterDestination": {"endpointType": "StorageBlob",
+                "properties": {"resourceId": account(), "blobContainerName": "deadletter"}}
+        }
+    })
+}
+
+fn functions(names: &[&str]) -> Value {
+    let one = |name: &&str| {
+        json!({"id": format!("{}/functions/{name}", app()), "name": format!("func-seal/{name}"),
+            "type": "Microsoft.Web/sites/functions", "properties": {"name": name, "isDisabled": false}})
+    };
+    json!({"value": names.iter().map(one).collect::<Vec<_>>(), "nextLink": null})
+}
+
+/// A deployment in which everything is right.
+async fn deployment() -> (Emulator, Serving) {
+    let mut options = Options { subscriptions: vec![SUBSCRIPTION.to_owned()], ..Options::immediate() };
+    options.audiences.push("https://storage.azure.com".to_owned());
+    let azure = Emulator::new(options);
+    azure.set_permissions(SUBSCRIPTION, &ACTIONS, &[]);
+    let topic = json!({"id": topic(), "name": "writes", "location": "global",
+        "type": "Microsoft.EventGrid/systemTopics", "properties": {
+            "provisioningState": "Succeeded", "source": format!("/subscriptions/{SUBSCRIPTION}"),
+            "topicType": "Microsoft.Resources.Subscriptions"}});
+    azure.put_fact(&topics(), json!({"value": [topic]}));
+    azure.put_fact(&event_subscriptions(), json!({"value": [event_subscription()]}));
+    azure.put_fact(&format!("{}/functions", app()), functions(&["seal-on-write", "seal-queued", "sweep"]));
+    azure.put_fact(&container(), json!({"id": container(), "properties": {"publicAccess": "None"}}));
+    azure.put_fact("/diskseal-pending", json!({}));
+    let serving = azure.serve().await.unwrap();
+    (azure, serving)
+}
+
+/// The exit code, and every line that is not ok, with its remedy.
+async fn doctor(serving: &Serving, more: &[&str]) -> (Option<i32>, String) {
+    let arguments: Vec<&str> =
+        ["doctor", "--storage-account", &serving.arm_https].iter().chain(more).copied().collect();
+    let (code, out, err) = command(serving, &arguments, "").await;
+    assert_eq!(err, "");
+    let wrong: Vec<&str> = out.lines().filter(|line| !line.starts_with("ok ")).collect();
+    (code, wrong.join("\n"))
+}
+
+#[tokio::test]
+async fn a_right_deployment_is_told_line_by_line_without_colours_and_without_a_write() {
+    let (azure, serving) = deployment().await;
+    let (code, out, err) = command(&serving, &["doctor", "--storage-account", &serving.arm_https], "").await;
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    let checks: Vec<&str> = out.lines().take_while(|line| !line.is_empty()).map(|line| &line[..21]).collect();
+    assert_eq!(
+        checks.iter().map(|check| check.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>(),
+        [
+            "ok settings",
+            "ok token",
+            "ok scope",
+            "ok permissions",
+            "ok Event Grid",
+            "ok function app",
+            "ok storage",
+            "ok storage"
+        ],
+        "{out}"
+    );
+    assert!(out.contains("object ID 66665555-4444-4333-8222-111100009999, token good for 14"), "{out}");
+    assert!(out.ends_with("8 ok, 0 warnings, 0 failed\n") && !out.contains('\u{1b}'), "{out}");
+    assert!(azure.journal().iter().all(|exchange| exchange.method == "GET"));
+
+    let (code, out, _) = command(&serving, &["doctor", "-o", "json"], "").await;
+    let findings: Vec<Value> = serde_json::from_str(&out).unwrap();
+    assert_eq!(code, Some(0));
+    let last = findings.last().unwrap();
+    assert_eq!((last["verdict"].as_str(), last["check"].as_str()), (Some("warning"), Some("storage")));
+    assert!(
+        last["remedy"].as_str().unwrap().contains("--storage-account"),
+        "not checked, and how to: {last}"
+    );
+}
+
+#[tokio::test]
+async fn every_gap_in_the_role_is_named() {
+    let (azure, serving) = deployment().await;
+    azure.set_permissions(
+        SUBSCRIPTION,
+        &["*/read", "Microsoft.Compute/disks/*"],
+        &["Microsoft.Compute/disks/write"],
+    );
+    let (code, wrong) = doctor(&serving, &[]).await;
+    assert_eq!(code, Some(1));
+    for action in [
+        "Microsoft.Compute/disks/write",
+        "Microsoft.Compute/snapshots/write",
+        "Microsoft.Resources/tags/write",
+    ] {
+        assert!(wrong.contains(&format!("{SUBSCRIPTION}: {action} is missing")), "{wrong}");
+        assert!(wrong.contains(&format!("→ add {action} to the identity's role")), "{wrong}");
+    }
+    assert!(wrong.contains("more than it needs: Microsoft.Compute/disks/*"), "{wrong}");
+}
+
+#[tokio::test]
+async fn what_is_missing_is_told_with_what_to_do() {
+    let (azure, serving) = deployment().await;
+    azure.put_fact(&format!("{}/functions", app()), functions(&["seal-on-write", "sweep"]));
+    azure.forget_fact("/diskseal-pending");
+    azure.refuse_fact(
+        &container(),
+        Refusal::new(404, "ContainerNotFound", "The specified container does not exist."),
+    );
+    let (code, wrong) = doctor(&serving, &[]).await;
+    assert_eq!(code, Some(1));
+    for part in [
+        "the host does not know the function seal-queued",
+        "the dead-letter container is not there",
+        "az storage container create --auth-mode login --account-name stseal -n deadletter",
+        "the queue is not there",
+    ] {
+        assert!(wrong.contains(part), "{part}: {wrong}");
+    }
+
+    let other = in_group("Microsoft.Web/sites/func-other");
+    let (code, wrong) = doctor(&serving, &["--function-app", &other]).await;
+    assert_eq!(code, Some(1));
+    assert!(
+        wrong.contains(&format!("no event subscription points at {other}, but one at {}", app())),
+        "{wrong}"
+    );
+
+    azure.put_fact(&event_subscriptions(), json!({"value": []}));
+    let (_, wrong) = doctor(&serving, &[]).await;
+    assert!(
+        wrong.contains("no event subscription of its system topic points at a function seal-on-write"),
+        "{wrong}"
+    );
+    azure.put_fact(&topics(), json!({"value": []}));
+    let (_, wrong) = doctor(&serving, &[]).await;
+    assert!(wrong.contains("no system topic for this subscription"), "{wrong}");
+    assert!(wrong.contains("→ az eventgrid system-topic create"), "{wrong}");
+    assert!(wrong.contains("function app  not checked"), "{wrong}");
+}
+
+#[tokio::test]
+async fn what_may_not_be_looked_at_is_no_absence() {
+    let (azure, serving) = deployment().await;
+    let refused = || Refusal::new(403, "AuthorizationFailed", "The client does not have authorization.");
+    azure.refuse_fact(&topics(), refused());
+    azure.refuse_fact(
+        "/diskseal-pending",
+        refused().with_header("x-ms-error-code", "AuthorizationPermissionMismatch"),
+    );
+    let (code, wrong) = doctor(&serving, &["--function-app", &app()]).await;
+    assert_eq!(code, Some(0), "{wrong}");
+    assert!(wrong.contains("this identity may not look (Microsoft.EventGrid/systemTopics/read)"), "{wrong}");
+    assert!(wrong.contains("Storage Queue Data Contributor"), "{wrong}");
+
+    azure.refuse_fact("/diskseal-pending", refused().with_header("x-ms-error-code", "AuthorizationFailure"));
+    let (code, wrong) = doctor(&serving, &["--function-app", &app()]).await;
+    assert_eq!(code, Some(1), "{wrong}");
+    assert!(wrong.contains("403 AuthorizationFailure") && wrong.contains("firewall"), "{wrong}");
+}
+
+#[tokio::test]
+async fn the_exit_code_tells_wrong_settings_from_an_azure_that_is_away() {
+    let (azure, serving) = deployment().await;
+    let (code, out, _) = command(&serving, &["doctor", "--mode", "maybe", "--tags", "nonsense"], "").await;
+    assert_eq!((code, out.matches("failed   settings").count()), (Some(2), 2), "{out}");
+    let (code, _, err) = command(&serving, &["doctor", "--function-app", "/subscriptions/../x"], "").await;
+    assert_eq!(code, Some(2));
+    assert!(err.contains("Microsoft.Web/sites/NAME"), "{err}");
+    let (code, _, err) = command(&serving, &["doctor", "--storage-account", "http://example.com"], "").await;
+    assert_eq!(code, Some(2), "{err}");
+
+    azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Token).always());
+    let (code, out, _) = command(&serving, &["doctor"], "").await;
+    assert_eq!(code, Some(3), "{out}");
+    assert!(out.contains("failed   token") && out.contains("→ sign in"), "{out}");
+}

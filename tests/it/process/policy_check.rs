@@ -1,0 +1,81 @@
+//! `diskseal policy check`, with the real binary.
+
+use diskseal_emulator::{Emulator, Options, disk_body, snapshot_body};
+use serde_json::{Value, json};
+
+use super::{commands::command, disk, run, snapshot};
+
+#[tokio::test]
+async fn the_rules_are_shown_without_asking_azure() {
+    let output = run(&["policy", "check"], &[("DISKSEAL_EXEMPT_NAMES", "tmp-*,asr?")]).await;
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    for part in [
+        "mode                    enforce",
+        "exempt names            tmp-*, asr?",
+        "exempt by tag           off",
+        "tag diskseal-auth-mode = AzureActiveDirectory (must be exactly this)",
+        "tag diskseal-sealed-at = {sealed_at} (written once, when it is sealed)",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+
+    let environment = [("DISKSEAL_EXEMPT_TAG", "keep"), ("DISKSEAL_MODE", "audit")];
+    let output = run(&["policy", "check", "--output", "json", "--tags", "a={trace_id}"], &environment).await;
+    let rules: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        rules,
+        json!({"mode": "audit", "subscriptions": [], "tags": {"a": "{trace_id}"},
+            "exemptions": {"subscriptions": [], "resourceGroups": [], "names": [], "tag": "keep"}})
+    );
+
+    let wrong = [("DISKSEAL_MODE", "maybe"), ("DISKSEAL_TAGS", "a={who}")];
+    let output = run(&["policy", "check"], &wrong).await;
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err.contains("2 wrong settings") && err.contains("{sealed_at}"), "{err}");
+}
+
+#[tokio::test]
+async fn each_resource_is_told_with_the_rule_that_decides() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    let mut expired = disk_body("westeurope");
+    expired["tags"] = json!({"keep": "until=2020-01-01; long ago"});
+    let mut exempt = disk_body("westeurope");
+    exempt["tags"] = json!({"keep": "until=2999-12-31; INC-1"});
+    for (name, body) in [("bare", disk_body("westeurope")), ("expired", expired), ("exempt", exempt)] {
+        azure.insert(&disk(name), &body).unwrap();
+    }
+    azure.insert(&snapshot("busy"), &snapshot_body("westeurope", &disk("bare"))).unwrap();
+    azure.set_property(&snapshot("busy"), "provisioningState", json!("Updating"));
+    let ids = [disk("bare"), disk("expired"), disk("exempt"), disk("TMP-1"), disk("gone"), snapshot("busy")];
+    let arguments = ["policy", "check", "--exempt-names", "tmp-*", "--exempt-tag", "keep", "--tags", "a=b"];
+
+    let given: Vec<&str> = arguments.iter().copied().chain(ids.iter().map(String::as_str)).collect();
+    let (code, out, err) = command(&serving, &given, "").await;
+    assert_eq!((code, err.as_str()), (Some(1), ""));
+    let missing = "missing: dataAccessAuthMode=AzureActiveDirectory, tag a=b";
+    assert_eq!(
+        out.lines().collect::<Vec<_>>(),
+        [
+            format!("seal {}: {missing}", ids[0]),
+            format!("seal {}: {missing}", ids[1]),
+            "  note: its exemption expired on 2020-01-01 and no longer counts".to_owned(),
+            format!("exempt {}: its tag says until 2999-12-31: INC-1", ids[2]),
+            format!("exempt {}: its name matches \"tmp-*\"", ids[3]),
+            format!("gone {}: it is not there", ids[4]),
+            format!("not_yet {}: provisioning", ids[5]),
+        ]
+    );
+    assert!(azure.journal().iter().all(|exchange| exchange.method == "GET"));
+
+    let piped: Vec<&str> = arguments.iter().copied().chain(["--stdin", "-o", "json"]).collect();
+    let (code, out, _) = command(&serving, &piped, &ids[2..4].join("\n")).await;
+    let rulings: Vec<Value> = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, rulings.len()), (Some(0), 2));
+    assert_eq!(rulings[1]["decision"], "exempt");
+
+    let (code, out, _) = command(&serving, &["policy", "check", "--mode", "audit", &ids[0]], "").await;
+    assert!(code == Some(1) && out.starts_with("would_seal"), "{out}");
+}

@@ -1,0 +1,128 @@
+//! `diskseal report`, with the real binary: every form, and the exit code.
+
+use diskseal_emulator::{
+    Emulator, Options, disk_body,
+    estate::disk_id,
+    fault::{Fault, Kind, Refusal},
+    serve::Serving,
+    snapshot_body,
+};
+use serde_json::{Value, json};
+
+use super::{commands::command, disk, snapshot};
+use crate::world::SUBSCRIPTION;
+
+const OTHER: &str = "99999999-2222-4333-8444-555555555555";
+
+fn sealed() -> Value {
+    let mut body = disk_body("westeurope");
+    body["properties"]["dataAccessAuthMode"] = json!("AzureActiveDirectory");
+    body["tags"] = json!({
+        "diskseal-auth-mode": "AzureActiveDirectory",
+        "diskseal-sealed-at": "2026-11-24T01:02:03Z",
+    });
+    body
+}
+
+fn exempt(until: &str) -> Value {
+    let mut body = disk_body("northeurope");
+    body["tags"] = json!({
+        "exempt": format!("until={until}; <script>alert('x')</script>"),
+        "Owner": "=cmd|' /C calc'!A0",
+    });
+    body
+}
+
+async fn report(serving: &Serving, more: &[&str]) -> (Option<i32>, String, String) {
+    let arguments: Vec<_> = ["report", "--exempt-tag", "exempt"].iter().chain(more).copied().collect();
+    command(serving, &arguments, "").await
+}
+
+#[tokio::test]
+async fn every_form_tells_of_sealed_exempt_and_unsealed() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    azure.insert(&disk("sealed"), &sealed()).unwrap();
+    azure.insert(&disk("exempt"), &exempt("9999-12-31")).unwrap();
+    let (code, out, err) = report(&serving, &[]).await;
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.starts_with("All 2 disks and snapshots are sealed or exempt.\n"), "{out}");
+
+    azure.insert(&snapshot("open"), &snapshot_body("westeurope", &disk("sealed"))).unwrap();
+    azure.insert(&disk_id(OTHER, "RG-Other", "over"), &exempt("2020-01-01")).unwrap();
+    for exact in [&[][..], &["--exact"][..]] {
+        let (code, out, err) = report(&serving, &[&["--output", "json"], exact].concat()).await;
+        assert_eq!((code, err.as_str()), (Some(1), ""));
+        let json: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(json["source"], if exact.is_empty() { "resource_graph" } else { "lists" });
+        assert_eq!(json["identity"], azure.options().system_identity.as_ref().unwrap().object_id.as_str());
+        assert_eq!(json["totals"]["total"], 4);
+        assert_eq!(json["byKind"]["snapshot"]["unsealed"], 1);
+        assert_eq!(json["byLocation"]["northeurope"]["total"], 2);
+        assert_eq!(json["bySubscription"][SUBSCRIPTION]["sealed"], 1);
+        assert_eq!(json["warnings"][0]["reason"], "exemption_expired");
+        let statuses: Vec<_> =
+            json["exceptions"].as_array().unwrap().iter().map(|one| &one["status"]).collect();
+        assert_eq!(statuses, ["unsealed", "unsealed", "exempt"]);
+    }
+    assert!(
+        azure
+            .journal()
+            .iter()
+            .all(|exchange| !["PATCH", "PUT", "DELETE"].contains(&exchange.method.as_str())),
+        "a report writes nothing"
+    );
+
+    let (code, out, _) = report(&serving, &["-o", "csv"]).await;
+    assert_eq!((code, out.lines().count()), (Some(1), 4), "{out}");
+    assert!(out.contains(",'=cmd|' /C calc'!A0,"), "{out}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.html");
+    let (code, out, _) = report(&serving, &["--output", "html", "--file", path.to_str().unwrap()]).await;
+    assert_eq!(code, Some(1));
+    assert!(out.starts_with("2 of 4 disks and snapshots are neither sealed nor exempt."), "{out}");
+    let page = std::fs::read_to_string(path).unwrap();
+    assert!(page.contains("&lt;script&gt;alert('x')&lt;/script&gt;") && page.starts_with("<!DOCTYPE html>"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_at_is_named_and_is_no_success() {
+    let mut options = Options::immediate();
+    options.subscriptions = vec![SUBSCRIPTION.to_owned()];
+    let azure = Emulator::new(options);
+    let serving = azure.serve().await.unwrap();
+    azure.insert(&disk("sealed"), &sealed()).unwrap();
+
+    // Resource Graph passes over a subscription that the identity does not see.
+    let scope = format!("{SUBSCRIPTION},{OTHER}");
+    for exact in [&[][..], &["--exact"][..]] {
+        let (code, out, _) = report(&serving, &[&["--subscriptions", &scope], exact].concat()).await;
+        assert_eq!(code, Some(1), "{out}");
+        assert!(out.contains(&format!("Not looked at: subscription {OTHER}: ")), "{out}");
+    }
+
+    // Where Resource Graph refuses, the lists are asked; one that refuses is a gap.
+    azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
+    let (code, out, _) = report(&serving, &["-o", "json"]).await;
+    assert_eq!(code, Some(0), "{out}");
+    azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::List).always());
+    let (code, out, err) = report(&serving, &["-o", "json"]).await;
+    let json: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &json["source"], &json["clean"]), (Some(1), &json!("lists"), &json!(false)));
+    assert_eq!(json["gaps"].as_array().unwrap().len(), err.lines().count(), "{out}{err}");
+}
+
+#[tokio::test]
+async fn no_azure_and_no_such_form_have_exit_codes_of_their_own() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    let (code, out, _) = report(&serving, &["--output", "pdf"]).await;
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    let (code, ..) = report(&serving, &["--file", "/no/such/folder/report"]).await;
+    assert_eq!(code, Some(2));
+    azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Token).always());
+    let (code, out, err) = report(&serving, &["--output", "html"]).await;
+    assert_eq!((code, out.as_str()), (Some(3), ""));
+    assert!(err.starts_with("diskseal: "), "{err}");
+}
