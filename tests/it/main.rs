@@ -9,6 +9,7 @@ mod official_events;
 mod process;
 mod recorded;
 mod simulation;
+mod spector;
 mod sweep;
 mod switch;
 mod world;

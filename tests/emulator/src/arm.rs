@@ -184,6 +184,7 @@ impl Emulator {
             (Route::Graph, "POST") => self.query(context),
             (Route::Subscriptions, "GET") => Ok(self.subscriptions()),
             (Route::Subscription(id), "GET") => Ok(self.subscription(id)),
+            (Route::Group { subscription, group }, "GET") => Ok(self.group(subscription, group)),
             (Route::Tenants, "GET") => Ok(self.tenants()),
             (Route::Endpoints, "GET") => Ok(directory::endpoints(&context.request.origin)),
             (Route::UnknownType { namespace, type_name, .. }, _) => {

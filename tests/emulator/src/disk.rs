@@ -67,7 +67,7 @@ pub(crate) fn created(id: &ResourceId, sent: &Value, existing: Option<&Value>, n
     let mut properties = sent["properties"].as_object().cloned().unwrap_or_default();
     let kept = existing.map_or(&Value::Null, |body| &body["properties"]);
     let premium = sent["sku"]["name"].as_str().is_some_and(|name| name.starts_with("Premium"));
-    let size = properties.get("diskSizeGB").and_then(Value::as_u64).unwrap_or(32);
+    let size = properties.get("diskSizeGB").or(kept.get("diskSizeGB")).and_then(Value::as_u64).unwrap_or(32);
     let mut add = |name: &str, value: Value| {
         properties.entry(name).or_insert(value);
     };

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use self::journal::{Delivery, EventGridStats};
-pub use self::options::{DeliverySchema, Duplicates, EventGridOptions, Spelling};
+pub use self::options::{DeadLetters, DeliverySchema, Duplicates, EventGridOptions, Spelling};
 
 use self::delivery::{Batch, Standing};
 use self::event::ResourceEvent;

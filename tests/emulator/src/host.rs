@@ -38,8 +38,9 @@ use self::dispatch::Dispatcher;
 use self::in_process::InProcess;
 use self::process::{Order, Phase, Port, Process, Supervisor};
 use crate::clock::Clock;
-use crate::queue::{QueueTrigger, Queues};
+use crate::queue::{QueueAccount, QueueTrigger, Queues};
 use crate::recorded::Recorded;
+use crate::storage::{StorageAccount, StorageError};
 
 /// How the host is set up.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub struct HostOptions {
     pub settings: BTreeMap<String, String>,
     /// The storage account behind `AzureWebJobsStorage`.
     pub queues: Queues,
+    /// A real storage account in place of `queues`.
+    pub storage: Option<StorageAccount>,
     /// Whether queue triggers listen.
     pub listen_to_queues: bool,
     /// Whether bodies are sent in chunks, as in Azure, or with their length, as under Core Tools.
@@ -71,6 +74,7 @@ impl HostOptions {
             app_root: app_root.into(),
             settings: BTreeMap::new(),
             queues: Queues::new(1.0),
+            storage: None,
             listen_to_queues: true,
             chunked: true,
             traceparent: true,
@@ -142,6 +146,9 @@ pub enum HostError {
         /// The value.
         value: String,
     },
+    /// The storage account cannot be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// No port of loopback is free.
     #[error("no port is free")]
     NoPort,
@@ -157,6 +164,7 @@ pub enum HostError {
 #[derive(Debug)]
 pub struct FunctionsHost {
     dispatcher: Arc<Dispatcher>,
+    queues: Queues,
     listeners: Vec<QueueTrigger>,
     supervisor: JoinHandle<()>,
     _port: Option<Port>,
@@ -171,7 +179,7 @@ impl FunctionsHost {
         let settings = options.settings.clone();
         let (process, supervisor) =
             Supervisor::start(app.clone(), settings, port.number, client.clone(), options.errors_until_down);
-        Ok(Self::assemble(app, options, Some(port), client, process, supervisor))
+        Self::assemble(app, options, Some(port), client, process, supervisor)
     }
 
     /// Reads the app and calls a service where [`start`](Self::start) calls a process, so that the clock can
@@ -185,7 +193,7 @@ impl FunctionsHost {
         let app = read(&options)?;
         let handler = Arc::new(InProcess::new(make));
         let (process, supervisor) = Arc::clone(&handler).supervise();
-        Ok(Self::assemble(app, options, None, Client::InProcess(handler), process, supervisor))
+        Self::assemble(app, options, None, Client::InProcess(handler), process, supervisor)
     }
 
     fn assemble(
@@ -195,7 +203,7 @@ impl FunctionsHost {
         client: Client,
         process: Process,
         supervisor: JoinHandle<()>,
-    ) -> Self {
+    ) -> Result<Self, HostError> {
         let timers = app.functions.values().filter(|function| function.trigger.kind == "timerTrigger");
         let timers = timers.map(|function| (function.name.clone(), tokio::sync::Mutex::default())).collect();
         let dispatcher = Arc::new(Dispatcher {
@@ -203,7 +211,7 @@ impl FunctionsHost {
             port: port.as_ref().map_or(0, |port| port.number),
             process,
             client,
-            queues: options.queues,
+            account: options.storage.map_or_else(|| QueueAccount::from(&options.queues), QueueAccount::from),
             invocations: Recorded::default(),
             clock: Clock::start(),
             host_version: options.host_version,
@@ -211,8 +219,9 @@ impl FunctionsHost {
             traceparent: options.traceparent,
             timers,
         });
-        let listeners = if options.listen_to_queues { listen(&dispatcher) } else { Vec::new() };
-        Self { dispatcher, listeners, supervisor, _port: port }
+        let listeners =
+            if options.listen_to_queues { listen(&dispatcher, &options.settings)? } else { Vec::new() };
+        Ok(Self { dispatcher, queues: options.queues, listeners, supervisor, _port: port })
     }
 
     /// Waits until the handler answers.
@@ -225,9 +234,9 @@ impl FunctionsHost {
         }
     }
 
-    /// The storage account.
+    /// The storage account in process, which a real one leaves empty.
     pub fn queues(&self) -> &Queues {
-        &self.dispatcher.queues
+        &self.queues
     }
 
     /// The names of the app's functions.
@@ -351,20 +360,32 @@ fn read(options: &HostOptions) -> Result<App, HostError> {
     App::read(&root, &options.settings)
 }
 
-/// Starts the listeners of the queue triggers.
-fn listen(dispatcher: &Arc<Dispatcher>) -> Vec<QueueTrigger> {
+/// Starts the listeners of the queue triggers, but for those that an app setting disables.
+fn listen(
+    dispatcher: &Arc<Dispatcher>,
+    settings: &BTreeMap<String, String>,
+) -> Result<Vec<QueueTrigger>, StorageError> {
     let functions =
         dispatcher.app.functions.values().filter(|function| function.trigger.kind == "queueTrigger");
     functions
+        .filter(|function| !is_disabled(&function.name, settings))
         .filter_map(|function| {
             let name = function.trigger.queue_name.as_deref()?;
             let (dispatcher, function) = (Arc::clone(dispatcher), function.clone());
-            let queues = dispatcher.queues.clone();
+            let account = dispatcher.account.clone();
             let options = dispatcher.app.queues;
-            Some(QueueTrigger::start(&queues, name, options, move |message| {
+            Some(QueueTrigger::start(&account, name, options, move |message| {
                 let (dispatcher, function) = (Arc::clone(&dispatcher), function.clone());
                 async move { dispatcher.invoke(&function, &Trigger::QueueMessage(message)).await.succeeded() }
             }))
         })
         .collect()
+}
+
+/// Whether `AzureWebJobs.NAME.Disabled` says so ("How to disable functions in Azure Functions"). Here it keeps the
+/// listener of a queue trigger from starting.
+fn is_disabled(name: &str, settings: &BTreeMap<String, String>) -> bool {
+    let setting = format!("AzureWebJobs.{name}.Disabled");
+    let mut values = settings.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&setting));
+    values.any(|(_, value)| value == "1" || value.eq_ignore_ascii_case("true"))
 }

@@ -20,6 +20,7 @@ pub mod local_azure;
 pub mod options;
 pub mod queue;
 pub mod serve;
+pub mod storage;
 pub mod write;
 
 mod answer;

@@ -17,6 +17,7 @@ use crate::host::{FunctionsHost, HostError, HostOptions, stage};
 use crate::options::Options;
 use crate::queue::Queues;
 use crate::serve::{Ports, Serving};
+use crate::storage::StorageAccount;
 
 /// What is to be set up.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Setup {
     pub handler: PathBuf,
     /// What the queue's waits are divided by.
     pub queue_speed: f64,
+    /// A real storage account in place of the one in process.
+    pub storage: Option<StorageAccount>,
     /// The ports of Resource Manager, the identity endpoint, the control surface and the custom topic; free
     /// ones unless set.
     pub ports: Ports,
@@ -51,6 +54,7 @@ impl Setup {
             repository_root: repository_root.to_owned(),
             handler: handler.to_owned(),
             queue_speed: 1.0,
+            storage: None,
             ports: Ports::default(),
             host: HostOptions::new(PathBuf::new()),
         }
@@ -77,7 +81,7 @@ pub struct LocalAzure {
     pub event_grid: Arc<EventGrid>,
     /// The Functions host.
     pub host: Arc<FunctionsHost>,
-    /// The storage account behind `AzureWebJobsStorage`.
+    /// The storage account behind `AzureWebJobsStorage`, unless it is a real one.
     pub queues: Queues,
     /// Where `OTEL_EXPORTER_OTLP_ENDPOINT` points.
     pub collector: Arc<Collector>,
@@ -109,6 +113,7 @@ impl LocalAzure {
             app_root: app_root.path().to_owned(),
             settings,
             queues: queues.clone(),
+            storage: setup.storage,
             ..setup.host
         })?);
         host.ready().await?;

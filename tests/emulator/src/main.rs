@@ -11,9 +11,11 @@ use std::sync::Arc;
 use clap::Parser;
 use diskseal_emulator::collector::Collector;
 use diskseal_emulator::control::Control;
-use diskseal_emulator::event_grid::{DeliverySchema, EventGridOptions};
+use diskseal_emulator::event_grid::{DeadLetters, DeliverySchema, EventGridOptions};
 use diskseal_emulator::local_azure::{LocalAzure, Setup};
+use diskseal_emulator::options::OperationStyle;
 use diskseal_emulator::serve::{Ports, Serving};
+use diskseal_emulator::storage::StorageAccount;
 use diskseal_emulator::write::Caller;
 use diskseal_emulator::{Emulator, Options};
 use serde_json::{Value, json};
@@ -45,6 +47,12 @@ struct Arguments {
     /// Answers at once and without limits, instead of as Azure does.
     #[arg(long)]
     immediate: bool,
+    /// What `Retry-After` says while an operation runs, in seconds; what Azure says unless set.
+    #[arg(long, value_name = "SECONDS")]
+    retry_after: Option<u32>,
+    /// How many resources a page of a list holds.
+    #[arg(long, value_name = "NUMBER")]
+    page_size: Option<usize>,
     /// Subscriptions that exist; every well-formed one unless set.
     #[arg(long, value_name = "ID")]
     subscription: Vec<String>,
@@ -60,6 +68,16 @@ struct Arguments {
     /// Whether Event Grid delivers in its own schema instead of as CloudEvents.
     #[arg(long)]
     event_grid_schema: bool,
+    /// How often Event Grid tries to deliver an event.
+    #[arg(long, value_name = "NUMBER", default_value_t = 30)]
+    delivery_attempts: u32,
+    /// Connection string of a real storage account in place of the one in process: `QueueEndpoint=…;`
+    /// `BlobEndpoint=…;SharedAccessSignature=…`.
+    #[arg(long, value_name = "CONNECTION", requires = "handler")]
+    storage: Option<String>,
+    /// Container of that account for events that cannot be delivered.
+    #[arg(long, value_name = "NAME", requires = "storage")]
+    dead_letters: Option<String>,
     /// What Event Grid's and the queue's waits are divided by.
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
@@ -80,8 +98,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), String> {
-    let mut azure = if arguments.immediate { Options::immediate() } else { Options::default() };
-    azure.subscriptions.clone_from(&arguments.subscription);
+    let azure = options(&arguments);
     let ports = Ports {
         arm_https: arguments.https_port,
         arm_http: arguments.http_port,
@@ -95,6 +112,11 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         setup.azure = azure;
         setup.ports = ports;
         setup.queue_speed = arguments.speed;
+        let storage = arguments.storage.as_deref().map(|text| StorageAccount::new(text, arguments.speed));
+        setup.storage = storage.transpose().map_err(|fault| fault.to_string())?;
+        let container = setup.storage.iter().zip(&arguments.dead_letters);
+        let mut container =
+            container.map(|(account, name)| account.container(name).map(DeadLetters::Container));
         setup.event_grid = EventGridOptions {
             speed: arguments.speed,
             schema: if arguments.event_grid_schema {
@@ -102,6 +124,8 @@ async fn run(arguments: Arguments) -> Result<(), String> {
             } else {
                 DeliverySchema::CloudEventSchemaV1_0
             },
+            max_delivery_attempts: arguments.delivery_attempts,
+            dead_letters: container.next().transpose().map_err(|fault| fault.to_string())?,
             ..EventGridOptions::default()
         };
         let settings = |serving: &Serving| settings(&arguments.setting, serving);
@@ -119,6 +143,19 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         ended().await;
     }
     Ok(())
+}
+
+fn options(arguments: &Arguments) -> Options {
+    let mut azure = if arguments.immediate { Options::immediate() } else { Options::default() };
+    azure.subscriptions.clone_from(&arguments.subscription);
+    azure.page_size = arguments.page_size.unwrap_or(azure.page_size);
+    if let (Some(seconds), OperationStyle::Asynchronous(style)) =
+        (arguments.retry_after, &mut azure.operations)
+    {
+        style.retry_after_accepted = Some(seconds);
+        style.retry_after_polling = Some(seconds);
+    }
+    azure
 }
 
 fn settings(given: &[String], serving: &Serving) -> BTreeMap<String, String> {

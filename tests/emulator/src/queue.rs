@@ -3,6 +3,7 @@
 //! The semantics are those of Azure Queue Storage: a received message is invisible for a while, comes back
 //! unless it is deleted, and counts how often it was received. All times run on tokio's clock.
 
+mod account;
 mod message;
 mod trigger;
 
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+pub use self::account::{AccountQueue, QueueAccount};
 pub use self::message::{Encoding, QueueError, QueueMessage};
 pub use self::trigger::{QueueProcessor, QueueTrigger, TriggerOptions};
 

@@ -27,6 +27,8 @@ pub(crate) enum Route {
     Subscriptions,
     /// One subscription.
     Subscription(String),
+    /// A resource group.
+    Group { subscription: String, group: String },
     /// All tenants.
     Tenants,
     /// What a client needs to know of this cloud.
@@ -70,6 +72,9 @@ impl Route {
         match folded[..] {
             ["subscriptions"] => Self::Subscriptions,
             ["subscriptions", _] => Self::Subscription(given(1)),
+            ["subscriptions", _, "resourcegroups", _] => {
+                Self::Group { subscription: given(1), group: given(3) }
+            }
             ["tenants"] => Self::Tenants,
             ["providers", "microsoft.resourcegraph", "resources"] => Self::Graph,
             ["metadata", "endpoints"] => Self::Endpoints,
@@ -103,6 +108,7 @@ impl Route {
             Self::GroupList { subscription, .. }
             | Self::SubscriptionList { subscription, .. }
             | Self::Operation { subscription, .. }
+            | Self::Group { subscription, .. }
             | Self::UnknownType { subscription, .. }
             | Self::ScopeTags { subscription, .. }
             | Self::Subscription(subscription) => Some(subscription),

@@ -132,6 +132,17 @@ impl State {
         }
     }
 
+    /// What a client sends that copies a disk or snapshot without a word of the size: it is the source's.
+    pub(crate) fn sized(&self, sent: &Value) -> Value {
+        let mut sent = sent.clone();
+        let source = sent["properties"]["creationData"]["sourceResourceId"].as_str();
+        let source = source.and_then(|id| self.resources.get(&id.to_ascii_lowercase()));
+        if let (Some(source), true) = (source, sent["properties"]["diskSizeGB"].is_null()) {
+            sent["properties"]["diskSizeGB"] = source.body["properties"]["diskSizeGB"].clone();
+        }
+        sent
+    }
+
     /// Carries a change out, now.
     pub(crate) fn apply(&mut self, target: &ResourceId, change: &Change, date: OffsetDateTime) -> End {
         let key = target.key();
@@ -140,7 +151,7 @@ impl State {
             return End::Succeeded { output: None };
         }
         if let (Change::Put(sent), false) = (change, self.resources.contains_key(&key)) {
-            let body = disk::created(target, sent, None, date);
+            let body = disk::created(target, &self.sized(sent), None, date);
             let stored =
                 Stored { written: Some(Instant::now()), ..Stored::new(target.clone(), body.clone()) };
             self.resources.insert(key, stored);

@@ -55,6 +55,18 @@ impl Emulator {
         })
     }
 
+    /// Every resource group exists: no client here makes one first.
+    pub(super) fn group(&self, subscription: &str, group: &str) -> Answer {
+        let body = json!({
+            "id": format!("/subscriptions/{subscription}/resourceGroups/{group}"),
+            "name": group,
+            "type": "Microsoft.Resources/resourceGroups",
+            "location": self.regions(),
+            "properties": {"provisioningState": "Succeeded"}
+        });
+        Answer::json(StatusCode::OK, &body)
+    }
+
     pub(super) fn tenants(&self) -> Answer {
         let tenant = &self.inner.options.tenant_id;
         let one = json!({
@@ -70,14 +82,14 @@ impl Emulator {
     }
 }
 
-/// What `az cloud register --endpoint-resource-manager` asks for; everything is at the origin by which the
-/// question came.
+/// What `az cloud register --endpoint-resource-manager` asks for. What a client would send a secret or a token
+/// to is at the origin by which the question came, so that it never leaves this machine.
 pub(super) fn endpoints(origin: &str) -> Answer {
     let body = json!({
         "name": "Local",
         "portal": "https://portal.azure.com",
         "authentication": {
-            "loginEndpoint": "https://login.microsoftonline.com/",
+            "loginEndpoint": origin,
             "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
             "tenant": "common",
             "identityProvider": "AAD"

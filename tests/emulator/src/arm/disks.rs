@@ -38,7 +38,7 @@ impl Emulator {
             return self.immediate(context, &target, &Change::Put(sent));
         }
         if !exists {
-            let body = disk::created(&target, &sent, None, self.inner.clock.now());
+            let body = disk::created(&target, &state.sized(&sent), None, self.inner.clock.now());
             let stored = Stored {
                 being_made: true,
                 written: Some(Instant::now()),

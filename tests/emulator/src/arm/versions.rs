@@ -20,7 +20,9 @@ const DISKS: [&str; 9] = [
 /// Older ones, in which the states of operations can be read all the same.
 const OPERATIONS: [&str; 4] = ["2020-09-30", "2020-12-01", "2021-04-01", "2021-08-01"];
 
-const TAGS: [&str; 3] = ["2021-04-01", "2022-09-01", "2024-07-01"];
+/// Of Resource Manager's own types: resource groups and tags.
+const RESOURCES: [&str; 6] =
+    ["2021-04-01", "2022-09-01", "2024-07-01", "2024-11-01", "2025-03-01", "2025-04-01"];
 
 /// The version of a request, if its route knows it.
 pub(super) fn check(request: &Request, route: &Route, regions: &str) -> Result<String, Refusal> {
@@ -62,10 +64,10 @@ pub(super) fn check(request: &Request, route: &Route, regions: &str) -> Result<S
             );
             Err(Refusal::new(404, "InvalidResourceType", &message))
         }
-        Route::Tags(_) if !known(&TAGS) => {
+        Route::Tags(_) | Route::Group { .. } if !known(&RESOURCES) => {
             let message = format!(
                 "The api-version '{version}' is invalid. The supported versions are '{}'.",
-                TAGS.join(",")
+                RESOURCES.join(",")
             );
             Err(Refusal::new(400, "InvalidApiVersionParameter", &message))
         }

@@ -1,13 +1,13 @@
 //! The events that nobody took, as Event Grid writes them to a blob container.
 
 use std::io;
-use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::event::ticks;
+use super::options::DeadLetters;
 
 /// How an event ended that was not delivered.
 #[derive(Clone, Debug)]
@@ -43,21 +43,25 @@ impl Undelivered {
 
 /// Writes one blob: an array of events, under the subscription's name in upper case and the hour, whose
 /// parts have no leading zeros.
-pub(super) fn write(
-    container: &Path,
+pub(super) async fn write(
+    container: &DeadLetters,
     subscription: &str,
     events: &[Value],
     at: OffsetDateTime,
-) -> io::Result<PathBuf> {
-    let folder = container
-        .join(subscription.to_ascii_uppercase())
-        .join(at.year().to_string())
-        .join(u8::from(at.month()).to_string())
-        .join(at.day().to_string())
-        .join(at.hour().to_string());
-    let path = folder.join(format!("{}.json", Uuid::new_v4()));
-    // Not tokio's files: their threads are invisible to a paused clock, which would run on meanwhile.
-    std::fs::create_dir_all(&folder)?;
-    std::fs::write(&path, serde_json::to_vec_pretty(events)?)?;
-    Ok(path)
+) -> io::Result<()> {
+    let subscription = subscription.to_ascii_uppercase();
+    let (year, month, day, hour) = (at.year(), u8::from(at.month()), at.day(), at.hour());
+    let folder = format!("{subscription}/{year}/{month}/{day}/{hour}");
+    let (name, content) = (format!("{}.json", Uuid::new_v4()), serde_json::to_vec_pretty(events)?);
+    match container {
+        DeadLetters::Folder(root) => {
+            let folder = root.join(folder);
+            // Not tokio's files: their threads are invisible to a paused clock, which would run on meanwhile.
+            std::fs::create_dir_all(&folder)?;
+            std::fs::write(folder.join(name), content)
+        }
+        DeadLetters::Container(container) => {
+            container.write(&format!("{folder}/{name}"), content).await.map_err(io::Error::other)
+        }
+    }
 }

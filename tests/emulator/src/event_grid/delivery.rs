@@ -111,10 +111,10 @@ impl Batch {
         sleep(service.options.scaled(service.options.dead_letter_delay)).await;
         let letters: Vec<Value> = self.events.iter().map(|event| undelivered.describe(event)).collect();
         // An unwritable container loses events, as in Azure.
-        match dead_letter::write(container, &service.options.name, &letters, service.clock.now()) {
-            Ok(_) => service.count(|stats| stats.dead_lettered += letters.len()),
+        match dead_letter::write(container, &service.options.name, &letters, service.clock.now()).await {
+            Ok(()) => service.count(|stats| stats.dead_lettered += letters.len()),
             Err(error) => {
-                tracing::warn!(%error, container = %container.display(), "dead letters lost");
+                tracing::warn!(%error, ?container, "dead letters lost");
                 service.count(|stats| stats.dropped += letters.len());
             }
         }

@@ -1,7 +1,9 @@
 //! How a subscription is configured, and how the simulated service misbehaves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::storage::Container;
 
 /// The form in which events are delivered: the event subscription's `eventDeliverySchema`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,21 @@ pub enum Duplicates {
     Times(u32),
     /// Every event arrives twice with this probability, from 0 to 1.
     Sometimes(f64),
+}
+
+/// A container for dead letters.
+#[derive(Clone, Debug)]
+pub enum DeadLetters {
+    /// A folder.
+    Folder(PathBuf),
+    /// A blob container of a real storage account.
+    Container(Container),
+}
+
+impl From<&Path> for DeadLetters {
+    fn from(folder: &Path) -> Self {
+        Self::Folder(folder.to_owned())
+    }
 }
 
 /// An event subscription with its system topic. The defaults are Azure's.
@@ -73,7 +90,7 @@ pub struct EventGridOptions {
     /// figures but "up to several hours".
     pub probation: Duration,
     /// The container for dead letters; without one, undeliverable events are dropped.
-    pub dead_letters: Option<PathBuf>,
+    pub dead_letters: Option<DeadLetters>,
     /// How long after the last attempt a dead letter is written.
     pub dead_letter_delay: Duration,
     /// From the end of the operation to the first attempt.

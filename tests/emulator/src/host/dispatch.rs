@@ -19,7 +19,7 @@ use super::process::{Order, Phase, Process};
 use super::reply::{Failure, Judgement, RawReply, Verdict, judge};
 use crate::clock::Clock;
 use crate::event_grid::Endpoint;
-use crate::queue::Queues;
+use crate::queue::QueueAccount;
 use crate::recorded::Recorded;
 
 /// The record of one invocation.
@@ -57,7 +57,7 @@ pub(super) struct Dispatcher {
     pub(super) port: u16,
     pub(super) process: Process,
     pub(super) client: Client,
-    pub(super) queues: Queues,
+    pub(super) account: QueueAccount,
     pub(super) invocations: Recorded<Invocation>,
     pub(super) clock: Clock,
     pub(super) host_version: String,
@@ -116,7 +116,7 @@ impl Dispatcher {
                 self.restart(pid).await;
             }
             Ok(Err(failure)) => invocation.verdict = Verdict::Failed(failure),
-            Ok(Ok(reply)) => self.take(function, reply, &mut invocation),
+            Ok(Ok(reply)) => self.take(function, reply, &mut invocation).await,
         }
         let invocation = self.record(invocation);
         if invocation.verdict == Verdict::Hung {
@@ -136,7 +136,7 @@ impl Dispatcher {
         self.client.post(uri(self.port, path), &headers, &body, self.chunked).await
     }
 
-    fn take(&self, function: &Function, reply: RawReply, invocation: &mut Invocation) {
+    async fn take(&self, function: &Function, reply: RawReply, invocation: &mut Invocation) {
         let judgement = judge(&reply);
         invocation.reply = Some(reply);
         match judgement {
@@ -145,8 +145,8 @@ impl Dispatcher {
             Judgement::Answered(answer) => {
                 let encoding = self.app.queues.encoding;
                 let bound =
-                    outputs::bind(function, &answer.outputs, &answer.return_value, &self.queues, encoding);
-                if let Err(failure) = bound {
+                    outputs::bind(function, &answer.outputs, &answer.return_value, &self.account, encoding);
+                if let Err(failure) = bound.await {
                     invocation.verdict = Verdict::Failed(failure);
                 }
                 invocation.outputs = answer.outputs;

@@ -6,26 +6,25 @@ use serde_json::{Map, Value};
 
 use super::app::Function;
 use super::reply::Failure;
-use crate::queue::{Encoding, Queues};
+use crate::queue::{Encoding, QueueAccount};
 
 /// Puts the outputs of a reply on their queues. Outputs without a binding are overlooked, as are bindings
 /// without an output.
-pub(super) fn bind(
+pub(super) async fn bind(
     function: &Function,
     outputs: &Map<String, Value>,
     return_value: &Value,
-    queues: &Queues,
+    account: &QueueAccount,
     encoding: Encoding,
 ) -> Result<(), Failure> {
     for binding in function.outputs.iter().filter(|binding| binding.kind == "queue") {
         let value = if binding.name == "$return" { Some(return_value) } else { outputs.get(&binding.name) };
         let Some(queue_name) = &binding.queue_name else { continue };
         let Some(value) = value else { continue };
-        let queue = queues.queue(queue_name);
+        let failed = |error: &dyn std::fmt::Display| Failure::Output(binding.name.clone(), error.to_string());
+        let queue = account.queue(queue_name).map_err(|error| failed(&error))?;
         for content in messages(value, binding.binary) {
-            queue
-                .put(encoding.encode(&content))
-                .map_err(|error| Failure::Output(binding.name.clone(), error.to_string()))?;
+            queue.put(encoding.encode(&content)).await.map_err(|error| failed(&error))?;
         }
     }
     Ok(())

@@ -40,6 +40,9 @@ pub enum QueueError {
     /// The message was received again meanwhile.
     #[error("the pop receipt does not match the message")]
     PopReceiptMismatch,
+    /// A real service could not be asked, or refused.
+    #[error("{0}")]
+    Service(String),
 }
 
 /// `extensions.queues.messageEncoding` of host.json: what the Functions host does to every message's text.

@@ -6,16 +6,12 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::Instant;
 
-use super::{Encoding, Queue, QueueMessage, Queues};
+use super::{AccountQueue, Encoding, QueueAccount, QueueMessage};
+use crate::storage::StorageError;
 
 /// How long the extension hides what it has fetched.
 const LEASE: Duration = Duration::from_mins(10);
-
-/// The extension renews the lease while the function runs. Here it is long enough from the start for every
-/// function, at every speed of the queue.
-const RENEWALS: Duration = Duration::from_hours(24);
 
 /// The settings under `extensions.queues` of host.json.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,35 +61,35 @@ where
 #[derive(Debug)]
 pub struct QueueTrigger {
     running: watch::Receiver<usize>,
-    queue: Queue,
+    queue: AccountQueue,
     task: JoinHandle<()>,
 }
 
 impl QueueTrigger {
     /// Starts listening to the queue `name`. Must be called inside a tokio runtime.
     pub fn start(
-        queues: &Queues,
+        account: &QueueAccount,
         name: &str,
         options: TriggerOptions,
         processor: impl QueueProcessor,
-    ) -> Self {
+    ) -> Result<Self, StorageError> {
         let (running, watched) = watch::channel(0);
         let listener = Listener {
-            queue: queues.queue(name),
-            poison: queues.poison(name),
+            queue: account.queue(name)?,
+            poison: account.poison(name)?,
             options,
             processor: Arc::new(processor),
         };
         let queue = listener.queue.clone();
-        Self { running: watched, queue, task: tokio::spawn(listener.run(running)) }
+        Ok(Self { running: watched, queue, task: tokio::spawn(listener.run(running)) })
     }
 
     /// Waits until no message is left, visible or not, and none is in progress.
     pub async fn drained(&self) {
         let mut running = self.running.clone();
         loop {
-            self.queue.wait_for(<[_]>::is_empty).await;
-            if running.wait_for(|running| *running == 0).await.is_err() || self.queue.is_empty() {
+            self.queue.emptied().await;
+            if running.wait_for(|running| *running == 0).await.is_err() || self.queue.count().await == Ok(0) {
                 return;
             }
         }
@@ -107,8 +103,8 @@ impl Drop for QueueTrigger {
 }
 
 struct Listener {
-    queue: Queue,
-    poison: Queue,
+    queue: AccountQueue,
+    poison: AccountQueue,
     options: TriggerOptions,
     processor: Arc<dyn QueueProcessor>,
 }
@@ -120,9 +116,11 @@ impl Listener {
         loop {
             tokio::select! {
                 () = this.queue.visible(), if messages.len() <= this.options.new_batch_threshold => {
-                    for mut message in this.queue.take(this.options.batch_size, Instant::now() + LEASE + RENEWALS) {
-                        message.next_visible_time -= RENEWALS;
-                        messages.spawn(Arc::clone(&this).process(message));
+                    match this.queue.lease(this.options.batch_size, LEASE).await {
+                        Ok(batch) => for message in batch {
+                            messages.spawn(Arc::clone(&this).process(message));
+                        },
+                        Err(error) => tracing::warn!(%error, "the queue gives no messages"),
                     }
                 }
                 Some(_) = messages.join_next() => {}
@@ -144,12 +142,12 @@ impl Listener {
         let (id, receipt) = (&message.id, &message.pop_receipt);
         // A receipt that no longer fits means that somebody else has the message now, and decides about it.
         if succeeded {
-            let _ = self.queue.delete(id, receipt);
+            let _ = self.queue.delete(id, receipt).await;
         } else if message.dequeue_count >= self.options.max_dequeue_count {
-            let _ = self.poison.put(stored);
-            let _ = self.queue.delete(id, receipt);
+            let _ = self.poison.put(stored).await;
+            let _ = self.queue.delete(id, receipt).await;
         } else {
-            let _ = self.queue.update_visibility(id, receipt, self.options.visibility_timeout);
+            let _ = self.queue.hide(id, receipt, self.options.visibility_timeout).await;
         }
     }
 }

@@ -201,7 +201,7 @@ async fn some_statuses_wait_longer() {
 async fn refusals_for_good_are_dead_letters_at_once() {
     let folder = tempfile::tempdir().unwrap();
     for (status, outcome) in [(400, "BadRequest"), (403, "Forbidden"), (413, "PayloadTooLarge")] {
-        let options = EventGridOptions { dead_letters: Some(folder.path().to_owned()), ..steady() };
+        let options = EventGridOptions { dead_letters: Some(folder.path().into()), ..steady() };
         let (grid, asked) = refused(options, status).await;
         assert_eq!(asked.len(), 1);
         let letter = &grid.dead_letters()[0];
@@ -216,11 +216,8 @@ async fn refusals_for_good_are_dead_letters_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_dead_letter_is_the_event_and_its_fate() {
     let folder = tempfile::tempdir().unwrap();
-    let options = EventGridOptions {
-        dead_letters: Some(folder.path().to_owned()),
-        max_delivery_attempts: 2,
-        ..steady()
-    };
+    let options =
+        EventGridOptions { dead_letters: Some(folder.path().into()), max_delivery_attempts: 2, ..steady() };
     let start = Instant::now();
     let (grid, _) = refused(options, 500).await;
     assert_eq!(start.elapsed().as_secs(), 10 + 300);

@@ -10,3 +10,4 @@ mod host;
 mod host_life;
 mod journey;
 mod queue;
+mod storage;

@@ -62,11 +62,11 @@ async fn a_message_that_always_fails_ends_in_the_poison_queue() {
     let seen = Arc::clone(&attempts);
     let options =
         TriggerOptions { max_dequeue_count: 3, visibility_timeout: MINUTE, ..TriggerOptions::default() };
-    let trigger = QueueTrigger::start(&queues, "q", options, move |message: QueueMessage| {
+    let trigger = QueueTrigger::start(&(&queues).into(), "q", options, move |message: QueueMessage| {
         seen.lock().push((message.text, message.dequeue_count, start.elapsed().as_secs()));
         async { false }
     });
-    trigger.drained().await;
+    trigger.unwrap().drained().await;
     let expected = [("bad".to_owned(), 1, 0), ("bad".to_owned(), 2, 60), ("bad".to_owned(), 3, 120)];
     assert_eq!(*attempts.lock(), expected);
     let poison = queues.poison("q").messages();
@@ -77,10 +77,11 @@ async fn a_message_that_always_fails_ends_in_the_poison_queue() {
 async fn a_message_in_another_encoding_is_poison_unseen() {
     let queues = Queues::new(1.0);
     queues.queue("q").put("{not base64}").unwrap();
-    let trigger = QueueTrigger::start(&queues, "q", TriggerOptions::default(), |message| async move {
-        panic!("{message:?} must not be seen")
-    });
-    trigger.drained().await;
+    let trigger =
+        QueueTrigger::start(&(&queues).into(), "q", TriggerOptions::default(), |message| async move {
+            panic!("{message:?} must not be seen")
+        });
+    trigger.unwrap().drained().await;
     assert_eq!(queues.poison("q").messages()[0].text, "{not base64}");
 }
 
@@ -95,7 +96,7 @@ async fn no_more_messages_are_in_progress_than_a_batch_and_its_threshold() {
     let options = TriggerOptions { encoding: Encoding::None, ..TriggerOptions::default() };
     let trigger = {
         let (running, most, gate) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&gate));
-        QueueTrigger::start(&queues, "q", options, move |_| {
+        QueueTrigger::start(&(&queues).into(), "q", options, move |_| {
             let (running, most, gate) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&gate));
             async move {
                 let now = {
@@ -120,7 +121,7 @@ async fn no_more_messages_are_in_progress_than_a_batch_and_its_threshold() {
             gate.notify_one();
         }
     });
-    trigger.drained().await;
+    trigger.unwrap().drained().await;
     opener.abort();
     assert_eq!(*most.lock(), 24);
 }

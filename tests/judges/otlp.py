@@ -1,0 +1,76 @@
+"""A receiver of OTLP over HTTP that keeps the spans whole, with their resource, read by OpenTelemetry's own
+definitions; and passes them on, so that it can stand between a collector and a backend."""
+
+import gzip
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.request import Request, urlopen
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+
+def value(any_value):
+    kind = any_value.WhichOneof("value")
+    return None if kind is None else getattr(any_value, kind)
+
+
+def attributes(pairs):
+    return {pair.key: value(pair.value) for pair in pairs}
+
+
+class Receiver:
+    """Listens while it is a context; `spans` is a list of dictionaries that grows. `onward` is the endpoint that
+    everything is sent on to."""
+
+    def __init__(self, onward=None):
+        self.spans = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = sent = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.headers.get("Content-Encoding") == "gzip":
+                    body = gzip.decompress(body)
+                receiver.take(ExportTraceServiceRequest.FromString(body))
+                if onward:
+                    headers = {name: self.headers[name] for name in ("Content-Type", "Content-Encoding") if self.headers[name]}
+                    urlopen(Request(f"{onward}/v1/traces", data=sent, headers=headers), timeout=10).close()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/x-protobuf")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def take(self, request):
+        for group in request.resource_spans:
+            resource = attributes(group.resource.attributes)
+            for scoped in group.scope_spans:
+                for span in scoped.spans:
+                    self.spans.append(
+                        {
+                            "name": span.name,
+                            "trace": span.trace_id.hex(),
+                            "id": span.span_id.hex(),
+                            "parent": span.parent_span_id.hex(),
+                            "kind": span.kind,
+                            "start": span.start_time_unix_nano,
+                            "attributes": attributes(span.attributes),
+                            "resource": resource,
+                            "scope": scoped.scope.name,
+                        }
+                    )
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
