@@ -25,7 +25,8 @@ GROUP = "rg-data"
 
 
 def options(azure):
-    return {"base_url": azure["armHttps"], "credential_scopes": [ARM_SCOPE]}
+    # Where Azure names no wait, as for deletions, the SDK's own is half a minute.
+    return {"base_url": azure["armHttps"], "credential_scopes": [ARM_SCOPE], "polling_interval": 1}
 
 
 def compute(azure):
