@@ -168,24 +168,24 @@ async fn within(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Outcom
         return Ok(Outcome::Exempt(exemption));
     }
     let progress = ctx.in_flight.arrive();
-    let once = ctx.in_flight.once(&look.resource, &progress, || settle(ctx, look, deadline, &progress));
+    let once = ctx.in_flight.once(&look.resource, &progress, || {
+        settle(deadline, Outcome::Gone, || look_once(ctx, look, deadline, &progress))
+    });
     match tokio::time::timeout_at(deadline.instant(), once).await {
         Ok(result) => result,
         Err(_) => Err(progress.out_of_time()),
     }
 }
 
-/// Looks until no other writer gets in between.
-async fn settle(
-    ctx: &Context,
-    look: &Look,
-    deadline: Deadline,
-    progress: &Progress<'_>,
-) -> Result<Outcome, Error> {
+/// Looks until no other writer gets in between, and takes a resource that is not there for `gone`.
+async fn settle<T, F>(deadline: Deadline, gone: T, look_once: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
     let mut waits = OVERTAKEN_WAITS.into_iter();
     loop {
-        let error = match look_once(ctx, look, deadline, progress).await {
-            Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) => return Ok(Outcome::Gone),
+        let error = match look_once().await {
+            Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) => return Ok(gone),
             Err(error) if error.is_passing() => error,
             result => return result,
         };

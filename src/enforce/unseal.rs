@@ -9,9 +9,9 @@ use std::fmt;
 use time::{Date, OffsetDateTime, UtcOffset};
 use tracing::{Instrument, field::Empty, info_span};
 
-use super::{Context, Deadline, Error, OVERTAKEN_WAITS, PROOF_WAITS};
+use super::{Context, Deadline, Error, PROOF_WAITS, settle};
 use crate::{
-    arm::{self, Failure, Update},
+    arm::Update,
     policy::{Mode, Policy, TagExemption, TagRule, decide::NotYet},
     resource::{
         DataAccessAuthMode, Resource,
@@ -135,8 +135,10 @@ pub async fn unseal(
         otel.status_code = Empty,
         otel.status_description = Empty,
     );
-    let work = settle(ctx, id, exemption, deadline).instrument(span.clone());
-    let result = tokio::time::timeout_at(deadline.instant(), work).await.unwrap_or(Err(Error::Deadline));
+    let work = settle(deadline, Unsealed::Gone, || look_once(ctx, id, exemption, deadline));
+    let result = tokio::time::timeout_at(deadline.instant(), work.instrument(span.clone()))
+        .await
+        .unwrap_or(Err(Error::Deadline));
     match &result {
         Ok(outcome) => {
             span.record("diskseal.outcome", outcome.label());
@@ -144,27 +146,6 @@ pub async fn unseal(
         Err(error) => super::record_error(&span, error),
     }
     result
-}
-
-/// Looks until no other writer gets in between.
-async fn settle(
-    ctx: &Context,
-    id: &ResourceId,
-    exemption: &ExemptionTag,
-    deadline: Deadline,
-) -> Result<Unsealed, Error> {
-    let mut waits = OVERTAKEN_WAITS.into_iter();
-    loop {
-        let error = match look_once(ctx, id, exemption, deadline).await {
-            Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) => return Ok(Unsealed::Gone),
-            Err(error) if error.is_passing() => error,
-            result => return result,
-        };
-        match waits.next() {
-            Some(wait) if deadline.allows(wait) => tokio::time::sleep(wait).await,
-            _ => return Err(error),
-        }
-    }
 }
 
 async fn look_once(
