@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     arm::{self, Deadline, Failure, Identity},
-    enforce::Context,
+    enforce::{Context, is_off},
     policy::{Mode, Policy},
 };
 
@@ -53,6 +53,9 @@ pub async fn examine(ctx: &Context, subject: &Subject, tell: &mut dyn FnMut(Find
     match ctx.arm.identity().sign_in(deadline()).await {
         Ok(signed_in) => token(&signed_in, subject.is_person).into_iter().for_each(&mut *tell),
         Err(error) => return tell(Finding::not_seen("token", "", "", &error)),
+    }
+    if let Some(scope) = &ctx.policy.switch {
+        tell(switch(scope, ctx.arm.tags(scope, deadline()).await.as_ref().map(is_off)));
     }
     let Some(subscriptions) = subscriptions(ctx, tell).await else { return };
     let app = subject.function_app.as_deref();
@@ -120,6 +123,29 @@ fn token(signed_in: &arm::SignedIn, is_person: bool) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// How the switch stands, `Ok(true)` for off.
+fn switch(scope: &str, is_off: Result<bool, &arm::Error>) -> Finding {
+    const CHECK: &str = "switch";
+    match is_off {
+        Ok(false) => Finding::ok(CHECK, scope, "on"),
+        Ok(true) => Finding::warning(
+            CHECK,
+            scope,
+            "off: nothing is sealed",
+            "take the tag diskseal off it when writes may go on",
+        ),
+        Err(error) => match error.failure {
+            Failure::System(_) => Finding::not_seen(CHECK, scope, "", error),
+            Failure::Gone | Failure::Overtaken | Failure::Resource(_) => Finding::failed(
+                CHECK,
+                scope,
+                format!("cannot be read, so it would stop nothing: {error}"),
+                "correct DISKSEAL_SWITCH, and give the identity Microsoft.Resources/tags/read there",
+            ),
+        },
+    }
 }
 
 /// The subscriptions in scope.

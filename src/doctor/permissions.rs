@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Finding;
-use crate::policy::{Mode, Policy};
+use crate::policy::{BackupGuard, Mode, Policy};
 
 const CHECK: &str = "permissions";
 
@@ -49,6 +49,11 @@ fn needs(policy: &Policy) -> Vec<Need> {
 
 /// Not every tenant asks for it: read on the resources is what Azure documents for Resource Graph.
 const GRAPH: &str = "Microsoft.ResourceGraph/resources/read";
+/// What Resource Graph shows the protected machines by: it shows what the identity may read.
+const VAULTS: [&str; 2] = [
+    "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/read",
+    "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers/replicationProtectedItems/read",
+];
 /// Writes that a role may hold without being called too wide: what enforcing takes.
 const WRITES: [&str; 3] =
     ["Microsoft.Compute/disks/write", "Microsoft.Compute/snapshots/write", "Microsoft.Resources/tags/write"];
@@ -92,6 +97,14 @@ pub(super) fn findings(subscription_id: &str, policy: &Policy, json: &[Value]) -
             subscription_id,
             format!("{GRAPH} is not granted; where Azure asks for it, the sweep falls back to the lists"),
             format!("add {GRAPH} to the identity's role"),
+        ));
+    }
+    if policy.backup_guard != BackupGuard::Off && !VAULTS.iter().all(|action| allows(&permissions, action)) {
+        findings.push(Finding::warning(
+            CHECK,
+            subscription_id,
+            "it may not read what the subscription's vaults protect, so sweeps take no machine for protected by them",
+            "add Microsoft.RecoveryServices/vaults/*/read to the identity's role, if there are vaults",
         ));
     }
     findings.extend(excess(subscription_id, &permissions, &needs));

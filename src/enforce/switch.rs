@@ -9,7 +9,10 @@ use std::time::Duration;
 use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
-use crate::arm::{Client, Deadline};
+use crate::{
+    arm::{Client, Deadline},
+    resource::tags::Tags,
+};
 
 /// The tag's name.
 const TAG: &str = "diskseal";
@@ -47,7 +50,7 @@ impl Switch {
             return is_on;
         }
         let is_on = match arm.tags(scope, deadline).await {
-            Ok(tags) => !tags.get(TAG).is_some_and(|value| value.trim().eq_ignore_ascii_case(OFF)),
+            Ok(tags) => !is_off(&tags),
             Err(error) => {
                 warn!("the switch at {scope} cannot be read, and stands as it stood: {error}");
                 seen.is_none_or(|seen| seen.is_on)
@@ -56,4 +59,9 @@ impl Switch {
         *seen = Some(Seen { is_on, at: Instant::now() });
         is_on
     }
+}
+
+/// Whether these tags, of the resource that the switch is on, stop every write.
+pub fn is_off(tags: &Tags) -> bool {
+    tags.get(TAG).is_some_and(|value| value.trim().eq_ignore_ascii_case(OFF))
 }

@@ -85,7 +85,25 @@ fn more_than_it_needs_is_a_warning() {
     );
     assert!(owner[1].1.ends_with("more than it needs: *") && owner[2].1.contains("data of disks"));
     let mut exact: Vec<&str> = needs(&policy).iter().map(|need| need.action).collect();
-    exact.push(GRAPH);
+    exact.extend([GRAPH, "Microsoft.RecoveryServices/vaults/*/read"]);
     let told = told(&policy, json!({"actions": exact}));
     assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
+fn a_guard_that_sees_no_vault_is_a_warning() {
+    let mut policy = policy(Mode::Audit, true);
+    let role = json!({"actions": ["Microsoft.Compute/*/read", "Microsoft.Resource*/read"]});
+    let of_the_guard = |policy: &Policy| {
+        let told = told(policy, role.clone());
+        assert_eq!(told[0].0, Verdict::Ok);
+        told[1..].to_vec()
+    };
+    let warnings = of_the_guard(&policy);
+    assert!(
+        matches!(&warnings[..], [(Verdict::Warning, text)] if text.contains("vaults protect")),
+        "{warnings:?}"
+    );
+    policy.backup_guard = BackupGuard::Off;
+    assert_eq!(of_the_guard(&policy), []);
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::commands::command;
 use crate::world::SUBSCRIPTION;
 
-const ACTIONS: [&str; 7] = [
+const ACTIONS: [&str; 8] = [
     "Microsoft.Compute/disks/read",
     "Microsoft.Compute/disks/write",
     "Microsoft.Compute/snapshots/read",
@@ -18,6 +18,7 @@ const ACTIONS: [&str; 7] = [
     "Microsoft.Resources/subscriptions/read",
     "Microsoft.Resources/tags/write",
     "Microsoft.ResourceGraph/resources/read",
+    "Microsoft.RecoveryServices/vaults/*/read",
 ];
 
 fn in_group(rest: &str) -> String {
@@ -205,6 +206,25 @@ async fn what_is_missing_is_told_with_what_to_do() {
     assert!(wrong.contains("no system topic for this subscription"), "{wrong}");
     assert!(wrong.contains("→ az eventgrid system-topic create"), "{wrong}");
     assert!(wrong.contains("function app  not checked"), "{wrong}");
+}
+
+#[tokio::test]
+async fn how_the_switch_stands_is_told() {
+    let (azure, serving) = deployment().await;
+    let scope = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-seal");
+    let (code, wrong) = doctor(&serving, &["--switch", &scope]).await;
+    assert_eq!((code, wrong.trim()), (Some(0), "9 ok, 0 warnings, 0 failed"));
+
+    azure.set_scope_tag(&scope, "diskseal", "off");
+    let (code, wrong) = doctor(&serving, &["--switch", &scope]).await;
+    assert_eq!(code, Some(0), "{wrong}");
+    assert!(wrong.contains(&format!("switch        {scope}: off: nothing is sealed")), "{wrong}");
+
+    azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::TagsRead).always());
+    let (code, wrong) = doctor(&serving, &["--switch", &scope]).await;
+    assert_eq!(code, Some(1), "{wrong}");
+    assert!(wrong.contains("cannot be read, so it would stop nothing: "), "{wrong}");
+    assert!(wrong.contains("give the identity Microsoft.Resources/tags/read there"), "{wrong}");
 }
 
 #[tokio::test]
