@@ -188,7 +188,7 @@ impl Report {
         self.by_kind.entry(finding.kind().to_owned()).or_default().add(status);
         self.by_location.entry(finding.location().to_owned()).or_default().add(status);
         *self.by_reason.entry((status, finding.reason())).or_default() += 1;
-        if status != Status::Sealed || !finding.notices.is_empty() {
+        if status != Status::Sealed || !finding.notices.is_empty() || finding.vault.is_some() {
             self.findings.push(finding);
         }
     }

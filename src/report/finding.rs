@@ -66,6 +66,8 @@ pub struct Finding {
     pub decision: Decision,
     /// What a person should know besides.
     pub notices: Vec<Notice>,
+    /// The vault by which Azure Backup or Azure Site Recovery protects its machine.
+    pub vault: Option<String>,
 }
 
 impl Finding {
@@ -78,6 +80,7 @@ impl Finding {
             owner: resource.tags.get(OWNER_TAG).map(str::to_owned),
             decision: decide(policy, resource, &occasion),
             notices: notices(policy, resource, now),
+            vault: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a person should look at before it becomes an exception.
 
-use super::{Finding, Run};
+use super::{Finding, Run, Status};
 use crate::resource_id::ResourceId;
 
 /// One thing to look at.
@@ -36,7 +36,23 @@ pub(super) fn of<'a>(finding: &'a Finding, run: &Run) -> Vec<Warning<'a>> {
         },
         text: notice.to_string(),
     });
-    expiring.into_iter().chain(notices).collect()
+    let protected = protected(finding).map(|text| Warning { id, reason: "protected_machine", text });
+    expiring.into_iter().chain(notices).chain(protected).collect()
+}
+
+/// What sealing means for the backups of its machine. An exemption is the answer to it.
+fn protected(finding: &Finding) -> Option<String> {
+    let vault = finding.vault.as_deref()?;
+    match finding.status() {
+        Status::Exempt => None,
+        Status::Sealed => {
+            Some(format!("its machine is protected by {vault}, which does not support sealed disks"))
+        }
+        Status::Unsealed | Status::NotYet => Some(format!(
+            "its machine is protected by {vault}, which does not support sealed disks: sweeps leave it unless \
+             DISKSEAL_BACKUP_GUARD says otherwise"
+        )),
+    }
 }
 
 /// The last day of the exemption and the days till then, if they are as few as the run warns of.

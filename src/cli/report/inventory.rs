@@ -11,16 +11,20 @@ use crate::{
     report::{Finding, Report, Run, Source},
     resource::Resource,
     resource_id::{ResourceId, ResourceType},
+    sweep::Protected,
 };
 
 /// All disks and snapshots, sealed or not.
 const KQL: &str = "resources | where type in~ ('microsoft.compute/disks', 'microsoft.compute/snapshots') \
-                   | project id, location, tags, properties | order by id asc";
+                   | project id, location, managedBy, tags, properties | order by id asc";
 
 /// A report in the making.
 struct Inventory<'a> {
     session: &'a Session,
     report: Report,
+    protected: &'a Protected,
+    /// How many attached disks may be a protected machine's, where nobody says which are protected.
+    perhaps_protected: usize,
     seen: HashSet<ResourceId>,
     progress: Progress,
 }
@@ -32,6 +36,7 @@ struct Inventory<'a> {
 pub(super) async fn take(session: &Session, expiring_within: u16, is_exact: bool) -> Result<Report, Error> {
     let ctx = &session.ctx;
     let identity = ctx.arm.identity().object_id(session.deadline()).await?;
+    let protected = Protected::read(ctx, session.deadline()).await?;
     let run = |source| Run {
         taken_at: ctx.now(),
         identity: identity.clone(),
@@ -42,18 +47,20 @@ pub(super) async fn take(session: &Session, expiring_within: u16, is_exact: bool
     let inventory = |source| Inventory {
         session,
         report: Report::new(run(source)),
+        protected: &protected,
+        perhaps_protected: 0,
         seen: HashSet::new(),
         progress: Progress { is_shown: std::io::stderr().is_terminal() },
     };
     if !is_exact {
         let mut by_graph = inventory(Source::ResourceGraph);
         if by_graph.ask_graph().await? {
-            return Ok(by_graph.report);
+            return Ok(by_graph.finish());
         }
     }
     let mut by_lists = inventory(Source::Lists);
     by_lists.ask_lists().await?;
-    Ok(by_lists.report)
+    Ok(by_lists.finish())
 }
 
 impl Inventory<'_> {
@@ -158,9 +165,26 @@ impl Inventory<'_> {
         let now = self.report.taken_at();
         for resource in resources {
             if self.seen.insert(resource.id.clone()) {
-                self.report.add(Finding::new(&self.session.ctx.policy, resource, now));
+                let mut finding = Finding::new(&self.session.ctx.policy, resource, now);
+                let vault = self.protected.of(resource).map(str::to_owned);
+                match self.protected {
+                    Protected::Known(_) => finding.vault = vault,
+                    Protected::Unknown => self.perhaps_protected += usize::from(vault.is_some()),
+                }
+                self.report.add(finding);
             }
         }
+    }
+
+    fn finish(mut self) -> Report {
+        if self.perhaps_protected > 0 {
+            self.report.add_gap(
+                format!("the vaults of {} attached disks", self.perhaps_protected),
+                "Resource Graph does not say which machines Azure Backup and Azure Site Recovery protect; \
+                 DISKSEAL_BACKUP_GUARD=off asks no more",
+            );
+        }
+        self.report
     }
 
     fn add_unreadable(&mut self, count: usize, source: &str) {

@@ -1,7 +1,7 @@
 //! `diskseal report`, with the real binary: every form, and the exit code.
 
 use diskseal_emulator::{
-    Emulator, Options, disk_body,
+    Emulator, Options, Protection, disk_body,
     estate::disk_id,
     fault::{Fault, Kind, Refusal},
     serve::Serving,
@@ -111,6 +111,44 @@ async fn what_cannot_be_looked_at_is_named_and_is_no_success() {
     let json: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &json["source"], &json["clean"]), (Some(1), &json!("lists"), &json!(false)));
     assert_eq!(json["gaps"].as_array().unwrap().len(), err.lines().count(), "{out}{err}");
+}
+
+#[tokio::test]
+async fn disks_of_protected_machines_are_named_with_their_vault() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    let machine = disk("vm").replace("disks", "virtualMachines");
+    let vault = disk("v").replace("Microsoft.Compute/disks", "Microsoft.RecoveryServices/vaults");
+    for (name, body) in [
+        ("free", disk_body("westeurope")),
+        ("open", disk_body("westeurope")),
+        ("over", sealed()),
+        ("exempt", exempt("9999-12-31")),
+    ] {
+        azure.insert(&disk(name), &body).unwrap();
+        azure.attach(&disk(name), if name == "free" { "/subscriptions/s/other" } else { &machine });
+    }
+    azure.protect(&machine, &vault, Protection::Backup);
+    let warnings = |out: &str| -> Vec<String> {
+        let json: Value = serde_json::from_str(out).unwrap();
+        let warnings = json["warnings"].as_array().unwrap().iter();
+        let protected = warnings.filter(|warning| warning["reason"] == "protected_machine");
+        protected.map(|warning| format!("{} {}", warning["id"].as_str().unwrap(), warning["text"])).collect()
+    };
+    for exact in [&[][..], &["--exact"][..]] {
+        let (_, out, _) = report(&serving, &[&["-o", "json"], exact].concat()).await;
+        let told = warnings(&out);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("/disks/open ") && told[0].contains("DISKSEAL_BACKUP_GUARD"), "{told:?}");
+        assert!(told[1].contains("/disks/over ") && told[1].contains(&vault), "{told:?}");
+    }
+
+    // Where nobody says, that is told, once; whoever turns the guard off is not bothered with it.
+    azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
+    let (_, out, err) = report(&serving, &["-o", "json"]).await;
+    assert!(warnings(&out).is_empty() && err.contains("the vaults of 4 attached disks"), "{err}");
+    let (_, out, err) = report(&serving, &["-o", "json", "--backup-guard", "off"]).await;
+    assert_eq!((warnings(&out).len(), err.as_str()), (0, ""));
 }
 
 #[tokio::test]
