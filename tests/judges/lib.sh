@@ -97,6 +97,9 @@ wait_for() {
     done
 }
 
+# listens PORT: whether somebody listens at a port of loopback.
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
+
 # rust_tests PREFIX NAME=VALUE OPTION…: tests of this repository that need a judge's program, each a check.
 rust_tests() {
     local prefix=$1 name result
