@@ -14,7 +14,7 @@ use crate::{
     arm,
     enforce::{Context, Deadline},
     policy::{
-        BackupGuard, Exceeded, Mode,
+        BackupGuard, Exceeded, Exemption, Mode,
         decide::{Change, Decision, Occasion, decide},
     },
     resource::Resource,
@@ -23,6 +23,7 @@ use crate::{
 pub use listing::Source;
 use listing::{Listing, has_time};
 pub use protected::Protected;
+use time::{Date, OffsetDateTime, UtcOffset};
 use tracing::warn;
 
 pub use seal_all::{Told, plan, seal_all};
@@ -30,6 +31,9 @@ pub use seal_all::{Told, plan, seal_all};
 /// How many resources one run hands on to the queue at most. The host writes the messages one by one before
 /// its `functionTimeout`, and what is left is listed by the next run.
 const RESOURCES_MAX: usize = 2_000;
+
+/// A sweep warns of exemptions that end within so many days.
+const EXPIRING_WITHIN_DAYS: i64 = 30;
 
 /// Why a sweep was not begun, or did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -74,27 +78,47 @@ impl fmt::Display for Survey {
 }
 
 impl Survey {
-    /// Counts a resource; gives the change if it is to be sealed.
+    /// Counts a resource, and warns of what a person should know; gives the change if it is to be sealed.
     fn add(&mut self, ctx: &Context, protected: &Protected, resource: &Resource) -> Option<Change> {
-        let occasion = Occasion { now: ctx.now(), event_time: None, trace_id: None };
-        match decide(&ctx.policy, resource, &occasion) {
+        match decision(ctx, resource) {
+            Decision::Exempt(Exemption::Tag { until, .. }) if ends_soon(until, ctx.now()) => {
+                warn!("the exemption of {} ends with {until}", resource.id);
+            }
+            Decision::Seal(_) => {
+                if let Some(vault) = protected.of(resource) {
+                    warn!("the machine of {} is protected by {vault}", resource.id);
+                }
+            }
+            Decision::Compliant | Decision::Exempt(_) | Decision::NotYet(_) => {}
+        }
+        self.count(ctx, protected, resource)
+    }
+
+    fn count(&mut self, ctx: &Context, protected: &Protected, resource: &Resource) -> Option<Change> {
+        match decision(ctx, resource) {
             Decision::Compliant => self.compliant += 1,
             Decision::Exempt(_) => self.exempt += 1,
             Decision::NotYet(_) => self.not_yet += 1,
+            Decision::Seal(_)
+                if ctx.policy.backup_guard == BackupGuard::Skip && protected.of(resource).is_some() =>
+            {
+                self.protected += 1;
+            }
             Decision::Seal(change) => {
-                if let Some(vault) = protected.of(resource) {
-                    warn!("the machine of {} is protected by {vault}", resource.id);
-                    if ctx.policy.backup_guard == BackupGuard::Skip {
-                        self.protected += 1;
-                        return None;
-                    }
-                }
                 self.unsealed += 1;
                 return Some(change);
             }
         }
         None
     }
+}
+
+fn decision(ctx: &Context, resource: &Resource) -> Decision {
+    decide(&ctx.policy, resource, &Occasion { now: ctx.now(), event_time: None, trace_id: None })
+}
+
+fn ends_soon(until: Date, now: OffsetDateTime) -> bool {
+    (until - now.to_offset(UtcOffset::UTC).date()).whole_days() <= EXPIRING_WITHIN_DAYS
 }
 
 /// What one run hands on to the queue.
@@ -175,7 +199,7 @@ async fn admit(
     while let Some(page) = listing.next(ctx, deadline).await? {
         listed += page.resources.len();
         for resource in &page.resources {
-            survey.add(ctx, protected, resource);
+            survey.count(ctx, protected, resource);
         }
     }
     let all = listing.in_scope(ctx, deadline).await?.unwrap_or(listed);

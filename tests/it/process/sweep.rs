@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, process::Stdio};
 
 use diskseal_emulator::{
-    Emulator, Options, disk_body,
+    Emulator, Options, Protection, disk_body,
     fault::{Fault, Kind, Refusal},
     journal::Exchange,
 };
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::{
@@ -89,6 +90,32 @@ async fn a_dry_run_shows_exactly_what_a_sweep_then_sends() {
     shown.sort_by(|a, b| a.0.cmp(&b.0));
     sent.sort_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(shown, sent);
+}
+
+#[tokio::test]
+async fn a_sweep_warns_once_of_exemptions_that_end_soon_and_of_protected_machines() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    let today = OffsetDateTime::now_utc().date();
+    for (name, days) in [("soon", 29), ("later", 32), ("over", -1)] {
+        let mut body = disk_body("westeurope");
+        body["tags"] = json!({"exempt": format!("until={}; INC-1", today + time::Duration::days(days))});
+        azure.insert(&disk(name), &body).unwrap();
+    }
+    let machine = disk("vm").replace("disks", "virtualMachines");
+    let vault = disk("v").replace("Microsoft.Compute/disks", "Microsoft.RecoveryServices/vaults");
+    azure.insert(&disk("held"), &disk_body("westeurope")).unwrap();
+    azure.attach(&disk("held"), &machine);
+    azure.protect(&machine, &vault, Protection::Backup);
+
+    // A limit has the plan counted first, which must not tell everything twice.
+    let sweep = ["sweep", "--exempt-tag", "exempt", "--max-resources", "1"];
+    let (code, _, err) = command(&serving, &sweep, "").await;
+    assert_eq!(code, Some(1), "one of a protected machine is left: {err}");
+    let told = |text: &str| err.lines().filter(|line| line.contains(text)).collect::<Vec<_>>();
+    let soon = told("the exemption of ");
+    assert!(matches!(&soon[..], [line] if line.contains("/disks/soon ends with ")), "{err}");
+    assert_eq!((told("its exemption expired on ").len(), told(&vault).len()), (1, 1), "{err}");
 }
 
 #[tokio::test]
