@@ -119,7 +119,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
     let progress = progress();
     let tally = Mutex::new(Tally::default());
     let tell = |told| match told {
-        Told::Listed(count) => progress.inc_length(count as u64),
+        Told::Listed(count) => progress.set_length(progress.position() + count as u64),
         Told::Ended(id, result) => {
             progress.inc(1);
             if let Err(error) = &result {

@@ -13,6 +13,7 @@ use super::{
     listing::{Listing, Source},
 };
 use crate::{
+    arm,
     enforce::{self, Context, Deadline, Look, Outcome, enforce},
     policy::decide::Change,
     resource_id::ResourceId,
@@ -20,14 +21,11 @@ use crate::{
 
 /// How long a listing may take, its quota's waits included.
 const LISTING_TIME: Duration = Duration::from_hours(1);
-/// How often everything is listed at most. What was sealed meanwhile makes the pages move, so that a
-/// listing can pass over what the next one finds.
-const LISTINGS_MAX: usize = 5;
 
 /// What a sweep tells while it goes on.
 #[derive(Debug)]
 pub enum Told {
-    /// So many resources are known to be listed in all.
+    /// So many resources are listed from here on, where the listing says.
     Listed(usize),
     /// This is what became of one.
     Ended(ResourceId, Result<Outcome, enforce::Error>),
@@ -42,13 +40,13 @@ pub async fn plan(
     source: Source,
     mut tell: impl FnMut(ResourceId, Change),
 ) -> Result<Survey, Error> {
-    let (hasher, mut seen) = (RandomState::new(), HashSet::new());
+    let mut seen = Seen::default();
     let mut survey = Survey::default();
     let protected = Protected::read(ctx, listing_time()).await?;
     let mut listing = Listing::begin(ctx, source, None, listing_time()).await?;
     while let Some(page) = listing.next(ctx, listing_time()).await? {
         survey.unreadable += page.unreadable;
-        for resource in page.resources.iter().filter(|resource| seen.insert(hasher.hash_one(&resource.id))) {
+        for resource in page.resources.iter().filter(|resource| seen.insert(&resource.id)) {
             if let Some(change) = survey.add(ctx, &protected, resource) {
                 tell(resource.id.clone(), change);
             }
@@ -71,36 +69,82 @@ pub async fn seal_all(
     check_switch(ctx, listing_time()).await?;
     let protected = Protected::read(ctx, listing_time()).await?;
     admit(ctx, &protected, source, listing_time()).await?;
-    // Hashes of what was tried: a sweep of a large estate keeps no IDs.
-    let (hasher, mut tried) = (RandomState::new(), HashSet::new());
     let mut survey = Survey::default();
-    for _ in 0..LISTINGS_MAX {
-        let mut listing = Listing::begin(ctx, source, None, listing_time()).await?;
+    let mut seen = Seen::default();
+    // What is sealed meanwhile makes the pages move, so that a listing passes over what the next one finds. It
+    // ends because each must bring something new.
+    loop {
+        let listing = Listing::begin(ctx, source, None, listing_time()).await?;
         tell(Told::Listed(listing.remaining()));
-        let mut is_anything_new = false;
-        while let Some(page) = listing.next(ctx, listing_time()).await? {
-            survey.unreadable += page.unreadable;
-            let fresh = page.resources.iter().filter(|resource| tried.insert(hasher.hash_one(&resource.id)));
-            let to_seal: Vec<_> = fresh
-                .filter(|resource| survey.add(ctx, &protected, resource).is_some())
-                .map(|resource| resource.id.clone())
-                .collect();
-            is_anything_new |= !to_seal.is_empty();
-            let work = stream::iter(to_seal).map(|resource| async {
-                let look = Look { resource, event_time: None };
-                let result = enforce(ctx, &look, Deadline::after(deadline).behind_events()).await;
-                Told::Ended(look.resource, result)
-            });
-            let mut work = work.buffer_unordered(concurrency);
-            while let Some(told) = work.next().await {
-                tell(told);
-            }
-        }
-        if !is_anything_new {
-            break;
+        let (known, mut end) = (survey.unsealed, Ok(()));
+        survey.unreadable = 0;
+        let fresh = Fresh {
+            ctx,
+            protected: &protected,
+            listing,
+            survey: &mut survey,
+            seen: &mut seen,
+            end: &mut end,
+        };
+        // The next page comes while the last of this one are worked on.
+        let to_seal = stream::unfold(fresh, Fresh::page).map(stream::iter).flatten();
+        let work = to_seal.map(|resource| async {
+            let look = Look { resource, event_time: None };
+            let result = enforce(ctx, &look, Deadline::after(deadline).behind_events()).await;
+            Told::Ended(look.resource, result)
+        });
+        let ended = work.buffer_unordered(concurrency);
+        ended.map(&mut tell).collect::<()>().await;
+        end?;
+        if survey.unsealed == known {
+            return Ok(survey);
         }
     }
-    Ok(survey)
+}
+
+/// Hashes of what was listed: a sweep of a large estate keeps no IDs.
+#[derive(Default)]
+struct Seen {
+    hasher: RandomState,
+    hashes: HashSet<u64>,
+}
+
+impl Seen {
+    /// Whether it was not there before.
+    fn insert(&mut self, id: &ResourceId) -> bool {
+        self.hashes.insert(self.hasher.hash_one(id))
+    }
+}
+
+/// A listing, page by page, of what is to be sealed and was on none before.
+struct Fresh<'a> {
+    ctx: &'a Context,
+    protected: &'a Protected,
+    listing: Listing,
+    survey: &'a mut Survey,
+    seen: &'a mut Seen,
+    /// Why the listing broke off. What is in flight is brought to its end first.
+    end: &'a mut Result<(), arm::Error>,
+}
+
+impl Fresh<'_> {
+    async fn page(mut self) -> Option<(Vec<ResourceId>, Self)> {
+        let page = match self.listing.next(self.ctx, listing_time()).await {
+            Ok(page) => page?,
+            Err(error) => {
+                *self.end = Err(error);
+                return None;
+            }
+        };
+        self.survey.unreadable += page.unreadable;
+        let mut to_seal = vec![];
+        for resource in page.resources.iter().filter(|resource| self.seen.insert(&resource.id)) {
+            if self.survey.add(self.ctx, self.protected, resource).is_some() {
+                to_seal.push(resource.id.clone());
+            }
+        }
+        Some((to_seal, self))
+    }
 }
 
 fn listing_time() -> Deadline {

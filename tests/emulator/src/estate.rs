@@ -1,5 +1,7 @@
 //! Direct access to what exists, for tests and the demo: no requests, no tokens, no waiting.
 
+pub mod seeded;
+
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 

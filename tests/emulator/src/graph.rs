@@ -72,7 +72,10 @@ impl Emulator {
             Table::RecoveryServices => self.inner.state.lock().protected.clone(),
         };
         let rows = parsed.run(rows);
-        let answer = Answer::json(StatusCode::OK, &page(&body["options"], rows)?);
+        let answer = Answer::json(
+            StatusCode::OK,
+            &page(&body["options"], rows, self.inner.options.resource_graph_page_size)?,
+        );
         Ok(answer
             .with("x-ms-user-quota-remaining", &left.to_string())
             .with("x-ms-user-quota-resets-after", &format!("00:00:{seconds:02}"))
@@ -139,12 +142,13 @@ fn row(stored: &Stored, tenant: &str, lag: Duration) -> Option<Map<String, Value
 }
 
 /// The part of the rows that the options ask for. Only rows that tell their ids can be paged through.
-fn page(options: &Value, rows: Vec<Map<String, Value>>) -> Result<Value, Refusal> {
+fn page(options: &Value, rows: Vec<Map<String, Value>>, at_most: usize) -> Result<Value, Refusal> {
     let number = |value: &Value| value.as_u64().and_then(|value| usize::try_from(value).ok());
     let most = number(&options["$top"]).unwrap_or(100);
     if !(1..=1000).contains(&most) {
         return Err(invalid_query("'$top' must be from 1 to 1000"));
     }
+    let most = most.min(at_most);
     let start = match options["$skipToken"].as_str() {
         Some(token) => read_token(token).ok_or_else(|| invalid_query("the skip token is not one of ours"))?,
         None => number(&options["$skip"]).unwrap_or(0),

@@ -34,6 +34,9 @@ pub struct Options {
     pub latency: Duration,
     /// How many resources one page of a list holds.
     pub page_size: usize,
+    /// How many rows one page of Resource Graph holds at most, whatever is asked for: pages end early when
+    /// their rows are large ("Work with large data sets").
+    pub resource_graph_page_size: usize,
     /// How long it takes until Resource Graph knows of a write.
     pub resource_graph_lag: Duration,
     /// The limits on requests, or none.
@@ -92,6 +95,7 @@ impl Default for Options {
             tags: TagsStyle::BrokenPoll,
             latency: Duration::ZERO,
             page_size: 100,
+            resource_graph_page_size: 1_000,
             resource_graph_lag: Duration::ZERO,
             throttling: Some(Throttling::default()),
             concurrent_writes: ConcurrentWrites::Preempt,

@@ -60,6 +60,19 @@ async fn everything_in_scope_is_sealed_and_nothing_is_written_twice() {
     }
 }
 
+/// What is sealed leaves the table that is being paged through, so that each listing passes over a half.
+#[tokio::test]
+async fn nothing_is_passed_over_however_many_pages_there_are() {
+    let azure = Emulator::new(Options { resource_graph_page_size: 5, ..Options::immediate() });
+    let serving = azure.serve().await.unwrap();
+    let ids = estate(&azure, 1_000);
+    let (code, out, err) = command(&serving, &["sweep", "--concurrency", "1"], "").await;
+    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "     400 sealed\n", ""));
+    for id in &ids {
+        assert_eq!(azure.get(id).unwrap()["properties"]["dataAccessAuthMode"], "AzureActiveDirectory");
+    }
+}
+
 #[tokio::test]
 async fn a_dry_run_shows_exactly_what_a_sweep_then_sends() {
     let azure = Emulator::new(Options::immediate());

@@ -1,0 +1,181 @@
+//! A sweep of a large estate: how much memory it holds, how many seals a second it makes, whether a pace is
+//! held. `cargo bench --bench sweep`
+//!
+//! ARM is the local one, on the same cores, with TLS, and its Resource Graph looks through the whole estate
+//! for every page. The bare client reads, seals and tags the same number of resources, as many at once, and
+//! lists nothing.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that cannot go on has failed")]
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
+
+use std::{
+    collections::HashMap,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use diskseal_emulator::{Emulator, Options, estate::seeded::Seeded, options::Keep, serve::Serving};
+use futures::{StreamExt, stream};
+use reqwest::{Certificate, Client, Method};
+use serde_json::json;
+use tokio::process::Command;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_diskseal");
+const IN_FLIGHT: usize = 64;
+const ARM_TIME: Duration = Duration::from_millis(50);
+
+struct Azure {
+    emulator: Emulator,
+    serving: Serving,
+    unsealed: Vec<String>,
+}
+
+/// What one sweep took.
+struct Swept {
+    took: Duration,
+    peak_rss_kib: u64,
+}
+
+#[tokio::main]
+async fn main() {
+    rustls::crypto::ring::default_provider().install_default().unwrap();
+    whole_estate().await;
+    rate(1_000).await;
+    rate(10_000).await;
+    pace(20).await;
+}
+
+/// Everything of a large estate ends right, nothing is written twice, and memory stays flat.
+async fn whole_estate() {
+    for resources in [10_000, 100_000] {
+        let azure = azure(resources, 40, Duration::ZERO).await;
+        let swept = sweep(&azure, &[]).await;
+        println!(
+            "{resources:>7} resources, {} unsealed, ARM at 0 ms: {:.1} s, {:.0} seals/s, peak RSS {:.1} MiB",
+            azure.unsealed.len(),
+            swept.took.as_secs_f64(),
+            azure.unsealed.len() as f64 / swept.took.as_secs_f64(),
+            swept.peak_rss_kib as f64 / 1_024.0,
+        );
+    }
+}
+
+/// Where ARM takes its time, against a client that does nothing but the requests.
+async fn rate(resources: usize) {
+    let bare = bare_client(&azure(resources, 100, ARM_TIME).await).await;
+    let azure = azure(resources, 100, ARM_TIME).await;
+    let swept = sweep(&azure, &[]).await.took;
+    println!(
+        "{resources:>7} unsealed, ARM at {} ms, {IN_FLIGHT} in flight: {:.1} s, {:.0} seals/s; bare client {:.1} s; \
+         sweep / bare client: {:.2}",
+        ARM_TIME.as_millis(),
+        swept.as_secs_f64(),
+        resources as f64 / swept.as_secs_f64(),
+        bare.as_secs_f64(),
+        swept.as_secs_f64() / bare.as_secs_f64(),
+    );
+}
+
+/// Writes a second in one subscription, over a minute.
+async fn pace(per_second: usize) {
+    let resources = per_second * 60 / 2;
+    let azure = azure_of(resources, 100, Duration::ZERO, 1).await;
+    let swept = sweep(&azure, &["--pace", &per_second.to_string()]).await;
+    let held = (resources * 2) as f64 / swept.took.as_secs_f64();
+    println!(
+        "pace of {per_second} writes a second: {held:.1} over {:.1} s ({:+.1} %)",
+        swept.took.as_secs_f64(),
+        (held / per_second as f64 - 1.0) * 100.0,
+    );
+}
+
+async fn azure(resources: usize, unsealed_percent: u8, latency: Duration) -> Azure {
+    azure_of(resources, unsealed_percent, latency, 50).await
+}
+
+async fn azure_of(resources: usize, unsealed_percent: u8, latency: Duration, subscriptions: u32) -> Azure {
+    let emulator = Emulator::new(Options {
+        journal: Keep::Last(0),
+        accept_any_token: true,
+        latency,
+        ..Options::immediate()
+    });
+    let tags = json!({
+        "diskseal-auth-mode": "AzureActiveDirectory", "diskseal-sealed-at": "2026-01-01T00:00:00Z",
+    });
+    let estate = Seeded { seed: 1, resources, subscriptions, unsealed_percent };
+    let unsealed = emulator.insert_estate(estate, &tags).unwrap();
+    let serving = emulator.serve().await.unwrap();
+    Azure { emulator, serving, unsealed }
+}
+
+async fn sweep(azure: &Azure, more: &[&str]) -> Swept {
+    let mut writes = azure.emulator.subscribe_writes();
+    let started = Instant::now();
+    let mut child = Command::new(BINARY)
+        .args(["sweep", "--arm-endpoint", &azure.serving.arm_https, "--credential", "managed-identity"])
+        .args(more)
+        .env_clear()
+        .env("SSL_CERT_FILE", &azure.serving.ca_pem)
+        .env("IDENTITY_ENDPOINT", &azure.serving.identity)
+        .env("IDENTITY_HEADER", &azure.serving.identity_header)
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let status_file = format!("/proc/{}/status", child.id().unwrap());
+    let mut peak_rss_kib = 0;
+    let status = loop {
+        if let Ok(ended) = tokio::time::timeout(Duration::from_millis(20), child.wait()).await {
+            break ended.unwrap();
+        }
+        let status = std::fs::read_to_string(&status_file).unwrap_or_default();
+        if let Some(line) = status.lines().find(|line| line.starts_with("VmHWM")) {
+            peak_rss_kib = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        }
+    };
+    let took = started.elapsed();
+    assert!(status.success(), "{status}");
+    let mut written: HashMap<(String, String), usize> = HashMap::new();
+    while let Ok(write) = writes.try_recv() {
+        *written.entry((write.operation_name, write.resource_id)).or_default() += 1;
+    }
+    assert!(written.values().all(|count| *count == 1), "something was written twice");
+    assert_eq!(written.len(), azure.unsealed.len() * 2, "one write of the mode and one of the tags each");
+    for id in &azure.unsealed {
+        let resource = azure.emulator.get(id).unwrap();
+        assert_eq!(resource["properties"]["dataAccessAuthMode"], "AzureActiveDirectory", "{id}");
+        assert_eq!(resource["tags"]["diskseal-auth-mode"], "AzureActiveDirectory", "{id}");
+    }
+    Swept { took, peak_rss_kib }
+}
+
+async fn bare_client(azure: &Azure) -> Duration {
+    let ca = Certificate::from_pem(&std::fs::read(&azure.serving.ca_pem).unwrap()).unwrap();
+    let client = Client::builder().tls_certs_only([ca]).pool_max_idle_per_host(IN_FLIGHT).build().unwrap();
+    let started = Instant::now();
+    let arm = &azure.serving.arm_https;
+    let work = stream::iter(&azure.unsealed).map(|id| write(&client, arm, id));
+    work.buffer_unordered(IN_FLIGHT).collect::<()>().await;
+    started.elapsed()
+}
+
+async fn write(client: &Client, arm: &str, id: &str) {
+    let mode = json!({"properties": {"dataAccessAuthMode": "AzureActiveDirectory"}});
+    let tags =
+        json!({"operation": "Merge", "properties": {"tags": {"diskseal-auth-mode": "AzureActiveDirectory"}}});
+    let resource = format!("{arm}{id}?api-version=2024-03-02");
+    let tags_url = format!("{arm}{id}/providers/Microsoft.Resources/tags/default?api-version=2024-07-01");
+    for (method, url, body) in [
+        (Method::GET, &resource, None),
+        (Method::PATCH, &resource, Some(mode)),
+        (Method::PATCH, &tags_url, Some(tags)),
+    ] {
+        let mut request = client.request(method, url).header("authorization", "Bearer bench");
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+        answer.bytes().await.unwrap();
+    }
+}
