@@ -8,6 +8,8 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that cannot go on has failed")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
+mod bare_client;
+
 use std::{
     process::Stdio,
     sync::{
@@ -18,7 +20,7 @@ use std::{
 };
 
 use diskseal_emulator::{Emulator, Options, collector::Collector, disk_body, options::Keep};
-use reqwest::{Client, Method};
+use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -137,7 +139,7 @@ async fn load(name: &str, azure: &Azure, handler: Option<&Handler>, next: &mut u
                 let started = Instant::now();
                 match &target {
                     Some(target) => seal(&client, target, id).await,
-                    None => write(&client, &arm, id).await,
+                    None => bare_client::write(&client, &arm, id).await,
                 }
                 if number >= WARM_UP {
                     latencies.push((started, started.elapsed()));
@@ -174,28 +176,6 @@ async fn seal(client: &Client, target: &str, id: &str) {
     assert!(reply["Logs"][0].as_str().unwrap().starts_with("sealed "), "{reply}");
 }
 
-async fn write(client: &Client, arm: &str, id: &str) {
-    let mode = json!({"properties": {"dataAccessAuthMode": "AzureActiveDirectory"}});
-    let tags = json!({"operation": "Merge", "properties": {"tags": {
-        "diskseal-auth-mode": "AzureActiveDirectory", "diskseal-sealed-at": "2026-01-01T00:00:00Z",
-    }}});
-    let disk = format!("{arm}{id}?api-version=2024-03-02");
-    let tags_url = format!("{arm}{id}/providers/Microsoft.Resources/tags/default?api-version=2024-07-01");
-    for (method, url, body) in [
-        (Method::GET, &disk, None),
-        (Method::PATCH, &disk, Some(mode)),
-        (Method::PATCH, &tags_url, Some(tags)),
-    ] {
-        let mut request = client.request(method, url).header("authorization", "Bearer bench");
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
-        }
-        let answer = request.send().await.unwrap();
-        assert!(answer.status().is_success(), "{}", answer.status());
-        answer.bytes().await.unwrap();
-    }
-}
-
 impl Handler {
     async fn start(azure: &Azure) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -216,6 +196,7 @@ impl Handler {
         let started = Instant::now();
         let child = command.spawn().unwrap();
         while !answers(port).await {
+            // The host polls as well; this is how exact the figure is.
             tokio::time::sleep(Duration::from_micros(200)).await;
         }
         Self { child, port, first_answer: started.elapsed() }

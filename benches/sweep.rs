@@ -7,6 +7,8 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that cannot go on has failed")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
+mod bare_client;
+
 use std::{
     collections::HashMap,
     process::Stdio,
@@ -15,7 +17,7 @@ use std::{
 
 use diskseal_emulator::{Emulator, Options, estate::seeded::Seeded, options::Keep, serve::Serving};
 use futures::{StreamExt, stream};
-use reqwest::{Certificate, Client, Method};
+use reqwest::{Certificate, Client};
 use serde_json::json;
 use tokio::process::Command;
 
@@ -154,28 +156,7 @@ async fn bare_client(azure: &Azure) -> Duration {
     let client = Client::builder().tls_certs_only([ca]).pool_max_idle_per_host(IN_FLIGHT).build().unwrap();
     let started = Instant::now();
     let arm = &azure.serving.arm_https;
-    let work = stream::iter(&azure.unsealed).map(|id| write(&client, arm, id));
+    let work = stream::iter(&azure.unsealed).map(|id| bare_client::write(&client, arm, id));
     work.buffer_unordered(IN_FLIGHT).collect::<()>().await;
     started.elapsed()
-}
-
-async fn write(client: &Client, arm: &str, id: &str) {
-    let mode = json!({"properties": {"dataAccessAuthMode": "AzureActiveDirectory"}});
-    let tags =
-        json!({"operation": "Merge", "properties": {"tags": {"diskseal-auth-mode": "AzureActiveDirectory"}}});
-    let resource = format!("{arm}{id}?api-version=2024-03-02");
-    let tags_url = format!("{arm}{id}/providers/Microsoft.Resources/tags/default?api-version=2024-07-01");
-    for (method, url, body) in [
-        (Method::GET, &resource, None),
-        (Method::PATCH, &resource, Some(mode)),
-        (Method::PATCH, &tags_url, Some(tags)),
-    ] {
-        let mut request = client.request(method, url).header("authorization", "Bearer bench");
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
-        }
-        let answer = request.send().await.unwrap();
-        assert!(answer.status().is_success(), "{}", answer.status());
-        answer.bytes().await.unwrap();
-    }
 }

@@ -191,6 +191,7 @@ where
             result => return result,
         };
         match waits.next() {
+            // ARM has no way to tell when the other writer is done.
             Some(wait) if deadline.allows(wait) => tokio::time::sleep(wait).await,
             _ => return Err(error),
         }
@@ -263,6 +264,7 @@ async fn prove(ctx: &Context, look: &Look, deadline: Deadline) -> Result<(), Err
         if !deadline.allows(wait) {
             return Err(Error::Unfinished);
         }
+        // A write that was accepted shows in reads after a while, and nothing tells when.
         tokio::time::sleep(wait).await;
         match assess(ctx, look, deadline).await? {
             Decision::Compliant | Decision::Exempt(_) => return Ok(()),
@@ -281,6 +283,7 @@ async fn read(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Resource
             result => return result,
         };
         match waits.next() {
+            // Replication between ARM's regions announces itself by nothing but the next read.
             Some(wait) if deadline.allows(wait) => tokio::time::sleep(wait).await,
             _ => return Err(error),
         }

@@ -113,6 +113,7 @@ impl Governor {
                         ..throttled(format!("ARM is to be left alone for {seconds} s more"))
                     });
                 }
+                // Nothing tells of a door that opens again but the time that ARM named.
                 tokio::time::sleep(wait).await;
             }
             let permit = tokio::time::timeout_at(deadline.instant(), self.in_flight.acquire())

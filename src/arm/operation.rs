@@ -93,6 +93,7 @@ impl Client {
             if !deadline.allows(wait) {
                 return Err(Error::unfinished());
             }
+            // ARM demands that a client waits as long as `Retry-After` says before it asks again.
             tokio::time::sleep(wait).await;
             default_wait = (default_wait * 2).min(LONGEST_WAIT);
             let answer = match self.poll(&resource, &status, deadline).await {

@@ -89,6 +89,7 @@ impl Pipeline {
             if !is_worth_another_try(&error) || attempts == retry::ATTEMPTS_MAX || !deadline.allows(wait) {
                 return Err(error);
             }
+            // The back-off of a retry, never shorter than ARM's `Retry-After`.
             tokio::time::sleep(wait).await;
         }
     }

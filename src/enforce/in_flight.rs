@@ -143,6 +143,7 @@ mod tests {
             let work = || async {
                 progress.looking();
                 looks.set(looks.get() + 1);
+                // On the paused clock: the look ends only after every other invocation has arrived.
                 tokio::time::sleep(std::time::Duration::from_secs(1)).await;
                 Ok(Outcome::AlreadySealed)
             };

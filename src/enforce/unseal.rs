@@ -222,6 +222,7 @@ async fn prove(
         if !deadline.allows(wait) {
             return Err(Error::Unfinished);
         }
+        // As with the seal's proof, nothing but a read tells.
         tokio::time::sleep(wait).await;
         if is_there(&ctx.arm.get(id, deadline).await?) {
             return Ok(());

@@ -81,6 +81,7 @@ impl Emulator {
         };
         let delivery = self.answer_through(face, &mut context, fired.as_ref()).await;
         if !self.inner.options.latency.is_zero() {
+            // What is emulated here is that Azure takes its time.
             sleep(self.inner.options.latency).await;
         }
         let mut delivery = delivery;

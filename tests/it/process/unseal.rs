@@ -170,9 +170,7 @@ async fn ctrl_c_stops_with_a_summary_and_the_disk_sealed() {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    while held.fired() == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    held.held().await;
     let process = child.id().unwrap().to_string();
     tokio::process::Command::new("kill").args(["-INT", &process]).status().await.unwrap();
     let output = child.wait_with_output().await.unwrap();
