@@ -74,6 +74,19 @@ async fn nothing_is_passed_over_however_many_pages_there_are() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_counted_once_however_often_it_is_listed() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    azure.insert(&disk("-odd"), &disk_body("westeurope")).unwrap();
+    azure.insert(&disk("even"), &disk_body("westeurope")).unwrap();
+    for arguments in [&["sweep"][..], &["sweep", "--exact"]] {
+        let (code, out, _) = command(&serving, arguments, "").await;
+        assert_eq!(code, Some(1), "{out}");
+        assert!(out.ends_with("       1 unreadable in the listing\n"), "{out}");
+    }
+}
+
+#[tokio::test]
 async fn a_dry_run_shows_exactly_what_a_sweep_then_sends() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
