@@ -30,8 +30,12 @@ mod chronicle;
 mod keep;
 #[path = "demo/live.rs"]
 mod live;
+#[path = "demo/page.rs"]
+mod page;
 #[path = "demo/people.rs"]
 mod people;
+#[path = "demo/picture.rs"]
+mod picture;
 #[path = "demo/scene.rs"]
 mod scene;
 #[path = "demo/style.rs"]
@@ -85,11 +89,12 @@ async fn run() -> Result<ExitCode, Fault> {
         .filter_map(|pair| pair.split_once('='))
         .collect();
     let azure = tokio::select! {
-        azure = raise(&more) => azure?,
+        azure = raise(&more) => Arc::new(azure?),
         signal = stopped() => return signal.map(|()| ExitCode::from(INTERRUPTED)),
     };
+    let stage = Arc::new(Stage::set(&azure, Chronicle::begin(&azure.emulator))?);
     let code = tokio::select! {
-        code = show(&azure) => code,
+        code = show(&azure, &stage) => code,
         signal = stopped() => {
             println!("\n  Stopped.");
             azure.host.stop().await;
@@ -98,7 +103,7 @@ async fn run() -> Result<ExitCode, Fault> {
     };
     if arguments.get_flag("keep") && code.is_ok() {
         tokio::select! {
-            played = keep::run(&azure) => played?,
+            played = keep::run(&azure, &stage) => played?,
             signal = stopped() => signal?,
         }
     }
@@ -130,7 +135,7 @@ fn command() -> Command {
             Arg::new("keep")
                 .long("keep")
                 .action(ArgAction::SetTrue)
-                .help("Keep the local Azure running afterwards, to play with over HTTP"),
+                .help("Keep the local Azure running afterwards, to play with on a page and over HTTP"),
         )
         .arg(
             Arg::new("setting").long("set").value_name("NAME=VALUE").action(ArgAction::Append).help(
@@ -174,7 +179,7 @@ async fn start(handler: &Path, more: &[(&str, &str)]) -> Result<LocalAzure, Faul
     Ok(azure.await?)
 }
 
-async fn show(azure: &LocalAzure) -> Result<ExitCode, Fault> {
+async fn show(azure: &LocalAzure, stage: &Arc<Stage>) -> Result<ExitCode, Fault> {
     let started = Instant::now();
     let pid = azure.host.pid().unwrap_or_default();
     println!(
@@ -182,12 +187,10 @@ async fn show(azure: &LocalAzure) -> Result<ExitCode, Fault> {
         style::mark(true),
         azure.serving.arm_https
     );
-    let chronicle = Chronicle::begin(&azure.emulator);
-    let stage = Arc::new(Stage::set(azure, chronicle)?);
-    let in_time = live::watch(azure, &stage, act::play_all(azure, &stage)).await?;
-    println!("{}\n", table::render(azure, &stage, live::width()));
+    let in_time = live::watch(azure, stage, act::play_all(azure, stage)).await?;
+    println!("{}\n", table::render(azure, stage, live::width()));
 
-    let wrong = verdict::all(azure, &stage);
+    let wrong = verdict::all(azure, stage);
     for (scene, expected, found) in &wrong {
         println!("  {} {}: expected {expected}; found {found}", style::mark(false), scene.name);
     }

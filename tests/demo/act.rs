@@ -7,7 +7,7 @@ use std::sync::Arc;
 use diskseal_emulator::fault::{Fault as Injection, Injected, Kind, Refusal};
 use diskseal_emulator::local_azure::LocalAzure;
 use futures::future::try_join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Fault;
 use crate::chronicle::{Chronicle, queued_for, word_about};
@@ -26,6 +26,11 @@ impl Stage {
     /// Readies the users' client.
     pub(crate) fn set(azure: &LocalAzure, chronicle: Chronicle) -> Result<Self, Fault> {
         Ok(Self { chronicle, http: Http::new(azure)? })
+    }
+
+    /// Creates or replaces a resource outside the plots.
+    pub(crate) async fn create(&self, token: &str, id: &str, body: &Value) -> Result<(), Fault> {
+        self.http.put(token, id, body).await
     }
 }
 
@@ -123,7 +128,7 @@ async fn queued(azure: &LocalAzure, id: &str) {
         .host
         .wait_for_invocation(|one| one.outputs.get("pending").is_some_and(|pending| pending["id"] == id))
         .await;
-    debug_assert!(queued_for(azure, id).is_some(), "what is waited for is what is shown");
+    debug_assert!(queued_for(&azure.host.invocations(), id).is_some(), "what is waited for is what is shown");
 }
 
 /// Waits for the handler's word about a resource.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use diskseal_emulator::Emulator;
+use diskseal_emulator::host::Invocation;
 use diskseal_emulator::journal::Exchange;
 use diskseal_emulator::local_azure::LocalAzure;
 use diskseal_emulator::write::ResourceWrite;
@@ -115,22 +116,16 @@ pub(crate) fn calls(azure: &LocalAzure, scene: &Scene) -> usize {
 }
 
 /// Why a resource is on the queue, if it has been put there.
-pub(crate) fn queued_for(azure: &LocalAzure, id: &str) -> Option<String> {
-    azure.host.invocations().iter().rev().find_map(|invocation| {
+pub(crate) fn queued_for(invocations: &[Invocation], id: &str) -> Option<String> {
+    invocations.iter().rev().find_map(|invocation| {
         let pending = &invocation.outputs.get("pending")?;
         (pending["id"] == id).then(|| pending["reason"].as_str().unwrap_or_default().to_owned())
     })
 }
 
 /// The last word of the handler about a resource, as it reported it to the host: `sealed`, `exempt`, `gone` …
-pub(crate) fn last_word(azure: &LocalAzure, id: &str) -> Option<String> {
-    azure
-        .host
-        .invocations()
-        .iter()
-        .rev()
-        .flat_map(|one| one.logs.iter())
-        .find_map(|line| word_about(line, id))
+pub(crate) fn last_word(invocations: &[Invocation], id: &str) -> Option<String> {
+    invocations.iter().rev().flat_map(|one| one.logs.iter()).find_map(|line| word_about(line, id))
 }
 
 /// The word that begins a line of the handler's about this resource.

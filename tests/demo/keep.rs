@@ -1,14 +1,17 @@
-//! `--keep`: the local Azure as a playground.
+//! `--keep`: the local Azure as a playground, on a page and over HTTP.
+
+use std::sync::Arc;
 
 use anstream::println;
 use diskseal_emulator::estate::disk_id;
 use diskseal_emulator::local_azure::LocalAzure;
 use tokio::io::AsyncReadExt as _;
 
-use crate::Fault;
+use crate::act::Stage;
 use crate::people::Person;
 use crate::scene::PRODUCTION;
 use crate::style::{DIM, Painted, STRONG};
+use crate::{Fault, page};
 
 /// Each with what it does. They use what [`variables`] gives; none is wider than the table.
 const COMMANDS: [(&str, &str); 11] = [
@@ -42,12 +45,15 @@ const COMMANDS: [(&str, &str); 11] = [
 ];
 
 /// Prints how to play, and waits until standard input is closed. Signals end it from outside.
-pub(crate) async fn run(azure: &LocalAzure) -> Result<(), Fault> {
+pub(crate) async fn run(azure: &Arc<LocalAzure>, stage: &Arc<Stage>) -> Result<(), Fault> {
+    let (address, server) = page::serve(azure, stage).await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("play.env");
     let variables = variables(azure);
     std::fs::write(&file, assignments(&variables))?;
-    println!("  {}\n", Painted(STRONG, "All of it keeps running. In another terminal, first:"));
+    println!("  {}\n", Painted(STRONG, "All of it keeps running. What exists and its traces, live:"));
+    println!("    {address}\n");
+    println!("  {}\n", Painted(STRONG, "In another terminal, first:"));
     println!("    . {}\n", file.display());
     println!("  which sets\n");
     for (name, value) in &variables {
@@ -58,8 +64,11 @@ pub(crate) async fn run(azure: &LocalAzure) -> Result<(), Fault> {
         println!("    {}\n    {command}\n", Painted(DIM, format_args!("# {what}")));
     }
     println!("  Ctrl-C ends it.");
-    let mut input = Vec::new();
-    tokio::io::stdin().read_to_end(&mut input).await?;
+    let (mut input, mut stdin) = (Vec::new(), tokio::io::stdin());
+    tokio::select! {
+        ended = server => ended?,
+        read = stdin.read_to_end(&mut input) => drop(read?),
+    }
     Ok(())
 }
 

@@ -80,7 +80,8 @@ fn standing(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Standing {
     let id = scene.id();
     let story = stage.chronicle.of(&id);
     let says = |text: &str, color| Standing { text: text.to_owned(), color };
-    let word = last_word(azure, &id);
+    let invocations = azure.host.invocations();
+    let word = last_word(&invocations, &id);
     let is_done = match scene.end {
         End::Sealed => story.sealed.is_some(),
         End::Gone | End::AsCreatedSealed | End::AsCreatedUnsealed => word.is_some(),
@@ -88,7 +89,7 @@ fn standing(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Standing {
     if is_done && verdict::fault(azure, stage, scene).is_none() {
         return match (scene.end, word.as_deref()) {
             (End::Sealed, _) if story.creations > 1 => says("✓ sealed again", Color::Green),
-            (End::Sealed, _) if queued_for(azure, &id).is_some() => says("✓ sealed by queue", Color::Green),
+            (End::Sealed, _) if queued_for(&invocations, &id).is_some() => says("✓ sealed by queue", Color::Green),
             (End::Sealed, _) if !scene.needs_mode() => says("✓ tagged", Color::Green),
             (End::Sealed, _) => says("✓ sealed", Color::Green),
             (_, Some("already_sealed")) => says("✓ sealed already", Color::Green),
@@ -98,7 +99,7 @@ fn standing(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Standing {
     if story.created.is_none() {
         return says("·", Color::DarkGrey);
     }
-    match (queued_for(azure, &id), word) {
+    match (queued_for(&invocations, &id), word) {
         (Some(reason), _) => says(&format!("… {reason}"), Color::Yellow),
         (None, Some(word)) if word == "would_seal" => says("would seal", Color::Yellow),
         _ => says("… unsealed", Color::Yellow),

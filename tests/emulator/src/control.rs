@@ -1,7 +1,7 @@
 //! The local Azure's control surface: what tests call in process, for people and programs over HTTP.
 //!
-//! It is plain HTTP on a port of loopback of its own, without credentials. Bodies are JSON; a refusal is
-//! `{"error": "…"}`. Times are RFC 3339.
+//! It is plain HTTP on a port of loopback of its own, without credentials; pages of other origins are refused.
+//! Bodies are JSON; a refusal is `{"error": "…"}`. Times are RFC 3339.
 //!
 //! | request | what it does |
 //! | --- | --- |
@@ -29,12 +29,14 @@
 pub mod fault;
 pub mod topic;
 
+mod guard;
 mod record;
 mod routes;
 
 use std::io;
 use std::sync::{Arc, Weak};
 
+use axum::Router;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
@@ -53,6 +55,7 @@ pub struct Control {
     pub url: String,
     /// The custom topic; none where no Event Grid runs.
     pub topic: Option<TopicAddress>,
+    router: Router,
     listeners: Vec<AbortHandle>,
 }
 
@@ -108,8 +111,10 @@ impl Control {
             platform: platform.clone(),
             faults: Mutex::default(),
         };
-        let (control, address) = listen(ports.control, routes::router(surface), None).await?;
-        let mut this = Self { url: format!("http://{address}"), topic: None, listeners: vec![control] };
+        let router = routes::router(surface);
+        let (control, address) = listen(ports.control, router.clone(), None).await?;
+        let url = format!("http://{address}");
+        let mut this = Self { url, topic: None, router, listeners: vec![control] };
         let Some(platform) = platform else { return Ok(this) };
         let topic = Topic::new(platform.event_grid);
         let key = topic.key().to_owned();
@@ -121,6 +126,12 @@ impl Control {
         let https = format!("https://localhost:{}{}", https.port(), topic::PATH);
         this.topic = Some(TopicAddress { https, http: format!("http://{http}{}", topic::PATH), key });
         Ok(this)
+    }
+
+    /// The control surface with more routes, for a server of one's own on loopback: a page and what it asks.
+    /// They are guarded as all others.
+    pub fn router_with(&self, more: Router) -> Router {
+        guard::around(more).fallback_service(self.router.clone())
     }
 }
 

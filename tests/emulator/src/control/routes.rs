@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::fault::{self, Ordered};
-use super::{Surface, record};
+use super::{Surface, guard, record};
 use crate::event_grid::EventGrid;
 use crate::fault::Injected;
 use crate::host::{FunctionsHost, HostError};
@@ -27,7 +27,7 @@ impl IntoResponse for Shown {
 }
 
 /// A request that cannot be done, with the reason.
-struct Refused(StatusCode, String);
+pub(super) struct Refused(pub(super) StatusCode, pub(super) String);
 
 type Answer = Result<Shown, Refused>;
 
@@ -59,7 +59,7 @@ const INDEX: [&str; 18] = [
 ];
 
 pub(super) fn router(surface: Surface) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/", get(|| async { Shown(json!({"requests": INDEX})) }))
         .route("/resources", get(resources))
         .route("/journal", get(journal))
@@ -82,7 +82,8 @@ pub(super) fn router(surface: Surface) -> Router {
         .method_not_allowed_fallback(|| async {
             Refused(StatusCode::METHOD_NOT_ALLOWED, "another method; GET / names what there is".to_owned())
         })
-        .with_state(Arc::new(surface))
+        .with_state(Arc::new(surface));
+    guard::around(routes)
 }
 
 impl Surface {

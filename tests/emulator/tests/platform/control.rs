@@ -167,3 +167,30 @@ async fn events_are_published_as_to_a_topic_of_azure() {
     azure.event_grid.idle().await;
     assert_eq!(azure.event_grid.stats().published, 4, "nothing of a batch that is refused");
 }
+
+#[tokio::test]
+async fn pages_of_others_cannot_use_it() {
+    let (azure, client) = start().await;
+    let url = format!("{}/faults", azure.control.url);
+    let own = azure.control.url.as_str();
+    let post = |name: &'static str, value: &str| {
+        client.post(&url).header(name, value).body(json!({"action": "reset"}).to_string()).send()
+    };
+    for (name, value, expected) in [
+        ("origin", own, 201),
+        ("origin", "https://evil.example", 403),
+        ("origin", "null", 403),
+        ("origin", "http://127.0.0.1:1", 403),
+        ("origin", &own.replace("http:", "https:"), 403),
+        ("host", "evil.example", 403),
+        ("host", &own.replace("http://127.0.0.1", "localhost"), 201),
+    ] {
+        let answer = post(name, value).await.unwrap();
+        assert!(answer.headers().get("access-control-allow-origin").is_none());
+        assert_eq!(answer.status().as_u16(), expected, "{name}: {value}");
+    }
+    let get = client.get(&url).header("host", "evil.example").send().await.unwrap();
+    assert_eq!(get.status(), 403, "a foreign name must not read either");
+    let faults: Value = read(client.get(&url).send().await.unwrap()).await.1;
+    assert_eq!(faults.as_array().unwrap().len(), 2, "what was refused has done nothing: {faults}");
+}

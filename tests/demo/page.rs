@@ -1,0 +1,152 @@
+//! The page of `--keep`: what exists, live, and the traces of whatever one picks.
+//!
+//! Its server is the control surface with the page on top, on a port of loopback of its own. What it shows of
+//! traces are the spans that the collector has decoded from OTLP, by `GET /spans`, as everybody gets them.
+
+use std::convert::Infallible;
+use std::future::IntoFuture as _;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use diskseal_emulator::estate::{disk_id, snapshot_id};
+use diskseal_emulator::local_azure::LocalAzure;
+use diskseal_emulator::{disk_body, snapshot_body};
+use futures::{Stream, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::act::Stage;
+use crate::people::Person;
+use crate::scene::PRODUCTION;
+use crate::{Fault, picture};
+
+/// The files, with their media types.
+const FILES: [(&str, &str, &str); 4] = [
+    ("/", "text/html; charset=utf-8", include_str!("page/page.html")),
+    ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
+    ("/page.js", "text/javascript; charset=utf-8", include_str!("page/page.js")),
+    ("/waterfall.js", "text/javascript; charset=utf-8", include_str!("page/waterfall.js")),
+];
+
+/// The page runs its own two scripts and asks its own server; nothing else, whatever a tag or a span says.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                      img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// How often it is looked whether something has changed, while a page is open.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Where what is created from the page lies.
+const GROUP: &str = "rg-play";
+
+/// Connections outlive the server for a moment, and must not keep the local Azure alive.
+#[derive(Clone, Debug)]
+struct Playground {
+    azure: Weak<LocalAzure>,
+    stage: Arc<Stage>,
+}
+
+/// Opens the page's port. Gives its address, and the server, which serves until it is dropped.
+pub(crate) async fn serve(
+    azure: &Arc<LocalAzure>,
+    stage: &Arc<Stage>,
+) -> Result<(String, impl Future<Output = std::io::Result<()>>), Fault> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = format!("http://{}/", listener.local_addr()?);
+    let own = Router::new()
+        .route("/live", get(live))
+        .route("/create", post(create))
+        .with_state(Playground { azure: Arc::downgrade(azure), stage: Arc::clone(stage) });
+    let own = FILES.into_iter().fold(own, |router, (path, media_type, text)| {
+        router.route(path, get(move || async move { file(media_type, text) }))
+    });
+    let server = axum::serve(listener, azure.control.router_with(own)).into_future();
+    Ok((address, server))
+}
+
+fn file(media_type: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, media_type),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, text).into_response()
+}
+
+/// The picture now, and again whenever it is another one.
+async fn live(
+    State(playground): State<Playground>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<>> {
+    let pictures = stream::unfold((playground, String::new()), |(playground, shown)| async move {
+        loop {
+            let azure = playground.azure.upgrade()?;
+            let picture = picture::of(&azure, &playground.stage).to_string();
+            drop(azure);
+            if picture != shown {
+                return Some((Ok(Event::default().data(&picture)), (playground, picture)));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    });
+    Sse::new(pictures).keep_alive(KeepAlive::default())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Disk,
+    Snapshot,
+}
+
+/// What is to be created.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    kind: Kind,
+    name: String,
+    #[serde(default)]
+    tags: Value,
+}
+
+/// Creates a disk as Jane or a snapshot as the backup service, by a request to Resource Manager like any other.
+async fn create(State(Playground { azure, stage }): State<Playground>, body: Bytes) -> Response {
+    let refused = |fault: String| (StatusCode::BAD_REQUEST, shown(&json!({"error": fault}))).into_response();
+    let order: Order = match serde_json::from_slice(&body) {
+        Ok(order) => order,
+        Err(fault) => return refused(format!("not an order of the page: {fault}")),
+    };
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    if order.name.is_empty() || order.name.len() > 80 || !order.name.chars().all(is_of_name) {
+        return refused("a name has 1 to 80 letters, digits, '-', '_' or '.'".to_owned());
+    }
+    let Some(azure) = azure.upgrade() else { return refused("the local Azure has ended".to_owned()) };
+    let (person, id, mut body) = match order.kind {
+        Kind::Disk => (Person::Jane, disk_id(PRODUCTION, GROUP, &order.name), disk_body("westeurope")),
+        Kind::Snapshot => {
+            let source = disk_id(PRODUCTION, "rg-sql", "sql-data-01");
+            let id = snapshot_id(PRODUCTION, GROUP, &order.name);
+            (Person::Backup, id, snapshot_body("westeurope", &source))
+        }
+    };
+    if !order.tags.is_null() {
+        body["tags"] = order.tags;
+    }
+    match stage.create(&person.token(&azure), &id, &body).await {
+        Ok(()) => (StatusCode::CREATED, shown(&json!({"id": id}))).into_response(),
+        Err(fault) => refused(fault.to_string()),
+    }
+}
+
+fn shown(value: &Value) -> impl IntoResponse + use<> {
+    ([(header::CONTENT_TYPE, "application/json")], value.to_string())
+}

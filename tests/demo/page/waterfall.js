@@ -1,0 +1,128 @@
+// A trace as a waterfall: a list in a list in a list, each span a button with its bar.
+// Whatever a span says becomes text, never markup.
+
+/** An element with properties and children; strings become text. */
+export function element(name, properties = {}, ...children) {
+  const { data, aria, ...rest } = properties;
+  const made = Object.assign(document.createElement(name), rest);
+  for (const [key, value] of Object.entries(data ?? {})) made.dataset[key] = value;
+  for (const [key, value] of Object.entries(aria ?? {})) made.setAttribute(`aria-${key}`, value);
+  made.append(...children.filter((child) => child !== undefined && child !== null));
+  return made;
+}
+
+/** Milliseconds as people read them. */
+export function human(ms) {
+  if (ms < 1) return `${Math.round(ms * 1000)} µs`;
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
+}
+
+/** The spans as trees, parents first and in the order of their starts. A span whose parent is not here is a root. */
+function trees(spans) {
+  // An export that was sent twice is one span all the same.
+  const nodes = new Map(spans.map((span) => [span.spanId, { span, children: [] }]));
+  const roots = [];
+  for (const node of nodes.values()) (nodes.get(node.span.parentSpanId)?.children ?? roots).push(node);
+  const byStart = (one, other) => one.span.startUnixNano - other.span.startUnixNano;
+  for (const { children } of nodes.values()) children.sort(byStart);
+  return roots.sort(byStart);
+}
+
+/** A request's method with the end of its path; other names as they are. */
+function short(name) {
+  const [method, path] = name.split(" /", 2);
+  return path === undefined ? name : `${method} …/${path.split("/").slice(-2).join("/")}`;
+}
+
+/** What came of a span: a status or an outcome, and which try it was. */
+function result({ status, attributes }) {
+  const told = attributes["http.response.status_code"] ?? attributes["diskseal.outcome"] ?? attributes["error.type"];
+  const resend = attributes["http.request.resend_count"];
+  return [status === "error" && "error", told, resend && `resend ${resend}`].filter(Boolean).join(", ");
+}
+
+function facts(title, pairs) {
+  const entries = Object.entries(pairs).filter(([, value]) => value !== null && value !== "");
+  if (!entries.length) return null;
+  const list = element("dl");
+  for (const [name, value] of entries) {
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    list.append(element("div", {}, element("dt", {}, name), element("dd", {}, text)));
+  }
+  return element("div", {}, element("h4", {}, title), list);
+}
+
+function details(span, scale, id, openTrace) {
+  const after = (nano) => `after ${human((nano - scale.start) / 1e6)}`;
+  const box = element("div", { className: "details", id, hidden: true },
+    facts("Span", {
+      name: span.name, kind: span.kind, status: span.status, description: span.statusDescription,
+      begins: after(span.startUnixNano), took: human((span.endUnixNano - span.startUnixNano) / 1e6),
+      "span id": span.spanId, parent: span.parentSpanId, scope: span.scope.name,
+    }),
+    facts("Attributes", span.attributes),
+    ...span.events.map((event) => facts(`Event ${after(event.timeUnixNano)}`, { name: event.name, ...event.attributes })),
+    facts("Resource", span.resource));
+  for (const link of span.links) {
+    const go = element("button", { type: "button", className: "link" }, `Linked trace ${link.traceId}`);
+    go.addEventListener("click", () => openTrace(link.traceId));
+    box.prepend(go);
+  }
+  return box;
+}
+
+function row({ span, children }, scale, openTrace) {
+  const took = span.endUnixNano - span.startUnixNano;
+  const id = `span-${span.spanId}`;
+  const bar = element("span", { className: "bar", data: { nano: took } });
+  bar.style.left = `${((span.startUnixNano - scale.start) / scale.whole) * 100}%`;
+  bar.style.width = `${(took / scale.whole) * 100}%`;
+  const told = result(span);
+  const button = element("button", { type: "button", className: "span", aria: { expanded: "false", controls: id } },
+    element("span", { className: "what" }, element("span", { className: "name" }, short(span.name)), " ",
+      element("span", { className: "service" }, String(span.resource["service.name"] ?? ""))),
+    element("span", { className: "track", aria: { hidden: "true" } }, bar),
+    element("span", { className: "took" }, human(took / 1e6)), " ",
+    element("span", { className: "result" }, told),
+    span.links.length ? element("span", { className: "linked" }, "linked") : null);
+  const box = details(span, scale, id, openTrace);
+  button.addEventListener("click", () => {
+    box.hidden = !box.hidden;
+    button.setAttribute("aria-expanded", String(!box.hidden));
+  });
+  const item = element("li", { data: { span: span.spanId, status: span.status } }, button, box);
+  if (children.length) item.append(element("ul", {}, ...children.map((child) => row(child, scale, openTrace))));
+  return item;
+}
+
+/** Arrow keys, Home and End go from span to span. */
+function walk(event) {
+  const buttons = [...event.currentTarget.querySelectorAll("button.span")];
+  const at = buttons.indexOf(document.activeElement);
+  const last = buttons.length - 1;
+  const to = { ArrowDown: Math.min(at + 1, last), ArrowUp: Math.max(at - 1, 0), Home: 0, End: last }[event.key];
+  if (at < 0 || to === undefined) return;
+  event.preventDefault();
+  buttons[to].focus();
+}
+
+/** Draws a trace. What was open or had the focus stays so when it is drawn again with more spans. */
+export function draw(place, traceId, spans, openTrace) {
+  const isSame = place.dataset.trace === traceId;
+  const open = isSame ? [...place.querySelectorAll("[aria-expanded=true]")].map((one) => one.getAttribute("aria-controls")) : [];
+  const focused = isSame && place.contains(document.activeElement) ? document.activeElement.getAttribute("aria-controls") : null;
+  const start = Math.min(...spans.map((span) => span.startUnixNano));
+  const whole = Math.max(1, Math.max(...spans.map((span) => span.endUnixNano)) - start);
+  const list = element("ul", { className: "waterfall" }, ...trees(spans).map((tree) => row(tree, { start, whole }, openTrace)));
+  list.addEventListener("keydown", walk);
+  place.dataset.trace = traceId;
+  place.replaceChildren(
+    element("h3", {}, "Trace ", element("code", {}, traceId)),
+    element("p", { className: "scale" }, `${spans.length} ${spans.length === 1 ? "span" : "spans"} in ${human(whole / 1e6)}; each opens with its attributes`),
+    list);
+  for (const button of list.querySelectorAll("button.span")) {
+    const id = button.getAttribute("aria-controls");
+    if (open.includes(id)) button.click();
+    if (id === focused) button.focus();
+  }
+}

@@ -1,0 +1,146 @@
+//! What the page shows, as JSON: every disk and snapshot with its story, and which traces tell of it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use diskseal_emulator::collector::{Span, Status};
+use diskseal_emulator::host::Invocation;
+use diskseal_emulator::local_azure::LocalAzure;
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+
+use crate::act::Stage;
+use crate::chronicle::{Story, is_sealed, last_word, queued_for};
+
+/// The picture as it is now.
+pub(crate) fn of(azure: &LocalAzure, stage: &Stage) -> Value {
+    let invocations = azure.host.invocations();
+    let traces = Traces::of(&azure.collector.spans());
+    let mut resources: Vec<_> = azure
+        .emulator
+        .resources()
+        .iter()
+        .map(|resource| {
+            let id = resource["id"].as_str().unwrap_or_default();
+            entry(id, resource, stage.chronicle.of(id), &invocations, &traces)
+        })
+        .collect();
+    resources.sort_by(|one, other| other["created"].as_str().cmp(&one["created"].as_str()));
+    json!({"handler": azure.host.pid(), "resources": resources})
+}
+
+fn entry(id: &str, resource: &Value, story: Story, invocations: &[Invocation], traces: &Traces) -> Value {
+    let segments: Vec<&str> = id.split('/').collect();
+    let segment = |index: usize| segments.get(index).copied().unwrap_or_default();
+    let properties = &resource["properties"];
+    let (outcome, reason) = outcome(id, resource, invocations);
+    let to_seal = story.created.zip(story.sealed).map(|(created, sealed)| milliseconds(sealed - created));
+    json!({
+        "id": id,
+        "name": segment(8),
+        "kind": if segment(7).eq_ignore_ascii_case("snapshots") { "snapshot" } else { "disk" },
+        "subscription": segment(2),
+        "group": segment(4),
+        "state": [&properties["provisioningState"], &properties["diskState"]],
+        "mode": properties["dataAccessAuthMode"],
+        "tags": seal_tags(&resource["tags"]),
+        "otherTags": other_tags(&resource["tags"]),
+        "outcome": outcome,
+        "reason": reason,
+        "created": story.created.map_or_else(|| properties["timeCreated"].clone(), rfc3339),
+        "sealedAfterMs": to_seal,
+        "traces": traces.about(id),
+    })
+}
+
+/// How a resource stands, in a word, and why.
+fn outcome(id: &str, resource: &Value, invocations: &[Invocation]) -> (&'static str, Option<String>) {
+    let word = last_word(invocations, id);
+    if is_sealed(resource) {
+        return ("sealed", None);
+    }
+    match (queued_for(invocations, id), word.as_deref()) {
+        (_, Some("exempt")) => ("exempt", None),
+        (_, Some("would_seal")) => ("would seal", None),
+        (Some(reason), _) => ("in the queue", Some(reason)),
+        _ => ("open", None),
+    }
+}
+
+fn milliseconds(span: time::Duration) -> i64 {
+    i64::try_from(span.whole_milliseconds()).unwrap_or(i64::MAX)
+}
+
+fn rfc3339(at: OffsetDateTime) -> Value {
+    at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default().into()
+}
+
+fn seal_tags(tags: &Value) -> Map<String, Value> {
+    chosen(tags, |name| name.starts_with("diskseal-"))
+}
+
+fn other_tags(tags: &Value) -> Map<String, Value> {
+    chosen(tags, |name| !name.starts_with("diskseal-"))
+}
+
+fn chosen(tags: &Value, is_chosen: impl Fn(&str) -> bool) -> Map<String, Value> {
+    let tags = tags.as_object().into_iter().flatten();
+    tags.filter(|(name, _)| is_chosen(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Every trace, and which resources it tells of.
+struct Traces {
+    /// The traces by resource, in lower case.
+    about: HashMap<String, BTreeSet<String>>,
+    summaries: HashMap<String, Summary>,
+}
+
+/// A trace in a line.
+#[derive(Default)]
+struct Summary {
+    /// When its first span began, and that span's name.
+    start: u64,
+    name: String,
+    end: u64,
+    spans: usize,
+    has_error: bool,
+}
+
+impl Traces {
+    fn of(spans: &[Span]) -> Self {
+        let mut this = Self { about: HashMap::new(), summaries: HashMap::new() };
+        for span in spans {
+            if let Some(id) = span.attributes.get("diskseal.resource_id").and_then(Value::as_str) {
+                this.about.entry(id.to_ascii_lowercase()).or_default().insert(span.trace_id.clone());
+            }
+            let summary = this.summaries.entry(span.trace_id.clone()).or_default();
+            if summary.spans == 0 || span.start_unix_nano < summary.start {
+                summary.start = span.start_unix_nano;
+                summary.name.clone_from(&span.name);
+            }
+            summary.end = summary.end.max(span.end_unix_nano);
+            summary.spans += 1;
+            summary.has_error |= matches!(span.status, Status::Error(_));
+        }
+        this
+    }
+
+    /// The traces of a resource, the newest first.
+    fn about(&self, id: &str) -> Vec<Value> {
+        let ids = self.about.get(&id.to_ascii_lowercase()).into_iter().flatten();
+        let mut found: Vec<_> = ids.filter_map(|id| Some((id, self.summaries.get(id)?))).collect();
+        found.sort_by_key(|(_, summary)| std::cmp::Reverse(summary.start));
+        found
+            .into_iter()
+            .map(|(id, summary)| {
+                json!({
+                    "id": id,
+                    "name": summary.name,
+                    "startMs": summary.start / 1_000_000,
+                    "tookMs": summary.end.saturating_sub(summary.start) / 1_000_000,
+                    "spans": summary.spans,
+                    "hasError": summary.has_error,
+                })
+            })
+            .collect()
+    }
+}

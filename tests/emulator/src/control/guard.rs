@@ -1,0 +1,39 @@
+//! Who may use the control surface: programs on this machine, and pages that came from it.
+//!
+//! It knows no credentials, so a page from elsewhere must not be able to use a browser on this machine for
+//! it. No answer allows another origin (there are no CORS headers), and:
+//! - `Host` must name loopback, so that a foreign name that resolves to 127.0.0.1 (DNS rebinding) is of no use;
+//! - `Origin`, which browsers send with every request of a page that may change something, must be the
+//!   surface's own. Programs send none.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::routes::Refused;
+
+/// Refuses what is not ours, before these routes see it.
+pub(super) fn around(routes: Router) -> Router {
+    routes.layer(axum::middleware::from_fn(only_our_own))
+}
+
+async fn only_our_own(request: Request, next: Next) -> Response {
+    match foreign(request.headers()) {
+        Some(fault) => Refused(StatusCode::FORBIDDEN, fault.to_owned()).into_response(),
+        None => next.run(request).await,
+    }
+}
+
+/// Why a request is not one of ours.
+fn foreign(headers: &HeaderMap) -> Option<&'static str> {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let host = text(header::HOST).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    if !["127.0.0.1", "localhost"].contains(&name) {
+        return Some("the header Host must be 127.0.0.1 or localhost with the port");
+    }
+    let is_foreign = text(header::ORIGIN).is_some_and(|origin| origin.strip_prefix("http://") != Some(host));
+    is_foreign.then_some("a page of another origin must not use this")
+}
