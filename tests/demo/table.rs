@@ -89,7 +89,9 @@ fn standing(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Standing {
     if is_done && verdict::fault(azure, stage, scene).is_none() {
         return match (scene.end, word.as_deref()) {
             (End::Sealed, _) if story.creations > 1 => says("✓ sealed again", Color::Green),
-            (End::Sealed, _) if queued_for(&invocations, &id).is_some() => says("✓ sealed by queue", Color::Green),
+            (End::Sealed, _) if queued_for(&invocations, &id).is_some() => {
+                says("✓ sealed by queue", Color::Green)
+            }
             (End::Sealed, _) if !scene.needs_mode() => says("✓ tagged", Color::Green),
             (End::Sealed, _) => says("✓ sealed", Color::Green),
             (_, Some("already_sealed")) => says("✓ sealed already", Color::Green),

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anstream::println;
-use diskseal_emulator::collector::{Span, SpanKind, Status};
+use diskseal_emulator::collector::{Collector, Span, SpanKind, Status};
 use diskseal_emulator::local_azure::LocalAzure;
 
 use crate::scene::Scene;
@@ -25,29 +25,26 @@ struct Scale {
 
 /// Draws the trace of a resource's seal, as soon as all of it has arrived.
 pub(crate) async fn show(azure: &LocalAzure, scene: &Scene) -> Result<(), Fault> {
-    let id = scene.id();
-    let arrived = azure.collector.wait_until(|spans| trace(spans, &id));
-    let spans = tokio::time::timeout(TIME_LIMIT, arrived).await.map_err(|_| "the trace has not arrived")?;
-    let root = &spans[0].1;
-    println!(
-        "  {} of {}, {}\n  {}\n",
-        Painted(STRONG, "The trace"),
-        scene.name,
-        scene.special,
-        Painted(DIM, format_args!("{}, from {}", root.trace_id, azure.collector.endpoint())),
-    );
-    let scale = Scale {
-        start: root.start_unix_nano,
-        end: root.end_unix_nano,
-        width: usize::from(live::columns())
-            .saturating_sub(NAME_WIDTH + REST_WIDTH)
-            .clamp(*BAR_WIDTHS.start(), *BAR_WIDTHS.end()),
-    };
-    for (depth, span) in &spans {
-        println!("  {}", line(*depth, span, &scale));
+    println!("  {} of {}, {}", Painted(STRONG, "The trace"), scene.name, scene.special);
+    let columns = usize::from(live::columns()).saturating_sub(NAME_WIDTH + REST_WIDTH);
+    let width = columns.clamp(*BAR_WIDTHS.start(), *BAR_WIDTHS.end());
+    for line in draw(&azure.collector, &scene.id(), width).await? {
+        println!("  {line}");
     }
     println!();
     Ok(())
+}
+
+/// The lines of the waterfall, whose bars have `width` cells, from what the collector has decoded and nothing else.
+async fn draw(collector: &Collector, id: &str, width: usize) -> Result<Vec<String>, Fault> {
+    let arrived = collector.wait_until(|spans| trace(spans, id));
+    let spans = tokio::time::timeout(TIME_LIMIT, arrived).await.map_err(|_| "the trace has not arrived")?;
+    let root = &spans[0].1;
+    let source = format!("{}, from {}", root.trace_id, collector.endpoint());
+    let mut lines = vec![Painted(DIM, source).to_string(), String::new()];
+    let scale = Scale { start: root.start_unix_nano, end: root.end_unix_nano, width };
+    lines.extend(spans.iter().map(|(depth, span)| line(*depth, span, &scale)));
+    Ok(lines)
 }
 
 /// The spans of the trace in which a resource was sealed, each with its depth, parents first; none while the
@@ -125,5 +122,76 @@ fn human(took: Duration) -> String {
         format!("{} ms", took.as_millis())
     } else {
         format!("{:.2} s", took.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! An independent client of OTLP is drawn as the handler is: there is no other way for a span to get here.
+
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value as Any};
+    use opentelemetry_proto::tonic::trace::v1::span::SpanKind as Kind;
+    use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+    use prost::Message as _;
+
+    use super::{Collector, draw};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn span(id: u8, parent: u8, name: &str, from: u64, to: u64, attributes: &[(&str, Any)]) -> Span {
+        let attribute = |(key, value): &(&str, Any)| KeyValue {
+            key: (*key).to_owned(),
+            value: Some(AnyValue { value: Some(value.clone()) }),
+            ..KeyValue::default()
+        };
+        Span {
+            trace_id: vec![0xab; 16],
+            span_id: vec![id; 8],
+            parent_span_id: vec![parent; 8],
+            name: name.to_owned(),
+            start_time_unix_nano: SECOND + from,
+            end_time_unix_nano: SECOND + to,
+            attributes: attributes.iter().map(attribute).collect(),
+            ..Span::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn any_client_of_otlp_is_drawn() {
+        let collector = Collector::start().await.unwrap();
+        let text = |text: &str| Any::StringValue(text.to_owned());
+        let enforce = [("diskseal.resource_id", text("/d")), ("diskseal.outcome", text("sealed"))];
+        let refused = [("http.response.status_code", Any::IntValue(429))];
+        let spans = vec![
+            Span {
+                status: Some(Status { code: StatusCode::Error.into(), ..Status::default() }),
+                ..span(3, 2, "PATCH /a/disks/{name}", SECOND, 2 * SECOND, &refused)
+            },
+            span(2, 1, "look", 0, 4 * SECOND, &enforce),
+            Span { kind: Kind::Consumer.into(), ..span(1, 9, "told", 0, 4 * SECOND, &[]) },
+        ];
+        let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+        let resource_spans = vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }];
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let export = reqwest::Client::new()
+            .post(format!("{}/v1/traces", collector.endpoint()))
+            .header("content-type", "application/x-protobuf")
+            .body(ExportTraceServiceRequest { resource_spans }.encode_to_vec());
+        assert_eq!(export.send().await.unwrap().status(), 200);
+
+        let lines = draw(&collector, "/d", 40).await.unwrap();
+        let lines: Vec<_> = lines.iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
+        assert_eq!(lines[0], format!("{}, from {}", "ab".repeat(16), collector.endpoint()));
+        let bars: Vec<_> = lines[2..].iter().map(|line| line.matches('━').count()).collect();
+        assert_eq!(bars, [40, 40, 10], "{lines:#?}");
+        for (line, (name, rest)) in lines[2..].iter().zip([
+            ("told ", "4.00 s"),
+            ("  look ", "4.00 s  sealed"),
+            ("    PATCH …/disks/{name} ", "1.00 s  429"),
+        ]) {
+            assert!(line.starts_with(name) && line.ends_with(rest), "{line}");
+        }
     }
 }

@@ -50,6 +50,7 @@ function openFor(resource) {
 }
 
 function sealedAfter(resource) {
+  if (resource.sealedAfterMs === 0) return "created so";
   if (resource.sealedAfterMs !== null) return human(resource.sealedAfterMs);
   return ["open", "in the queue"].includes(resource.outcome) ? `open for ${openFor(resource)}` : "–";
 }
@@ -57,7 +58,7 @@ function sealedAfter(resource) {
 const lockOf = (id) => faults.find(({ fault }) => fault.resource === id && fault.action?.refuse === "scopeLocked");
 
 function cell(label, ...content) {
-  return element("td", { data: { label } }, ...content);
+  return element("td", { role: "cell", data: { label } }, ...content);
 }
 
 function tagList(resource) {
@@ -86,11 +87,12 @@ function lockButton(resource) {
   return button;
 }
 
+// The roles are said, because a phone's layout takes them from the elements.
 function row(resource) {
   const outcome = element("span", { className: "outcome" }, resource.outcome);
   const [provisioning, disk] = resource.state;
-  return element("tr", { data: { id: resource.id, outcome: resource.outcome } },
-    element("th", { scope: "row" }, pickButton(resource), element("span", { className: "kind" }, resource.kind)),
+  return element("tr", { role: "row", data: { id: resource.id, outcome: resource.outcome } },
+    element("th", { scope: "row", role: "rowheader" }, pickButton(resource), element("span", { className: "kind" }, resource.kind)),
     cell("Outcome", outcome, resource.reason ? element("span", { className: "reason" }, resource.reason) : null),
     cell("Sealed after", element("span", { className: "after" }, sealedAfter(resource))),
     cell("Mode", element("span", { title: resource.mode ?? "" }, MODES[resource.mode] ?? resource.mode ?? "none")),
@@ -140,7 +142,7 @@ function pick(id) {
   history.replaceState(null, "", `#${encodeURIComponent(id)}`);
   showResources();
   showTraces();
-  at("traces").scrollIntoView({ block: "nearest" });
+  if (at("traces").getBoundingClientRect().top > innerHeight - 100) at("traces").scrollIntoView();
 }
 
 function choice(one) {
@@ -154,6 +156,13 @@ function choice(one) {
 function openTrace(id) {
   trace = id;
   showTraces();
+}
+
+/** A trace that is known by a link alone is that of a service which sends its spans elsewhere, or nowhere. */
+function showNothing(id) {
+  at("waterfall").dataset.trace = id;
+  const told = `The collector has no span of the trace ${id}: it is another service's, such as the Functions host's own.`;
+  at("waterfall").replaceChildren(...(id ? [element("p", {}, told)] : []));
 }
 
 async function showTraces() {
@@ -174,7 +183,7 @@ async function showTraces() {
   const spans = trace ? await ask("GET", `spans?trace=${encodeURIComponent(trace)}`).catch(() => []) : [];
   if (drawn !== state) return;
   if (spans.length) draw(at("waterfall"), trace, spans, openTrace);
-  else at("waterfall").replaceChildren(...(trace ? [element("p", {}, `No span of the trace ${trace} has arrived.`)] : []));
+  else showNothing(trace);
 }
 
 // --- What one can do -----------------------------------------------------------------------------------------

@@ -1,8 +1,12 @@
 //! The collector keeps what is sent to it, and can be a bad one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use diskseal_emulator::collector::{Answers, Collector, SpanKind, Status};
+use diskseal_emulator::control::Control;
+use diskseal_emulator::serve::Ports;
+use diskseal_emulator::{Emulator, Options};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{
     AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value::Value as Any,
@@ -10,7 +14,7 @@ use opentelemetry_proto::tonic::common::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1 as otlp;
 use prost::Message as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn attribute(key: &str, value: Any) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
@@ -81,6 +85,41 @@ async fn a_span_arrives_with_its_resource_and_scope() {
     assert_eq!((span.scope_name.as_str(), span.scope_version.as_str()), ("diskseal", "1"));
     assert_eq!(span.resource_schema_url, "https://schema/resource");
     assert_eq!(span.scope_schema_url, "https://schema/scope");
+}
+
+/// Whoever shows traces has them from here, so nothing that the handler does not export can be shown.
+#[tokio::test]
+async fn what_the_control_surface_serves_is_what_was_exported() {
+    let emulator = Emulator::new(Options::immediate());
+    let (serving, collector) = (emulator.serve().await.unwrap(), Arc::new(Collector::start().await.unwrap()));
+    let control = Control::start(&emulator, &collector, &serving, Ports::default()).await.unwrap();
+    let get = async |query: &str| -> Value {
+        let answer = client().get(format!("{}/spans{query}", control.url)).send().await.unwrap();
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    };
+    assert_eq!(get("").await, json!([]), "no span that nobody has exported");
+    assert_eq!(export(&collector, "application/x-protobuf").await.unwrap().0, 200);
+    let trace = "ab".repeat(16);
+    let expected = json!([{
+        "traceId": trace,
+        "spanId": "0101010101010101",
+        "parentSpanId": "0202020202020202",
+        "traceState": "",
+        "name": "seal",
+        "kind": "server",
+        "startUnixNano": 1,
+        "endUnixNano": 5,
+        "status": "error",
+        "statusDescription": "no",
+        "attributes": {"list": ["a", 2], "ok": true},
+        "events": [{"name": "exception", "timeUnixNano": 0, "attributes": {}}],
+        "links": [{"traceId": "cd".repeat(16), "spanId": "", "attributes": {}}],
+        "resource": {"service.name": "app"},
+        "scope": {"name": "diskseal", "version": "1"},
+    }]);
+    assert_eq!(get("").await, expected);
+    assert_eq!(get(&format!("?trace={trace}")).await, expected);
+    assert_eq!(get(&format!("?trace={}", "cd".repeat(16))).await, json!([]));
 }
 
 #[tokio::test]

@@ -1,30 +1,11 @@
 // Opens the report's page as people do, and says what holds.
 
-import { readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
+import { audit, check, conclude, DESKTOP, launch, overflow, PHONE, same, watched } from "./browser.js";
 import { HOSTILE, reports } from "./estate.js";
 
 const [binaries, folder] = process.argv.slice(2);
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const DESKTOP = { width: 1280, height: 900 };
-const PHONE = { width: 360, height: 740 };
-const ARGUMENTS = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync",
-];
-
-let [passed, failed] = [0, 0];
-async function check(what, holds) {
-  let fault;
-  try { fault = await holds(); } catch (error) { fault = error; }
-  if (fault === undefined || fault === true) { passed += 1; console.log(`ok    ${what}`); return; }
-  failed += 1;
-  console.log(`FAIL  ${what}: ${fault instanceof Error ? fault.message : JSON.stringify(fault)}`);
-}
-const same = (found, expected) => JSON.stringify(found) === JSON.stringify(expected) || { found, expected };
-
 const [nothing, html, json] = await reports(binaries, [["--output", "html"], ["--output", "json"]]);
 const expected = JSON.parse(json);
 const exceptions = expected.exceptions.filter(({ status }) => status !== "sealed");
@@ -32,35 +13,17 @@ const file = `${folder}/report.html`;
 writeFileSync(file, html);
 writeFileSync(`${folder}/nothing.html`, nothing);
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ARGUMENTS });
+const browser = await launch();
 
 /** A page, and everything that went wrong or out of it. */
 async function open(options = {}, path = file) {
-  const context = await browser.newContext({ viewport: DESKTOP, reducedMotion: "reduce", ...options });
-  const page = await context.newPage();
-  const [faults, requests] = [[], []];
-  page.on("console", (message) => faults.push(message.text()));
-  page.on("pageerror", (error) => faults.push(error.message));
-  page.on("dialog", (dialog) => { faults.push(dialog.message()); dialog.dismiss(); });
-  page.on("request", (request) => requests.push(request.url()));
-  await page.goto(pathToFileURL(path).href);
-  return { page, faults, requests };
+  const opened = await watched(browser, options);
+  await opened.page.goto(pathToFileURL(path).href);
+  return opened;
 }
 const names = (page) => page.locator("#list tbody tr:not([hidden]) th .resource").allTextContents();
 const column = (page, index) => page.locator(`#list tbody tr:not([hidden]) > :nth-child(${index + 1})`).evaluateAll(
   (cells) => cells.map((cell) => cell.dataset.sort ?? cell.textContent));
-const overflow = (page) => page.evaluate(() => {
-  const { scrollWidth, clientWidth } = document.documentElement;
-  const wide = [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > clientWidth + 1);
-  return scrollWidth <= clientWidth || wide.slice(0, 5).map((one) => one.outerHTML.slice(0, 80));
-});
-async function audit(page) {
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => window.axe.run(document, {
-    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-  }));
-  return same(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 120)} ${nodes[0].failureSummary}`), []);
-}
 
 const { page, faults, requests } = await open();
 await page.screenshot({ path: `${folder}/desktop-light.png`, fullPage: true });
@@ -197,5 +160,4 @@ await check("nothing was said on the console", () => same(faults, []));
 await check("nothing was asked but the file itself", () => same(requests, [pathToFileURL(file).href]));
 
 await browser.close();
-console.log(`\nscreenshots and the printed page: ${folder}\n\n${passed} passed, ${failed} failed`);
-process.exitCode = failed ? 1 : 0;
+conclude(`screenshots and the printed page: ${folder}`);

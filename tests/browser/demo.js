@@ -1,0 +1,269 @@
+// Uses the page of `cargo demo --keep` as people do, and says what holds.
+
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { audit, check, conclude, DESKTOP, launch, overflow, PHONE, same, watched } from "./browser.js";
+import { exportSpans } from "./otlp.js";
+import { play } from "./playground.js";
+
+const [binaries, folder] = process.argv.slice(2);
+const HOSTILE = "<script>window.hostile = 1</script><img src=x onerror='window.hostile = 2'>";
+/** Sealing takes seconds; this is for a machine that has much else to do. */
+const PATIENCE = 60_000;
+
+const azure = await play(binaries);
+const browser = await launch();
+const ask = async (path, method = "GET", body = undefined) => {
+  const answer = await fetch(azure.page + path, { method, body: body && JSON.stringify(body) });
+  const text = await answer.text();
+  return text ? JSON.parse(text) : null;
+};
+const open = async (options = {}, hash = "") => {
+  const opened = await watched(browser, options);
+  opened.page.setDefaultTimeout(PATIENCE);
+  await opened.page.goto(azure.page + hash);
+  return opened;
+};
+
+const { page, faults, requests } = await open();
+const row = (name) => page.locator("#list tbody tr").filter({ has: page.getByRole("button", { name, exact: true }) });
+const standing = page.locator("#standing");
+const until = (name, outcome) => row(name).and(page.locator(`[data-outcome="${outcome}"]`)).waitFor();
+const create = async (name, kind = "disk") => {
+  await page.getByLabel("Name of what you create").fill(name);
+  await page.getByRole("button", { name: `Create ${kind}` }).click();
+  await row(name).waitFor();
+};
+const shownTrace = () => page.locator("#waterfall").getAttribute("data-trace");
+/** Waits until the waterfall has a span with this name, and gives the trace's spans as the collector has them. */
+const traceWith = async (name) => {
+  await page.locator("#waterfall .span .name").getByText(name, { exact: true }).first().waitFor();
+  return ask(`spans?trace=${await shownTrace()}`);
+};
+
+await check("what the demo has created is there, as Resource Manager has it", async () => {
+  await until("sql-data-01", "sealed");
+  await page.evaluate(() => { window.notReloaded = true; });
+  const names = (await ask("resources")).map((resource) => resource.name).sort();
+  const found = await page.locator("#list .pick").allTextContents();
+  const outcome = (name) => row(name).getAttribute("data-outcome");
+  return same([found.sort(), await outcome("scratch-7"), await outcome("forensics-copy")], [names, "exempt", "exempt"]);
+});
+await check("it says that the handler runs, and as which process", async () =>
+  /^Live\. The handler runs as process \d+\.$/.test(await standing.textContent()) || standing.textContent());
+
+await check("a disk that a button creates becomes sealed before one's eyes", async () => {
+  await create("my-disk-1");
+  await until("my-disk-1", "open");
+  await until("my-disk-1", "sealed");
+  const { tags, properties } = (await ask("resources")).find(({ name }) => name === "my-disk-1");
+  const text = async (label) => (await row("my-disk-1").locator(`[data-label="${label}"]`).textContent()).trim();
+  const shown = await row("my-disk-1").locator(".tags li").allTextContents();
+  const [told, after] = [await page.locator("#told").textContent(), await text("Sealed after")];
+  return same(
+    [told, properties.dataAccessAuthMode, await text("Mode"), shown, /^[\d.]+ m?s$/.test(after), await page.evaluate(() => window.notReloaded)],
+    ["The disk my-disk-1 is created.", "AzureActiveDirectory", "Entra ID", Object.entries(tags).map((pair) => pair.join(" = ")), true, true]);
+});
+
+await check("its trace is there, every span under its parent", async () => {
+  const spans = await traceWith("seal-on-write");
+  const found = await page.locator("#waterfall li").evaluateAll((items) => items.map((item) =>
+    [item.dataset.span, item.parentElement.closest("li")?.dataset.span ?? null]));
+  const known = new Set(spans.map(({ spanId }) => spanId));
+  const expected = spans.map(({ spanId, parentSpanId }) => [spanId, known.has(parentSpanId) ? parentSpanId : null]);
+  const names = await page.locator("#waterfall .span .name").allTextContents();
+  const writes = ["seal-on-write", "enforce", "PATCH …/disks/{name}", "PATCH …/tags/default"].filter((name) => !names.includes(name));
+  return same([found.sort(), writes], [expected.sort(), []]);
+});
+await check("bars begin and end where their spans do, on one axis", async () => {
+  const spans = await ask(`spans?trace=${await shownTrace()}`);
+  const start = Math.min(...spans.map(({ startUnixNano }) => startUnixNano));
+  const whole = Math.max(...spans.map(({ endUnixNano }) => endUnixNano)) - start;
+  const bars = await page.locator("#waterfall li").evaluateAll((items) => items.map((item) => {
+    const box = (one) => one.getBoundingClientRect();
+    const [track, bar] = [box(item.querySelector(".track")), box(item.querySelector(".bar"))];
+    return { id: item.dataset.span, track: [track.left, track.width], left: bar.left - track.left, width: bar.width };
+  }));
+  const [left, width] = bars[0].track;
+  const wrong = bars.filter(({ id, track, ...bar }) => {
+    const { startUnixNano, endUnixNano } = spans.find(({ spanId }) => spanId === id);
+    const [wantedLeft, wanted] = [((startUnixNano - start) / whole) * width, ((endUnixNano - startUnixNano) / whole) * width];
+    const fits = (found, expected) => Math.abs(found - expected) < 1;
+    return !(fits(track[0], left) && fits(track[1], width) && fits(bar.left, wantedLeft) && fits(bar.width, Math.max(wanted, 2)));
+  });
+  return bars.length === spans.length && width > 200 ? same(wrong, []) : { bars: bars.length, spans: spans.length, width };
+});
+await check("a span opens with all its attributes, from the keyboard", async () => {
+  await page.locator("#waterfall .span").first().focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("End");
+  await page.keyboard.press("Home");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  const item = page.locator("#waterfall li").filter({ has: page.locator(":focus") }).last();
+  const id = await item.getAttribute("data-span");
+  const { name, attributes } = (await ask(`spans?trace=${await shownTrace()}`)).find(({ spanId }) => spanId === id);
+  const list = item.locator(":scope > .details > div").filter({ has: page.getByRole("heading", { name: "Attributes" }) });
+  const found = await list.locator("dl > div").evaluateAll((pairs) => pairs.map((pair) => [...pair.children].map((one) => one.textContent)));
+  const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+  const expected = Object.entries(attributes).map(([key, value]) => [key, text(value)]);
+  return same([name, await page.locator(":focus").getAttribute("aria-expanded"), found], ["enforce", "true", expected]);
+});
+await check("what is open and what has the focus stay while others change", async () => {
+  await ask("create", "POST", { kind: "snapshot", name: "their-snapshot" });
+  await until("their-snapshot", "sealed");
+  const focused = await page.locator(":focus").evaluate((one) => [one.className, one.getAttribute("aria-expanded")]);
+  await row("sql-data-01").getByRole("button", { name: "sql-data-01", exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Traces of sql-data-01" }).waitFor();
+  return same([focused, await page.locator(":focus").textContent()], [["span", "true"], "sql-data-01"]);
+});
+
+await check("a throttled write is marked in the trace, and tried again", async () => {
+  await page.getByRole("button", { name: "Throttle the next write" }).click();
+  await page.locator("#told").getByText("429").waitFor();
+  await create("throttled", "disk");
+  await until("throttled", "sealed");
+  await traceWith("PATCH …/tags/default");
+  const marked = await page.locator("#waterfall [data-status=error] > .span .result").allTextContents();
+  const [good, bad] = await page.evaluate(() => ["unset", "error"].map((status) =>
+    getComputedStyle(document.querySelector(`#waterfall li[data-status=${status}] > .span .bar`)).backgroundColor));
+  const again = await page.locator("#waterfall .result").getByText("resend 1").count();
+  return same([marked, again, good !== bad], [["error, 429"], 1, true]);
+});
+await check("a locked disk waits in the queue with the reason, and is sealed when it is unlocked", async () => {
+  const held = await ask("faults", "POST", { action: "hold", kind: "get", resource: "locked-disk" });
+  await create("locked-disk");
+  await page.getByRole("button", { name: "Lock locked-disk", exact: true }).click();
+  await page.getByRole("button", { name: "Unlock locked-disk" }).waitFor();
+  await ask(`faults/${held.id}/release`, "POST");
+  await until("locked-disk", "in the queue");
+  const reason = await row("locked-disk").locator(".reason").textContent();
+  await page.getByRole("button", { name: "Unlock locked-disk" }).click();
+  await until("locked-disk", "sealed");
+  return same(reason, "locked");
+});
+await check("what the queue has sealed is one trace with the event, and its link to the host's own says what is there", async () => {
+  const spans = await traceWith("seal-queued");
+  const item = page.locator("#waterfall li").filter({ has: page.locator(":scope > .span .linked") }).first();
+  await item.locator(":scope > .span").click();
+  const link = item.locator(":scope > .details > .link");
+  const linked = (await link.textContent()).replace("Linked trace ", "");
+  await link.click();
+  await page.locator(`#waterfall[data-trace="${linked}"]`).getByText("another service's").waitFor();
+  await page.locator("#choices button").first().click();
+  await traceWith("seal-on-write");
+  return same([linked, spans.some(({ name }) => name === "seal-on-write")], [spans.find(({ links }) => links.length).links[0].traceId, true]);
+});
+await check("a handler that is killed is started again, and the page says so", async () => {
+  const before = await standing.textContent();
+  await page.getByRole("button", { name: "Kill the handler" }).click();
+  await page.locator("#told").getByText("has been killed").waitFor();
+  await page.waitForFunction((old) => /runs as process/.test(document.getElementById("standing").textContent)
+    && document.getElementById("standing").textContent !== old, before);
+  const [, pid] = /process (\d+)/.exec(before);
+  return same(await page.locator("#told").textContent(), `The handler (process ${pid}) has been killed. Its host starts it again.`);
+});
+await check("a name that Azure does not take is refused in words", async () => {
+  await page.locator("#name").evaluate((field) => { field.removeAttribute("pattern"); });
+  await page.getByLabel("Name of what you create").fill("a/b");
+  await page.getByRole("button", { name: "Create disk" }).click();
+  await page.locator("#told[data-is=error]").getByText("a name has 1 to 80 letters").waitFor();
+});
+
+const linked = (await ask("spans")).find(({ name }) => name === "seal-queued").traceId;
+const foreign = { traceId: "0af7651916cd43dd8448eb211c80319c", root: "b7ad6b7169203331", child: "00f067aa0ba902b7" };
+await check("spans of any other client of OTLP are drawn as well, and stay text", async () => {
+  await ask("create", "POST", { kind: "disk", name: "hostile", tags: { owner: HOSTILE } });
+  await until("hostile", "sealed");
+  const { id } = (await ask("resources")).find(({ name }) => name === "hostile");
+  const now = BigInt(Date.now()) * 1_000_000n;
+  await exportSpans(azure.collector, HOSTILE, [
+    { traceId: foreign.traceId, spanId: foreign.root, name: HOSTILE, start: now, end: now + 4_000_000_000n, attributes: { "diskseal.resource_id": id, [HOSTILE]: HOSTILE } },
+    { traceId: foreign.traceId, spanId: foreign.child, parent: foreign.root, name: "quarter", start: now + 1_000_000_000n, end: now + 2_000_000_000n,
+      error: HOSTILE, events: [{ at: now, name: HOSTILE, attributes: { count: 300 } }], links: [{ traceId: linked, spanId: "e".repeat(16) }] },
+  ]);
+  await row("hostile").getByRole("button", { name: "hostile", exact: true }).click();
+  await page.locator(`#choices [data-trace="${foreign.traceId}"]`).click();
+  await traceWith("quarter");
+  await page.locator("#waterfall .span").first().click();
+  await page.locator("#waterfall .span").last().click();
+  const bar = await page.locator("#waterfall .bar").last().evaluate(({ style }) => [style.left, style.width]);
+  const texts = await page.locator("#waterfall dd, #waterfall .service, #waterfall .name, .tags li").evaluateAll((all) => all.map((one) => one.textContent));
+  const state = await page.evaluate(() => [window.hostile ?? null, document.images.length, document.scripts.length]);
+  const count = texts.filter((text) => text.includes(HOSTILE)).length;
+  await page.getByRole("button", { name: `Linked trace ${linked}` }).click();
+  await traceWith("seal-queued");
+  return same([bar, count >= 7, state, texts.includes("300"), await shownTrace()], [["25%", "25%"], true, [null, 0, 1], true, linked]);
+});
+await check("a script that is not the page's own does not run", async () => {
+  const other = await open();
+  await other.page.evaluate(() => {
+    document.body.append(Object.assign(document.createElement("script"), { textContent: "window.hostile = 3" }));
+  });
+  return same([await other.page.evaluate(() => window.hostile ?? null), other.faults.some((text) => text.includes("Content Security Policy"))], [null, true]);
+});
+await check("a page of another origin can neither read nor change anything", async () => {
+  const server = createServer((_, response) => response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>other</title>"));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const other = await watched(browser);
+  await other.page.goto(`http://127.0.0.1:${server.address().port}/`);
+  const before = [await ask("faults"), await standing.textContent()];
+  const read = await other.page.evaluate(async (address) => {
+    const send = (path, options) => fetch(address + path, options).then((answer) => answer.text(), () => "refused");
+    const plain = { method: "POST", mode: "no-cors", body: JSON.stringify({ action: "reset", times: "always" }) };
+    return [await send("resources"), await send("faults", plain), await send("kill", { method: "POST", mode: "no-cors" })];
+  }, azure.page);
+  server.close();
+  server.closeAllConnections();
+  return same([read, await ask("faults"), await standing.textContent()], [["refused", "", ""], ...before]);
+});
+
+const hash = `#${encodeURIComponent((await ask("resources")).find(({ name }) => name === "throttled").id)}`;
+for (const colorScheme of ["light", "dark"]) {
+  for (const [where, viewport] of [["desktop", DESKTOP], ["phone", PHONE]]) {
+    const shown = await open({ colorScheme, viewport }, hash);
+    await shown.page.locator("#waterfall .span").nth(1).click();
+    await check(`accessible by axe's rules: ${where}, ${colorScheme}`, () => audit(shown.page));
+    await shown.page.screenshot({ path: `${folder}/demo-${where}-${colorScheme}.png`, fullPage: true });
+  }
+}
+for (const width of [320, 360, 414, 768, 960, 1024, 1920]) {
+  const shown = await open({ viewport: { width, height: 800 } }, hash);
+  await shown.page.locator("#waterfall .span").nth(1).click();
+  await check(`no scrolling sideways at ${width} pixels`, () => overflow(shown.page));
+  if (width === 768) await shown.page.screenshot({ path: `${folder}/demo-width-768.png`, fullPage: true });
+}
+await check("nothing moves for whoever wants nothing to move", async () => {
+  const moving = async (reducedMotion) => {
+    const { page: shown } = await open({ reducedMotion });
+    await shown.locator("#standing[data-is=up]").waitFor();
+    return shown.evaluate(() => document.getAnimations().length > 0);
+  };
+  return same([await moving("reduce"), await moving("no-preference")], [false, true]);
+});
+await check("where nothing exists and the handler is down, it says so", async () => {
+  const empty = await watched(browser);
+  await empty.page.route("**/live", (route) => route.fulfill({ contentType: "text/event-stream", body: 'retry: 60000\ndata: {"handler":null,"resources":[]}\n\n' }));
+  await empty.page.goto(azure.page);
+  await empty.page.getByText("There is none yet").waitFor();
+  const table = await empty.page.locator("#list").isVisible();
+  await empty.page.screenshot({ path: `${folder}/demo-empty.png`, fullPage: true });
+  return table ? "an empty table is shown" : audit(empty.page);
+});
+await check("nothing was said on the console but that a name was refused", () =>
+  same(faults.filter((text) => !text.includes("status of 400")), []));
+await check("nothing was asked but its own server", () =>
+  same(requests.filter((url) => !url.startsWith(azure.page)), []));
+
+await check("when the local Azure ends, the page says so, and the demo ends well", async () => {
+  const code = azure.end();
+  await page.locator("#standing[data-is=ended]").getByText("has ended or cannot be reached").waitFor();
+  await page.getByRole("button", { name: "Kill the handler" }).click();
+  await page.locator("#told[data-is=error]").getByText("cannot be reached").waitFor();
+  await page.screenshot({ path: `${folder}/demo-ended.png`, fullPage: true });
+  return same(await code, 0);
+});
+
+await browser.close();
+conclude(`screenshots: ${folder}`);
