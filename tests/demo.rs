@@ -2,7 +2,7 @@
 //!
 //! It builds and starts the handler as the Functions host does, creates disks and snapshots as different
 //! users would, shows what became of each and the trace of one seal, and ends with 0 only if every resource
-//! ended as it should.
+//! ended as it should. With `--keep` all of it stays, on a page and over HTTP.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -28,7 +28,7 @@ const COMMANDS: [(&str, &str); 11] = [
     ("what exists", "curl -sS $CONTROL/resources"),
     ("what the handler says", "curl -sS $CONTROL/console"),
     ("how its invocations ended", "curl -sS $CONTROL/invocations"),
-    ("the traces", "curl -sS $CONTROL/spans"),
+    ("the traces, as the collector has them", "curl -sS $CONTROL/spans"),
     (
         "throttle the next write of the mode",
         r#"curl -sS $CONTROL/faults \

@@ -121,7 +121,7 @@ function showResources() {
   if (active && document.activeElement !== active) {
     [...rows.rows].find((one) => one.dataset.id === id)?.getElementsByClassName(kind)[0]?.focus();
   }
-  at("list").hidden = !resources.length;
+  at("scroller").hidden = !resources.length;
   at("none").hidden = resources.length > 0;
   const sealed = resources.filter(({ outcome }) => outcome === "sealed").length;
   at("count").textContent = resources.length ? `${sealed} of ${resources.length} sealed` : "";
