@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{Error, Outcome};
-use crate::resource_id::ResourceId;
+use crate::{policy::Exemption, resource_id::ResourceId};
 
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
@@ -108,7 +108,8 @@ impl InFlight {
             return finished.result.clone();
         }
         let result = work().await;
-        *latest = Some(Finished { looked: progress.looked.load(Ordering::Relaxed), result: result.clone() });
+        *latest = (!is_of_its_own(&result))
+            .then(|| Finished { looked: progress.looked.load(Ordering::Relaxed), result: result.clone() });
         result
     }
 
@@ -121,6 +122,12 @@ impl InFlight {
         let slot = Arc::clone(resources.entry(id.clone()).or_default());
         Place { in_flight: self, id, slot }
     }
+}
+
+/// Whether a result holds for the reason alone for which one invocation has looked, so that another one has to
+/// look for itself.
+fn is_of_its_own(result: &Result<Outcome, Error>) -> bool {
+    matches!(result, Ok(Outcome::Exempt(Exemption::OlderThanWrite)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use time::macros::datetime;
 
-use super::{Ignored, ObjectId, ResourceWritten, parse};
+use super::{Ignored, ObjectId, ResourceWritten, Subject, parse};
 
 const DISK: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-app/providers/Microsoft.Compute/disks/disk-a";
 
@@ -46,7 +46,7 @@ fn ignored(event: &Value) -> Ignored {
 fn both_schemas_say_the_same() {
     for event in [event_grid(), cloud_event()] {
         let written = written(&event);
-        assert_eq!(written.resource.to_string(), DISK);
+        assert_eq!(written.subject.to_string(), DISK);
         assert_eq!(written.event_id.as_deref(), Some("e1"));
         assert_eq!(written.time, Some(datetime!(2026-11-24 01:02:03.456_789_1 UTC)));
         assert_eq!(written.caller, Some(ObjectId::new("0d0d0d0d-1111-4222-8333-444444444444")));
@@ -70,7 +70,7 @@ fn the_resource_id_alone_is_enough() {
         json!({"eventType": "Microsoft.Resources.ResourceWriteSuccess", "subject": DISK, "id": 7, "eventTime": [], "topic": {}, "data": []}),
         json!({"eventType": "Microsoft.Resources.ResourceWriteSuccess", "subject": DISK, "eventTime": "yesterday", "data": {"claims": []}}),
     ] {
-        assert_eq!(written(&event).resource, DISK.parse().unwrap(), "{event}");
+        assert_eq!(written(&event).subject, Subject::Resource(DISK.parse().unwrap()), "{event}");
     }
 }
 

@@ -23,7 +23,7 @@ fn changed(pointer: &str, value: Value) -> Vec<(Verdict, String)> {
     if !pointer.is_empty() {
         *subscription["properties"].pointer_mut(pointer).unwrap() = value;
     }
-    let routes = route("s", None, &[subscription]);
+    let routes = route("s", None, MachineEvents::On, &[subscription]);
     routes.into_iter().flat_map(|route| route.findings).map(|one| (one.verdict, one.text)).collect()
 }
 
@@ -33,7 +33,7 @@ fn each_fault_is_told() {
     let filter = |operator: &str, key: &str, values: &[&str]| json!({"operatorType": operator, "key": key, "values": values});
     let operations = filter("StringIn", "data.operationName", &OPERATIONS);
     for (pointer, value, verdict, part) in [
-        ("", json!(null), Verdict::Ok, "writes of disks and snapshots go to seal-on-write of func"),
+        ("", json!(null), Verdict::Ok, "writes of disks, snapshots and machines go to seal-on-write of func"),
         ("/filter/includedEventTypes", json!(null), Verdict::Ok, "go to"),
         (
             "/filter/includedEventTypes",

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     doctor::Verdict,
-    policy::{BackupGuard, Exemptions, Limits, TagRule},
+    policy::{BackupGuard, Exemptions, Limits, MachineEvents, TagRule},
 };
 
 fn policy(mode: Mode, has_tags: bool) -> Policy {
@@ -17,6 +17,7 @@ fn policy(mode: Mode, has_tags: bool) -> Policy {
         exemptions: Exemptions::default(),
         limits: Limits::default(),
         backup_guard: BackupGuard::Skip,
+        machine_events: MachineEvents::On,
         switch: None,
     }
 }

@@ -5,7 +5,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::{
-    policy::{BackupGuard, Exemptions, Limits, Mode, TagRule},
+    policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, TagRule},
     resource_id::ResourceId,
 };
 
@@ -26,6 +26,7 @@ fn policy() -> Policy {
         exemptions: Exemptions { tag: Some("diskseal-exempt".into()), ..Exemptions::default() },
         limits: Limits::default(),
         backup_guard: BackupGuard::Skip,
+        machine_events: MachineEvents::On,
         switch: None,
     }
 }
@@ -42,6 +43,7 @@ fn resource(mode: DataAccessAuthMode, tags: &[(&str, &str)]) -> Resource {
         provisioning_state: Some("Succeeded".into()),
         disk_state: Some("Unattached".into()),
         managed_by: None,
+        time_created: None,
         tags: tags.iter().copied().collect(),
     }
 }
@@ -207,6 +209,7 @@ prop_compose! {
             provisioning_state: state.map(str::to_owned),
             disk_state: None,
             managed_by: None,
+            time_created: None,
             tags,
         }
     }
