@@ -194,28 +194,24 @@ fn filter_faults(about: &str, filter: &Value, operations: &[&str]) -> Vec<Findin
     let filters: Vec<&Value> = filter["advancedFilters"].as_array().into_iter().flatten().collect();
     for one in &filters {
         let key = text(&one["key"]);
-        for operation in operations {
-            match passes(one, operation) {
-                Some(true) => {}
-                Some(false) => findings.push(Finding::failed(
-                    CHECK,
-                    about,
-                    format!("its filter on {key} leaves out {operation}"),
-                    format!(
-                        "set it to StringIn data.operationName {}{}",
-                        operations.join(" "),
-                        if is_of_machines(operation) { ", or set DISKSEAL_MACHINE_EVENTS=off" } else { "" }
-                    ),
-                )),
-                None => {
-                    let told = format!("its filter on {key} is not one that this can judge");
-                    let remedy = "make sure that these writes pass it";
-                    let finding = Finding::warning(CHECK, about, told, remedy);
-                    if !findings.contains(&finding) {
-                        findings.push(finding);
-                    }
-                }
-            }
+        let left_out: Vec<&str> =
+            operations.iter().copied().filter(|operation| passes(one, operation) == Some(false)).collect();
+        if !left_out.is_empty() {
+            let or = if left_out.iter().all(|operation| is_of_machines(operation)) {
+                ", or set DISKSEAL_MACHINE_EVENTS=off"
+            } else {
+                ""
+            };
+            findings.push(Finding::failed(
+                CHECK,
+                about,
+                format!("its filter on {key} leaves out {}", left_out.join(", ")),
+                format!("set it to StringIn data.operationName {}{or}", operations.join(" ")),
+            ));
+        }
+        if operations.iter().any(|operation| passes(one, operation).is_none()) {
+            let told = format!("its filter on {key} is not one that this can judge");
+            findings.push(Finding::warning(CHECK, about, told, "make sure that these writes pass it"));
         }
     }
     if !filters.iter().any(|one| text(&one["key"]).eq_ignore_ascii_case("data.operationName")) {

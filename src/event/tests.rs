@@ -75,6 +75,18 @@ fn the_resource_id_alone_is_enough() {
 }
 
 #[test]
+fn a_machine_is_a_subject_of_its_own() {
+    for path in
+        ["virtualMachines/vm", "VIRTUALMACHINESCALESETS/WEB", "virtualMachineScaleSets/web/virtualMachines/7"]
+    {
+        let mut event = event_grid();
+        let id = DISK.replace("disks/disk-a", path);
+        event["subject"] = json!(id);
+        assert_eq!(written(&event).subject, Subject::Machine(id.parse().unwrap()), "{path}");
+    }
+}
+
+#[test]
 fn whatever_is_not_a_write_of_a_disk_or_snapshot_is_ignored() {
     let change = |member: &str, value: Value| {
         let mut event = event_grid();
@@ -106,7 +118,16 @@ fn whatever_is_not_a_write_of_a_disk_or_snapshot_is_ignored() {
             change("subject", json!(format!("{DISK}/providers/Microsoft.Resources/tags/default"))),
             "not_a_disk_or_snapshot",
         ),
-        (change("subject", json!(DISK.replace("disks", "virtualMachines"))), "not_a_disk_or_snapshot"),
+        (change("subject", json!(DISK.replace("disks", "images"))), "not_a_disk_or_snapshot"),
+        (
+            change("subject", json!(DISK.replace("disks", "virtualMachines/vm/extensions"))),
+            "not_a_disk_or_snapshot",
+        ),
+        (change("subject", json!(DISK.replace("disks/disk-a", "virtualMachines/.."))), "invalid_resource_id"),
+        (
+            change("subject", json!(DISK.replace("disks/disk-a", "virtualMachines/vm'"))),
+            "invalid_resource_id",
+        ),
         (change("subject", json!(format!("{DISK}/../../secrets"))), "not_a_disk_or_snapshot"),
         (change("subject", json!(format!("{DISK}%2f.."))), "invalid_resource_id"),
     ] {

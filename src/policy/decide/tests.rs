@@ -267,3 +267,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_machines_write_leaves_older_disks_alone_unless_no_guard_is_wanted() {
+    let written = datetime!(2027-01-31 12:00 UTC);
+    for (time_created, guard, predates) in [
+        (Some(datetime!(2027-01-31 11:59 UTC)), BackupGuard::Skip, false),
+        (Some(datetime!(2027-01-30 12:00 UTC)), BackupGuard::Skip, false),
+        (Some(datetime!(2027-01-30 11:59:59 UTC)), BackupGuard::Skip, true),
+        // Nobody knows how old it is.
+        (None, BackupGuard::Skip, true),
+        (Some(datetime!(2020-01-01 0:00 UTC)), BackupGuard::Warn, false),
+        (None, BackupGuard::Off, false),
+    ] {
+        let resource = Resource { time_created, ..resource(DataAccessAuthMode::None, &[]) };
+        let policy = Policy { backup_guard: guard, ..policy() };
+        assert_eq!(policy.predates(&resource, written), predates, "{time_created:?} {guard:?}");
+    }
+}
