@@ -8,11 +8,15 @@ use crate::{
     resource_id::MachineId,
 };
 
-/// Reads which managed disks a machine has, in at most two reads; none of a machine that is gone.
+/// Reads which managed disks a machine has, in at most two reads. Nothing of a machine that is gone.
 ///
 /// # Errors
 /// The machine cannot be read; [`Error::scope`] says whether others can be.
-pub async fn disks_of(ctx: &Context, machine: &MachineId, deadline: Deadline) -> Result<MachineDisks, Error> {
+pub async fn disks_of(
+    ctx: &Context,
+    machine: &MachineId,
+    deadline: Deadline,
+) -> Result<Option<MachineDisks>, Error> {
     let span = info_span!(
         "machine",
         diskseal.machine_id = %machine,
@@ -26,7 +30,7 @@ pub async fn disks_of(ctx: &Context, machine: &MachineId, deadline: Deadline) ->
     let result = match ctx.arm.machine_disks(machine, deadline).instrument(span.clone()).await {
         Err(arm::Error { failure: Failure::Gone, .. }) => {
             span.record("diskseal.outcome", "gone");
-            Ok(MachineDisks { ids: vec![], are_all: true })
+            return Ok(None);
         }
         result => result.map_err(Error::from),
     };
@@ -36,5 +40,5 @@ pub async fn disks_of(ctx: &Context, machine: &MachineId, deadline: Deadline) ->
         }
         Err(error) => super::record_error(&span, error),
     }
-    result
+    result.map(Some)
 }

@@ -33,7 +33,12 @@ pub(super) async fn handle(
         return vec![Handled::Done(line)];
     }
     let disks = match disks_of(ctx, machine, invocation.deadline).await {
-        Ok(disks) => disks,
+        Ok(Some(disks)) => disks,
+        Ok(None) => {
+            let line = format!("gone {machine}");
+            info!(invocation_id = invocation.id, "{line}");
+            return vec![Handled::Done(line)];
+        }
         Err(fault) if fault.scope() == Scope::Resource => {
             // No disk is known that could wait in the queue; the sweep needs no machine to find them.
             let line = format!("left_to_sweep {machine}: {fault}");

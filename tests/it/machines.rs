@@ -113,6 +113,7 @@ async fn a_machine_that_is_gone_is_no_trouble() {
     assert!(site.azure.delete_machine(&vm("vm-1"), &jane()));
     site.settle().await;
     assert_eq!(machine_reads(&site), 1);
+    assert_eq!(logs(&site, "gone"), [format!("gone {}", vm("vm-1"))]);
     assert!(site.host.invocations().iter().all(diskseal_emulator::host::Invocation::succeeded));
 }
 
@@ -287,6 +288,26 @@ async fn a_write_of_an_old_machine_leaves_its_old_disks_to_the_sweep_which_asks_
         site.settle().await;
         assert!(all_sealed(&site, &old), "nothing protects it, as the sweep finds");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_knows_by_what_an_old_disk_came() {
+    let quiet = vec!["Microsoft.Compute/virtualMachines/write".to_owned()];
+    let site = with(
+        Options::immediate(),
+        EventGridOptions { operation_names: quiet, ..EventGridOptions::default() },
+        &[],
+    );
+    site.azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Machine).times(1));
+    let old = create(&site, "vm-1", 40);
+    site.settle().await;
+    for id in &old {
+        site.azure.set_property(id, "timeCreated", json!("2020-01-01T00:00:00Z"));
+    }
+    create(&site, "vm-1", 40);
+    site.settle().await;
+    assert_eq!((queued(&site).len(), sealed(&site, &old)), (41, 0));
+    assert_eq!(logs(&site, "exempt").len(), 41);
 }
 
 #[tokio::test(start_paused = true)]
