@@ -188,6 +188,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_result_that_holds_for_its_own_reason_alone_is_nobody_elses() {
+        let (in_flight, id) = (InFlight::default(), disk());
+        let (of_machine, of_its_own) = (in_flight.arrive(), in_flight.arrive());
+        let older = || async {
+            of_machine.looking();
+            tokio::task::yield_now().await;
+            Ok(Outcome::Exempt(Exemption::OlderThanWrite))
+        };
+        let (first, second) = tokio::join!(
+            in_flight.once(&id, &of_machine, older),
+            in_flight.once(&id, &of_its_own, || async { Ok(Outcome::AlreadySealed) }),
+        );
+        assert_eq!(first, Ok(Outcome::Exempt(Exemption::OlderThanWrite)));
+        assert_eq!(second, Ok(Outcome::AlreadySealed));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_cancelled_invocation_lets_the_next_one_in() {
         let (in_flight, id) = (InFlight::default(), disk());
         let (first, second) = (in_flight.arrive(), in_flight.arrive());
