@@ -32,7 +32,7 @@ pub(super) async fn handle(
         info!(invocation_id = invocation.id, "{line}");
         return vec![Handled::Done(line)];
     }
-    let disks = match disks_of(ctx, machine, invocation.deadline).await {
+    let disks = match disks_of(ctx, machine, written, invocation.deadline).await {
         Ok(Some(disks)) => disks,
         Ok(None) => {
             let line = format!("gone {machine}");

@@ -112,9 +112,19 @@ async fn a_machine_that_is_gone_is_no_trouble() {
     create(&site, "vm-1", 1);
     assert!(site.azure.delete_machine(&vm("vm-1"), &jane()));
     site.settle().await;
-    assert_eq!(machine_reads(&site), 1);
+    assert_eq!(machine_reads(&site), 2, "and once more, because a replica may not know a new one yet");
     assert_eq!(logs(&site, "gone"), [format!("gone {}", vm("vm-1"))]);
     assert!(site.host.invocations().iter().all(diskseal_emulator::host::Invocation::succeeded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_a_replica_does_not_know_yet_is_looked_for_again() {
+    let site = site(Options::immediate());
+    site.azure.inject(Fault::refuse(Refusal::resource_not_found()).on(Kind::Machine));
+    let disks = create(&site, "vm-1", 1);
+    site.settle().await;
+    assert!(all_sealed(&site, &disks));
+    assert_eq!(machine_reads(&site), 2);
 }
 
 #[tokio::test(start_paused = true)]

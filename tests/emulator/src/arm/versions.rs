@@ -21,7 +21,7 @@ const DISKS: [&str; 9] = [
 const OPERATIONS: [&str; 4] = ["2020-09-30", "2020-12-01", "2021-04-01", "2021-08-01"];
 
 /// Of virtual machines and scale sets.
-const MACHINES: [&str; 12] = [
+const MACHINES: [&str; 15] = [
     "2021-03-01",
     "2021-07-01",
     "2021-11-01",
@@ -34,6 +34,9 @@ const MACHINES: [&str; 12] = [
     "2024-03-01",
     "2024-07-01",
     "2024-11-01",
+    "2025-04-01",
+    "2025-11-01",
+    "2026-04-01",
 ];
 
 /// Of Resource Manager's own types: resource groups and tags.
