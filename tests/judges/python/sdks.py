@@ -326,8 +326,8 @@ def machines(azure):
     check("virtual_machines.list of a flexible scale set, all pages", 4, len(found))
     check("whose machines name it", {flexible.id}, {one.properties.virtual_machine_scale_set.id for one in found})
     refuses(
-        "a virtual machine that is not there", ResourceNotFoundError, "ResourceNotFound",
-        lambda: client.virtual_machines.get(GROUP, "nobody"),
+        "a virtual machine that is not there", ResourceNotFoundError,
+        lambda: client.virtual_machines.get(GROUP, "nobody"), "ResourceNotFound",
     )
 
 
