@@ -12,6 +12,7 @@ mod graph;
 mod identity;
 mod inspect;
 mod list;
+mod machine;
 mod operation;
 mod pipeline;
 mod retry;
@@ -32,6 +33,7 @@ pub use graph::{Query, Rows};
 pub use identity::{Credential, Identity, IdentityOptions, SignedIn};
 pub use inspect::queue_answers;
 pub use list::Page;
+pub use machine::MachineDisks;
 pub use operation::Operation;
 pub use transport::http_client;
 

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::{
     arm::{Credential, IdentityOptions},
-    policy::{BackupGuard, Exemptions, Limits, Mode, Patterns, Policy, TagRule},
+    policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, Patterns, Policy, TagRule},
     resource::tags,
     resource_id,
 };
@@ -263,6 +263,9 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
                 ("off", BackupGuard::Off),
             ])
             .unwrap_or(BackupGuard::Skip),
+        machine_events: reader
+            .one_of("DISKSEAL_MACHINE_EVENTS", &[("on", MachineEvents::On), ("off", MachineEvents::Off)])
+            .unwrap_or(MachineEvents::On),
         switch: reader.parsed("DISKSEAL_SWITCH", |text| {
             resource_id::is_scope(text).then(|| text.to_owned()).ok_or_else(|| {
                 format!("{text:?} is not a resource ID: /subscriptions/{{id}}, or a resource group or resource in it")

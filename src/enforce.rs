@@ -7,6 +7,7 @@
 mod breaker;
 mod error;
 mod in_flight;
+mod machine;
 mod switch;
 mod unseal;
 
@@ -17,17 +18,18 @@ use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 pub use crate::arm::Deadline;
 pub use error::{Error, Scope};
+pub use machine::disks_of;
 pub use switch::is_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
 use crate::{
     arm::{self, Client, Failure, Update},
     policy::{
-        Exemption, Mode, Policy,
+        Exemption, MachineEvents, Mode, Policy,
         decide::{Change, Decision, Occasion, decide, notices},
     },
     resource::Resource,
-    resource_id::ResourceId,
+    resource_id::{MachineId, ResourceId},
     telemetry,
 };
 use breaker::Breaker;
@@ -80,6 +82,16 @@ impl Context {
         self.switch.is_on(&self.arm, deadline).await
     }
 
+    /// Whether a write of a machine is a reason to look at its disks.
+    pub fn takes_machine_events(&self) -> bool {
+        self.policy.machine_events == MachineEvents::On
+    }
+
+    /// Whether a machine's subscription is in scope; its disks are asked about one by one.
+    pub fn is_in_scope(&self, machine: &MachineId) -> bool {
+        self.policy.is_in_scope(machine.subscription_id())
+    }
+
     /// The clock.
     pub fn now(&self) -> OffsetDateTime {
         (self.now)()
@@ -93,6 +105,8 @@ pub struct Look {
     pub resource: ResourceId,
     /// When the write happened that gave the reason, if a write did.
     pub event_time: Option<OffsetDateTime>,
+    /// Whether it was a write of the machine that holds the disk, and not one of its own.
+    pub of_machine: bool,
 }
 
 /// What became of a resource.
@@ -141,7 +155,13 @@ pub async fn assess(ctx: &Context, look: &Look, deadline: Deadline) -> Result<De
         warn!(resource_id = %resource.id, "{notice}");
     }
     let occasion = Occasion { now, event_time: look.event_time, trace_id: telemetry::trace_id() };
-    Ok(decide(&ctx.policy, &resource, &occasion))
+    let written = look.of_machine.then(|| look.event_time.unwrap_or(now));
+    match decide(&ctx.policy, &resource, &occasion) {
+        Decision::Seal(_) if written.is_some_and(|written| ctx.policy.predates(&resource, written)) => {
+            Ok(Decision::Exempt(Exemption::OlderThanWrite))
+        }
+        decision => Ok(decision),
+    }
 }
 
 /// Brings one resource under the seal, or says why not. The one way through for events, queue messages,

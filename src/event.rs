@@ -1,6 +1,7 @@
 //! Event Grid events and CloudEvents to one `ResourceWritten`.
 //!
-//! An event only says *look at this resource now*. The resource's ID is the one thing that is
+//! An event only says *look at this resource now*, or *look at the disks of this machine now*: those that
+//! Compute makes for a machine may raise no event of their own. The resource's ID is the one thing that is
 //! believed, and only because it is parsed and then looked up; every other member is optional and
 //! untrusted. The caller's claims are personal data: of them, only the object ID leaves this file,
 //! in a type that does not print.
@@ -13,7 +14,7 @@ use std::fmt;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::resource_id::{ParseResourceIdError, ResourceId};
+use crate::resource_id::{MachineId, ParseMachineIdError, ParseResourceIdError, ResourceId};
 
 /// A write that ARM finished.
 const RESOURCE_WRITE_SUCCESS: &str = "Microsoft.Resources.ResourceWriteSuccess";
@@ -23,11 +24,11 @@ const RESOURCE_CREATED_OR_UPDATED: &str = "Microsoft.ResourceNotifications.Resou
 /// The claim with the object ID of whoever made the request.
 const OBJECT_ID_CLAIM: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
 
-/// A disk or snapshot was written: a reason to look at it.
+/// Something was written: a reason to look at it.
 #[derive(Debug)]
 pub struct ResourceWritten {
     /// What to look at.
-    pub resource: ResourceId,
+    pub subject: Subject,
     /// The event's own ID, by which a duplicate is known.
     pub event_id: Option<String>,
     /// When the write happened, by Azure's clock.
@@ -36,6 +37,24 @@ pub struct ResourceWritten {
     pub caller: Option<ObjectId>,
     /// The attributes of the event that are worth a place in the trace.
     pub attributes: Attributes,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A disk or snapshot.
+    Resource(ResourceId),
+    /// A machine, whose disks Compute may have made with it.
+    Machine(MachineId),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resource(id) => fmt::Display::fmt(id, f),
+            Self::Machine(id) => fmt::Display::fmt(id, f),
+        }
+    }
 }
 
 /// The attributes of an event that a trace carries (CloudEvents semantic conventions).
@@ -101,6 +120,12 @@ pub enum Ignored {
     /// A write of something else, or an ID that Azure could not have sent.
     #[error("{0}")]
     ResourceId(#[from] ParseResourceIdError),
+    /// An ID of a machine that Azure could not have sent.
+    #[error("{0}")]
+    MachineId(ParseMachineIdError),
+    /// A write of a machine, where these are not wanted.
+    #[error("a write of a machine, and DISKSEAL_MACHINE_EVENTS is off")]
+    MachineEventsOff,
 }
 
 impl Ignored {
@@ -112,7 +137,8 @@ impl Ignored {
             Self::EventType => "event_type",
             Self::NoResourceId => "no_resource_id",
             Self::ResourceId(ParseResourceIdError::NotADiskOrSnapshot) => "not_a_disk_or_snapshot",
-            Self::ResourceId(_) => "invalid_resource_id",
+            Self::ResourceId(_) | Self::MachineId(_) => "invalid_resource_id",
+            Self::MachineEventsOff => "machine_events_off",
         }
     }
 }
@@ -133,12 +159,24 @@ pub fn parse(event: &Value) -> Result<ResourceWritten, Ignored> {
         return Err(Ignored::EventType);
     };
     Ok(ResourceWritten {
-        resource: resource.ok_or(Ignored::NoResourceId)?.parse()?,
+        subject: subject(resource.ok_or(Ignored::NoResourceId)?)?,
         event_id: text(&event["id"]).map(str::to_owned),
         time: time(event),
         caller: caller(&data["claims"]),
         attributes,
     })
+}
+
+fn subject(id: &str) -> Result<Subject, Ignored> {
+    let refused = match id.parse() {
+        Ok(resource) => return Ok(Subject::Resource(resource)),
+        Err(refused) => refused,
+    };
+    match id.parse() {
+        Ok(machine) => Ok(Subject::Machine(machine)),
+        Err(ParseMachineIdError::NotAMachine) => Err(refused.into()),
+        Err(of_a_machine) => Err(Ignored::MachineId(of_a_machine)),
+    }
 }
 
 fn attributes(event: &Value) -> Result<Attributes, Ignored> {

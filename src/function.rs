@@ -6,6 +6,7 @@
 
 mod envelope;
 mod invocation;
+mod machine;
 mod pending;
 mod reply;
 mod seal;
@@ -173,6 +174,7 @@ async fn sweep_and_queue(ctx: &Context, invocation: &Invocation) -> Reply {
         first_seen: ctx.now(),
         traceparent: traceparent.clone(),
         tracestate: tracestate.clone(),
+        of_machine: false,
     };
     let pending = collected.to_seal.iter().map(message).collect();
     Reply::Succeeded { pending, logs: vec![collected.to_string()] }

@@ -13,7 +13,7 @@
 //!                                                    └► Outcome or Error ─► answer · span · one log line
 //! ```
 //!
-//! An event only says *look at this resource now*. What to do is decided from what Azure Resource
+//! An event only says *look at this resource now*, or *at the disks of this machine*. What to do is decided from what Azure Resource
 //! Manager (ARM) says at that moment, so duplicates, disorder, lost events and crashes are all the same
 //! case, and nothing needs to be remembered between two invocations.
 //!
@@ -34,15 +34,15 @@
 //! | [`telemetry`] | the subscriber, OTLP, trace context | |
 //! | [`report`] | findings to coverage, exceptions and warnings, as table, JSON, CSV and HTML | `policy`, `resource`, `resource_id` |
 //! | [`policy`] | rules, exemptions, `decide`; a decision already holds the exact change to send | `resource`, `resource_id` |
-//! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten` | `resource_id` |
+//! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten`, of a disk or of a machine | `resource_id` |
 //! | [`resource`] | disk and snapshot as ARM says them; tags and their limits | `resource_id` |
-//! | [`resource_id`] | the ARM resource ID of a disk or snapshot | |
+//! | [`resource_id`] | the ARM resource ID of a disk or snapshot, and that of a machine | |
 //!
 //! # Invariants
 //!
 //! - The pure rooms (`report`, `policy`, `event`, `resource`, `resource_id`) never await, do no I/O, read no
 //!   clock and no environment, and log nothing. `now` is an argument.
-//! - Of an event, nothing but a parsed [`resource_id::ResourceId`] ever reaches a URL. The caller's claims
+//! - Of an event, nothing but a parsed [`resource_id::ResourceId`] or [`resource_id::MachineId`] ever reaches a URL. The caller's claims
 //!   never leave [`event`], but for an object ID that cannot be printed.
 //! - Audit mode never writes, on any path: [`enforce`] is the one room that writes, and it asks first.
 //! - A failure of one resource is answered 200 and goes to the queue; 500 is for what fails every

@@ -11,7 +11,12 @@ pub use exemption::{Exemption, Exemptions, Patterns, TagExemption};
 pub use limits::{Exceeded, Limits};
 pub use tag_rule::{TagRule, TagRuleError};
 
-use crate::resource_id::ResourceId;
+use time::{Duration, OffsetDateTime};
+
+use crate::{resource::Resource, resource_id::ResourceId};
+
+/// How much younger than its disks a machine's finished write may be: no operation goes on for as long.
+const MACHINE_WRITE_LASTS: Duration = Duration::days(1);
 
 /// Whether to act or only to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +39,15 @@ pub enum BackupGuard {
     Off,
 }
 
+/// What is to be done about writes of virtual machines and scale sets, whose disks Compute makes itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineEvents {
+    /// Look at the machine's disks.
+    On,
+    /// Leave the machine's disks to the sweep, and to events of their own if they raise any.
+    Off,
+}
+
 /// Everything that decides about a resource, besides the resource itself.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -49,6 +63,8 @@ pub struct Policy {
     pub limits: Limits,
     /// What is to be done about disks of protected virtual machines.
     pub backup_guard: BackupGuard,
+    /// What is to be done about writes of machines.
+    pub machine_events: MachineEvents,
     /// The resource ID whose tag `diskseal = off` stops every write.
     pub switch: Option<String>,
 }
@@ -56,11 +72,25 @@ pub struct Policy {
 impl Policy {
     /// The exemption that the ID alone decides, so that no look at the resource is needed.
     pub fn exempt_by_id(&self, id: &ResourceId) -> Option<Exemption> {
-        let in_scope = self.subscriptions.is_empty()
-            || self.subscriptions.iter().any(|known| known.eq_ignore_ascii_case(id.subscription_id()));
-        if !in_scope {
+        if !self.is_in_scope(id.subscription_id()) {
             return Some(Exemption::OutOfScope);
         }
         self.exemptions.by_id(id)
+    }
+
+    /// Whether a subscription is one of those in scope.
+    pub fn is_in_scope(&self, subscription_id: &str) -> bool {
+        self.subscriptions.is_empty()
+            || self.subscriptions.iter().any(|known| known.eq_ignore_ascii_case(subscription_id))
+    }
+
+    /// Whether a machine's write leaves this disk alone, because it is older than the write.
+    ///
+    /// A disk that a write has made is on no machine yet that Azure Backup or Azure Site Recovery protects.
+    /// An older one may be, and only the sweep asks: a write of a machine may be no more than a new tag on
+    /// it.
+    pub fn predates(&self, resource: &Resource, written: OffsetDateTime) -> bool {
+        self.backup_guard == BackupGuard::Skip
+            && resource.time_created.is_none_or(|created| created + MACHINE_WRITE_LASTS < written)
     }
 }

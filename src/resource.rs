@@ -6,6 +6,7 @@
 pub mod tags;
 
 use serde::{Deserialize, Serialize};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::resource_id::ResourceId;
 use tags::Tags;
@@ -66,6 +67,8 @@ pub struct Resource {
     pub disk_state: Option<String>,
     /// The virtual machine that holds a disk; none for a disk that is free, and for snapshots.
     pub managed_by: Option<String>,
+    /// `properties.timeCreated`, if it is there and a time.
+    pub time_created: Option<OffsetDateTime>,
     /// Everyone's tags.
     pub tags: Tags,
 }
@@ -86,6 +89,7 @@ struct Properties {
     data_access_auth_mode: Option<DataAccessAuthMode>,
     provisioning_state: Option<String>,
     disk_state: Option<String>,
+    time_created: Option<String>,
 }
 
 impl Resource {
@@ -101,6 +105,9 @@ impl Resource {
             data_access_auth_mode: properties.data_access_auth_mode.unwrap_or(DataAccessAuthMode::None),
             provisioning_state: properties.provisioning_state,
             disk_state: properties.disk_state,
+            time_created: properties
+                .time_created
+                .and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok()),
             // Resource Graph has an empty text where ARM has no member.
             managed_by: managed_by.filter(|id| !id.is_empty()),
             tags: tags.unwrap_or_default(),

@@ -1,12 +1,16 @@
-//! The ARM resource ID of a managed disk or snapshot.
+//! The ARM resource ID of a managed disk or snapshot, and that of a [machine](MachineId).
 //!
-//! This is the only thing that travels from an event to a URL, so whatever is not exactly such an
+//! These are the only things that travel from an event to a URL, so whatever is not exactly such an
 //! ID is refused here: other providers, child resources, dot segments, encoded characters, queries,
 //! fragments, control characters, and names that Azure itself would not allow.
+
+mod machine;
 
 use std::{fmt, hash, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+pub use machine::{Machine, MachineId, ParseMachineIdError};
 
 /// The resource types that hold a disk's data and know `dataAccessAuthMode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,22 +98,10 @@ impl FromStr for ResourceId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         use ParseResourceIdError as Refused;
 
-        let mut segments = text.split('/');
-        let mut next = || segments.next().ok_or(Refused::NotADiskOrSnapshot);
-        let expect = |segment: &str, keyword: &str| {
-            segment.eq_ignore_ascii_case(keyword).then_some(()).ok_or(Refused::NotADiskOrSnapshot)
-        };
-
-        expect(next()?, "")?;
-        expect(next()?, "subscriptions")?;
-        let subscription_id = next()?;
-        expect(next()?, "resourceGroups")?;
-        let resource_group = next()?;
-        expect(next()?, "providers")?;
-        expect(next()?, "Microsoft.Compute")?;
-        let resource_type = ResourceType::from_segment(next()?).ok_or(Refused::NotADiskOrSnapshot)?;
-        let name = next()?;
-        if segments.next().is_some() {
+        let (subscription_id, resource_group, path) = in_compute(text).ok_or(Refused::NotADiskOrSnapshot)?;
+        let (segment, name) = path.split_once('/').ok_or(Refused::NotADiskOrSnapshot)?;
+        let resource_type = ResourceType::from_segment(segment).ok_or(Refused::NotADiskOrSnapshot)?;
+        if name.contains('/') {
             return Err(Refused::NotADiskOrSnapshot);
         }
 
@@ -129,6 +121,24 @@ impl FromStr for ResourceId {
             name: name.into(),
         })
     }
+}
+
+/// Subscription, resource group and the rest of the ID of something that the Compute provider holds.
+fn in_compute(text: &str) -> Option<(&str, &str, &str)> {
+    let segments: Vec<&str> = text.splitn(8, '/').collect();
+    let ["", subscriptions, subscription_id, groups, resource_group, providers, namespace, path] =
+        segments[..]
+    else {
+        return None;
+    };
+    let keywords = [
+        (subscriptions, "subscriptions"),
+        (groups, "resourceGroups"),
+        (providers, "providers"),
+        (namespace, "Microsoft.Compute"),
+    ];
+    let is_of_compute = keywords.iter().all(|(segment, keyword)| segment.eq_ignore_ascii_case(keyword));
+    is_of_compute.then_some((subscription_id, resource_group, path))
 }
 
 /// Whether a text is a GUID in the form in which Azure writes a subscription's ID.

@@ -25,6 +25,8 @@ pub enum Operation {
     GetTags,
     /// A page of a list.
     List,
+    /// GET of a virtual machine or of a scale set's instances.
+    Machine,
     /// A look at what stands around the resources: roles, topics, the function app.
     Inspect,
 }
@@ -39,6 +41,7 @@ impl fmt::Display for Operation {
             Self::MergeTags => "merging the tags",
             Self::GetTags => "reading tags",
             Self::List => "listing resources",
+            Self::Machine => "reading the machine",
             Self::Inspect => "looking",
         })
     }
@@ -207,6 +210,16 @@ impl Error {
             message: one_line(message.as_deref().unwrap_or("no error message in the answer")),
             retry_after,
         }
+    }
+
+    /// The same with the action that the identity's role lacks, where that is the trouble. In front, because
+    /// ARM's own words may be cut off.
+    #[must_use]
+    pub fn naming(mut self, action: &str) -> Self {
+        if self.failure == Failure::Resource(ResourceFailure::Forbidden) {
+            self.message = format!("the identity's role lacks {action}: {}", self.message);
+        }
+        self
     }
 
     /// A change that was accepted and cannot be waited for any longer.

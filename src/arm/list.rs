@@ -109,7 +109,18 @@ impl Client {
         template: &'static str,
         deadline: Deadline,
     ) -> Result<(Vec<Box<RawValue>>, Option<Url>), Error> {
-        let operation = Operation::List;
+        self.elements_of(Operation::List, subscription_id, url, template, deadline).await
+    }
+
+    /// One page of any list, and where the next one is.
+    pub(super) async fn elements_of(
+        &self,
+        operation: Operation,
+        subscription_id: &str,
+        url: &Url,
+        template: &'static str,
+        deadline: Deadline,
+    ) -> Result<(Vec<Box<RawValue>>, Option<Url>), Error> {
         let call = Call { operation, method: Method::Get, url, template, subscription_id, body: None };
         let answer = self.pipeline.send(&call, deadline).await?;
         let unreadable = |error: &dyn std::fmt::Display| {

@@ -53,7 +53,7 @@ async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
     };
     let work = stream::iter(ids)
         .map(|resource| async {
-            let look = Look { resource, event_time: None };
+            let look = Look { resource, event_time: None, of_machine: false };
             if let Some(vault) = guarded(&session, &protected, &look.resource).await {
                 return (
                     format!("protected {}: its machine is protected by {vault}", look.resource),

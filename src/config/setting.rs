@@ -40,7 +40,7 @@ pub const PORT: Setting = Setting {
 };
 
 /// Every setting.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 21] = [
     PORT,
     Setting {
         name: "DISKSEAL_MODE",
@@ -135,6 +135,14 @@ pub const SETTINGS: [Setting; 20] = [
         value: "skip|warn|off",
         help: "What sweep and seal do about disks of virtual machines that Azure Backup or Azure Site Recovery \
                protects: leave them, seal them with a warning, or seal them unasked [default: skip]",
+        used: Use::Always,
+    },
+    Setting {
+        name: "DISKSEAL_MACHINE_EVENTS",
+        flag: "machine-events",
+        value: "on|off",
+        help: "Whether a write of a virtual machine or scale set leads to its disks, which Compute makes itself and \
+               may tell of by no event [default: on]",
         used: Use::Always,
     },
     Setting {

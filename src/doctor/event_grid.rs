@@ -6,11 +6,27 @@
 use serde_json::Value;
 
 use super::Finding;
+use crate::policy::MachineEvents;
 
 const CHECK: &str = "Event Grid";
 const TOPIC_TYPE: &str = "Microsoft.Resources.Subscriptions";
 const EVENT_TYPE: &str = "Microsoft.Resources.ResourceWriteSuccess";
-const OPERATIONS: [&str; 2] = ["Microsoft.Compute/disks/write", "Microsoft.Compute/snapshots/write"];
+/// The operations whose events have to come: first those on disks and snapshots, then those on machines.
+const OPERATIONS: [&str; 5] = [
+    "Microsoft.Compute/disks/write",
+    "Microsoft.Compute/snapshots/write",
+    "Microsoft.Compute/virtualMachines/write",
+    "Microsoft.Compute/virtualMachineScaleSets/write",
+    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
+];
+
+/// The operations that matter under these settings.
+fn operations(machine_events: MachineEvents) -> &'static [&'static str] {
+    match machine_events {
+        MachineEvents::On => &OPERATIONS,
+        MachineEvents::Off => OPERATIONS.split_at(2).0,
+    }
+}
 /// The function that takes events, as its folder is named.
 const FUNCTION: &str = "seal-on-write";
 
@@ -58,6 +74,7 @@ pub(super) fn no_topic(subscription_id: &str) -> Finding {
 pub(super) fn route(
     subscription_id: &str,
     function_app: Option<&str>,
+    machine_events: MachineEvents,
     subscriptions: &[Value],
 ) -> Vec<Route> {
     let ours = |subscription: &&Value| {
@@ -65,7 +82,7 @@ pub(super) fn route(
         app.is_some_and(|app| function_app.is_none_or(|wanted| wanted.eq_ignore_ascii_case(app)))
     };
     let routes: Vec<Route> =
-        subscriptions.iter().filter(ours).map(|one| examine(subscription_id, one)).collect();
+        subscriptions.iter().filter(ours).map(|one| examine(subscription_id, machine_events, one)).collect();
     if !routes.is_empty() {
         return routes;
     }
@@ -102,7 +119,7 @@ fn destination(subscription: &Value) -> &Value {
     }
 }
 
-fn examine(subscription_id: &str, subscription: &Value) -> Route {
+fn examine(subscription_id: &str, machine_events: MachineEvents, subscription: &Value) -> Route {
     let properties = &subscription["properties"];
     let name = text(&subscription["name"]);
     let about = format!("{subscription_id} {name}");
@@ -113,7 +130,7 @@ fn examine(subscription_id: &str, subscription: &Value) -> Route {
         findings.push(Finding::failed(CHECK, &about, format!("its provisioning state is {state}"), remedy));
     }
     findings.extend(types_fault(&about, &properties["filter"]["includedEventTypes"]));
-    findings.extend(filter_faults(&about, &properties["filter"]));
+    findings.extend(filter_faults(&about, &properties["filter"], operations(machine_events)));
     let schema = text(&properties["eventDeliverySchema"]);
     if schema.eq_ignore_ascii_case("CustomInputSchema") {
         let remedy =
@@ -146,7 +163,11 @@ fn examine(subscription_id: &str, subscription: &Value) -> Route {
     let function_app = app_of(subscription).map(str::to_owned);
     if findings.iter().all(|finding| finding.verdict < super::Verdict::Failed) {
         let app = function_app.as_deref().and_then(|app| app.rsplit('/').next()).unwrap_or_default();
-        let told = format!("writes of disks and snapshots go to {FUNCTION} of {app}");
+        let what = match machine_events {
+            MachineEvents::On => "disks, snapshots and machines",
+            MachineEvents::Off => "disks and snapshots",
+        };
+        let told = format!("writes of {what} go to {FUNCTION} of {app}");
         findings.insert(0, Finding::ok(CHECK, about, told));
     }
     Route { findings, function_app, dead_letters }
@@ -160,7 +181,7 @@ fn types_fault(about: &str, types: &Value) -> Option<Finding> {
     (!is_there).then(|| Finding::failed(CHECK, about, format!("does not deliver {EVENT_TYPE}"), remedy))
 }
 
-fn filter_faults(about: &str, filter: &Value) -> Vec<Finding> {
+fn filter_faults(about: &str, filter: &Value, operations: &[&str]) -> Vec<Finding> {
     let mut findings = vec![];
     for member in ["subjectBeginsWith", "subjectEndsWith"] {
         let value = text(&filter[member]);
@@ -173,24 +194,24 @@ fn filter_faults(about: &str, filter: &Value) -> Vec<Finding> {
     let filters: Vec<&Value> = filter["advancedFilters"].as_array().into_iter().flatten().collect();
     for one in &filters {
         let key = text(&one["key"]);
-        for operation in OPERATIONS {
-            match passes(one, operation) {
-                Some(true) => {}
-                Some(false) => findings.push(Finding::failed(
-                    CHECK,
-                    about,
-                    format!("its filter on {key} leaves out {operation}"),
-                    format!("set it to StringIn data.operationName {}", OPERATIONS.join(" ")),
-                )),
-                None => {
-                    let told = format!("its filter on {key} is not one that this can judge");
-                    let remedy = "make sure that writes of disks and snapshots pass it";
-                    let finding = Finding::warning(CHECK, about, told, remedy);
-                    if !findings.contains(&finding) {
-                        findings.push(finding);
-                    }
-                }
-            }
+        let left_out: Vec<&str> =
+            operations.iter().copied().filter(|operation| passes(one, operation) == Some(false)).collect();
+        if !left_out.is_empty() {
+            let or = if left_out.iter().all(|operation| is_of_machines(operation)) {
+                ", or set DISKSEAL_MACHINE_EVENTS=off"
+            } else {
+                ""
+            };
+            findings.push(Finding::failed(
+                CHECK,
+                about,
+                format!("its filter on {key} leaves out {}", left_out.join(", ")),
+                format!("set it to StringIn data.operationName {}{or}", operations.join(" ")),
+            ));
+        }
+        if operations.iter().any(|operation| passes(one, operation).is_none()) {
+            let told = format!("its filter on {key} is not one that this can judge");
+            findings.push(Finding::warning(CHECK, about, told, "make sure that these writes pass it"));
         }
     }
     if !filters.iter().any(|one| text(&one["key"]).eq_ignore_ascii_case("data.operationName")) {
@@ -198,10 +219,14 @@ fn filter_faults(about: &str, filter: &Value) -> Vec<Finding> {
             CHECK,
             about,
             "has no filter on data.operationName: every write in the subscription is delivered, and paid for",
-            format!("add StringIn data.operationName {}", OPERATIONS.join(" ")),
+            format!("add StringIn data.operationName {}", operations.join(" ")),
         ));
     }
     findings
+}
+
+fn is_of_machines(operation: &str) -> bool {
+    !operations(MachineEvents::Off).contains(&operation)
 }
 
 /// Whether the event of such a write passes a filter; none if that cannot be said.

@@ -212,7 +212,7 @@ async fn event_route(ctx: &Context, id: &str, function_app: Option<&str>, seen: 
     let path = format!("{topic}/eventSubscriptions");
     match ctx.arm.inspect_all(&path, EVENT_GRID_API_VERSION, template, deadline()).await {
         Ok(subscriptions) => {
-            for route in event_grid::route(id, function_app, &subscriptions) {
+            for route in event_grid::route(id, function_app, ctx.policy.machine_events, &subscriptions) {
                 seen.findings.extend(route.findings);
                 seen.function_apps.extend(route.function_app);
                 seen.dead_letters.extend(route.dead_letters);

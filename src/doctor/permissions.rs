@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Finding;
-use crate::policy::{BackupGuard, Mode, Policy};
+use crate::policy::{BackupGuard, MachineEvents, Mode, Policy};
 
 const CHECK: &str = "permissions";
 
@@ -35,6 +35,13 @@ fn needs(policy: &Policy) -> Vec<Need> {
     if policy.subscriptions.is_empty() {
         let purpose = "to find the subscriptions in scope";
         needs.push(Need { action: "Microsoft.Resources/subscriptions/read", purpose });
+    }
+    if policy.machine_events == MachineEvents::On {
+        let actions = [
+            "Microsoft.Compute/virtualMachines/read",
+            "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read",
+        ];
+        needs.extend(actions.map(|action| Need { action, purpose: "to find the disks of machines" }));
     }
     if policy.mode == Mode::Enforce {
         needs.push(Need { action: "Microsoft.Compute/disks/write", purpose: "to seal disks" });

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{Error, Outcome};
-use crate::resource_id::ResourceId;
+use crate::{policy::Exemption, resource_id::ResourceId};
 
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
@@ -108,7 +108,8 @@ impl InFlight {
             return finished.result.clone();
         }
         let result = work().await;
-        *latest = Some(Finished { looked: progress.looked.load(Ordering::Relaxed), result: result.clone() });
+        *latest = (!is_of_its_own(&result))
+            .then(|| Finished { looked: progress.looked.load(Ordering::Relaxed), result: result.clone() });
         result
     }
 
@@ -121,6 +122,12 @@ impl InFlight {
         let slot = Arc::clone(resources.entry(id.clone()).or_default());
         Place { in_flight: self, id, slot }
     }
+}
+
+/// Whether a result holds for the reason alone for which one invocation has looked, so that another one has to
+/// look for itself.
+fn is_of_its_own(result: &Result<Outcome, Error>) -> bool {
+    matches!(result, Ok(Outcome::Exempt(Exemption::OlderThanWrite)))
 }
 
 #[cfg(test)]
@@ -178,6 +185,23 @@ mod tests {
             in_flight.once(&id, &second, || async { unreachable!("the first has done the work") }),
         );
         assert_eq!((a, b), (Ok(Outcome::Gone), Ok(Outcome::Gone)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_result_that_holds_for_its_own_reason_alone_is_nobody_elses() {
+        let (in_flight, id) = (InFlight::default(), disk());
+        let (of_machine, of_its_own) = (in_flight.arrive(), in_flight.arrive());
+        let older = || async {
+            of_machine.looking();
+            tokio::task::yield_now().await;
+            Ok(Outcome::Exempt(Exemption::OlderThanWrite))
+        };
+        let (first, second) = tokio::join!(
+            in_flight.once(&id, &of_machine, older),
+            in_flight.once(&id, &of_its_own, || async { Ok(Outcome::AlreadySealed) }),
+        );
+        assert_eq!(first, Ok(Outcome::Exempt(Exemption::OlderThanWrite)));
+        assert_eq!(second, Ok(Outcome::AlreadySealed));
     }
 
     #[tokio::test(start_paused = true)]

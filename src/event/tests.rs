@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use time::macros::datetime;
 
-use super::{Ignored, ObjectId, ResourceWritten, parse};
+use super::{Ignored, ObjectId, ResourceWritten, Subject, parse};
 
 const DISK: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-app/providers/Microsoft.Compute/disks/disk-a";
 
@@ -46,7 +46,7 @@ fn ignored(event: &Value) -> Ignored {
 fn both_schemas_say_the_same() {
     for event in [event_grid(), cloud_event()] {
         let written = written(&event);
-        assert_eq!(written.resource.to_string(), DISK);
+        assert_eq!(written.subject.to_string(), DISK);
         assert_eq!(written.event_id.as_deref(), Some("e1"));
         assert_eq!(written.time, Some(datetime!(2026-11-24 01:02:03.456_789_1 UTC)));
         assert_eq!(written.caller, Some(ObjectId::new("0d0d0d0d-1111-4222-8333-444444444444")));
@@ -70,7 +70,19 @@ fn the_resource_id_alone_is_enough() {
         json!({"eventType": "Microsoft.Resources.ResourceWriteSuccess", "subject": DISK, "id": 7, "eventTime": [], "topic": {}, "data": []}),
         json!({"eventType": "Microsoft.Resources.ResourceWriteSuccess", "subject": DISK, "eventTime": "yesterday", "data": {"claims": []}}),
     ] {
-        assert_eq!(written(&event).resource, DISK.parse().unwrap(), "{event}");
+        assert_eq!(written(&event).subject, Subject::Resource(DISK.parse().unwrap()), "{event}");
+    }
+}
+
+#[test]
+fn a_machine_is_a_subject_of_its_own() {
+    for path in
+        ["virtualMachines/vm", "VIRTUALMACHINESCALESETS/WEB", "virtualMachineScaleSets/web/virtualMachines/7"]
+    {
+        let mut event = event_grid();
+        let id = DISK.replace("disks/disk-a", path);
+        event["subject"] = json!(id);
+        assert_eq!(written(&event).subject, Subject::Machine(id.parse().unwrap()), "{path}");
     }
 }
 
@@ -106,7 +118,16 @@ fn whatever_is_not_a_write_of_a_disk_or_snapshot_is_ignored() {
             change("subject", json!(format!("{DISK}/providers/Microsoft.Resources/tags/default"))),
             "not_a_disk_or_snapshot",
         ),
-        (change("subject", json!(DISK.replace("disks", "virtualMachines"))), "not_a_disk_or_snapshot"),
+        (change("subject", json!(DISK.replace("disks", "images"))), "not_a_disk_or_snapshot"),
+        (
+            change("subject", json!(DISK.replace("disks", "virtualMachines/vm/extensions"))),
+            "not_a_disk_or_snapshot",
+        ),
+        (change("subject", json!(DISK.replace("disks/disk-a", "virtualMachines/.."))), "invalid_resource_id"),
+        (
+            change("subject", json!(DISK.replace("disks/disk-a", "virtualMachines/vm'"))),
+            "invalid_resource_id",
+        ),
         (change("subject", json!(format!("{DISK}/../../secrets"))), "not_a_disk_or_snapshot"),
         (change("subject", json!(format!("{DISK}%2f.."))), "invalid_resource_id"),
     ] {

@@ -12,7 +12,8 @@ use crate::{resource_id::ResourceId, telemetry::TraceContext};
 pub struct Pending {
     /// The resource.
     pub id: ResourceId,
-    /// Why it was not sealed: a word of the closed set of `enforce::Error::reason`.
+    /// Why it was not sealed: a word of the closed set of `enforce::Error::reason`, `sweep`, or `machine` for
+    /// one of more disks than an invocation takes on.
     pub reason: String,
     /// When it was first known to need the seal.
     #[serde(with = "time::serde::rfc3339")]
@@ -23,6 +24,9 @@ pub struct Pending {
     /// The vendor's part of that trace's context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracestate: Option<String>,
+    /// Whether a write of its machine led here, and not one of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_machine: bool,
 }
 
 impl Pending {

@@ -9,12 +9,13 @@ use tracing::{Instrument, Span, error, info, warn};
 
 use super::{
     invocation::{Invocation, Trigger},
+    machine,
     pending::Pending,
     reply::Reply,
 };
 use crate::{
     enforce::{Context, Deadline, Error, Look, Outcome, Scope, enforce},
-    event::{self, Ignored, ResourceWritten},
+    event::{self, Ignored, ResourceWritten, Subject},
     resource_id::ResourceId,
     telemetry::TraceContext,
 };
@@ -22,16 +23,21 @@ use crate::{
 /// How many events of one batch are worked on at once.
 const BATCH_CONCURRENCY: usize = 64;
 
-/// What became of one event.
-enum Handled {
+/// What became of one event, or of one disk of its machine.
+pub(super) enum Handled {
     Done(String),
-    Pending(Pending, String),
+    /// Handed to the queue, with a line for the log if its machine has not told of it.
+    Pending(Pending, Option<String>),
     Failed(String),
 }
 
 /// `seal-on-write`: one event or a batch.
 pub(super) async fn events(ctx: &Context, invocation: &Invocation, events: &[Value]) -> Reply {
-    let parsed: Vec<_> = events.iter().map(event::parse).collect();
+    let wanted = |written: ResourceWritten| match &written.subject {
+        Subject::Machine(_) if !ctx.takes_machine_events() => Err(Ignored::MachineEventsOff),
+        _ => Ok(written),
+    };
+    let parsed: Vec<_> = events.iter().map(|event| event::parse(event).and_then(wanted)).collect();
     let told = match parsed.as_slice() {
         [Ok(written)] => trace_of(written),
         _ => TraceContext::default(),
@@ -48,7 +54,7 @@ pub(super) async fn events(ctx: &Context, invocation: &Invocation, events: &[Val
         .collect()
         .instrument(span.clone())
         .await;
-    answer(&span, handled)
+    answer(&span, handled.into_iter().flatten())
 }
 
 /// `seal-queued`: a resource that could not be sealed earlier. Whatever its trouble is now, the queue
@@ -57,7 +63,8 @@ pub(super) async fn message(ctx: &Context, invocation: &Invocation, message: Pen
     let told = message.trace_context();
     let span = invocation.span("seal-queued", Trigger::Queue, &told);
     span.record("messaging.destination.name", "diskseal-pending");
-    let look = Look { resource: message.id, event_time: Some(message.first_seen) };
+    let Pending { id: resource, first_seen, of_machine, .. } = message;
+    let look = Look { resource, event_time: Some(first_seen), of_machine };
     // What waits in the queue has waited already; what is created now goes first.
     let deadline = invocation.deadline.behind_events();
     let result = seal(ctx, invocation, &look, deadline).instrument(span.clone()).await;
@@ -71,12 +78,16 @@ pub(super) async fn message(ctx: &Context, invocation: &Invocation, message: Pen
     }
 }
 
-async fn handle(ctx: &Context, invocation: &Invocation, event: Result<ResourceWritten, Ignored>) -> Handled {
+async fn handle(
+    ctx: &Context,
+    invocation: &Invocation,
+    event: Result<ResourceWritten, Ignored>,
+) -> Vec<Handled> {
     let written = match event {
         Ok(written) => written,
         Err(ignored) => {
             info!(invocation_id = invocation.id, reason = ignored.reason(), "ignored: {ignored}");
-            return Handled::Done(format!("ignored: {ignored}"));
+            return vec![Handled::Done(format!("ignored: {ignored}"))];
         }
     };
     match is_echo(ctx, invocation, &written).await {
@@ -86,33 +97,59 @@ async fn handle(ctx: &Context, invocation: &Invocation, event: Result<ResourceWr
                 invocation_id = invocation.id,
                 reason = "echo",
                 "ignored: our own write of {}",
-                written.resource
+                written.subject
             );
-            return Handled::Done("ignored: our own write".to_owned());
+            return vec![Handled::Done("ignored: our own write".to_owned())];
         }
         Err(error) => {
-            error!(invocation_id = invocation.id, "failed {}: {error}", written.resource);
-            return Handled::Failed(error.to_string());
+            error!(invocation_id = invocation.id, "failed {}: {error}", written.subject);
+            return vec![Handled::Failed(error.to_string())];
         }
     }
     let told = trace_of(&written);
-    let look = Look { resource: written.resource, event_time: written.time };
+    match written.subject {
+        Subject::Resource(resource) => {
+            let look = Look { resource, event_time: written.time, of_machine: false };
+            vec![seal_now(ctx, invocation, look, &told).await]
+        }
+        Subject::Machine(machine) => machine::handle(ctx, invocation, &machine, written.time, &told).await,
+    }
+}
+
+/// Seals one resource within the invocation, or else hands it on.
+pub(super) async fn seal_now(
+    ctx: &Context,
+    invocation: &Invocation,
+    look: Look,
+    told: &TraceContext,
+) -> Handled {
     let result = seal(ctx, invocation, &look, invocation.deadline).await;
     let line = line(&look.resource, &result);
     match result {
         Ok(_) => Handled::Done(line),
         Err(error) if error.scope() == Scope::Resource => {
-            let TraceContext { traceparent, tracestate } = invocation.trace_context(&told);
-            let pending = Pending {
-                id: look.resource,
-                reason: error.reason().to_owned(),
-                first_seen: look.event_time.unwrap_or_else(|| ctx.now()),
-                traceparent,
-                tracestate,
-            };
-            Handled::Pending(pending, line)
+            Handled::Pending(pending(ctx, invocation, look, error.reason(), told), Some(line))
         }
         Err(_) => Handled::Failed(line),
+    }
+}
+
+/// The queue's message about a resource that is to be looked at.
+pub(super) fn pending(
+    ctx: &Context,
+    invocation: &Invocation,
+    look: Look,
+    reason: &str,
+    told: &TraceContext,
+) -> Pending {
+    let TraceContext { traceparent, tracestate } = invocation.trace_context(told);
+    Pending {
+        id: look.resource,
+        reason: reason.to_owned(),
+        first_seen: look.event_time.unwrap_or_else(|| ctx.now()),
+        traceparent,
+        tracestate,
+        of_machine: look.of_machine,
     }
 }
 
@@ -164,7 +201,7 @@ fn line(resource: &ResourceId, result: &Result<Outcome, Error>) -> String {
     }
 }
 
-fn answer(span: &Span, handled: Vec<Handled>) -> Reply {
+fn answer(span: &Span, handled: impl Iterator<Item = Handled>) -> Reply {
     let (mut pending, mut logs) = (vec![], vec![]);
     let mut failures = vec![];
     for handled in handled {
@@ -172,7 +209,7 @@ fn answer(span: &Span, handled: Vec<Handled>) -> Reply {
             Handled::Done(line) => logs.push(line),
             Handled::Pending(message, line) => {
                 pending.push(message);
-                logs.push(line);
+                logs.extend(line);
             }
             Handled::Failed(line) => failures.push(line),
         }
@@ -204,7 +241,7 @@ fn describe(span: &Span, written: &ResourceWritten, now: OffsetDateTime) {
     span.record("cloudevents.event_source", source.as_deref());
     span.record("cloudevents.event_spec_version", spec_version.as_deref());
     span.record("cloudevents.event_type", event_type.as_deref());
-    span.record("cloudevents.event_subject", tracing::field::display(&written.resource));
+    span.record("cloudevents.event_subject", tracing::field::display(&written.subject));
     if let Some(time) = written.time {
         span.record("diskseal.event_age_seconds", (now - time).as_seconds_f64());
     }

@@ -135,6 +135,8 @@ pub enum Exemption {
         /// Why, in the words of whoever wrote the tag.
         reason: String,
     },
+    /// A write of its machine led here, and it is older than that: see [`super::Policy::predates`].
+    OlderThanWrite,
 }
 
 impl Exemption {
@@ -146,6 +148,7 @@ impl Exemption {
             Self::ResourceGroup(_) => "resource_group",
             Self::Name(_) => "name",
             Self::Tag { .. } => "tag",
+            Self::OlderThanWrite => "older_than_write",
         }
     }
 }
@@ -158,6 +161,9 @@ impl fmt::Display for Exemption {
             Self::ResourceGroup(glob) => write!(f, "its resource group matches {glob:?}"),
             Self::Name(glob) => write!(f, "its name matches {glob:?}"),
             Self::Tag { until, reason } => write!(f, "its tag says until {until}: {reason}"),
+            Self::OlderThanWrite => f.write_str(
+                "it is older than the write of its machine, which may be protected by now: the sweep asks that first",
+            ),
         }
     }
 }

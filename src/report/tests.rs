@@ -4,7 +4,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::{
-    policy::{BackupGuard, Exemptions, Limits, Mode, Policy, TagRule},
+    policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, Policy, TagRule},
     resource::{DataAccessAuthMode, Resource},
 };
 
@@ -22,6 +22,7 @@ fn policy() -> Policy {
         },
         limits: Limits::default(),
         backup_guard: BackupGuard::Skip,
+        machine_events: MachineEvents::On,
         switch: None,
     }
 }
@@ -38,6 +39,7 @@ fn resource(name: &str, is_sealed: bool, tags: &[(&str, &str)]) -> Resource {
         provisioning_state: None,
         disk_state: None,
         managed_by: None,
+        time_created: None,
         tags: tags.iter().copied().chain(seal).collect(),
     }
 }

@@ -89,7 +89,7 @@ pub async fn seal_all(
         // The next page comes while the last of this one are worked on.
         let to_seal = stream::unfold(fresh, Fresh::page).map(stream::iter).flatten();
         let work = to_seal.map(|resource| async {
-            let look = Look { resource, event_time: None };
+            let look = Look { resource, event_time: None, of_machine: false };
             let result = enforce(ctx, &look, Deadline::after(deadline).behind_events()).await;
             Told::Ended(look.resource, result)
         });

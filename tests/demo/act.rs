@@ -50,7 +50,7 @@ async fn play(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Result<(), Fa
     let id = scene.id();
     let fault = faults(scene).map(|fault| azure.emulator.inject(fault.resource(&*id)));
     let token = scene.by.token(azure);
-    stage.http.put(&token, &id, &scene.body()).await?;
+    stage.http.put(&token, &scene.machine().unwrap_or_else(|| id.clone()), &scene.body()).await?;
     if let Some(fault) = fault {
         meanwhile(azure, stage, scene, &fault).await?;
     }
@@ -72,7 +72,7 @@ async fn play(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Result<(), Fa
 /// What Azure does to the handler's requests.
 fn faults(scene: &Scene) -> Option<Injection> {
     Some(match scene.plot {
-        Plot::Quiet | Plot::Undone => return None,
+        Plot::Quiet | Plot::Undone | Plot::OfMachine => return None,
         Plot::Provisioning | Plot::DeletedAtOnce => Injection::hold_before_applying().on(Kind::Get),
         Plot::Throttled => Injection::refuse(Refusal::throttled_compute(1)).on(Kind::Patch),
         Plot::Conflict => Injection::refuse(Refusal::conflict()).on(Kind::Patch),
@@ -85,7 +85,7 @@ fn faults(scene: &Scene) -> Option<Injection> {
 async fn meanwhile(azure: &LocalAzure, stage: &Stage, scene: &Scene, fault: &Injected) -> Result<(), Fault> {
     let id = scene.id();
     match scene.plot {
-        Plot::Quiet | Plot::Undone | Plot::Throttled | Plot::Conflict => {}
+        Plot::Quiet | Plot::Undone | Plot::OfMachine | Plot::Throttled | Plot::Conflict => {}
         Plot::Provisioning => {
             fault.held().await;
             azure.emulator.set_property(&id, "provisioningState", json!("Updating"));

@@ -43,7 +43,12 @@ impl Chronicle {
         let task = tokio::spawn(async move {
             while let Some(write) = writes.recv().await {
                 if write.succeeded {
-                    kept.send_modify(|stories| note(&emulator, stories, &write));
+                    // The disks of a machine are made with it, and nothing else tells of them.
+                    let disks = emulator.machine_disks(&write.resource_id);
+                    let disks =
+                        disks.into_iter().map(|disk| ResourceWrite { resource_id: disk, ..write.clone() });
+                    let all: Vec<_> = disks.chain([write.clone()]).collect();
+                    kept.send_modify(|stories| all.iter().for_each(|write| note(&emulator, stories, write)));
                 }
             }
         });
@@ -90,10 +95,11 @@ pub(crate) fn is_sealed(resource: &Value) -> bool {
         && OffsetDateTime::parse(date, &Rfc3339).is_ok()
 }
 
-/// The handler's own requests about a resource, without the polls of its operations.
+/// The handler's own requests about a resource and its machine, without the polls of its operations.
 pub(crate) fn requests(azure: &LocalAzure, scene: &Scene) -> Vec<Arc<Exchange>> {
     let ours = azure.emulator.managed_caller().object_id;
     let mut requests = azure.emulator.requests_for(&scene.id());
+    requests.extend(scene.machine().into_iter().flat_map(|machine| azure.emulator.requests_for(&machine)));
     requests.retain(|exchange| exchange.object_id.as_ref() == Some(&ours));
     requests
 }

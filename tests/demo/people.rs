@@ -73,9 +73,11 @@ impl Http {
         Ok(Self { client, base: azure.serving.arm_https.clone() })
     }
 
-    /// Creates or replaces a resource.
+    /// Creates or replaces a resource or a virtual machine.
     pub(crate) async fn put(&self, token: &str, id: &str, body: &Value) -> Result<(), Fault> {
-        self.send(Method::PUT, token, &format!("{id}?api-version=2024-03-02"), Some(body)).await
+        // Disks and machines have versions of their own.
+        let version = if id.contains("/virtualMachines/") { "2024-03-01" } else { "2024-03-02" };
+        self.send(Method::PUT, token, &format!("{id}?api-version={version}"), Some(body)).await
     }
 
     /// Deletes a resource.

@@ -1,7 +1,7 @@
 //! What is created, by whom, what is special about it, and how it should end.
 
-use diskseal_emulator::estate::{disk_id, snapshot_id};
-use diskseal_emulator::{disk_body, snapshot_body};
+use diskseal_emulator::estate::{disk_id, snapshot_id, virtual_machine_id};
+use diskseal_emulator::{disk_body, snapshot_body, virtual_machine_body};
 use serde_json::{Value, json};
 
 use crate::people::Person::{self, Backup, Cluster, Jane, Omar, Tagger, Terraform};
@@ -16,6 +16,9 @@ pub(crate) const PRODUCTION: &str = "11111111-2222-4333-8444-555555555555";
 /// What is throttled has a subscription of its own: Azure throttles by subscription, and so the handler
 /// pauses by subscription.
 const BATCH: &str = "22222222-3333-4444-8555-666666666666";
+
+/// The one virtual machine.
+const MACHINE: &str = "erp-app";
 
 /// One resource and its story.
 #[derive(Debug)]
@@ -60,6 +63,8 @@ pub(crate) enum Plot {
     Undone,
     /// The handler is killed between its two writes.
     Killed,
+    /// It is made by a virtual machine, and no event tells of it but the machine's.
+    OfMachine,
 }
 
 /// How a resource should end.
@@ -83,8 +88,18 @@ impl Scene {
         id(subscription, self.group, self.name)
     }
 
-    /// The body that it is created with.
+    /// The virtual machine that makes it, if one does.
+    pub(crate) fn machine(&self) -> Option<String> {
+        (self.plot == Plot::OfMachine).then(|| virtual_machine_id(PRODUCTION, self.group, MACHINE))
+    }
+
+    /// The body that it is created with, or its machine.
     pub(crate) fn body(&self) -> Value {
+        if self.plot == Plot::OfMachine {
+            let mut body = virtual_machine_body("westeurope", 0);
+            body["properties"]["storageProfile"]["osDisk"]["name"] = json!(self.name);
+            return body;
+        }
         let source = || disk_id(PRODUCTION, "rg-sql", "sql-data-01");
         let mut body =
             if self.is_snapshot { snapshot_body("westeurope", &source()) } else { disk_body("westeurope") };
@@ -130,7 +145,7 @@ const PLAIN: Scene = Scene {
 };
 
 /// All of them, in the order of the table.
-pub(crate) const SCENES: [Scene; 15] = [
+pub(crate) const SCENES: [Scene; 16] = [
     Scene { name: "sql-data-01", ..PLAIN },
     Scene { name: "sql-data-01-snap", is_snapshot: true, by: Backup, ..PLAIN },
     Scene {
@@ -146,6 +161,7 @@ pub(crate) const SCENES: [Scene; 15] = [
         ..PLAIN
     },
     Scene { name: "web-os-02", by: Terraform, special: "the mode, but no tags", has_mode: true, ..PLAIN },
+    Scene { name: "erp-app-os", by: Omar, special: "disk of a new VM", plot: Plot::OfMachine, ..PLAIN },
     Scene {
         name: "scratch-7",
         by: Omar,

@@ -16,15 +16,24 @@ use tokio::time::Instant;
 
 use crate::world::{SUBSCRIPTION, World, jane};
 
-struct Site {
-    azure: Emulator,
-    host: FunctionsHost,
-    event_grid: EventGrid,
+pub(crate) struct Site {
+    pub(crate) azure: Emulator,
+    pub(crate) host: FunctionsHost,
+    pub(crate) event_grid: EventGrid,
     _app: tempfile::TempDir,
 }
 
-/// A function app with our handler in it, told of every write.
 fn site(azure: &Emulator, deadline: Duration, delivery: EventGridOptions) -> Site {
+    site_with(azure, deadline, delivery, &[])
+}
+
+/// A function app with our handler in it and these settings, told of every write.
+pub(crate) fn site_with(
+    azure: &Emulator,
+    deadline: Duration,
+    delivery: EventGridOptions,
+    more: &'static [(&str, &str)],
+) -> Site {
     let app = tempfile::tempdir().unwrap();
     stage_definitions(Path::new(env!("CARGO_MANIFEST_DIR")), app.path()).unwrap();
     let settings = [("DISKSEAL_SWEEP_SCHEDULE".to_owned(), "0 0 * * * *".to_owned())].into();
@@ -32,7 +41,7 @@ fn site(azure: &Emulator, deadline: Duration, delivery: EventGridOptions) -> Sit
         let azure = azure.clone();
         move || {
             let app = App::new(deadline);
-            app.context.set(Arc::new(World::at(azure.clone(), &[]).ctx)).unwrap();
+            app.context.set(Arc::new(World::at(azure.clone(), more).ctx)).unwrap();
             function::router(Arc::new(app))
         }
     };
@@ -49,20 +58,20 @@ impl Site {
         id
     }
 
-    async fn settle(&self) {
+    pub(crate) async fn settle(&self) {
         self.event_grid.idle().await;
         self.host.queues_drained().await;
         self.event_grid.idle().await;
     }
 
-    fn is_sealed(&self, id: &str) -> bool {
+    pub(crate) fn is_sealed(&self, id: &str) -> bool {
         let resource = self.azure.get(id).unwrap();
         resource["properties"]["dataAccessAuthMode"] == "AzureActiveDirectory"
             && resource["tags"]["diskseal-auth-mode"] == "AzureActiveDirectory"
     }
 }
 
-const DEADLINE: Duration = Duration::from_secs(25);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(25);
 
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_in_parallel_after_a_time_out_does_the_work_once() {

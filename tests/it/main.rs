@@ -5,6 +5,7 @@ mod architecture;
 mod definitions;
 mod delivery;
 mod enforce;
+mod machines;
 mod official_events;
 mod process;
 mod recorded;

@@ -27,6 +27,8 @@ mod help;
 mod hostile;
 #[path = "process/life.rs"]
 mod life;
+#[path = "process/machines.rs"]
+mod machines;
 #[path = "process/policy_check.rs"]
 mod policy_check;
 #[path = "process/protocol.rs"]

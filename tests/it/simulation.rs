@@ -8,13 +8,13 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use diskseal::function::{self, App};
 use diskseal_emulator::{
     Emulator, Options, disk_body,
-    estate::{disk_id, snapshot_id},
+    estate::{disk_id, scale_set_id, snapshot_id, virtual_machine_id},
     event_grid::{DeliverySchema, Duplicates, EventGrid, EventGridOptions, Spelling},
     fault::{Fault, Kind, Refusal},
     host::{FunctionsHost, HostOptions, Trigger, stage_definitions},
     options::{ConcurrentWrites, TagsStyle},
     queue::Queues,
-    snapshot_body,
+    scale_set_body, snapshot_body, virtual_machine_body,
 };
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -58,6 +58,8 @@ fn options(rng: &mut Rng) -> Options {
             ConcurrentWrites::Conflict,
             ConcurrentWrites::Serialize,
         ][rng.usize(0..3)],
+        machine_disks_raise_events: rng.bool(),
+        page_size: if rng.bool() { 2 } else { 100 },
         ..base
     }
 }
@@ -128,7 +130,8 @@ impl Day {
     }
 
     async fn step(&mut self, step: usize) {
-        match self.rng.u32(0..10) {
+        match self.rng.u32(0..11) {
+            10 if self.estate.len() < RESOURCES => self.create_machine(step),
             0..=3 if self.estate.len() < RESOURCES => self.create(step),
             0..=4 => self.tag(step),
             5 => self.undo(),
@@ -150,6 +153,22 @@ impl Day {
         body["tags"] = json!(tags);
         self.azure.put(&id, &jane(), &body).unwrap();
         self.estate.insert(id, tags);
+    }
+
+    /// A virtual machine or a scale set, with the disks that Compute makes.
+    fn create_machine(&mut self, step: usize) {
+        let (group, exempt) = ("rg-app", self.rng.u32(0..6) == 0);
+        let name = if exempt { format!("exempt{step}") } else { format!("m{step}") };
+        let (id, mut body) = match self.rng.u32(0..3) {
+            0 => (scale_set_id(SUBSCRIPTION, group, &name), scale_set_body("westeurope", "Uniform", 2)),
+            1 => (scale_set_id(SUBSCRIPTION, group, &name), scale_set_body("westeurope", "Flexible", 1)),
+            _ => (virtual_machine_id(SUBSCRIPTION, group, &name), virtual_machine_body("westeurope", 1)),
+        };
+        body["tags"] = json!({"env": "prod"});
+        for disk in self.azure.put_machine(&id, &jane(), &body).unwrap() {
+            let tags = self.azure.get(&disk).unwrap()["tags"].clone();
+            self.estate.insert(disk, serde_json::from_value(tags).unwrap_or_default());
+        }
     }
 
     fn any(&mut self) -> Option<String> {
@@ -226,7 +245,7 @@ impl Day {
 
 /// Any fault, at any kind of request, a few times.
 fn fault(rng: &mut Rng) -> Fault {
-    let kind = [Kind::Get, Kind::Patch, Kind::TagsWrite, Kind::Poll][rng.usize(0..4)];
+    let kind = [Kind::Get, Kind::Patch, Kind::TagsWrite, Kind::Poll, Kind::Machine][rng.usize(0..5)];
     let fault = match rng.u32(0..16) {
         0 => Fault::refuse(Refusal::server_error(503)),
         1 => Fault::refuse(Refusal::throttled_arm(rng.u64(1..90))),

@@ -129,7 +129,11 @@ impl World {
 
     /// Looks at a resource, as an event that has just been raised makes us do.
     pub(crate) async fn enforce(&self, id: &str) -> Result<Outcome, Error> {
-        let look = Look { resource: id.parse().unwrap(), event_time: Some(OffsetDateTime::now_utc()) };
+        let look = Look {
+            resource: id.parse().unwrap(),
+            event_time: Some(OffsetDateTime::now_utc()),
+            of_machine: false,
+        };
         enforce(&self.ctx, &look, Deadline::after(self.deadline)).await
     }
 

@@ -9,6 +9,11 @@ const APP: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/si
 
 /// One that is right, with one member of its properties changed (a path with dots).
 fn changed(pointer: &str, value: Value) -> Vec<(Verdict, String)> {
+    let routes = route("s", None, MachineEvents::On, &[subscription(pointer, value)]);
+    routes.into_iter().flat_map(|route| route.findings).map(|one| (one.verdict, one.text)).collect()
+}
+
+fn subscription(pointer: &str, value: Value) -> Value {
     let mut subscription = json!({"name": "writes", "properties": {
         "provisioningState": "Succeeded",
         "destination": {"endpointType": "AzureFunction",
@@ -23,8 +28,25 @@ fn changed(pointer: &str, value: Value) -> Vec<(Verdict, String)> {
     if !pointer.is_empty() {
         *subscription["properties"].pointer_mut(pointer).unwrap() = value;
     }
-    let routes = route("s", None, &[subscription]);
-    routes.into_iter().flat_map(|route| route.findings).map(|one| (one.verdict, one.text)).collect()
+    subscription
+}
+
+#[test]
+fn writes_of_machines_must_come_where_they_are_wanted() {
+    let values =
+        json!([{"operatorType": "StringIn", "key": "data.operationName", "values": OPERATIONS[..2]}]);
+    let subscription = subscription("/filter/advancedFilters", values);
+    let told = |machine_events| {
+        let mut routes = route("s", None, machine_events, std::slice::from_ref(&subscription));
+        routes.remove(0).findings
+    };
+    let [wrong] = &told(MachineEvents::On)[..] else { panic!("one finding") };
+    assert_eq!(wrong.verdict, Verdict::Failed);
+    assert!(wrong.text.ends_with(&format!("leaves out {}", OPERATIONS[2..].join(", "))), "{wrong:?}");
+    assert!(wrong.remedy.as_ref().unwrap().ends_with("or set DISKSEAL_MACHINE_EVENTS=off"), "{wrong:?}");
+    let [right] = &told(MachineEvents::Off)[..] else { panic!("one finding") };
+    assert_eq!(right.verdict, Verdict::Ok);
+    assert!(right.text.starts_with("writes of disks and snapshots go to"), "{right:?}");
 }
 
 #[test]
@@ -33,7 +55,7 @@ fn each_fault_is_told() {
     let filter = |operator: &str, key: &str, values: &[&str]| json!({"operatorType": operator, "key": key, "values": values});
     let operations = filter("StringIn", "data.operationName", &OPERATIONS);
     for (pointer, value, verdict, part) in [
-        ("", json!(null), Verdict::Ok, "writes of disks and snapshots go to seal-on-write of func"),
+        ("", json!(null), Verdict::Ok, "writes of disks, snapshots and machines go to seal-on-write of func"),
         ("/filter/includedEventTypes", json!(null), Verdict::Ok, "go to"),
         (
             "/filter/includedEventTypes",

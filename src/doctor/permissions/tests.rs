@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     doctor::Verdict,
-    policy::{BackupGuard, Exemptions, Limits, TagRule},
+    policy::{BackupGuard, Exemptions, Limits, MachineEvents, TagRule},
 };
 
 fn policy(mode: Mode, has_tags: bool) -> Policy {
@@ -17,6 +17,7 @@ fn policy(mode: Mode, has_tags: bool) -> Policy {
         exemptions: Exemptions::default(),
         limits: Limits::default(),
         backup_guard: BackupGuard::Skip,
+        machine_events: MachineEvents::On,
         switch: None,
     }
 }
@@ -62,6 +63,27 @@ fn a_gap_is_named_action_by_action() {
 }
 
 #[test]
+fn machines_are_read_only_where_their_writes_count() {
+    let mut policy = policy(Mode::Audit, false);
+    let role = json!({"actions": ["Microsoft.Compute/disks/read", "Microsoft.Compute/snapshots/read", "*/subscriptions/read"]});
+    let missing = |policy: &Policy| {
+        let told = told(policy, role.clone());
+        told.into_iter()
+            .filter(|(verdict, _)| *verdict == Verdict::Failed)
+            .map(|(_, text)| text)
+            .collect::<Vec<_>>()
+    };
+    let texts = missing(&policy);
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts[0].starts_with("Microsoft.Compute/virtualMachines/read is missing"));
+    assert!(
+        texts[1].starts_with("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read is missing")
+    );
+    policy.machine_events = MachineEvents::Off;
+    assert_eq!(missing(&policy), Vec::<String>::new());
+}
+
+#[test]
 fn what_another_role_denies_is_no_denial() {
     let policy = policy(Mode::Enforce, true);
     let denied = json!({"actions": ["*"], "notActions": ["Microsoft.Compute/disks/write"]});
@@ -71,8 +93,8 @@ fn what_another_role_denies_is_no_denial() {
     };
     assert_eq!(texts(std::slice::from_ref(&denied)), 1);
     assert_eq!(texts(&[denied, granted]), 0);
-    assert_eq!(texts(&[]), 6);
-    assert_eq!(texts(&[json!("nonsense"), json!({})]), 6);
+    assert_eq!(texts(&[]), 8);
+    assert_eq!(texts(&[json!("nonsense"), json!({})]), 8);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::{
-    policy::{BackupGuard, Exemptions, Limits, Mode, TagRule},
+    policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, TagRule},
     resource_id::ResourceId,
 };
 
@@ -26,6 +26,7 @@ fn policy() -> Policy {
         exemptions: Exemptions { tag: Some("diskseal-exempt".into()), ..Exemptions::default() },
         limits: Limits::default(),
         backup_guard: BackupGuard::Skip,
+        machine_events: MachineEvents::On,
         switch: None,
     }
 }
@@ -42,6 +43,7 @@ fn resource(mode: DataAccessAuthMode, tags: &[(&str, &str)]) -> Resource {
         provisioning_state: Some("Succeeded".into()),
         disk_state: Some("Unattached".into()),
         managed_by: None,
+        time_created: None,
         tags: tags.iter().copied().collect(),
     }
 }
@@ -207,6 +209,7 @@ prop_compose! {
             provisioning_state: state.map(str::to_owned),
             disk_state: None,
             managed_by: None,
+            time_created: None,
             tags,
         }
     }
@@ -262,5 +265,23 @@ proptest! {
                 prop_assert_eq!(after.tags.get(name), Some(value));
             }
         }
+    }
+}
+
+#[test]
+fn a_machines_write_leaves_older_disks_alone_unless_no_guard_is_wanted() {
+    let written = datetime!(2027-01-31 12:00 UTC);
+    for (time_created, guard, predates) in [
+        (Some(datetime!(2027-01-31 11:59 UTC)), BackupGuard::Skip, false),
+        (Some(datetime!(2027-01-30 12:00 UTC)), BackupGuard::Skip, false),
+        (Some(datetime!(2027-01-30 11:59:59 UTC)), BackupGuard::Skip, true),
+        // Nobody knows how old it is.
+        (None, BackupGuard::Skip, true),
+        (Some(datetime!(2020-01-01 0:00 UTC)), BackupGuard::Warn, false),
+        (None, BackupGuard::Off, false),
+    ] {
+        let resource = Resource { time_created, ..resource(DataAccessAuthMode::None, &[]) };
+        let policy = Policy { backup_guard: guard, ..policy() };
+        assert_eq!(policy.predates(&resource, written), predates, "{time_created:?} {guard:?}");
     }
 }

@@ -21,6 +21,7 @@ mod directory;
 mod disks;
 mod facts;
 mod lists;
+mod machines;
 mod operations;
 mod tags;
 mod versions;
@@ -175,6 +176,11 @@ impl Emulator {
             (Route::SubscriptionList { subscription, kind }, "GET") => {
                 Ok(self.list(context, subscription, None, *kind))
             }
+            (Route::Machine(id), "GET") => self.get_machine(id),
+            (Route::Machine(id), "PUT") => self.put_machine_at(context, id),
+            (Route::Machine(id), "DELETE") => Ok(self.delete_machine_at(context, id)),
+            (Route::Instances(id), "GET") => self.list_instances(context, id),
+            (Route::Machines { group, .. }, "GET") => self.list_machines(context, group),
             (Route::Tags(id), "GET") => self.get_tags(id),
             (Route::Tags(id), "PUT" | "PATCH" | "DELETE") => self.write_tags(context, id),
             (Route::ScopeTags { scope, .. }, "GET") => Ok(self.get_scope_tags(scope)),

@@ -16,6 +16,7 @@ mod faults;
 mod graph;
 mod identity;
 mod lists;
+mod machines;
 mod operations;
 mod recorded;
 mod refusals;

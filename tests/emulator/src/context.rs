@@ -34,7 +34,7 @@ impl Context {
             "POST" => "action",
             _ => "write",
         };
-        let type_name = id.map_or("", |id| id.kind.type_name());
+        let type_name = id.map(|id| id.kind.type_name()).or(self.route.machine_type()).unwrap_or_default();
         let action = match self.route {
             Route::Tags(_) => format!("Microsoft.Resources/tags/{verb}"),
             Route::Access(_, true) => format!("{type_name}/beginGetAccess/action"),

@@ -1,9 +1,12 @@
 //! Direct access to what exists, for tests and the demo: no requests, no tokens, no waiting.
 
+mod machines;
 pub mod seeded;
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
+
+pub use machines::{scale_set_id, virtual_machine_id};
 
 use crate::Emulator;
 use crate::disk;

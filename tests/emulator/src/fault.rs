@@ -38,6 +38,8 @@ pub enum Kind {
     TagsWrite,
     /// GET of the state or the result of an operation.
     Poll,
+    /// GET of a virtual machine, of a scale set's instances, or of a list of virtual machines.
+    Machine,
     /// A query of Resource Graph.
     Query,
     /// GET of a token from the managed-identity endpoint.
@@ -57,6 +59,7 @@ impl Kind {
             (Route::Tags(_) | Route::ScopeTags { .. }, &Method::GET) => Self::TagsRead,
             (Route::Tags(_) | Route::ScopeTags { .. }, _) => Self::TagsWrite,
             (Route::GroupList { .. } | Route::SubscriptionList { .. }, _) => Self::List,
+            (Route::Machine(_) | Route::Instances(_) | Route::Machines { .. }, &Method::GET) => Self::Machine,
             (Route::Operation { .. }, _) => Self::Poll,
             (Route::Graph, _) => Self::Query,
             _ => Self::Other,

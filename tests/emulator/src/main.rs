@@ -53,6 +53,9 @@ struct Arguments {
     /// How many resources a page of a list holds.
     #[arg(long, value_name = "NUMBER")]
     page_size: Option<usize>,
+    /// Each disk that comes with a machine raises an event of its own.
+    #[arg(long)]
+    machine_disks_raise_events: bool,
     /// Subscriptions that exist; every well-formed one unless set.
     #[arg(long, value_name = "ID")]
     subscription: Vec<String>,
@@ -148,6 +151,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
 fn options(arguments: &Arguments) -> Options {
     let mut azure = if arguments.immediate { Options::immediate() } else { Options::default() };
     azure.subscriptions.clone_from(&arguments.subscription);
+    azure.machine_disks_raise_events = arguments.machine_disks_raise_events;
     azure.page_size = arguments.page_size.unwrap_or(azure.page_size);
     if let (Some(seconds), OperationStyle::Asynchronous(style)) =
         (arguments.retry_after, &mut azure.operations)

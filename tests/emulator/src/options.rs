@@ -46,6 +46,9 @@ pub struct Options {
     /// Whether a disk that a virtual machine holds refuses a new `dataAccessAuthMode` with 409. Nobody
     /// has documented what Azure does.
     pub attached_disks_refuse_the_mode: bool,
+    /// Whether each disk that comes with a machine raises a write event of its own. Nobody has documented
+    /// what Azure does.
+    pub machine_disks_raise_events: bool,
     /// The region that `x-ms-routing-request-id` names.
     pub region: String,
     /// How much of the journal is kept.
@@ -100,6 +103,7 @@ impl Default for Options {
             throttling: Some(Throttling::default()),
             concurrent_writes: ConcurrentWrites::Preempt,
             attached_disks_refuse_the_mode: false,
+            machine_disks_raise_events: false,
             region: "WESTEUROPE".to_owned(),
             journal: Keep::All,
         }

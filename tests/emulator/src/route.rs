@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::machine::{MachineId, MachineKind};
 use crate::resource_id::{ResourceId, ResourceKind};
 
 /// What a request of Resource Manager is about.
@@ -15,6 +16,12 @@ pub(crate) enum Route {
     GroupList { subscription: String, group: String, kind: ResourceKind },
     /// All of a type in a subscription.
     SubscriptionList { subscription: String, kind: ResourceKind },
+    /// A virtual machine, a scale set or an instance of one.
+    Machine(MachineId),
+    /// The instances of a scale set.
+    Instances(MachineId),
+    /// The virtual machines of a resource group.
+    Machines { subscription: String, group: String },
     /// The tags of a disk or snapshot.
     Tags(ResourceId),
     /// The tags of anything else in a subscription, or of the subscription.
@@ -51,6 +58,13 @@ impl Route {
                 return Self::Access(id, begin);
             }
         }
+        if let Some(id) = MachineId::parse(path) {
+            return Self::Machine(id);
+        }
+        let scale_set = strip_suffix(path, "/virtualMachines").and_then(MachineId::parse);
+        if let Some(id) = scale_set.filter(|id| id.kind == MachineKind::ScaleSet) {
+            return Self::Instances(id);
+        }
         ResourceId::parse(path).map_or_else(|| Self::of_segments(path), Self::Resource)
     }
 
@@ -78,6 +92,15 @@ impl Route {
             ["tenants"] => Self::Tenants,
             ["providers", "microsoft.resourcegraph", "resources"] => Self::Graph,
             ["metadata", "endpoints"] => Self::Endpoints,
+            [
+                "subscriptions",
+                _,
+                "resourcegroups",
+                _,
+                "providers",
+                "microsoft.compute",
+                "virtualmachines",
+            ] => Self::Machines { subscription: given(1), group: given(3) },
             ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.compute", kind]
                 if let Some(kind) = ResourceKind::from_segment(kind) =>
             {
@@ -105,7 +128,9 @@ impl Route {
     pub(crate) fn subscription(&self) -> Option<&str> {
         match self {
             Self::Resource(id) | Self::Access(id, _) | Self::Tags(id) => Some(&id.subscription),
+            Self::Machine(id) | Self::Instances(id) => Some(&id.subscription),
             Self::GroupList { subscription, .. }
+            | Self::Machines { subscription, .. }
             | Self::SubscriptionList { subscription, .. }
             | Self::Operation { subscription, .. }
             | Self::Group { subscription, .. }
@@ -125,7 +150,20 @@ impl Route {
                 | Self::GroupList { .. }
                 | Self::SubscriptionList { .. }
                 | Self::Operation { .. }
+                | Self::Machine(_)
+                | Self::Instances(_)
+                | Self::Machines { .. }
         )
+    }
+
+    /// The type of the machines that the request is about.
+    pub(crate) fn machine_type(&self) -> Option<&'static str> {
+        match self {
+            Self::Machine(id) => Some(id.type_name()),
+            Self::Instances(_) => Some("Microsoft.Compute/virtualMachineScaleSets/virtualMachines"),
+            Self::Machines { .. } => Some("Microsoft.Compute/virtualMachines"),
+            _ => None,
+        }
     }
 
     /// The disk or snapshot that the request is about.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::disk;
 use crate::fault::{Course, PREEMPTED};
+use crate::machine::StoredMachine;
 use crate::operation::{Change, End, Operation};
 use crate::resource_id::ResourceId;
 use crate::write::Writes;
@@ -40,6 +41,8 @@ impl Stored {
 pub(crate) struct State {
     /// By id in lower case.
     pub(crate) resources: BTreeMap<String, Stored>,
+    /// Virtual machines, scale sets and their instances, by id in lower case.
+    pub(crate) machines: BTreeMap<String, StoredMachine>,
     pub(crate) operations: HashMap<String, Operation>,
     /// The tags of what is neither a disk nor a snapshot, by id in lower case.
     pub(crate) scope_tags: HashMap<String, Map<String, Value>>,

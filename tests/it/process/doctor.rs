@@ -10,15 +10,25 @@ use serde_json::{Value, json};
 use super::commands::command;
 use crate::world::SUBSCRIPTION;
 
-const ACTIONS: [&str; 8] = [
+const ACTIONS: [&str; 10] = [
     "Microsoft.Compute/disks/read",
     "Microsoft.Compute/disks/write",
     "Microsoft.Compute/snapshots/read",
     "Microsoft.Compute/snapshots/write",
+    "Microsoft.Compute/virtualMachines/read",
+    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read",
     "Microsoft.Resources/subscriptions/read",
     "Microsoft.Resources/tags/write",
     "Microsoft.ResourceGraph/resources/read",
     "Microsoft.RecoveryServices/vaults/*/read",
+];
+
+const OPERATIONS: [&str; 5] = [
+    "Microsoft.Compute/disks/write",
+    "Microsoft.Compute/snapshots/write",
+    "Microsoft.Compute/virtualMachines/write",
+    "Microsoft.Compute/virtualMachineScaleSets/write",
+    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
 ];
 
 fn in_group(rest: &str) -> String {
@@ -65,7 +75,7 @@ fn event_subscription() -> Value {
                 "includedEventTypes": ["Microsoft.Resources.ResourceWriteSuccess"],
                 "enableAdvancedFilteringOnArrays": true,
                 "advancedFilters": [{"operatorType": "StringIn", "key": "data.operationName",
-                    "values": ["Microsoft.Compute/disks/write", "Microsoft.Compute/snapshots/write"]}]},
+                    "values": OPERATIONS}]},
             "eventDeliverySchema": "EventGridSchema",
             "retryPolicy": {"maxDeliveryAttempts": 30, "eventTimeToLiveInMinutes": 1440},
             "deadLetterDestination": {"endpointType": "StorageBlob",
@@ -206,6 +216,29 @@ async fn what_is_missing_is_told_with_what_to_do() {
     assert!(wrong.contains("no system topic for this subscription"), "{wrong}");
     assert!(wrong.contains("→ az eventgrid system-topic create"), "{wrong}");
     assert!(wrong.contains("function app  not checked"), "{wrong}");
+}
+
+#[tokio::test]
+async fn events_and_rights_for_machines_are_asked_for_only_where_they_are_wanted() {
+    let (azure, serving) = deployment().await;
+    let without: Vec<&str> =
+        ACTIONS.into_iter().filter(|action| !action.contains("virtualMachine")).collect();
+    azure.set_permissions(SUBSCRIPTION, &without, &[]);
+    let mut subscription = event_subscription();
+    subscription["properties"]["filter"]["advancedFilters"][0]["values"] = json!(OPERATIONS[..2]);
+    azure.put_fact(&event_subscriptions(), json!({"value": [subscription]}));
+    let (code, wrong) = doctor(&serving, &[]).await;
+    assert_eq!(code, Some(1));
+    for part in [
+        "Microsoft.Compute/virtualMachines/read is missing",
+        "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read is missing",
+        "leaves out Microsoft.Compute/virtualMachines/write, Microsoft.Compute/virtualMachineScaleSets/write",
+        "or set DISKSEAL_MACHINE_EVENTS=off",
+    ] {
+        assert!(wrong.contains(part), "{part}: {wrong}");
+    }
+    let (code, wrong) = doctor(&serving, &["--machine-events", "off"]).await;
+    assert_eq!(code, Some(0), "{wrong}");
 }
 
 #[tokio::test]

@@ -249,6 +249,14 @@ def sealed(azure):
         "a snapshot made by the SDK is sealed", goal,
         soon(lambda: state(client.snapshots.get, "snap"), lambda found: found == goal),
     )
+    machine = client.virtual_machines.begin_create_or_update(GROUP, "vm-2", virtual_machine()).result()
+    def machine_state():
+        return [(mode(found), (found.tags or {}).get("diskseal-auth-mode")) for found in disks_of(client, machine)]
+
+    check(
+        "the disks that a virtual machine makes are sealed, of which no event tells", [goal, goal],
+        soon(machine_state, lambda found: found == [goal, goal]),
+    )
     # Read before our seal, written after it. A seal says when it was made.
     def sealed_at():
         return (client.disks.get(GROUP, "new").tags or {}).get("diskseal-sealed-at")
@@ -262,12 +270,74 @@ def sealed(azure):
     check("which makes another seal", True, sealed_at() not in (None, before))
 
 
+def storage_profile(of=models.StorageProfile, os_disk=models.OSDisk, data_disk=models.DataDisk):
+    return of(
+        os_disk=os_disk(create_option="FromImage", os_type="Linux"),
+        data_disks=[data_disk(lun=0, create_option="Empty", disk_size_gb=8)],
+    )
+
+
+def virtual_machine():
+    properties = models.VirtualMachineProperties(storage_profile=storage_profile())
+    return models.VirtualMachine(location="westeurope", tags={"owner": "jane"}, properties=properties)
+
+
+def scale_set(mode, capacity):
+    profile = models.VirtualMachineScaleSetVMProfile(
+        storage_profile=storage_profile(
+            models.VirtualMachineScaleSetStorageProfile,
+            models.VirtualMachineScaleSetOSDisk,
+            models.VirtualMachineScaleSetDataDisk,
+        )
+    )
+    properties = models.VirtualMachineScaleSetProperties(orchestration_mode=mode, virtual_machine_profile=profile)
+    return models.VirtualMachineScaleSet(
+        location="westeurope", sku=models.Sku(name="Standard_B1s", capacity=capacity), properties=properties
+    )
+
+
+def disks_of(client, machine):
+    profile = machine.properties.storage_profile
+    ids = [profile.os_disk.managed_disk.id] + [disk.managed_disk.id for disk in profile.data_disks]
+    return [client.disks.get(id.split("/")[4], id.split("/")[-1]) for id in ids]
+
+
+def machines(azure):
+    client = compute(azure)
+    made = client.virtual_machines.begin_create_or_update(GROUP, "vm-1", virtual_machine()).result()
+    check("virtual_machines.get", made, client.virtual_machines.get(GROUP, "vm-1"))
+    disks = disks_of(client, made)
+    check(
+        "a virtual machine comes with disks that it holds",
+        [(made.id, "Attached", "FromImage", {"owner": "jane"}), (made.id, "Attached", "Empty", {})],
+        [
+            (disk.managed_by, disk.properties.disk_state, disk.properties.creation_data.create_option, dict(disk.tags or {}))
+            for disk in disks
+        ],
+    )
+    check("which have no mode", [None, None], [mode(disk) for disk in disks])
+    client.virtual_machine_scale_sets.begin_create_or_update(GROUP, "uniform", scale_set("Uniform", 5)).result()
+    instances = list(client.virtual_machine_scale_set_vms.list(GROUP, "uniform"))
+    check("virtual_machine_scale_set_vms.list, all pages", list("01234"), [one.instance_id for one in instances])
+    check("each with its disks", 10, sum(len(disks_of(client, one)) for one in instances))
+    flexible = client.virtual_machine_scale_sets.begin_create_or_update(GROUP, "flex", scale_set("Flexible", 4)).result()
+    condition = f"'virtualMachineScaleSet/id' eq '{flexible.id}'"
+    found = list(client.virtual_machines.list(GROUP, filter=condition))
+    check("virtual_machines.list of a flexible scale set, all pages", 4, len(found))
+    check("whose machines name it", {flexible.id}, {one.properties.virtual_machine_scale_set.id for one in found})
+    refuses(
+        "a virtual machine that is not there", ResourceNotFoundError,
+        lambda: client.virtual_machines.get(GROUP, "nobody"), "ResourceNotFound",
+    )
+
+
 def main():
     with emulator("--subscription", SUBSCRIPTION, "--retry-after", "1", "--page-size", "3") as azure:
         disks_and_snapshots(azure)
         lists(azure)
         typed_errors(azure)
         preempted(azure)
+        machines(azure)
     with emulator("--subscription", SUBSCRIPTION, "--immediate") as azure:
         tags_at_scope(azure)
     with emulator("--subscription", SUBSCRIPTION, "--retry-after", "1", handler=True) as azure:

@@ -20,6 +20,25 @@ const DISKS: [&str; 9] = [
 /// Older ones, in which the states of operations can be read all the same.
 const OPERATIONS: [&str; 4] = ["2020-09-30", "2020-12-01", "2021-04-01", "2021-08-01"];
 
+/// Of virtual machines and scale sets.
+const MACHINES: [&str; 15] = [
+    "2021-03-01",
+    "2021-07-01",
+    "2021-11-01",
+    "2022-03-01",
+    "2022-08-01",
+    "2022-11-01",
+    "2023-03-01",
+    "2023-07-01",
+    "2023-09-01",
+    "2024-03-01",
+    "2024-07-01",
+    "2024-11-01",
+    "2025-04-01",
+    "2025-11-01",
+    "2026-04-01",
+];
+
 /// Of Resource Manager's own types: resource groups and tags.
 const RESOURCES: [&str; 6] =
     ["2021-04-01", "2022-09-01", "2024-07-01", "2024-11-01", "2025-03-01", "2025-04-01"];
@@ -51,6 +70,15 @@ pub(super) fn check(request: &Request, route: &Route, regions: &str) -> Result<S
                  '{}'. The supported api-versions are '{}'. The supported locations are '{regions}'.",
                 kind.map_or("disks", |_| "snapshots"),
                 DISKS.join(", ")
+            );
+            Err(Refusal::new(400, "NoRegisteredProviderFound", &message))
+        }
+        Route::Machine(_) | Route::Instances(_) | Route::Machines { .. } if !known(&MACHINES) => {
+            let message = format!(
+                "No registered resource provider found for location '{regions}' and API version '{version}' for type \
+                 '{}'. The supported api-versions are '{}'. The supported locations are '{regions}'.",
+                route.machine_type().unwrap_or_default().trim_start_matches("Microsoft.Compute/"),
+                MACHINES.join(", ")
             );
             Err(Refusal::new(400, "NoRegisteredProviderFound", &message))
         }

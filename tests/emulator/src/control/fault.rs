@@ -16,7 +16,7 @@
 //!   - `"staleRead"`: a GET shows the state before the last write. `"notYetVisible"`: a GET answers 404.
 //!   - `{"operationFails": {"code": "…", "message": "…"}}`, `"operationCanceled"`, `"operationPreempted"`,
 //!     `"operationNeverEnds"`: the write is accepted, and its operation ends so.
-//! - `kind`, one or a list of: `get`, `list`, `put`, `patch`, `delete`, `access`, `tagsRead`, `tagsWrite`,
+//! - `kind`, one or a list of: `get`, `list`, `put`, `patch`, `delete`, `access`, `machine`, `tagsRead`, `tagsWrite`,
 //!   `poll`, `query`, `token` (the managed-identity endpoint), `other`. Without it: any.
 //! - `method`: an HTTP method. `resource`: a name or a whole id.
 //! - `times`: how many requests it meets, 1 unless set; `"always"`: every one. `after`: how many pass first.

@@ -1,7 +1,7 @@
 //! What no definition has, as rules of our own reading.
 //!
 //! Sources: "Track asynchronous Azure operations" and recorded operations for their states and results;
-//! "Subscriptions - List" for the list of subscriptions; the Compute provider's common types for errors,
+//! "Subscriptions - List" for the list of subscriptions; "Virtual Machines - Get" for the disks of machines; the Compute provider's common types for errors,
 //! which the definitions of disks and snapshots do not declare before 2026; "Troubleshoot Compute throttling
 //! errors" for its 429, which is recorded without the envelope.
 
@@ -17,6 +17,9 @@ const COMPUTE: &str = "compute/resource-manager/Microsoft.Compute/";
 /// The version of the list of subscriptions.
 pub(super) const SUBSCRIPTIONS_VERSION: &str = "2022-12-01";
 
+/// The version of the machines.
+pub(super) const MACHINES_VERSION: &str = "2024-03-01";
+
 /// The rules, compiled.
 #[derive(Debug)]
 pub(super) struct Contract {
@@ -25,6 +28,7 @@ pub(super) struct Contract {
     snapshot: Validator,
     access: Validator,
     subscriptions: Validator,
+    machine: Validator,
     error: Validator,
     bare_error: Validator,
 }
@@ -36,6 +40,8 @@ pub(super) enum Place {
     Poll,
     /// The list of subscriptions.
     Subscriptions,
+    /// A virtual machine, or a list of some. No definition of it is among the official data.
+    Machine,
     /// What tells of a deployment: permissions, event subscriptions, functions, containers. No definition of
     /// it is among the official data, so its answers are not judged.
     Deployment,
@@ -49,6 +55,11 @@ impl Place {
             ["subscriptions"] => Some(Self::Subscriptions),
             ["subscriptions", _, "providers", "microsoft.compute", "locations", _, "diskoperations", _] => {
                 Some(Self::Poll)
+            }
+            ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.compute", kind, ..]
+                if kind.starts_with("virtualmachine") =>
+            {
+                Some(Self::Machine)
             }
             ["subscriptions", _, "providers", "microsoft.authorization", "permissions"]
             | ["subscriptions", _, "providers", "microsoft.eventgrid", "systemtopics"]
@@ -91,6 +102,7 @@ impl Contract {
             snapshot: of("DiskRP/stable/2024-03-02/snapshot.json", "Snapshot", Side::Answer)?,
             access: of("DiskRP/stable/2024-03-02/diskRPCommon.json", "AccessUri", Side::Answer)?,
             subscriptions: schema::validator(&subscriptions())?,
+            machine: schema::validator(&machine())?,
             error: of("common-types/v1/common.json", "CloudError", Side::Answer)?,
             bare_error: of("common-types/v1/common.json", "ApiError", Side::Answer)?,
         })
@@ -99,7 +111,7 @@ impl Contract {
     /// The faults of an answer of success.
     pub(super) fn success(&self, place: Place, status: u16, is_result: bool, body: &Value) -> Vec<String> {
         match (place, status, is_result) {
-            (Place::Deployment, 200, _) => Vec::new(),
+            (Place::Deployment, 200, _) | (Place::Machine, 204, _) => Vec::new(),
             (Place::Subscriptions, 200, _) => faults(&self.subscriptions, body),
             (Place::Poll, 200, false) => {
                 let mut found = faults(&self.state, body);
@@ -111,7 +123,11 @@ impl Contract {
                 found
             }
             (Place::Poll, 200, true) => self.result(body),
-            (Place::Poll, 202, true) if body.is_null() => Vec::new(),
+            (Place::Poll, 202, true) | (Place::Machine, 200, _) if body.is_null() => Vec::new(),
+            (Place::Machine, 200 | 201, _) => match body["value"].as_array() {
+                Some(page) => page.iter().flat_map(|machine| faults(&self.machine, machine)).collect(),
+                None => faults(&self.machine, body),
+            },
             _ => vec![format!("/: status {status} is not one of this request's")],
         }
     }
@@ -215,5 +231,37 @@ fn subscriptions() -> Value {
             "nextLink": {"type": "string"},
         },
         "required": ["value"],
+    })
+}
+
+/// "Virtual Machines - Get" and "Virtual Machine Scale Set VMs - List", as far as anybody reads them.
+fn machine() -> Value {
+    let disk = json!({
+        "type": "object",
+        "properties": {
+            "createOption": {"enum": ["FromImage", "Empty", "Attach", "Copy", "Restore"]},
+            "managedDisk": {
+                "type": "object",
+                "properties": {
+                    "id": {"type": "string", "pattern": "^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Compute/disks/[^/]+$"},
+                    "storageAccountType": {"type": "string"},
+                },
+            },
+        },
+        "required": ["createOption"],
+    });
+    let profile = json!({
+        "type": "object",
+        "properties": {"osDisk": disk, "dataDisks": {"type": "array", "items": disk}},
+    });
+    json!({
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "pattern": "^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Compute/virtualMachine"},
+            "name": {"type": "string"},
+            "location": {"type": "string"},
+            "properties": {"type": "object", "properties": {"storageProfile": profile}},
+        },
+        "required": ["id", "name"],
     })
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::contract::{Place, SUBSCRIPTIONS_VERSION};
+use super::contract::{MACHINES_VERSION, Place, SUBSCRIPTIONS_VERSION};
 use super::operation::Operation;
 use super::schema::faults;
 use super::{Definitions, OUR_USER_AGENT};
@@ -84,6 +84,7 @@ fn request(rules: &Rules<'_>, exchange: &Exchange, issued: &HashSet<String>) -> 
             let is_first = match place {
                 Place::Subscriptions => exchange.query == format!("api-version={SUBSCRIPTIONS_VERSION}"),
                 Place::Deployment => exchange.parameter("api-version").is_some(),
+                Place::Machine => is_of_machines(exchange),
                 Place::Poll => false,
             };
             if !is_issued && !is_first {
@@ -93,6 +94,16 @@ fn request(rules: &Rules<'_>, exchange: &Exchange, issued: &HashSet<String>) -> 
         Rules::None => found.push("no definition knows this operation".to_owned()),
     }
     found
+}
+
+/// A version, and beside it at most the one filter that Azure knows.
+fn is_of_machines(exchange: &Exchange) -> bool {
+    let filter = exchange.parameter("$filter");
+    let is_known = |filter: String| filter.starts_with("'virtualMachineScaleSet/id' eq '/subscriptions/");
+    let names = form_urlencoded::parse(exchange.query.as_bytes());
+    exchange.parameter("api-version").is_some_and(|version| version == MACHINES_VERSION)
+        && filter.is_none_or(is_known)
+        && names.into_iter().all(|(name, _)| ["api-version", "$filter"].contains(&&*name))
 }
 
 fn query(operation: &Operation, exchange: &Exchange, is_issued: bool) -> Vec<String> {

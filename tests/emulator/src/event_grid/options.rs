@@ -115,9 +115,15 @@ impl Default for EventGridOptions {
             name: "diskseal".to_owned(),
             schema: DeliverySchema::CloudEventSchemaV1_0,
             included_event_types: vec!["Microsoft.Resources.ResourceWriteSuccess".to_owned()],
-            operation_names: ["Microsoft.Compute/disks/write", "Microsoft.Compute/snapshots/write"]
-                .map(str::to_owned)
-                .to_vec(),
+            operation_names: [
+                "Microsoft.Compute/disks/write",
+                "Microsoft.Compute/snapshots/write",
+                "Microsoft.Compute/virtualMachines/write",
+                "Microsoft.Compute/virtualMachineScaleSets/write",
+                "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             excluded_app_ids: Vec::new(),
             spelling: Spelling::AsStored,
             http_request: true,

@@ -1,0 +1,71 @@
+//! The disks that a machine's write may have made.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use tracing::{Instrument, field::Empty, info_span};
+
+use super::{Context, Deadline, Error, NEW_FOR};
+use crate::{
+    arm::{self, Failure, MachineDisks},
+    resource_id::{Machine, MachineId},
+};
+
+/// The wait after a 404 on a new machine, which a replica of ARM may not know yet.
+const REPLICATION_WAIT: Duration = Duration::from_secs(2);
+
+/// Reads which managed disks a machine has, in at most two reads. Nothing of a machine that is gone. `written`
+/// is when the write happened that is the reason to look.
+///
+/// # Errors
+/// The machine cannot be read; [`Error::scope`] says whether others can be.
+pub async fn disks_of(
+    ctx: &Context,
+    machine: &MachineId,
+    written: Option<OffsetDateTime>,
+    deadline: Deadline,
+) -> Result<Option<MachineDisks>, Error> {
+    let span = info_span!(
+        "machine",
+        diskseal.machine_id = %machine,
+        diskseal.disks = Empty,
+        diskseal.outcome = Empty,
+        diskseal.reason = Empty,
+        error.type = Empty,
+        otel.status_code = Empty,
+        otel.status_description = Empty,
+    );
+    let result = match read(ctx, machine, written, deadline).instrument(span.clone()).await {
+        Err(arm::Error { failure: Failure::Gone, .. }) => {
+            span.record("diskseal.outcome", "gone");
+            return Ok(None);
+        }
+        result => result.map_err(Error::from),
+    };
+    match &result {
+        Ok(disks) => {
+            span.record("diskseal.disks", i64::try_from(disks.ids.len()).ok());
+        }
+        Err(error) => super::record_error(&span, error),
+    }
+    result.map(Some)
+}
+
+async fn read(
+    ctx: &Context,
+    machine: &MachineId,
+    written: Option<OffsetDateTime>,
+    deadline: Deadline,
+) -> Result<MachineDisks, arm::Error> {
+    let result = ctx.arm.machine_disks(machine, deadline).await;
+    let is_gone = matches!(&result, Err(arm::Error { failure: Failure::Gone, .. }));
+    let is_new = written.is_some_and(|written| ctx.now() - written < NEW_FOR);
+    // A scale set's own operation lasts longer than replication, and its two reads are needed for its disks.
+    let has_read_left = !matches!(machine.machine(), Machine::ScaleSet(_));
+    if is_gone && is_new && has_read_left && deadline.allows(REPLICATION_WAIT) {
+        // Replication between ARM's regions announces itself by nothing but the next read.
+        tokio::time::sleep(REPLICATION_WAIT).await;
+        return ctx.arm.machine_disks(machine, deadline).await;
+    }
+    result
+}

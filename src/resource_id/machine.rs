@@ -1,0 +1,200 @@
+//! The ARM resource ID of a machine that runs on managed disks: a virtual machine, a scale set, or an
+//! instance of one.
+//!
+//! A type of its own, so that a machine can never get to where a disk is read or written.
+
+use std::{fmt, str::FromStr};
+
+use super::{in_compute, is_resource_group_name, is_resource_name, is_subscription_id};
+
+/// The ID of one machine, in one of three forms below
+/// `/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.Compute`; see [`Machine`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct MachineId {
+    subscription_id: Box<str>,
+    resource_group: Box<str>,
+    machine: Machine,
+}
+
+/// Which kind of machine it is, and its names as spelled in the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Machine {
+    /// `virtualMachines/{name}`
+    VirtualMachine(Box<str>),
+    /// `virtualMachineScaleSets/{name}`
+    ScaleSet(Box<str>),
+    /// `virtualMachineScaleSets/{scale set}/virtualMachines/{instance}`
+    Instance {
+        /// The scale set's name.
+        scale_set: Box<str>,
+        /// The instance's ID: a number, or the name of its virtual machine.
+        instance: Box<str>,
+    },
+}
+
+/// Why a text is not the resource ID of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseMachineIdError {
+    /// The segments are not those of a virtual machine, a scale set or an instance of one.
+    #[error("not the resource ID of a virtual machine or scale set")]
+    NotAMachine,
+    /// The subscription ID is not a GUID.
+    #[error("the machine's subscription ID is not a GUID")]
+    SubscriptionId,
+    /// The resource group's name breaks Azure's naming rules.
+    #[error("the name of the machine's resource group breaks Azure's naming rules")]
+    ResourceGroup,
+    /// A name breaks Azure's naming rules.
+    #[error("the machine's name breaks Azure's naming rules")]
+    Name,
+}
+
+impl MachineId {
+    /// The subscription's GUID, as spelled in the source.
+    pub fn subscription_id(&self) -> &str {
+        &self.subscription_id
+    }
+
+    /// The resource group's name, as spelled in the source.
+    pub fn resource_group(&self) -> &str {
+        &self.resource_group
+    }
+
+    /// Kind and names.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+}
+
+impl FromStr for MachineId {
+    type Err = ParseMachineIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        use ParseMachineIdError as Refused;
+
+        let (subscription_id, resource_group, path) = in_compute(text).ok_or(Refused::NotAMachine)?;
+        let segments: Vec<&str> = path.split('/').collect();
+        let is = |segment: &str, keyword: &str| segment.eq_ignore_ascii_case(keyword);
+        let machine = match segments[..] {
+            [kind, name] if is(kind, "virtualMachines") => Machine::VirtualMachine(name.into()),
+            [kind, name] if is(kind, "virtualMachineScaleSets") => Machine::ScaleSet(name.into()),
+            [kind, scale_set, child, instance]
+                if is(kind, "virtualMachineScaleSets") && is(child, "virtualMachines") =>
+            {
+                Machine::Instance { scale_set: scale_set.into(), instance: instance.into() }
+            }
+            _ => return Err(Refused::NotAMachine),
+        };
+
+        if !is_subscription_id(subscription_id) {
+            return Err(Refused::SubscriptionId);
+        }
+        if !is_resource_group_name(resource_group) {
+            return Err(Refused::ResourceGroup);
+        }
+        // "Naming rules and restrictions for Azure resources": machines may have fewer letters than disks,
+        // and no others.
+        if !machine.names().all(is_resource_name) {
+            return Err(Refused::Name);
+        }
+        Ok(Self { subscription_id: subscription_id.into(), resource_group: resource_group.into(), machine })
+    }
+}
+
+impl Machine {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let (first, second) = match self {
+            Self::VirtualMachine(name) | Self::ScaleSet(name) => (name, None),
+            Self::Instance { scale_set, instance } => (scale_set, Some(instance)),
+        };
+        std::iter::once(&**first).chain(second.map(|name| &**name))
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::VirtualMachine(name) => write!(f, "virtualMachines/{name}"),
+            Self::ScaleSet(name) => write!(f, "virtualMachineScaleSets/{name}"),
+            Self::Instance { scale_set, instance } => {
+                write!(f, "virtualMachineScaleSets/{scale_set}/virtualMachines/{instance}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subscription_id, resource_group, machine } = self;
+        write!(
+            f,
+            "/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/Microsoft.Compute/{machine}"
+        )
+    }
+}
+
+impl fmt::Debug for MachineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUP: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-app/providers/Microsoft.Compute";
+
+    fn parse(path: &str) -> Result<MachineId, ParseMachineIdError> {
+        format!("{GROUP}/{path}").parse()
+    }
+
+    #[test]
+    fn the_three_kinds_are_read_in_any_case_and_written_as_arm_spells_them() {
+        for (path, spelled) in [
+            ("virtualMachines/vm-1", "virtualMachines/vm-1"),
+            ("VIRTUALMACHINES/VM-1", "virtualMachines/VM-1"),
+            ("virtualmachinescalesets/Web", "virtualMachineScaleSets/Web"),
+            (
+                "virtualMachineScaleSets/web/virtualmachines/17",
+                "virtualMachineScaleSets/web/virtualMachines/17",
+            ),
+            (
+                "virtualMachineScaleSets/web/virtualMachines/web_0a1b",
+                "virtualMachineScaleSets/web/virtualMachines/web_0a1b",
+            ),
+        ] {
+            assert_eq!(parse(path).unwrap().to_string(), format!("{GROUP}/{spelled}"));
+        }
+    }
+
+    #[test]
+    fn nothing_else_gets_through() {
+        use ParseMachineIdError::{Name, NotAMachine, ResourceGroup, SubscriptionId};
+        for (path, error) in [
+            ("disks/d", NotAMachine),
+            ("virtualMachines", NotAMachine),
+            ("virtualMachines/vm/extensions/agent", NotAMachine),
+            ("virtualMachines/vm/virtualMachines/vm", NotAMachine),
+            ("virtualMachineScaleSets/web/extensions/agent", NotAMachine),
+            ("virtualMachineScaleSets/web/virtualMachines/1/x", NotAMachine),
+            ("virtualMachines/", Name),
+            ("virtualMachines/..", Name),
+            ("virtualMachines/vm?x=1", Name),
+            ("virtualMachines/vm'", Name),
+            ("virtualMachines/vm%2f..", Name),
+            ("virtualMachineScaleSets/../virtualMachines/1", Name),
+            ("virtualMachineScaleSets/web/virtualMachines/", Name),
+        ] {
+            assert_eq!(parse(path), Err(error), "{path}");
+        }
+        let elsewhere = GROUP.replace("Microsoft.Compute", "Microsoft.Classic");
+        for (text, error) in [
+            (format!("{elsewhere}/virtualMachines/vm"), NotAMachine),
+            (format!("{GROUP}/virtualMachines/vm").replace("1111-2222", "1111-222g"), SubscriptionId),
+            (format!("{GROUP}/virtualMachines/vm").replace("rg-app", "rg'app"), ResourceGroup),
+        ] {
+            assert_eq!(text.parse::<MachineId>(), Err(error), "{text}");
+        }
+    }
+}
