@@ -7,6 +7,7 @@
 mod breaker;
 mod error;
 mod in_flight;
+mod members;
 mod switch;
 mod unseal;
 
@@ -27,11 +28,12 @@ use crate::{
         decide::{Change, Decision, Occasion, decide, notices},
     },
     resource::Resource,
-    resource_id::ResourceId,
+    resource_id::{Estate, ResourceId},
     telemetry,
 };
 use breaker::Breaker;
 use in_flight::{InFlight, Progress};
+use members::Members;
 use switch::Switch;
 
 /// Waits between looks at a resource that is in the middle of someone else's write. Most such writes
@@ -58,13 +60,22 @@ pub struct Context {
     in_flight: InFlight,
     breaker: Breaker,
     switch: Switch,
+    members: Members,
 }
 
 impl Context {
     /// `now` is the clock that expiries are held against and that seals are dated by.
     pub fn new(arm: Client, policy: Policy, now: fn() -> OffsetDateTime) -> Self {
         let switch = Switch::new(policy.switch.clone());
-        Self { arm, policy, now, in_flight: InFlight::default(), breaker: Breaker::default(), switch }
+        Self {
+            arm,
+            policy,
+            now,
+            in_flight: InFlight::default(),
+            breaker: Breaker::default(),
+            switch,
+            members: Members::default(),
+        }
     }
 
     /// Our own object ID, by which our own writes are known.
@@ -78,6 +89,38 @@ impl Context {
     /// Whether the operator's switch allows writes.
     pub async fn is_switched_on(&self, deadline: Deadline) -> bool {
         self.switch.is_on(&self.arm, deadline).await
+    }
+
+    /// The exemption that the ID alone decides, and the management group in scope, whose subscriptions are read
+    /// once an hour.
+    ///
+    /// # Errors
+    /// The management group in scope cannot be read.
+    pub async fn exempt_by_id(
+        &self,
+        id: &ResourceId,
+        deadline: Deadline,
+    ) -> Result<Option<Exemption>, Error> {
+        let estate = &self.policy.estate;
+        if let (None, Estate::ManagementGroup(_)) = (self.policy.exempt_by_id(id), estate)
+            && !self.members.contain(&self.arm, estate, id.subscription_id(), deadline).await?
+        {
+            return Ok(Some(Exemption::OutOfScope));
+        }
+        Ok(self.policy.exempt_by_id(id))
+    }
+
+    /// Sees that the subscriptions in scope are known: of a group that is misspelt or may not be read, Resource
+    /// Graph may show nothing, which must not be taken for an estate without fault.
+    ///
+    /// # Errors
+    /// The management group in scope cannot be read.
+    pub async fn check_estate(&self, deadline: Deadline) -> Result<(), Error> {
+        let estate = &self.policy.estate;
+        if matches!(estate, Estate::ManagementGroup(_)) {
+            self.members.contain(&self.arm, estate, "", deadline).await?;
+        }
+        Ok(())
     }
 
     /// The clock.
@@ -165,7 +208,7 @@ pub async fn enforce(ctx: &Context, look: &Look, deadline: Deadline) -> Result<O
 }
 
 async fn within(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Outcome, Error> {
-    if let Some(exemption) = ctx.policy.exempt_by_id(&look.resource) {
+    if let Some(exemption) = ctx.exempt_by_id(&look.resource, deadline).await? {
         return Ok(Outcome::Exempt(exemption));
     }
     let progress = ctx.in_flight.arrive();

@@ -11,7 +11,7 @@ pub use exemption::{Exemption, Exemptions, Patterns, TagExemption};
 pub use limits::{Exceeded, Limits};
 pub use tag_rule::{TagRule, TagRuleError};
 
-use crate::resource_id::ResourceId;
+use crate::resource_id::{Estate, ResourceId};
 
 /// Whether to act or only to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub struct Policy {
     pub mode: Mode,
     /// The tags of the seal. Empty: the seal is the auth mode alone.
     pub tags: Vec<TagRule>,
-    /// The subscriptions in scope, as GUIDs. Empty: all that the identity sees.
-    pub subscriptions: Vec<String>,
+    /// The subscriptions in scope.
+    pub estate: Estate,
     /// What is left as it is.
     pub exemptions: Exemptions,
     /// How much one sweep may change.
@@ -54,11 +54,10 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The exemption that the ID alone decides, so that no look at the resource is needed.
+    /// The exemption that the ID alone decides, so that no look at the resource is needed. Whether it lies
+    /// below a management group is more than an ID tells.
     pub fn exempt_by_id(&self, id: &ResourceId) -> Option<Exemption> {
-        let in_scope = self.subscriptions.is_empty()
-            || self.subscriptions.iter().any(|known| known.eq_ignore_ascii_case(id.subscription_id()));
-        if !in_scope {
+        if self.estate.contains(id.subscription_id()) == Some(false) {
             return Some(Exemption::OutOfScope);
         }
         self.exemptions.by_id(id)

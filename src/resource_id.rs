@@ -4,8 +4,11 @@
 //! ID is refused here: other providers, child resources, dot segments, encoded characters, queries,
 //! fragments, control characters, and names that Azure itself would not allow.
 
+mod estate;
+
 use std::{fmt, hash, str::FromStr};
 
+pub use estate::{Estate, is_management_group_id};
 use serde::{Deserialize, Serialize};
 
 /// The resource types that hold a disk's data and know `dataAccessAuthMode`.

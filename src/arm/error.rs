@@ -25,6 +25,8 @@ pub enum Operation {
     GetTags,
     /// A page of a list.
     List,
+    /// The subscriptions below a management group.
+    Members,
     /// A look at what stands around the resources: roles, topics, the function app.
     Inspect,
 }
@@ -39,6 +41,7 @@ impl fmt::Display for Operation {
             Self::MergeTags => "merging the tags",
             Self::GetTags => "reading tags",
             Self::List => "listing resources",
+            Self::Members => "listing the management group's subscriptions",
             Self::Inspect => "looking",
         })
     }
@@ -302,7 +305,7 @@ fn is_concurrent_write(code: &str) -> bool {
 }
 
 /// Messages become one line of a log: no control characters, and no end of a long body.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     const CHARS_MAX: usize = 300;
     let mut line = String::with_capacity(text.len().min(CHARS_MAX));
     for (count, c) in text.chars().enumerate() {

@@ -160,7 +160,7 @@ fn tell_rest(survey: Survey) {
         (survey.exempt, "exempt"),
         (survey.not_yet, "not yet: the next sweep looks again"),
         (survey.protected, "of protected machines: left as they are, see the warnings"),
-        (survey.unreadable, "unreadable in the listing"),
+        (survey.unreadable, "unreadable in the listing: see the warnings"),
     ] {
         if count > 0 {
             say(&format!("{count:>8} {what}"));
@@ -171,7 +171,7 @@ fn tell_rest(survey: Survey) {
 fn failed(error: &Error) -> Exit {
     let exit = match error {
         Error::Exceeded(_) | Error::SwitchedOff => Exit::NotAll,
-        Error::Arm(_) => Exit::Unreachable,
+        Error::Arm(_) | Error::Estate(_) => Exit::Unreachable,
     };
     complain(&error.to_string(), exit);
     exit

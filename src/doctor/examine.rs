@@ -15,6 +15,7 @@ use crate::{
     arm::{self, Deadline, Failure, Identity},
     enforce::{Context, is_off},
     policy::{Mode, Policy},
+    resource_id::Estate,
 };
 
 /// How many subscriptions are looked at at once.
@@ -151,27 +152,39 @@ fn switch(scope: &str, is_off: Result<bool, &arm::Error>) -> Finding {
 /// The subscriptions in scope.
 async fn subscriptions(ctx: &Context, tell: &mut dyn FnMut(Finding)) -> Option<Vec<String>> {
     const CHECK: &str = "scope";
-    if !ctx.policy.subscriptions.is_empty() {
-        let count = count(ctx.policy.subscriptions.len(), "subscription");
-        tell(Finding::ok(CHECK, "", format!("{count}, by DISKSEAL_SUBSCRIPTIONS")));
-        return Some(ctx.policy.subscriptions.clone());
-    }
-    match ctx.arm.subscriptions(deadline()).await {
-        Ok(ids) if ids.is_empty() => {
-            let remedy = "assign the identity's role on a subscription or a management group";
-            tell(Finding::failed(CHECK, "", "this identity sees no subscription", remedy));
+    let (about, which) = match &ctx.policy.estate {
+        Estate::Visible => ("", "all that this identity sees"),
+        Estate::Subscriptions(_) => ("", "by DISKSEAL_SUBSCRIPTIONS"),
+        Estate::ManagementGroup(id) => (id.as_str(), "all below this management group"),
+    };
+    match (ctx.arm.subscriptions(&ctx.policy.estate, deadline()).await, &ctx.policy.estate) {
+        (Ok(ids), Estate::ManagementGroup(_)) if ids.is_empty() => {
+            let remedy = "correct DISKSEAL_MANAGEMENT_GROUP, or move subscriptions into the group";
+            tell(Finding::failed(CHECK, about, "this management group has no subscription", remedy));
             None
         }
-        Ok(ids) => {
-            tell(Finding::ok(
-                CHECK,
-                "",
-                format!("{}, all that this identity sees", count(ids.len(), "subscription")),
-            ));
+        (Ok(ids), _) if ids.is_empty() => {
+            let remedy = "assign the identity's role on a subscription or a management group";
+            tell(Finding::failed(CHECK, about, "this identity sees no subscription", remedy));
+            None
+        }
+        (Ok(ids), _) => {
+            tell(Finding::ok(CHECK, about, format!("{}, {which}", count(ids.len(), "subscription"))));
             Some(ids)
         }
-        Err(error) => {
-            tell(Finding::not_seen(CHECK, "", "Microsoft.Resources/subscriptions/read", &error));
+        (Err(error), Estate::ManagementGroup(_)) if !matches!(error.failure, Failure::System(_)) => {
+            // Without the members, no event and no sweep knows what is in scope.
+            tell(Finding::failed(
+                CHECK,
+                about,
+                error.to_string(),
+                "correct DISKSEAL_MANAGEMENT_GROUP, and give the identity \
+                 Microsoft.Management/managementGroups/descendants/read on the group",
+            ));
+            None
+        }
+        (Err(error), _) => {
+            tell(Finding::not_seen(CHECK, about, "Microsoft.Resources/subscriptions/read", &error));
             None
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, RandomState},
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use futures::{StreamExt, stream};
 use super::{
     Error, Protected, Survey, admit, check_switch,
     listing::{Listing, Source},
+    warn_of,
 };
 use crate::{
     arm,
@@ -42,10 +43,12 @@ pub async fn plan(
 ) -> Result<Survey, Error> {
     let mut seen = Seen::default();
     let mut survey = Survey::default();
+    ctx.check_estate(listing_time()).await?;
     let protected = Protected::read(ctx, listing_time()).await?;
     let mut listing = Listing::begin(ctx, source, None, listing_time()).await?;
     while let Some(page) = listing.next(ctx, listing_time()).await? {
-        survey.unreadable += page.unreadable;
+        survey.unreadable += page.unreadable.len();
+        page.unreadable.iter().for_each(warn_of);
         for resource in page.resources.iter().filter(|resource| seen.insert(&resource.id)) {
             if let Some(change) = survey.add(ctx, &protected, resource) {
                 tell(resource.id.clone(), change);
@@ -67,6 +70,7 @@ pub async fn seal_all(
     mut tell: impl FnMut(Told),
 ) -> Result<Survey, Error> {
     check_switch(ctx, listing_time()).await?;
+    ctx.check_estate(listing_time()).await?;
     let protected = Protected::read(ctx, listing_time()).await?;
     admit(ctx, &protected, source, listing_time()).await?;
     let mut survey = Survey::default();
@@ -111,7 +115,7 @@ struct Seen {
 
 impl Seen {
     /// Whether it was not there before.
-    fn insert(&mut self, id: &ResourceId) -> bool {
+    fn insert(&mut self, id: &impl Hash) -> bool {
         self.hashes.insert(self.hasher.hash_one(id))
     }
 }
@@ -136,7 +140,8 @@ impl Fresh<'_> {
                 return None;
             }
         };
-        self.survey.unreadable += page.unreadable;
+        self.survey.unreadable += page.unreadable.len();
+        page.unreadable.iter().filter(|one| self.seen.insert(&one.what)).for_each(warn_of);
         let mut to_seal = vec![];
         for resource in page.resources.iter().filter(|resource| self.seen.insert(&resource.id)) {
             if self.survey.add(self.ctx, self.protected, resource).is_some() {

@@ -38,6 +38,8 @@ pub enum Kind {
     TagsWrite,
     /// GET of the state or the result of an operation.
     Poll,
+    /// GET of what is below a management group.
+    Descendants,
     /// A query of Resource Graph.
     Query,
     /// GET of a token from the managed-identity endpoint.
@@ -59,6 +61,7 @@ impl Kind {
             (Route::GroupList { .. } | Route::SubscriptionList { .. }, _) => Self::List,
             (Route::Operation { .. }, _) => Self::Poll,
             (Route::Graph, _) => Self::Query,
+            (Route::Descendants(_), _) => Self::Descendants,
             _ => Self::Other,
         }
     }

@@ -3,7 +3,7 @@
 //! Of the query language it knows what inventories of disks need; anything else is refused as an invalid
 //! query, never passed over.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -68,7 +68,7 @@ impl Emulator {
         let text = body["query"].as_str().ok_or_else(|| invalid_query("the member 'query' is missing"))?;
         let parsed = query::Query::parse(text).map_err(|why| invalid_query(&why))?;
         let rows = match parsed.table {
-            Table::Resources => self.rows(&body["subscriptions"]),
+            Table::Resources => self.rows(self.scope(&body)?.as_ref()),
             Table::RecoveryServices => self.inner.state.lock().protected.clone(),
         };
         let rows = parsed.run(rows);
@@ -97,16 +97,36 @@ impl Emulator {
             .with_header("x-ms-user-quota-resets-after", format!("00:00:{seconds:02}"))
     }
 
-    /// The table `resources` in these subscriptions, or in all.
-    fn rows(&self, subscriptions: &Value) -> Vec<Map<String, Value>> {
-        let wanted = subscriptions.as_array();
+    /// The subscriptions that a query is about; none means all that the caller may see.
+    fn scope(&self, body: &Value) -> Result<Option<HashSet<String>>, Refusal> {
+        let named = |member: &str| {
+            let names = body[member].as_array().filter(|names| !names.is_empty())?;
+            Some(names.iter().filter_map(Value::as_str).collect::<Vec<_>>())
+        };
+        let groups = match (named("subscriptions"), named("managementGroups")) {
+            (None, None) => return Ok(None),
+            (Some(ids), None) => return Ok(Some(ids.into_iter().map(str::to_ascii_lowercase).collect())),
+            (None, Some(groups)) => groups,
+            (Some(_), Some(_)) => {
+                return Err(invalid_query("'subscriptions' and 'managementGroups' exclude each other"));
+            }
+        };
+        let mut found = HashSet::new();
+        for group in groups {
+            found.extend(self.subscriptions_below(group).unwrap_or_default());
+        }
+        if found.is_empty() {
+            return Err(no_valid_subscription());
+        }
+        Ok(Some(found))
+    }
+
+    /// The table `resources` in these subscriptions, by their ids in lower case, or in all.
+    fn rows(&self, scope: Option<&HashSet<String>>) -> Vec<Map<String, Value>> {
         let (tenant, lag) = (&self.inner.options.tenant_id, self.inner.options.resource_graph_lag);
         let state = self.inner.state.lock();
         let in_scope = |stored: &&Stored| {
-            wanted.is_none_or(|ids| {
-                ids.iter()
-                    .any(|id| id.as_str().is_some_and(|id| id.eq_ignore_ascii_case(&stored.id.subscription)))
-            })
+            scope.is_none_or(|ids| ids.contains(&stored.id.subscription.to_ascii_lowercase()))
         };
         state.resources.values().filter(in_scope).filter_map(|stored| row(stored, tenant, lag)).collect()
     }
@@ -178,6 +198,14 @@ fn page(options: &Value, rows: Vec<Map<String, Value>>, at_most: usize) -> Resul
 fn read_token(token: &str) -> Option<usize> {
     let token: Value = serde_json::from_slice(&STANDARD.decode(token).ok()?).ok()?;
     usize::try_from(token["RowsToSkip"].as_u64()?).ok()
+}
+
+/// What Resource Graph answers where nothing that was named may be looked at.
+fn no_valid_subscription() -> Refusal {
+    let message = "There must be at least one subscription that is eligible to contain resources.";
+    let details = json!([{"code": "NoValidSubscriptionsInQueryRequest", "message": message}]);
+    let error = json!({"code": "BadRequest", "message": "Please provide below info when asking for support.", "details": details});
+    Refusal::from_body(400, json!({"error": error}))
 }
 
 fn invalid_query(why: &str) -> Refusal {

@@ -32,6 +32,7 @@ mod disk;
 mod graph;
 mod http_client;
 mod identity;
+mod management_group;
 mod operation;
 mod recorded;
 mod refusal;
@@ -52,6 +53,7 @@ use tokio::sync::mpsc;
 
 pub use crate::disk::{disk_body, snapshot_body};
 pub use crate::graph::Protection;
+pub use crate::management_group::Member;
 pub use crate::options::Options;
 pub use crate::resource_id::ResourceKind;
 

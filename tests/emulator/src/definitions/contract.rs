@@ -1,7 +1,8 @@
 //! What no definition has, as rules of our own reading.
 //!
 //! Sources: "Track asynchronous Azure operations" and recorded operations for their states and results;
-//! "Subscriptions - List" for the list of subscriptions; the Compute provider's common types for errors,
+//! "Subscriptions - List" for the list of subscriptions; "Management Groups - Get Descendants" for what is below
+//! a management group; the Compute provider's common types for errors,
 //! which the definitions of disks and snapshots do not declare before 2026; "Troubleshoot Compute throttling
 //! errors" for its 429, which is recorded without the envelope.
 
@@ -16,6 +17,8 @@ use super::schema::{self, Side, faults};
 const COMPUTE: &str = "compute/resource-manager/Microsoft.Compute/";
 /// The version of the list of subscriptions.
 pub(super) const SUBSCRIPTIONS_VERSION: &str = "2022-12-01";
+/// The version of the list of what is below a management group.
+pub(super) const DESCENDANTS_VERSION: &str = "2020-05-01";
 
 /// The rules, compiled.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub(super) struct Contract {
     snapshot: Validator,
     access: Validator,
     subscriptions: Validator,
+    descendants: Validator,
     error: Validator,
     bare_error: Validator,
 }
@@ -36,6 +40,8 @@ pub(super) enum Place {
     Poll,
     /// The list of subscriptions.
     Subscriptions,
+    /// What is below a management group.
+    Descendants,
     /// What tells of a deployment: permissions, event subscriptions, functions, containers. No definition of
     /// it is among the official data, so its answers are not judged.
     Deployment,
@@ -47,11 +53,20 @@ impl Place {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match segments[..] {
             ["subscriptions"] => Some(Self::Subscriptions),
+            ["providers", "microsoft.management", "managementgroups", _, "descendants"] => {
+                Some(Self::Descendants)
+            }
             ["subscriptions", _, "providers", "microsoft.compute", "locations", _, "diskoperations", _] => {
                 Some(Self::Poll)
             }
             ["subscriptions", _, "providers", "microsoft.authorization", "permissions"]
-            | ["subscriptions", _, "providers", "microsoft.eventgrid", "systemtopics"]
+            | [
+                "subscriptions",
+                _,
+                "providers",
+                "microsoft.eventgrid",
+                "systemtopics" | "eventsubscriptions",
+            ]
             | [
                 "subscriptions",
                 _,
@@ -91,6 +106,7 @@ impl Contract {
             snapshot: of("DiskRP/stable/2024-03-02/snapshot.json", "Snapshot", Side::Answer)?,
             access: of("DiskRP/stable/2024-03-02/diskRPCommon.json", "AccessUri", Side::Answer)?,
             subscriptions: schema::validator(&subscriptions())?,
+            descendants: schema::validator(&descendants())?,
             error: of("common-types/v1/common.json", "CloudError", Side::Answer)?,
             bare_error: of("common-types/v1/common.json", "ApiError", Side::Answer)?,
         })
@@ -101,6 +117,7 @@ impl Contract {
         match (place, status, is_result) {
             (Place::Deployment, 200, _) => Vec::new(),
             (Place::Subscriptions, 200, _) => faults(&self.subscriptions, body),
+            (Place::Descendants, 200, _) => faults(&self.descendants, body),
             (Place::Poll, 200, false) => {
                 let mut found = faults(&self.state, body);
                 if let Some(output) = body.pointer("/properties/output") {
@@ -215,5 +232,41 @@ fn subscriptions() -> Value {
             "nextLink": {"type": "string"},
         },
         "required": ["value"],
+    })
+}
+
+/// "Management Groups - Get Descendants".
+fn descendants() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "value": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "id": {
+                            "type": "string",
+                            "pattern": "^(/subscriptions|/providers/Microsoft.Management/managementGroups)/[^/]+$",
+                        },
+                        "type": {"type": "string"},
+                        "name": {"type": "string"},
+                        "properties": {
+                            "type": "object",
+                            "properties": {
+                                "displayName": {"type": "string"},
+                                "parent": {"type": "object", "properties": {"id": {"type": "string"}}},
+                            },
+                            "additionalProperties": false,
+                        },
+                    },
+                    "required": ["id", "type", "name"],
+                    "additionalProperties": false,
+                },
+            },
+            "nextLink": {"type": "string"},
+        },
+        "required": ["value"],
+        "additionalProperties": false,
     })
 }
