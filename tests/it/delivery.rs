@@ -16,15 +16,15 @@ use tokio::time::Instant;
 
 use crate::world::{SUBSCRIPTION, World, jane};
 
-struct Site {
+pub(crate) struct Site {
     azure: Emulator,
-    host: FunctionsHost,
-    event_grid: EventGrid,
+    pub(crate) host: FunctionsHost,
+    pub(crate) event_grid: EventGrid,
     _app: tempfile::TempDir,
 }
 
 /// A function app with our handler in it, told of every write.
-fn site(azure: &Emulator, deadline: Duration, delivery: EventGridOptions) -> Site {
+pub(crate) fn site(azure: &Emulator, deadline: Duration, delivery: EventGridOptions) -> Site {
     let app = tempfile::tempdir().unwrap();
     stage_definitions(Path::new(env!("CARGO_MANIFEST_DIR")), app.path()).unwrap();
     let settings = [("DISKSEAL_SWEEP_SCHEDULE".to_owned(), "0 0 * * * *".to_owned())].into();
@@ -43,7 +43,7 @@ fn site(azure: &Emulator, deadline: Duration, delivery: EventGridOptions) -> Sit
 }
 
 impl Site {
-    fn create(&self, name: &str) -> String {
+    pub(crate) fn create(&self, name: &str) -> String {
         let id = disk_id(SUBSCRIPTION, "rg-app", name);
         self.azure.put(&id, &jane(), &disk_body("westeurope")).unwrap();
         id
@@ -55,14 +55,14 @@ impl Site {
         self.event_grid.idle().await;
     }
 
-    fn is_sealed(&self, id: &str) -> bool {
+    pub(crate) fn is_sealed(&self, id: &str) -> bool {
         let resource = self.azure.get(id).unwrap();
         resource["properties"]["dataAccessAuthMode"] == "AzureActiveDirectory"
             && resource["tags"]["diskseal-auth-mode"] == "AzureActiveDirectory"
     }
 }
 
-const DEADLINE: Duration = Duration::from_secs(25);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(25);
 
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_in_parallel_after_a_time_out_does_the_work_once() {

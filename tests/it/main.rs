@@ -7,6 +7,7 @@ mod delivery;
 mod enforce;
 mod management_group;
 mod official_events;
+mod pending;
 mod process;
 mod recorded;
 mod simulation;

@@ -114,6 +114,11 @@ async fn a_group_that_cannot_be_read_is_no_empty_scope() {
     is_fault(&collect(&world.ctx, deadline).await.unwrap_err());
     is_fault(&plan(&world.ctx, Source::Graph, |_, _| ()).await.unwrap_err());
     is_fault(&seal_all(&world.ctx, Source::Lists, 1, Duration::from_secs(9), |_| ()).await.unwrap_err());
+    // Resource Graph answers with no rows, which is no proof that there is nothing.
+    world.azure.set_management_group("mg-typo", &[Member::Subscription(OUTSIDE.to_owned())]);
+    world.fault(Fault::refuse(Refusal::authorization_failed()).on(Kind::Descendants).always());
+    let error = seal_all(&world.ctx, Source::Graph, 1, Duration::from_secs(9), |_| ()).await.unwrap_err();
+    assert!(error.to_string().contains(" failed: 403 "), "{error}");
     let error = world.enforce(&id).await.unwrap_err();
     assert_eq!(error.scope(), Scope::Resource, "it waits in the queue: {error}");
     assert_eq!(world.writes(), 0);
