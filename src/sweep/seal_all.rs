@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, stream};
+use futures::{SinkExt, StreamExt, channel::mpsc, stream};
 
 use super::{
     Error, Protected, Survey, admit, check_switch,
@@ -80,25 +80,19 @@ pub async fn seal_all(
     loop {
         let listing = Listing::begin(ctx, source, None, listing_time()).await?;
         tell(Told::Listed(listing.remaining()));
-        let (known, mut end) = (survey.unsealed, Ok(()));
+        let known = survey.unsealed;
         survey.unreadable = 0;
-        let fresh = Fresh {
-            ctx,
-            protected: &protected,
-            listing,
-            survey: &mut survey,
-            seen: &mut seen,
-            end: &mut end,
-        };
-        // The next page comes while the last of this one are worked on.
-        let to_seal = stream::unfold(fresh, Fresh::page).map(stream::iter).flatten();
-        let work = to_seal.map(|resource| async {
+        let fresh = Fresh { ctx, protected: &protected, listing, survey: &mut survey, seen: &mut seen };
+        // A page or two are there before they are needed, so that no place in flight waits for a listing.
+        let (sender, pages) = mpsc::channel(0);
+        let work = pages.map(stream::iter).flatten().map(|resource| async {
             let look = Look { resource, event_time: None };
             let result = enforce(ctx, &look, Deadline::after(deadline).behind_events()).await;
             Told::Ended(look.resource, result)
         });
-        let ended = work.buffer_unordered(concurrency);
-        ended.map(&mut tell).collect::<()>().await;
+        let work = work.buffer_unordered(concurrency).map(&mut tell).collect::<()>();
+        // Where the listing breaks off, what is in flight is brought to its end first.
+        let (end, ()) = futures::join!(fresh.list(sender), work);
         end?;
         if survey.unsealed == known {
             return Ok(survey);
@@ -127,28 +121,24 @@ struct Fresh<'a> {
     listing: Listing,
     survey: &'a mut Survey,
     seen: &'a mut Seen,
-    /// Why the listing broke off. What is in flight is brought to its end first.
-    end: &'a mut Result<(), arm::Error>,
 }
 
 impl Fresh<'_> {
-    async fn page(mut self) -> Option<(Vec<ResourceId>, Self)> {
-        let page = match self.listing.next(self.ctx, listing_time()).await {
-            Ok(page) => page?,
-            Err(error) => {
-                *self.end = Err(error);
-                return None;
+    async fn list(mut self, mut pages: mpsc::Sender<Vec<ResourceId>>) -> Result<(), arm::Error> {
+        while let Some(page) = self.listing.next(self.ctx, listing_time()).await? {
+            self.survey.unreadable += page.unreadable.len();
+            page.unreadable.iter().filter(|one| self.seen.insert(&one.what)).for_each(warn_of);
+            let mut to_seal = vec![];
+            for resource in page.resources.iter().filter(|resource| self.seen.insert(&resource.id)) {
+                if self.survey.add(self.ctx, self.protected, resource).is_some() {
+                    to_seal.push(resource.id.clone());
+                }
             }
-        };
-        self.survey.unreadable += page.unreadable.len();
-        page.unreadable.iter().filter(|one| self.seen.insert(&one.what)).for_each(warn_of);
-        let mut to_seal = vec![];
-        for resource in page.resources.iter().filter(|resource| self.seen.insert(&resource.id)) {
-            if self.survey.add(self.ctx, self.protected, resource).is_some() {
-                to_seal.push(resource.id.clone());
+            if pages.send(to_seal).await.is_err() {
+                break;
             }
         }
-        Some((to_seal, self))
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use super::read;
 const FAILURES: [&str; 10] = ["400", "401", "403", "404", "409", "429", "500", "502", "503", "504"];
 
 /// What we ask, and the answers of success to it.
-const ASKED: [(&str, &[&str]); 11] = [
+const ASKED: [(&str, &[&str]); 12] = [
     ("Disks_Get", &["200"]),
     ("Snapshots_Get", &["200"]),
     ("Disks_Update", &["200", "202"]),
@@ -21,6 +21,7 @@ const ASKED: [(&str, &[&str]); 11] = [
     ("Resources", &["200"]),
     ("operation", &["InProgress", "Succeeded", "Failed", "Canceled", "202"]),
     ("subscriptions", &["200"]),
+    ("descendants", &["200"]),
     ("token", &["200"]),
 ];
 
