@@ -27,6 +27,7 @@ pub(super) fn command() -> Command {
             "Examples:\n  \
              diskseal sweep --dry-run\n  \
              diskseal sweep --max-percent 20 --pace 5\n  \
+             diskseal sweep --management-group mg-prod\n  \
              diskseal sweep --exact --subscriptions 11111111-2222-4333-8444-555555555555",
         )
         .arg(
@@ -171,6 +172,7 @@ fn tell_rest(survey: Survey) {
 fn failed(error: &Error) -> Exit {
     let exit = match error {
         Error::Exceeded(_) | Error::SwitchedOff => Exit::NotAll,
+        Error::Estate(error) if error.scope() == Scope::Resource => Exit::NotAll,
         Error::Arm(_) | Error::Estate(_) => Exit::Unreachable,
     };
     complain(&error.to_string(), exit);

@@ -123,3 +123,20 @@ async fn a_group_that_cannot_be_read_is_no_empty_scope() {
     assert_eq!(error.scope(), Scope::Resource, "it waits in the queue: {error}");
     assert_eq!(world.writes(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_waits_for_nobody_longer_than_it_has_time() {
+    let world =
+        World::with(Options::immediate(), &[("DISKSEAL_MANAGEMENT_GROUP", "mg"), ("DISKSEAL_DEADLINE", "5")]);
+    world.azure.set_management_group("mg", &[Member::Subscription(SUBSCRIPTION.to_owned())]);
+    let id = world.disk("d");
+    world.fault(Fault::delay(Duration::from_secs(9)).on(Kind::Descendants).times(1));
+    let started = tokio::time::Instant::now();
+    let event = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        (world.enforce(&id).await, started.elapsed())
+    };
+    let (sweep, (event, ended)) = tokio::join!(collect(&world.ctx, deadline()), event);
+    assert_eq!((event.unwrap_err().scope(), ended), (Scope::System, Duration::from_secs(6)));
+    assert_eq!(sweep.unwrap().to_seal.len(), 1);
+}
