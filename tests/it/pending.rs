@@ -18,7 +18,7 @@ const fn minutes(minutes: u64) -> Duration {
 }
 
 /// An Azure that refuses the mode on attached disks, our handler in it, and a disk that is attached at once.
-async fn attached() -> (Emulator, Site, String) {
+fn attached() -> (Emulator, Site, String) {
     let azure = Emulator::new(Options { attached_disks_refuse_the_mode: true, ..Options::immediate() });
     let site = site(&azure, DEADLINE, EventGridOptions::default());
     let id = site.create("attached");
@@ -41,7 +41,7 @@ fn failures(site: &Site) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn what_stays_attached_is_asked_for_ever_more_seldom_and_then_no_more() {
-    let (azure, site, id) = attached().await;
+    let (azure, site, id) = attached();
     let start = azure.clock().now();
     sleep(Duration::from_hours(24)).await;
     // The event and the queue's first try come at once.
@@ -53,7 +53,7 @@ async fn what_stays_attached_is_asked_for_ever_more_seldom_and_then_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_free_is_sealed_at_the_next_try() {
-    let (azure, site, id) = attached().await;
+    let (azure, site, id) = attached();
     let start = azure.clock().now();
     sleep(minutes(20)).await;
     assert!(azure.detach(&id));
@@ -65,7 +65,7 @@ async fn what_is_free_is_sealed_at_the_next_try() {
 
 #[tokio::test(start_paused = true)]
 async fn each_sweep_tries_once_and_the_first_after_it_is_free_seals_it() {
-    let (azure, site, id) = attached().await;
+    let (azure, site, id) = attached();
     let start = Instant::now();
     for _ in 0..24 {
         sleep(Duration::from_hours(1)).await;
