@@ -10,7 +10,7 @@ use futures::{SinkExt, StreamExt, channel::mpsc, stream};
 
 use super::{
     Error, Protected, Survey, admit, check_switch,
-    listing::{Listing, Source},
+    listing::{Listed, Listing, Source},
     warn_of,
 };
 use crate::{
@@ -76,28 +76,37 @@ pub async fn seal_all(
     let mut survey = Survey::default();
     let mut seen = Seen::default();
     // What is sealed meanwhile makes the pages move, so that a listing passes over what the next one finds. It
-    // ends because each must bring something new.
+    // ends because each round must bring something new, and the last one finds nothing in flight.
     loop {
-        let listing = Listing::begin(ctx, source, None, listing_time()).await?;
-        tell(Told::Listed(listing.remaining()));
         let known = survey.unsealed;
-        survey.unreadable = 0;
-        let fresh = Fresh { ctx, protected: &protected, listing, survey: &mut survey, seen: &mut seen };
+        let fresh = Fresh { ctx, source, protected: &protected, survey: &mut survey, seen: &mut seen };
         // A page or two are there before they are needed, so that no place in flight waits for a listing.
-        let (sender, pages) = mpsc::channel(0);
-        let work = pages.map(stream::iter).flatten().map(|resource| async {
+        let (sender, steps) = mpsc::channel(0);
+        let work = steps.map(stream::iter).flatten().map(|step| async {
+            let resource = match step {
+                Step::Listed(count) => return Told::Listed(count),
+                Step::Seal(resource) => resource,
+            };
             let look = Look { resource, event_time: None };
             let result = enforce(ctx, &look, Deadline::after(deadline).behind_events()).await;
             Told::Ended(look.resource, result)
         });
         let work = work.buffer_unordered(concurrency).map(&mut tell).collect::<()>();
-        // Where the listing breaks off, what is in flight is brought to its end first.
+        // Where a listing breaks off, what is in flight is brought to its end first.
         let (end, ()) = futures::join!(fresh.list(sender), work);
         end?;
         if survey.unsealed == known {
             return Ok(survey);
         }
     }
+}
+
+/// What a listing gives to do.
+enum Step {
+    /// So many resources are listed from here on.
+    Listed(usize),
+    /// This one is to be sealed.
+    Seal(ResourceId),
 }
 
 /// Hashes of what was listed: a sweep of a large estate keeps no IDs.
@@ -114,31 +123,44 @@ impl Seen {
     }
 }
 
-/// A listing, page by page, of what is to be sealed and was on none before.
+/// Listings, page by page, of what is to be sealed and was on none before.
 struct Fresh<'a> {
     ctx: &'a Context,
+    source: Source,
     protected: &'a Protected,
-    listing: Listing,
     survey: &'a mut Survey,
     seen: &'a mut Seen,
 }
 
 impl Fresh<'_> {
-    async fn list(mut self, mut pages: mpsc::Sender<Vec<ResourceId>>) -> Result<(), arm::Error> {
-        while let Some(page) = self.listing.next(self.ctx, listing_time()).await? {
-            self.survey.unreadable += page.unreadable.len();
-            page.unreadable.iter().filter(|one| self.seen.insert(&one.what)).for_each(warn_of);
-            let mut to_seal = vec![];
-            for resource in page.resources.iter().filter(|resource| self.seen.insert(&resource.id)) {
-                if self.survey.add(self.ctx, self.protected, resource).is_some() {
-                    to_seal.push(resource.id.clone());
-                }
+    /// Lists until a listing brings nothing new, while what earlier ones have brought is worked on.
+    async fn list(mut self, mut steps: mpsc::Sender<Vec<Step>>) -> Result<(), arm::Error> {
+        loop {
+            let known = self.survey.unsealed;
+            self.survey.unreadable = 0;
+            let mut listing = Listing::begin(self.ctx, self.source, None, listing_time()).await?;
+            let mut next = vec![Step::Listed(listing.remaining())];
+            while let Some(page) = listing.next(self.ctx, listing_time()).await? {
+                next.extend(self.unsealed(&page));
+                // Who works on it outlives the listing.
+                let _ = steps.send(std::mem::take(&mut next)).await;
             }
-            if pages.send(to_seal).await.is_err() {
-                break;
+            if self.survey.unsealed == known {
+                return Ok(());
             }
         }
-        Ok(())
+    }
+
+    fn unsealed(&mut self, page: &Listed) -> Vec<Step> {
+        self.survey.unreadable += page.unreadable.len();
+        page.unreadable.iter().filter(|one| self.seen.insert(&one.what)).for_each(warn_of);
+        let mut unsealed = vec![];
+        for resource in page.resources.iter().filter(|resource| self.seen.insert(&resource.id)) {
+            if self.survey.add(self.ctx, self.protected, resource).is_some() {
+                unsealed.push(Step::Seal(resource.id.clone()));
+            }
+        }
+        unsealed
     }
 }
 
