@@ -1,5 +1,6 @@
 //! A sweep of a large estate: how much memory it holds, how many seals a second it makes, whether a pace is
-//! held. `cargo bench --bench sweep`
+//! held, and whether events wait for it. `cargo bench --bench sweep`, or with the names of some cases behind `--`:
+//! `estate`, `rate`, `pace`, `events`.
 //!
 //! ARM is the local one, on the same cores, with TLS, and its Resource Graph looks through the whole estate
 //! for every page. The bare client reads, seals and tags the same number of resources, as many at once, and
@@ -8,6 +9,7 @@
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
 mod bare_client;
+mod beside;
 
 use std::{
     collections::HashMap,
@@ -40,10 +42,21 @@ struct Swept {
 #[tokio::main]
 async fn main() {
     rustls::crypto::ring::default_provider().install_default().unwrap();
-    whole_estate().await;
-    rate(1_000).await;
-    rate(10_000).await;
-    pace(20).await;
+    let named: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
+    let is_wanted = |case: &str| named.is_empty() || named.iter().any(|name| name == case);
+    if is_wanted("estate") {
+        whole_estate().await;
+    }
+    if is_wanted("rate") {
+        rate(1_000).await;
+        rate(10_000).await;
+    }
+    if is_wanted("pace") {
+        pace(20).await;
+    }
+    if is_wanted("events") {
+        beside::events_beside_a_sweep().await;
+    }
 }
 
 /// Everything of a large estate ends right, nothing is written twice, and memory stays flat.

@@ -32,7 +32,7 @@ pub use error::{Error, Failure, Operation as Asked, ResourceFailure, SystemFailu
 pub use graph::{Query, Rows};
 pub use identity::{Credential, Identity, IdentityOptions, SignedIn};
 pub use inspect::queue_answers;
-pub use list::Page;
+pub use list::{Page, Unreadable};
 pub use machine::MachineDisks;
 pub use operation::Operation;
 pub use transport::http_client;

@@ -14,7 +14,7 @@ use crate::{
     arm::{Credential, IdentityOptions},
     policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, Patterns, Policy, TagRule},
     resource::tags,
-    resource_id,
+    resource_id::{self, Estate},
 };
 
 /// An Azure cloud, by the name that Microsoft's tools give it.
@@ -253,7 +253,7 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         tags: reader
             .parsed("DISKSEAL_TAGS", tag_rules)
             .unwrap_or_else(|| tag_rules(setting::DEFAULT_TAGS).unwrap_or_default()),
-        subscriptions: reader.parsed("DISKSEAL_SUBSCRIPTIONS", subscription_ids).unwrap_or_default(),
+        estate: estate(reader),
         exemptions: Exemptions { subscriptions, resource_groups, names, tag },
         limits: limits(reader),
         backup_guard: reader
@@ -271,6 +271,29 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
                 format!("{text:?} is not a resource ID: /subscriptions/{{id}}, or a resource group or resource in it")
             })
         }),
+    }
+}
+
+fn estate(reader: &mut Reader<'_>) -> Estate {
+    let subscriptions = reader.parsed("DISKSEAL_SUBSCRIPTIONS", subscription_ids).unwrap_or_default();
+    let name = "DISKSEAL_MANAGEMENT_GROUP";
+    let group = reader.parsed(name, |text| {
+        resource_id::is_management_group_id(text).then(|| text.to_owned()).ok_or_else(|| {
+            format!(
+                "{text:?} is not the ID of a management group, which is the last segment of its resource ID"
+            )
+        })
+    });
+    match group {
+        Some(_) if !subscriptions.is_empty() => {
+            let message =
+                "is set together with DISKSEAL_SUBSCRIPTIONS: set one of them, for the scope is either";
+            reader.faults.push(Fault { name, message: message.to_owned() });
+            Estate::Visible
+        }
+        Some(id) => Estate::ManagementGroup(id),
+        None if subscriptions.is_empty() => Estate::Visible,
+        None => Estate::Subscriptions(subscriptions),
     }
 }
 

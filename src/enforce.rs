@@ -8,6 +8,7 @@ mod breaker;
 mod error;
 mod in_flight;
 mod machine;
+mod members;
 mod switch;
 mod unseal;
 
@@ -29,11 +30,12 @@ use crate::{
         decide::{Change, Decision, Occasion, decide, notices},
     },
     resource::Resource,
-    resource_id::{MachineId, ResourceId},
+    resource_id::{Estate, MachineId, ResourceId},
     telemetry,
 };
 use breaker::Breaker;
 use in_flight::{InFlight, Progress};
+use members::Members;
 use switch::Switch;
 
 /// Waits between looks at a resource that is in the middle of someone else's write. Most such writes
@@ -60,13 +62,22 @@ pub struct Context {
     in_flight: InFlight,
     breaker: Breaker,
     switch: Switch,
+    members: Members,
 }
 
 impl Context {
     /// `now` is the clock that expiries are held against and that seals are dated by.
     pub fn new(arm: Client, policy: Policy, now: fn() -> OffsetDateTime) -> Self {
         let switch = Switch::new(policy.switch.clone());
-        Self { arm, policy, now, in_flight: InFlight::default(), breaker: Breaker::default(), switch }
+        Self {
+            arm,
+            policy,
+            now,
+            in_flight: InFlight::default(),
+            breaker: Breaker::default(),
+            switch,
+            members: Members::default(),
+        }
     }
 
     /// Our own object ID, by which our own writes are known.
@@ -87,9 +98,55 @@ impl Context {
         self.policy.machine_events == MachineEvents::On
     }
 
+    /// The exemption that the ID alone decides, and the management group in scope, whose subscriptions are read
+    /// once an hour.
+    ///
+    /// # Errors
+    /// The management group in scope cannot be read.
+    pub async fn exempt_by_id(
+        &self,
+        id: &ResourceId,
+        deadline: Deadline,
+    ) -> Result<Option<Exemption>, Error> {
+        let exemption = self.policy.exempt_by_id(id);
+        if exemption.is_none() && !self.is_member(id.subscription_id(), deadline).await? {
+            return Ok(Some(Exemption::OutOfScope));
+        }
+        Ok(exemption)
+    }
+
     /// Whether a machine's subscription is in scope; its disks are asked about one by one.
-    pub fn is_in_scope(&self, machine: &MachineId) -> bool {
-        self.policy.is_in_scope(machine.subscription_id())
+    ///
+    /// # Errors
+    /// The management group in scope cannot be read.
+    pub async fn is_in_scope(&self, machine: &MachineId, deadline: Deadline) -> Result<bool, Error> {
+        match self.policy.estate.contains(machine.subscription_id()) {
+            Some(answer) => Ok(answer),
+            None => self.is_member(machine.subscription_id(), deadline).await,
+        }
+    }
+
+    /// Whether a subscription is in the management group in scope; true where there is none.
+    async fn is_member(&self, subscription_id: &str, deadline: Deadline) -> Result<bool, Error> {
+        let estate = &self.policy.estate;
+        if !matches!(estate, Estate::ManagementGroup(_)) {
+            return Ok(true);
+        }
+        let contain = self.members.contain(&self.arm, estate, subscription_id, deadline);
+        // Somebody with more time may be at the same read.
+        match tokio::time::timeout_at(deadline.instant(), contain).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Error::Deadline),
+        }
+    }
+
+    /// Sees that the subscriptions in scope are known: of a group that is misspelt or may not be read, Resource
+    /// Graph may show nothing, which must not be taken for an estate without fault.
+    ///
+    /// # Errors
+    /// The management group in scope cannot be read.
+    pub async fn check_estate(&self, deadline: Deadline) -> Result<(), Error> {
+        self.is_member("", deadline).await.map(drop)
     }
 
     /// The clock.
@@ -185,7 +242,7 @@ pub async fn enforce(ctx: &Context, look: &Look, deadline: Deadline) -> Result<O
 }
 
 async fn within(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Outcome, Error> {
-    if let Some(exemption) = ctx.policy.exempt_by_id(&look.resource) {
+    if let Some(exemption) = ctx.exempt_by_id(&look.resource, deadline).await? {
         return Ok(Outcome::Exempt(exemption));
     }
     let progress = ctx.in_flight.arrive();

@@ -170,7 +170,7 @@ async fn sweep_and_queue(ctx: &Context, invocation: &Invocation) -> Reply {
     let TraceContext { traceparent, tracestate } = invocation.trace_context(&TraceContext::default());
     let message = |id: &ResourceId| Pending {
         id: id.clone(),
-        reason: "sweep".to_owned(),
+        reason: pending::SWEEP.to_owned(),
         first_seen: ctx.now(),
         traceparent: traceparent.clone(),
         tracestate: tracestate.clone(),

@@ -13,7 +13,10 @@ pub use tag_rule::{TagRule, TagRuleError};
 
 use time::{Duration, OffsetDateTime};
 
-use crate::{resource::Resource, resource_id::ResourceId};
+use crate::{
+    resource::Resource,
+    resource_id::{Estate, ResourceId},
+};
 
 /// How much younger than its disks a machine's finished write may be: no operation goes on for as long.
 const MACHINE_WRITE_LASTS: Duration = Duration::days(1);
@@ -55,8 +58,8 @@ pub struct Policy {
     pub mode: Mode,
     /// The tags of the seal. Empty: the seal is the auth mode alone.
     pub tags: Vec<TagRule>,
-    /// The subscriptions in scope, as GUIDs. Empty: all that the identity sees.
-    pub subscriptions: Vec<String>,
+    /// The subscriptions in scope.
+    pub estate: Estate,
     /// What is left as it is.
     pub exemptions: Exemptions,
     /// How much one sweep may change.
@@ -70,18 +73,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The exemption that the ID alone decides, so that no look at the resource is needed.
+    /// The exemption that the ID alone decides, so that no look at the resource is needed. Whether it lies
+    /// below a management group is more than an ID tells.
     pub fn exempt_by_id(&self, id: &ResourceId) -> Option<Exemption> {
-        if !self.is_in_scope(id.subscription_id()) {
+        if self.estate.contains(id.subscription_id()) == Some(false) {
             return Some(Exemption::OutOfScope);
         }
         self.exemptions.by_id(id)
-    }
-
-    /// Whether a subscription is one of those in scope.
-    pub fn is_in_scope(&self, subscription_id: &str) -> bool {
-        self.subscriptions.is_empty()
-            || self.subscriptions.iter().any(|known| known.eq_ignore_ascii_case(subscription_id))
     }
 
     /// Whether a machine's write leaves this disk alone, because it is older than the write.

@@ -7,6 +7,7 @@ mod csv;
 mod finding;
 mod html;
 mod json;
+mod pending;
 mod table;
 mod warning;
 
@@ -14,10 +15,12 @@ use std::collections::BTreeMap;
 
 use time::{Date, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
+use crate::resource_id::Estate;
 pub use csv::csv;
 pub use finding::{Finding, Status};
 pub use html::html;
 pub use json::{FORMAT, json};
+pub use pending::{InUse, Pending};
 pub use table::{Ink, table};
 pub use warning::Warning;
 
@@ -58,8 +61,8 @@ pub struct Run {
     pub taken_at: OffsetDateTime,
     /// The object ID of the identity, where its token tells it.
     pub identity: Option<String>,
-    /// The subscriptions in scope; empty means all that the identity sees.
-    pub scope: Vec<String>,
+    /// The subscriptions in scope.
+    pub scope: Estate,
     /// Where the resources were listed.
     pub source: Source,
     /// An exemption that ends within so many days is a warning.
@@ -225,6 +228,11 @@ impl Report {
     /// What a person should look at, resource by resource, in the order of [`Self::exceptions`].
     pub fn warnings(&self) -> Vec<Warning<'_>> {
         self.exceptions().into_iter().flat_map(|finding| warning::of(finding, &self.run)).collect()
+    }
+
+    /// What is not sealed and waits, in the order of [`Self::exceptions`].
+    pub fn pending(&self) -> Vec<Pending<'_>> {
+        self.exceptions().into_iter().filter_map(pending::of).collect()
     }
 
     /// The report in one sentence.

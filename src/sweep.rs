@@ -11,8 +11,8 @@ mod seal_all;
 use std::{collections::HashSet, fmt};
 
 use crate::{
-    arm,
-    enforce::{Context, Deadline},
+    arm::{self, Unreadable},
+    enforce::{self, Context, Deadline},
     policy::{
         BackupGuard, Exceeded, Exemption, Mode,
         decide::{Change, Decision, Occasion, decide},
@@ -44,6 +44,9 @@ pub enum Error {
     /// The plan is larger than a limit allows.
     #[error(transparent)]
     Exceeded(#[from] Exceeded),
+    /// Nobody knows which subscriptions are in scope.
+    #[error(transparent)]
+    Estate(#[from] enforce::Error),
     /// The operator's switch is off.
     #[error("the switch is off (the tag diskseal=off): nothing was written")]
     SwitchedOff,
@@ -113,6 +116,11 @@ impl Survey {
     }
 }
 
+/// A person must see to what the listing shows and nobody can read.
+fn warn_of(Unreadable { what, why }: &Unreadable) {
+    warn!("unreadable in the listing: {what}: {why}");
+}
+
 fn decision(ctx: &Context, resource: &Resource) -> Decision {
     decide(&ctx.policy, resource, &Occasion { now: ctx.now(), event_time: None, trace_id: None })
 }
@@ -146,13 +154,15 @@ impl fmt::Display for Collected {
 /// error: the exact lists are asked instead.
 pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
     check_switch(ctx, deadline).await?;
+    ctx.check_estate(deadline).await?;
     let protected = Protected::read(ctx, deadline).await?;
     admit(ctx, &protected, Source::Graph, deadline).await?;
     let mut listing = Listing::begin(ctx, Source::Graph, Some(RESOURCES_MAX), deadline).await?;
     let mut collected = Collected::default();
     let mut seen = HashSet::new();
     'pages: while let Some(page) = listing.next(ctx, deadline).await? {
-        collected.survey.unreadable += page.unreadable;
+        collected.survey.unreadable += page.unreadable.len();
+        page.unreadable.iter().for_each(warn_of);
         for (index, resource) in page.resources.iter().enumerate() {
             if collected.to_seal.len() == RESOURCES_MAX {
                 collected.left = page.resources.len() - index;

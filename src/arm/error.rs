@@ -27,6 +27,8 @@ pub enum Operation {
     List,
     /// GET of a virtual machine or of a scale set's instances.
     Machine,
+    /// The subscriptions below a management group.
+    Members,
     /// A look at what stands around the resources: roles, topics, the function app.
     Inspect,
 }
@@ -42,6 +44,7 @@ impl fmt::Display for Operation {
             Self::GetTags => "reading tags",
             Self::List => "listing resources",
             Self::Machine => "reading the machine",
+            Self::Members => "listing the management group's subscriptions",
             Self::Inspect => "looking",
         })
     }
@@ -315,7 +318,7 @@ fn is_concurrent_write(code: &str) -> bool {
 }
 
 /// Messages become one line of a log: no control characters, and no end of a long body.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     const CHARS_MAX: usize = 300;
     let mut line = String::with_capacity(text.len().min(CHARS_MAX));
     for (count, c) in text.chars().enumerate() {

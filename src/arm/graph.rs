@@ -17,10 +17,10 @@ use super::{
     deadline::Deadline,
     error::{Error, Operation, SystemFailure},
     governor::Kind,
-    list::readable,
+    list::{Unreadable, read_all},
     pipeline::Call,
 };
-use crate::resource::Resource;
+use crate::{resource::Resource, resource_id::Estate};
 
 const GRAPH_API_VERSION: &str = "2024-04-01";
 /// The longest page there is.
@@ -37,8 +37,8 @@ const QUOTA_RESETS_AFTER: HeaderName = HeaderName::from_static("x-ms-user-quota-
 pub struct Query {
     /// The query, in the Kusto query language.
     pub text: String,
-    /// The subscriptions to look at; empty means all that the identity sees.
-    pub subscriptions: Vec<String>,
+    /// Where to look.
+    pub estate: Estate,
     /// How many rows to leave out at the start.
     pub skip: usize,
 }
@@ -80,8 +80,11 @@ impl Client {
             Some(Rows { skip_token: None, .. }) => return Ok(None),
         }
         let mut body = json!({"query": query.text, "options": options});
-        if !query.subscriptions.is_empty() {
-            body["subscriptions"] = json!(query.subscriptions);
+        match &query.estate {
+            Estate::Visible => {}
+            Estate::Subscriptions(ids) => body["subscriptions"] = json!(ids),
+            // A group of more subscriptions than one query takes is refused whole: partial scopes are not asked for.
+            Estate::ManagementGroup(id) => body["managementGroups"] = json!([id]),
         }
         let url = self.url("/providers/Microsoft.ResourceGraph/resources", GRAPH_API_VERSION);
         let call = Call {
@@ -107,13 +110,10 @@ impl Client {
 }
 
 impl Rows {
-    /// The rows as resources, and how many could not be read, so that no one takes the page for whole. The
+    /// The rows as resources, and those that could not be read, so that no one takes the page for whole. The
     /// rows are gone then.
-    pub fn take_resources(&mut self) -> (Vec<Resource>, usize) {
-        let rows = std::mem::take(&mut self.rows);
-        let resources: Vec<_> = rows.iter().filter_map(|json| readable(json.get())).collect();
-        let unreadable = rows.len() - resources.len();
-        (resources, unreadable)
+    pub fn take_resources(&mut self) -> (Vec<Resource>, Vec<Unreadable>) {
+        read_all(&std::mem::take(&mut self.rows))
     }
 }
 

@@ -7,12 +7,12 @@ use serde_json::value::RawValue;
 use super::{
     Client, DISKS_API_VERSION,
     deadline::Deadline,
-    error::{Error, Operation, SystemFailure},
+    error::{Error, Failure, Operation, ResourceFailure, SystemFailure, one_line},
     pipeline::Call,
 };
 use crate::{
     resource::Resource,
-    resource_id::{ResourceId, ResourceType, is_subscription_id},
+    resource_id::{Estate, ResourceId, ResourceType, is_subscription_id},
 };
 
 /// One page of a list.
@@ -20,10 +20,19 @@ use crate::{
 pub struct Page {
     /// The resources on it.
     pub resources: Vec<Resource>,
-    /// How many elements could not be read, so that no one takes the list for whole.
-    pub unreadable: usize,
+    /// The elements that could not be read, so that no one takes the list for whole.
+    pub unreadable: Vec<Unreadable>,
     /// Where the next page is.
     next: Option<Url>,
+}
+
+/// An element of a listing that is no disk or snapshot that can be worked on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The ID that it says, or else its type and place on the page; in one line.
+    pub what: String,
+    /// What is wrong with it, in one line.
+    pub why: String,
 }
 
 #[derive(Deserialize)]
@@ -33,19 +42,24 @@ struct Body {
     next_link: Option<String>,
 }
 
+/// Of an element, what names it.
 #[derive(Deserialize)]
 struct Element {
-    id: ResourceId,
+    id: Option<String>,
+    #[serde(rename = "type")]
+    resource_type: Option<String>,
 }
 
+/// An element of a list of subscriptions, or of subscriptions and management groups.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Subscription {
-    subscription_id: String,
+    id: String,
 }
 
 /// The version of the subscriptions API ("Subscriptions - List").
 const SUBSCRIPTIONS_API_VERSION: &str = "2022-12-01";
+/// The version of the management groups API ("Management Groups - Get Descendants").
+const MANAGEMENT_GROUPS_API_VERSION: &str = "2020-05-01";
 
 impl Client {
     /// The first page of a subscription's disks or snapshots.
@@ -78,18 +92,27 @@ impl Client {
         }
     }
 
-    /// The subscriptions that the identity sees.
+    /// The subscriptions in scope: those that are given, all that the identity sees, or all below a
+    /// management group ("Management Groups - Get Descendants").
     ///
     /// # Errors
     /// See [`super::Failure`].
-    pub async fn subscriptions(&self, deadline: Deadline) -> Result<Vec<String>, Error> {
-        let mut next = Some(self.url("/subscriptions", SUBSCRIPTIONS_API_VERSION));
+    pub async fn subscriptions(&self, estate: &Estate, deadline: Deadline) -> Result<Vec<String>, Error> {
+        let (url, template) = match estate {
+            Estate::Subscriptions(ids) => return Ok(ids.clone()),
+            Estate::Visible => (self.url("/subscriptions", SUBSCRIPTIONS_API_VERSION), "/subscriptions"),
+            Estate::ManagementGroup(id) => {
+                let path = format!("/providers/Microsoft.Management/managementGroups/{id}/descendants");
+                let template = "/providers/Microsoft.Management/managementGroups/{id}/descendants";
+                (self.url(&path, MANAGEMENT_GROUPS_API_VERSION), template)
+            }
+        };
+        let mut next = Some(url);
         let mut ids = vec![];
         while let Some(url) = next {
-            let (elements, link) = self.elements("", &url, "/subscriptions", deadline).await?;
-            let subscriptions = elements.iter().filter_map(|json| serde_json::from_str(json.get()).ok());
-            let ours = subscriptions.map(|Subscription { subscription_id }| subscription_id);
-            ids.extend(ours.filter(|id| is_subscription_id(id)));
+            let page = self.elements("", &url, template, deadline).await;
+            let (elements, link) = page.map_err(|error| of_estate(error, estate))?;
+            ids.extend(elements.iter().filter_map(|json| subscription_id(json.get())));
             next = link;
         }
         Ok(ids)
@@ -98,8 +121,8 @@ impl Client {
     async fn page(&self, subscription_id: &str, url: &Url, deadline: Deadline) -> Result<Page, Error> {
         let template = "/subscriptions/{id}/providers/Microsoft.Compute/{type}";
         let (elements, next) = self.elements(subscription_id, url, template, deadline).await?;
-        let resources: Vec<_> = elements.iter().filter_map(|json| readable(json.get())).collect();
-        Ok(Page { unreadable: elements.len() - resources.len(), resources, next })
+        let (resources, unreadable) = read_all(&elements);
+        Ok(Page { resources, unreadable, next })
     }
 
     pub(super) async fn elements(
@@ -139,8 +162,90 @@ impl Client {
     }
 }
 
-/// One element of a list: a resource that says its own ID.
-pub(super) fn readable(json: &str) -> Option<Resource> {
-    let Element { id } = serde_json::from_str(json).ok()?;
-    Resource::from_json(&id, json.as_bytes()).ok()
+/// The elements of a page as resources, each of which says its own ID, and those that are none.
+pub(super) fn read_all(elements: &[Box<RawValue>]) -> (Vec<Resource>, Vec<Unreadable>) {
+    let (mut resources, mut unreadable) = (vec![], vec![]);
+    for (index, json) in elements.iter().enumerate() {
+        match read(json.get(), index + 1) {
+            Ok(resource) => resources.push(resource),
+            Err(fault) => unreadable.push(fault),
+        }
+    }
+    (resources, unreadable)
+}
+
+fn read(json: &str, place: usize) -> Result<Resource, Unreadable> {
+    let unreadable = |what: &str, why: &dyn std::fmt::Display| Unreadable {
+        what: one_line(what),
+        why: one_line(&why.to_string()),
+    };
+    let unnamed = format!("element {place} of its page");
+    let Element { id, resource_type } =
+        serde_json::from_str(json).map_err(|fault| unreadable(&unnamed, &fault))?;
+    let Some(id) = id else {
+        let what = resource_type.map_or_else(|| unnamed.clone(), |name| format!("{name}, {unnamed}"));
+        return Err(unreadable(&what, &"it has no ID"));
+    };
+    let resource_id: ResourceId = id.parse().map_err(|fault| unreadable(&id, &fault))?;
+    Resource::from_json(&resource_id, json.as_bytes()).map_err(|fault| unreadable(&id, &fault))
+}
+
+/// The subscription that an element of a list is; none for a management group.
+fn subscription_id(json: &str) -> Option<String> {
+    let Subscription { id } = serde_json::from_str(json).ok()?;
+    let (root, id) = id.trim_start_matches('/').split_once('/')?;
+    (root.eq_ignore_ascii_case("subscriptions") && is_subscription_id(id)).then(|| id.to_owned())
+}
+
+/// A management group that is not there is no resource that is gone: nothing of it can be sealed.
+fn of_estate(error: Error, estate: &Estate) -> Error {
+    let failure = match (estate, error.failure) {
+        (Estate::ManagementGroup(_), Failure::Gone) => Failure::Resource(ResourceFailure::Refused),
+        (Estate::ManagementGroup(_), failure) => failure,
+        (Estate::Visible | Estate::Subscriptions(_), _) => return error,
+    };
+    Error { operation: Operation::Members, failure, ..error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
+
+    #[test]
+    fn what_cannot_be_read_is_named_and_says_why() {
+        for (json, what, why) in [
+            (format!(r#"{{"id":"{ID}"}}"#), ID, "missing field `properties`"),
+            (r#"{"id":"/x\ny"}"#.to_owned(), "/x y", "not the resource ID of a managed disk"),
+            (r#"{"type":"a/b"}"#.to_owned(), "a/b, element 7 of its page", "it has no ID"),
+            ("{}".to_owned(), "element 7 of its page", "it has no ID"),
+            ("[1]".to_owned(), "element 7 of its page", "invalid type"),
+            (r#"{"id":7}"#.to_owned(), "element 7 of its page", "invalid type"),
+        ] {
+            let fault = read(&json, 7).unwrap_err();
+            assert_eq!(fault.what, what, "{json}");
+            assert!(fault.why.contains(why), "{json}: {}", fault.why);
+        }
+        assert!(read(&format!(r#"{{"id":"{ID}","properties":{{}}}}"#), 1).is_ok());
+    }
+
+    #[test]
+    fn of_what_is_below_a_management_group_the_subscriptions_are_taken() {
+        let id = "11111111-2222-4333-8444-555555555555";
+        for (json, found) in [
+            (
+                format!(
+                    r#"{{"id":"/subscriptions/{id}","type":"Microsoft.Management/managementGroups/subscriptions"}}"#
+                ),
+                true,
+            ),
+            (format!(r#"{{"id":"/Subscriptions/{id}","type":"/subscriptions"}}"#), true),
+            (format!(r#"{{"id":"/providers/Microsoft.Management/managementGroups/{id}"}}"#), false),
+            (r#"{"id":"/subscriptions/../x"}"#.to_owned(), false),
+            ("{}".to_owned(), false),
+        ] {
+            assert_eq!(subscription_id(&json), found.then(|| id.to_owned()), "{json}");
+        }
+    }
 }

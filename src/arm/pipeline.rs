@@ -219,8 +219,7 @@ fn span(call: &Call<'_>, resend_count: u32) -> Span {
 fn namespace(call: &Call<'_>) -> &'static str {
     match call.operation {
         Operation::MergeTags | Operation::GetTags => "Microsoft.Resources",
-        Operation::List if call.template.contains("ResourceGraph") => "Microsoft.ResourceGraph",
-        Operation::Inspect => super::inspect::namespace(call.template),
+        Operation::List | Operation::Inspect => super::inspect::namespace(call.template),
         _ => "Microsoft.Compute",
     }
 }

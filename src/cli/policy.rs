@@ -14,11 +14,12 @@ use super::{
 use crate::{
     arm::{self, Failure},
     config::Config,
+    enforce::Scope,
     policy::{
         Mode, Policy,
         decide::{Change, Decision, Occasion, decide, notices},
     },
-    resource_id::ResourceId,
+    resource_id::{Estate, ResourceId},
 };
 
 /// How many resources are read at once.
@@ -140,8 +141,13 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
     let policy = &session.ctx.policy;
     let by_id =
         |id: ResourceId, decision, rule: String, exit| Ruling { id, decision, rule, notices: vec![], exit };
-    if let Some(exemption) = policy.exempt_by_id(&id) {
-        return by_id(id, "exempt", exemption.to_string(), Exit::Done);
+    match session.ctx.exempt_by_id(&id, session.deadline()).await {
+        Ok(None) => {}
+        Ok(Some(exemption)) => return by_id(id, "exempt", exemption.to_string(), Exit::Done),
+        Err(error) => {
+            let exit = if error.scope() == Scope::System { Exit::Unreachable } else { Exit::NotAll };
+            return by_id(id, "unknown", error.to_string(), exit);
+        }
     }
     let resource = match session.ctx.arm.get(&id, session.deadline()).await {
         Ok(resource) => resource,
@@ -198,7 +204,14 @@ fn rules_json(policy: &Policy) -> Value {
         policy.tags.iter().map(|rule| (rule.name().to_owned(), rule.template().into())).collect();
     json!({
         "mode": mode(policy),
-        "subscriptions": policy.subscriptions,
+        "subscriptions": match &policy.estate {
+            Estate::Subscriptions(ids) => ids.as_slice(),
+            Estate::Visible | Estate::ManagementGroup(_) => &[],
+        },
+        "managementGroup": match &policy.estate {
+            Estate::ManagementGroup(id) => Some(id),
+            Estate::Visible | Estate::Subscriptions(_) => None,
+        },
         "tags": tags,
         "exemptions": {
             "subscriptions": policy.exemptions.subscriptions.globs().collect::<Vec<_>>(),
@@ -224,7 +237,11 @@ fn rules(policy: &Policy) -> Vec<String> {
         format!("mode                    {} ({meaning})", mode(policy)),
         format!(
             "subscriptions           {}",
-            or(policy.subscriptions.iter().map(String::as_str).collect(), "all that the identity sees")
+            match &policy.estate {
+                Estate::Visible => "all that the identity sees".to_owned(),
+                Estate::Subscriptions(ids) => ids.join(", "),
+                Estate::ManagementGroup(id) => format!("those of the management group {id}"),
+            }
         ),
         format!("exempt subscriptions    {}", or(exemptions.subscriptions.globs().collect(), "none")),
         format!("exempt resource groups  {}", or(exemptions.resource_groups.globs().collect(), "none")),

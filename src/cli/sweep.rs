@@ -27,6 +27,7 @@ pub(super) fn command() -> Command {
             "Examples:\n  \
              diskseal sweep --dry-run\n  \
              diskseal sweep --max-percent 20 --pace 5\n  \
+             diskseal sweep --management-group mg-prod\n  \
              diskseal sweep --exact --subscriptions 11111111-2222-4333-8444-555555555555",
         )
         .arg(
@@ -160,7 +161,7 @@ fn tell_rest(survey: Survey) {
         (survey.exempt, "exempt"),
         (survey.not_yet, "not yet: the next sweep looks again"),
         (survey.protected, "of protected machines: left as they are, see the warnings"),
-        (survey.unreadable, "unreadable in the listing"),
+        (survey.unreadable, "unreadable in the listing: see the warnings"),
     ] {
         if count > 0 {
             say(&format!("{count:>8} {what}"));
@@ -171,7 +172,8 @@ fn tell_rest(survey: Survey) {
 fn failed(error: &Error) -> Exit {
     let exit = match error {
         Error::Exceeded(_) | Error::SwitchedOff => Exit::NotAll,
-        Error::Arm(_) => Exit::Unreachable,
+        Error::Estate(error) if error.scope() == Scope::Resource => Exit::NotAll,
+        Error::Arm(_) | Error::Estate(_) => Exit::Unreachable,
     };
     complain(&error.to_string(), exit);
     exit

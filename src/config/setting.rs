@@ -40,7 +40,7 @@ pub const PORT: Setting = Setting {
 };
 
 /// Every setting.
-pub const SETTINGS: [Setting; 21] = [
+pub const SETTINGS: [Setting; 22] = [
     PORT,
     Setting {
         name: "DISKSEAL_MODE",
@@ -98,6 +98,13 @@ pub const SETTINGS: [Setting; 21] = [
         flag: "subscriptions",
         value: "GUID,...",
         help: "Subscriptions in scope. Without it: all that the identity sees",
+        used: Use::Always,
+    },
+    Setting {
+        name: "DISKSEAL_MANAGEMENT_GROUP",
+        flag: "management-group",
+        value: "ID",
+        help: "Management group whose subscriptions are in scope, at any depth, instead of --subscriptions",
         used: Use::Always,
     },
     Setting {

@@ -72,6 +72,7 @@ fn every_fault_is_told_at_once_with_its_name_and_what_is_allowed() {
         ("AZURE_CLIENT_ID", "me"),
         ("DISKSEAL_TAGS", "a/b=c"),
         ("DISKSEAL_SUBSCRIPTIONS", "prod"),
+        ("DISKSEAL_MANAGEMENT_GROUP", "a/b"),
         ("DISKSEAL_EXEMPT_SUBSCRIPTIONS", "[a"),
         ("DISKSEAL_EXEMPT_RESOURCE_GROUPS", "a**b"),
         ("DISKSEAL_EXEMPT_NAMES", "[z"),
@@ -83,13 +84,13 @@ fn every_fault_is_told_at_once_with_its_name_and_what_is_allowed() {
     ])
     .unwrap_err();
     let text = error.to_string();
-    assert_eq!(error.0.len(), 16, "{text}");
+    assert_eq!(error.0.len(), 17, "{text}");
     for allowed in
         ["enforce, audit", "AzurePublic, AzureUSGovernment, AzureChina", "loopback only", "1 to 600"]
     {
         assert!(text.contains(allowed), "{allowed} is not in {text}");
     }
-    assert!(text.starts_with("16 wrong settings:\n"));
+    assert!(text.starts_with("17 wrong settings:\n"));
 }
 
 #[test]
@@ -140,4 +141,17 @@ fn the_port_is_demanded_and_told_together_with_the_rest() {
     let Faults(faults) = serve(&[("DISKSEAL_MODE", "on")]).unwrap_err();
     let names: Vec<_> = faults.iter().map(|fault| fault.name).collect();
     assert_eq!(names, ["DISKSEAL_MODE", "FUNCTIONS_CUSTOMHANDLER_PORT"]);
+}
+
+#[test]
+fn the_scope_is_subscriptions_or_a_management_group_and_never_both() {
+    let id = "11111111-2222-4333-8444-555555555555";
+    let estate = |pairs: &[(&str, &str)]| read(pairs).unwrap().policy.estate;
+    assert_eq!(estate(&[]), Estate::Visible);
+    assert_eq!(estate(&[("DISKSEAL_SUBSCRIPTIONS", id)]), Estate::Subscriptions(vec![id.to_owned()]));
+    let group = ("DISKSEAL_MANAGEMENT_GROUP", "mg-prod");
+    assert_eq!(estate(&[group]), Estate::ManagementGroup("mg-prod".to_owned()));
+    let Faults(faults) = read(&[group, ("DISKSEAL_SUBSCRIPTIONS", id)]).unwrap_err();
+    assert_eq!((faults.len(), faults[0].name), (1, "DISKSEAL_MANAGEMENT_GROUP"));
+    assert!(faults[0].message.contains("together with DISKSEAL_SUBSCRIPTIONS"), "{faults:?}");
 }

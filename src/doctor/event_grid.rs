@@ -1,6 +1,6 @@
 //! The system topic and the event subscription: whether a write of a disk gets from Azure to the function.
 //!
-//! Source: "System Topics - List By Subscription", "System Topic Event Subscriptions - List By System
+//! Source: "System Topics - List By Subscription", "Event Subscriptions - List Global By Subscription", "System Topic Event Subscriptions - List By System
 //! Topic", "Understand event filtering for Event Grid subscriptions".
 
 use serde_json::Value;
@@ -58,11 +58,56 @@ pub(super) fn topic_of<'a>(subscription_id: &str, topics: &'a [Value]) -> Option
     topic["id"].as_str()
 }
 
-pub(super) fn no_topic(subscription_id: &str) -> Finding {
+/// Of the event subscriptions that a subscription lists, those on the whole of it and by no system topic.
+pub(super) fn own(subscription_id: &str, all: Vec<Value>) -> Vec<Value> {
+    let scope = format!("/subscriptions/{subscription_id}");
+    let is_own = |one: &Value| {
+        let is_of_topic = text(&one["id"]).to_ascii_lowercase().contains("/systemtopics/");
+        let topic = text(&one["properties"]["topic"]).trim_end_matches('/');
+        topic.eq_ignore_ascii_case(&scope) && !is_of_topic
+    };
+    all.into_iter().filter(is_own).collect()
+}
+
+/// What the event subscriptions of both ways mean. `of_topic` is none where there is no system topic, and `own`
+/// where nobody could look.
+pub(super) fn routes(
+    subscription_id: &str,
+    function_app: Option<&str>,
+    machine_events: MachineEvents,
+    of_topic: Option<&[Value]>,
+    own: Option<&[Value]>,
+) -> Vec<Route> {
+    let own = own.unwrap_or_default();
+    if of_topic.is_none() && own.is_empty() {
+        return vec![Route { findings: vec![no_topic(subscription_id)], ..Route::default() }];
+    }
+    let is_there = |routes: &[Route]| routes.iter().any(|route| route.function_app.is_some());
+    let by_topic = route(subscription_id, function_app, machine_events, of_topic.unwrap_or_default());
+    let mut by_own = route(subscription_id, function_app, machine_events, own);
+    match (is_there(&by_topic), is_there(&by_own)) {
+        (true, false) => by_topic,
+        (false, true) => by_own,
+        (true, true) => {
+            let told = "its system topic and an event subscription of its own both deliver: each write is looked at twice";
+            let finding = Finding::warning(CHECK, subscription_id, told, "delete one of the two");
+            by_own.push(Route { findings: vec![finding], ..Route::default() });
+            by_topic.into_iter().chain(by_own).collect()
+        }
+        (false, false) => route(
+            subscription_id,
+            function_app,
+            machine_events,
+            &[of_topic.unwrap_or_default(), own].concat(),
+        ),
+    }
+}
+
+fn no_topic(subscription_id: &str) -> Finding {
     Finding::failed(
         CHECK,
         subscription_id,
-        "no system topic for this subscription, so no event tells of new disks",
+        "no system topic for this subscription, and no event subscription of its own, so no event tells of new disks",
         format!(
             "az eventgrid system-topic create -g GROUP -n NAME --location global --topic-type {TOPIC_TYPE} --source \
              /subscriptions/{subscription_id}, then an event subscription to the function {FUNCTION}"
@@ -70,8 +115,8 @@ pub(super) fn no_topic(subscription_id: &str) -> Finding {
     )
 }
 
-/// What the event subscriptions of the topic mean. `function_app` is the app that is meant, if it was said.
-pub(super) fn route(
+/// What some event subscriptions mean. `function_app` is the app that is meant, if it was said.
+fn route(
     subscription_id: &str,
     function_app: Option<&str>,
     machine_events: MachineEvents,
@@ -91,7 +136,7 @@ pub(super) fn route(
         (Some(wanted), Some(other)) => {
             format!("no event subscription points at {wanted}, but one at {other}")
         }
-        _ => format!("no event subscription of its system topic points at a function {FUNCTION}"),
+        _ => format!("no event subscription points at a function {FUNCTION}"),
     };
     let remedy = format!(
         "az eventgrid system-topic event-subscription create with --endpoint-type azurefunction and --endpoint \

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use azure_core::http::{HttpClient, Url};
 use futures::{StreamExt, stream};
+use serde_json::Value;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::{
@@ -15,6 +16,7 @@ use crate::{
     arm::{self, Deadline, Failure, Identity},
     enforce::{Context, is_off},
     policy::{Mode, Policy},
+    resource_id::Estate,
 };
 
 /// How many subscriptions are looked at at once.
@@ -151,27 +153,39 @@ fn switch(scope: &str, is_off: Result<bool, &arm::Error>) -> Finding {
 /// The subscriptions in scope.
 async fn subscriptions(ctx: &Context, tell: &mut dyn FnMut(Finding)) -> Option<Vec<String>> {
     const CHECK: &str = "scope";
-    if !ctx.policy.subscriptions.is_empty() {
-        let count = count(ctx.policy.subscriptions.len(), "subscription");
-        tell(Finding::ok(CHECK, "", format!("{count}, by DISKSEAL_SUBSCRIPTIONS")));
-        return Some(ctx.policy.subscriptions.clone());
-    }
-    match ctx.arm.subscriptions(deadline()).await {
-        Ok(ids) if ids.is_empty() => {
-            let remedy = "assign the identity's role on a subscription or a management group";
-            tell(Finding::failed(CHECK, "", "this identity sees no subscription", remedy));
+    let (about, which) = match &ctx.policy.estate {
+        Estate::Visible => ("", "all that this identity sees"),
+        Estate::Subscriptions(_) => ("", "by DISKSEAL_SUBSCRIPTIONS"),
+        Estate::ManagementGroup(id) => (id.as_str(), "all below this management group"),
+    };
+    match (ctx.arm.subscriptions(&ctx.policy.estate, deadline()).await, &ctx.policy.estate) {
+        (Ok(ids), Estate::ManagementGroup(_)) if ids.is_empty() => {
+            let remedy = "correct DISKSEAL_MANAGEMENT_GROUP, or move subscriptions into the group";
+            tell(Finding::failed(CHECK, about, "this management group has no subscription", remedy));
             None
         }
-        Ok(ids) => {
-            tell(Finding::ok(
-                CHECK,
-                "",
-                format!("{}, all that this identity sees", count(ids.len(), "subscription")),
-            ));
+        (Ok(ids), _) if ids.is_empty() => {
+            let remedy = "assign the identity's role on a subscription or a management group";
+            tell(Finding::failed(CHECK, about, "this identity sees no subscription", remedy));
+            None
+        }
+        (Ok(ids), _) => {
+            tell(Finding::ok(CHECK, about, format!("{}, {which}", count(ids.len(), "subscription"))));
             Some(ids)
         }
-        Err(error) => {
-            tell(Finding::not_seen(CHECK, "", "Microsoft.Resources/subscriptions/read", &error));
+        (Err(error), Estate::ManagementGroup(_)) if !matches!(error.failure, Failure::System(_)) => {
+            // Without the members, no event and no sweep knows what is in scope.
+            tell(Finding::failed(
+                CHECK,
+                about,
+                error.to_string(),
+                "correct DISKSEAL_MANAGEMENT_GROUP, and give the identity \
+                 Microsoft.Management/managementGroups/descendants/read on the group",
+            ));
+            None
+        }
+        (Err(error), _) => {
+            tell(Finding::not_seen(CHECK, about, "Microsoft.Resources/subscriptions/read", &error));
             None
         }
     }
@@ -193,37 +207,62 @@ async fn subscription(ctx: &Context, id: &str, function_app: Option<&str>) -> Se
     seen
 }
 
+/// By which of two ways a subscription's events leave it: a system topic, or an event subscription of its own.
 async fn event_route(ctx: &Context, id: &str, function_app: Option<&str>, seen: &mut Seen) {
-    const CHECK: &str = "Event Grid";
+    let (of_topic, own) = futures::join!(of_system_topic(ctx, id), of_subscription(ctx, id));
+    let mut unseen = vec![];
+    let mut known = |subscriptions: Result<Option<Vec<Value>>, Finding>| {
+        subscriptions.unwrap_or_else(|finding| {
+            unseen.push(finding);
+            None
+        })
+    };
+    let (of_topic, own) = (known(of_topic), known(own));
+    for route in
+        event_grid::routes(id, function_app, ctx.policy.machine_events, of_topic.as_deref(), own.as_deref())
+    {
+        // What was not looked at is no absence.
+        if route.function_app.is_none() && !unseen.is_empty() {
+            continue;
+        }
+        seen.findings.extend(route.findings);
+        seen.function_apps.extend(route.function_app);
+        seen.dead_letters.extend(route.dead_letters);
+    }
+    // Where events arrive by one way, the other one is nobody's need.
+    if seen.function_apps.is_empty() {
+        seen.findings.extend(unseen);
+    }
+}
+
+/// The event subscriptions of the system topic; none if there is no topic.
+async fn of_system_topic(ctx: &Context, id: &str) -> Result<Option<Vec<Value>>, Finding> {
     let path = format!("/subscriptions/{id}/providers/Microsoft.EventGrid/systemTopics");
     let template = "/subscriptions/{id}/providers/Microsoft.EventGrid/systemTopics";
-    let topics = match ctx.arm.inspect_all(&path, EVENT_GRID_API_VERSION, template, deadline()).await {
-        Ok(topics) => topics,
-        Err(error) => {
-            let needed = "Microsoft.EventGrid/systemTopics/read";
-            return seen.findings.push(Finding::not_seen(CHECK, id, needed, &error));
-        }
-    };
-    let Some(topic) = event_grid::topic_of(id, &topics) else {
-        return seen.findings.push(event_grid::no_topic(id));
-    };
+    let topics = ctx.arm.inspect_all(&path, EVENT_GRID_API_VERSION, template, deadline()).await;
+    let topics = topics.map_err(|error| not_seen(id, "Microsoft.EventGrid/systemTopics/read", &error))?;
+    let Some(topic) = event_grid::topic_of(id, &topics) else { return Ok(None) };
     let template = "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.EventGrid/systemTopics/{name}\
                     /eventSubscriptions";
     let path = format!("{topic}/eventSubscriptions");
     match ctx.arm.inspect_all(&path, EVENT_GRID_API_VERSION, template, deadline()).await {
-        Ok(subscriptions) => {
-            for route in event_grid::route(id, function_app, ctx.policy.machine_events, &subscriptions) {
-                seen.findings.extend(route.findings);
-                seen.function_apps.extend(route.function_app);
-                seen.dead_letters.extend(route.dead_letters);
-            }
-        }
-        Err(error) if error.failure == Failure::Gone => seen.findings.push(event_grid::no_topic(id)),
-        Err(error) => {
-            let needed = "Microsoft.EventGrid/systemTopics/eventSubscriptions/read";
-            seen.findings.push(Finding::not_seen(CHECK, id, needed, &error));
-        }
+        Ok(subscriptions) => Ok(Some(subscriptions)),
+        Err(error) if error.failure == Failure::Gone => Ok(None),
+        Err(error) => Err(not_seen(id, "Microsoft.EventGrid/systemTopics/eventSubscriptions/read", &error)),
     }
+}
+
+/// The event subscriptions that are the subscription's own, by no topic that anybody sees.
+async fn of_subscription(ctx: &Context, id: &str) -> Result<Option<Vec<Value>>, Finding> {
+    let path = format!("/subscriptions/{id}/providers/Microsoft.EventGrid/eventSubscriptions");
+    let template = "/subscriptions/{id}/providers/Microsoft.EventGrid/eventSubscriptions";
+    let all = ctx.arm.inspect_all(&path, EVENT_GRID_API_VERSION, template, deadline()).await;
+    let all = all.map_err(|error| not_seen(id, "Microsoft.EventGrid/eventSubscriptions/read", &error))?;
+    Ok(Some(event_grid::own(id, all)))
+}
+
+fn not_seen(id: &str, needed: &str, error: &arm::Error) -> Finding {
+    Finding::not_seen("Event Grid", id, needed, error)
 }
 
 async fn queue(subject: &Subject) -> Finding {

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Finding;
-use crate::policy::{BackupGuard, MachineEvents, Mode, Policy};
+use crate::{
+    policy::{BackupGuard, MachineEvents, Mode, Policy},
+    resource_id::Estate,
+};
 
 const CHECK: &str = "permissions";
 
@@ -32,7 +35,7 @@ fn needs(policy: &Policy) -> Vec<Need> {
         Need { action: "Microsoft.Compute/disks/read", purpose: "to look at disks" },
         Need { action: "Microsoft.Compute/snapshots/read", purpose: "to look at snapshots" },
     ];
-    if policy.subscriptions.is_empty() {
+    if policy.estate == Estate::Visible {
         let purpose = "to find the subscriptions in scope";
         needs.push(Need { action: "Microsoft.Resources/subscriptions/read", purpose });
     }

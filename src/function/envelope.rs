@@ -5,9 +5,9 @@
 //! custom handlers", and the host's own `GetHttpScriptInvocationContextValue`).
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
-use super::pending::Pending;
+use super::pending::{Pending, Received};
 
 /// How many layers of JSON strings are opened. The host adds one, and a queue's sender may add another.
 const STRINGS_MAX: usize = 3;
@@ -29,11 +29,20 @@ pub(super) enum EnvelopeError {
     NotPending(serde_json::Error),
 }
 
-/// An invocation. `Metadata` is left out: it repeats `Data`, and with it the caller's claims.
+/// An invocation. Of `Metadata`, which repeats `Data` and with it the caller's claims, nothing is read but how
+/// often a queue's message was received.
 #[derive(Debug, Deserialize)]
 pub(super) struct Envelope {
     #[serde(rename = "Data")]
     data: Map<String, Value>,
+    #[serde(rename = "Metadata", default)]
+    metadata: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct QueueMetadata {
+    dequeue_count: Value,
 }
 
 impl Envelope {
@@ -51,10 +60,21 @@ impl Envelope {
     }
 
     /// The message of a queue trigger.
-    pub(super) fn message(mut self) -> Result<Pending, EnvelopeError> {
+    pub(super) fn message(mut self) -> Result<Received, EnvelopeError> {
         let binding = "message";
         let message = object(self.take(binding)?, binding)?;
-        serde_json::from_value(message).map_err(EnvelopeError::NotPending)
+        let pending: Pending = serde_json::from_value(message).map_err(EnvelopeError::NotPending)?;
+        Ok(Received { pending, dequeue_count: self.dequeue_count() })
+    }
+
+    /// The host writes each value of `Metadata` as a JSON text. One that does not say it is a first try.
+    fn dequeue_count(&self) -> u32 {
+        let metadata = self.metadata.as_ref().and_then(|json| serde_json::from_str(json.get()).ok());
+        let count = metadata.and_then(|QueueMetadata { dequeue_count }| match dequeue_count {
+            Value::String(text) => text.parse().ok(),
+            value => value.as_u64().and_then(|count| count.try_into().ok()),
+        });
+        count.unwrap_or(1)
     }
 
     /// The timer of a timer trigger.

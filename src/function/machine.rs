@@ -10,7 +10,7 @@ use super::{
     seal::{Handled, pending, seal_now},
 };
 use crate::{
-    enforce::{Context, Look, Scope, disks_of},
+    enforce::{Context, Error, Look, Scope, disks_of},
     resource_id::MachineId,
     telemetry::TraceContext,
 };
@@ -27,10 +27,14 @@ pub(super) async fn handle(
     written: Option<OffsetDateTime>,
     told: &TraceContext,
 ) -> Vec<Handled> {
-    if !ctx.is_in_scope(machine) {
-        let line = format!("exempt {machine}: its subscription is not in scope");
-        info!(invocation_id = invocation.id, "{line}");
-        return vec![Handled::Done(line)];
+    match ctx.is_in_scope(machine, invocation.deadline).await {
+        Ok(true) => {}
+        Ok(false) => {
+            let line = format!("exempt {machine}: its subscription is not in scope");
+            info!(invocation_id = invocation.id, "{line}");
+            return vec![Handled::Done(line)];
+        }
+        Err(fault) => return vec![not_read(invocation, machine, &fault)],
     }
     let disks = match disks_of(ctx, machine, written, invocation.deadline).await {
         Ok(Some(disks)) => disks,
@@ -39,17 +43,7 @@ pub(super) async fn handle(
             info!(invocation_id = invocation.id, "{line}");
             return vec![Handled::Done(line)];
         }
-        Err(fault) if fault.scope() == Scope::Resource => {
-            // No disk is known that could wait in the queue; the sweep needs no machine to find them.
-            let line = format!("left_to_sweep {machine}: {fault}");
-            warn!(invocation_id = invocation.id, "{line}");
-            return vec![Handled::Done(line)];
-        }
-        Err(fault) => {
-            let line = format!("failed {machine}: {fault}");
-            error!(invocation_id = invocation.id, "{line}");
-            return vec![Handled::Failed(line)];
-        }
+        Err(fault) => return vec![not_read(invocation, machine, &fault)],
     };
     let (count, is_many) = (disks.ids.len(), disks.ids.len() > DISKS_MAX);
     let plural = if count == 1 { "" } else { "s" };
@@ -76,4 +70,16 @@ pub(super) async fn handle(
         .await;
     handled.extend(sealed);
     handled
+}
+
+fn not_read(invocation: &Invocation, machine: &MachineId, fault: &Error) -> Handled {
+    if fault.scope() == Scope::Resource {
+        // No disk is known that could wait in the queue; the sweep needs no machine to find them.
+        let line = format!("left_to_sweep {machine}: {fault}");
+        warn!(invocation_id = invocation.id, "{line}");
+        return Handled::Done(line);
+    }
+    let line = format!("failed {machine}: {fault}");
+    error!(invocation_id = invocation.id, "{line}");
+    Handled::Failed(line)
 }

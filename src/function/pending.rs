@@ -29,9 +29,57 @@ pub struct Pending {
     pub of_machine: bool,
 }
 
+/// Why a resource is in the queue that a sweep put there. Every other reason is why a try failed.
+pub(super) const SWEEP: &str = "sweep";
+
+/// A message as the queue gave it.
+#[derive(Clone, Debug)]
+pub(super) struct Received {
+    /// What it says.
+    pub(super) pending: Pending,
+    /// How often it was received, this time included.
+    pub(super) dequeue_count: u32,
+}
+
+impl Received {
+    /// Whether it is time for a try. The queue hides what has failed for the same time always, which is all
+    /// that host.json can say; that the pauses grow is our doing: a try at once, and then after 1, 3, 7 and 15
+    /// of them.
+    pub(super) fn is_due(&self) -> bool {
+        self.dequeue_count.is_power_of_two()
+    }
+
+    /// Whether a sweep put it there. What it cannot seal, the next sweep puts there again.
+    pub(super) fn is_of_a_sweep(&self) -> bool {
+        self.pending.reason == SWEEP
+    }
+}
+
 impl Pending {
     /// The trace in which the resource was first seen.
     pub fn trace_context(&self) -> TraceContext {
         TraceContext { traceparent: self.traceparent.clone(), tracestate: self.tracestate.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pauses_between_two_tries_grow() {
+        let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
+        let pending = Pending {
+            id: id.parse().unwrap(),
+            reason: SWEEP.to_owned(),
+            first_seen: OffsetDateTime::UNIX_EPOCH,
+            traceparent: None,
+            tracestate: None,
+            of_machine: false,
+        };
+        let received = |dequeue_count| Received { pending: pending.clone(), dequeue_count };
+        let due: Vec<_> = (0..40).filter(|count| received(*count).is_due()).collect();
+        assert_eq!(due, [1, 2, 4, 8, 16, 32]);
+        assert!(received(1).is_of_a_sweep());
     }
 }

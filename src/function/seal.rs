@@ -10,7 +10,7 @@ use tracing::{Instrument, Span, error, info, warn};
 use super::{
     invocation::{Invocation, Trigger},
     machine,
-    pending::Pending,
+    pending::{Pending, Received},
     reply::Reply,
 };
 use crate::{
@@ -57,9 +57,18 @@ pub(super) async fn events(ctx: &Context, invocation: &Invocation, events: &[Val
     answer(&span, handled.into_iter().flatten())
 }
 
-/// `seal-queued`: a resource that could not be sealed earlier. Whatever its trouble is now, the queue
-/// tries again; after the last try its poison queue keeps it.
-pub(super) async fn message(ctx: &Context, invocation: &Invocation, message: Pending) -> Reply {
+/// `seal-queued`: a resource that could not be sealed earlier, or that a sweep has found. What a sweep has found
+/// and ARM refuses is left to the next sweep; for all else the queue tries again, and after the last try its
+/// poison queue keeps it.
+pub(super) async fn message(ctx: &Context, invocation: &Invocation, received: Received) -> Reply {
+    if !received.is_due() {
+        // A queue keeps only what has failed. The status tells this from a try that did.
+        let line = format!("waiting {}: {}, and not due yet", received.pending.id, received.pending.reason);
+        info!(invocation_id = invocation.id, "{line}");
+        return Reply::failed(StatusCode::SERVICE_UNAVAILABLE, line);
+    }
+    let is_of_a_sweep = received.is_of_a_sweep();
+    let message = received.pending;
     let told = message.trace_context();
     let span = invocation.span("seal-queued", Trigger::Queue, &told);
     span.record("messaging.destination.name", "diskseal-pending");
@@ -71,6 +80,7 @@ pub(super) async fn message(ctx: &Context, invocation: &Invocation, message: Pen
     let line = line(&look.resource, &result);
     match result {
         Ok(_) => Reply::done(line),
+        Err(error) if is_of_a_sweep && error.scope() == Scope::Resource => Reply::done(line),
         Err(error) => {
             fail(&span, error.reason());
             Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, line)

@@ -1,8 +1,8 @@
 //! The exceptions as CSV (RFC 4180), for a spreadsheet.
 
-use super::{Report, warning};
+use super::{Report, pending, warning};
 
-const HEADER: [&str; 13] = [
+const HEADER: [&str; 14] = [
     "status",
     "reason",
     "detail",
@@ -16,6 +16,7 @@ const HEADER: [&str; 13] = [
     "location",
     "id",
     "warnings",
+    "pending",
 ];
 
 /// One row for each of [`Report::exceptions`], under a header. The summary and what could not be looked at
@@ -44,6 +45,7 @@ pub fn csv(report: &Report) -> Result<String, std::io::Error> {
             finding.location(),
             &finding.id.to_string(),
             &inert(warnings.join("; ")),
+            &pending::of(finding).map(|one| one.text).unwrap_or_default(),
         ])?;
     }
     let bytes = writer.into_inner().map_err(::csv::IntoInnerError::into_error)?;

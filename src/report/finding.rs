@@ -2,7 +2,7 @@
 
 use time::{Date, OffsetDateTime};
 
-use super::NO_LOCATION;
+use super::{InUse, NO_LOCATION};
 use crate::{
     policy::{
         Exemption, Policy,
@@ -66,6 +66,8 @@ pub struct Finding {
     pub decision: Decision,
     /// What a person should know besides.
     pub notices: Vec<Notice>,
+    /// What uses it just now.
+    pub in_use: Option<InUse>,
     /// The vault by which Azure Backup or Azure Site Recovery protects its machine.
     pub vault: Option<String>,
 }
@@ -80,6 +82,7 @@ impl Finding {
             owner: resource.tags.get(OWNER_TAG).map(str::to_owned),
             decision: decide(policy, resource, &occasion),
             notices: notices(policy, resource, now),
+            in_use: InUse::of(resource),
             vault: None,
         }
     }

@@ -3,6 +3,7 @@
 
 mod coverage;
 mod exceptions;
+mod pending;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
@@ -10,6 +11,7 @@ use ring::digest::{SHA256, digest};
 use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
 
 use super::{Finding, Report, Status, grouped};
+use crate::resource_id::Estate;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -42,6 +44,7 @@ pub fn html(report: &Report) -> String {
                     (coverage::section(report))
                     (exceptions::expiries(report))
                     (exceptions::notices(report))
+                    (pending::section(report))
                     (exceptions::section(report))
                     (words())
                 }
@@ -83,10 +86,11 @@ fn head(report: &Report) -> Markup {
             div {
                 dt { "Scope" }
                 dd {
-                    @match run.scope.len() {
-                        0 => { "every subscription that the identity sees" }
-                        1 => { "1 subscription" }
-                        some => { (grouped(some)) " subscriptions" }
+                    @match &run.scope {
+                        Estate::Visible => { "every subscription that the identity sees" }
+                        Estate::Subscriptions(ids) if ids.len() == 1 => { "1 subscription" }
+                        Estate::Subscriptions(ids) => { (grouped(ids.len())) " subscriptions" }
+                        Estate::ManagementGroup(id) => { "the management group " code { (id) } }
                     }
                 }
             }
@@ -172,6 +176,8 @@ fn reason(word: &str) -> &str {
         "tags" => "Tags missing",
         "provisioning" => "Azure at work",
         "active_upload" => "Upload under way",
+        "active_sas" => "URL in use",
+        "attached" => "Attached",
         "out_of_scope" => "Out of scope",
         "subscription" => "Subscription rule",
         "resource_group" => "Resource group rule",

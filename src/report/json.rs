@@ -8,6 +8,8 @@
 //! takenAt        RFC 3339, UTC
 //! identity       object ID, or null where the token does not tell it
 //! scope          subscription IDs, or null for all that the identity sees
+//! managementGroup
+//!                the ID of the management group in scope, and then scope is null; or null
 //! source         resource_graph | lists
 //! expiringWithin days
 //! verdict        one sentence
@@ -19,6 +21,7 @@
 //! exceptions     [{status, reason, detail, missing, until, daysLeft, owner, kind, name, resourceGroup,
 //!                subscriptionId, location, id}]; missing, until, daysLeft, owner and location may be null
 //!                missing: {dataAccessAuthMode: true | false, tags: [names]} of what is unsealed
+//! pending        [{reason, text, id}]: what is not sealed, in a state in which Azure refuses the change or may
 //! warnings       [{reason, text, id}]
 //! gaps           [{what, why}]: what could not be looked at
 //! ```
@@ -28,7 +31,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Counts, Finding, Report, Run};
-use crate::policy::decide::Decision;
+use crate::{policy::decide::Decision, resource_id::Estate};
 
 /// The number of the shape.
 pub const FORMAT: u32 = 1;
@@ -41,6 +44,7 @@ struct Document<'a> {
     taken_at: String,
     identity: Option<&'a str>,
     scope: Option<&'a [String]>,
+    management_group: Option<&'a str>,
     source: &'static str,
     expiring_within: u16,
     verdict: String,
@@ -51,7 +55,8 @@ struct Document<'a> {
     by_location: BTreeMap<&'a str, Coverage>,
     by_reason: Vec<ReasonCount>,
     exceptions: Vec<Exception<'a>>,
-    warnings: Vec<Warning>,
+    pending: Vec<Remark>,
+    warnings: Vec<Remark>,
     gaps: Vec<Gap<'a>>,
 }
 
@@ -139,8 +144,9 @@ impl<'a> Exception<'a> {
     }
 }
 
+/// A pending resource, or a warning.
 #[derive(Serialize)]
-struct Warning {
+struct Remark {
     reason: &'static str,
     text: String,
     id: String,
@@ -163,7 +169,14 @@ pub fn json(report: &Report) -> Result<String, serde_json::Error> {
         version: env!("CARGO_PKG_VERSION"),
         taken_at: run.taken_at_text(),
         identity: run.identity.as_deref(),
-        scope: (!run.scope.is_empty()).then_some(&run.scope),
+        scope: match &run.scope {
+            Estate::Subscriptions(ids) => Some(ids),
+            Estate::Visible | Estate::ManagementGroup(_) => None,
+        },
+        management_group: match &run.scope {
+            Estate::ManagementGroup(id) => Some(id),
+            Estate::Visible | Estate::Subscriptions(_) => None,
+        },
         source: run.source.label(),
         expiring_within: run.expiring_within,
         verdict: report.verdict(),
@@ -177,10 +190,15 @@ pub fn json(report: &Report) -> Result<String, serde_json::Error> {
             .map(|((status, reason), count)| ReasonCount { status: status.label(), reason, count: *count })
             .collect(),
         exceptions: report.exceptions().into_iter().map(|finding| Exception::new(finding, run)).collect(),
+        pending: report
+            .pending()
+            .into_iter()
+            .map(|one| Remark { reason: one.reason, text: one.text, id: one.id.to_string() })
+            .collect(),
         warnings: report
             .warnings()
             .into_iter()
-            .map(|warning| Warning { reason: warning.reason, text: warning.text, id: warning.id.to_string() })
+            .map(|warning| Remark { reason: warning.reason, text: warning.text, id: warning.id.to_string() })
             .collect(),
         gaps: gaps.iter().map(|gap| Gap { what: &gap.what, why: &gap.why }).collect(),
     };

@@ -69,6 +69,11 @@ pub fn table(report: &Report, ink: Ink) -> String {
     let exceptions = report.exceptions().into_iter().map(exception).collect();
     let header = ["Exception", "Reason", "Until", "Location", "Resource", "Owner", "Why"];
     push(&mut text, &header, exceptions, header.len(), ink);
+    let pending = report.pending().into_iter().map(|one| Line {
+        status: Some(Status::NotYet),
+        cells: vec![one.reason.to_owned(), one.id.to_string(), plain(&one.text)],
+    });
+    push(&mut text, &["Pending", "Resource", "Why"], pending.collect(), 3, ink);
     let warnings = report.warnings().into_iter().map(|warning| Line {
         status: Some(Status::NotYet),
         cells: vec![warning.reason.to_owned(), warning.id.to_string(), plain(&warning.text)],

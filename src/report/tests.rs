@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, Policy, TagRule},
     resource::{DataAccessAuthMode, Resource},
+    resource_id::Estate,
 };
 
 const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
@@ -14,7 +15,7 @@ fn policy() -> Policy {
     Policy {
         mode: Mode::Audit,
         tags: vec![TagRule::new("sealed", "yes").unwrap()],
-        subscriptions: vec![],
+        estate: Estate::Visible,
         exemptions: Exemptions {
             names: "tmp-*".parse().unwrap(),
             tag: Some("exempt".into()),
@@ -48,7 +49,7 @@ fn empty() -> Report {
     Report::new(Run {
         taken_at: datetime!(2027-01-01 12:00 UTC),
         identity: Some("77776666-5555-4444-8333-222211110000".into()),
-        scope: vec![],
+        scope: Estate::Visible,
         source: Source::ResourceGraph,
         expiring_within: 30,
     })
@@ -250,4 +251,51 @@ fn a_page_stays_one_that_a_browser_can_sort() {
     let page = html(&report(&resources));
     assert_eq!(page.matches("data-status=").count(), 5_000);
     assert!(page.contains("These are the first 5,000 of 5,001."));
+}
+
+#[test]
+fn what_waits_is_told_in_every_form_with_its_state() {
+    let machine = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm";
+    let in_state = |name: &str, is_sealed: bool, state: &str, managed_by: Option<&str>| {
+        let mut resource = resource(name, is_sealed, &[]);
+        resource.disk_state = Some(state.to_owned());
+        resource.managed_by = managed_by.map(str::to_owned);
+        resource
+    };
+    let mut tags_alone = in_state("tags-alone", true, "Attached", Some(machine));
+    tags_alone.tags = crate::resource::tags::Tags::default();
+    let mut busy = resource("busy", false, &[]);
+    busy.provisioning_state = Some("Updating".to_owned());
+    let report = report(&[
+        in_state("free", false, "Unattached", None),
+        in_state("held", false, "Attached", Some(machine)),
+        in_state("stopped", false, "Reserved", None),
+        in_state("shared", false, "ActiveSAS", Some(machine)),
+        in_state("loading", false, "activeupload", None),
+        in_state("fine", true, "Attached", Some(machine)),
+        in_state("tmp-1", false, "Attached", Some(machine)),
+        tags_alone,
+        busy,
+    ]);
+    let pending: Vec<_> = report.pending().iter().map(|one| (one.id.name().to_owned(), one.reason)).collect();
+    let expected = [
+        ("held", "attached"),
+        ("shared", "active_sas"),
+        ("stopped", "attached"),
+        ("busy", "provisioning"),
+        ("loading", "active_upload"),
+    ];
+    assert_eq!(pending, expected.map(|(name, reason)| (name.to_owned(), reason)));
+
+    let json: serde_json::Value = serde_json::from_str(&json(&report).unwrap()).unwrap();
+    assert_eq!(json["pending"].as_array().unwrap().len(), 5);
+    assert_eq!(json["pending"][0]["reason"], "attached");
+    let text = format!("attached to {machine}; Azure may refuse the change until it is detached");
+    assert_eq!(json["pending"][0]["text"], text);
+    assert!(table(&report, Ink::Plain).contains("\nPENDING "));
+    assert!(table(&report, Ink::Plain).contains(&text));
+    assert!(html(&report).contains("aria-labelledby=\"pending\"") && html(&report).contains(&text));
+    assert_eq!(csv(&report).unwrap().lines().filter(|line| line.ends_with(&text)).count(), 1);
+    let nothing = super::html(&empty());
+    assert!(!nothing.contains("aria-labelledby=\"pending\""));
 }

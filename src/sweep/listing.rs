@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    arm::{self, Deadline, Failure, Page, Query, Rows},
+    arm::{self, Deadline, Failure, Page, Query, Rows, Unreadable},
     enforce::Context,
     policy::{Policy, TagRule},
     resource_id::ResourceType,
@@ -41,8 +41,7 @@ impl Listing {
         if source == Source::Lists {
             return Self::lists(ctx, deadline).await;
         }
-        let mut query =
-            Query { text: kql(&ctx.policy), subscriptions: ctx.policy.subscriptions.clone(), skip: 0 };
+        let mut query = Query { text: kql(&ctx.policy), estate: ctx.policy.estate.clone(), skip: 0 };
         match ctx.arm.query(&query, None, deadline).await {
             Ok(Some(rows)) if run.is_some_and(|run| rows.total > run) => {
                 let hours = usize::try_from(ctx.now().unix_timestamp() / 3_600).unwrap_or_default();
@@ -64,10 +63,7 @@ impl Listing {
     }
 
     async fn lists(ctx: &Context, deadline: Deadline) -> Result<Self, arm::Error> {
-        let subscriptions = match ctx.policy.subscriptions.as_slice() {
-            [] => ctx.arm.subscriptions(deadline).await?,
-            given => given.to_vec(),
-        };
+        let subscriptions = ctx.arm.subscriptions(&ctx.policy.estate, deadline).await?;
         let types = [ResourceType::Disk, ResourceType::Snapshot];
         let rest = subscriptions.iter().flat_map(|id| types.map(|kind| (id.clone(), kind))).collect();
         Ok(Self::Lists { rest, page: None })
@@ -87,7 +83,7 @@ impl Listing {
                 }
                 Ok(rows.as_mut().map(|rows| {
                     let (resources, unreadable) = rows.take_resources();
-                    *seen += resources.len() + unreadable;
+                    *seen += resources.len() + unreadable.len();
                     Listed { resources, unreadable }
                 }))
             }
@@ -102,7 +98,7 @@ impl Listing {
                 }
                 Ok(page.as_mut().map(|(_, page)| Listed {
                     resources: std::mem::take(&mut page.resources),
-                    unreadable: page.unreadable,
+                    unreadable: std::mem::take(&mut page.unreadable),
                 }))
             }
         }
@@ -143,7 +139,7 @@ pub(super) fn has_time(deadline: Deadline) -> bool {
 /// One page.
 pub(super) struct Listed {
     pub(super) resources: Vec<crate::resource::Resource>,
-    pub(super) unreadable: usize,
+    pub(super) unreadable: Vec<Unreadable>,
 }
 
 /// What may carry the seal.

@@ -12,6 +12,7 @@ use crate::{
     enforce::Context,
     policy::BackupGuard,
     resource::Resource,
+    resource_id::Estate,
 };
 
 const QUERY: &str = "recoveryservicesresources \
@@ -53,8 +54,9 @@ impl Protected {
         if ctx.policy.backup_guard == BackupGuard::Off {
             return Ok(Self::Known(machines));
         }
-        // A vault may lie in another subscription than the machine, so all that are visible are asked for.
-        let query = Query { text: QUERY.to_owned(), subscriptions: vec![], skip: 0 };
+        // A vault may lie in another subscription than the machine, and outside of what is in scope, so all that
+        // are visible are asked for.
+        let query = Query { text: QUERY.to_owned(), estate: Estate::Visible, skip: 0 };
         let mut page = None;
         loop {
             page = match ctx.arm.query(&query, page.as_ref(), deadline).await {

@@ -2,15 +2,16 @@
 
 use std::{
     collections::HashSet,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, RandomState},
     time::Duration,
 };
 
-use futures::{StreamExt, stream};
+use futures::{SinkExt, StreamExt, channel::mpsc, stream};
 
 use super::{
     Error, Protected, Survey, admit, check_switch,
-    listing::{Listing, Source},
+    listing::{Listed, Listing, Source},
+    warn_of,
 };
 use crate::{
     arm,
@@ -42,10 +43,12 @@ pub async fn plan(
 ) -> Result<Survey, Error> {
     let mut seen = Seen::default();
     let mut survey = Survey::default();
+    ctx.check_estate(listing_time()).await?;
     let protected = Protected::read(ctx, listing_time()).await?;
     let mut listing = Listing::begin(ctx, source, None, listing_time()).await?;
     while let Some(page) = listing.next(ctx, listing_time()).await? {
-        survey.unreadable += page.unreadable;
+        survey.unreadable += page.unreadable.len();
+        page.unreadable.iter().for_each(warn_of);
         for resource in page.resources.iter().filter(|resource| seen.insert(&resource.id)) {
             if let Some(change) = survey.add(ctx, &protected, resource) {
                 tell(resource.id.clone(), change);
@@ -67,39 +70,43 @@ pub async fn seal_all(
     mut tell: impl FnMut(Told),
 ) -> Result<Survey, Error> {
     check_switch(ctx, listing_time()).await?;
+    ctx.check_estate(listing_time()).await?;
     let protected = Protected::read(ctx, listing_time()).await?;
     admit(ctx, &protected, source, listing_time()).await?;
     let mut survey = Survey::default();
     let mut seen = Seen::default();
     // What is sealed meanwhile makes the pages move, so that a listing passes over what the next one finds. It
-    // ends because each must bring something new.
+    // ends because each round must bring something new, and the last one finds nothing in flight.
     loop {
-        let listing = Listing::begin(ctx, source, None, listing_time()).await?;
-        tell(Told::Listed(listing.remaining()));
-        let (known, mut end) = (survey.unsealed, Ok(()));
-        survey.unreadable = 0;
-        let fresh = Fresh {
-            ctx,
-            protected: &protected,
-            listing,
-            survey: &mut survey,
-            seen: &mut seen,
-            end: &mut end,
-        };
-        // The next page comes while the last of this one are worked on.
-        let to_seal = stream::unfold(fresh, Fresh::page).map(stream::iter).flatten();
-        let work = to_seal.map(|resource| async {
+        let known = survey.unsealed;
+        let fresh = Fresh { ctx, source, protected: &protected, survey: &mut survey, seen: &mut seen };
+        // A page or two are there before they are needed, so that no place in flight waits for a listing.
+        let (sender, steps) = mpsc::channel(0);
+        let work = steps.map(stream::iter).flatten().map(|step| async {
+            let resource = match step {
+                Step::Listed(count) => return Told::Listed(count),
+                Step::Seal(resource) => resource,
+            };
             let look = Look { resource, event_time: None, of_machine: false };
             let result = enforce(ctx, &look, Deadline::after(deadline).behind_events()).await;
             Told::Ended(look.resource, result)
         });
-        let ended = work.buffer_unordered(concurrency);
-        ended.map(&mut tell).collect::<()>().await;
+        let work = work.buffer_unordered(concurrency).map(&mut tell).collect::<()>();
+        // Where a listing breaks off, what is in flight is brought to its end first.
+        let (end, ()) = futures::join!(fresh.list(sender), work);
         end?;
         if survey.unsealed == known {
             return Ok(survey);
         }
     }
+}
+
+/// What a listing gives to do.
+enum Step {
+    /// So many resources are listed from here on.
+    Listed(usize),
+    /// This one is to be sealed.
+    Seal(ResourceId),
 }
 
 /// Hashes of what was listed: a sweep of a large estate keeps no IDs.
@@ -111,39 +118,49 @@ struct Seen {
 
 impl Seen {
     /// Whether it was not there before.
-    fn insert(&mut self, id: &ResourceId) -> bool {
+    fn insert(&mut self, id: &impl Hash) -> bool {
         self.hashes.insert(self.hasher.hash_one(id))
     }
 }
 
-/// A listing, page by page, of what is to be sealed and was on none before.
+/// Listings, page by page, of what is to be sealed and was on none before.
 struct Fresh<'a> {
     ctx: &'a Context,
+    source: Source,
     protected: &'a Protected,
-    listing: Listing,
     survey: &'a mut Survey,
     seen: &'a mut Seen,
-    /// Why the listing broke off. What is in flight is brought to its end first.
-    end: &'a mut Result<(), arm::Error>,
 }
 
 impl Fresh<'_> {
-    async fn page(mut self) -> Option<(Vec<ResourceId>, Self)> {
-        let page = match self.listing.next(self.ctx, listing_time()).await {
-            Ok(page) => page?,
-            Err(error) => {
-                *self.end = Err(error);
-                return None;
+    /// Lists until a listing brings nothing new, while what earlier ones have brought is worked on.
+    async fn list(mut self, mut steps: mpsc::Sender<Vec<Step>>) -> Result<(), arm::Error> {
+        loop {
+            let known = self.survey.unsealed;
+            self.survey.unreadable = 0;
+            let mut listing = Listing::begin(self.ctx, self.source, None, listing_time()).await?;
+            let mut next = vec![Step::Listed(listing.remaining())];
+            while let Some(page) = listing.next(self.ctx, listing_time()).await? {
+                next.extend(self.unsealed(&page));
+                // Who works on it outlives the listing.
+                let _ = steps.send(std::mem::take(&mut next)).await;
             }
-        };
-        self.survey.unreadable += page.unreadable;
-        let mut to_seal = vec![];
-        for resource in page.resources.iter().filter(|resource| self.seen.insert(&resource.id)) {
-            if self.survey.add(self.ctx, self.protected, resource).is_some() {
-                to_seal.push(resource.id.clone());
+            if self.survey.unsealed == known {
+                return Ok(());
             }
         }
-        Some((to_seal, self))
+    }
+
+    fn unsealed(&mut self, page: &Listed) -> Vec<Step> {
+        self.survey.unreadable += page.unreadable.len();
+        page.unreadable.iter().filter(|one| self.seen.insert(&one.what)).for_each(warn_of);
+        let mut unsealed = vec![];
+        for resource in page.resources.iter().filter(|resource| self.seen.insert(&resource.id)) {
+            if self.survey.add(self.ctx, self.protected, resource).is_some() {
+                unsealed.push(Step::Seal(resource.id.clone()));
+            }
+        }
+        unsealed
     }
 }
 

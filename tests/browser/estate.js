@@ -70,6 +70,14 @@ async function fill(azure) {
   }
 }
 
+/** Two disks that are in use: one is a virtual machine's, and somebody has a URL to the other. */
+function inUse(_, row) {
+  const state = { "orders-db-os": "Attached", "build-agent-7": "ActiveSAS" }[row?.id?.split("/").pop()];
+  if (!state || !row.properties) return row;
+  const managedBy = state === "Attached" ? row.id.replace("/disks/", "/virtualMachines/").replace("-os", "") : row.managedBy;
+  return { ...row, managedBy, properties: { ...row.properties, diskState: state } };
+}
+
 /** Resource Manager with what the local one does not show: an upload under way, and an element that is none. */
 async function retold(azure) {
   const server = createServer(async (request, response) => {
@@ -78,7 +86,7 @@ async function retold(azure) {
     const { host, connection, "content-length": length, ...headers } = request.headers;
     const body = chunks.length ? Buffer.concat(chunks) : undefined;
     const answer = await fetch(azure.armHttp + request.url, { method: request.method, headers, body });
-    const text = (await answer.text()).replaceAll('"ReadyToUpload"', '"ActiveUpload"').replaceAll('/disks/not-a-disk"', '/disks/a/b"');
+    const text = JSON.stringify(await answer.json(), inUse).replaceAll('"ReadyToUpload"', '"ActiveUpload"').replaceAll('/disks/not-a-disk"', '/disks/a/b"');
     response.writeHead(answer.status, { "content-type": "application/json" }).end(text);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");

@@ -99,6 +99,15 @@ await check("the choices filter by status, kind and reason, together, and are ta
   await page.getByRole("button", { name: "Show all" }).click();
   return same([found, (await names(page)).length], [wanted, exceptions.length]);
 });
+await check("what waits is listed with the state that it waits in", async () => {
+  const rows = await page.locator("section[aria-labelledby=pending] tbody tr").evaluateAll((all) => all.map((row) =>
+    [row.querySelector(".resource").textContent, row.querySelector("[data-label=State]").textContent, row.querySelector("[data-label=Why]").textContent]));
+  const words = { active_sas: "URL in use", active_upload: "Upload under way", attached: "Attached" };
+  const wanted = expected.pending.map(({ id, reason, text }) => [id.split("/").pop(), words[reason], text]);
+  return same([rows, rows.map(([name]) => name).sort()], [wanted, ["build-agent-7", "orders-db-os", "upload-in-progress"]]);
+});
+await check("what cannot be read is named", async () =>
+  same((await page.locator(".gaps li strong").allTextContents()).map((text) => text.endsWith("/disks/a/b")), [true]));
 await check("numbers of the page are those of the JSON", async () => {
   const figures = await page.locator(".figures .figure").allTextContents();
   const { sealed, exempt, notYet, unsealed, sealedPercent } = expected.totals;

@@ -266,7 +266,7 @@ async fn an_upper_case_group_in_a_list_is_the_same_group() {
     let deadline = Deadline::after(MINUTE);
     let page = azure.client.list(SUBSCRIPTION, ResourceType::Disk, deadline).await.unwrap();
     let [resource] = page.resources.as_slice() else { panic!("{page:?}") };
-    assert_eq!(page.unreadable, 0);
+    assert_eq!(page.unreadable, []);
     assert_eq!(resource.id, id("rgname", "disks", "disk1"));
     assert!(resource.id.to_string().contains("/RGNAME/"), "and is asked for as Azure spells it");
     assert_eq!(resource.data_access_auth_mode, DataAccessAuthMode::None);

@@ -6,17 +6,20 @@ use std::{
 };
 
 use crate::{
-    arm::{Error, Failure, Query},
+    arm::{Error, Failure, Query, Unreadable},
     cli::session::Session,
     report::{Finding, Report, Run, Source},
     resource::Resource,
-    resource_id::{ResourceId, ResourceType},
+    resource_id::{Estate, ResourceId, ResourceType},
     sweep::Protected,
 };
 
 /// All disks and snapshots, sealed or not.
 const KQL: &str = "resources | where type in~ ('microsoft.compute/disks', 'microsoft.compute/snapshots') \
                    | project id, location, managedBy, tags, properties | order by id asc";
+
+/// How many unreadable elements of one listing are named, so that a page of nonsense does not fill the report.
+const UNREADABLE_MAX: usize = 100;
 
 /// A report in the making.
 struct Inventory<'a> {
@@ -40,7 +43,7 @@ pub(super) async fn take(session: &Session, expiring_within: u16, is_exact: bool
     let run = |source| Run {
         taken_at: ctx.now(),
         identity: identity.clone(),
-        scope: ctx.policy.subscriptions.clone(),
+        scope: ctx.policy.estate.clone(),
         source,
         expiring_within,
     };
@@ -67,24 +70,24 @@ impl Inventory<'_> {
     /// Whether Resource Graph answers at all.
     async fn ask_graph(&mut self) -> Result<bool, Error> {
         let ctx = &self.session.ctx;
-        let query = Query { text: KQL.to_owned(), subscriptions: ctx.policy.subscriptions.clone(), skip: 0 };
+        let query = Query { text: KQL.to_owned(), estate: ctx.policy.estate.clone(), skip: 0 };
         let mut page = match ctx.arm.query(&query, None, self.session.deadline()).await {
             Ok(page) => page,
             Err(Error { failure: Failure::Resource(_) | Failure::Gone, .. }) => return Ok(false),
             Err(error) => return Err(error),
         };
         self.subscriptions().await?;
-        let (mut read, mut announced, mut unreadable) = (0, 0, 0);
+        let (mut read, mut announced, mut unreadable) = (0, 0, vec![]);
         while let Some(mut rows) = page {
             let (resources, unread) = rows.take_resources();
-            read += resources.len() + unread;
-            unreadable += unread;
+            read += resources.len() + unread.len();
+            unreadable.extend(unread);
             announced = rows.total;
             self.add(&resources);
             self.progress.tell(read, Some(announced));
             page = ctx.arm.query(&query, Some(&rows), self.session.deadline()).await?;
         }
-        self.add_unreadable(unreadable, "Resource Graph");
+        self.add_unreadable(&unreadable, "Resource Graph");
         if read < announced {
             let missing = announced - read;
             self.report.add_gap(
@@ -96,11 +99,7 @@ impl Inventory<'_> {
     }
 
     async fn ask_lists(&mut self) -> Result<(), Error> {
-        let ctx = &self.session.ctx;
-        let seen = self.subscriptions().await?;
-        let subscriptions =
-            if ctx.policy.subscriptions.is_empty() { &seen } else { &ctx.policy.subscriptions };
-        for subscription in subscriptions {
+        for subscription in &self.subscriptions().await? {
             for kind in [ResourceType::Disk, ResourceType::Snapshot] {
                 match self.list(subscription, kind).await {
                     Ok(()) => {}
@@ -118,46 +117,63 @@ impl Inventory<'_> {
     async fn list(&mut self, subscription: &str, kind: ResourceType) -> Result<(), Error> {
         let arm = &self.session.ctx.arm;
         let mut page = Some(arm.list(subscription, kind, self.session.deadline()).await?);
-        let mut unreadable = 0;
-        while let Some(list) = page {
-            unreadable += list.unreadable;
+        let mut unreadable = vec![];
+        while let Some(mut list) = page {
+            unreadable.append(&mut list.unreadable);
             self.add(&list.resources);
             self.progress.tell(self.seen.len(), None);
             page = arm.next(subscription, &list, self.session.deadline()).await?;
         }
-        self.add_unreadable(unreadable, &format!("the list of {kind} of subscription {subscription}"));
+        self.add_unreadable(&unreadable, &format!("the list of {kind} of subscription {subscription}"));
         Ok(())
     }
 
-    /// The subscriptions that the identity sees. One that is in scope and not among them is a gap that
-    /// Resource Graph would keep to itself.
+    /// The subscriptions in scope. One that the identity does not see is a gap that Resource Graph would keep
+    /// to itself.
     async fn subscriptions(&mut self) -> Result<Vec<String>, Error> {
-        let ctx = &self.session.ctx;
-        let seen = match ctx.arm.subscriptions(self.session.deadline()).await {
-            Ok(seen) => seen,
-            Err(error) if matches!(error.failure, Failure::System(_)) => return Err(error),
-            Err(error) => {
-                self.report.add_gap("the list of subscriptions", error.to_string());
-                return Ok(vec![]);
+        let estate = self.session.ctx.policy.estate.clone();
+        let seen = self.list_subscriptions(&Estate::Visible, "the list of subscriptions").await?;
+        let scope = match &estate {
+            Estate::Visible => seen.clone(),
+            Estate::Subscriptions(ids) => Some(ids.clone()),
+            Estate::ManagementGroup(id) => {
+                self.list_subscriptions(&estate, &format!("the management group {id}")).await?
             }
         };
-        let wanted = &ctx.policy.subscriptions;
-        let is_seen = |id: &String| seen.iter().any(|seen| seen.eq_ignore_ascii_case(id));
-        for id in wanted.iter().filter(|id| !is_seen(id)) {
-            self.report.add_gap(format!("subscription {id}"), "the identity does not see it");
+        let Some(scope) = scope else { return Ok(vec![]) };
+        if scope.is_empty() {
+            let why = match &estate {
+                Estate::ManagementGroup(id) => format!("the management group {id} has no subscription"),
+                Estate::Visible | Estate::Subscriptions(_) => "the identity sees no subscription".to_owned(),
+            };
+            self.report.add_gap("everything", why);
         }
-        if wanted.is_empty() && seen.is_empty() {
-            self.report.add_gap("everything", "the identity sees no subscription");
+        for id in &scope {
+            match &seen {
+                None => {}
+                Some(seen) if seen.iter().any(|seen| seen.eq_ignore_ascii_case(id)) => {
+                    self.report.add_subscription(id);
+                }
+                Some(_) => self.report.add_gap(format!("subscription {id}"), "the identity does not see it"),
+            }
         }
-        let scope: Vec<_> = if wanted.is_empty() {
-            seen.iter().collect()
-        } else {
-            wanted.iter().filter(|id| is_seen(id)).collect()
-        };
-        for id in scope {
-            self.report.add_subscription(id);
+        Ok(scope)
+    }
+
+    /// None, and a gap, where Azure refuses.
+    async fn list_subscriptions(
+        &mut self,
+        estate: &Estate,
+        what: &str,
+    ) -> Result<Option<Vec<String>>, Error> {
+        match self.session.ctx.arm.subscriptions(estate, self.session.deadline()).await {
+            Ok(ids) => Ok(Some(ids)),
+            Err(error) if matches!(error.failure, Failure::System(_)) => Err(error),
+            Err(error) => {
+                self.report.add_gap(what, error.to_string());
+                Ok(None)
+            }
         }
-        Ok(seen)
     }
 
     /// Pages overlap when what is listed changes between them.
@@ -187,11 +203,13 @@ impl Inventory<'_> {
         self.report
     }
 
-    fn add_unreadable(&mut self, count: usize, source: &str) {
-        if count > 0 {
-            let elements = if count == 1 { "1 element".to_owned() } else { format!("{count} elements") };
-            self.report
-                .add_gap(format!("{elements} of {source}"), "not readable as a managed disk or snapshot");
+    fn add_unreadable(&mut self, unreadable: &[Unreadable], source: &str) {
+        for Unreadable { what, why } in unreadable.iter().take(UNREADABLE_MAX) {
+            self.report.add_gap(what, format!("{source} shows it, and it cannot be read: {why}"));
+        }
+        if unreadable.len() > UNREADABLE_MAX {
+            let more = unreadable.len() - UNREADABLE_MAX;
+            self.report.add_gap(format!("{more} more elements of {source}"), "they cannot be read either");
         }
     }
 }

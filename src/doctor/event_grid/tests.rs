@@ -104,12 +104,17 @@ fn each_fault_is_told() {
         ("/eventDeliverySchema", json!("CustomInputSchema"), Verdict::Failed, "CustomInputSchema"),
         ("/expirationTimeUtc", json!("2027-01-01T00:00:00Z"), Verdict::Warning, "until 2027"),
         ("/provisioningState", json!("Failed"), Verdict::Failed, "provisioning state is Failed"),
-        ("/destination/endpointType", json!("WebHook"), Verdict::Failed, "points at a function"),
+        (
+            "/destination/endpointType",
+            json!("WebHook"),
+            Verdict::Failed,
+            "points at a function seal-on-write",
+        ),
         (
             "/destination/properties/resourceId",
             json!(format!("{APP}/functions/other")),
             Verdict::Failed,
-            "points at a function",
+            "points at a function seal-on-write",
         ),
     ] {
         let told = changed(pointer, value.clone());
@@ -132,5 +137,33 @@ fn only_the_subscriptions_own_topic_counts() {
         (json!("nonsense"), false),
     ] {
         assert_eq!(topic_of("s", std::slice::from_ref(&topic)).is_some(), found, "{topic}");
+    }
+}
+
+#[test]
+fn only_what_is_on_the_whole_subscription_is_its_own() {
+    let one = |id: &str, topic: &str| json!({"id": id, "properties": {"topic": topic}});
+    let mine =
+        one("/subscriptions/s/providers/Microsoft.EventGrid/eventSubscriptions/e", "/Subscriptions/S/");
+    for (subscription, found) in [
+        (mine, true),
+        (
+            one(
+                "/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid/eventSubscriptions/e",
+                "/subscriptions/s/resourceGroups/g",
+            ),
+            false,
+        ),
+        (one("/subscriptions/s/x", "/subscriptions/other"), false),
+        (
+            one(
+                "/subscriptions/s/resourceGroups/g/providers/Microsoft.EventGrid/systemTopics/t/eventSubscriptions/e",
+                "/subscriptions/s",
+            ),
+            false,
+        ),
+        (json!("nonsense"), false),
+    ] {
+        assert_eq!(own("s", vec![subscription.clone()]).len(), usize::from(found), "{subscription}");
     }
 }

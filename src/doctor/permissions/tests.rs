@@ -13,7 +13,7 @@ fn policy(mode: Mode, has_tags: bool) -> Policy {
     Policy {
         mode,
         tags,
-        subscriptions: vec![],
+        estate: Estate::Visible,
         exemptions: Exemptions::default(),
         limits: Limits::default(),
         backup_guard: BackupGuard::Skip,

@@ -79,7 +79,7 @@ fn a_queue_message_is_one_of_ours_or_is_refused() {
     let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
     let message = |message: &Value| {
         let envelope = json!({"Data": {"message": quoted(&quoted(message))}}).to_string();
-        Envelope::read(envelope.as_bytes())?.message()
+        Envelope::read(envelope.as_bytes())?.message().map(|received| received.pending)
     };
     let good = json!({"id": id, "reason": "conflict", "firstSeen": "2026-11-24T01:02:03.4567891Z", "new": 1});
     let pending = message(&good).unwrap();
@@ -95,6 +95,28 @@ fn a_queue_message_is_one_of_ours_or_is_refused() {
         let mut bad = good.clone();
         bad[member] = value;
         assert!(matches!(message(&bad), Err(EnvelopeError::NotPending(_))), "{bad}");
+    }
+}
+
+#[test]
+fn how_often_a_message_was_received_is_read_in_every_form() {
+    let message = json!({
+        "id": "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d",
+        "reason": "conflict", "firstSeen": "2026-11-24T01:02:03Z",
+    });
+    for (metadata, count) in [
+        (json!({"DequeueCount": "3", "Id": "\"x\"", "reason": "\"conflict\"", "sys": {}}), 3),
+        (json!({"DequeueCount": 16}), 16),
+        (json!({"DequeueCount": "many"}), 1),
+        (json!({"DequeueCount": -1}), 1),
+        (json!({"dequeueCount": "3"}), 1),
+        (json!([]), 1),
+        (json!("text"), 1),
+        (json!(null), 1),
+    ] {
+        let envelope = json!({"Data": {"message": quoted(&message)}, "Metadata": metadata}).to_string();
+        let received = Envelope::read(envelope.as_bytes()).unwrap().message().unwrap();
+        assert_eq!(received.dequeue_count, count, "{metadata}");
     }
 }
 

@@ -6,7 +6,7 @@ use time::macros::datetime;
 use super::*;
 use crate::{
     policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, TagRule},
-    resource_id::ResourceId,
+    resource_id::{Estate, ResourceId},
 };
 
 fn id() -> ResourceId {
@@ -22,7 +22,7 @@ fn policy() -> Policy {
             TagRule::new("diskseal-auth-mode", "AzureActiveDirectory").unwrap(),
             TagRule::new("diskseal-sealed-at", "{sealed_at}").unwrap(),
         ],
-        subscriptions: vec![],
+        estate: Estate::Visible,
         exemptions: Exemptions { tag: Some("diskseal-exempt".into()), ..Exemptions::default() },
         limits: Limits::default(),
         backup_guard: BackupGuard::Skip,
@@ -128,7 +128,10 @@ fn exemptions_are_found_in_order_and_an_expired_one_is_none() {
     };
     let tagged = open(&[("Diskseal-Exempt", "until=2027-01-31; INC-1234")]);
     assert_eq!(
-        reason(&with(|p| p.subscriptions = vec!["99999999-2222-4333-8444-555555555555".into()]), &open(&[])),
+        reason(
+            &with(|p| p.estate = Estate::Subscriptions(vec!["99999999-2222-4333-8444-555555555555".into()])),
+            &open(&[])
+        ),
         "out_of_scope"
     );
     assert_eq!(
@@ -145,7 +148,9 @@ fn exemptions_are_found_in_order_and_an_expired_one_is_none() {
     // Off unless a setting turns it on.
     assert!(matches!(decide(&with(|p| p.exemptions.tag = None), &tagged, &occasion()), Decision::Seal(_)));
     // In scope by its own subscription, in any case.
-    let in_scope = with(|p| p.subscriptions = vec!["11111111-2222-4333-8444-555555555555".to_uppercase()]);
+    let in_scope = with(|p| {
+        p.estate = Estate::Subscriptions(vec!["11111111-2222-4333-8444-555555555555".to_uppercase()]);
+    });
     assert!(matches!(decide(&in_scope, &open(&[]), &occasion()), Decision::Seal(_)));
 
     for (value, notice) in [

@@ -11,7 +11,7 @@ use crate::report::{
 };
 
 /// The most rows of one table. A browser sorts and prints so many; the other forms hold all.
-const ROWS_MAX: usize = 5_000;
+pub(super) const ROWS_MAX: usize = 5_000;
 
 /// Columns of the exceptions, in order, and the sort that each begins with.
 const COLUMNS: [&str; 7] = ["Status", "Resource", "Kind", "Location", "Reason", "Until", "Owner"];
@@ -161,7 +161,7 @@ fn row(finding: &Finding, report: &Report) -> Markup {
     }
 }
 
-fn left_out(rows: usize) -> Markup {
+pub(super) fn left_out(rows: usize) -> Markup {
     markup! {
         @if rows > ROWS_MAX {
             p.left-out {

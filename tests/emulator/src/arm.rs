@@ -189,6 +189,7 @@ impl Emulator {
             }
             (Route::Operation { subscription, name }, "GET") => self.poll(context, subscription, name),
             (Route::Graph, "POST") => self.query(context),
+            (Route::Descendants(group), "GET") => self.descendants(context, group),
             (Route::Subscriptions, "GET") => Ok(self.subscriptions()),
             (Route::Subscription(id), "GET") => Ok(self.subscription(id)),
             (Route::Group { subscription, group }, "GET") => Ok(self.group(subscription, group)),

@@ -40,6 +40,8 @@ pub enum Kind {
     Poll,
     /// GET of a virtual machine, of a scale set's instances, or of a list of virtual machines.
     Machine,
+    /// GET of what is below a management group.
+    Descendants,
     /// A query of Resource Graph.
     Query,
     /// GET of a token from the managed-identity endpoint.
@@ -62,6 +64,7 @@ impl Kind {
             (Route::Machine(_) | Route::Instances(_) | Route::Machines { .. }, &Method::GET) => Self::Machine,
             (Route::Operation { .. }, _) => Self::Poll,
             (Route::Graph, _) => Self::Query,
+            (Route::Descendants(_), _) => Self::Descendants,
             _ => Self::Other,
         }
     }

@@ -3,14 +3,15 @@
 //! Of the query language it knows what inventories of disks need; anything else is refused as an invalid
 //! query, never passed over.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::Emulator;
@@ -25,6 +26,7 @@ mod lexer;
 mod protection;
 mod query;
 
+use expression::{Columns, Row};
 pub use protection::Protection;
 use query::Table;
 
@@ -67,15 +69,15 @@ impl Emulator {
         let body = context.body()?;
         let text = body["query"].as_str().ok_or_else(|| invalid_query("the member 'query' is missing"))?;
         let parsed = query::Query::parse(text).map_err(|why| invalid_query(&why))?;
-        let rows = match parsed.table {
-            Table::Resources => self.rows(&body["subscriptions"]),
-            Table::RecoveryServices => self.inner.state.lock().protected.clone(),
+        let window = Window::of(&body["options"], self.inner.options.resource_graph_page_size)?;
+        let (total, rows) = match parsed.table {
+            Table::Resources => self.resources_page(&parsed, self.scope(&body)?.as_ref(), &window),
+            Table::RecoveryServices => {
+                let rows = self.inner.state.lock().protected.clone();
+                parsed.page(rows, window.start, window.most)
+            }
         };
-        let rows = parsed.run(rows);
-        let answer = Answer::json(
-            StatusCode::OK,
-            &page(&body["options"], rows, self.inner.options.resource_graph_page_size)?,
-        );
+        let answer = Answer::json(StatusCode::OK, &page(total, rows, &window));
         Ok(answer
             .with("x-ms-user-quota-remaining", &left.to_string())
             .with("x-ms-user-quota-resets-after", &format!("00:00:{seconds:02}"))
@@ -97,87 +99,163 @@ impl Emulator {
             .with_header("x-ms-user-quota-resets-after", format!("00:00:{seconds:02}"))
     }
 
-    /// The table `resources` in these subscriptions, or in all.
-    fn rows(&self, subscriptions: &Value) -> Vec<Map<String, Value>> {
-        let wanted = subscriptions.as_array();
-        let (tenant, lag) = (&self.inner.options.tenant_id, self.inner.options.resource_graph_lag);
+    /// The subscriptions that a query is about; none means all that the caller may see.
+    fn scope(&self, body: &Value) -> Result<Option<HashSet<String>>, Refusal> {
+        let named = |member: &str| {
+            let names = body[member].as_array().filter(|names| !names.is_empty())?;
+            Some(names.iter().filter_map(Value::as_str).collect::<Vec<_>>())
+        };
+        let groups = match (named("subscriptions"), named("managementGroups")) {
+            (None, None) => return Ok(None),
+            (Some(ids), None) => return Ok(Some(ids.into_iter().map(str::to_ascii_lowercase).collect())),
+            (None, Some(groups)) => groups,
+            (Some(_), Some(_)) => {
+                return Err(invalid_query("'subscriptions' and 'managementGroups' exclude each other"));
+            }
+        };
+        let mut found = HashSet::new();
+        for group in groups {
+            found.extend(self.subscriptions_below(group).unwrap_or_default());
+        }
+        if found.is_empty() {
+            return Err(no_valid_subscription());
+        }
+        Ok(Some(found))
+    }
+
+    /// The table `resources` in these subscriptions, by their ids in lower case, or in all.
+    fn resources_page(
+        &self,
+        query: &query::Query,
+        scope: Option<&HashSet<String>>,
+        window: &Window,
+    ) -> (usize, Vec<Row>) {
+        let (tenant, lag) = (self.inner.options.tenant_id.as_str(), self.inner.options.resource_graph_lag);
         let state = self.inner.state.lock();
         let in_scope = |stored: &&Stored| {
-            wanted.is_none_or(|ids| {
-                ids.iter()
-                    .any(|id| id.as_str().is_some_and(|id| id.eq_ignore_ascii_case(&stored.id.subscription)))
-            })
+            scope.is_none_or(|ids| ids.contains(&stored.id.subscription.to_ascii_lowercase()))
         };
-        state.resources.values().filter(in_scope).filter_map(|stored| row(stored, tenant, lag)).collect()
+        let stored = state.resources.values().filter(in_scope);
+        let table = stored.filter_map(|stored| Indexed::of(stored, tenant, lag)).collect();
+        query.page(table, window.start, window.most)
     }
 }
 
-/// A resource as the index has it: not at all if it was made just now, unchanged if it was changed just now.
-fn row(stored: &Stored, tenant: &str, lag: Duration) -> Option<Map<String, Value>> {
-    let fresh = stored.written.is_some_and(|written| written.elapsed() < lag);
-    let body = if fresh { stored.previous.as_ref()? } else { &stored.body };
-    let id = &stored.id;
-    let mut row = Map::new();
-    for (name, value) in [
-        ("id", body["id"].clone()),
-        ("name", body["name"].clone()),
-        ("type", json!(id.kind.type_name().to_ascii_lowercase())),
-        ("tenantId", json!(tenant)),
-        ("kind", json!("")),
-        ("location", body["location"].clone()),
-        ("resourceGroup", json!(id.group.to_ascii_lowercase())),
-        ("subscriptionId", json!(id.subscription)),
-        ("managedBy", json!(body["managedBy"].as_str().unwrap_or_default())),
-        ("sku", body["sku"].clone()),
-        ("plan", Value::Null),
-        ("properties", body["properties"].clone()),
-        ("tags", body["tags"].clone()),
-        ("identity", Value::Null),
-        ("zones", body["zones"].clone()),
-        ("extendedLocation", body["extendedLocation"].clone()),
-    ] {
-        row.insert(name.to_owned(), value);
-    }
-    Some(row)
+/// A resource as the index has it.
+struct Indexed<'a> {
+    stored: &'a Stored,
+    body: &'a Value,
+    tenant: &'a str,
 }
 
-/// The part of the rows that the options ask for. Only rows that tell their ids can be paged through.
-fn page(options: &Value, rows: Vec<Map<String, Value>>, at_most: usize) -> Result<Value, Refusal> {
-    let number = |value: &Value| value.as_u64().and_then(|value| usize::try_from(value).ok());
-    let most = number(&options["$top"]).unwrap_or(100);
-    if !(1..=1000).contains(&most) {
-        return Err(invalid_query("'$top' must be from 1 to 1000"));
+/// The columns of the table `resources`.
+const COLUMNS: [&str; 16] = [
+    "id",
+    "name",
+    "type",
+    "tenantId",
+    "kind",
+    "location",
+    "resourceGroup",
+    "subscriptionId",
+    "managedBy",
+    "sku",
+    "plan",
+    "properties",
+    "tags",
+    "identity",
+    "zones",
+    "extendedLocation",
+];
+
+impl<'a> Indexed<'a> {
+    /// Not at all if it was made just now, unchanged if it was changed just now.
+    fn of(stored: &'a Stored, tenant: &'a str, lag: Duration) -> Option<Self> {
+        let fresh = stored.written.is_some_and(|written| written.elapsed() < lag);
+        let body = if fresh { stored.previous.as_ref()? } else { &stored.body };
+        Some(Self { stored, body, tenant })
     }
-    let most = most.min(at_most);
-    let start = match options["$skipToken"].as_str() {
-        Some(token) => read_token(token).ok_or_else(|| invalid_query("the skip token is not one of ours"))?,
-        None => number(&options["$skip"]).unwrap_or(0),
-    };
-    if options["resultFormat"].as_str().is_some_and(|format| format != "objectArray") {
-        return Err(invalid_query("only the result format 'objectArray' is known here"));
+}
+
+impl Columns for Indexed<'_> {
+    fn column(&self, name: &str) -> Cow<'_, Value> {
+        let id = &self.stored.id;
+        match name {
+            "id" | "name" | "location" | "sku" | "properties" | "tags" | "zones" | "extendedLocation" => {
+                Cow::Borrowed(&self.body[name])
+            }
+            "type" => Cow::Owned(json!(id.kind.type_name().to_ascii_lowercase())),
+            "tenantId" => Cow::Owned(json!(self.tenant)),
+            "kind" => Cow::Owned(json!("")),
+            "resourceGroup" => Cow::Owned(json!(id.group.to_ascii_lowercase())),
+            "subscriptionId" => Cow::Owned(json!(id.subscription)),
+            "managedBy" => Cow::Owned(json!(self.body["managedBy"].as_str().unwrap_or_default())),
+            _ => Cow::Borrowed(&Value::Null),
+        }
     }
-    let total = rows.len();
+
+    fn row(&self) -> Row {
+        COLUMNS.iter().map(|name| ((*name).to_owned(), self.column(name).into_owned())).collect()
+    }
+}
+
+/// The part of the rows that the options ask for.
+struct Window {
+    start: usize,
+    most: usize,
+}
+
+impl Window {
+    fn of(options: &Value, at_most: usize) -> Result<Self, Refusal> {
+        let number = |value: &Value| value.as_u64().and_then(|value| usize::try_from(value).ok());
+        let most = number(&options["$top"]).unwrap_or(100);
+        if !(1..=1000).contains(&most) {
+            return Err(invalid_query("'$top' must be from 1 to 1000"));
+        }
+        let start = match options["$skipToken"].as_str() {
+            Some(token) => {
+                read_token(token).ok_or_else(|| invalid_query("the skip token is not one of ours"))?
+            }
+            None => number(&options["$skip"]).unwrap_or(0),
+        };
+        if options["resultFormat"].as_str().is_some_and(|format| format != "objectArray") {
+            return Err(invalid_query("only the result format 'objectArray' is known here"));
+        }
+        Ok(Self { start, most: most.min(at_most) })
+    }
+}
+
+/// Only rows that tell their ids can be paged through.
+fn page(total: usize, rows: Vec<Row>, window: &Window) -> Value {
+    let Window { start, most } = *window;
     let pageable = rows.first().is_some_and(|row| row.contains_key("id"));
-    let data: Vec<Value> = rows.into_iter().skip(start).take(most).map(Value::Object).collect();
-    let end = start + data.len();
+    let end = start + rows.len();
     let truncated = end < total && !pageable;
     let mut page = json!({
         "totalRecords": total,
-        "count": data.len(),
+        "count": rows.len(),
         "resultTruncated": if truncated { "true" } else { "false" },
     });
     if end < total && pageable {
         page["$skipToken"] =
             json!(STANDARD.encode(json!({"$id": "1", "MaxRows": most, "RowsToSkip": end}).to_string()));
     }
-    page["data"] = Value::Array(data);
+    page["data"] = rows.into_iter().map(Value::Object).collect();
     page["facets"] = json!([]);
-    Ok(page)
+    page
 }
 
 fn read_token(token: &str) -> Option<usize> {
     let token: Value = serde_json::from_slice(&STANDARD.decode(token).ok()?).ok()?;
     usize::try_from(token["RowsToSkip"].as_u64()?).ok()
+}
+
+/// What Resource Graph answers where nothing that was named may be looked at.
+fn no_valid_subscription() -> Refusal {
+    let message = "There must be at least one subscription that is eligible to contain resources.";
+    let details = json!([{"code": "NoValidSubscriptionsInQueryRequest", "message": message}]);
+    let error = json!({"code": "BadRequest", "message": "Please provide below info when asking for support.", "details": details});
+    Refusal::from_body(400, json!({"error": error}))
 }
 
 fn invalid_query(why: &str) -> Refusal {

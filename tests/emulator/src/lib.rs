@@ -33,6 +33,7 @@ mod graph;
 mod http_client;
 mod identity;
 mod machine;
+mod management_group;
 mod operation;
 mod recorded;
 mod refusal;
@@ -54,6 +55,7 @@ use tokio::sync::mpsc;
 pub use crate::disk::{disk_body, snapshot_body};
 pub use crate::graph::Protection;
 pub use crate::machine::{scale_set_body, virtual_machine_body};
+pub use crate::management_group::Member;
 pub use crate::options::Options;
 pub use crate::resource_id::ResourceKind;
 

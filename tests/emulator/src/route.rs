@@ -30,6 +30,8 @@ pub(crate) enum Route {
     Operation { subscription: String, name: String },
     /// A query of Resource Graph.
     Graph,
+    /// What is below a management group.
+    Descendants(String),
     /// All subscriptions.
     Subscriptions,
     /// One subscription.
@@ -91,6 +93,9 @@ impl Route {
             }
             ["tenants"] => Self::Tenants,
             ["providers", "microsoft.resourcegraph", "resources"] => Self::Graph,
+            ["providers", "microsoft.management", "managementgroups", _, "descendants"] => {
+                Self::Descendants(given(3))
+            }
             ["metadata", "endpoints"] => Self::Endpoints,
             [
                 "subscriptions",
@@ -137,7 +142,12 @@ impl Route {
             | Self::UnknownType { subscription, .. }
             | Self::ScopeTags { subscription, .. }
             | Self::Subscription(subscription) => Some(subscription),
-            Self::Graph | Self::Subscriptions | Self::Tenants | Self::Endpoints | Self::Unknown => None,
+            Self::Graph
+            | Self::Descendants(_)
+            | Self::Subscriptions
+            | Self::Tenants
+            | Self::Endpoints
+            | Self::Unknown => None,
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::disk;
 use crate::fault::{Course, PREEMPTED};
 use crate::machine::StoredMachine;
+use crate::management_group::Member;
 use crate::operation::{Change, End, Operation};
 use crate::resource_id::ResourceId;
 use crate::write::Writes;
@@ -46,6 +47,8 @@ pub(crate) struct State {
     pub(crate) operations: HashMap<String, Operation>,
     /// The tags of what is neither a disk nor a snapshot, by id in lower case.
     pub(crate) scope_tags: HashMap<String, Map<String, Value>>,
+    /// The members of each management group, by its id in lower case.
+    pub(crate) management_groups: BTreeMap<String, Vec<Member>>,
     /// The rows of Resource Graph's table `recoveryservicesresources`.
     pub(crate) protected: Vec<Map<String, Value>>,
     /// What ends when, in the order of the start where two end at once.

@@ -10,7 +10,7 @@ use super::read;
 const FAILURES: [&str; 10] = ["400", "401", "403", "404", "409", "429", "500", "502", "503", "504"];
 
 /// What we ask, and the answers of success to it.
-const ASKED: [(&str, &[&str]); 12] = [
+const ASKED: [(&str, &[&str]); 13] = [
     ("Disks_Get", &["200"]),
     ("Snapshots_Get", &["200"]),
     ("Disks_Update", &["200", "202"]),
@@ -22,6 +22,7 @@ const ASKED: [(&str, &[&str]); 12] = [
     ("operation", &["InProgress", "Succeeded", "Failed", "Canceled", "202"]),
     ("subscriptions", &["200"]),
     ("machine", &["200"]),
+    ("descendants", &["200"]),
     ("token", &["200"]),
 ];
 

@@ -1,7 +1,7 @@
 //! `diskseal doctor`, with the real binary: each thing that can be wrong is told, with what to do.
 
 use diskseal_emulator::{
-    Emulator, Options,
+    Emulator, Member, Options,
     fault::{Fault, Kind, Refusal},
     serve::Serving,
 };
@@ -45,6 +45,19 @@ fn topic() -> String {
 
 fn event_subscriptions() -> String {
     format!("{}/eventSubscriptions", topic())
+}
+
+fn own_event_subscriptions(subscription: &str) -> String {
+    format!("/subscriptions/{subscription}/providers/Microsoft.EventGrid/eventSubscriptions")
+}
+
+/// The same event subscription, on the subscription itself.
+fn own_event_subscription(subscription: &str) -> Value {
+    let mut one = event_subscription();
+    one["id"] = json!(format!("{}/seal", own_event_subscriptions(subscription)));
+    one["type"] = json!("Microsoft.EventGrid/eventSubscriptions");
+    one["properties"]["topic"] = json!(format!("/subscriptions/{subscription}"));
+    one
 }
 
 fn app() -> String {
@@ -94,7 +107,13 @@ fn functions(names: &[&str]) -> Value {
 
 /// A deployment in which everything is right.
 async fn deployment() -> (Emulator, Serving) {
-    let mut options = Options { subscriptions: vec![SUBSCRIPTION.to_owned()], ..Options::immediate() };
+    deployment_in(&[SUBSCRIPTION]).await
+}
+
+/// The same, in the first of these subscriptions.
+async fn deployment_in(subscriptions: &[&str]) -> (Emulator, Serving) {
+    let subscriptions = subscriptions.iter().map(|&id| id.to_owned()).collect();
+    let mut options = Options { subscriptions, ..Options::immediate() };
     options.audiences.push("https://storage.azure.com".to_owned());
     let azure = Emulator::new(options);
     azure.set_permissions(SUBSCRIPTION, &ACTIONS, &[]);
@@ -104,6 +123,7 @@ async fn deployment() -> (Emulator, Serving) {
             "topicType": "Microsoft.Resources.Subscriptions"}});
     azure.put_fact(&topics(), json!({"value": [topic]}));
     azure.put_fact(&event_subscriptions(), json!({"value": [event_subscription()]}));
+    azure.put_fact(&own_event_subscriptions(SUBSCRIPTION), json!({"value": []}));
     azure.put_fact(&format!("{}/functions", app()), functions(&["seal-on-write", "seal-queued", "sweep"]));
     azure.put_fact(&container(), json!({"id": container(), "properties": {"publicAccess": "None"}}));
     azure.put_fact("/diskseal-pending", json!({}));
@@ -207,10 +227,7 @@ async fn what_is_missing_is_told_with_what_to_do() {
 
     azure.put_fact(&event_subscriptions(), json!({"value": []}));
     let (_, wrong) = doctor(&serving, &[]).await;
-    assert!(
-        wrong.contains("no event subscription of its system topic points at a function seal-on-write"),
-        "{wrong}"
-    );
+    assert!(wrong.contains("no event subscription points at a function seal-on-write"), "{wrong}");
     azure.put_fact(&topics(), json!({"value": []}));
     let (_, wrong) = doctor(&serving, &[]).await;
     assert!(wrong.contains("no system topic for this subscription"), "{wrong}");
@@ -239,6 +256,65 @@ async fn events_and_rights_for_machines_are_asked_for_only_where_they_are_wanted
     }
     let (code, wrong) = doctor(&serving, &["--machine-events", "off"]).await;
     assert_eq!(code, Some(0), "{wrong}");
+}
+
+#[tokio::test]
+async fn an_event_subscription_on_the_subscription_itself_is_one_as_well() {
+    let (azure, serving) = deployment().await;
+    let own = own_event_subscriptions(SUBSCRIPTION);
+    azure.put_fact(&own, json!({"value": [own_event_subscription(SUBSCRIPTION)]}));
+    let (code, wrong) = doctor(&serving, &[]).await;
+    assert_eq!(code, Some(0), "{wrong}");
+    assert!(wrong.contains("both deliver: each write is looked at twice"), "{wrong}");
+
+    azure.put_fact(&topics(), json!({"value": []}));
+    let (code, wrong) = doctor(&serving, &[]).await;
+    assert_eq!((code, wrong.trim()), (Some(0), "8 ok, 0 warnings, 0 failed"));
+    let mut narrow = own_event_subscription(SUBSCRIPTION);
+    narrow["properties"]["filter"]["includedEventTypes"] =
+        json!(["Microsoft.Resources.ResourceDeleteSuccess"]);
+    azure.put_fact(&own, json!({"value": [narrow]}));
+    let (code, wrong) = doctor(&serving, &[]).await;
+    assert_eq!(code, Some(1), "it is examined as the others are");
+    assert!(wrong.contains("does not deliver Microsoft.Resources.ResourceWriteSuccess"), "{wrong}");
+
+    // What may not be looked at is no absence, and no matter where events arrive by the other way.
+    let refused = || Refusal::new(403, "AuthorizationFailed", "The client does not have authorization.");
+    azure.refuse_fact(&own, refused());
+    let (code, wrong) = doctor(&serving, &["--function-app", &app()]).await;
+    assert_eq!(code, Some(0), "{wrong}");
+    assert!(wrong.contains("may not look (Microsoft.EventGrid/eventSubscriptions/read)"), "{wrong}");
+    assert!(!wrong.contains("no system topic"), "{wrong}");
+    azure.put_fact(&own, json!({"value": [own_event_subscription(SUBSCRIPTION)]}));
+    azure.refuse_fact(&topics(), refused());
+    let (code, wrong) = doctor(&serving, &[]).await;
+    assert_eq!((code, wrong.trim()), (Some(0), "8 ok, 0 warnings, 0 failed"));
+}
+
+#[tokio::test]
+async fn of_a_management_group_each_subscription_without_events_is_named() {
+    const OTHER: &str = "99999999-2222-4333-8444-555555555555";
+    let (azure, serving) = deployment_in(&[SUBSCRIPTION, OTHER]).await;
+    let subscription = |id: &str| Member::Subscription(id.to_owned());
+    azure.set_management_group("mg-prod", &[subscription(SUBSCRIPTION), subscription(OTHER)]);
+    azure.set_permissions(OTHER, &ACTIONS, &[]);
+    azure.put_fact(&topics().replace(SUBSCRIPTION, OTHER), json!({"value": []}));
+    azure.put_fact(&own_event_subscriptions(OTHER), json!({"value": []}));
+    let group = ["--management-group", "mg-prod"];
+    let (code, wrong) = doctor(&serving, &group).await;
+    assert_eq!((code, wrong.matches("failed ").count()), (Some(1), 1), "{wrong}");
+    assert!(wrong.contains(&format!("Event Grid    {OTHER}: no system topic")), "{wrong}");
+    azure.put_fact(&own_event_subscriptions(OTHER), json!({"value": [own_event_subscription(OTHER)]}));
+    assert_eq!(doctor(&serving, &group).await, (Some(0), "\n10 ok, 0 warnings, 0 failed".to_owned()));
+
+    azure.set_management_group("mg-empty", &[]);
+    let (code, wrong) = doctor(&serving, &["--management-group", "mg-empty"]).await;
+    assert_eq!(code, Some(1));
+    assert!(wrong.contains("mg-empty: this management group has no subscription"), "{wrong}");
+    azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Descendants).always());
+    let (code, wrong) = doctor(&serving, &group).await;
+    assert_eq!(code, Some(1));
+    assert!(wrong.contains("Microsoft.Management/managementGroups/descendants/read on the group"), "{wrong}");
 }
 
 #[tokio::test]

@@ -25,9 +25,13 @@ async fn the_rules_are_shown_without_asking_azure() {
     let rules: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
         rules,
-        json!({"mode": "audit", "subscriptions": [], "tags": {"a": "{trace_id}"},
+        json!({"mode": "audit", "subscriptions": [], "managementGroup": null, "tags": {"a": "{trace_id}"},
             "exemptions": {"subscriptions": [], "resourceGroups": [], "names": [], "tag": "keep"}})
     );
+
+    let output = run(&["policy", "check", "--management-group", "mg-prod"], &[]).await;
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(out.contains("subscriptions           those of the management group mg-prod\n"), "{out}");
 
     let wrong = [("DISKSEAL_MODE", "maybe"), ("DISKSEAL_TAGS", "a={who}")];
     let output = run(&["policy", "check"], &wrong).await;

@@ -1,7 +1,7 @@
 //! `diskseal report`, with the real binary: every form, and the exit code.
 
 use diskseal_emulator::{
-    Emulator, Options, Protection, disk_body,
+    Emulator, Member, Options, Protection, disk_body,
     estate::disk_id,
     fault::{Fault, Kind, Refusal},
     serve::Serving,
@@ -111,6 +111,77 @@ async fn what_cannot_be_looked_at_is_named_and_is_no_success() {
     let json: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((code, &json["source"], &json["clean"]), (Some(1), &json!("lists"), &json!(false)));
     assert_eq!(json["gaps"].as_array().unwrap().len(), err.lines().count(), "{out}{err}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_named_with_what_is_wrong() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    azure.insert(&disk("-odd"), &sealed()).unwrap();
+    azure.insert(&disk("even"), &sealed()).unwrap();
+    for (exact, source) in
+        [(&[][..], "Resource Graph"), (&["--exact"][..], "the list of Microsoft.Compute/disks")]
+    {
+        let (code, out, err) = report(&serving, &[&["-o", "json"], exact].concat()).await;
+        let json: Value = serde_json::from_str(&out).unwrap();
+        let gaps = json["gaps"].as_array().unwrap();
+        assert_eq!((code, gaps.len()), (Some(1), 1), "{out}");
+        let (what, why) = (gaps[0]["what"].as_str().unwrap(), gaps[0]["why"].as_str().unwrap());
+        assert!(what.eq_ignore_ascii_case(&disk("-odd")), "{what}");
+        assert!(
+            why.starts_with(source) && why.contains("the resource's name breaks Azure's naming rules"),
+            "{why}"
+        );
+        assert!(err.contains("-odd"), "{err}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_machine_holds_is_pending_until_it_is_free() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    let machine = disk("vm").replace("disks", "virtualMachines");
+    azure.insert(&disk("held"), &disk_body("westeurope")).unwrap();
+    azure.attach(&disk("held"), &machine);
+    for exact in [&[][..], &["--exact"][..]] {
+        let (_, out, _) = report(&serving, &[&["-o", "json"], exact].concat()).await;
+        let json: Value = serde_json::from_str(&out).unwrap();
+        let pending = json["pending"].as_array().unwrap();
+        assert_eq!((pending.len(), &pending[0]["reason"]), (1, &json!("attached")), "{out}");
+        assert!(pending[0]["text"].as_str().unwrap().contains(&machine), "{out}");
+    }
+    azure.detach(&disk("held"));
+    let (_, out, _) = report(&serving, &["-o", "json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["pending"], json!([]));
+}
+
+#[tokio::test]
+async fn a_management_group_is_reported_with_what_the_identity_does_not_see_of_it() {
+    let azure =
+        Emulator::new(Options { subscriptions: vec![SUBSCRIPTION.to_owned()], ..Options::immediate() });
+    let serving = azure.serve().await.unwrap();
+    azure.insert(&disk("sealed"), &sealed()).unwrap();
+    let members = [SUBSCRIPTION, OTHER].map(|id| Member::Subscription(id.to_owned()));
+    azure.set_management_group("mg-prod", &members);
+    for exact in [&[][..], &["--exact"][..]] {
+        let scope = ["-o", "json", "--management-group", "mg-prod"];
+        let (code, out, _) = report(&serving, &[&scope[..], exact].concat()).await;
+        let json: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(
+            (code, &json["managementGroup"], &json["scope"]),
+            (Some(1), &json!("mg-prod"), &json!(null))
+        );
+        assert_eq!(json["totals"]["total"], 1, "{out}");
+        assert_eq!(json["gaps"][0]["what"], format!("subscription {OTHER}"), "{out}");
+    }
+
+    let (code, out, _) = report(&serving, &["--management-group", "mg-typo"]).await;
+    assert_eq!(code, Some(1));
+    assert!(out.contains("Not looked at: the management group mg-typo: "), "{out}");
+    let both = ["--management-group", "mg-prod", "--subscriptions", SUBSCRIPTION];
+    let (code, _, err) = report(&serving, &both).await;
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("DISKSEAL_MANAGEMENT_GROUP: is set together with DISKSEAL_SUBSCRIPTIONS"), "{err}");
 }
 
 #[tokio::test]

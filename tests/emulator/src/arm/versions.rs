@@ -43,6 +43,9 @@ const MACHINES: [&str; 15] = [
 const RESOURCES: [&str; 6] =
     ["2021-04-01", "2022-09-01", "2024-07-01", "2024-11-01", "2025-03-01", "2025-04-01"];
 
+/// Of the management groups' provider.
+const MANAGEMENT_GROUPS: [&str; 4] = ["2020-02-01", "2020-05-01", "2021-04-01", "2023-04-01"];
+
 /// The version of a request, if its route knows it.
 pub(super) fn check(request: &Request, route: &Route, regions: &str) -> Result<String, Refusal> {
     let Some(version) = request.parameter("api-version").filter(|version| !version.is_empty()) else {
@@ -91,6 +94,10 @@ pub(super) fn check(request: &Request, route: &Route, regions: &str) -> Result<S
                 DISKS.join(",")
             );
             Err(Refusal::new(404, "InvalidResourceType", &message))
+        }
+        Route::Descendants(_) if !known(&MANAGEMENT_GROUPS) => {
+            let message = format!("The api-version '{version}' is invalid.");
+            Err(Refusal::new(400, "InvalidApiVersionParameter", &message))
         }
         Route::Tags(_) | Route::Group { .. } if !known(&RESOURCES) => {
             let message = format!(

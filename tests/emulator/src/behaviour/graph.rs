@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::advance;
 
 use super::{Client, Reply, SUBSCRIPTION, mode};
+use crate::Member;
 use crate::options::{Options, Throttling};
 
 const QUERY: &str = "resources\n| where type in~ ('microsoft.compute/disks','microsoft.compute/snapshots')\n\
@@ -75,4 +76,43 @@ async fn queries_are_limited_and_looked_at() {
     assert_eq!(ask(&client, &json!({"$top": 1001})).await.code(), "BadRequest");
     assert_eq!(ask(&client, &json!({"$skipToken": "x"})).await.status, 400);
     assert_eq!(ask(&client, &json!({})).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_management_group_is_what_is_below_it_at_any_depth() {
+    let other = SUBSCRIPTION.replacen('1', "2", 1);
+    let client = Client::new(Options { page_size: 1, ..Options::immediate() });
+    client.seed("here");
+    let elsewhere = client.seed("x").replace(SUBSCRIPTION, &other).replace("disks/x", "disks/there");
+    client.emulator.insert(&elsewhere, &crate::disk_body("westeurope")).unwrap();
+    client.emulator.set_management_group("top", &[Member::ManagementGroup("Below".to_owned())]);
+    client.emulator.set_management_group("below", &[Member::Subscription(other.to_uppercase())]);
+
+    let target = "/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01";
+    let query = |members: Value| {
+        let mut body = json!({"query": QUERY});
+        body.as_object_mut().unwrap().append(&mut members.as_object().unwrap().clone().into_iter().collect());
+        body
+    };
+    let found = client.send(Method::Post, target, Some(&query(json!({"managementGroups": ["TOP"]})))).await;
+    assert_eq!(names(&found.json()), ["there"]);
+    for refused in [
+        json!({"managementGroups": ["nobody"]}),
+        json!({"managementGroups": ["top"], "subscriptions": [SUBSCRIPTION]}),
+    ] {
+        assert_eq!(client.send(Method::Post, target, Some(&query(refused))).await.status, 400);
+    }
+
+    let list = |group: &str, version: &str| {
+        format!("/providers/Microsoft.Management/managementGroups/{group}/descendants?api-version={version}")
+    };
+    let first = client.send(Method::Get, &list("top", "2020-05-01"), None).await.json();
+    assert_eq!(first["value"][0]["id"], "/providers/Microsoft.Management/managementGroups/Below");
+    let next = first["nextLink"].as_str().unwrap().split_once(".com").unwrap().1;
+    let second = client.send(Method::Get, next, None).await.json();
+    assert_eq!(second["value"][0]["id"], format!("/subscriptions/{}", other.to_uppercase()));
+    assert!(second["value"][0]["properties"]["parent"]["id"].as_str().unwrap().ends_with("/Below"));
+    assert!(second["nextLink"].is_null());
+    assert_eq!(client.send(Method::Get, &list("nobody", "2020-05-01"), None).await.status, 404);
+    assert_eq!(client.send(Method::Get, &list("top", "1999-01-01"), None).await.status, 400);
 }

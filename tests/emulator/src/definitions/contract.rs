@@ -1,7 +1,8 @@
 //! What no definition has, as rules of our own reading.
 //!
 //! Sources: "Track asynchronous Azure operations" and recorded operations for their states and results;
-//! "Subscriptions - List" for the list of subscriptions; "Virtual Machines - Get" for the disks of machines; the Compute provider's common types for errors,
+//! "Subscriptions - List" for the list of subscriptions; "Management Groups - Get Descendants" for what is below
+//! a management group; "Virtual Machines - Get" for the disks of machines; the Compute provider's common types for errors,
 //! which the definitions of disks and snapshots do not declare before 2026; "Troubleshoot Compute throttling
 //! errors" for its 429, which is recorded without the envelope.
 
@@ -16,6 +17,8 @@ use super::schema::{self, Side, faults};
 const COMPUTE: &str = "compute/resource-manager/Microsoft.Compute/";
 /// The version of the list of subscriptions.
 pub(super) const SUBSCRIPTIONS_VERSION: &str = "2022-12-01";
+/// The version of the list of what is below a management group.
+pub(super) const DESCENDANTS_VERSION: &str = "2020-05-01";
 
 /// The version of the machines.
 pub(super) const MACHINES_VERSION: &str = "2024-03-01";
@@ -29,6 +32,7 @@ pub(super) struct Contract {
     access: Validator,
     subscriptions: Validator,
     machine: Validator,
+    descendants: Validator,
     error: Validator,
     bare_error: Validator,
 }
@@ -42,6 +46,8 @@ pub(super) enum Place {
     Subscriptions,
     /// A virtual machine, or a list of some. No definition of it is among the official data.
     Machine,
+    /// What is below a management group.
+    Descendants,
     /// What tells of a deployment: permissions, event subscriptions, functions, containers. No definition of
     /// it is among the official data, so its answers are not judged.
     Deployment,
@@ -53,6 +59,9 @@ impl Place {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         match segments[..] {
             ["subscriptions"] => Some(Self::Subscriptions),
+            ["providers", "microsoft.management", "managementgroups", _, "descendants"] => {
+                Some(Self::Descendants)
+            }
             ["subscriptions", _, "providers", "microsoft.compute", "locations", _, "diskoperations", _] => {
                 Some(Self::Poll)
             }
@@ -62,7 +71,13 @@ impl Place {
                 Some(Self::Machine)
             }
             ["subscriptions", _, "providers", "microsoft.authorization", "permissions"]
-            | ["subscriptions", _, "providers", "microsoft.eventgrid", "systemtopics"]
+            | [
+                "subscriptions",
+                _,
+                "providers",
+                "microsoft.eventgrid",
+                "systemtopics" | "eventsubscriptions",
+            ]
             | [
                 "subscriptions",
                 _,
@@ -103,6 +118,7 @@ impl Contract {
             access: of("DiskRP/stable/2024-03-02/diskRPCommon.json", "AccessUri", Side::Answer)?,
             subscriptions: schema::validator(&subscriptions())?,
             machine: schema::validator(&machine())?,
+            descendants: schema::validator(&descendants())?,
             error: of("common-types/v1/common.json", "CloudError", Side::Answer)?,
             bare_error: of("common-types/v1/common.json", "ApiError", Side::Answer)?,
         })
@@ -113,6 +129,7 @@ impl Contract {
         match (place, status, is_result) {
             (Place::Deployment, 200, _) | (Place::Machine, 204, _) => Vec::new(),
             (Place::Subscriptions, 200, _) => faults(&self.subscriptions, body),
+            (Place::Descendants, 200, _) => faults(&self.descendants, body),
             (Place::Poll, 200, false) => {
                 let mut found = faults(&self.state, body);
                 if let Some(output) = body.pointer("/properties/output") {
@@ -263,5 +280,41 @@ fn machine() -> Value {
             "properties": {"type": "object", "properties": {"storageProfile": profile}},
         },
         "required": ["id", "name"],
+    })
+}
+
+/// "Management Groups - Get Descendants".
+fn descendants() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "value": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "id": {
+                            "type": "string",
+                            "pattern": "^(/subscriptions|/providers/Microsoft.Management/managementGroups)/[^/]+$",
+                        },
+                        "type": {"type": "string"},
+                        "name": {"type": "string"},
+                        "properties": {
+                            "type": "object",
+                            "properties": {
+                                "displayName": {"type": "string"},
+                                "parent": {"type": "object", "properties": {"id": {"type": "string"}}},
+                            },
+                            "additionalProperties": false,
+                        },
+                    },
+                    "required": ["id", "type", "name"],
+                    "additionalProperties": false,
+                },
+            },
+            "nextLink": {"type": "string"},
+        },
+        "required": ["value"],
+        "additionalProperties": false,
     })
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::contract::{MACHINES_VERSION, Place, SUBSCRIPTIONS_VERSION};
+use super::contract::{DESCENDANTS_VERSION, MACHINES_VERSION, Place, SUBSCRIPTIONS_VERSION};
 use super::operation::Operation;
 use super::schema::faults;
 use super::{Definitions, OUR_USER_AGENT};
@@ -83,6 +83,7 @@ fn request(rules: &Rules<'_>, exchange: &Exchange, issued: &HashSet<String>) -> 
             }
             let is_first = match place {
                 Place::Subscriptions => exchange.query == format!("api-version={SUBSCRIPTIONS_VERSION}"),
+                Place::Descendants => exchange.query == format!("api-version={DESCENDANTS_VERSION}"),
                 Place::Deployment => exchange.parameter("api-version").is_some(),
                 Place::Machine => is_of_machines(exchange),
                 Place::Poll => false,

@@ -1,9 +1,30 @@
 //! Expressions over the columns of a row.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 /// A row of a table.
 pub(super) type Row = Map<String, Value>;
+
+/// What has columns, whether or not they are a row yet: of a large table, most rows are only looked at.
+pub(super) trait Columns {
+    /// A column; null if there is none of this name.
+    fn column(&self, name: &str) -> Cow<'_, Value>;
+
+    /// All columns.
+    fn row(&self) -> Row;
+}
+
+impl Columns for Row {
+    fn column(&self, name: &str) -> Cow<'_, Value> {
+        Cow::Borrowed(self.get(name).unwrap_or(&Value::Null))
+    }
+
+    fn row(&self) -> Row {
+        self.clone()
+    }
+}
 
 /// What a query computes of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,12 +60,15 @@ pub(super) enum Comparison {
 }
 
 impl Expression {
-    pub(super) fn of(&self, row: &Row) -> Value {
+    pub(super) fn of(&self, row: &impl Columns) -> Value {
         match self {
             Self::Path(names) => {
-                let mut names = names.iter();
-                let column = names.next().and_then(|name| row.get(name)).unwrap_or(&Value::Null);
-                names.fold(column, |value, name| value.get(name).unwrap_or(&Value::Null)).clone()
+                let (first, members) = names.split_first().map_or(("", &[][..]), |(one, rest)| (one, rest));
+                let column = row.column(first);
+                members
+                    .iter()
+                    .fold(column.as_ref(), |value, name| value.get(name).unwrap_or(&Value::Null))
+                    .clone()
             }
             Self::Literal(value) => value.clone(),
             Self::Call(function, argument) => function.of(&argument.of(row)),
@@ -60,7 +84,7 @@ impl Expression {
         }
     }
 
-    pub(super) fn holds(&self, row: &Row) -> bool {
+    pub(super) fn holds(&self, row: &impl Columns) -> bool {
         self.of(row) == json!(true)
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::expression::{Comparison, Expression, Function, Row, text};
+use super::expression::{Columns, Comparison, Expression, Function, Row, text};
 use super::lexer::{Word, words};
 
 /// The tables that there are here.
@@ -46,27 +46,50 @@ impl Query {
             steps.push(parser.step()?);
         }
         match parser.next() {
-            None => Ok(Self { table, steps }),
+            None => Ok(Self { table, steps: ordered_first(steps) }),
             Some(word) => Err(format!("{word:?} was not expected")),
         }
     }
 
-    pub(super) fn run(&self, rows: Vec<Row>) -> Vec<Row> {
-        self.steps.iter().fold(rows, |rows, step| step.run(rows))
+    /// How many rows the query gives, and `most` of them from `start` on. What the first steps leave out is
+    /// never made a row of, nor is what is on other pages.
+    pub(super) fn page<T: Columns>(&self, mut table: Vec<T>, start: usize, most: usize) -> (usize, Vec<Row>) {
+        let is_choice = |step: &&Step| !matches!(step, Step::Columns(..) | Step::Count);
+        let (choices, rest) = self.steps.split_at(self.steps.iter().take_while(is_choice).count());
+        for step in choices {
+            step.choose(&mut table);
+        }
+        if rest.iter().all(|step| matches!(step, Step::Columns(..))) {
+            let page: Vec<Row> = table.iter().skip(start).take(most).map(Columns::row).collect();
+            return (table.len(), rest.iter().fold(page, |rows, step| step.run(rows)));
+        }
+        let rows = rest.iter().fold(table.iter().map(Columns::row).collect(), |rows, step| step.run(rows));
+        (rows.len(), rows.into_iter().skip(start).take(most).collect())
     }
 }
 
+/// Moves each order before the choice of columns that leaves what it is by as it is: the rows come out the same.
+fn ordered_first(mut steps: Vec<Step>) -> Vec<Step> {
+    for place in 1..steps.len() {
+        let is_kept = match (&steps[place - 1], &steps[place]) {
+            (Step::Columns(columns, _), Step::Order(Expression::Path(by), _)) => {
+                let same = Expression::Path(by.clone());
+                by.len() == 1 && columns.iter().any(|(name, column)| *name == by[0] && *column == same)
+            }
+            _ => false,
+        };
+        if is_kept {
+            steps.swap(place - 1, place);
+        }
+    }
+    steps
+}
+
 impl Step {
-    fn run(&self, mut rows: Vec<Row>) -> Vec<Row> {
+    /// Chooses and orders rows, and leaves their columns as they are.
+    fn choose<T: Columns>(&self, rows: &mut Vec<T>) {
         match self {
             Self::Where(condition) => rows.retain(|row| condition.holds(row)),
-            Self::Columns(columns, keep) => {
-                for row in &mut rows {
-                    let computed: Row =
-                        columns.iter().map(|(name, expression)| (name.clone(), expression.of(row))).collect();
-                    if *keep { row.extend(computed) } else { *row = computed }
-                }
-            }
             Self::Order(by, ascending) => {
                 rows.sort_by_cached_key(|row| text(&by.of(row)).to_lowercase());
                 if !ascending {
@@ -74,6 +97,20 @@ impl Step {
                 }
             }
             Self::Take(most) => rows.truncate(*most),
+            Self::Columns(..) | Self::Count => {}
+        }
+    }
+
+    fn run(&self, mut rows: Vec<Row>) -> Vec<Row> {
+        match self {
+            Self::Where(_) | Self::Order(..) | Self::Take(_) => self.choose(&mut rows),
+            Self::Columns(columns, keep) => {
+                for row in &mut rows {
+                    let computed: Row =
+                        columns.iter().map(|(name, expression)| (name.clone(), expression.of(row))).collect();
+                    if *keep { row.extend(computed) } else { *row = computed }
+                }
+            }
             Self::Count => return vec![Row::from_iter([("Count".to_owned(), json!(rows.len()))])],
         }
         rows
@@ -272,7 +309,18 @@ mod tests {
             {"id": "/c", "type": "microsoft.compute/disks", "properties": {}, "tags": null}
         ]);
         let rows = rows.as_array().unwrap().iter().map(|row| row.as_object().unwrap().clone()).collect();
-        Query::parse(query).unwrap().run(rows).into_iter().map(Value::Object).collect()
+        let rows: Vec<Row> = rows;
+        let query = Query::parse(query).unwrap();
+        let (total, all) = query.page(rows.clone(), 0, usize::MAX);
+        assert_eq!(total, all.len());
+        // A page is a part of the whole.
+        for start in 0..=total {
+            assert_eq!(
+                query.page(rows.clone(), start, 1),
+                (total, all.iter().skip(start).take(1).cloned().collect())
+            );
+        }
+        all.into_iter().map(Value::Object).collect()
     }
 
     #[test]
@@ -286,6 +334,10 @@ mod tests {
             json!([{"id": "/b", "mode": "None"}, {"id": "/c", "mode": ""}])
         );
         assert_eq!(run("resources | project id | order by id asc | take 1"), json!([{"id": "/A"}]));
+        assert_eq!(
+            run("resources | project id = tostring(properties.mode) | order by id desc"),
+            json!([{"id": "None"}, {"id": "Entra"}, {"id": ""}])
+        );
         assert_eq!(run("resources | where tags['a b'] == 'x' | project id"), json!([{"id": "/b"}]));
         assert_eq!(
             run("resources | where isnull(tags) and not(id =~ '/C') | project id"),

@@ -1,0 +1,56 @@
+//! Which part of Azure is looked after.
+
+/// The subscriptions in scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Estate {
+    /// All that the identity sees.
+    Visible,
+    /// These, as GUIDs.
+    Subscriptions(Vec<String>),
+    /// All below the management group of this ID, at any depth.
+    ManagementGroup(String),
+}
+
+impl Estate {
+    /// Whether a subscription is in scope, where the settings alone say it.
+    pub fn contains(&self, subscription_id: &str) -> Option<bool> {
+        match self {
+            Self::Visible => Some(true),
+            Self::Subscriptions(ids) => Some(ids.iter().any(|id| id.eq_ignore_ascii_case(subscription_id))),
+            Self::ManagementGroup(_) => None,
+        }
+    }
+}
+
+/// Whether a text is the ID of a management group. "Naming rules and restrictions for Azure resources",
+/// `managementGroups`: 1 to 90 letters, digits, hyphens, underscores, periods and parentheses; the first a
+/// letter or digit, the last not a period.
+pub fn is_management_group_id(text: &str) -> bool {
+    text.len() <= 90
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && !text.ends_with('.')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.()".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_management_group_cannot_leave_its_place_in_a_path() {
+        for id in ["prod", "11111111-2222-4333-8444-555555555555", "a.b_(c)-d", "7"] {
+            assert!(is_management_group_id(id), "{id}");
+        }
+        for id in ["", ".", "..", "a/b", "a%2fb", "a?b", "a#b", "-a", "a.", "ä", "a b", &"a".repeat(91)] {
+            assert!(!is_management_group_id(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn what_the_settings_alone_cannot_say_is_not_said() {
+        let listed = Estate::Subscriptions(vec!["AB".to_owned()]);
+        assert_eq!((listed.contains("ab"), listed.contains("cd")), (Some(true), Some(false)));
+        assert_eq!(Estate::Visible.contains("ab"), Some(true));
+        assert_eq!(Estate::ManagementGroup("prod".to_owned()).contains("ab"), None);
+    }
+}

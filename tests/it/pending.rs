@@ -1,0 +1,109 @@
+//! What waits in the queue, in process on a paused clock: how often ARM is asked for it, and when it is sealed.
+
+use std::time::Duration;
+
+use diskseal_emulator::{
+    Emulator, Options,
+    event_grid::EventGridOptions,
+    fault::{Fault, Kind, Refusal},
+};
+use tokio::time::{Instant, sleep};
+
+use crate::delivery::{DEADLINE, Site, site};
+
+const MACHINE: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-app/providers/Microsoft.Compute/virtualMachines/vm";
+
+const fn minutes(minutes: u64) -> Duration {
+    Duration::from_mins(minutes)
+}
+
+/// An Azure that refuses the mode on attached disks, our handler in it, and a disk that is attached at once.
+fn attached() -> (Emulator, Site, String) {
+    let azure = Emulator::new(Options { attached_disks_refuse_the_mode: true, ..Options::immediate() });
+    let site = site(&azure, DEADLINE, EventGridOptions::default());
+    let id = site.create("attached");
+    assert!(azure.attach(&id, MACHINE));
+    (azure, site, id)
+}
+
+/// How many minutes after `start` each read of the resource came.
+fn reads(azure: &Emulator, id: &str, start: time::OffsetDateTime) -> Vec<i64> {
+    let requests = azure.requests_for(id);
+    let reads = requests.iter().filter(|exchange| exchange.kind == Kind::Get);
+    reads.map(|exchange| (exchange.received - start).whole_minutes()).collect()
+}
+
+/// How many invocations of the queue's function have failed.
+fn failures(site: &Site) -> usize {
+    let invocations = site.host.invocations();
+    invocations.iter().filter(|one| one.function == "seal-queued" && !one.succeeded()).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stays_attached_is_asked_for_ever_more_seldom_and_then_no_more() {
+    let (azure, site, id) = attached();
+    let start = azure.clock().now();
+    sleep(Duration::from_hours(24)).await;
+    // The event and the queue's first try come at once.
+    assert_eq!(reads(&azure, &id, start), [0, 0, 5, 15, 35, 75]);
+    assert_eq!(failures(&site), 16, "maxDequeueCount of host.json");
+    assert_eq!(site.host.queues().poison("diskseal-pending").len(), 1);
+    assert!(site.host.queues().queue("diskseal-pending").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_free_is_sealed_at_the_next_try() {
+    let (azure, site, id) = attached();
+    let start = azure.clock().now();
+    sleep(minutes(20)).await;
+    assert!(azure.detach(&id));
+    sleep(minutes(16)).await;
+    assert!(site.is_sealed(&id));
+    assert_eq!(reads(&azure, &id, start), [0, 0, 5, 15, 35]);
+    assert!(site.host.queues().poison("diskseal-pending").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_sweep_tries_once_and_the_first_after_it_is_free_seals_it() {
+    let (azure, site, id) = attached();
+    let start = Instant::now();
+    for _ in 0..24 {
+        sleep(Duration::from_hours(1)).await;
+        assert!(site.host.fire_timer("sweep").await.unwrap().succeeded());
+    }
+    sleep(minutes(1)).await;
+    let requests = azure.requests_for(&id);
+    let of = |kind| requests.iter().filter(|exchange| exchange.kind == kind).count();
+    // The event, five tries of its message, and one for each sweep; each is a read and a change that is refused.
+    assert_eq!(
+        (of(Kind::Get), of(Kind::Patch), of(Kind::TagsWrite)),
+        (30, 30, 0),
+        "in {:?}",
+        start.elapsed()
+    );
+    assert_eq!(failures(&site), 16, "a sweep's message that ARM refuses fails no invocation");
+    assert_eq!(site.host.queues().poison("diskseal-pending").len(), 1, "one a disk, and not one a sweep");
+    assert!(site.host.queues().queue("diskseal-pending").is_empty());
+
+    assert!(azure.detach(&id));
+    assert!(site.host.fire_timer("sweep").await.unwrap().succeeded());
+    site.host.queues_drained().await;
+    assert!(site.is_sealed(&id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_sweep_has_found_outlasts_an_outage() {
+    let azure = Emulator::new(Options::immediate());
+    let site = site(&azure, DEADLINE, EventGridOptions::default());
+    let id = site.create("d");
+    site.event_grid.idle().await;
+    azure.set_property(&id, "dataAccessAuthMode", serde_json::json!("None"));
+    let outage = azure.inject(Fault::refuse(Refusal::server_error(503)).on(Kind::Get).always());
+    assert!(site.host.fire_timer("sweep").await.unwrap().succeeded());
+    outage.met_times(1).await;
+    sleep(minutes(2)).await;
+    assert!(!site.is_sealed(&id));
+    outage.remove();
+    sleep(minutes(4)).await;
+    assert!(site.is_sealed(&id), "no other sweep was needed");
+}
