@@ -37,7 +37,7 @@ fn subjects() -> Vec<String> {
         format!("https://evil.example{good}"),
         format!("//evil.example{good}"),
         good[1..].to_owned(),
-        good.replace("disks", "virtualMachines"),
+        good.replace("disks", "virtualMachines/vm/extensions"),
         good.replace("disks", "diskEncryptionSets"),
         good.replace("disks", "disks/x/disks"),
         good.replace("Microsoft.Compute", "Microsoft.Storage"),
