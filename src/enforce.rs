@@ -28,7 +28,7 @@ use crate::{
     },
     resource::Resource,
     resource_id::ResourceId,
-    telemetry,
+    telemetry::{self, metrics},
 };
 use breaker::Breaker;
 use in_flight::{InFlight, Progress};
@@ -159,6 +159,7 @@ pub async fn enforce(ctx: &Context, look: &Look, deadline: Deadline) -> Result<O
         otel.status_code = Empty,
         otel.status_description = Empty,
     );
+    let _active = metrics::active();
     let result = within(ctx, look, deadline).instrument(span.clone()).await;
     record(&span, &result);
     result

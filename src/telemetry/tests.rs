@@ -9,20 +9,46 @@ fn lookup<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String
 }
 
 #[test]
-fn traces_are_exported_where_an_endpoint_is_named_and_nothing_forbids_it() {
+fn a_signal_is_exported_where_an_endpoint_is_named_and_nothing_forbids_it() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
     let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:4318/v1/traces");
+    let metrics = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://127.0.0.1:4318/v1/metrics");
     for (pairs, exported) in [
-        (vec![], false),
-        (vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "")], false),
-        (vec![endpoint], true),
-        (vec![traces], true),
-        (vec![endpoint, ("OTEL_SDK_DISABLED", "TRUE")], false),
-        (vec![endpoint, ("OTEL_SDK_DISABLED", "false")], true),
-        (vec![endpoint, ("OTEL_TRACES_EXPORTER", "none")], false),
-        (vec![endpoint, ("OTEL_TRACES_EXPORTER", "otlp")], true),
+        (vec![], (false, false)),
+        (vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "")], (false, false)),
+        (vec![endpoint], (true, true)),
+        (vec![traces], (true, false)),
+        (vec![metrics], (false, true)),
+        (vec![endpoint, ("OTEL_SDK_DISABLED", "TRUE")], (false, false)),
+        (vec![endpoint, ("OTEL_SDK_DISABLED", "false")], (true, true)),
+        (vec![endpoint, ("OTEL_TRACES_EXPORTER", "none")], (false, true)),
+        (vec![endpoint, ("OTEL_METRICS_EXPORTER", "none")], (true, false)),
+        (vec![endpoint, ("OTEL_METRICS_EXPORTER", "otlp"), ("OTEL_TRACES_EXPORTER", "otlp")], (true, true)),
     ] {
-        assert_eq!(is_exporting(&lookup(&pairs)), exported, "{pairs:?}");
+        let lookup = lookup(&pairs);
+        let found = (Signal::Traces.is_exported(&lookup), Signal::Metrics.is_exported(&lookup));
+        assert_eq!(found, exported, "{pairs:?}");
+    }
+}
+
+#[test]
+fn metrics_leave_every_ten_seconds_and_add_up_unless_the_standard_variables_say_otherwise() {
+    use opentelemetry_sdk::metrics::Temporality::{Cumulative, Delta, LowMemory};
+    let name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    for (preference, expected) in [
+        ("", Cumulative),
+        ("cumulative", Cumulative),
+        ("Delta", Delta),
+        ("lowmemory", LowMemory),
+        ("x", Cumulative),
+    ] {
+        assert_eq!(signal::temporality(&lookup(&[(name, preference)])), expected, "{preference}");
+    }
+    for (interval, expected) in
+        [("", 10_000), ("60000", 60_000), ("50", 50), ("0", 10_000), ("-1", 10_000), ("1m", 10_000)]
+    {
+        let found = signal::metric_interval(&lookup(&[("OTEL_METRIC_EXPORT_INTERVAL", interval)]));
+        assert_eq!(found, Duration::from_millis(expected), "{interval}");
     }
 }
 
