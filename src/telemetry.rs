@@ -9,6 +9,7 @@ mod line;
 pub mod metrics;
 mod resource;
 mod signal;
+mod wait;
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -34,7 +35,9 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+pub use resource::{FunctionApp, function_app};
 use signal::Signal;
+pub use wait::{Wait, wait};
 
 /// How long a span waits for company, where `OTEL_BSP_SCHEDULE_DELAY` does not say. The host stops us
 /// with SIGKILL, so what waits may be lost.
@@ -61,6 +64,7 @@ impl Telemetry {
     /// Starts logging, and exporting where `lookup` knows an OTLP endpoint. Without one, nothing is
     /// exported: the standard's default endpoint would be a collector that a function app does not have.
     pub fn start(lookup: &dyn Fn(&str) -> Option<String>, audience: Audience) -> Self {
+        resource::remember_function_app(lookup);
         let traces =
             Signal::Traces.is_exported(lookup).then(|| tracer_provider(lookup, resource::resource(lookup)));
         let layer = traces.as_ref().map(|provider| {
@@ -70,7 +74,7 @@ impl Telemetry {
                 .with_threads(false)
                 .with_target(false)
                 .with_tracked_inactivity(false)
-                .with_filter(filter_fn(is_ours).and(LevelFilter::INFO))
+                .with_filter(filter_fn(is_span).and(LevelFilter::INFO))
         });
         // Lines carry their own invocation ID, so that spans cost nothing where nobody exports them.
         let lines = line::layer(audience).with_filter(log_filter(lookup, audience).and(filter_fn(is_event)));
@@ -114,6 +118,11 @@ fn scope() -> InstrumentationScope {
 
 fn is_ours(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("diskseal")
+}
+
+/// Messages of the log are the log's, and not repeated as events of spans.
+fn is_span(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && is_ours(metadata)
 }
 
 fn is_event(metadata: &Metadata<'_>) -> bool {
@@ -194,7 +203,7 @@ impl TraceContext {
     /// Makes `span` point at this trace.
     pub fn link(&self, span: &Span) {
         let context = self.extract().span().span_context().clone();
-        if context.is_valid() {
+        if context.is_valid() && !span.is_disabled() {
             span.add_link(context);
         }
     }

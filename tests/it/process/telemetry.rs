@@ -55,6 +55,7 @@ async fn one_trace_leads_from_the_invocation_to_every_request() {
         (trace_id, Some(parent_id))
     );
     assert_eq!(*attribute(invocation, "faas.invocation_id"), json!(called.id));
+    assert_eq!(*attribute(invocation, "faas.name"), "func-seal/seal-on-write");
     assert_eq!(*attribute(invocation, "faas.trigger"), "pubsub");
     assert_eq!(*attribute(invocation, "messaging.system"), "eventgrid");
     assert_eq!(*attribute(invocation, "messaging.operation.type"), "process");
@@ -91,19 +92,15 @@ async fn one_trace_leads_from_the_invocation_to_every_request() {
     for (request, exchange) in requests.iter().zip(&exchanges) {
         let header = |name| exchange.response_header(name).unwrap();
         assert_eq!(*attribute(request, "azure.service.request.id"), header("x-ms-request-id"));
+        assert_eq!(*attribute(request, "diskseal.arm.correlation_id"), header("x-ms-correlation-request-id"));
         assert_eq!(
-            *attribute(request, "azure.service.correlation.id"),
-            header("x-ms-correlation-request-id")
-        );
-        assert_eq!(
-            Some(attribute(request, "azure.client.request.id").as_str().unwrap()),
+            Some(attribute(request, "diskseal.arm.client_request_id").as_str().unwrap()),
             exchange.client_request_id.as_deref()
         );
     }
 
     for (name, value) in [
         ("service.name", "func-seal"),
-        ("faas.name", "func-seal"),
         ("faas.instance", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
         ("cloud.provider", "azure"),
         ("cloud.platform", "azure.functions"),
@@ -152,8 +149,14 @@ async fn the_queue_continues_the_trace_in_which_the_resource_was_first_seen() {
     let spans = trace(&azure).await;
     let first = one(&spans, "seal-on-write");
     assert_eq!(queued.trace_id, first.trace_id);
-    assert!(spans.iter().any(|span| Some(&span.span_id) == queued.parent_span_id.as_ref()));
-    assert_eq!(queued.links.len(), 1, "the host's own trace is linked");
+    let sent = one(&spans, "send diskseal-pending");
+    assert_eq!((sent.kind, sent.parent_span_id.as_ref()), (SpanKind::Producer, Some(&first.span_id)));
+    assert_eq!(queued.parent_span_id.as_ref(), Some(&sent.span_id));
+    let called = azure.host.wait_for_invocation(|i| i.function == "seal-queued").await;
+    let hosts = called.traceparent.unwrap();
+    let links: Vec<_> = queued.links.iter().map(|link| link.span_id.as_str()).collect();
+    assert_eq!(links, [hosts.split('-').nth(2).unwrap(), &sent.span_id], "the host's own, and who sent it");
+    assert!(attribute(&queued, "messaging.message.id").as_str().is_some_and(|id| !id.is_empty()));
     assert_eq!(*attribute(&queued, "messaging.destination.name"), "diskseal-pending");
 
     let failed = spans.iter().find(|span| span.name == "enforce").unwrap();

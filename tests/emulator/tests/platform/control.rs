@@ -119,6 +119,7 @@ async fn the_handler_is_driven_over_http() {
     let (status, invocation) = remote.post("/timer/sweep", &json!({})).await;
     assert_eq!((status, &invocation["verdict"]), (200, &json!("succeeded")));
     assert!(remote.get("/console").await.1.is_array() && remote.get("/spans").await.1.is_array());
+    assert_eq!(remote.get("/metrics?name=none").await.1, json!([]));
 }
 
 #[tokio::test]
