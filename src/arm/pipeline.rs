@@ -66,7 +66,7 @@ impl Pipeline {
             let admission =
                 self.governor.admit(call.operation, call.subscription_id, kind(call.method), deadline);
             let admission = wait(Wait::Admission, admission).await?;
-            let authorization = wait(Wait::Token, self.identity.authorization(deadline)).await?;
+            let authorization = self.identity.authorization(deadline).await?;
             let result = self.attempt(call, attempts, &authorization, deadline).await;
             if let Ok(answer) = &result {
                 self.note_quota(call, &answer.headers);

@@ -53,6 +53,17 @@ fn metrics_leave_every_ten_seconds_and_add_up_unless_the_standard_variables_say_
 }
 
 #[test]
+fn every_wait_is_in_the_table() {
+    let page = include_str!("../../docs/telemetry.md");
+    let documented: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `wait for ")).collect();
+    assert_eq!(documented.len(), Wait::ALL.len());
+    for (name, word) in Wait::ALL.map(Wait::words) {
+        assert!(page.contains(&format!("\n| `{name}` |")), "{name}");
+        assert!(page.contains(&format!("`{word}`")), "{word}");
+    }
+}
+
+#[test]
 fn only_a_valid_traceparent_is_continued() {
     let trace = |traceparent: &str| TraceContext { traceparent: Some(traceparent.into()), tracestate: None };
     assert!(trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").is_valid());

@@ -1,10 +1,6 @@
 //! Waits as spans, so that the time of a trace adds up.
 
-use std::{
-    future::poll_fn,
-    pin::pin,
-    task::Poll::{self, Ready},
-};
+use std::{future::poll_fn, pin::pin, task::Poll};
 
 use tracing::{Instrument, info_span};
 
@@ -34,8 +30,22 @@ pub enum Wait {
 }
 
 impl Wait {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Start,
+        Self::Turn,
+        Self::Switch,
+        Self::Admission,
+        Self::Token,
+        Self::Retry,
+        Self::Operation,
+        Self::Proof,
+        Self::OtherWriter,
+        Self::Replication,
+    ];
+
     /// The span's name, and the word for `diskseal.wait.for`.
-    const fn words(self) -> (&'static str, &'static str) {
+    pub const fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Start => ("wait for start", "start"),
             Self::Turn => ("wait for turn", "turn"),
@@ -55,7 +65,7 @@ impl Wait {
 /// a trace in which nothing happens stays small.
 pub async fn wait<F: Future>(reason: Wait, future: F) -> F::Output {
     let mut future = pin!(future);
-    if let Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+    if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
         return output;
     }
     let (name, word) = reason.words();

@@ -77,6 +77,14 @@ mod tests {
     }
 
     #[test]
+    fn the_known_codes_are_those_of_the_table() {
+        let page = include_str!("../../../docs/telemetry.md");
+        let list = page.split("## Codes").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+        let line = list.lines().find(|line| line.starts_with(&format!("`{}`", KNOWN[0]))).unwrap();
+        assert_eq!(line.split('`').skip(1).step_by(2).collect::<Vec<_>>(), KNOWN);
+    }
+
+    #[test]
     fn arms_limit_is_told_from_a_providers() {
         assert_eq!(error("SubscriptionRequestsThrottled").throttle(), "arm");
         assert_eq!(error("OperationNotAllowed").throttle(), "provider");
