@@ -223,7 +223,8 @@ impl Handler {
             .stderr(Stdio::null())
             .kill_on_drop(true);
         if let Some(otlp) = &azure.otlp {
-            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp);
+            // A round may be over before metrics leave by themselves, and ends with SIGKILL.
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp).env("OTEL_METRIC_EXPORT_INTERVAL", "1000");
         }
         let started = Instant::now();
         let child = command.spawn().unwrap();

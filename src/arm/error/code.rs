@@ -45,7 +45,7 @@ pub(super) const KNOWN: [&str; 33] = [
 pub(super) const OTHER: &str = "_OTHER";
 
 impl Error {
-    /// ARM's code as a word of a closed set: as it is if it is known, else [`OTHER`]; none where ARM gave none.
+    /// ARM's code as a word of a closed set: as it is if it is known, else `_OTHER`; none where ARM gave none.
     pub fn known_code(&self) -> Option<&'static str> {
         let code = self.code.as_deref()?;
         Some(KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(code)).unwrap_or(OTHER))
