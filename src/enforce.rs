@@ -5,6 +5,7 @@
 //! a SIGKILL could lose: what stands in memory here only saves requests.
 
 mod breaker;
+mod context;
 mod error;
 mod in_flight;
 mod machine;
@@ -18,25 +19,23 @@ use time::OffsetDateTime;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 pub use crate::arm::Deadline;
-pub use error::{Error, Scope};
+pub use context::Context;
+pub use error::{Error, REASONS, Scope, known_reason};
 pub use machine::disks_of;
 pub use switch::is_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
 use crate::{
-    arm::{self, Client, Failure, Update},
+    arm::{self, Failure, Update},
     policy::{
-        Exemption, MachineEvents, Mode, Policy,
+        Exemption, Mode,
         decide::{Change, Decision, Occasion, decide, notices},
     },
     resource::Resource,
-    resource_id::{Estate, MachineId, ResourceId},
-    telemetry,
+    resource_id::{ResourceId, ResourceType},
+    telemetry::{self, Wait, metrics, wait},
 };
-use breaker::Breaker;
-use in_flight::{InFlight, Progress};
-use members::Members;
-use switch::Switch;
+use in_flight::Progress;
 
 /// Waits between looks at a resource that is in the middle of someone else's write. Most such writes
 /// take a second; what takes longer is the queue's.
@@ -51,107 +50,28 @@ const REPLICATION_WAITS: [Duration; 3] =
 /// How long a resource is new.
 const NEW_FOR: time::Duration = time::Duration::minutes(1);
 
-/// Everything that enforcing needs besides the resource.
-#[derive(Debug)]
-pub struct Context {
-    /// Azure Resource Manager.
-    pub arm: Client,
-    /// The rules.
-    pub policy: Policy,
-    now: fn() -> OffsetDateTime,
-    in_flight: InFlight,
-    breaker: Breaker,
-    switch: Switch,
-    members: Members,
+/// What led to a look at a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// An event of its write.
+    Event,
+    /// A message of the queue: an earlier look could not seal it.
+    Queue,
+    /// A sweep has listed it.
+    Sweep,
+    /// A person has named it, or sweeps by the command line.
+    Command,
 }
 
-impl Context {
-    /// `now` is the clock that expiries are held against and that seals are dated by.
-    pub fn new(arm: Client, policy: Policy, now: fn() -> OffsetDateTime) -> Self {
-        let switch = Switch::new(policy.switch.clone());
-        Self {
-            arm,
-            policy,
-            now,
-            in_flight: InFlight::default(),
-            breaker: Breaker::default(),
-            switch,
-            members: Members::default(),
+impl Trigger {
+    /// A word from a closed set, for metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Queue => "queue",
+            Self::Sweep => "sweep",
+            Self::Command => "command",
         }
-    }
-
-    /// Our own object ID, by which our own writes are known.
-    ///
-    /// # Errors
-    /// There is no token to read it from.
-    pub async fn object_id(&self, deadline: Deadline) -> Result<Option<String>, Error> {
-        Ok(self.arm.identity().object_id(deadline).await?)
-    }
-
-    /// Whether the operator's switch allows writes.
-    pub async fn is_switched_on(&self, deadline: Deadline) -> bool {
-        self.switch.is_on(&self.arm, deadline).await
-    }
-
-    /// Whether a write of a machine is a reason to look at its disks.
-    pub fn takes_machine_events(&self) -> bool {
-        self.policy.machine_events == MachineEvents::On
-    }
-
-    /// The exemption that the ID alone decides, and the management group in scope, whose subscriptions are read
-    /// once an hour.
-    ///
-    /// # Errors
-    /// The management group in scope cannot be read.
-    pub async fn exempt_by_id(
-        &self,
-        id: &ResourceId,
-        deadline: Deadline,
-    ) -> Result<Option<Exemption>, Error> {
-        let exemption = self.policy.exempt_by_id(id);
-        if exemption.is_none() && !self.is_member(id.subscription_id(), deadline).await? {
-            return Ok(Some(Exemption::OutOfScope));
-        }
-        Ok(exemption)
-    }
-
-    /// Whether a machine's subscription is in scope; its disks are asked about one by one.
-    ///
-    /// # Errors
-    /// The management group in scope cannot be read.
-    pub async fn is_in_scope(&self, machine: &MachineId, deadline: Deadline) -> Result<bool, Error> {
-        match self.policy.estate.contains(machine.subscription_id()) {
-            Some(answer) => Ok(answer),
-            None => self.is_member(machine.subscription_id(), deadline).await,
-        }
-    }
-
-    /// Whether a subscription is in the management group in scope; true where there is none.
-    async fn is_member(&self, subscription_id: &str, deadline: Deadline) -> Result<bool, Error> {
-        let estate = &self.policy.estate;
-        if !matches!(estate, Estate::ManagementGroup(_)) {
-            return Ok(true);
-        }
-        let contain = self.members.contain(&self.arm, estate, subscription_id, deadline);
-        // Somebody with more time may be at the same read.
-        match tokio::time::timeout_at(deadline.instant(), contain).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Err(Error::Deadline),
-        }
-    }
-
-    /// Sees that the subscriptions in scope are known: of a group that is misspelt or may not be read, Resource
-    /// Graph may show nothing, which must not be taken for an estate without fault.
-    ///
-    /// # Errors
-    /// The management group in scope cannot be read.
-    pub async fn check_estate(&self, deadline: Deadline) -> Result<(), Error> {
-        self.is_member("", deadline).await.map(drop)
-    }
-
-    /// The clock.
-    pub fn now(&self) -> OffsetDateTime {
-        (self.now)()
     }
 }
 
@@ -160,6 +80,8 @@ impl Context {
 pub struct Look {
     /// What to look at.
     pub resource: ResourceId,
+    /// What led to the look.
+    pub trigger: Trigger,
     /// When the write happened that gave the reason, if a write did.
     pub event_time: Option<OffsetDateTime>,
     /// Whether it was a write of the machine that holds the disk, and not one of its own.
@@ -199,6 +121,14 @@ impl Outcome {
             Self::SwitchedOff => "switched_off",
         }
     }
+
+    /// Why it is left as it is, a word from a closed set.
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Exempt(exemption) => Some(exemption.reason()),
+            _ => None,
+        }
+    }
 }
 
 /// Reads the resource and decides. Never writes.
@@ -236,9 +166,36 @@ pub async fn enforce(ctx: &Context, look: &Look, deadline: Deadline) -> Result<O
         otel.status_code = Empty,
         otel.status_description = Empty,
     );
+    let _active = metrics::active();
     let result = within(ctx, look, deadline).instrument(span.clone()).await;
     record(&span, &result);
+    count(ctx, look, &result);
     result
+}
+
+/// Counts what became of a look. [`enforce`] does; whoever could not come as far as that does it instead.
+pub fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>) {
+    let (kind, trigger) = (look.resource.resource_type().label(), look.trigger.label());
+    match result {
+        Ok(outcome) => {
+            metrics::outcome(outcome.label(), outcome.reason(), Some(kind), trigger);
+            if let (Outcome::Sealed(_), Some(since)) = (outcome, look.event_time) {
+                metrics::sealed(kind, trigger, (ctx.now() - since).as_seconds_f64());
+            }
+        }
+        Err(error) => count_failure(Some(look.resource.resource_type()), look.trigger, error),
+    }
+}
+
+/// Counts a failure; of a machine's, no kind of resource is known.
+pub fn count_failure(kind: Option<ResourceType>, trigger: Trigger, error: &Error) {
+    let (scope, reason) = (error.scope(), error.reason());
+    let outcome = match (scope, kind) {
+        (Scope::Resource, None) => Outcome::LeftToSweep.label(),
+        _ => scope.label(),
+    };
+    metrics::outcome(outcome, Some(reason), kind.map(ResourceType::label), trigger.label());
+    metrics::failure(scope.word(), reason, error.azure_code());
 }
 
 async fn within(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Outcome, Error> {
@@ -269,7 +226,9 @@ where
         };
         match waits.next() {
             // ARM has no way to tell when the other writer is done.
-            Some(wait) if deadline.allows(wait) => tokio::time::sleep(wait).await,
+            Some(pause) if deadline.allows(pause) => {
+                wait(Wait::OtherWriter, tokio::time::sleep(pause)).await;
+            }
             _ => return Err(error),
         }
     }
@@ -337,12 +296,12 @@ async fn act(
 
 /// Reads until the seal is to be seen.
 async fn prove(ctx: &Context, look: &Look, deadline: Deadline) -> Result<(), Error> {
-    for wait in PROOF_WAITS {
-        if !deadline.allows(wait) {
+    for pause in PROOF_WAITS {
+        if !deadline.allows(pause) {
             return Err(Error::Unfinished);
         }
         // A write that was accepted shows in reads after a while, and nothing tells when.
-        tokio::time::sleep(wait).await;
+        wait(Wait::Proof, tokio::time::sleep(pause)).await;
         match assess(ctx, look, deadline).await? {
             Decision::Compliant | Decision::Exempt(_) => return Ok(()),
             Decision::Seal(_) | Decision::NotYet(_) => {}
@@ -361,7 +320,9 @@ async fn read(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Resource
         };
         match waits.next() {
             // Replication between ARM's regions announces itself by nothing but the next read.
-            Some(wait) if deadline.allows(wait) => tokio::time::sleep(wait).await,
+            Some(pause) if deadline.allows(pause) => {
+                wait(Wait::Replication, tokio::time::sleep(pause)).await;
+            }
             _ => return Err(error),
         }
     }
@@ -371,9 +332,7 @@ fn record(span: &Span, result: &Result<Outcome, Error>) {
     match result {
         Ok(outcome) => {
             span.record("diskseal.outcome", outcome.label());
-            if let Outcome::Exempt(exemption) = outcome {
-                span.record("diskseal.reason", exemption.reason());
-            }
+            span.record("diskseal.reason", outcome.reason());
         }
         Err(error) => record_error(span, error),
     }

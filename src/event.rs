@@ -14,7 +14,7 @@ use std::fmt;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::resource_id::{MachineId, ParseMachineIdError, ParseResourceIdError, ResourceId};
+use crate::resource_id::{MachineId, ParseMachineIdError, ParseResourceIdError, ResourceId, ResourceType};
 
 /// A write that ARM finished.
 const RESOURCE_WRITE_SUCCESS: &str = "Microsoft.Resources.ResourceWriteSuccess";
@@ -46,6 +46,16 @@ pub enum Subject {
     Resource(ResourceId),
     /// A machine, whose disks Compute may have made with it.
     Machine(MachineId),
+}
+
+impl Subject {
+    /// What kind of resource it is, if it is one that carries the seal.
+    pub fn resource_type(&self) -> Option<ResourceType> {
+        match self {
+            Self::Resource(id) => Some(id.resource_type()),
+            Self::Machine(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Subject {
@@ -129,7 +139,12 @@ pub enum Ignored {
 }
 
 impl Ignored {
-    /// A word from a closed set, for the trace.
+    /// Whether it is no event at all, as far as anybody can tell.
+    pub const fn is_unreadable(&self) -> bool {
+        matches!(self, Self::NotAnEvent | Self::SpecVersion)
+    }
+
+    /// A word from a closed set, for the log and for metrics.
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::NotAnEvent => "not_an_event",

@@ -5,10 +5,11 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tracing::{Instrument, field::Empty, info_span};
 
-use super::{Context, Deadline, Error, NEW_FOR};
+use super::{Context, Deadline, Error, NEW_FOR, Outcome, Scope};
 use crate::{
     arm::{self, Failure, MachineDisks},
     resource_id::{Machine, MachineId},
+    telemetry::{Wait, wait},
 };
 
 /// The wait after a 404 on a new machine, which a replica of ARM may not know yet.
@@ -46,7 +47,12 @@ pub async fn disks_of(
         Ok(disks) => {
             span.record("diskseal.disks", i64::try_from(disks.ids.len()).ok());
         }
-        Err(error) => super::record_error(&span, error),
+        Err(error) => {
+            super::record_error(&span, error);
+            if error.scope() == Scope::Resource {
+                span.record("diskseal.outcome", Outcome::LeftToSweep.label());
+            }
+        }
     }
     result.map(Some)
 }
@@ -64,7 +70,7 @@ async fn read(
     let has_read_left = !matches!(machine.machine(), Machine::ScaleSet(_));
     if is_gone && is_new && has_read_left && deadline.allows(REPLICATION_WAIT) {
         // Replication between ARM's regions announces itself by nothing but the next read.
-        tokio::time::sleep(REPLICATION_WAIT).await;
+        wait(Wait::Replication, tokio::time::sleep(REPLICATION_WAIT)).await;
         return ctx.arm.machine_disks(machine, deadline).await;
     }
     result

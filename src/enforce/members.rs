@@ -11,6 +11,7 @@ use tracing::warn;
 use crate::{
     arm::{Client, Deadline, Error},
     resource_id::Estate,
+    telemetry::{Wait, wait},
 };
 
 /// How long what was read is taken for true.
@@ -41,7 +42,7 @@ impl Members {
         deadline: Deadline,
     ) -> Result<bool, Error> {
         let is_member = |ids: &[String]| ids.iter().any(|id| id.eq_ignore_ascii_case(subscription_id));
-        let mut seen = self.seen.lock().await;
+        let mut seen = wait(Wait::Members, self.seen.lock()).await;
         if let Some(Seen { ids, at }) = seen.as_ref() {
             let lasts = if is_member(ids) { CACHE_TIME } else { ABSENT_TIME };
             if at.elapsed() < lasts {

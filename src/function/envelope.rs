@@ -4,10 +4,10 @@
 //! JSON string that holds another one, as an array, or as the string of an array ("Azure Functions
 //! custom handlers", and the host's own `GetHttpScriptInvocationContextValue`).
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, value::RawValue};
 
-use super::pending::{Pending, Received};
+use super::pending::Received;
 
 /// How many layers of JSON strings are opened. The host adds one, and a queue's sender may add another.
 const STRINGS_MAX: usize = 3;
@@ -29,20 +29,48 @@ pub(super) enum EnvelopeError {
     NotPending(serde_json::Error),
 }
 
-/// An invocation. Of `Metadata`, which repeats `Data` and with it the caller's claims, nothing is read but how
-/// often a queue's message was received.
+/// An invocation. `Metadata` is not read but for a queue's message: it repeats `Data`, and with it the caller's
+/// claims.
 #[derive(Debug, Deserialize)]
 pub(super) struct Envelope {
     #[serde(rename = "Data")]
     data: Map<String, Value>,
-    #[serde(rename = "Metadata", default)]
-    metadata: Option<Box<RawValue>>,
+    #[serde(rename = "Metadata", default, deserialize_with = "if_readable")]
+    metadata: Metadata,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct QueueMetadata {
-    dequeue_count: Value,
+/// What the host says of a queue's message besides its content.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Metadata {
+    id: Option<Value>,
+    dequeue_count: Option<Value>,
+}
+
+impl Metadata {
+    /// The host writes a text as JSON, in a JSON string.
+    fn id(self) -> Option<String> {
+        match self.id? {
+            Value::String(text) => Some(serde_json::from_str(&text).unwrap_or(text)),
+            _ => None,
+        }
+    }
+
+    /// A message that does not say how often it was received is received for the first time.
+    fn dequeue_count(&self) -> u32 {
+        let count = match &self.dequeue_count {
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(value) => value.as_u64().and_then(|count| count.try_into().ok()),
+            None => None,
+        };
+        count.unwrap_or(1)
+    }
+}
+
+/// What cannot be read is none: no message is lost for it.
+fn if_readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D::Error> {
+    let json = <&RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(json.get()).unwrap_or_default())
 }
 
 impl Envelope {
@@ -63,18 +91,9 @@ impl Envelope {
     pub(super) fn message(mut self) -> Result<Received, EnvelopeError> {
         let binding = "message";
         let message = object(self.take(binding)?, binding)?;
-        let pending: Pending = serde_json::from_value(message).map_err(EnvelopeError::NotPending)?;
-        Ok(Received { pending, dequeue_count: self.dequeue_count() })
-    }
-
-    /// The host writes each value of `Metadata` as a JSON text. One that does not say it is a first try.
-    fn dequeue_count(&self) -> u32 {
-        let metadata = self.metadata.as_ref().and_then(|json| serde_json::from_str(json.get()).ok());
-        let count = metadata.and_then(|QueueMetadata { dequeue_count }| match dequeue_count {
-            Value::String(text) => text.parse().ok(),
-            value => value.as_u64().and_then(|count| count.try_into().ok()),
-        });
-        count.unwrap_or(1)
+        let pending = serde_json::from_value(message).map_err(EnvelopeError::NotPending)?;
+        let dequeue_count = self.metadata.dequeue_count();
+        Ok(Received { id: self.metadata.id(), pending, dequeue_count })
     }
 
     /// The timer of a timer trigger.

@@ -6,11 +6,12 @@ use time::OffsetDateTime;
 use tracing::{error, info, warn};
 
 use super::{
-    invocation::Invocation,
+    invocation::{Invocation, send_span},
+    pending::Pending,
     seal::{Handled, pending, seal_now},
 };
 use crate::{
-    enforce::{Context, Error, Look, Scope, disks_of},
+    enforce::{Context, Error, Look, Scope, Trigger, count_failure, disks_of},
     resource_id::MachineId,
     telemetry::TraceContext,
 };
@@ -56,10 +57,16 @@ pub(super) async fn handle(
         warn!(invocation_id = invocation.id, "{line}");
         handled.push(Handled::Done(line));
     }
-    let looks =
-        disks.ids.into_iter().map(|resource| Look { resource, event_time: written, of_machine: true });
+    let looks = disks.ids.into_iter().map(|resource| Look {
+        resource,
+        trigger: Trigger::Event,
+        event_time: written,
+        of_machine: true,
+    });
     if is_many {
-        let queued = |look| Handled::Pending(pending(ctx, invocation, look, "machine", told), None);
+        let context = send_span(count).in_scope(|| invocation.trace_context(told));
+        let queued =
+            |look| Handled::Pending(pending(ctx, look, Pending::OF_A_MACHINE, context.clone()), None);
         handled.extend(looks.map(queued));
         return handled;
     }
@@ -73,6 +80,7 @@ pub(super) async fn handle(
 }
 
 fn not_read(invocation: &Invocation, machine: &MachineId, fault: &Error) -> Handled {
+    count_failure(None, Trigger::Event, fault);
     if fault.scope() == Scope::Resource {
         // No disk is known that could wait in the queue; the sweep needs no machine to find them.
         let line = format!("left_to_sweep {machine}: {fault}");
@@ -81,5 +89,5 @@ fn not_read(invocation: &Invocation, machine: &MachineId, fault: &Error) -> Hand
     }
     let line = format!("failed {machine}: {fault}");
     error!(invocation_id = invocation.id, "{line}");
-    Handled::Failed(line)
+    Handled::Failed(fault.reason(), line)
 }

@@ -29,12 +29,11 @@ pub struct Pending {
     pub of_machine: bool,
 }
 
-/// Why a resource is in the queue that a sweep put there. Every other reason is why a try failed.
-pub(super) const SWEEP: &str = "sweep";
-
 /// A message as the queue gave it.
 #[derive(Clone, Debug)]
 pub(super) struct Received {
+    /// The queue's own ID of it.
+    pub(super) id: Option<String>,
     /// What it says.
     pub(super) pending: Pending,
     /// How often it was received, this time included.
@@ -51,11 +50,16 @@ impl Received {
 
     /// Whether a sweep put it there. What it cannot seal, the next sweep puts there again.
     pub(super) fn is_of_a_sweep(&self) -> bool {
-        self.pending.reason == SWEEP
+        self.pending.reason == Pending::OF_A_SWEEP
     }
 }
 
 impl Pending {
+    /// The reason of one of more disks of a machine than an invocation takes on.
+    pub const OF_A_MACHINE: &str = "machine";
+    /// The reason of what a sweep has listed. Every other one is why a try failed.
+    pub const OF_A_SWEEP: &str = "sweep";
+
     /// The trace in which the resource was first seen.
     pub fn trace_context(&self) -> TraceContext {
         TraceContext { traceparent: self.traceparent.clone(), tracestate: self.tracestate.clone() }
@@ -71,13 +75,13 @@ mod tests {
         let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
         let pending = Pending {
             id: id.parse().unwrap(),
-            reason: SWEEP.to_owned(),
+            reason: Pending::OF_A_SWEEP.to_owned(),
             first_seen: OffsetDateTime::UNIX_EPOCH,
             traceparent: None,
             tracestate: None,
             of_machine: false,
         };
-        let received = |dequeue_count| Received { pending: pending.clone(), dequeue_count };
+        let received = |dequeue_count| Received { id: None, pending: pending.clone(), dequeue_count };
         let due: Vec<_> = (0..40).filter(|count| received(*count).is_due()).collect();
         assert_eq!(due, [1, 2, 4, 8, 16, 32]);
         assert!(received(1).is_of_a_sweep());

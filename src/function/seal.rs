@@ -5,19 +5,20 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::time::Instant;
-use tracing::{Instrument, Span, error, info, warn};
+use tracing::{Span, error, info, warn};
 
 use super::{
-    invocation::{Invocation, Trigger},
+    App,
+    invocation::{Invocation, Trigger, fail, send_span},
     machine,
     pending::{Pending, Received},
     reply::Reply,
 };
 use crate::{
-    enforce::{Context, Deadline, Error, Look, Outcome, Scope, enforce},
+    enforce::{self, Context, Deadline, Error, Look, Outcome, Scope, enforce, known_reason},
     event::{self, Ignored, ResourceWritten, Subject},
-    resource_id::ResourceId,
-    telemetry::TraceContext,
+    resource_id::{ResourceId, ResourceType},
+    telemetry::{TraceContext, metrics},
 };
 
 /// How many events of one batch are worked on at once.
@@ -28,61 +29,76 @@ pub(super) enum Handled {
     Done(String),
     /// Handed to the queue, with a line for the log if its machine has not told of it.
     Pending(Pending, Option<String>),
-    Failed(String),
+    Failed(&'static str, String),
 }
 
-/// `seal-on-write`: one event or a batch.
-pub(super) async fn events(ctx: &Context, invocation: &Invocation, events: &[Value]) -> Reply {
+/// `seal-on-write`: one event or a batch, within the invocation's span.
+pub(super) async fn events(
+    app: &App,
+    invocation: &Invocation,
+    parsed: Vec<Result<ResourceWritten, Ignored>>,
+) -> Reply {
+    let ctx = match app.context(invocation).await {
+        Ok(ctx) => ctx,
+        Err(reply) => return reply,
+    };
+    if let [Ok(written)] = parsed.as_slice() {
+        describe(&Span::current(), written, ctx.now());
+    }
     let wanted = |written: ResourceWritten| match &written.subject {
         Subject::Machine(_) if !ctx.takes_machine_events() => Err(Ignored::MachineEventsOff),
         _ => Ok(written),
     };
-    let parsed: Vec<_> = events.iter().map(|event| event::parse(event).and_then(wanted)).collect();
-    let told = match parsed.as_slice() {
-        [Ok(written)] => trace_of(written),
-        _ => TraceContext::default(),
-    };
-    let span = invocation.span("seal-on-write", Trigger::EventGrid, &told);
-    if let [Ok(written)] = parsed.as_slice() {
-        describe(&span, written, ctx.now());
-    } else {
-        span.record("messaging.batch.message_count", i64::try_from(events.len()).ok());
-    }
     let handled: Vec<_> = stream::iter(parsed)
-        .map(|event| handle(ctx, invocation, event))
+        .map(|event| handle(&ctx, invocation, event.and_then(wanted)))
         .buffer_unordered(BATCH_CONCURRENCY)
         .collect()
-        .instrument(span.clone())
         .await;
-    answer(&span, handled.into_iter().flatten())
+    answer(&Span::current(), handled.into_iter().flatten())
 }
 
-/// `seal-queued`: a resource that could not be sealed earlier, or that a sweep has found. What a sweep has found
-/// and ARM refuses is left to the next sweep; for all else the queue tries again, and after the last try its
-/// poison queue keeps it.
-pub(super) async fn message(ctx: &Context, invocation: &Invocation, received: Received) -> Reply {
-    if !received.is_due() {
-        // A queue keeps only what has failed. The status tells this from a try that did.
-        let line = format!("waiting {}: {}, and not due yet", received.pending.id, received.pending.reason);
-        info!(invocation_id = invocation.id, "{line}");
-        return Reply::failed(StatusCode::SERVICE_UNAVAILABLE, line);
+/// The events, with the invocation's span in its place: a batch has no one trace to continue.
+pub(super) fn parse(
+    invocation: &Invocation,
+    span: &Span,
+    events: &[Value],
+) -> Vec<Result<ResourceWritten, Ignored>> {
+    let parsed: Vec<_> = events.iter().map(event::parse).collect();
+    if let [Ok(written)] = parsed.as_slice() {
+        invocation.join(span, Trigger::EventGrid, &trace_of(written));
+    } else {
+        invocation.join(span, Trigger::EventGrid, &TraceContext::default());
+        for written in parsed.iter().flatten() {
+            trace_of(written).link(span);
+        }
     }
+    if events.len() > 1 {
+        span.record("messaging.batch.message_count", i64::try_from(events.len()).ok());
+    }
+    parsed
+}
+
+/// `seal-queued`, within the invocation's span: a resource that could not be sealed earlier, or that a sweep has
+/// found. What a sweep has found and ARM refuses is left to the next sweep; for all else the queue tries again,
+/// and after the last try its poison queue keeps it.
+pub(super) async fn message(app: &App, invocation: &Invocation, received: Received) -> Reply {
+    let ctx = match app.context(invocation).await {
+        Ok(ctx) => ctx,
+        Err(reply) => return reply,
+    };
     let is_of_a_sweep = received.is_of_a_sweep();
-    let message = received.pending;
-    let told = message.trace_context();
-    let span = invocation.span("seal-queued", Trigger::Queue, &told);
-    span.record("messaging.destination.name", "diskseal-pending");
-    let Pending { id: resource, first_seen, of_machine, .. } = message;
-    let look = Look { resource, event_time: Some(first_seen), of_machine };
+    let Pending { id: resource, reason, first_seen, of_machine, .. } = received.pending;
+    metrics::queue_age(known_reason(&reason), (ctx.now() - first_seen).as_seconds_f64());
+    let trigger = if is_of_a_sweep { enforce::Trigger::Sweep } else { enforce::Trigger::Queue };
+    let look = Look { resource, trigger, event_time: Some(first_seen), of_machine };
     // What waits in the queue has waited already; what is created now goes first.
-    let deadline = invocation.deadline.behind_events();
-    let result = seal(ctx, invocation, &look, deadline).instrument(span.clone()).await;
+    let result = seal(&ctx, invocation, &look, invocation.deadline.behind_events()).await;
     let line = line(&look.resource, &result);
     match result {
         Ok(_) => Reply::done(line),
         Err(error) if is_of_a_sweep && error.scope() == Scope::Resource => Reply::done(line),
         Err(error) => {
-            fail(&span, error.reason());
+            fail(&Span::current(), error.reason());
             Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, line)
         }
     }
@@ -96,30 +112,39 @@ async fn handle(
     let written = match event {
         Ok(written) => written,
         Err(ignored) => {
+            metrics::event_received(if ignored.is_unreadable() { "unreadable" } else { "other" });
+            metrics::outcome("ignored", Some(ignored.reason()), None, enforce::Trigger::Event.label());
             info!(invocation_id = invocation.id, reason = ignored.reason(), "ignored: {ignored}");
             return vec![Handled::Done(format!("ignored: {ignored}"))];
         }
     };
-    match is_echo(ctx, invocation, &written).await {
+    let is_echo = is_echo(ctx, invocation, &written).await;
+    let told = trace_of(&written);
+    let kind = written.subject.resource_type();
+    metrics::event_received(match (&is_echo, kind) {
+        (Ok(true), _) => "echo",
+        (_, Some(kind)) => kind.label(),
+        (_, None) => "machine",
+    });
+    match is_echo {
         Ok(false) => {}
         Ok(true) => {
-            info!(
-                invocation_id = invocation.id,
-                reason = "echo",
-                "ignored: our own write of {}",
-                written.subject
-            );
+            let subject = &written.subject;
+            let trigger = enforce::Trigger::Event.label();
+            metrics::outcome("ignored", Some("echo"), kind.map(ResourceType::label), trigger);
+            info!(invocation_id = invocation.id, reason = "echo", "ignored: our own write of {subject}");
             return vec![Handled::Done("ignored: our own write".to_owned())];
         }
         Err(error) => {
             error!(invocation_id = invocation.id, "failed {}: {error}", written.subject);
-            return vec![Handled::Failed(error.to_string())];
+            enforce::count_failure(kind, enforce::Trigger::Event, &error);
+            return vec![Handled::Failed(error.reason(), error.to_string())];
         }
     }
-    let told = trace_of(&written);
     match written.subject {
         Subject::Resource(resource) => {
-            let look = Look { resource, event_time: written.time, of_machine: false };
+            let trigger = enforce::Trigger::Event;
+            let look = Look { resource, trigger, event_time: written.time, of_machine: false };
             vec![seal_now(ctx, invocation, look, &told).await]
         }
         Subject::Machine(machine) => machine::handle(ctx, invocation, &machine, written.time, &told).await,
@@ -138,21 +163,16 @@ pub(super) async fn seal_now(
     match result {
         Ok(_) => Handled::Done(line),
         Err(error) if error.scope() == Scope::Resource => {
-            Handled::Pending(pending(ctx, invocation, look, error.reason(), told), Some(line))
+            let context = send_span(1).in_scope(|| invocation.trace_context(told));
+            Handled::Pending(pending(ctx, look, error.reason(), context), Some(line))
         }
-        Err(_) => Handled::Failed(line),
+        Err(error) => Handled::Failed(error.reason(), line),
     }
 }
 
 /// The queue's message about a resource that is to be looked at.
-pub(super) fn pending(
-    ctx: &Context,
-    invocation: &Invocation,
-    look: Look,
-    reason: &str,
-    told: &TraceContext,
-) -> Pending {
-    let TraceContext { traceparent, tracestate } = invocation.trace_context(told);
+pub(super) fn pending(ctx: &Context, look: Look, reason: &str, context: TraceContext) -> Pending {
+    let TraceContext { traceparent, tracestate } = context;
     Pending {
         id: look.resource,
         reason: reason.to_owned(),
@@ -213,7 +233,7 @@ fn line(resource: &ResourceId, result: &Result<Outcome, Error>) -> String {
 
 fn answer(span: &Span, handled: impl Iterator<Item = Handled>) -> Reply {
     let (mut pending, mut logs) = (vec![], vec![]);
-    let mut failures = vec![];
+    let (mut failures, mut reason) = (vec![], "");
     for handled in handled {
         match handled {
             Handled::Done(line) => logs.push(line),
@@ -221,20 +241,18 @@ fn answer(span: &Span, handled: impl Iterator<Item = Handled>) -> Reply {
                 pending.push(message);
                 logs.extend(line);
             }
-            Handled::Failed(line) => failures.push(line),
+            Handled::Failed(why, line) => {
+                reason = why;
+                failures.push(line);
+            }
         }
     }
     if failures.is_empty() {
         return Reply::Succeeded { pending, logs };
     }
     // The host throws the outputs of a failure away; the whole batch comes again.
-    fail(span, "system");
+    fail(span, reason);
     Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, failures.join("; "))
-}
-
-fn fail(span: &Span, reason: &str) {
-    span.record("error.type", reason);
-    span.record("otel.status_code", "ERROR");
 }
 
 fn trace_of(written: &ResourceWritten) -> TraceContext {

@@ -10,14 +10,16 @@ use futures::{SinkExt, StreamExt, channel::mpsc, stream};
 
 use super::{
     Error, Protected, Survey, admit, check_switch,
+    coverage::{self, Total},
     listing::{Listed, Listing, Source},
     warn_of,
 };
 use crate::{
     arm,
-    enforce::{self, Context, Deadline, Look, Outcome, enforce},
+    enforce::{self, Context, Deadline, Look, Outcome, Trigger, enforce},
     policy::decide::Change,
     resource_id::ResourceId,
+    telemetry::metrics,
 };
 
 /// How long a listing may take, its quota's waits included.
@@ -67,6 +69,18 @@ pub async fn seal_all(
     source: Source,
     concurrency: usize,
     deadline: Duration,
+    tell: impl FnMut(Told),
+) -> Result<Survey, Error> {
+    let result = list_and_seal(ctx, source, concurrency, deadline, tell).await;
+    metrics::sweep_run(result.as_ref().err().map(Error::reason));
+    result
+}
+
+async fn list_and_seal(
+    ctx: &Context,
+    source: Source,
+    concurrency: usize,
+    deadline: Duration,
     mut tell: impl FnMut(Told),
 ) -> Result<Survey, Error> {
     check_switch(ctx, listing_time()).await?;
@@ -75,11 +89,19 @@ pub async fn seal_all(
     admit(ctx, &protected, source, listing_time()).await?;
     let mut survey = Survey::default();
     let mut seen = Seen::default();
+    let mut total = None;
     // What is sealed meanwhile makes the pages move, so that a listing passes over what the next one finds. It
     // ends because each round must bring something new, and the last one finds nothing in flight.
     loop {
         let known = survey.unsealed;
-        let fresh = Fresh { ctx, source, protected: &protected, survey: &mut survey, seen: &mut seen };
+        let fresh = Fresh {
+            ctx,
+            source,
+            protected: &protected,
+            survey: &mut survey,
+            seen: &mut seen,
+            total: &mut total,
+        };
         // A page or two are there before they are needed, so that no place in flight waits for a listing.
         let (sender, steps) = mpsc::channel(0);
         let work = steps.map(stream::iter).flatten().map(|step| async {
@@ -87,7 +109,7 @@ pub async fn seal_all(
                 Step::Listed(count) => return Told::Listed(count),
                 Step::Seal(resource) => resource,
             };
-            let look = Look { resource, event_time: None, of_machine: false };
+            let look = Look { resource, trigger: Trigger::Command, event_time: None, of_machine: false };
             let result = enforce(ctx, &look, Deadline::after(deadline).behind_events()).await;
             Told::Ended(look.resource, result)
         });
@@ -96,6 +118,7 @@ pub async fn seal_all(
         let (end, ()) = futures::join!(fresh.list(sender), work);
         end?;
         if survey.unsealed == known {
+            coverage::tell(survey, total.unwrap_or(Total::Unknown));
             return Ok(survey);
         }
     }
@@ -130,6 +153,7 @@ struct Fresh<'a> {
     protected: &'a Protected,
     survey: &'a mut Survey,
     seen: &'a mut Seen,
+    total: &'a mut Option<Total>,
 }
 
 impl Fresh<'_> {
@@ -139,6 +163,9 @@ impl Fresh<'_> {
             let known = self.survey.unsealed;
             self.survey.unreadable = 0;
             let mut listing = Listing::begin(self.ctx, self.source, None, listing_time()).await?;
+            if self.total.is_none() {
+                *self.total = Some(coverage::total(self.ctx, &listing, listing_time()).await);
+            }
             let mut next = vec![Step::Listed(listing.remaining())];
             while let Some(page) = listing.next(self.ctx, listing_time()).await? {
                 next.extend(self.unsealed(&page));

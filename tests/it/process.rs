@@ -21,6 +21,8 @@ mod crash;
 mod credentials;
 #[path = "process/doctor.rs"]
 mod doctor;
+#[path = "process/emitted.rs"]
+mod emitted;
 #[path = "process/help.rs"]
 mod help;
 #[path = "process/hostile.rs"]
@@ -29,6 +31,8 @@ mod hostile;
 mod life;
 #[path = "process/machines.rs"]
 mod machines;
+#[path = "process/metrics.rs"]
+mod metrics;
 #[path = "process/policy_check.rs"]
 mod policy_check;
 #[path = "process/protocol.rs"]

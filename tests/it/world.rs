@@ -10,7 +10,7 @@ use azure_core::{
 use diskseal::{
     arm::{Client, Identity},
     config::Config,
-    enforce::{Context, Deadline, Error, Look, Outcome, enforce},
+    enforce::{Context, Deadline, Error, Look, Outcome, Trigger, enforce},
 };
 use diskseal_emulator::{
     Emulator, Options, disk_body,
@@ -131,6 +131,7 @@ impl World {
     pub(crate) async fn enforce(&self, id: &str) -> Result<Outcome, Error> {
         let look = Look {
             resource: id.parse().unwrap(),
+            trigger: Trigger::Event,
             event_time: Some(OffsetDateTime::now_utc()),
             of_machine: false,
         };
