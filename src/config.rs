@@ -46,7 +46,7 @@ impl Cloud {
         }
     }
 
-    /// "Azure Monitor endpoints and audiences by cloud": whom a token is for that sends telemetry.
+    /// The resource of a token that sends telemetry to Azure Monitor ("Logs Ingestion API in Azure Monitor").
     const fn monitor_audience(self) -> &'static str {
         match self {
             Self::Public => "https://monitor.azure.com",
@@ -187,9 +187,9 @@ impl Config {
             },
             identity,
             azure_monitor: AzureMonitor {
-                traces: reader.parsed("DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT", ingestion),
-                metrics: reader.parsed("DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT", ingestion),
-                logs: reader.parsed("DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT", ingestion),
+                traces: reader.parsed("DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT", ingestion("traces")),
+                metrics: reader.parsed("DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT", ingestion("metrics")),
+                logs: reader.parsed("DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT", ingestion("logs")),
             },
             pace: reader.parsed("DISKSEAL_PACE", |text| {
                 text.parse()
@@ -248,19 +248,19 @@ fn endpoint(text: &str) -> Result<Url, String> {
     }
 }
 
-/// A whole URL of Azure Monitor's OTLP ingestion.
-fn ingestion(text: &str) -> Result<Url, String> {
-    let url = confidential(text)?;
-    if url.path().ends_with("/otlp/v1/traces")
-        || url.path().ends_with("/otlp/v1/metrics")
-        || url.path().ends_with("/otlp/v1/logs")
-    {
-        Ok(url)
-    } else {
-        Err(format!(
-            "{text:?} must be the whole URL, for example \
-             https://NAME.REGION.ingest.monitor.azure.com/datacollectionRules/dcr-ID/streams/Microsoft-OTLP-Traces/otlp/v1/traces"
-        ))
+/// A whole URL of Azure Monitor's OTLP ingestion, of one signal.
+fn ingestion(signal: &'static str) -> impl Fn(&str) -> Result<Url, String> {
+    move |text| {
+        let end = format!("/otlp/v1/{signal}");
+        let url = confidential(text)?;
+        if url.path().ends_with(&end) {
+            Ok(url)
+        } else {
+            Err(format!(
+                "{text:?} must be a whole URL of {signal}: \
+                 https://{{host}}/datacollectionRules/{{immutable ID}}/streams/{{stream}}{end}"
+            ))
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use azure_core::{
     cloud::CloudConfiguration,
     credentials::{AccessToken, TokenCredential},
@@ -21,7 +22,6 @@ use azure_identity::{
     ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
     WorkloadIdentityCredentialOptions,
 };
-use async_trait::async_trait;
 use serde::Deserialize;
 use time::OffsetDateTime;
 

@@ -62,7 +62,11 @@ impl PushMetricExporter for Exporter<MetricExporter> {
         // Cumulative sums lose nothing: the next export says what this one would have said.
         let items = match self.otlp.temporality() {
             Temporality::Cumulative => 0,
-            _ => metrics.scope_metrics().flat_map(ScopeMetrics::metrics).map(|metric| points(metric.data())).sum(),
+            _ => metrics
+                .scope_metrics()
+                .flat_map(ScopeMetrics::metrics)
+                .map(|metric| points(metric.data()))
+                .sum(),
         };
         self.lane.exported(self.otlp.export(metrics).await, items)
     }

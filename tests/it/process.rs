@@ -21,6 +21,8 @@ mod crash;
 mod credentials;
 #[path = "process/doctor.rs"]
 mod doctor;
+#[path = "process/exporting.rs"]
+mod exporting;
 #[path = "process/help.rs"]
 mod help;
 #[path = "process/hostile.rs"]
@@ -62,6 +64,7 @@ fn settings(serving: &Serving, more: &[(&str, &str)]) -> BTreeMap<String, String
         ("DISKSEAL_ARM_ENDPOINT", serving.arm_https.as_str()),
         ("DISKSEAL_SWEEP_SCHEDULE", "0 17 * * * *"),
         ("OTEL_BSP_SCHEDULE_DELAY", "20"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "20"),
     ]
     .iter()
     .chain(more)
