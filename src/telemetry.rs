@@ -13,6 +13,7 @@ mod providers;
 mod resource;
 mod signal;
 mod transport;
+mod wait;
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -39,6 +40,8 @@ use tracing_subscriber::{
 };
 
 use providers::Providers;
+pub use resource::{FunctionApp, function_app};
+pub use wait::{Wait, wait};
 
 /// Who reads the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,7 @@ impl Telemetry {
         audience: Audience,
         monitor: &AzureMonitor,
     ) -> Self {
+        resource::remember_function_app(lookup);
         let (connection, link) = watch::channel(None);
         let providers = Providers::new(lookup, monitor, &resource::resource(lookup), &link);
         let traces = providers.traces.as_ref().map(|provider| {
@@ -75,7 +79,7 @@ impl Telemetry {
                 .with_threads(false)
                 .with_target(false)
                 .with_tracked_inactivity(false)
-                .with_filter(filter_fn(is_ours).and(LevelFilter::INFO))
+                .with_filter(filter_fn(is_span).and(LevelFilter::INFO))
         });
         // Our own alone: what an exporter's HTTP client logs would be exported, and logged.
         let logs = providers.logs.as_ref().map(|provider| {
@@ -126,6 +130,11 @@ fn scope() -> InstrumentationScope {
 
 fn is_ours(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("diskseal")
+}
+
+/// Messages of the log are the log's, and not repeated as events of spans.
+fn is_span(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && is_ours(metadata)
 }
 
 fn is_event(metadata: &Metadata<'_>) -> bool {
@@ -193,7 +202,7 @@ impl TraceContext {
     /// Makes `span` point at this trace.
     pub fn link(&self, span: &Span) {
         let context = self.extract().span().span_context().clone();
-        if context.is_valid() {
+        if context.is_valid() && !span.is_disabled() {
             span.add_link(context);
         }
     }

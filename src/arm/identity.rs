@@ -29,7 +29,7 @@ use super::{
     deadline::Deadline,
     error::{Error, Operation, SystemFailure},
 };
-use crate::telemetry::Authorize;
+use crate::telemetry::{Authorize, Wait, wait};
 
 /// How long an export waits for its token. A new one is fetched five minutes before the old one ends.
 const EXPORT_TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -141,8 +141,8 @@ impl Identity {
     pub(super) async fn authorization(&self, deadline: Deadline) -> Result<Arc<Authorization>, Error> {
         let credential = Arc::clone(&self.credential.read().unwrap_or_else(PoisonError::into_inner));
         let scopes = [self.scope.as_str()];
-        let token = tokio::time::timeout_at(deadline.instant(), credential.get_token(&scopes, None)).await;
-        let fault = match token {
+        let token = tokio::time::timeout_at(deadline.instant(), credential.get_token(&scopes, None));
+        let fault = match wait(Wait::Token, token).await {
             Ok(Ok(token)) => return Ok(self.keep(token)),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the identity endpoint did not answer in time".to_owned(),

@@ -1,6 +1,6 @@
 //! When traces are exported, what is continued, and who is speaking.
 
-use opentelemetry_semantic_conventions::attribute::{CLOUD_ACCOUNT_ID, CLOUD_RESOURCE_ID, FAAS_NAME};
+use opentelemetry_semantic_conventions::attribute::CLOUD_ACCOUNT_ID;
 
 use super::{destination::Destination, signal::Signal, *};
 
@@ -77,6 +77,17 @@ fn metrics_leave_every_ten_seconds_and_add_up_unless_the_standard_variables_say_
 }
 
 #[test]
+fn every_wait_is_in_the_table() {
+    let page = include_str!("../../docs/telemetry.md");
+    let documented: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `wait for ")).collect();
+    assert_eq!(documented.len(), Wait::ALL.len());
+    for (name, word) in Wait::ALL.map(Wait::words) {
+        assert!(page.contains(&format!("\n| `{name}` |")), "{name}");
+        assert!(page.contains(&format!("`{word}`")), "{word}");
+    }
+}
+
+#[test]
 fn only_a_valid_traceparent_is_continued() {
     let trace = |traceparent: &str| TraceContext { traceparent: Some(traceparent.into()), tracestate: None };
     assert!(trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").is_valid());
@@ -97,22 +108,27 @@ fn only_a_valid_traceparent_is_continued() {
 
 #[test]
 fn the_platform_says_who_is_speaking() {
-    let resource = resource::resource(&lookup(&[
+    let pairs = [
         ("WEBSITE_SITE_NAME", "func-seal"),
         ("WEBSITE_OWNER_NAME", "11111111-2222-4333-8444-555555555555+rg-seal-WestEuropewebspace-Linux"),
         ("WEBSITE_RESOURCE_GROUP", "rg-seal"),
-    ]));
+    ];
+    let resource = resource::resource(&lookup(&pairs));
     let value = |key: &'static str| resource.get(&key.into()).map(|value| value.to_string());
-    assert_eq!(value(FAAS_NAME).as_deref(), Some("func-seal"));
+    assert_eq!(value("service.name").as_deref(), Some("func-seal"));
     assert_eq!(value(CLOUD_ACCOUNT_ID).as_deref(), Some("11111111-2222-4333-8444-555555555555"));
-    assert_eq!(
-        value(CLOUD_RESOURCE_ID).as_deref(),
-        Some(
-            "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal/providers/Microsoft.Web/sites/func-seal"
-        )
-    );
     assert_eq!(resource.schema_url(), Some(SCHEMA_URL));
     let alone = resource::resource(&lookup(&[]));
     assert_eq!(alone.get(&"service.name".into()).map(|value| value.to_string()).as_deref(), Some("diskseal"));
     assert_eq!(alone.get(&"cloud.provider".into()), None);
+
+    let app = FunctionApp::from_lookup(&lookup(&pairs)).unwrap();
+    assert_eq!(app.faas_name("sweep"), "func-seal/sweep");
+    assert_eq!(
+        app.function_id("sweep").as_deref(),
+        Some(
+            "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal/providers/Microsoft.Web/sites/func-seal/functions/sweep"
+        )
+    );
+    assert_eq!(FunctionApp::from_lookup(&lookup(&[])), None);
 }

@@ -21,6 +21,8 @@ mod crash;
 mod credentials;
 #[path = "process/doctor.rs"]
 mod doctor;
+#[path = "process/emitted.rs"]
+mod emitted;
 #[path = "process/exporting.rs"]
 mod exporting;
 #[path = "process/help.rs"]
@@ -29,6 +31,8 @@ mod help;
 mod hostile;
 #[path = "process/life.rs"]
 mod life;
+#[path = "process/metrics.rs"]
+mod metrics;
 #[path = "process/policy_check.rs"]
 mod policy_check;
 #[path = "process/protocol.rs"]

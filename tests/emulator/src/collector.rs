@@ -3,6 +3,7 @@
 
 mod decode;
 mod log;
+mod metric;
 mod monitor;
 mod span;
 
@@ -29,6 +30,7 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 pub use self::log::LogRecord;
+pub use self::metric::{MetricData, MetricPoint, Temporality};
 pub use self::span::{Attributes, Span, SpanEvent, SpanKind, SpanLink, Status};
 
 use self::monitor::Gate;
@@ -86,7 +88,7 @@ struct Received {
     answers: Mutex<Answers>,
     spans: Recorded<Span>,
     logs: Recorded<LogRecord>,
-    metrics: Recorded<ExportMetricsServiceRequest>,
+    points: Recorded<MetricPoint>,
     exports: Recorded<Export>,
 }
 
@@ -135,17 +137,19 @@ impl Collector {
         self.received.logs.wait_for(fits).await
     }
 
-    /// Waits until the exports of metrics so far make what `look` looks for.
-    pub async fn wait_until_metrics<R>(
-        &self,
-        look: impl FnMut(&[ExportMetricsServiceRequest]) -> Option<R>,
-    ) -> R {
-        self.received.metrics.wait_until(look).await
+    /// Every point of every metric received so far, each export's after the one's before.
+    pub fn metrics(&self) -> Vec<MetricPoint> {
+        self.received.points.all()
     }
 
-    /// Every export of metrics received so far, as OTLP says it.
-    pub fn metrics(&self) -> Vec<ExportMetricsServiceRequest> {
-        self.received.metrics.all()
+    /// Waits for a point that fits, which may have arrived before.
+    pub async fn wait_for_metric(&self, fits: impl Fn(&MetricPoint) -> bool) -> MetricPoint {
+        self.received.points.wait_for(fits).await
+    }
+
+    /// Waits until the points received so far make what `look` looks for.
+    pub async fn wait_until_metrics<R>(&self, look: impl FnMut(&[MetricPoint]) -> Option<R>) -> R {
+        self.received.points.wait_until(look).await
     }
 
     /// Every export so far, of any signal.
@@ -233,9 +237,11 @@ impl Received {
         let kept = match signal {
             "traces" => ExportTraceServiceRequest::decode(&*body)
                 .map(|request| decode::spans(request).into_iter().for_each(|span| self.spans.push(span))),
-            "metrics" => {
-                ExportMetricsServiceRequest::decode(&*body).map(|request| self.metrics.push(request))
-            }
+            "metrics" => ExportMetricsServiceRequest::decode(&*body).map(|request| {
+                for point in decode::metrics::points(request) {
+                    self.points.push(point);
+                }
+            }),
             _ => ExportLogsServiceRequest::decode(&*body)
                 .map(|request| decode::logs(request).into_iter().for_each(|record| self.logs.push(record))),
         };

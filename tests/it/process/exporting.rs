@@ -3,15 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use diskseal_emulator::{
-    collector::{Answers, Collector, Export},
+    collector::{Answers, Collector, Export, MetricData, MetricPoint, Temporality},
     disk_body,
     host::Stream,
     local_azure::LocalAzure,
     serve::Serving,
-};
-use opentelemetry_proto::tonic::{
-    collector::metrics::v1::ExportMetricsServiceRequest,
-    metrics::v1::{AggregationTemporality, metric::Data, number_data_point::Value as Number},
 };
 use serde_json::json;
 
@@ -62,22 +58,17 @@ fn warnings(azure: &LocalAzure) -> Vec<String> {
     told
 }
 
-/// The sum of `diskseal.telemetry.dropped` of one signal and reason, as the last export tells it.
-fn dropped(exports: &[ExportMetricsServiceRequest], signal: &str, reason: &str) -> i64 {
-    let mut found = 0;
-    for metric in exports.iter().flat_map(|export| &export.resource_metrics).flat_map(|r| &r.scope_metrics) {
-        for metric in metric.metrics.iter().filter(|metric| metric.name == "diskseal.telemetry.dropped") {
-            let Some(Data::Sum(sum)) = &metric.data else { panic!("{metric:?}") };
-            for point in &sum.data_points {
-                let text = format!("{:?}", point.attributes);
-                if text.contains(&format!("{signal:?}")) && text.contains(&format!("{reason:?}")) {
-                    let Some(Number::AsInt(count)) = point.value else { panic!("{point:?}") };
-                    found = count;
-                }
-            }
-        }
-    }
-    found
+/// What `diskseal.telemetry.dropped` says of one signal and reason, by the latest of its points.
+fn dropped(points: &[MetricPoint], signal: &str, reason: &str) -> f64 {
+    let is_it = |point: &&MetricPoint| {
+        point.name == "diskseal.telemetry.dropped"
+            && point.attributes["diskseal.signal"] == signal
+            && point.attributes["error.type"] == reason
+    };
+    points.iter().rev().find(is_it).map_or(0.0, |point| match &point.data {
+        MetricData::Sum { value, .. } => *value,
+        other => panic!("{other:?}"),
+    })
 }
 
 #[tokio::test]
@@ -129,16 +120,15 @@ async fn azure_monitor_gets_every_signal_with_a_token_of_its_own_beside_the_stan
     assert_eq!(here, there);
     monitor.wait_for_log(|record| record.trace_id == here.trace_id).await;
 
-    let temporality = |exports: &[ExportMetricsServiceRequest]| {
-        let metrics = exports.iter().flat_map(|e| &e.resource_metrics).flat_map(|r| &r.scope_metrics);
-        metrics.flat_map(|scope| &scope.metrics).find_map(|metric| match &metric.data {
-            Some(Data::Sum(sum)) if sum.is_monotonic => Some(sum.aggregation_temporality()),
-            Some(Data::Histogram(histogram)) => Some(histogram.aggregation_temporality()),
-            _ => None,
-        })
+    let temporality = |points: &[MetricPoint]| {
+        let duration = points.iter().find(|point| point.name == "http.client.request.duration")?;
+        match &duration.data {
+            MetricData::Histogram { temporality, .. } => Some(*temporality),
+            other => panic!("{other:?}"),
+        }
     };
-    assert_eq!(monitor.wait_until_metrics(temporality).await, AggregationTemporality::Delta);
-    assert_eq!(azure.collector.wait_until_metrics(temporality).await, AggregationTemporality::Cumulative);
+    assert_eq!(monitor.wait_until_metrics(temporality).await, Temporality::Delta);
+    assert_eq!(azure.collector.wait_until_metrics(temporality).await, Temporality::Cumulative);
 
     // Neither gets what is meant for the other.
     let names = |exports: Vec<Export>| -> BTreeSet<_> {
@@ -226,11 +216,11 @@ async fn a_collector_that_is_back_is_told_with_what_was_lost_and_the_loss_is_cou
     azure.collector.answer(Answers::Normal);
     seal(&azure, "c").await;
     let line = azure.host.wait_for_line(|line| line.text.starts_with("traces are exported again")).await;
-    let lost: i64 = line.text.rsplit(": ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
-    assert!(lost > 0, "{line:?}");
+    let lost: f64 = line.text.rsplit(": ").next().unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(lost > 0.0, "{line:?}");
     azure
         .collector
-        .wait_until_metrics(|exports| (dropped(exports, "traces", "export_failed") == lost).then_some(()))
+        .wait_until_metrics(|points| (dropped(points, "traces", "export_failed") >= lost).then_some(()))
         .await;
     azure.host.wait_for_line(|line| line.text.starts_with("metrics are exported again")).await;
     assert_eq!(
@@ -269,7 +259,7 @@ async fn what_does_not_fit_into_the_queue_of_a_slow_collector_is_dropped_and_cou
     }
     azure
         .collector
-        .wait_until_metrics(|exports| (dropped(exports, "traces", "queue_full") > 0).then_some(()))
+        .wait_until_metrics(|points| (dropped(points, "traces", "queue_full") > 0.0).then_some(()))
         .await;
     let pid = azure.host.pid().unwrap();
     azure.host.terminate();

@@ -37,13 +37,14 @@ impl IntoResponse for Refused {
     }
 }
 
-const INDEX: [&str; 19] = [
+const INDEX: [&str; 20] = [
     "GET /resources",
     "GET /journal?resource=NAME_OR_ID&last=N",
     "GET /invocations?function=NAME",
     "GET /console",
     "GET /spans?trace=ID",
     "GET /logs?trace=ID",
+    "GET /metrics?name=NAME",
     "GET /deliveries",
     "GET /dead-letters",
     "GET /queue",
@@ -68,6 +69,7 @@ pub(super) fn router(surface: Surface) -> Router {
         .route("/console", get(console))
         .route("/spans", get(spans))
         .route("/logs", get(logs))
+        .route("/metrics", get(metrics))
         .route("/deliveries", get(deliveries))
         .route("/dead-letters", get(dead_letters))
         .route("/queue", get(queue))
@@ -170,6 +172,19 @@ async fn logs(State(surface): State<Arc<Surface>>, query: Wanted<TraceQuery>) ->
     let mut records = surface.collector.logs();
     records.retain(|record| query.trace.as_ref().is_none_or(|id| record.trace_id.eq_ignore_ascii_case(id)));
     Ok(Shown(records.iter().map(record::log).collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MetricsQuery {
+    name: Option<String>,
+}
+
+async fn metrics(State(surface): State<Arc<Surface>>, query: Wanted<MetricsQuery>) -> Answer {
+    let query = wanted(query)?;
+    let mut points = surface.collector.metrics();
+    points.retain(|point| query.name.as_ref().is_none_or(|name| point.name == *name));
+    Ok(Shown(points.iter().map(record::metric_point).collect()))
 }
 
 async fn deliveries(State(surface): State<Arc<Surface>>) -> Answer {
