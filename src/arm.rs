@@ -30,7 +30,7 @@ pub use deadline::Deadline;
 pub use error::{Error, Failure, Operation as Asked, ResourceFailure, SystemFailure};
 pub use graph::{Query, Rows};
 pub use identity::{Credential, Identity, IdentityOptions, SignedIn};
-pub use inspect::queue_answers;
+pub use inspect::{ingestion_answers, queue_answers};
 pub use list::Page;
 pub use operation::Operation;
 pub use transport::http_client;
