@@ -142,6 +142,25 @@ async fn azure_monitor_gets_every_signal_with_a_token_of_its_own_beside_the_stan
 }
 
 #[tokio::test]
+async fn what_is_exported_is_compressed_if_that_is_wished_for() {
+    let azure = start(setup(), &[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]).await;
+    seal(&azure, "d").await;
+    azure.collector.wait_for(|span| span.name == "seal-on-write").await;
+    let is_compressed = |export: &Export| {
+        export.headers.contains(&("content-encoding".to_owned(), "gzip".to_owned())) && export.status == 200
+    };
+    assert!(azure.collector.exports().iter().all(is_compressed), "{:?}", azure.collector.exports());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_no_url_is_told_and_nothing_else_is_affected() {
+    let azure = start(setup(), &[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "not a url")]).await;
+    seal(&azure, "d").await;
+    azure.collector.wait_for(|span| span.name == "seal-on-write").await;
+    assert_eq!(warnings(&azure), ["warning: logs are not exported"]);
+}
+
+#[tokio::test]
 async fn a_token_that_ends_is_renewed_and_no_batch_is_lost() {
     let mut setup = setup();
     setup.azure.token_lifetime = Duration::from_secs(2);
