@@ -183,8 +183,8 @@ async fn azure_monitor_lets_in_who_has_a_good_token_for_it() {
         .unwrap();
     let monitor = &serving.azure_monitor;
     let post = async |token: &str, url: String| {
-        let request = client.post(url).bearer_auth(token).header("content-type", "application/x-protobuf");
-        request.body(request()).send().await.unwrap().status().as_u16()
+        let posted = client.post(url).bearer_auth(token).header("content-type", "application/x-protobuf");
+        posted.body(request()).send().await.unwrap().status().as_u16()
     };
     for token in [ended.as_str(), other.as_str(), "x"] {
         assert_eq!(post(token, monitor.ingestion("traces")).await, 401, "{token}");
