@@ -84,6 +84,7 @@ async fn round(name: &str, serving: &Serving, otlp: Option<&str>) -> f64 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     send(&client, &target, DISKS).await;
+    assert_eq!(exports(&handler), otlp.is_some(), "what is measured is what is meant");
     let warm = resident(&handler, "VmRSS");
     send(&client, &target, EVENTS).await;
     let peak = resident(&handler, "VmHWM");
@@ -122,6 +123,13 @@ async fn look(client: &Client, target: &str, id: &str) {
     let reply = client.post(target).body(envelope.to_string()).send().await.unwrap();
     let reply: Value = serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap();
     assert!(reply["Logs"][0].as_str().unwrap().starts_with("already_sealed "), "{reply}");
+}
+
+/// Whether the process has the SDK's threads.
+fn exports(handler: &Child) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", handler.id().unwrap())).unwrap();
+    let names = threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")).unwrap());
+    names.into_iter().any(|name| name.starts_with("OpenTelemetry"))
 }
 
 /// A line of the kernel's status of the process, in MiB.

@@ -287,7 +287,9 @@ async fn what_does_not_fit_into_the_queue_of_a_slow_collector_is_dropped_and_cou
 
 #[tokio::test]
 async fn a_collector_that_answers_without_end_is_not_listened_to_for_long() {
-    let azure = start(setup(), &[("OTEL_METRICS_EXPORTER", "none")]).await;
+    // Whoever listened on would run into this, and tell it.
+    let more = [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "1500")];
+    let azure = start(setup(), &more).await;
     azure.collector.answer(Answers::Endless);
     for name in ["a", "b"] {
         seal(&azure, name).await;
