@@ -31,7 +31,7 @@ pub use deadline::Deadline;
 pub use error::{Error, Failure, Operation as Asked, ResourceFailure, SystemFailure};
 pub use graph::{Query, Rows};
 pub use identity::{Credential, Identity, IdentityOptions, SignedIn};
-pub use inspect::queue_answers;
+pub use inspect::{ingestion_answers, queue_answers};
 pub use list::{Page, Unreadable};
 pub use machine::MachineDisks;
 pub use operation::Operation;

@@ -15,6 +15,7 @@ use crate::{
     policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, Patterns, Policy, TagRule},
     resource::tags,
     resource_id::{self, Estate},
+    telemetry::AzureMonitor,
 };
 
 /// An Azure cloud, by the name that Microsoft's tools give it.
@@ -45,6 +46,15 @@ impl Cloud {
         }
     }
 
+    /// The resource of a token that sends telemetry to Azure Monitor ("Logs Ingestion API in Azure Monitor").
+    const fn monitor_audience(self) -> &'static str {
+        match self {
+            Self::Public => "https://monitor.azure.com",
+            Self::UsGovernment => "https://monitor.azure.us",
+            Self::China => "https://monitor.azure.cn",
+        }
+    }
+
     /// Whose Microsoft Entra ID is asked. None is the public one, or what `AZURE_AUTHORITY_HOST` says.
     fn authority(self) -> Option<CloudConfiguration> {
         match self {
@@ -68,6 +78,10 @@ pub struct Config {
     pub pace: Option<NonZeroU32>,
     /// How long one invocation may take, all waits included.
     pub deadline: Duration,
+    /// Azure Monitor's OTLP ingestion, where telemetry goes there.
+    pub azure_monitor: AzureMonitor,
+    /// With whose token that is asked.
+    pub monitor_identity: IdentityOptions,
 }
 
 /// One wrong setting.
@@ -163,10 +177,20 @@ impl Config {
             )
             .unwrap_or(Cloud::Public);
         let endpoint = reader.parsed("DISKSEAL_ARM_ENDPOINT", endpoint);
+        let identity = identity(reader, cloud, credential);
         Self {
             policy: policy(reader),
             arm_endpoint: endpoint.or_else(|| Url::parse(cloud.arm_endpoint()).ok()).unwrap_or_else(unset),
-            identity: identity(reader, cloud, credential),
+            monitor_identity: IdentityOptions {
+                audience: cloud.monitor_audience().to_owned(),
+                ..identity.clone()
+            },
+            identity,
+            azure_monitor: AzureMonitor {
+                traces: reader.parsed("DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT", ingestion("traces")),
+                metrics: reader.parsed("DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT", ingestion("metrics")),
+                logs: reader.parsed("DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT", ingestion("logs")),
+            },
             pace: reader.parsed("DISKSEAL_PACE", |text| {
                 text.parse()
                     .map_err(|_| format!("{text:?} is not a whole number of writes a second, 1 or more"))
@@ -215,6 +239,33 @@ fn unset() -> Url {
 }
 
 fn endpoint(text: &str) -> Result<Url, String> {
+    let url = confidential(text)?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if is_bare {
+        Ok(url)
+    } else {
+        Err(format!("{text:?} must be a scheme and a host alone, for example https://management.azure.com"))
+    }
+}
+
+/// A whole URL of Azure Monitor's OTLP ingestion, of one signal.
+fn ingestion(signal: &'static str) -> impl Fn(&str) -> Result<Url, String> {
+    move |text| {
+        let end = format!("/otlp/v1/{signal}");
+        let url = confidential(text)?;
+        if url.path().ends_with(&end) {
+            Ok(url)
+        } else {
+            Err(format!(
+                "{text:?} must be a whole URL of {signal}: \
+                 https://{{host}}/datacollectionRules/{{immutable ID}}/streams/{{stream}}{end}"
+            ))
+        }
+    }
+}
+
+/// A URL to which a token may be sent.
+fn confidential(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL ({error})"))?;
     let is_loopback = match url.host() {
         Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
@@ -222,20 +273,15 @@ fn endpoint(text: &str) -> Result<Url, String> {
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback => {}
-        "http" => {
-            return Err(format!("{text:?} would send tokens unencrypted: plain HTTP goes to loopback only"));
-        }
-        scheme => return Err(format!("{text:?} must be an https URL, not {scheme}")),
-    }
-    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let has_user = !url.username().is_empty() || url.password().is_some();
-    if is_bare && !has_user && url.has_host() {
-        Ok(url)
-    } else {
-        Err(format!("{text:?} must be a scheme and a host alone, for example https://management.azure.com"))
+    match url.scheme() {
+        "https" | "http" if has_user || !url.has_host() => {
+            Err(format!("{text:?} must name a host, and no user"))
+        }
+        "https" => Ok(url),
+        "http" if is_loopback => Ok(url),
+        "http" => Err(format!("{text:?} would send tokens unencrypted: plain HTTP goes to loopback only")),
+        scheme => Err(format!("{text:?} must be an https URL, not {scheme}")),
     }
 }
 

@@ -6,6 +6,7 @@
 mod event_grid;
 mod examine;
 mod function_app;
+mod ingestion;
 mod permissions;
 
 use crate::arm::{self, Failure, ResourceFailure, SystemFailure};

@@ -27,7 +27,7 @@
 //! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `config`, `doctor`, `enforce`, `function`, `policy`, `report`, `resource`, `resource_id`, `sweep`, `telemetry` |
 //! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
 //! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `enforce`, `policy`, `resource_id` |
-//! | [`config`] | settings as a pure function of a lookup; every fault at once | `arm`, `policy`, `resource`, `resource_id` |
+//! | [`config`] | settings as a pure function of a lookup; every fault at once | `arm`, `policy`, `resource`, `resource_id`, `telemetry` |
 //! | [`sweep`] | list, decide on the listing, hand on what is not sealed | `arm`, `enforce`, `policy`, `resource`, `resource_id`, `telemetry` |
 //! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `policy`, `resource`, `resource_id`, `telemetry` |
 //! | [`arm`] | ARM over HTTP: identity, retry, governor, long-running operations, typed errors | `resource`, `resource_id`, `telemetry` |

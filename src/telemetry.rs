@@ -1,17 +1,24 @@
 //! Where traces, metrics and logs go: OTLP by the standard `OTEL_*` variables, and a short line a time for the
 //! Functions host.
 //!
-//! Exporting never delays or fails an invocation: spans go through a bounded queue to a thread of its
-//! own, and what does not fit is dropped; metrics are sums, which a thread of its own reads.
+//! Exporting never delays or fails an invocation: spans and log records go through a bounded queue to a thread
+//! of its own, and what does not fit is dropped and counted; metrics are sums, which a thread of its own reads.
 
+mod destination;
 mod exporter;
+mod lane;
 mod line;
 pub mod metrics;
+mod providers;
 mod resource;
 mod signal;
+mod transport;
 mod wait;
 
 use std::{sync::mpsc, thread, time::Duration};
+
+pub use destination::AzureMonitor;
+pub use transport::{Authorize, Connection};
 
 use opentelemetry::{
     Context, InstrumentationScope,
@@ -19,13 +26,10 @@ use opentelemetry::{
     propagation::{Extractor, TextMapPropagator},
     trace::{TraceContextExt, TracerProvider},
 };
-use opentelemetry_sdk::{
-    Resource,
-    metrics::{PeriodicReader, SdkMeterProvider},
-    propagation::TraceContextPropagator,
-    trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider},
-};
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_semantic_conventions::SCHEMA_URL;
+use tokio::sync::watch;
 use tracing::{Metadata, Span, level_filters::LevelFilter, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{
@@ -35,13 +39,9 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use providers::Providers;
 pub use resource::{FunctionApp, function_app};
-use signal::Signal;
 pub use wait::{Wait, wait};
-
-/// How long a span waits for company, where `OTEL_BSP_SCHEDULE_DELAY` does not say. The host stops us
-/// with SIGKILL, so what waits may be lost.
-const SCHEDULE_DELAY: Duration = Duration::from_secs(1);
 
 /// Who reads the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,18 +56,23 @@ pub enum Audience {
 #[must_use]
 #[derive(Debug)]
 pub struct Telemetry {
-    traces: Option<SdkTracerProvider>,
-    metrics: Option<SdkMeterProvider>,
+    providers: Providers,
+    connection: watch::Sender<Option<Connection>>,
 }
 
 impl Telemetry {
-    /// Starts logging, and exporting where `lookup` knows an OTLP endpoint. Without one, nothing is
-    /// exported: the standard's default endpoint would be a collector that a function app does not have.
-    pub fn start(lookup: &dyn Fn(&str) -> Option<String>, audience: Audience) -> Self {
+    /// Starts logging, and exporting where `lookup` knows an OTLP endpoint or `monitor` one of Azure Monitor.
+    /// Without one, nothing is exported: the standard's default endpoint would be a collector that a function
+    /// app does not have. Nothing leaves before [`Self::connect`].
+    pub fn start(
+        lookup: &dyn Fn(&str) -> Option<String>,
+        audience: Audience,
+        monitor: &AzureMonitor,
+    ) -> Self {
         resource::remember_function_app(lookup);
-        let traces =
-            Signal::Traces.is_exported(lookup).then(|| tracer_provider(lookup, resource::resource(lookup)));
-        let layer = traces.as_ref().map(|provider| {
+        let (connection, link) = watch::channel(None);
+        let providers = Providers::new(lookup, monitor, &resource::resource(lookup), &link);
+        let traces = providers.traces.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer_with_scope(scope()))
                 .with_location(false)
@@ -76,38 +81,45 @@ impl Telemetry {
                 .with_tracked_inactivity(false)
                 .with_filter(filter_fn(is_span).and(LevelFilter::INFO))
         });
+        // Our own alone: what an exporter's HTTP client logs would be exported, and logged.
+        let logs = providers.logs.as_ref().map(|provider| {
+            OpenTelemetryTracingBridge::new(provider)
+                .with_filter(log_filter(lookup, Audience::Host).and(filter_fn(is_ours)))
+        });
         // Lines carry their own invocation ID, so that spans cost nothing where nobody exports them.
         let lines = line::layer(audience).with_filter(log_filter(lookup, audience).and(filter_fn(is_event)));
         // A second start keeps the first one's subscriber, as in tests.
-        let _ = tracing_subscriber::registry().with(layer).with(lines).try_init();
-        let metrics =
-            Signal::Metrics.is_exported(lookup).then(|| meter_provider(lookup, resource::resource(lookup)));
-        if let Some(provider) = &metrics {
+        let _ = tracing_subscriber::registry().with(traces).with(logs).with(lines).try_init();
+        if let Some(provider) = &providers.metrics {
             metrics::start(provider.meter_with_scope(scope()));
         }
+        providers.faults.iter().for_each(|fault| warn!("{fault}"));
+        warn_of_log_filter(lookup);
         signal::warn_of_protocols(lookup);
-        if let Some(fault) = signal::sampler_fault(lookup).filter(|_| traces.is_some()) {
+        if let Some(fault) = signal::sampler_fault(lookup).filter(|_| providers.traces.is_some()) {
             warn!("{fault}");
         }
-        Self { traces, metrics }
+        Self { providers, connection }
     }
 
-    /// Sends what is still waiting, for as long as `timeout` at most, all signals at once.
+    /// Lets what was emitted so far, and what is from now on, leave by `connection`.
+    pub fn connect(&self, connection: Connection) {
+        self.connection.send_replace(Some(connection));
+    }
+
+    /// Sends what is still waiting, for as long as `timeout` at most, all signals to all destinations at once.
     pub fn stop(self, timeout: Duration) {
+        // Whoever waits for a connection now, waits in vain.
+        drop(self.connection);
         let (done, ended) = mpsc::channel();
-        let providers = usize::from(self.traces.is_some()) + usize::from(self.metrics.is_some());
-        // The exporters have told their own trouble already; whoever waits no longer has gone.
-        if let Some(provider) = self.traces {
+        for stop in self.providers.stops {
             let done = done.clone();
-            thread::spawn(move || done.send(provider.shutdown_with_timeout(timeout).is_ok()));
+            // The exporters have told their own trouble already; whoever waits no longer has gone.
+            thread::spawn(move || done.send(stop(timeout).is_ok()));
         }
-        if let Some(provider) = self.metrics {
-            thread::spawn(move || done.send(provider.shutdown_with_timeout(timeout).is_ok()));
-        }
+        drop(done);
         let until = std::time::Instant::now() + timeout;
-        for _ in 0..providers {
-            let _ = ended.recv_timeout(until.saturating_duration_since(std::time::Instant::now()));
-        }
+        while ended.recv_timeout(until.saturating_duration_since(std::time::Instant::now())).is_ok() {}
     }
 }
 
@@ -132,33 +144,20 @@ fn is_event(metadata: &Metadata<'_>) -> bool {
     metadata.is_event()
 }
 
-fn tracer_provider(lookup: &dyn Fn(&str) -> Option<String>, resource: Resource) -> SdkTracerProvider {
-    let mut batch = BatchConfigBuilder::default();
-    if lookup("OTEL_BSP_SCHEDULE_DELAY").is_none() {
-        batch = batch.with_scheduled_delay(SCHEDULE_DELAY);
-    }
-    let processor =
-        BatchSpanProcessor::builder(exporter::Spans::new()).with_batch_config(batch.build()).build();
-    SdkTracerProvider::builder().with_span_processor(processor).with_resource(resource).build()
-}
-
-fn meter_provider(lookup: &dyn Fn(&str) -> Option<String>, resource: Resource) -> SdkMeterProvider {
-    let exporter = exporter::Metrics::new(signal::temporality(lookup));
-    let reader = PeriodicReader::builder(exporter).with_interval(signal::metric_interval(lookup)).build();
-    SdkMeterProvider::builder().with_reader(reader).with_resource(resource).build()
-}
-
 fn log_filter(lookup: &dyn Fn(&str) -> Option<String>, audience: Audience) -> EnvFilter {
     let standard = match audience {
         Audience::Host => "warn,diskseal=info",
         Audience::Person => "warn",
     };
-    match lookup("RUST_LOG").filter(|directives| !directives.is_empty()) {
-        None => EnvFilter::new(standard),
-        Some(directives) => EnvFilter::try_new(&directives).unwrap_or_else(|error| {
-            warn!("RUST_LOG={directives:?} cannot be read ({error}); it is taken as {standard:?}");
-            EnvFilter::new(standard)
-        }),
+    let set = lookup("RUST_LOG").filter(|directives| !directives.is_empty());
+    set.and_then(|directives| EnvFilter::try_new(directives).ok()).unwrap_or_else(|| EnvFilter::new(standard))
+}
+
+fn warn_of_log_filter(lookup: &dyn Fn(&str) -> Option<String>) {
+    if let Some(directives) = lookup("RUST_LOG")
+        && let Err(error) = EnvFilter::try_new(&directives)
+    {
+        warn!("RUST_LOG={directives:?} cannot be read ({error}), and is left aside");
     }
 }
 

@@ -8,8 +8,10 @@
 use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
+use async_trait::async_trait;
 use azure_core::{
     cloud::CloudConfiguration,
     credentials::{AccessToken, TokenCredential},
@@ -27,7 +29,10 @@ use super::{
     deadline::Deadline,
     error::{Error, Operation, SystemFailure},
 };
-use crate::telemetry::{Wait, wait};
+use crate::telemetry::{Authorize, Wait, wait};
+
+/// How long an export waits for its token. A new one is fetched five minutes before the old one ends.
+const EXPORT_TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How the identity proves itself to Microsoft Entra ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +54,7 @@ pub struct IdentityOptions {
     pub client_id: Option<String>,
     /// The cloud whose Microsoft Entra ID is asked; none is the public one, or `AZURE_AUTHORITY_HOST`.
     pub cloud: Option<CloudConfiguration>,
-    /// The resource that the token is for: ARM's audience.
+    /// The resource that the token is for: ARM's audience, or Azure Monitor's.
     pub audience: String,
 }
 
@@ -181,6 +186,21 @@ impl Identity {
         });
         *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&authorization));
         authorization
+    }
+}
+
+/// Telemetry is exported with the same identity, by a token for another resource.
+#[async_trait]
+impl Authorize for Identity {
+    async fn header(&self) -> Result<String, String> {
+        let authorization = self.authorization(Deadline::after(EXPORT_TOKEN_TIMEOUT)).await;
+        authorization.map(|authorization| authorization.header.clone()).map_err(|error| error.to_string())
+    }
+
+    fn refused(&self, header: &str) {
+        if let Some(latest) = self.latest().filter(|latest| latest.header == header) {
+            self.renew(&latest);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use azure_core::http::{
     HttpClient, Method, Request, Url,
-    headers::{AUTHORIZATION, HeaderName},
+    headers::{AUTHORIZATION, CONTENT_TYPE, HeaderName},
 };
 use serde_json::{Value, json};
 
@@ -101,6 +101,35 @@ pub async fn queue_answers(
     let code = response.headers().get_optional_str(&ERROR_CODE).unwrap_or_default();
     let body = json!({"code": code, "message": "the Queue service refused"}).to_string();
     Err(Error::from_answer(Operation::Inspect, status, body.as_bytes(), None))
+}
+
+/// Whether Azure Monitor takes telemetry from this identity, whose audience must be Azure Monitor's. An export of
+/// nothing is an empty body ("OTLP Specification").
+///
+/// # Errors
+/// It does not.
+pub async fn ingestion_answers(
+    http: &Arc<dyn HttpClient>,
+    identity: &Identity,
+    url: &Url,
+    deadline: Deadline,
+) -> Result<(), Error> {
+    let broken = |fault: &dyn std::fmt::Display| {
+        Error::without_answer(Operation::Inspect, SystemFailure::Unreachable, fault)
+    };
+    let authorization = identity.authorization(deadline).await?;
+    let mut request = Request::new(url.clone(), Method::Post);
+    request.insert_header(AUTHORIZATION, authorization.header.clone());
+    request.insert_header(CONTENT_TYPE, "application/x-protobuf");
+    let response = tokio::time::timeout_at(deadline.instant(), http.execute_request(&request)).await;
+    let response = match response {
+        Ok(response) => response.map_err(|error| broken(&error))?,
+        Err(_) => return Err(broken(&"Azure Monitor did not answer in time")),
+    };
+    match u16::from(response.status()) {
+        200..300 => Ok(()),
+        status => Err(Error::from_answer(Operation::Inspect, status, b"", None)),
+    }
 }
 
 /// The resource provider of a path's form: the last that it names.

@@ -28,7 +28,7 @@ pub(super) fn command() -> Command {
         .long_about(
             "Checks, as the identity that it signs in with: the settings, the token, every action that the handler \
              performs in each subscription in scope, the system topic and its event subscription, the functions \
-             that the host knows, the dead-letter container and the queue. Never writes. What the identity may \
+             that the host knows, the dead-letter container, the queue and Azure Monitor's ingestion. Never writes. What the identity may \
              not look at is told as that.",
         )
         .after_help(
@@ -84,7 +84,10 @@ fn subject(config: &Config, function_app: Option<&String>, queue: Option<&str>) 
         None => None,
     };
     let is_person = config.identity.credential == Credential::AzureCli;
-    Ok(Subject { function_app: function_app.cloned(), queue, http, is_person })
+    let monitor = Identity::new(&config.monitor_identity, &http).map_err(|fault| fault.to_string())?;
+    let ingestion = config.azure_monitor.endpoints();
+    let ingestion = ingestion.map(|(signal, url)| (signal, url.clone())).collect();
+    Ok(Subject { function_app: function_app.cloned(), queue, ingestion, monitor, http, is_person })
 }
 
 fn queue_service(

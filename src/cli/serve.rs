@@ -17,17 +17,17 @@ use std::{
 
 use axum::serve::ListenerExt;
 use tokio::{
-    runtime::Runtime,
+    runtime::{Handle, Runtime},
     signal::unix::{SignalKind, signal},
 };
 use tracing::{error, info, warn};
 
-use super::session::{Exit, complain, context};
+use super::session::{Exit, azure, complain};
 use crate::{
     config::Config,
     enforce::{Context, Deadline},
     function::{self, App},
-    telemetry::{Audience, Telemetry},
+    telemetry::{Audience, Connection, Telemetry},
 };
 
 /// The host restarts its handler after this one, and counts no error.
@@ -46,14 +46,16 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
         Ok(listener) => listener,
         Err(fault) => return complain(&format!("cannot listen on 127.0.0.1:{port}: {fault}"), Exit::NotAll),
     };
-    let telemetry = Telemetry::start(lookup, Audience::Host);
-    let code = match Runtime::new() {
-        Ok(runtime) => runtime.block_on(serve(config, listener)),
+    let telemetry = Telemetry::start(lookup, Audience::Host, &config.azure_monitor);
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
         Err(fault) => {
             error!("no async runtime: {fault}");
-            ExitCode::FAILURE
+            return ExitCode::FAILURE;
         }
     };
+    let code = runtime.block_on(serve(config, listener, &telemetry));
+    // The runtime carries the last exports.
     telemetry.stop(FLUSH_TIMEOUT);
     code
 }
@@ -65,7 +67,7 @@ fn listen(port: u16) -> std::io::Result<TcpListener> {
     Ok(listener)
 }
 
-async fn serve(config: Config, listener: TcpListener) -> ExitCode {
+async fn serve(config: Config, listener: TcpListener, telemetry: &Telemetry) -> ExitCode {
     let deadline = config.deadline;
     let app = Arc::new(App::new(deadline));
     let (listener, stop) = match (tokio::net::TcpListener::from_std(listener), Stop::new()) {
@@ -88,7 +90,8 @@ async fn serve(config: Config, listener: TcpListener) -> ExitCode {
 
     let warm_up = async {
         match warm(config).await {
-            Ok(context) => {
+            Ok((context, connection)) => {
+                telemetry.connect(connection);
                 // Only this sets it.
                 let _ = app.context.set(Arc::clone(&context));
                 if let Err(fault) = context.object_id(Deadline::after(deadline)).await {
@@ -121,8 +124,9 @@ async fn serve(config: Config, listener: TcpListener) -> ExitCode {
 }
 
 /// Builds everything that takes time.
-async fn warm(config: Config) -> Result<Arc<Context>, String> {
-    tokio::task::spawn_blocking(move || context(&config)).await.map_err(|fault| fault.to_string())?
+async fn warm(config: Config) -> Result<(Arc<Context>, Connection), String> {
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || azure(&config, runtime)).await.map_err(|fault| fault.to_string())?
 }
 
 /// SIGTERM, as container platforms send it, and SIGINT, as Ctrl-C under the Functions Core Tools.

@@ -3,12 +3,13 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
+use tokio::runtime::{Handle, Runtime};
 
 use crate::{
     arm::{Client, Identity, http_client},
     config::Config,
     enforce::{Context, Deadline},
-    telemetry::{Audience, Telemetry},
+    telemetry::{Audience, Authorize, Connection, Telemetry},
 };
 
 /// How long telemetry may take to leave at the end.
@@ -60,22 +61,38 @@ where
         Ok(config) => config,
         Err(faults) => return complain(&faults.to_string(), Exit::Usage),
     };
-    let telemetry = Telemetry::start(lookup, Audience::Person);
-    let exit = match (tokio::runtime::Runtime::new(), context(&config)) {
-        (Ok(runtime), Ok(ctx)) => runtime.block_on(command(Session { ctx, config })).into(),
-        (Err(fault), _) => complain(&format!("no async runtime: {fault}"), Exit::Usage),
-        (_, Err(fault)) => complain(&fault, Exit::Usage),
+    let telemetry = Telemetry::start(lookup, Audience::Person, &config.azure_monitor);
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(fault) => return complain(&format!("no async runtime: {fault}"), Exit::Usage),
     };
+    let exit = match azure(&config, runtime.handle().clone()) {
+        Ok((ctx, connection)) => {
+            telemetry.connect(connection);
+            runtime.block_on(command(Session { ctx, config })).into()
+        }
+        Err(fault) => complain(&fault, Exit::Usage),
+    };
+    // The runtime carries the last exports.
     telemetry.stop(FLUSH_TIMEOUT);
     exit
 }
 
-/// Everything that enforcing needs, from the settings.
-pub(super) fn context(config: &Config) -> Result<Arc<Context>, String> {
+/// Everything that enforcing and exporting need, from the settings.
+pub(super) fn azure(config: &Config, runtime: Handle) -> Result<(Arc<Context>, Connection), String> {
     let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
-    let identity = Identity::new(&config.identity, &http).map_err(|fault| fault.to_string())?;
+    let identity = |options| Identity::new(options, &http).map_err(|fault| fault.to_string());
+    let is_monitored = config.azure_monitor.endpoints().next().is_some();
+    let authorize = is_monitored.then(|| identity(&config.monitor_identity)).transpose()?;
+    let connection = Connection {
+        runtime,
+        http: Arc::clone(&http),
+        authorize: authorize.map(|identity| Arc::new(identity) as Arc<dyn Authorize>),
+    };
+    let identity = identity(&config.identity)?;
     let client = Client::new(config.arm_endpoint.clone(), http, identity).with_pace(config.pace);
-    Ok(Arc::new(Context::new(client, config.policy.clone(), OffsetDateTime::now_utc)))
+    let context = Context::new(client, config.policy.clone(), OffsetDateTime::now_utc);
+    Ok((Arc::new(context), connection))
 }
 
 /// One line on standard error.

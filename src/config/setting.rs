@@ -40,7 +40,7 @@ pub const PORT: Setting = Setting {
 };
 
 /// Every setting.
-pub const SETTINGS: [Setting; 22] = [
+pub const SETTINGS: [Setting; 25] = [
     PORT,
     Setting {
         name: "DISKSEAL_MODE",
@@ -180,6 +180,28 @@ pub const SETTINGS: [Setting; 22] = [
         value: "NUMBER",
         help: "Most writes a second and subscription that are not for an event [default: as ARM allows]",
         used: Use::Sweep,
+    },
+    Setting {
+        name: "DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT",
+        flag: "azure-monitor-traces-endpoint",
+        value: "URL",
+        help: "Whole URL of Azure Monitor's OTLP ingestion for traces, which are sent with the identity's token. \
+               HTTPS, or plain HTTP to loopback [default: none]",
+        used: Use::Always,
+    },
+    Setting {
+        name: "DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT",
+        flag: "azure-monitor-metrics-endpoint",
+        value: "URL",
+        help: "The same for metrics",
+        used: Use::Always,
+    },
+    Setting {
+        name: "DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT",
+        flag: "azure-monitor-logs-endpoint",
+        value: "URL",
+        help: "The same for logs",
+        used: Use::Always,
     },
     Setting {
         name: "DISKSEAL_DEADLINE",

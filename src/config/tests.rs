@@ -114,6 +114,31 @@ fn endpoints_that_would_leak_tokens_are_refused() {
 }
 
 #[test]
+fn azure_monitors_endpoints_are_whole_urls_of_their_signals_and_confidential() {
+    let rule = "https://dce.westeurope-1.ingest.monitor.azure.com/datacollectionRules/dcr-1/streams";
+    let metrics = format!("{rule}/Custom-Metrics-Otel/otlp/v1/metrics");
+    let config = read(&[("DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT", &metrics)]).unwrap();
+    assert_eq!(config.azure_monitor.endpoints().map(|(name, _)| name).collect::<Vec<_>>(), ["metrics"]);
+    assert_eq!(config.azure_monitor.metrics.unwrap().as_str(), metrics);
+    for url in [
+        rule,
+        &metrics,
+        "http://dce.example/otlp/v1/traces",
+        "https://user:secret@dce.example/otlp/v1/traces",
+        "dce.example/otlp/v1/traces",
+    ] {
+        fault("DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT", url);
+    }
+    for (cloud, audience) in [
+        ("AzurePublic", "https://monitor.azure.com"),
+        ("AzureUSGovernment", "https://monitor.azure.us"),
+        ("AzureChina", "https://monitor.azure.cn"),
+    ] {
+        assert_eq!(read(&[("DISKSEAL_CLOUD", cloud)]).unwrap().monitor_identity.audience, audience);
+    }
+}
+
+#[test]
 fn tags_are_checked_against_azures_rules_before_anything_starts() {
     for tags in ["novalue", "a<b=c", "x={nobody}", "x={sealed_at", "a=1,A=2", "azure-x=1", "=v"] {
         fault("DISKSEAL_TAGS", tags);

@@ -10,7 +10,7 @@ use time::{OffsetDateTime, UtcOffset};
 use super::{
     Finding,
     event_grid::{self, DeadLetters},
-    function_app, permissions,
+    function_app, ingestion, permissions,
 };
 use crate::{
     arm::{self, Deadline, Failure, Identity},
@@ -35,6 +35,10 @@ pub struct Subject {
     pub function_app: Option<String>,
     /// The base URL of the storage account's queue service, and the identity with a token for it.
     pub queue: Option<(Url, Identity)>,
+    /// The endpoints of Azure Monitor's OTLP ingestion, with the names of their signals.
+    pub ingestion: Vec<(&'static str, Url)>,
+    /// The identity with a token for them.
+    pub monitor: Identity,
     /// The transport.
     pub http: Arc<dyn HttpClient>,
     /// Whether the identity is a person, and not the function app's.
@@ -90,6 +94,10 @@ pub async fn examine(ctx: &Context, subject: &Subject, tell: &mut dyn FnMut(Find
             format!("{}/blobServices/default/containers/{}", container.storage_account, container.container);
         let answer = ctx.arm.inspect(&path, STORAGE_API_VERSION, template, deadline()).await;
         tell(function_app::dead_letters(container, answer.as_ref()));
+    }
+    for (signal, url) in &subject.ingestion {
+        let answer = arm::ingestion_answers(&subject.http, &subject.monitor, url, deadline()).await;
+        tell(ingestion::ingestion(signal, answer.as_ref().copied()));
     }
     tell(queue(subject).await);
 }

@@ -1,143 +1,151 @@
-//! The OTLP exporters, made when they are first needed, and quiet about a collector that is not there.
+//! The OTLP exporters, and the bounded queues before them.
 
-use std::{
-    fmt,
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter as OtlpSpanExporter};
+use opentelemetry::{Context, InstrumentationScope, logs::LogRecord};
+use opentelemetry_otlp::{LogExporter as OtlpLogExporter, MetricExporter, SpanExporter as OtlpSpanExporter};
 use opentelemetry_sdk::{
     Resource,
-    error::{OTelSdkError, OTelSdkResult},
+    error::OTelSdkResult,
+    logs::{BatchLogProcessor, LogBatch, LogExporter, LogProcessor, SdkLogRecord},
     metrics::{
         Temporality,
-        data::{ResourceMetrics, ScopeMetrics},
+        data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics},
         exporter::PushMetricExporter,
     },
-    trace::{SpanData, SpanExporter},
+    trace::{BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
 };
-use tracing::{info, warn};
 
-use super::{metrics, signal::Signal};
+use super::lane::Lane;
 
-/// Exports over OTLP. Making the HTTP client reads the system's roots, which the start need not wait
-/// for; a collector that cannot be reached is told once a signal, and once when it is back.
+/// An exporter whose trouble is told once, and whose losses are counted.
 #[derive(Debug)]
-struct Lazy<E> {
-    signal: Signal,
-    otlp: OnceLock<Result<E, String>>,
-    is_failing: AtomicBool,
+pub(super) struct Exporter<E> {
+    pub(super) otlp: E,
+    pub(super) lane: Arc<Lane>,
 }
 
-impl<E: fmt::Debug> Lazy<E> {
-    const fn new(signal: Signal) -> Self {
-        Self { signal, otlp: OnceLock::new(), is_failing: AtomicBool::new(false) }
-    }
-
-    fn otlp(&self, build: impl FnOnce() -> Result<E, ExporterBuildError>) -> Result<&E, OTelSdkError> {
-        let made = self.otlp.get_or_init(|| {
-            // Installed already, unless no request to ARM has been made yet; either is fine.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            build().map_err(|error| error.to_string())
-        });
-        made.as_ref().map_err(|fault| OTelSdkError::InternalFailure(fault.clone()))
-    }
-
-    /// Tells the first failure and the first success after it, and counts what is lost.
-    fn tell(&self, result: OTelSdkResult, items: u64) -> OTelSdkResult {
-        let signal = self.signal.label();
-        let was_failing = self.is_failing.swap(result.is_err(), Ordering::Relaxed);
-        if result.is_err() {
-            metrics::dropped(signal, "export_failed", items);
-        }
-        match &result {
-            Err(error) if !was_failing => {
-                warn!("{signal} are not exported, and nothing else is affected: {error}");
-            }
-            Ok(()) if was_failing => info!("{signal} are exported again"),
-            _ => {}
-        }
-        result
-    }
-}
-
-/// Exports spans.
-#[derive(Debug)]
-pub(super) struct Spans {
-    lazy: Lazy<OtlpSpanExporter>,
-    resource: Option<Resource>,
-}
-
-impl Spans {
-    pub(super) const fn new() -> Self {
-        Self { lazy: Lazy::new(Signal::Traces), resource: None }
-    }
-}
-
-impl SpanExporter for Spans {
+impl SpanExporter for Exporter<OtlpSpanExporter> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let items = batch.len() as u64;
-        let otlp = self.lazy.otlp(|| {
-            let mut otlp = OtlpSpanExporter::builder().with_http().build()?;
-            if let Some(resource) = &self.resource {
-                otlp.set_resource(resource);
-            }
-            Ok(otlp)
-        });
-        let result = match otlp {
-            Ok(otlp) => otlp.export(batch).await,
-            Err(error) => Err(error),
-        };
-        self.lazy.tell(result, items)
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.resource = Some(resource.clone());
-    }
-}
-
-/// Exports metrics.
-#[derive(Debug)]
-pub(super) struct Metrics {
-    lazy: Lazy<MetricExporter>,
-    temporality: Temporality,
-}
-
-impl Metrics {
-    pub(super) const fn new(temporality: Temporality) -> Self {
-        Self { lazy: Lazy::new(Signal::Metrics), temporality }
-    }
-}
-
-impl PushMetricExporter for Metrics {
-    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let items = metrics.scope_metrics().flat_map(ScopeMetrics::metrics).count() as u64;
-        let otlp = self
-            .lazy
-            .otlp(|| MetricExporter::builder().with_temporality(self.temporality).with_http().build());
-        let result = match otlp {
-            Ok(otlp) => otlp.export(metrics).await,
-            Err(error) => Err(error),
-        };
-        self.lazy.tell(result, items)
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
+        let items = batch.len();
+        self.lane.leave(items);
+        self.lane.exported(self.otlp.export(batch).await, items as u64)
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        match self.lazy.otlp.get() {
-            Some(Ok(otlp)) => otlp.shutdown_with_timeout(timeout),
-            _ => Ok(()),
-        }
+        self.otlp.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.otlp.set_resource(resource);
+    }
+}
+
+impl LogExporter for Exporter<OtlpLogExporter> {
+    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
+        let items = batch.iter().count();
+        self.lane.leave(items);
+        self.lane.exported(self.otlp.export(batch).await, items as u64)
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.otlp.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.otlp.set_resource(resource);
+    }
+}
+
+impl PushMetricExporter for Exporter<MetricExporter> {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        // Cumulative sums lose nothing: the next export says what this one would have said.
+        let items = match self.otlp.temporality() {
+            Temporality::Cumulative => 0,
+            _ => metrics
+                .scope_metrics()
+                .flat_map(ScopeMetrics::metrics)
+                .map(|metric| points(metric.data()))
+                .sum(),
+        };
+        self.lane.exported(self.otlp.export(metrics).await, items)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.otlp.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.otlp.shutdown_with_timeout(timeout)
     }
 
     fn temporality(&self) -> Temporality {
-        self.temporality
+        self.otlp.temporality()
+    }
+}
+
+/// How many data points a metric has.
+fn points(data: &AggregatedMetrics) -> u64 {
+    fn of<T>(data: &MetricData<T>) -> usize {
+        match data {
+            MetricData::Gauge(gauge) => gauge.data_points().count(),
+            MetricData::Sum(sum) => sum.data_points().count(),
+            MetricData::Histogram(histogram) => histogram.data_points().count(),
+            MetricData::ExponentialHistogram(histogram) => histogram.data_points().count(),
+        }
+    }
+    let points = match data {
+        AggregatedMetrics::F64(data) => of(data),
+        AggregatedMetrics::U64(data) => of(data),
+        AggregatedMetrics::I64(data) => of(data),
+    };
+    points as u64
+}
+
+/// A batch processor that is given no more than fits into its queue.
+#[derive(Debug)]
+pub(super) struct Bounded<P> {
+    pub(super) processor: Arc<P>,
+    pub(super) lane: Arc<Lane>,
+}
+
+impl SpanProcessor for Bounded<BatchSpanProcessor> {
+    fn on_start(&self, span: &mut Span, context: &Context) {
+        self.processor.on_start(span, context);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        if span.span_context.is_sampled() && self.lane.enter() {
+            self.processor.on_end(span);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.processor.force_flush()
+    }
+
+    /// Whoever stops telemetry stops all processors at once, and knows them; one after the other, a
+    /// destination that is dead would take the time of the next.
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+impl LogProcessor for Bounded<BatchLogProcessor> {
+    fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
+        if self.lane.enter() {
+            // The bridge takes a line of the source for the name of an event, which means nothing to anybody.
+            record.set_event_name("");
+            self.processor.emit(record, scope);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.processor.force_flush()
+    }
+
+    /// As with spans.
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
     }
 }

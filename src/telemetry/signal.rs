@@ -4,51 +4,91 @@
 
 use std::time::Duration;
 
+use opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT;
 use opentelemetry_sdk::metrics::Temporality;
 use tracing::warn;
 
-type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// How long metrics are gathered before they leave, where `OTEL_METRIC_EXPORT_INTERVAL` does not say. The
 /// standard's minute is for processes that live: the host stops us with SIGKILL, and an instance that sealed a
 /// disk may be gone a minute later.
 const METRIC_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How many spans, or log records, wait at most where the standard variables do not say: the standard's own.
+const QUEUE_SIZE: usize = 2_048;
+
 /// What is exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     Traces,
     Metrics,
+    Logs,
 }
 
 impl Signal {
-    pub(super) const ALL: [Self; 2] = [Self::Traces, Self::Metrics];
+    pub(super) const ALL: [Self; 3] = [Self::Traces, Self::Metrics, Self::Logs];
 
     /// The word for messages, and for `diskseal.signal`.
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Traces => "traces",
             Self::Metrics => "metrics",
+            Self::Logs => "logs",
         }
     }
 
-    /// Whether it is exported: an endpoint is named, and nothing forbids it.
+    /// Whether the standard variables have it exported: an endpoint is named, and nothing forbids it.
     pub(super) fn is_exported(self, lookup: Lookup<'_>) -> bool {
-        let name = self.label().to_uppercase();
-        let value = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
-        let has_endpoint = value(&format!("OTEL_EXPORTER_OTLP_{name}_ENDPOINT"))
-            .or_else(|| value("OTEL_EXPORTER_OTLP_ENDPOINT"))
-            .is_some();
-        let is_disabled = value("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-        let exporter = value(&format!("OTEL_{name}_EXPORTER"));
-        has_endpoint && !is_disabled && exporter.is_none_or(|text| text.eq_ignore_ascii_case("otlp"))
+        let exporter = value(lookup, &format!("OTEL_{}_EXPORTER", self.name()));
+        let is_otlp = |names: String| names.split(',').any(|name| name.trim().eq_ignore_ascii_case("otlp"));
+        self.endpoint(lookup).is_some() && !is_disabled(lookup) && exporter.is_none_or(is_otlp)
     }
+
+    /// The endpoint that the standard variables name; for all signals it is a base, for one it is whole.
+    pub(super) fn endpoint(self, lookup: Lookup<'_>) -> Option<String> {
+        value(lookup, &format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", self.name()))
+            .or_else(|| value(lookup, "OTEL_EXPORTER_OTLP_ENDPOINT"))
+    }
+
+    /// How long one attempt may take: `OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds.
+    pub(super) fn timeout(self, lookup: Lookup<'_>) -> Duration {
+        let milliseconds = value(lookup, &format!("OTEL_EXPORTER_OTLP_{}_TIMEOUT", self.name()))
+            .or_else(|| value(lookup, "OTEL_EXPORTER_OTLP_TIMEOUT"))
+            .and_then(|text| text.trim().parse().ok());
+        milliseconds.map_or(OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT, Duration::from_millis)
+    }
+
+    /// How many items may wait for their export: `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BLRP_MAX_QUEUE_SIZE`.
+    /// Metrics are sums and do not wait.
+    pub(super) fn queue_size(self, lookup: Lookup<'_>) -> usize {
+        let name = match self {
+            Self::Logs => "OTEL_BLRP_MAX_QUEUE_SIZE",
+            Self::Traces | Self::Metrics => "OTEL_BSP_MAX_QUEUE_SIZE",
+        };
+        let size = value(lookup, name).and_then(|text| text.trim().parse().ok());
+        size.filter(|size| *size > 0).unwrap_or(QUEUE_SIZE)
+    }
+
+    /// As it stands in the variables' names.
+    fn name(self) -> String {
+        self.label().to_uppercase()
+    }
+}
+
+/// An empty value counts as none, as the specification has it.
+fn value(lookup: Lookup<'_>, name: &str) -> Option<String> {
+    lookup(name).filter(|value| !value.trim().is_empty())
+}
+
+/// Whether nothing at all is exported: `OTEL_SDK_DISABLED`.
+pub(super) fn is_disabled(lookup: Lookup<'_>) -> bool {
+    value(lookup, "OTEL_SDK_DISABLED").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
 }
 
 /// Says which protocols are asked for that are not spoken.
 pub(super) fn warn_of_protocols(lookup: Lookup<'_>) {
-    let own =
-        Signal::ALL.map(|signal| format!("OTEL_EXPORTER_OTLP_{}_PROTOCOL", signal.label().to_uppercase()));
+    let own = Signal::ALL.map(|signal| format!("OTEL_EXPORTER_OTLP_{}_PROTOCOL", signal.name()));
     for name in own.iter().map(String::as_str).chain(["OTEL_EXPORTER_OTLP_PROTOCOL"]) {
         if let Some(protocol) =
             lookup(name).filter(|protocol| !["", "http/protobuf"].contains(&protocol.as_str()))
@@ -76,10 +116,17 @@ pub(super) fn sampler_fault(lookup: Lookup<'_>) -> Option<String> {
     }
 }
 
+const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+
+/// Whether the standard variable leaves open how sums are told.
+pub(super) fn says_no_temporality(lookup: Lookup<'_>) -> bool {
+    value(lookup, TEMPORALITY).is_none()
+}
+
 /// Whether sums start anew with each export: `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
 pub(super) fn temporality(lookup: Lookup<'_>) -> Temporality {
-    let name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
-    let Some(preference) = lookup(name).filter(|value| !value.trim().is_empty()) else {
+    let name = TEMPORALITY;
+    let Some(preference) = value(lookup, name) else {
         return Temporality::default();
     };
     preference.trim().parse().unwrap_or_else(|()| {

@@ -2,7 +2,7 @@
 
 use opentelemetry_semantic_conventions::attribute::CLOUD_ACCOUNT_ID;
 
-use super::*;
+use super::{destination::Destination, signal::Signal, *};
 
 fn lookup<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
     |name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
@@ -13,22 +13,46 @@ fn a_signal_is_exported_where_an_endpoint_is_named_and_nothing_forbids_it() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
     let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:4318/v1/traces");
     let metrics = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://127.0.0.1:4318/v1/metrics");
+    let logs = ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://127.0.0.1:4318/v1/logs");
     for (pairs, exported) in [
-        (vec![], (false, false)),
-        (vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "")], (false, false)),
-        (vec![endpoint], (true, true)),
-        (vec![traces], (true, false)),
-        (vec![metrics], (false, true)),
-        (vec![endpoint, ("OTEL_SDK_DISABLED", "TRUE")], (false, false)),
-        (vec![endpoint, ("OTEL_SDK_DISABLED", "false")], (true, true)),
-        (vec![endpoint, ("OTEL_TRACES_EXPORTER", "none")], (false, true)),
-        (vec![endpoint, ("OTEL_METRICS_EXPORTER", "none")], (true, false)),
-        (vec![endpoint, ("OTEL_METRICS_EXPORTER", "otlp"), ("OTEL_TRACES_EXPORTER", "otlp")], (true, true)),
+        (vec![], [false, false, false]),
+        (vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "")], [false, false, false]),
+        (vec![endpoint], [true, true, true]),
+        (vec![traces], [true, false, false]),
+        (vec![metrics], [false, true, false]),
+        (vec![logs], [false, false, true]),
+        (vec![endpoint, ("OTEL_SDK_DISABLED", "TRUE")], [false, false, false]),
+        (vec![endpoint, ("OTEL_SDK_DISABLED", "false")], [true, true, true]),
+        (vec![endpoint, ("OTEL_TRACES_EXPORTER", "none")], [false, true, true]),
+        (vec![endpoint, ("OTEL_METRICS_EXPORTER", "none")], [true, false, true]),
+        (vec![endpoint, ("OTEL_LOGS_EXPORTER", "none")], [true, true, false]),
+        (vec![endpoint, ("OTEL_LOGS_EXPORTER", "console, otlp")], [true, true, true]),
+        (vec![endpoint, ("OTEL_METRICS_EXPORTER", "otlp"), ("OTEL_TRACES_EXPORTER", "otlp")], [true; 3]),
     ] {
-        let lookup = lookup(&pairs);
-        let found = (Signal::Traces.is_exported(&lookup), Signal::Metrics.is_exported(&lookup));
-        assert_eq!(found, exported, "{pairs:?}");
+        assert_eq!(Signal::ALL.map(|signal| signal.is_exported(&lookup(&pairs))), exported, "{pairs:?}");
     }
+}
+
+#[test]
+fn azure_monitor_gets_what_its_own_settings_say_beside_the_standards_destination() {
+    use opentelemetry_sdk::metrics::Temporality::{Cumulative, Delta};
+    let url =
+        url::Url::parse("https://dce.example/datacollectionRules/dcr-1/streams/s/otlp/v1/metrics").unwrap();
+    let monitor = AzureMonitor { metrics: Some(url.clone()), ..AzureMonitor::default() };
+    let there = Destination::AzureMonitor(url);
+    let to = |pairs: &[(&str, &str)], signal| Destination::of(signal, &lookup(pairs), &monitor);
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+    let alone = std::slice::from_ref(&there);
+    assert_eq!(to(&[], Signal::Metrics), alone);
+    assert_eq!(to(&[endpoint], Signal::Metrics), [Destination::Standard, there.clone()]);
+    assert_eq!(to(&[endpoint], Signal::Logs), [Destination::Standard]);
+    assert_eq!(to(&[("OTEL_METRICS_EXPORTER", "none")], Signal::Metrics), alone);
+    assert_eq!(to(&[endpoint, ("OTEL_SDK_DISABLED", "true")], Signal::Metrics), []);
+
+    let explicit = [("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "cumulative")];
+    assert_eq!(there.temporality(&lookup(&[])), Delta);
+    assert_eq!(there.temporality(&lookup(&explicit)), Cumulative);
+    assert_eq!(Destination::Standard.temporality(&lookup(&[])), Cumulative);
 }
 
 #[test]

@@ -23,6 +23,8 @@ mod credentials;
 mod doctor;
 #[path = "process/emitted.rs"]
 mod emitted;
+#[path = "process/exporting.rs"]
+mod exporting;
 #[path = "process/help.rs"]
 mod help;
 #[path = "process/hostile.rs"]
@@ -68,6 +70,7 @@ fn settings(serving: &Serving, more: &[(&str, &str)]) -> BTreeMap<String, String
         ("DISKSEAL_ARM_ENDPOINT", serving.arm_https.as_str()),
         ("DISKSEAL_SWEEP_SCHEDULE", "0 17 * * * *"),
         ("OTEL_BSP_SCHEDULE_DELAY", "20"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "20"),
     ]
     .iter()
     .chain(more)

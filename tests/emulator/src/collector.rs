@@ -1,11 +1,14 @@
-//! A receiver of OTLP over HTTP/protobuf on loopback, which can also be slow, wrong or dead.
+//! A receiver of OTLP over HTTP/protobuf on loopback, which can also be slow, wrong or dead; and Azure Monitor's
+//! ingestion, which is the same behind a token.
 
 mod decode;
+mod log;
 mod metric;
+mod monitor;
 mod span;
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{self, Read as _};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,18 +18,27 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
+use flate2::read::GzDecoder;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use parking_lot::Mutex;
 use prost::Message as _;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 
+pub use self::log::LogRecord;
 pub use self::metric::{MetricData, MetricPoint, Temporality};
 pub use self::span::{Attributes, Span, SpanEvent, SpanKind, SpanLink, Status};
 
+use self::monitor::Gate;
 use crate::recorded::Recorded;
+use crate::serve::listen;
+
+/// The most that an export may hold.
+const BODY_MAX: usize = 64 * 1024 * 1024;
 
 /// How the collector answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +50,10 @@ pub enum Answers {
     Slow(Duration),
     /// With 200 and bytes that are no protobuf.
     Garbage,
+    /// With 200 and a body that never ends.
+    Endless,
+    /// With 200 and the word that so many items were not taken ("Partial Success" of the OTLP specification).
+    Partial(i64),
     /// With this status and no body. Nothing of the export is kept.
     Status(u16),
     /// By closing the connection without an answer. Nothing of the export is kept.
@@ -47,11 +63,11 @@ pub enum Answers {
 /// One export that arrived, whatever it was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
-    /// The request's path: `/v1/traces`, `/v1/metrics` or `/v1/logs`.
+    /// The request's path: `/v1/traces`, `/v1/metrics` or `/v1/logs`, or what Azure Monitor has before it.
     pub path: String,
-    /// The request's headers, names in lower case.
+    /// The request's headers, names in lower case. Of a token only the end is kept.
     pub headers: Vec<(String, String)>,
-    /// The length of the body in bytes.
+    /// The length of the body in bytes, as it was sent.
     pub bytes: usize,
     /// The status that the export was answered with; 0 if the connection was closed instead.
     pub status: u16,
@@ -60,15 +76,18 @@ pub struct Export {
 /// A running receiver. It closes its port when it is dropped.
 #[derive(Debug)]
 pub struct Collector {
-    address: SocketAddr,
+    endpoint: String,
     received: Arc<Received>,
-    server: JoinHandle<()>,
+    server: AbortHandle,
 }
 
 #[derive(Debug, Default)]
 struct Received {
+    /// Who is let in; without one, everybody.
+    gate: Option<Gate>,
     answers: Mutex<Answers>,
     spans: Recorded<Span>,
+    logs: Recorded<LogRecord>,
     points: Recorded<MetricPoint>,
     exports: Recorded<Export>,
 }
@@ -76,18 +95,15 @@ struct Received {
 impl Collector {
     /// Starts on a free port of loopback.
     pub async fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
         let received = Arc::new(Received::default());
         let app = Router::new()
             .route("/v1/traces", post(export))
             .route("/v1/metrics", post(export))
             .route("/v1/logs", post(export))
-            .layer(DefaultBodyLimit::max(64 * 1024 * 1024))
+            .layer(DefaultBodyLimit::max(BODY_MAX))
             .with_state(Arc::clone(&received));
-        // It serves until it is aborted.
-        let server = tokio::spawn(async move { drop(axum::serve(listener, app).await) });
-        Ok(Self { address, received, server })
+        let (server, address) = listen(0, app, None).await?;
+        Ok(Self { endpoint: format!("http://{address}"), received, server })
     }
 
     /// The endpoint of a collector that is not there: a port of loopback that was free a moment ago.
@@ -98,7 +114,7 @@ impl Collector {
 
     /// The value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.endpoint.clone()
     }
 
     /// Changes how the collector answers from now on.
@@ -109,6 +125,16 @@ impl Collector {
     /// Every span received so far.
     pub fn spans(&self) -> Vec<Span> {
         self.received.spans.all()
+    }
+
+    /// Every log record received so far.
+    pub fn logs(&self) -> Vec<LogRecord> {
+        self.received.logs.all()
+    }
+
+    /// Waits for a log record that fits, which may have arrived before.
+    pub async fn wait_for_log(&self, fits: impl Fn(&LogRecord) -> bool) -> LogRecord {
+        self.received.logs.wait_for(fits).await
     }
 
     /// Every point of every metric received so far, each export's after the one's before.
@@ -163,24 +189,31 @@ async fn export(
     if let Answers::Slow(wait) = answers {
         tokio::time::sleep(wait).await;
     }
+    let refusal = received.gate.as_ref().and_then(|gate| gate.refusal(&uri, &headers));
+    let is_refused = refusal.is_some();
     let mut answer = match answers {
+        _ if let Some(refusal) = refusal => refusal,
         Answers::Normal | Answers::Slow(_) => received.keep(uri.path(), &headers, &body),
+        Answers::Partial(rejected) => {
+            let error_message = "too old".to_owned();
+            let partial = ExportTracePartialSuccess { rejected_spans: rejected, error_message };
+            protobuf(ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec())
+        }
         Answers::Garbage => protobuf(vec![0xff; 16]),
+        Answers::Endless => endless(),
         Answers::Status(status) => {
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
         }
         Answers::HangUp => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     };
+    let hangs_up = answers == Answers::HangUp && !is_refused;
     received.exports.push(Export {
         path: uri.path().to_owned(),
-        headers: headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect(),
+        headers: headers.iter().map(|(name, value)| (name.to_string(), shown(name, value))).collect(),
         bytes: body.len(),
-        status: if answers == Answers::HangUp { 0 } else { answer.status().as_u16() },
+        status: if hangs_up { 0 } else { answer.status().as_u16() },
     });
-    if answers == Answers::HangUp {
+    if hangs_up {
         // A body that fails before its first byte makes the server drop the connection.
         *answer.body_mut() = axum::body::Body::from_stream(futures::stream::iter([Err::<Bytes, _>(
             io::Error::other("hang up"),
@@ -191,19 +224,26 @@ async fn export(
 
 impl Received {
     fn keep(&self, path: &str, headers: &HeaderMap, body: &[u8]) -> Response {
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        if content_type != Some("application/x-protobuf") || headers.contains_key(header::CONTENT_ENCODING) {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let body = match text(header::CONTENT_ENCODING) {
+            None => Some(body.to_vec()),
+            Some("gzip") => unzipped(body),
+            Some(_) => None,
+        };
+        let (Some("application/x-protobuf"), Some(body)) = (text(header::CONTENT_TYPE), body) else {
             return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
-        }
-        let kept = match path {
-            "/v1/traces" => ExportTraceServiceRequest::decode(body)
+        };
+        let signal = path.rsplit('/').next().unwrap_or_default();
+        let kept = match signal {
+            "traces" => ExportTraceServiceRequest::decode(&*body)
                 .map(|request| decode::spans(request).into_iter().for_each(|span| self.spans.push(span))),
-            "/v1/metrics" => ExportMetricsServiceRequest::decode(body).map(|request| {
+            "metrics" => ExportMetricsServiceRequest::decode(&*body).map(|request| {
                 for point in decode::metrics::points(request) {
                     self.points.push(point);
                 }
             }),
-            _ => ExportLogsServiceRequest::decode(body).map(drop),
+            _ => ExportLogsServiceRequest::decode(&*body)
+                .map(|request| decode::logs(request).into_iter().for_each(|record| self.logs.push(record))),
         };
         match kept {
             // An empty message is an empty body: everything was accepted.
@@ -215,4 +255,24 @@ impl Received {
 
 fn protobuf(body: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/x-protobuf")], body).into_response()
+}
+
+fn unzipped(body: &[u8]) -> Option<Vec<u8>> {
+    let mut plain = Vec::new();
+    GzDecoder::new(body).take(BODY_MAX as u64).read_to_end(&mut plain).ok().map(|_| plain)
+}
+
+fn endless() -> Response {
+    let zeros = futures::stream::repeat_with(|| Ok::<_, io::Error>(Bytes::from_static(&[0; 4_096])));
+    axum::body::Body::from_stream(zeros).into_response()
+}
+
+/// A header as it may be kept.
+fn shown(name: &header::HeaderName, value: &header::HeaderValue) -> String {
+    let text = String::from_utf8_lossy(value.as_bytes());
+    if name != header::AUTHORIZATION {
+        return text.into_owned();
+    }
+    let end: Vec<_> = text.chars().rev().take(8).collect();
+    format!("…{}", end.iter().rev().collect::<String>())
 }

@@ -109,6 +109,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         control: arguments.control_port,
         topic_https: arguments.topic_https_port,
         topic_http: arguments.topic_http_port,
+        ..Ports::default()
     };
     if let (Some(handler), Some(app)) = (&arguments.handler, &arguments.app) {
         let mut setup = Setup::new(app, handler, &arguments.function);
@@ -187,6 +188,7 @@ fn announce(
         "identityHeader": serving.identity_header,
         "clientId": emulator.options().identity.client_id,
         "otlp": collector.endpoint(),
+        "azureMonitor": serving.azure_monitor.endpoint(),
         "userToken": emulator.token_for(&jane, "https://management.azure.com/"),
         "handlerPid": handler,
         "controlUrl": control.url,

@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::Emulator;
+use crate::collector::Collector;
 use crate::router::{Reset, Scheme, broken};
 
 mod authority;
@@ -39,6 +40,8 @@ pub struct Serving {
     pub identity: String,
     /// What `IDENTITY_HEADER` must say.
     pub identity_header: String,
+    /// Azure Monitor's OTLP ingestion, with TLS.
+    pub azure_monitor: Collector,
     /// The certificate of the authority that signed the server's, in PEM.
     pub ca_pem: PathBuf,
     /// Signs for whatever else is served with TLS.
@@ -63,6 +66,8 @@ pub struct Ports {
     pub topic_https: u16,
     /// Event Grid's custom topic without.
     pub topic_http: u16,
+    /// Azure Monitor's OTLP ingestion.
+    pub azure_monitor: u16,
 }
 
 /// How to speak TLS with the server's certificate.
@@ -113,7 +118,9 @@ impl Emulator {
         let (https, arm_https) = listen(ports.arm_https, self.router(), Some(&tls)).await?;
         let (http, arm_http) = listen(ports.arm_http, self.router(), None).await?;
         let (msi, identity) = listen(ports.identity, self.identity_router(), None).await?;
+        let azure_monitor = Collector::of_azure_monitor(self, &tls, ports.azure_monitor).await?;
         Ok(Serving {
+            azure_monitor,
             arm_https: format!("https://localhost:{}", arm_https.port()),
             arm_http: format!("http://127.0.0.1:{}", arm_http.port()),
             identity: format!("http://127.0.0.1:{}/msi/token", identity.port()),

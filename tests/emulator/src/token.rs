@@ -41,6 +41,7 @@ pub(crate) fn issue(secret: &Secret, grant: &Grant<'_>) -> String {
         "oid": caller.object_id,
         "sub": caller.object_id,
         "tid": caller.tenant_id,
+        "uti": uuid::Uuid::new_v4().simple().to_string(),
         "ver": "1.0",
     });
     if let Some(name) = &caller.name {

@@ -2,6 +2,7 @@
 
 use diskseal_emulator::{
     Emulator, Member, Options,
+    collector::Answers,
     fault::{Fault, Kind, Refusal},
     serve::Serving,
 };
@@ -371,4 +372,26 @@ async fn the_exit_code_tells_wrong_settings_from_an_azure_that_is_away() {
     let (code, out, _) = command(&serving, &["doctor"], "").await;
     assert_eq!(code, Some(3), "{out}");
     assert!(out.contains("failed   token") && out.contains("→ sign in"), "{out}");
+}
+
+#[tokio::test]
+async fn whether_azure_monitor_takes_telemetry_is_told_with_the_role_that_is_missing() {
+    let (_azure, serving) = deployment().await;
+    let traces = format!("--azure-monitor-traces-endpoint={}", serving.azure_monitor.ingestion("traces"));
+    let logs = format!("--azure-monitor-logs-endpoint={}", serving.azure_monitor.ingestion("logs"));
+    let arguments = ["doctor", "--storage-account", &serving.arm_https, &traces, &logs];
+    let (code, text, told) = command(&serving, &arguments, "").await;
+    assert_eq!((code, told.as_str()), (Some(0), ""), "{text}");
+    for signal in ["traces", "logs"] {
+        assert!(text.contains(&format!("Azure Monitor, {signal}: an export is taken")), "{text}");
+    }
+    assert!(!text.contains("Azure Monitor, metrics"), "{text}");
+
+    serving.azure_monitor.answer(Answers::Status(403));
+    let (code, text, told) = command(&serving, &arguments[..4], "").await;
+    assert!(text.contains("Azure Monitor, traces: this identity may not send"), "{text}");
+    assert!(text.contains("Monitoring Metrics Publisher on the data collection rule"), "{text}");
+    assert_eq!(code, Some(0), "{text}");
+    // What doctor itself does is exported too.
+    assert!(told.starts_with("warning: traces are not exported"), "{told}");
 }

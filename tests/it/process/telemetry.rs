@@ -289,7 +289,11 @@ async fn a_collector_that_is_not_well_costs_one_warning_a_signal_and_nothing_els
         // An answer of 200 is a success, whatever its bytes are.
         let expected: &[_] = match answers {
             Some(Answers::Garbage) => &[],
-            _ => &["warning: metrics are not exported", "warning: traces are not exported"],
+            _ => &[
+                "warning: logs are not exported",
+                "warning: metrics are not exported",
+                "warning: traces are not exported",
+            ],
         };
         assert_eq!(told, expected, "{answers:?}");
     }

@@ -4,12 +4,14 @@ pub(super) mod metrics;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1 as otlp;
 use serde_json::Value;
 
+use super::log::LogRecord;
 use super::span::{Attributes, Span, SpanEvent, SpanKind, SpanLink, Status};
 
 /// Every span of an export, in its order.
@@ -30,6 +32,31 @@ pub(super) fn spans(request: ExportTraceServiceRequest) -> Vec<Span> {
         }
     }
     spans
+}
+
+/// Every log record of an export, in its order.
+pub(super) fn logs(request: ExportLogsServiceRequest) -> Vec<LogRecord> {
+    let mut records = Vec::new();
+    for resource_logs in request.resource_logs {
+        let resource = attributes(resource_logs.resource.unwrap_or_default().attributes);
+        for scope_logs in resource_logs.scope_logs {
+            let scope = scope_logs.scope.unwrap_or_default();
+            records.extend(scope_logs.log_records.into_iter().map(|sent| LogRecord {
+                time_unix_nano: sent.time_unix_nano,
+                observed_unix_nano: sent.observed_time_unix_nano,
+                severity_number: sent.severity_number,
+                severity_text: sent.severity_text,
+                event_name: sent.event_name,
+                body: value(sent.body),
+                attributes: attributes(sent.attributes),
+                trace_id: hex(&sent.trace_id),
+                span_id: hex(&sent.span_id),
+                resource: resource.clone(),
+                scope_name: scope.name.clone(),
+            }));
+        }
+    }
+    records
 }
 
 fn span(sent: otlp::Span) -> Span {

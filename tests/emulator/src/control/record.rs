@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::collector::{MetricData, MetricPoint, Span, SpanKind, Status, Temporality};
+use crate::collector::{LogRecord, MetricData, MetricPoint, Span, SpanKind, Status, Temporality};
 use crate::event_grid::{Delivery, EventGridStats};
 use crate::host::{ConsoleLine, Exit, Failure, Invocation, Level, Stream, Verdict};
 use crate::journal::Exchange;
@@ -139,6 +139,22 @@ pub(super) fn span(span: &Span) -> Value {
         "links": links,
         "resource": span.resource,
         "scope": {"name": span.scope_name, "version": span.scope_version},
+    })
+}
+
+pub(super) fn log(record: &LogRecord) -> Value {
+    json!({
+        "timeUnixNano": record.time_unix_nano,
+        "observedUnixNano": record.observed_unix_nano,
+        "severityNumber": record.severity_number,
+        "severityText": record.severity_text,
+        "eventName": record.event_name,
+        "body": record.body,
+        "attributes": record.attributes,
+        "traceId": record.trace_id,
+        "spanId": record.span_id,
+        "resource": record.resource,
+        "scope": {"name": record.scope_name},
     })
 }
 

@@ -37,12 +37,13 @@ impl IntoResponse for Refused {
     }
 }
 
-const INDEX: [&str; 19] = [
+const INDEX: [&str; 20] = [
     "GET /resources",
     "GET /journal?resource=NAME_OR_ID&last=N",
     "GET /invocations?function=NAME",
     "GET /console",
     "GET /spans?trace=ID",
+    "GET /logs?trace=ID",
     "GET /metrics?name=NAME",
     "GET /deliveries",
     "GET /dead-letters",
@@ -67,6 +68,7 @@ pub(super) fn router(surface: Surface) -> Router {
         .route("/invocations", get(invocations))
         .route("/console", get(console))
         .route("/spans", get(spans))
+        .route("/logs", get(logs))
         .route("/metrics", get(metrics))
         .route("/deliveries", get(deliveries))
         .route("/dead-letters", get(dead_letters))
@@ -155,15 +157,22 @@ async fn console(State(surface): State<Arc<Surface>>) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SpansQuery {
+struct TraceQuery {
     trace: Option<String>,
 }
 
-async fn spans(State(surface): State<Arc<Surface>>, query: Wanted<SpansQuery>) -> Answer {
+async fn spans(State(surface): State<Arc<Surface>>, query: Wanted<TraceQuery>) -> Answer {
     let query = wanted(query)?;
     let mut spans = surface.collector.spans();
     spans.retain(|span| query.trace.as_ref().is_none_or(|id| span.trace_id.eq_ignore_ascii_case(id)));
     Ok(Shown(spans.iter().map(record::span).collect()))
+}
+
+async fn logs(State(surface): State<Arc<Surface>>, query: Wanted<TraceQuery>) -> Answer {
+    let query = wanted(query)?;
+    let mut records = surface.collector.logs();
+    records.retain(|record| query.trace.as_ref().is_none_or(|id| record.trace_id.eq_ignore_ascii_case(id)));
+    Ok(Shown(records.iter().map(record::log).collect()))
 }
 
 #[derive(Deserialize)]

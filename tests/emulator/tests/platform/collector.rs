@@ -203,3 +203,38 @@ async fn a_dead_collector_refuses() {
     let endpoint = Collector::dead_endpoint().await.unwrap();
     assert!(client().get(endpoint).send().await.unwrap_err().is_connect());
 }
+
+#[tokio::test]
+async fn azure_monitor_lets_in_who_has_a_good_token_for_it() {
+    let azure = Emulator::new(Options::immediate());
+    let serving = azure.serve().await.unwrap();
+    let ours = azure.managed_caller();
+    let good = azure.token_for(&ours, "https://monitor.azure.com");
+    let ended = azure.token_for_lifetime(&ours, "https://monitor.azure.com", Duration::ZERO);
+    let other = azure.token_for(&ours, "https://management.azure.com");
+    let pem = std::fs::read(serving.ca_pem()).unwrap();
+    // Installed already by another test; either is fine.
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(&pem).unwrap()])
+        .build()
+        .unwrap();
+    let monitor = &serving.azure_monitor;
+    let post = async |token: &str, url: String| {
+        let posted = client.post(url).bearer_auth(token).header("content-type", "application/x-protobuf");
+        posted.body(request()).send().await.unwrap().status().as_u16()
+    };
+    for token in [ended.as_str(), other.as_str(), "x"] {
+        assert_eq!(post(token, monitor.ingestion("traces")).await, 401, "{token}");
+    }
+    assert_eq!(monitor.spans(), []);
+    assert_eq!(post(&good, monitor.ingestion("traces")).await, 200);
+    assert_eq!(monitor.spans().len(), 1);
+    assert_eq!(post(&good, format!("{}/v1/traces", monitor.endpoint())).await, 404);
+    monitor.revoke_tokens();
+    assert_eq!(post(&good, monitor.ingestion("traces")).await, 401);
+    assert!(
+        monitor.exports().iter().all(|export| !format!("{export:?}").contains(&good)),
+        "no token is kept"
+    );
+}

@@ -1,0 +1,107 @@
+//! What fits is let in, and what is lost is counted, and told once.
+
+use std::{io, sync::Arc};
+
+use opentelemetry_sdk::error::OTelSdkError;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// The lines that `emit` makes.
+fn told(emit: impl FnOnce(&Lane)) -> Vec<String> {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().without_time().with_target(false).with_ansi(false);
+    let lane = Lane::new(Signal::Traces, "http://c".to_owned(), 2);
+    tracing::subscriber::with_default(subscriber.with_writer(writer).finish(), || emit(&lane));
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    text.lines().map(|line| line.trim().to_owned()).collect()
+}
+
+fn failed() -> OTelSdkResult {
+    Err(OTelSdkError::InternalFailure("HTTP export failed".to_owned()))
+}
+
+#[test]
+fn no_more_is_let_in_than_fits_and_what_leaves_makes_room() {
+    let lane = Lane::new(Signal::Logs, String::new(), 2);
+    assert_eq!([lane.enter(), lane.enter(), lane.enter()], [true, true, false]);
+    lane.leave(1);
+    assert_eq!([lane.enter(), lane.enter()], [true, false]);
+    lane.leave(5);
+    assert_eq!([lane.enter(), lane.enter(), lane.enter()], [true, true, false]);
+}
+
+#[test]
+fn trouble_is_told_once_and_its_end_once_with_what_was_lost() {
+    let lines = told(|lane| {
+        lane.note_fault("connection refused".to_owned());
+        for _ in 0..3 {
+            let _ = lane.exported(failed(), 10);
+        }
+        let _ = lane.exported(Ok(()), 10);
+        let _ = lane.exported(Ok(()), 10);
+        let _ = lane.exported(failed(), 1);
+    });
+    assert_eq!(
+        lines,
+        [
+            "WARN traces are not exported, and nothing else is affected: http://c: connection refused",
+            "INFO traces are exported again: http://c: 30 were lost meanwhile",
+            "WARN traces are not exported, and nothing else is affected: http://c: Operation failed: HTTP export failed",
+        ]
+    );
+}
+
+#[test]
+fn what_comes_too_fast_and_what_is_refused_is_told_and_counted_as_well() {
+    let lines = told(|lane| {
+        for _ in 0..5 {
+            lane.enter();
+        }
+        lane.leave(2);
+        let _ = lane.exported(Ok(()), 2);
+        let _ = lane.exported(Ok(()), 2);
+    });
+    assert_eq!(
+        lines,
+        [
+            "WARN traces are lost, and nothing else is affected: http://c is too slow for them",
+            "INFO traces are exported again: http://c: 3 were lost meanwhile",
+        ]
+    );
+    let lines = told(|lane| {
+        lane.note_refused(4, "too\nold");
+        let _ = lane.exported(Ok(()), 9);
+        let _ = lane.exported(Ok(()), 9);
+    });
+    assert_eq!(
+        lines,
+        [
+            "WARN traces are not all taken, and nothing else is affected: http://c: 4 refused: too old",
+            "INFO traces are exported again: http://c: 4 were lost meanwhile",
+        ]
+    );
+}

@@ -1,0 +1,129 @@
+//! The SDK's providers of spans, metrics and log records, each with what leads to its destinations.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    logs::{BatchConfigBuilder as LogBatch, BatchLogProcessor, LogExporter as _, SdkLoggerProvider},
+    metrics::{PeriodicReader, SdkMeterProvider},
+    trace::{
+        BatchConfigBuilder as SpanBatch, BatchSpanProcessor, SdkTracerProvider, SpanExporter as _,
+        SpanProcessor,
+    },
+};
+
+use super::{
+    destination::{AzureMonitor, Destination},
+    exporter::{Bounded, Exporter},
+    signal::{self, Lookup, Signal},
+    transport::Link,
+};
+
+/// How long a span waits for company, where `OTEL_BSP_SCHEDULE_DELAY` does not say. The host stops us
+/// with SIGKILL, so what waits may be lost.
+const SCHEDULE_DELAY: Duration = Duration::from_secs(1);
+
+type Stop = Box<dyn FnOnce(Duration) -> OTelSdkResult + Send>;
+
+/// What is exported, where from, and how it is stopped.
+pub(super) struct Providers {
+    pub(super) traces: Option<SdkTracerProvider>,
+    pub(super) metrics: Option<SdkMeterProvider>,
+    pub(super) logs: Option<SdkLoggerProvider>,
+    /// Each flushes: all destinations of spans and log records, and those of metrics one after the other.
+    pub(super) stops: Vec<Stop>,
+    /// What cannot be exported at all, and why.
+    pub(super) faults: Vec<String>,
+}
+
+impl fmt::Debug for Providers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Providers").field("stops", &self.stops.len()).finish_non_exhaustive()
+    }
+}
+
+impl Providers {
+    pub(super) fn new(lookup: Lookup<'_>, monitor: &AzureMonitor, resource: &Resource, link: &Link) -> Self {
+        let mut this = Self { traces: None, metrics: None, logs: None, stops: vec![], faults: vec![] };
+        let ways = |signal| {
+            let destinations = Destination::of(signal, lookup, monitor);
+            destinations.into_iter().map(move |destination| {
+                let lane = destination.lane(signal, lookup);
+                (destination, lane)
+            })
+        };
+
+        let mut logs = None;
+        for (to, lane) in ways(Signal::Logs) {
+            let builder =
+                to.configured(LogExporter::builder().with_http(), Signal::Logs, lookup, link, &lane);
+            let Some(mut otlp) = this.made(Signal::Logs, builder.build()) else { continue };
+            otlp.set_resource(resource);
+            let batch = LogBatch::default().with_max_queue_size(lane.capacity()).build();
+            let exporter = Exporter { otlp, lane: Arc::clone(&lane) };
+            let processor = Arc::new(BatchLogProcessor::builder(exporter).with_batch_config(batch).build());
+            this.stops.push(Box::new({
+                use opentelemetry_sdk::logs::LogProcessor;
+                let processor = Arc::clone(&processor);
+                move |timeout| processor.shutdown_with_timeout(timeout)
+            }));
+            let builder = logs.unwrap_or_else(SdkLoggerProvider::builder);
+            logs = Some(builder.with_log_processor(Bounded { processor, lane }));
+        }
+        this.logs = logs.map(|builder| builder.with_resource(resource.clone()).build());
+
+        let mut traces = None;
+        for (to, lane) in ways(Signal::Traces) {
+            let builder =
+                to.configured(SpanExporter::builder().with_http(), Signal::Traces, lookup, link, &lane);
+            let Some(mut otlp) = this.made(Signal::Traces, builder.build()) else { continue };
+            otlp.set_resource(resource);
+            let mut batch = SpanBatch::default().with_max_queue_size(lane.capacity());
+            if lookup("OTEL_BSP_SCHEDULE_DELAY").is_none() {
+                batch = batch.with_scheduled_delay(SCHEDULE_DELAY);
+            }
+            let exporter = Exporter { otlp, lane: Arc::clone(&lane) };
+            let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batch.build()).build();
+            let processor = Arc::new(processor);
+            this.stops.push(Box::new({
+                let processor = Arc::clone(&processor);
+                move |timeout| processor.shutdown_with_timeout(timeout)
+            }));
+            let builder = traces.unwrap_or_else(SdkTracerProvider::builder);
+            traces = Some(builder.with_span_processor(Bounded { processor, lane }));
+        }
+        if traces.is_none() && this.logs.is_some() {
+            // Log records carry the trace that the host or the event began, though no span of ours is sent.
+            traces = Some(SdkTracerProvider::builder());
+        }
+        this.traces = traces.map(|builder| builder.with_resource(resource.clone()).build());
+
+        let mut metrics = None;
+        for (to, lane) in ways(Signal::Metrics) {
+            let builder = MetricExporter::builder().with_temporality(to.temporality(lookup)).with_http();
+            let builder = to.configured(builder, Signal::Metrics, lookup, link, &lane);
+            let Some(otlp) = this.made(Signal::Metrics, builder.build()) else { continue };
+            let reader = PeriodicReader::builder(Exporter { otlp, lane });
+            let reader = reader.with_interval(signal::metric_interval(lookup)).build();
+            metrics = Some(metrics.unwrap_or_else(SdkMeterProvider::builder).with_reader(reader));
+        }
+        this.metrics = metrics.map(|builder| builder.with_resource(resource.clone()).build());
+        if let Some(provider) = this.metrics.clone() {
+            this.stops.push(Box::new(move |timeout| provider.shutdown_with_timeout(timeout)));
+        }
+        this
+    }
+
+    /// An exporter, unless the standard variables make no sense; that is no reason not to seal.
+    fn made<E>(
+        &mut self,
+        signal: Signal,
+        made: Result<E, opentelemetry_otlp::ExporterBuildError>,
+    ) -> Option<E> {
+        let fault =
+            |fault| format!("{} are not exported, and nothing else is affected: {fault}", signal.label());
+        made.map_err(|error| self.faults.push(fault(error))).ok()
+    }
+}

@@ -1,0 +1,188 @@
+//! How exports travel: by the HTTP client and on the runtime that requests to ARM use as well.
+//!
+//! The SDK exports on threads of its own, which are outside of any runtime; so each request is a task of the
+//! runtime, and the thread waits for it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use azure_core::http::{
+    AsyncRawResponse, HttpClient, Method, Request,
+    headers::{AUTHORIZATION, HeaderName, Headers},
+};
+use futures::StreamExt;
+use opentelemetry_http::{Bytes, HttpError, Request as HttpRequest, Response};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message;
+use tokio::{runtime::Handle, sync::watch};
+use url::Url;
+
+use super::{destination::Destination, lane::Lane};
+
+/// As much of an answer as is looked at. What is longer is no answer of OTLP.
+const ANSWER_MAX: usize = 64 * 1_024;
+
+/// Proves to Azure Monitor who is exporting.
+#[async_trait]
+pub trait Authorize: fmt::Debug + Send + Sync {
+    /// The value of the header `Authorization`.
+    ///
+    /// # Errors
+    /// Why there is none, in one line.
+    async fn header(&self) -> Result<String, String>;
+
+    /// The destination has refused this one; the next must be another.
+    fn refused(&self, header: &str);
+}
+
+/// What exporting needs of the process, which is there only some time after the start.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Where requests run. It must live until telemetry has stopped.
+    pub runtime: Handle,
+    /// The client, which follows no redirect: a token must not travel to wherever an answer points.
+    pub http: Arc<dyn HttpClient>,
+    /// Who we are to Azure Monitor, where its endpoints are set.
+    pub authorize: Option<Arc<dyn Authorize>>,
+}
+
+/// The connection, as soon as there is one.
+pub(super) type Link = watch::Receiver<Option<Connection>>;
+
+/// The way of one signal to one destination.
+#[derive(Debug)]
+pub(super) struct Transport {
+    link: Link,
+    destination: Destination,
+    /// For one attempt, the token included.
+    timeout: Duration,
+    lane: Arc<Lane>,
+}
+
+struct Answer {
+    status: u16,
+    headers: Headers,
+    body: Bytes,
+}
+
+impl Transport {
+    pub(super) fn new(link: Link, destination: Destination, timeout: Duration, lane: Arc<Lane>) -> Self {
+        Self { link, destination, timeout, lane }
+    }
+
+    async fn send(&self, request: HttpRequest<Bytes>) -> Result<Answer, String> {
+        let connection =
+            self.link.clone().wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
+        let connection = connection.ok_or("the process ended before it was ready to export")?;
+        let runtime = connection.runtime.clone();
+        let request = self.request(&request)?;
+        let exchange: futures::future::BoxFuture<'_, _> = match &self.destination {
+            Destination::Standard => Box::pin(async move { exchange(&*connection.http, &request).await }),
+            Destination::AzureMonitor(_) => Box::pin(authorized(connection, request)),
+        };
+        let timeout = self.timeout;
+        // The clock is the runtime's: it is started where it runs.
+        let task = runtime.spawn(async move { tokio::time::timeout(timeout, exchange).await });
+        match task.await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(format!("no answer within {} ms", self.timeout.as_millis())),
+            Err(fault) => Err(fault.to_string()),
+        }
+    }
+
+    fn request(&self, sent: &HttpRequest<Bytes>) -> Result<Request, String> {
+        let url = Url::parse(&sent.uri().to_string()).map_err(|fault| fault.to_string())?;
+        let mut request = Request::new(url, Method::Post);
+        for (name, value) in sent.headers() {
+            // The exporter adds OTEL_EXPORTER_OTLP_HEADERS to each of its requests; those are the key of
+            // another backend.
+            let is_for_all = ["content-type", "content-encoding", "user-agent"].contains(&name.as_str());
+            if let Ok(value) = value.to_str()
+                && (is_for_all || self.destination == Destination::Standard)
+            {
+                request.insert_header(HeaderName::from(name.as_str().to_owned()), value.to_owned());
+            }
+        }
+        request.set_body(sent.body().clone());
+        Ok(request)
+    }
+
+    /// Why an answer is no success, in words that help.
+    fn fault(&self, status: u16) -> String {
+        match (&self.destination, status) {
+            (Destination::AzureMonitor(_), 401) => {
+                "401: the token is not accepted; is DISKSEAL_CLOUD the cloud of the endpoint?".to_owned()
+            }
+            (Destination::AzureMonitor(url), 403) => {
+                let rule = url.path_segments().and_then(|mut parts| parts.nth(1)).unwrap_or_default();
+                format!(
+                    "403: give the identity the role Monitoring Metrics Publisher on the data collection rule {rule}"
+                )
+            }
+            _ => format!("the answer is {status}"),
+        }
+    }
+}
+
+#[async_trait]
+impl opentelemetry_http::HttpClient for Transport {
+    async fn send_bytes(&self, request: HttpRequest<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let answer = self.send(request).await.inspect_err(|fault| self.lane.note_fault(fault.clone()))?;
+        if (200..300).contains(&answer.status) {
+            // The answers of all signals are alike: a message whose first field is a count and whose second
+            // is a text. What cannot be read says nothing of the kind.
+            let partial = ExportTraceServiceResponse::decode(answer.body.clone()).ok();
+            if let Some(partial) = partial.and_then(|answer| answer.partial_success)
+                && let Ok(refused @ 1..) = u64::try_from(partial.rejected_spans)
+            {
+                self.lane.note_refused(refused, &partial.error_message);
+            }
+        } else {
+            self.lane.note_fault(self.fault(answer.status));
+        }
+        let mut response = Response::builder().status(answer.status);
+        for (name, value) in answer.headers.iter() {
+            response = response.header(name.as_str(), value.as_str());
+        }
+        Ok(response.body(answer.body)?)
+    }
+}
+
+/// Sends with a token, and once more with another one if that was refused.
+async fn authorized(connection: Connection, mut request: Request) -> Result<Answer, String> {
+    let authorize = connection.authorize.ok_or("there is no identity to export with")?;
+    let mut header = authorize.header().await?;
+    for is_last in [false, true] {
+        request.insert_header(AUTHORIZATION, header.clone());
+        let answer = exchange(&*connection.http, &request).await?;
+        if answer.status != 401 || is_last {
+            return Ok(answer);
+        }
+        authorize.refused(&header);
+        header = authorize.header().await?;
+    }
+    unreachable!("the last one returns")
+}
+
+async fn exchange(http: &dyn HttpClient, request: &Request) -> Result<Answer, String> {
+    let response = http.execute_request(request).await.map_err(|fault| innermost(&fault))?;
+    let (status, headers, mut stream) = AsyncRawResponse::deconstruct(response);
+    let mut body = Vec::new();
+    while let Some(part) = stream.next().await {
+        let part = part.map_err(|fault| innermost(&fault))?;
+        body.extend_from_slice(&part[..part.len().min(ANSWER_MAX - body.len())]);
+        if body.len() == ANSWER_MAX {
+            break;
+        }
+    }
+    Ok(Answer { status: status.into(), headers, body: body.into() })
+}
+
+/// What the transport says at the bottom of its chain: "connection refused", not "failed to execute".
+fn innermost(error: &azure_core::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
