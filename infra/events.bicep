@@ -5,8 +5,8 @@ targetScope = 'subscription'
 param name string = 'diskseal'
 param location string
 
-@description('Subscriptions in scope: their IDs.')
-param subscriptions array
+@description('Subscriptions in scope: their IDs, comma-separated.')
+param subscriptions string
 
 @description('System topics that subscriptions have already: subscription ID to the topic\'s resource ID.')
 param existingTopics object = {}
@@ -24,7 +24,7 @@ param tags object = {}
 
 var events = loadJsonContent('events.json')
 
-module perSubscription 'modules/subscription-events.bicep' = [for id in subscriptions: {
+module perSubscription 'modules/subscription-events.bicep' = [for id in split(subscriptions, ','): {
   name: '${name}-events'
   scope: subscription(id)
   params: {

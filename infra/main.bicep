@@ -11,11 +11,8 @@ param name string = 'diskseal'
 @description('Region of the function app and of everything beside it.')
 param location string
 
-@description('Resource group to create or to use.')
-param resourceGroupName string = 'rg-${name}'
-
-@description('Subscriptions in scope: their IDs. Empty means this one.')
-param subscriptions array = []
+@description('Subscriptions in scope: their IDs, comma-separated. Empty means this one.')
+param subscriptions string = ''
 
 @description('Management group in scope instead of single subscriptions. infra/deploy.sh then assigns the role there.')
 param managementGroup string = ''
@@ -62,8 +59,8 @@ param maximumInstances int = 40
 @description('Whether storage is reached through a virtual network and private endpoints alone.')
 param privateNetwork bool = false
 
-@description('Addresses that alerts are mailed to.')
-param alertEmails array = []
+@description('Addresses that alerts are mailed to, comma-separated.')
+param alertEmails string = ''
 
 @description('Days for which logs are kept.')
 @minValue(30)
@@ -98,10 +95,12 @@ param exportersHaveBuiltInRole bool = true
 @description('Tags of every resource.')
 param tags object = {}
 
+var resourceGroupName = 'rg-${name}'
+var here = subscription().subscriptionId
 var inScope = empty(subscriptions) ? [
-  subscription().subscriptionId
-] : subscriptions
-var token = uniqueString(subscription().subscriptionId, resourceGroupName, name)
+  here
+] : split(replace(subscriptions, ' ', ''), ',')
+var token = uniqueString(here, resourceGroupName, name)
 var allTags = union(tags, {
   application: 'diskseal'
 })
@@ -168,7 +167,7 @@ module monitoring 'modules/monitoring.bicep' = {
     tags: allTags
     retention: logRetention
     hostPrincipalId: identities.outputs.hostPrincipalId
-    emails: alertEmails
+    emails: empty(alertEmails) ? [] : split(replace(alertEmails, ' ', ''), ',')
   }
 }
 
@@ -237,7 +236,7 @@ module assignments 'modules/role-assignment.bicep' = [for id in (empty(managemen
 
 module otlpRole 'modules/otlp-role.bicep' = if (!empty(otlp.dataCollectionRuleId)) {
   name: '${name}-otlp-role'
-  scope: resourceGroup(empty(otlp.dataCollectionRuleId) ? subscription().subscriptionId : split(otlp.dataCollectionRuleId, '/')[2], empty(otlp.dataCollectionRuleId) ? resourceGroupName : split(otlp.dataCollectionRuleId, '/')[4])
+  scope: resourceGroup(empty(otlp.dataCollectionRuleId) ? here : split(otlp.dataCollectionRuleId, '/')[2], empty(otlp.dataCollectionRuleId) ? resourceGroupName : split(otlp.dataCollectionRuleId, '/')[4])
   params: {
     ruleName: last(split(otlp.dataCollectionRuleId, '/'))
     principalId: identities.outputs.hostPrincipalId

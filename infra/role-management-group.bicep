@@ -7,9 +7,10 @@ param principalId string
 param includeBackupGuard bool
 
 var role = loadJsonContent('role-actions.json')
+var scopeId = managementGroup().id
 
 resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: guid(managementGroup().id, name, role.roleName)
+  name: guid(scopeId, name, role.roleName)
   properties: {
     // Names of roles are unique in a tenant.
     roleName: '${role.roleName} (${name})'
@@ -24,13 +25,13 @@ resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
       }
     ]
     assignableScopes: [
-      managementGroup().id
+      scopeId
     ]
   }
 }
 
 resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(managementGroup().id, principalId, role.roleName)
+  name: guid(scopeId, principalId, role.roleName)
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'

@@ -16,6 +16,7 @@ var builtIn = loadJsonContent('../role-actions.json').builtIn
 var diskPolicyId = tenantResourceId('Microsoft.Authorization/policyDefinitions', 'c3921d55-b741-4d16-8d56-7f16e99e6892')
 var alias = 'Microsoft.Compute/snapshots/dataAccessAuthMode'
 // The policies' own identities need it to write disks: the built-in definition asks for Contributor, no less.
+var contributorOfTenant = tenantResourceId('Microsoft.Authorization/roleDefinitions', builtIn.contributor)
 var contributor = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtIn.contributor)
 
 resource disks 'Microsoft.Authorization/policyAssignments@2021-06-01' = if (assignDiskPolicy) {
@@ -86,7 +87,7 @@ resource snapshotDefinition 'Microsoft.Authorization/policyDefinitions@2021-06-0
         effect: 'Modify'
         details: {
           roleDefinitionIds: [
-            tenantResourceId('Microsoft.Authorization/roleDefinitions', builtIn.contributor)
+            contributorOfTenant
           ]
           conflictEffect: 'audit'
           operations: [
