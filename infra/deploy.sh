@@ -24,6 +24,7 @@ usage: infra/deploy.sh --location REGION [options] [PARAMETER=VALUE...]
   --what-if                   only show what the infrastructure step would change
   --check                     only look whether everything is there that this needs
   --after-infrastructure      go on after main.bicep, as the hook of azd does
+  --code                      the code, the trigger sync and the function alone, as Terraform asks for it
 
 PARAMETER=VALUE sets any other parameter of infra/main.bicep, for example privateNetwork=true.
 Needs the Azure CLI, signed in (az login), and the right to make roles: Owner, or Contributor with Role Based
@@ -58,6 +59,7 @@ while (($#)); do
         --what-if) step=what-if ;;
         --check) step=check ;;
         --after-infrastructure) step=after ;;
+        --code) step=code ;;
         --no-activity-log) activity_log=false ;;
         --name | --location | --subscriptions | --management-group | --mode | --backup-guard | --package | --existing-topic)
             [[ $# -ge 2 ]] || fail "$1 needs a value"
@@ -145,9 +147,10 @@ deploy_infrastructure() {
 
 read_outputs() {
     local names=(resourceGroupName functionAppName functionAppId storageAccountId deadLetterContainer deadLetterIdentityId hostPrincipalId workspaceId) one
-    if [[ $step == after ]]; then
+    if [[ $step == after || $step == code ]]; then
+        [[ $step == after ]] || names=(resourceGroupName functionAppName functionAppId)
         for one in "${names[@]}"; do
-            [[ -n ${!one:-} ]] || fail "azd has no output $one" "azd provision; azd env get-values"
+            [[ -n ${!one:-} ]] || fail "the environment has no $one" "azd provision; azd env get-values"
         done
         return
     fi
@@ -246,6 +249,13 @@ deploy_events() {
 main() {
     check_tools
     [[ $step != check ]] || return 0
+    if [[ $step == code ]]; then
+        read_outputs
+        deploy_code
+        sync_triggers
+        wait_for_function
+        return
+    fi
     find_subscriptions
     check_topics
     if [[ $step == what-if ]]; then

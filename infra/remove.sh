@@ -80,7 +80,7 @@ for id in ${subscriptions//,/ }; do
     scope=/subscriptions/$id
     delete "$scope/resourceGroups/rg-$name-events/providers/Microsoft.EventGrid/systemTopics/topic-$name/eventSubscriptions/$name?api-version=2022-06-15"
     gone az group delete --subscription "$id" --name "rg-$name-events" --yes
-    delete "$scope/providers/Microsoft.Insights/diagnosticSettings/$name?api-version=2017-05-01-preview"
+    delete "$scope/providers/Microsoft.Insights/diagnosticSettings/$name?api-version=2021-05-01-preview"
     for policy in disks snapshots; do
         delete "$scope/providers/Microsoft.PolicyInsights/remediations/$name-$policy?api-version=2021-10-01"
         assigned=$(az rest --method get --url "$scope/providers/Microsoft.Authorization/policyAssignments/$name-$policy?api-version=2021-06-01" --query identity.principalId -o tsv 2>/dev/null || true)

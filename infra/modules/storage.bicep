@@ -92,7 +92,7 @@ resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-
 }]
 
 // The poison queue has no metric of its own: its writes are logged, and an alert looks for them.
-resource queueLogs 'Microsoft.Insights/diagnosticSettings@2017-05-01-preview' = {
+resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'queue-writes'
   scope: queueService
   properties: {

@@ -56,7 +56,7 @@ module events 'event-subscription.bicep' = {
   }
 }
 
-resource activityLog 'Microsoft.Insights/diagnosticSettings@2017-05-01-preview' = if (sendActivityLog) {
+resource activityLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (sendActivityLog) {
   name: name
   properties: {
     workspaceId: workspaceId

@@ -28,7 +28,7 @@ resource topic 'Microsoft.EventGrid/systemTopics@2022-06-15' = {
   }
 }
 
-resource failures 'Microsoft.Insights/diagnosticSettings@2017-05-01-preview' = {
+resource failures 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'delivery-failures'
   scope: topic
   properties: {

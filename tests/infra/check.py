@@ -187,7 +187,8 @@ def order(infra):
                 faults.append(f"{file.name}:{one.line}: an event subscription before the code is there: Event Grid refuses it")
     script = infra.read("infra/deploy.sh")
     steps = ["main.bicep", "deployment source config-zip", "syncfunctiontriggers", "wait_for_function", "events.bicep"]
-    body = script[script.index("\nmain()"):] if "\nmain()" in script else script
+    # The last of them is the whole way; the one before is the code alone.
+    body = script[script.rfind("|| deploy_infrastructure"):]
     calls = ["deploy_infrastructure", "deploy_code", "sync_triggers", "wait_for_function", "deploy_events"]
     at = [body.find(call) for call in calls]
     if -1 in at or at != sorted(at):

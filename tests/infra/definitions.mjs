@@ -138,9 +138,11 @@ for (const name of readdirSync(join(modules, "@azure")).filter((name) => name.st
   const folder = ["dist/esm", "dist-esm/src"].map((part) => join(modules, "@azure", name, part)).find((folder) => existsSync(join(folder, "models/mappers.js")));
   if (folder) await legacy(name, folder);
 }
-// Alert rules of the second generation: the published definitions are those of 2025-01-01-preview, and what we
-// use of them has stood since 2021-08-01, so they judge the stable version of the Bicep files.
-declared("arm-monitor", join(modules, "arm-monitor-alerts/dist/esm/models/scheduledQueryRuleApi/models.d.ts"),
-  "ScheduledQueryRuleResource", "ScheduledQueryRuleProperties", "Microsoft.Insights/scheduledQueryRules", "2023-12-01");
+// What the older client has in an older version. Alert rules of the second generation: the published definitions are
+// those of 2025-01-01-preview, and what we use of them has stood since 2021-08-01, so they judge the stable version
+// of the Bicep files.
+const monitor = join(modules, "arm-monitor-alerts/dist/esm/models");
+declared("arm-monitor-alerts", join(monitor, "scheduledQueryRuleApi/models.d.ts"), "ScheduledQueryRuleResource", "ScheduledQueryRuleProperties", "Microsoft.Insights/scheduledQueryRules", "2023-12-01");
+declared("arm-monitor-diagnostics", join(monitor, "diagnosticsSettings/models.d.ts"), "DiagnosticSettingsResource", "DiagnosticSettings", "Microsoft.Insights/diagnosticSettings", "2021-05-01-preview");
 
 process.stdout.write(JSON.stringify({ types, classes }));

@@ -113,6 +113,8 @@ code, said, calls = run("deploy.sh", "--after-infrastructure", environment=azd)
 check("as azd's hook it goes on after the infrastructure", code == 0 and not any("main.bicep" in call for call in calls) and in_order(calls, *STEPS[1:]), said)
 code, said, calls = run("deploy.sh", "--after-infrastructure", environment={"AZURE_LOCATION": "westeurope"})
 check("... and says which output is missing", code == 1 and "resourceGroupName" in said, said)
+code, said, calls = run("deploy.sh", "--code", environment=azd)
+check("for Terraform it does the code alone", code == 0 and in_order(calls, *STEPS[1:4]) and not any("deployment sub" in call for call in calls), said)
 code, said, calls = run("deploy.sh", *ARGUMENTS, "--what-if", "privateNetwork=true")
 check("--what-if changes nothing", code == 0 and any("what-if" in call and "privateNetwork=true" in call for call in calls) and not any("create" in call for call in calls), said)
 

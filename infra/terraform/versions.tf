@@ -1,0 +1,30 @@
+# azurerm for what it knows; azapi where it lacks a property, and for resources in other subscriptions than the
+# provider's own, which azurerm reaches only by a provider configuration each.
+
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    azurerm = {
+      source  = "hashicorp/azurerm"
+      version = "~> 4.73"
+    }
+    azapi = {
+      source  = "Azure/azapi"
+      version = "~> 2.13"
+    }
+  }
+}
+
+provider "azurerm" {
+  subscription_id = var.subscription_id
+  environment     = local.clouds[var.cloud].azurerm
+  # Storage has no keys, so Terraform too signs in to it.
+  storage_use_azuread = true
+  features {}
+}
+
+provider "azapi" {
+  subscription_id = var.subscription_id
+  environment     = local.clouds[var.cloud].azurerm
+}
