@@ -81,6 +81,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
   // checkov:skip=CKV_AZURE_13: no function takes HTTP from people; the host checks Event Grid's key
   // checkov:skip=CKV_AZURE_17: Event Grid presents no client certificate
   // checkov:skip=CKV_AZURE_88: nothing is stored on a file share
+  // checkov:skip=CKV_AZURE_212: Flex Consumption scales by itself, down to none
   // checkov:skip=CKV_AZURE_213: there is no HTTP function to probe; the host watches its handler
   // checkov:skip=CKV_AZURE_222: Event Grid delivers over the public endpoint, to whoever has its key
   name: name

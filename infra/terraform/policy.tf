@@ -54,7 +54,7 @@ resource "azapi_resource" "snapshot_policy" {
       mode        = "Indexed"
       metadata    = { category = "Compute", version = "1.0.0" }
       policyRule = {
-        if = {
+        "if" = {
           allOf = [
             { field = "type", equals = "Microsoft.Compute/snapshots" },
             { field = local.alias, notEquals = "AzureActiveDirectory" },

@@ -2,6 +2,7 @@
 
 resource "azurerm_storage_account" "this" {
   # checkov:skip=CKV_AZURE_33: the classic logs of the queue service need keys; its writes go to the workspace
+  # checkov:skip=CKV_AZURE_35: the same as CKV_AZURE_59; private_network denies by default
   # checkov:skip=CKV_AZURE_59: without a virtual network, Flex Consumption has no addresses to allow; keys are off, so only Entra identities with a role get in
   # checkov:skip=CKV_AZURE_206: the package is rebuilt, and queue and dead letters are passing state: the sweep finds again what they held
   # checkov:skip=CKV2_AZURE_1: no data of customers is in it; Microsoft-managed keys encrypt it
@@ -42,6 +43,7 @@ resource "azurerm_storage_account" "this" {
 }
 
 resource "azurerm_storage_container" "this" {
+  # checkov:skip=CKV2_AZURE_21: only the app's identity and Event Grid's have a role; the host reads its locks all day
   for_each           = toset([local.events.deploymentContainer, local.events.deadLetterContainer])
   name               = each.key
   storage_account_id = azurerm_storage_account.this.id

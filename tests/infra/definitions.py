@@ -121,7 +121,7 @@ class Definitions:
             if members[name].get("readOnly"):
                 file.fault(at, f"{path}.{name} is read-only")
                 continue
-            inner = {p.name: p.node for p in properties(at)} if at.type == "object" else {}
+            inner = {p.name: p.node for p in properties(at)} if getattr(at, "type", None) == "object" else {}
             self.conform(file, one, members[name], f"{path}.{name}", inner, at)
         if kind["extra"] is None:
             for name, one in members.items():
