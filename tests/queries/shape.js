@@ -31,6 +31,7 @@ export function shapeFaults(found) {
     ["the schema's assumptions are told with the other unknowns", unknownFaults(found)],
     ["the workbook's items and parameters", workbookFaults(found.workbook)],
     ["rules have a severity, a summary and a description", ruleFaults(found.rules)],
+    ["rules have made-up hours of both kinds", hoursFaults(found)],
     ["texts and names that the handler writes", sourceFaults(found)],
   ];
 }
@@ -79,6 +80,18 @@ function ruleFaults({ groups }) {
     ...(["critical", "warning", "info"].includes(labels?.severity) ? [] : [`${alert}: severity ${labels?.severity}`]),
     ...["summary", "description"].filter((field) => !annotations?.[field]).map((field) => `${alert}: no ${field}`),
   ]);
+}
+
+/** Each rule has a test in which it fires, and one in which it does not. */
+function hoursFaults({ rules, hours }) {
+  const tests = hours.tests.flatMap(({ alert_rule_test: list }) => list);
+  return rules.groups.flatMap((group) => group.rules).filter(({ alert }) => alert).flatMap(({ alert }) => {
+    const own = tests.filter(({ alertname }) => alertname === alert);
+    return [
+      ...(own.some(({ exp_alerts: expected }) => expected?.length > 0) ? [] : [`${alert} never fires`]),
+      ...(own.some(({ exp_alerts: expected }) => !expected?.length) ? [] : [`${alert} is never quiet`]),
+    ];
+  });
 }
 
 /** Words that queries look for, and that are written elsewhere in this repository. */

@@ -17,6 +17,7 @@ export function documents(root) {
     dashboard: monitoring("grafana-dashboard.json"),
     schema: monitoring("schema.json"),
     rules: yaml.parse(text("infra/monitoring/prometheus-rules.yml")),
+    hours: yaml.parse(text("tests/queries/rules.test.yml")),
     unknowns: text("docs/azure-unknowns.md"),
     source: (path) => text(path),
     pages: pages.filter((path) => existsSync(join(root, path))).map((path) => ({ path, text: text(path) })),
