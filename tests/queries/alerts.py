@@ -82,12 +82,14 @@ def fires(alert, schema, night):
     return OPERATORS[alert["operator"]](AGGREGATIONS[alert["timeAggregation"]](values), alert["threshold"])
 
 
-def main(root):
+def main(root, only=None):
     """Every case, and that every alert has a night on which it fires and one on which it does not."""
     checks = Checks()
     alerts = {alert["name"]: alert for alert in monitoring(root, "alerts.json")}
     schema = monitoring(root, "schema.json")
     for name, what, night, expected in CASES:
+        if only not in (None, name):
+            continue
         checks.same(f"alert {name} {'fires' if expected else 'is quiet'}: {what}", expected, lambda: fires(alerts[name], schema, night))
     for name in alerts:
         nights = {expected for case, _, _, expected in CASES if case == name}
@@ -95,4 +97,4 @@ def main(root):
     sys.exit(checks.faults > 0)
 
 
-main(sys.argv[1])
+main(*sys.argv[1:])

@@ -43,8 +43,7 @@ def sources(dashboard):
     """Every query asks a data source that whoever looks can choose."""
     names = {variable["name"]: variable["query"] for variable in dashboard["templating"]["list"] if variable["type"] == "datasource"}
     for panel in dashboard["panels"]:
-        for target in panel.get("targets", []):
-            source = target["datasource"]
+        for source in [panel["datasource"], *(target["datasource"] for target in panel["targets"])] if "targets" in panel else []:
             if names.get(source["uid"].strip("${}")) != source["type"]:
                 yield f"{panel['title']} asks {source}"
             if source["type"] != panel["datasource"]["type"]:
