@@ -31,7 +31,9 @@ def layout(panels):
         place = panel["gridPos"]
         if place["x"] + place["w"] > 24:
             yield f"{panel['title']} is wider than the page"
-        for cell in ((x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])):
+        for cell in (
+            (x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])
+        ):
             if taken.setdefault(cell, panel["title"]) != panel["title"]:
                 yield f"{panel['title']} lies on {taken[cell]}"
                 break
@@ -41,7 +43,9 @@ def layout(panels):
 
 def sources(dashboard):
     """Every query asks a data source that whoever looks can choose."""
-    names = {variable["name"]: variable["query"] for variable in dashboard["templating"]["list"] if variable["type"] == "datasource"}
+    names = {
+        variable["name"]: variable["query"] for variable in dashboard["templating"]["list"] if variable["type"] == "datasource"
+    }
     for panel in dashboard["panels"]:
         for source in [panel["datasource"], *(target["datasource"] for target in panel["targets"])] if "targets" in panel else []:
             if names.get(source["uid"].strip("${}")) != source["type"]:
@@ -55,7 +59,9 @@ def main(root):
     register_default_plugins()
     told = json.loads((Path(root) / "infra" / "monitoring" / "grafana-dashboard.json").read_text())
     checks = {
-        "the dashboard is made of Grafana's own types": lambda: lost(told, json.loads(JSONEncoder().encode(Dashboard.from_json(told)))),
+        "the dashboard is made of Grafana's own types": lambda: lost(
+            told, json.loads(JSONEncoder().encode(Dashboard.from_json(told)))
+        ),
         "the dashboard's panels have a place each": lambda: layout(told["panels"]),
         "the dashboard asks the data sources that are chosen": lambda: sources(told),
     }

@@ -36,18 +36,44 @@ class Night:
     def span(self, name, minutes_ago, ms, attributes, trace, parent=None, success=True):
         """A span; its ID."""
         self.spans += 1
-        self.add("OTelSpans", minutes_ago, Name=name, DurationMs=ms, Success=success, Attributes=json.dumps(attributes),
-                 TraceId=trace, SpanId=f"s{self.spans}", ParentSpanId=parent)
+        self.add(
+            "OTelSpans",
+            minutes_ago,
+            Name=name,
+            DurationMs=ms,
+            Success=success,
+            Attributes=json.dumps(attributes),
+            TraceId=trace,
+            SpanId=f"s{self.spans}",
+            ParentSpanId=parent,
+        )
         return f"s{self.spans}"
 
     def look(self, name, outcome, minutes_ago=30, reason=None, seconds=3.0, age=2.0, function="seal-on-write"):
         """An invocation and its look at a disk."""
         trace = f"{name}-{self.spans}"
         attributes = {"cloudevents.event_subject": disk(name), "diskseal.event_age_seconds": age}
-        invocation = self.span(function, minutes_ago, seconds * 1000, attributes if function == "seal-on-write" else {}, trace,
-                               success=not (function == "seal-queued" and outcome in ("pending", "failed")))
-        self.span("enforce", minutes_ago, seconds * 1000, {"diskseal.resource_id": disk(name).lower(), "diskseal.outcome": outcome,
-                  **({"diskseal.reason": reason} if reason else {})}, trace, invocation, outcome not in ("pending", "failed"))
+        invocation = self.span(
+            function,
+            minutes_ago,
+            seconds * 1000,
+            attributes if function == "seal-on-write" else {},
+            trace,
+            success=not (function == "seal-queued" and outcome in ("pending", "failed")),
+        )
+        self.span(
+            "enforce",
+            minutes_ago,
+            seconds * 1000,
+            {
+                "diskseal.resource_id": disk(name).lower(),
+                "diskseal.outcome": outcome,
+                **({"diskseal.reason": reason} if reason else {}),
+            },
+            trace,
+            invocation,
+            outcome not in ("pending", "failed"),
+        )
         return self
 
     def looks(self, count, outcome, **more):
@@ -58,8 +84,15 @@ class Night:
 
     def write(self, name, minutes_ago, status="Success"):
         """A finished write in the activity log."""
-        return self.add("AzureActivity", minutes_ago, CategoryValue="Administrative", OperationNameValue="MICROSOFT.COMPUTE/DISKS/WRITE",
-                        ActivityStatusValue=status, SubscriptionId=SUBSCRIPTION, _ResourceId=disk(name).lower())
+        return self.add(
+            "AzureActivity",
+            minutes_ago,
+            CategoryValue="Administrative",
+            OperationNameValue="MICROSOFT.COMPUTE/DISKS/WRITE",
+            ActivityStatusValue=status,
+            SubscriptionId=SUBSCRIPTION,
+            _ResourceId=disk(name).lower(),
+        )
 
     def event_grid(self, metric, total, minutes_ago=5):
         """A minute of a metric of the system topic."""
@@ -67,8 +100,13 @@ class Night:
 
     def put(self, queue, minutes_ago=5, status="201", operation="PutMessage"):
         """A message that was put into a queue."""
-        return self.add("StorageQueueLogs", minutes_ago, OperationName=operation, StatusCode=status,
-                        Uri=f"https://account.queue.core.windows.net:443/{queue}/messages?visibilitytimeout=0")
+        return self.add(
+            "StorageQueueLogs",
+            minutes_ago,
+            OperationName=operation,
+            StatusCode=status,
+            Uri=f"https://account.queue.core.windows.net:443/{queue}/messages?visibilitytimeout=0",
+        )
 
     def host(self, function, minutes_ago=30):
         """A line of the host."""
@@ -76,7 +114,9 @@ class Night:
 
     def sweep(self, minutes_ago=60, success=True):
         """A sweep's invocation."""
-        self.span("sweep", minutes_ago, 4000, {} if success else {"error.type": "throttled"}, f"sweep-{self.spans}", success=success)
+        self.span(
+            "sweep", minutes_ago, 4000, {} if success else {"error.type": "throttled"}, f"sweep-{self.spans}", success=success
+        )
         return self
 
     def warning(self, name, days, table="OTelLogs", column="Body", prefix=""):
@@ -91,10 +131,21 @@ class Night:
 
     def resource(self, name, kind="disks", mode=None, exemption=None):
         """What Resource Graph shows."""
-        properties = {"timeCreated": "2026-01-01T00:00:00Z", "diskState": "Unattached", **({"dataAccessAuthMode": mode} if mode else {})}
+        properties = {
+            "timeCreated": "2026-01-01T00:00:00Z",
+            "diskState": "Unattached",
+            **({"dataAccessAuthMode": mode} if mode else {}),
+        }
         tags = {"diskseal-exempt": exemption} if exemption else {}
-        self.rows.setdefault("Resources", []).append({"id": disk(name), "type": f"microsoft.compute/{kind}", "location": "westeurope",
-                                                      "tags": json.dumps(tags), "properties": json.dumps(properties)})
+        self.rows.setdefault("Resources", []).append(
+            {
+                "id": disk(name),
+                "type": f"microsoft.compute/{kind}",
+                "location": "westeurope",
+                "tags": json.dumps(tags),
+                "properties": json.dumps(properties),
+            }
+        )
         return self
 
 
