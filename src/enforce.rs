@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 pub use crate::arm::Deadline;
-pub use error::{Error, Scope};
+pub use error::{Error, REASONS, Scope, known_reason};
 pub use switch::is_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
@@ -28,7 +28,7 @@ use crate::{
     },
     resource::Resource,
     resource_id::ResourceId,
-    telemetry,
+    telemetry::{self, Wait, metrics, wait},
 };
 use breaker::Breaker;
 use in_flight::{InFlight, Progress};
@@ -86,11 +86,38 @@ impl Context {
     }
 }
 
+/// What led to a look at a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// An event of its write.
+    Event,
+    /// A message of the queue: an earlier look could not seal it.
+    Queue,
+    /// A sweep has listed it.
+    Sweep,
+    /// A person has named it, or sweeps by the command line.
+    Command,
+}
+
+impl Trigger {
+    /// A word from a closed set, for metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Queue => "queue",
+            Self::Sweep => "sweep",
+            Self::Command => "command",
+        }
+    }
+}
+
 /// A reason to look at a resource.
 #[derive(Clone, Debug)]
 pub struct Look {
     /// What to look at.
     pub resource: ResourceId,
+    /// What led to the look.
+    pub trigger: Trigger,
     /// When the write happened that gave the reason, if a write did.
     pub event_time: Option<OffsetDateTime>,
 }
@@ -128,6 +155,14 @@ impl Outcome {
             Self::SwitchedOff => "switched_off",
         }
     }
+
+    /// Why it is left as it is, a word from a closed set.
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Exempt(exemption) => Some(exemption.reason()),
+            _ => None,
+        }
+    }
 }
 
 /// Reads the resource and decides. Never writes.
@@ -159,9 +194,28 @@ pub async fn enforce(ctx: &Context, look: &Look, deadline: Deadline) -> Result<O
         otel.status_code = Empty,
         otel.status_description = Empty,
     );
+    let _active = metrics::active();
     let result = within(ctx, look, deadline).instrument(span.clone()).await;
     record(&span, &result);
+    count(ctx, look, &result);
     result
+}
+
+/// Counts what became of a look. [`enforce`] does; whoever could not come as far as that does it instead.
+pub fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>) {
+    let (kind, trigger) = (look.resource.resource_type().label(), look.trigger.label());
+    match result {
+        Ok(outcome) => {
+            metrics::outcome(outcome.label(), outcome.reason(), Some(kind), trigger);
+            if let (Outcome::Sealed(_), Some(since)) = (outcome, look.event_time) {
+                metrics::sealed(kind, trigger, (ctx.now() - since).as_seconds_f64());
+            }
+        }
+        Err(error) => {
+            metrics::outcome(error.scope().label(), Some(error.reason()), Some(kind), trigger);
+            metrics::failure(error.scope().word(), error.reason(), error.azure_code());
+        }
+    }
 }
 
 async fn within(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Outcome, Error> {
@@ -192,7 +246,9 @@ where
         };
         match waits.next() {
             // ARM has no way to tell when the other writer is done.
-            Some(wait) if deadline.allows(wait) => tokio::time::sleep(wait).await,
+            Some(pause) if deadline.allows(pause) => {
+                wait(Wait::OtherWriter, tokio::time::sleep(pause)).await;
+            }
             _ => return Err(error),
         }
     }
@@ -260,12 +316,12 @@ async fn act(
 
 /// Reads until the seal is to be seen.
 async fn prove(ctx: &Context, look: &Look, deadline: Deadline) -> Result<(), Error> {
-    for wait in PROOF_WAITS {
-        if !deadline.allows(wait) {
+    for pause in PROOF_WAITS {
+        if !deadline.allows(pause) {
             return Err(Error::Unfinished);
         }
         // A write that was accepted shows in reads after a while, and nothing tells when.
-        tokio::time::sleep(wait).await;
+        wait(Wait::Proof, tokio::time::sleep(pause)).await;
         match assess(ctx, look, deadline).await? {
             Decision::Compliant | Decision::Exempt(_) => return Ok(()),
             Decision::Seal(_) | Decision::NotYet(_) => {}
@@ -284,7 +340,9 @@ async fn read(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Resource
         };
         match waits.next() {
             // Replication between ARM's regions announces itself by nothing but the next read.
-            Some(wait) if deadline.allows(wait) => tokio::time::sleep(wait).await,
+            Some(pause) if deadline.allows(pause) => {
+                wait(Wait::Replication, tokio::time::sleep(pause)).await;
+            }
             _ => return Err(error),
         }
     }
@@ -294,9 +352,7 @@ fn record(span: &Span, result: &Result<Outcome, Error>) {
     match result {
         Ok(outcome) => {
             span.record("diskseal.outcome", outcome.label());
-            if let Outcome::Exempt(exemption) = outcome {
-                span.record("diskseal.reason", exemption.reason());
-            }
+            span.record("diskseal.reason", outcome.reason());
         }
         Err(error) => record_error(span, error),
     }

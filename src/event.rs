@@ -104,7 +104,12 @@ pub enum Ignored {
 }
 
 impl Ignored {
-    /// A word from a closed set, for the trace.
+    /// Whether it is no event at all, as far as anybody can tell.
+    pub const fn is_unreadable(&self) -> bool {
+        matches!(self, Self::NotAnEvent | Self::SpecVersion)
+    }
+
+    /// A word from a closed set, for the log and for metrics.
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::NotAnEvent => "not_an_event",

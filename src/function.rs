@@ -29,14 +29,19 @@ use axum::{
 };
 use tokio::sync::SetOnce;
 use tower_http::catch_panic::CatchPanicLayer;
-use tracing::{Instrument, error, info, warn};
+use tracing::{Instrument, Span, error, info, warn};
 
 pub use pending::Pending;
 pub use reply::Reply;
 
-use crate::{enforce::Context, resource_id::ResourceId, sweep, telemetry::TraceContext};
-use envelope::{Envelope, EnvelopeError};
-use invocation::{Invocation, Trigger};
+use crate::{
+    enforce::Context,
+    resource_id::ResourceId,
+    sweep,
+    telemetry::{TraceContext, Wait, wait},
+};
+use envelope::{Envelope, EnvelopeError, QueueMessage};
+use invocation::{Invocation, Trigger, fail, send_span};
 
 /// The longest body. A batch of Event Grid is 1 MB at most, and the envelope holds it twice, escaped.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -66,10 +71,11 @@ impl App {
     }
 
     async fn context(&self, invocation: &Invocation) -> Result<Arc<Context>, Reply> {
-        match tokio::time::timeout_at(invocation.deadline.instant(), self.context.wait()).await {
-            Ok(context) => Ok(Arc::clone(context)),
-            Err(_) => Err(Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, "still starting")),
-        }
+        let start = tokio::time::timeout_at(invocation.deadline.instant(), self.context.wait());
+        wait(Wait::Start, start).await.map(Arc::clone).map_err(|_| {
+            fail(&Span::current(), "still_starting");
+            Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, "still starting")
+        })
     }
 }
 
@@ -107,15 +113,14 @@ async fn seal_on_write(
     body: Result<Bytes, BytesRejection>,
 ) -> Reply {
     let invocation = app.invocation(&headers, app.deadline);
-    let events = match read(body, Envelope::events) {
-        Ok(events) => events,
-        Err(reply) => return refused(&invocation, reply),
-    };
-    let ctx = match app.context(&invocation).await {
-        Ok(ctx) => ctx,
-        Err(reply) => return reply,
-    };
-    seal::events(&ctx, &invocation, &events).await
+    let span = invocation.span("seal-on-write", Trigger::EventGrid);
+    match read(body, Envelope::events) {
+        Ok(events) => {
+            let parsed = seal::parse(&invocation, &span, &events);
+            seal::events(&app, &invocation, parsed).instrument(span).await
+        }
+        Err(reply) => refused(&invocation, &span, Trigger::EventGrid, reply),
+    }
 }
 
 async fn seal_queued(
@@ -124,15 +129,15 @@ async fn seal_queued(
     body: Result<Bytes, BytesRejection>,
 ) -> Reply {
     let invocation = app.invocation(&headers, app.deadline);
-    let message = match read(body, Envelope::message) {
-        Ok(message) => message,
-        Err(reply) => return refused(&invocation, reply),
-    };
-    let ctx = match app.context(&invocation).await {
-        Ok(ctx) => ctx,
-        Err(reply) => return reply,
-    };
-    seal::message(&ctx, &invocation, message).await
+    let span = invocation.span("seal-queued", Trigger::Queue);
+    match read(body, Envelope::message) {
+        Ok(QueueMessage { id, pending }) => {
+            invocation.join(&span, Trigger::Queue, &pending.trace_context());
+            span.record("messaging.message.id", id);
+            seal::message(&app, &invocation, pending).instrument(span).await
+        }
+        Err(reply) => refused(&invocation, &span, Trigger::Queue, reply),
+    }
 }
 
 async fn sweep(
@@ -141,35 +146,41 @@ async fn sweep(
     body: Result<Bytes, BytesRejection>,
 ) -> Reply {
     let invocation = app.invocation(&headers, SWEEP_DEADLINE);
+    let span = invocation.span("sweep", Trigger::Timer);
     if let Err(reply) = read(body, Envelope::timer) {
-        return refused(&invocation, reply);
+        return refused(&invocation, &span, Trigger::Timer, reply);
     }
-    let ctx = match app.context(&invocation).await {
-        Ok(ctx) => ctx,
-        Err(reply) => return reply,
-    };
-    let span = invocation.span("sweep", Trigger::Timer, &TraceContext::default());
-    sweep_and_queue(&ctx, &invocation).instrument(span).await
+    invocation.join(&span, Trigger::Timer, &TraceContext::default());
+    sweep_and_queue(&app, &invocation).instrument(span).await
 }
 
 /// Puts what is not sealed on the queue, where as many instances as the platform starts work on it.
-async fn sweep_and_queue(ctx: &Context, invocation: &Invocation) -> Reply {
-    let collected = match sweep::collect(ctx, invocation.deadline.behind_events()).await {
+async fn sweep_and_queue(app: &App, invocation: &Invocation) -> Reply {
+    let ctx = match app.context(invocation).await {
+        Ok(ctx) => ctx,
+        Err(reply) => return reply,
+    };
+    let collected = match sweep::collect(&ctx, invocation.deadline.behind_events()).await {
         Ok(collected) => collected,
         Err(off @ sweep::Error::SwitchedOff) => {
             warn!(invocation_id = invocation.id, "sweep: {off}");
             return Reply::done(off.to_string());
         }
         Err(error) => {
+            fail(&Span::current(), error.reason());
             error!(invocation_id = invocation.id, "sweep: {error}");
             return Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, error);
         }
     };
     info!(invocation_id = invocation.id, "sweep: {collected}");
-    let TraceContext { traceparent, tracestate } = invocation.trace_context(&TraceContext::default());
+    if collected.to_seal.is_empty() {
+        return Reply::done(collected.to_string());
+    }
+    let TraceContext { traceparent, tracestate } =
+        send_span(collected.to_seal.len()).in_scope(|| invocation.trace_context(&TraceContext::default()));
     let message = |id: &ResourceId| Pending {
         id: id.clone(),
-        reason: "sweep".to_owned(),
+        reason: Pending::OF_A_SWEEP.to_owned(),
         first_seen: ctx.now(),
         traceparent: traceparent.clone(),
         tracestate: tracestate.clone(),
@@ -192,7 +203,9 @@ fn read<T>(
 }
 
 /// The host throws a failure's body away, so the reason is logged.
-fn refused(invocation: &Invocation, reply: Reply) -> Reply {
+fn refused(invocation: &Invocation, span: &Span, trigger: Trigger, reply: Reply) -> Reply {
+    invocation.join(span, trigger, &TraceContext::default());
+    fail(span, "refused");
     if let Reply::Failed { status, message } = &reply {
         error!(invocation_id = invocation.id, "refused with {}: {message}", status.as_u16());
     }

@@ -26,6 +26,14 @@ impl ResourceType {
         }
     }
 
+    /// A word from a closed set, for metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Snapshot => "snapshot",
+        }
+    }
+
     fn from_segment(segment: &str) -> Option<Self> {
         [Self::Disk, Self::Snapshot].into_iter().find(|kind| segment.eq_ignore_ascii_case(kind.segment()))
     }

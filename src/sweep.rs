@@ -4,6 +4,7 @@
 //! to the queue, where as many instances work on it as the platform starts ([`collect`]), or to `enforce`
 //! in this process ([`seal_all`]). The listing may be old: whoever works on it looks at the resource again.
 
+mod coverage;
 mod listing;
 mod protected;
 mod seal_all;
@@ -19,6 +20,7 @@ use crate::{
     },
     resource::Resource,
     resource_id::ResourceId,
+    telemetry::metrics,
 };
 pub use listing::Source;
 use listing::{Listing, has_time};
@@ -49,6 +51,17 @@ pub enum Error {
     SwitchedOff,
 }
 
+impl Error {
+    /// A word from a closed set, for `error.type`.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Arm(error) => error.failure.reason(),
+            Self::Exceeded(_) => "exceeded",
+            Self::SwitchedOff => "switched_off",
+        }
+    }
+}
+
 /// What a listing said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
@@ -64,11 +77,13 @@ pub struct Survey {
     pub protected: usize,
     /// How many elements of the listing could not be read.
     pub unreadable: usize,
+    /// How many exemptions end soon.
+    pub expiring: usize,
 }
 
 impl fmt::Display for Survey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { unsealed, compliant, exempt, not_yet, protected, unreadable } = self;
+        let Self { unsealed, compliant, exempt, not_yet, protected, unreadable, expiring: _ } = self;
         write!(
             f,
             "{unsealed} unsealed, {not_yet} not yet, {compliant} sealed, {exempt} exempt, {protected} protected, \
@@ -82,6 +97,7 @@ impl Survey {
     fn add(&mut self, ctx: &Context, protected: &Protected, resource: &Resource) -> Option<Change> {
         match decision(ctx, resource) {
             Decision::Exempt(Exemption::Tag { until, .. }) if ends_soon(until, ctx.now()) => {
+                self.expiring += 1;
                 warn!("the exemption of {} ends with {until}", resource.id);
             }
             Decision::Seal(_) => {
@@ -145,6 +161,12 @@ impl fmt::Display for Collected {
 /// ARM could not be asked, or the plan is larger than a limit allows. Resource Graph that refuses is no
 /// error: the exact lists are asked instead.
 pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
+    let result = list(ctx, deadline).await;
+    metrics::sweep_run(result.as_ref().err().map(Error::reason));
+    result
+}
+
+async fn list(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
     check_switch(ctx, deadline).await?;
     let protected = Protected::read(ctx, deadline).await?;
     admit(ctx, &protected, Source::Graph, deadline).await?;
@@ -168,6 +190,9 @@ pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Err
         }
     }
     collected.left += listing.remaining();
+    let unsealed = collected.survey.unsealed + collected.left;
+    let total = coverage::total(ctx, &listing, deadline).await;
+    coverage::tell(Survey { unsealed, ..collected.survey }, total);
     if ctx.policy.mode == Mode::Audit {
         collected.to_seal.clear();
     }

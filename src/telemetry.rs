@@ -1,21 +1,27 @@
-//! Where traces and logs go: OTLP by the standard `OTEL_*` variables, and a short line a time for the
+//! Where traces, metrics and logs go: OTLP by the standard `OTEL_*` variables, and a short line a time for the
 //! Functions host.
 //!
 //! Exporting never delays or fails an invocation: spans go through a bounded queue to a thread of its
-//! own, and what does not fit is dropped.
+//! own, and what does not fit is dropped; metrics are sums, which a thread of its own reads.
 
 mod exporter;
 mod line;
+pub mod metrics;
 mod resource;
+mod signal;
+mod wait;
 
-use std::time::Duration;
+use std::{sync::mpsc, thread, time::Duration};
 
 use opentelemetry::{
     Context, InstrumentationScope,
+    metrics::MeterProvider,
     propagation::{Extractor, TextMapPropagator},
     trace::{TraceContextExt, TracerProvider},
 };
 use opentelemetry_sdk::{
+    Resource,
+    metrics::{PeriodicReader, SdkMeterProvider},
     propagation::TraceContextPropagator,
     trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider},
 };
@@ -28,6 +34,10 @@ use tracing_subscriber::{
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
+
+pub use resource::{FunctionApp, function_app};
+use signal::Signal;
+pub use wait::{Wait, wait};
 
 /// How long a span waits for company, where `OTEL_BSP_SCHEDULE_DELAY` does not say. The host stops us
 /// with SIGKILL, so what waits may be lost.
@@ -45,83 +55,94 @@ pub enum Audience {
 /// Keeps telemetry going, and flushes it at the end.
 #[must_use]
 #[derive(Debug)]
-pub struct Telemetry(Option<SdkTracerProvider>);
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+    metrics: Option<SdkMeterProvider>,
+}
 
 impl Telemetry {
     /// Starts logging, and exporting where `lookup` knows an OTLP endpoint. Without one, nothing is
     /// exported: the standard's default endpoint would be a collector that a function app does not have.
     pub fn start(lookup: &dyn Fn(&str) -> Option<String>, audience: Audience) -> Self {
-        let provider = is_exporting(lookup).then(|| provider(lookup));
-        let traces = provider.as_ref().map(|provider| {
-            let scope = InstrumentationScope::builder("diskseal")
-                .with_version(env!("CARGO_PKG_VERSION"))
-                .with_schema_url(SCHEMA_URL)
-                .build();
+        resource::remember_function_app(lookup);
+        let traces =
+            Signal::Traces.is_exported(lookup).then(|| tracer_provider(lookup, resource::resource(lookup)));
+        let layer = traces.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
-                .with_tracer(provider.tracer_with_scope(scope))
+                .with_tracer(provider.tracer_with_scope(scope()))
                 .with_location(false)
                 .with_threads(false)
                 .with_target(false)
                 .with_tracked_inactivity(false)
-                .with_filter(filter_fn(is_ours).and(LevelFilter::INFO))
+                .with_filter(filter_fn(is_span).and(LevelFilter::INFO))
         });
         // Lines carry their own invocation ID, so that spans cost nothing where nobody exports them.
         let lines = line::layer(audience).with_filter(log_filter(lookup, audience).and(filter_fn(is_event)));
         // A second start keeps the first one's subscriber, as in tests.
-        let _ = tracing_subscriber::registry().with(traces).with(lines).try_init();
-        warn_of_protocol(lookup);
-        Self(provider)
+        let _ = tracing_subscriber::registry().with(layer).with(lines).try_init();
+        let metrics =
+            Signal::Metrics.is_exported(lookup).then(|| meter_provider(lookup, resource::resource(lookup)));
+        if let Some(provider) = &metrics {
+            metrics::start(provider.meter_with_scope(scope()));
+        }
+        signal::warn_of_protocols(lookup);
+        Self { traces, metrics }
     }
 
-    /// Sends what is still waiting, for as long as `timeout` at most.
+    /// Sends what is still waiting, for as long as `timeout` at most, all signals at once.
     pub fn stop(self, timeout: Duration) {
-        if let Some(provider) = self.0 {
-            // The exporter has told its own trouble already.
-            let _ = provider.shutdown_with_timeout(timeout);
+        let (done, ended) = mpsc::channel();
+        let providers = usize::from(self.traces.is_some()) + usize::from(self.metrics.is_some());
+        // The exporters have told their own trouble already; whoever waits no longer has gone.
+        if let Some(provider) = self.traces {
+            let done = done.clone();
+            thread::spawn(move || done.send(provider.shutdown_with_timeout(timeout).is_ok()));
+        }
+        if let Some(provider) = self.metrics {
+            thread::spawn(move || done.send(provider.shutdown_with_timeout(timeout).is_ok()));
+        }
+        let until = std::time::Instant::now() + timeout;
+        for _ in 0..providers {
+            let _ = ended.recv_timeout(until.saturating_duration_since(std::time::Instant::now()));
         }
     }
+}
+
+/// Who emits.
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("diskseal")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url(SCHEMA_URL)
+        .build()
 }
 
 fn is_ours(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("diskseal")
 }
 
+/// Messages of the log are the log's, and not repeated as events of spans.
+fn is_span(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && is_ours(metadata)
+}
+
 fn is_event(metadata: &Metadata<'_>) -> bool {
     metadata.is_event()
 }
 
-/// "OpenTelemetry Environment Variable Specification".
-fn is_exporting(lookup: &dyn Fn(&str) -> Option<String>) -> bool {
-    let value = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
-    let has_endpoint = value("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-        .or_else(|| value("OTEL_EXPORTER_OTLP_ENDPOINT"))
-        .is_some();
-    let is_disabled = value("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true"));
-    let exports_traces = value("OTEL_TRACES_EXPORTER").is_none_or(|text| text.eq_ignore_ascii_case("otlp"));
-    has_endpoint && !is_disabled && exports_traces
-}
-
-fn warn_of_protocol(lookup: &dyn Fn(&str) -> Option<String>) {
-    for name in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
-        if let Some(protocol) =
-            lookup(name).filter(|protocol| !["", "http/protobuf"].contains(&protocol.as_str()))
-        {
-            warn!("{name}={protocol:?} is not spoken: traces are exported over http/protobuf");
-        }
-    }
-}
-
-fn provider(lookup: &dyn Fn(&str) -> Option<String>) -> SdkTracerProvider {
+fn tracer_provider(lookup: &dyn Fn(&str) -> Option<String>, resource: Resource) -> SdkTracerProvider {
     let mut batch = BatchConfigBuilder::default();
     if lookup("OTEL_BSP_SCHEDULE_DELAY").is_none() {
         batch = batch.with_scheduled_delay(SCHEDULE_DELAY);
     }
     let processor =
-        BatchSpanProcessor::builder(exporter::Exporter::default()).with_batch_config(batch.build()).build();
-    SdkTracerProvider::builder()
-        .with_span_processor(processor)
-        .with_resource(resource::resource(lookup))
-        .build()
+        BatchSpanProcessor::builder(exporter::Spans::new()).with_batch_config(batch.build()).build();
+    SdkTracerProvider::builder().with_span_processor(processor).with_resource(resource).build()
+}
+
+fn meter_provider(lookup: &dyn Fn(&str) -> Option<String>, resource: Resource) -> SdkMeterProvider {
+    let exporter = exporter::Metrics::new(signal::temporality(lookup));
+    let reader = PeriodicReader::builder(exporter).with_interval(signal::metric_interval(lookup)).build();
+    SdkMeterProvider::builder().with_reader(reader).with_resource(resource).build()
 }
 
 fn log_filter(lookup: &dyn Fn(&str) -> Option<String>, audience: Audience) -> EnvFilter {
@@ -182,7 +203,7 @@ impl TraceContext {
     /// Makes `span` point at this trace.
     pub fn link(&self, span: &Span) {
         let context = self.extract().span().span_context().clone();
-        if context.is_valid() {
+        if context.is_valid() && !span.is_disabled() {
             span.add_link(context);
         }
     }

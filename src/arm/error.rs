@@ -4,6 +4,8 @@
 //! first and by code second, because `OperationNotAllowed` comes with 409 and with 429
 //! ("Troubleshoot Compute throttling errors").
 
+mod code;
+
 use std::{fmt, time::Duration};
 
 use serde::Deserialize;

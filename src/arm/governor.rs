@@ -9,7 +9,7 @@
 use std::{
     collections::HashMap,
     num::NonZeroU32,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -22,6 +22,7 @@ use super::{
     deadline::{Deadline, Urgency},
     error::{Error, Operation, SystemFailure},
 };
+use crate::telemetry::metrics;
 
 /// How many requests are under way at once at most. Far above what ARM's buckets let through, and low
 /// enough that a flood of events cannot exhaust sockets or memory.
@@ -43,6 +44,22 @@ impl Kind {
         }
     }
 
+    /// How many tokens ARM's bucket of a subscription holds.
+    const fn bucket(self) -> f64 {
+        match self {
+            Self::Read => 250.0,
+            Self::Write => 200.0,
+        }
+    }
+
+    /// The quota's name in ARM's headers.
+    const fn quota(self) -> &'static str {
+        match self {
+            Self::Read => "subscription-reads",
+            Self::Write => "subscription-writes",
+        }
+    }
+
     /// How many tokens must be there. The sweep leaves a fifth of ARM's bucket to events that come all at
     /// once.
     const fn needed(self, urgency: Urgency) -> f64 {
@@ -60,8 +77,10 @@ pub(super) struct Governor {
     /// Writes a second and subscription for the sweep.
     pace: Option<NonZeroU32>,
     /// Keyed by lower-case subscription ID. Bounded by the subscriptions that exist.
-    doors: Mutex<HashMap<(String, Kind), Door>>,
+    doors: Arc<Mutex<Doors>>,
 }
+
+type Doors = HashMap<(String, Kind), Door>;
 
 #[derive(Debug, Default)]
 struct Door {
@@ -91,7 +110,13 @@ impl Drop for Admission<'_> {
 
 impl Governor {
     pub(super) fn new(pace: Option<NonZeroU32>) -> Self {
-        Self { in_flight: Semaphore::new(IN_FLIGHT_MAX), pace, doors: Mutex::default() }
+        let doors = Arc::<Mutex<Doors>>::default();
+        let watched = Arc::downgrade(&doors);
+        metrics::watch_quota(move || {
+            let doors = watched.upgrade();
+            doors.map(|doors| least_left(&locked(&doors), Instant::now())).unwrap_or_default()
+        });
+        Self { in_flight: Semaphore::new(IN_FLIGHT_MAX), pace, doors }
     }
 
     /// Waits until a request of this kind may be sent.
@@ -174,19 +199,39 @@ impl Governor {
         true
     }
 
-    fn doors(&self) -> MutexGuard<'_, HashMap<(String, Kind), Door>> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+    fn doors(&self) -> MutexGuard<'_, Doors> {
+        locked(&self.doors)
     }
 }
 
+fn locked(doors: &Mutex<Doors>) -> MutexGuard<'_, Doors> {
+    doors.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is left of each quota of which ARM has told, in the subscription that has least.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole part within the bucket")]
+fn least_left(doors: &Doors, now: Instant) -> Vec<(&'static str, u64)> {
+    let of = |kind: Kind| {
+        let doors = doors.iter().filter(move |((_, of), _)| *of == kind);
+        let left = doors.filter_map(|(_, door)| door.left(kind, now)).min_by(f64::total_cmp)?;
+        Some((kind.quota(), left.clamp(0.0, kind.bucket()) as u64))
+    };
+    [Kind::Read, Kind::Write].into_iter().filter_map(of).collect()
+}
+
 impl Door {
+    /// What should be left of the quota by now, if ARM has ever told.
+    fn left(&self, kind: Kind, now: Instant) -> Option<f64> {
+        let (left, at) = self.quota?;
+        Some(left + now.saturating_duration_since(at).as_secs_f64() * kind.refill())
+    }
+
     /// How long this door is closed to a request.
     fn wait(&self, kind: Kind, urgency: Urgency, now: Instant) -> Option<Duration> {
         let closed = self.closed_until.map(|until| until.saturating_duration_since(now));
-        let empty = self.quota.map(|(left, at)| {
-            let left = left + now.saturating_duration_since(at).as_secs_f64() * kind.refill();
-            Duration::from_secs_f64((kind.needed(urgency) - left).max(0.0) / kind.refill())
-        });
+        let empty = self
+            .left(kind, now)
+            .map(|left| Duration::from_secs_f64((kind.needed(urgency) - left).max(0.0) / kind.refill()));
         let paced = self.next.filter(|_| urgency == Urgency::Sweep);
         let paced = paced.map(|next| next.saturating_duration_since(now));
         closed.max(empty).max(paced).filter(|wait| !wait.is_zero())

@@ -27,6 +27,7 @@ use super::{
     deadline::Deadline,
     error::{Error, Operation, SystemFailure},
 };
+use crate::telemetry::{Wait, wait};
 
 /// How the identity proves itself to Microsoft Entra ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,8 +136,8 @@ impl Identity {
     pub(super) async fn authorization(&self, deadline: Deadline) -> Result<Arc<Authorization>, Error> {
         let credential = Arc::clone(&self.credential.read().unwrap_or_else(PoisonError::into_inner));
         let scopes = [self.scope.as_str()];
-        let token = tokio::time::timeout_at(deadline.instant(), credential.get_token(&scopes, None)).await;
-        let fault = match token {
+        let token = tokio::time::timeout_at(deadline.instant(), credential.get_token(&scopes, None));
+        let fault = match wait(Wait::Token, token).await {
             Ok(Ok(token)) => return Ok(self.keep(token)),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the identity endpoint did not answer in time".to_owned(),

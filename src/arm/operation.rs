@@ -19,7 +19,11 @@ use super::{
     pipeline::{Answer, Call},
     retry,
 };
-use crate::{resource::Resource, resource_id::ResourceId};
+use crate::{
+    resource::Resource,
+    resource_id::ResourceId,
+    telemetry::{Wait, wait},
+};
 
 const AZURE_ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
 const LOCATION: HeaderName = HeaderName::from_static("location");
@@ -89,12 +93,12 @@ impl Client {
         };
         let mut default_wait = FIRST_WAIT;
         loop {
-            let wait = retry_after.unwrap_or(default_wait);
-            if !deadline.allows(wait) {
+            let pause = retry_after.unwrap_or(default_wait);
+            if !deadline.allows(pause) {
                 return Err(Error::unfinished());
             }
             // ARM demands that a client waits as long as `Retry-After` says before it asks again.
-            tokio::time::sleep(wait).await;
+            wait(Wait::Operation, tokio::time::sleep(pause)).await;
             default_wait = (default_wait * 2).min(LONGEST_WAIT);
             let answer = match self.poll(&resource, &status, deadline).await {
                 Ok(answer) => answer,

@@ -19,6 +19,7 @@ use super::{
     identity::{Authorization, Identity},
     retry,
 };
+use crate::telemetry::{Wait, metrics, wait};
 
 /// How long one attempt may take. ARM itself gives up after a minute; a new attempt gets through
 /// sooner than that.
@@ -62,10 +63,9 @@ impl Pipeline {
         let mut is_renewed = false;
         let mut attempts = 0;
         loop {
-            let admission = self
-                .governor
-                .admit(call.operation, call.subscription_id, kind(call.method), deadline)
-                .await?;
+            let admission =
+                self.governor.admit(call.operation, call.subscription_id, kind(call.method), deadline);
+            let admission = wait(Wait::Admission, admission).await?;
             let authorization = self.identity.authorization(deadline).await?;
             let result = self.attempt(call, attempts, &authorization, deadline).await;
             if let Ok(answer) = &result {
@@ -82,15 +82,16 @@ impl Pipeline {
                 self.identity.renew(&authorization);
                 continue;
             }
-            let wait = error.retry_after.unwrap_or_default().max(retry::backoff(attempts - 1));
+            let pause = error.retry_after.unwrap_or_default().max(retry::backoff(attempts - 1));
             if error.failure == Failure::System(SystemFailure::Throttled) {
-                self.governor.close(call.subscription_id, kind(call.method), wait);
+                metrics::throttled(error.throttle());
+                self.governor.close(call.subscription_id, kind(call.method), pause);
             }
-            if !is_worth_another_try(&error) || attempts == retry::ATTEMPTS_MAX || !deadline.allows(wait) {
+            if !is_worth_another_try(&error) || attempts == retry::ATTEMPTS_MAX || !deadline.allows(pause) {
                 return Err(error);
             }
             // The back-off of a retry, never shorter than ARM's `Retry-After`.
-            tokio::time::sleep(wait).await;
+            wait(Wait::Retry, tokio::time::sleep(pause)).await;
         }
     }
 
@@ -113,11 +114,13 @@ impl Pipeline {
         deadline: Deadline,
     ) -> Result<Answer, Error> {
         let span = span(call, resend_count);
+        let started = tokio::time::Instant::now();
         let exchange = self.exchange(call, authorization).instrument(span.clone());
-        let until = deadline.instant().min(tokio::time::Instant::now() + ATTEMPT_TIMEOUT);
+        let until = deadline.instant().min(started + ATTEMPT_TIMEOUT);
         let result = tokio::time::timeout_at(until, exchange).await.unwrap_or_else(|_| {
             Err(Error::without_answer(call.operation, SystemFailure::Timeout, "ARM did not answer in time"))
         });
+        count(call, &result, started.elapsed());
         if let Err(error) = &result {
             // "Semantic conventions for HTTP spans": the status where there is one, else the kind of fault.
             match error.status {
@@ -125,7 +128,7 @@ impl Pipeline {
                 None => span.record("error.type", error.failure.reason()),
             };
             span.record("otel.status_code", "ERROR");
-            span.record("diskseal.arm.error_code", error.code.as_deref());
+            span.record("azure.error.code", error.code.as_deref());
         }
         result
     }
@@ -152,6 +155,24 @@ impl Pipeline {
         }
         Err(Error::from_answer(call.operation, status, &body, retry::retry_after(&headers)))
     }
+}
+
+/// "Semantic conventions for HTTP metrics".
+fn count(call: &Call<'_>, result: &Result<Answer, Error>, took: Duration) {
+    let (status, fault) = match result {
+        Ok(answer) => (Some(answer.status), None),
+        Err(Error { status: Some(status), .. }) => (Some(*status), None),
+        Err(error) => (None, Some(error.failure.reason())),
+    };
+    let request = metrics::Request {
+        method: call.method.as_str(),
+        template: call.template,
+        address: call.url.host_str().unwrap_or_default(),
+        port: call.url.port_or_known_default(),
+        status,
+        fault,
+    };
+    metrics::requested(request, took.as_secs_f64());
 }
 
 /// Whether ARM itself has answered, and not a proxy's page with a status of its own.
@@ -182,7 +203,7 @@ fn request(call: &Call<'_>, authorization: &Authorization) -> Request {
     request.insert_header(AUTHORIZATION, authorization.header.clone());
     request.insert_header(USER_AGENT, USER_AGENT_VALUE);
     let client_request_id = uuid::Uuid::new_v4().to_string();
-    Span::current().record("azure.client.request.id", client_request_id.as_str());
+    Span::current().record("diskseal.arm.client_request_id", client_request_id.as_str());
     request.insert_header(CLIENT_REQUEST_ID, client_request_id);
     if let Some(body) = &call.body {
         request.insert_header(CONTENT_TYPE, "application/json");
@@ -209,10 +230,10 @@ fn span(call: &Call<'_>, resend_count: u32) -> Span {
         url.full = %Redacted(call.url),
         url.template = call.template,
         azure.resource_provider.namespace = namespace(call),
-        azure.client.request.id = Empty,
+        diskseal.arm.client_request_id = Empty,
         azure.service.request.id = Empty,
-        azure.service.correlation.id = Empty,
-        diskseal.arm.error_code = Empty,
+        diskseal.arm.correlation_id = Empty,
+        azure.error.code = Empty,
     )
 }
 
@@ -230,7 +251,7 @@ fn record(response: &AsyncRawResponse) {
     span.record("http.response.status_code", i64::from(u16::from(response.status())));
     let headers = response.headers();
     span.record("azure.service.request.id", headers.get_optional_str(&REQUEST_ID));
-    span.record("azure.service.correlation.id", headers.get_optional_str(&CORRELATION_REQUEST_ID));
+    span.record("diskseal.arm.correlation_id", headers.get_optional_str(&CORRELATION_REQUEST_ID));
 }
 
 /// A URL whose query is left out, but for the version: operations' URLs are signed, and whoever has

@@ -10,7 +10,7 @@ use super::{
     session::{self, Exit, Session, complain, say},
 };
 use crate::{
-    enforce::{Error, Look, Outcome, Scope, enforce},
+    enforce::{Error, Look, Outcome, Scope, Trigger, enforce},
     policy::BackupGuard,
     resource_id::ResourceId,
     sweep::Protected,
@@ -53,7 +53,7 @@ async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
     };
     let work = stream::iter(ids)
         .map(|resource| async {
-            let look = Look { resource, event_time: None };
+            let look = Look { resource, trigger: Trigger::Command, event_time: None };
             if let Some(vault) = guarded(&session, &protected, &look.resource).await {
                 return (
                     format!("protected {}: its machine is protected by {vault}", look.resource),

@@ -22,6 +22,51 @@ impl Scope {
             Self::System => "failed",
         }
     }
+
+    /// The scope itself, a word from a closed set, for metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Resource => "resource",
+            Self::System => "system",
+        }
+    }
+}
+
+/// Every word that [`Error::reason`] gives.
+pub const REASONS: [&str; 26] = [
+    "active_upload",
+    "busy",
+    "conflict",
+    "deadline",
+    "deny_assignment",
+    "disallowed_by_policy",
+    "forbidden",
+    "gone",
+    "locked",
+    "no_token",
+    "operation_canceled",
+    "operation_failed",
+    "overtaken",
+    "provisioning",
+    "refused",
+    "server_error",
+    "subscription_not_found",
+    "throttled",
+    "timeout",
+    "unauthorized",
+    "unfinished",
+    "unproven",
+    "unreachable",
+    "unreadable",
+    // What a sweep's message says: the resource was listed.
+    "sweep",
+    // A message of another version of this handler.
+    "_OTHER",
+];
+
+/// A message's reason as a word of the closed set.
+pub fn known_reason(text: &str) -> &'static str {
+    REASONS.into_iter().find(|reason| *reason == text).unwrap_or("_OTHER")
 }
 
 /// Why a resource is not sealed.
@@ -69,6 +114,14 @@ impl Error {
             Self::Unfinished => "unfinished",
             Self::Busy => "busy",
             Self::Deadline => "deadline",
+        }
+    }
+
+    /// ARM's code, where it gave one: known, or `_OTHER`.
+    pub fn azure_code(&self) -> Option<&'static str> {
+        match self {
+            Self::Arm(error) => error.known_code(),
+            _ => None,
         }
     }
 

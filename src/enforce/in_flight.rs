@@ -13,7 +13,10 @@ use std::{
 };
 
 use super::{Error, Outcome};
-use crate::resource_id::ResourceId;
+use crate::{
+    resource_id::ResourceId,
+    telemetry::{Wait, wait},
+};
 
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
@@ -101,7 +104,7 @@ impl InFlight {
         work: impl FnOnce() -> F,
     ) -> Result<Outcome, Error> {
         let place = self.place(id);
-        let mut latest = place.slot.lock().await;
+        let mut latest = wait(Wait::Turn, place.slot.lock()).await;
         if let Some(finished) = &*latest
             && finished.looked > progress.arrived
         {

@@ -12,6 +12,7 @@ use tracing::warn;
 use crate::{
     arm::{Client, Deadline},
     resource::tags::Tags,
+    telemetry::{Wait, wait},
 };
 
 /// The tag's name.
@@ -43,7 +44,7 @@ impl Switch {
     /// ever read: whoever needs certainty sees the warning.
     pub(super) async fn is_on(&self, arm: &Client, deadline: Deadline) -> bool {
         let Some(scope) = &self.scope else { return true };
-        let mut seen = self.seen.lock().await;
+        let mut seen = wait(Wait::Switch, self.seen.lock()).await;
         if let Some(Seen { is_on, at }) = *seen
             && at.elapsed() < CACHE_TIME
         {

@@ -18,6 +18,7 @@ use crate::{
         tags::{Tags, VALUE_CHARS_MAX},
     },
     resource_id::ResourceId,
+    telemetry::{Wait, wait},
 };
 
 /// What a resource becomes that is unsealed.
@@ -218,12 +219,12 @@ async fn prove(
     deadline: Deadline,
     is_there: impl Fn(&Resource) -> bool,
 ) -> Result<(), Error> {
-    for wait in PROOF_WAITS {
-        if !deadline.allows(wait) {
+    for pause in PROOF_WAITS {
+        if !deadline.allows(pause) {
             return Err(Error::Unfinished);
         }
         // As with the seal's proof, nothing but a read tells.
-        tokio::time::sleep(wait).await;
+        wait(Wait::Proof, tokio::time::sleep(pause)).await;
         if is_there(&ctx.arm.get(id, deadline).await?) {
             return Ok(());
         }

@@ -4,8 +4,8 @@
 //! JSON string that holds another one, as an array, or as the string of an array ("Azure Functions
 //! custom handlers", and the host's own `GetHttpScriptInvocationContextValue`).
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::pending::Pending;
 
@@ -29,11 +29,34 @@ pub(super) enum EnvelopeError {
     NotPending(serde_json::Error),
 }
 
-/// An invocation. `Metadata` is left out: it repeats `Data`, and with it the caller's claims.
+/// An invocation. `Metadata` is not read but for a queue's message: it repeats `Data`, and with it the caller's
+/// claims.
 #[derive(Debug, Deserialize)]
 pub(super) struct Envelope {
     #[serde(rename = "Data")]
     data: Map<String, Value>,
+    #[serde(rename = "Metadata", default, deserialize_with = "if_readable")]
+    metadata: Metadata,
+}
+
+/// What the host says of a queue's message besides its content.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Metadata {
+    id: Option<String>,
+}
+
+/// It is for the trace alone, so that what cannot be read is none.
+fn if_readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D::Error> {
+    let json = <&RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(json.get()).unwrap_or_default())
+}
+
+/// A message of the queue, and the queue's own ID of it.
+#[derive(Debug)]
+pub(super) struct QueueMessage {
+    pub(super) id: Option<String>,
+    pub(super) pending: Pending,
 }
 
 impl Envelope {
@@ -51,10 +74,13 @@ impl Envelope {
     }
 
     /// The message of a queue trigger.
-    pub(super) fn message(mut self) -> Result<Pending, EnvelopeError> {
+    pub(super) fn message(mut self) -> Result<QueueMessage, EnvelopeError> {
         let binding = "message";
         let message = object(self.take(binding)?, binding)?;
-        serde_json::from_value(message).map_err(EnvelopeError::NotPending)
+        let pending = serde_json::from_value(message).map_err(EnvelopeError::NotPending)?;
+        // The host writes a text as JSON, in a JSON string.
+        let id = self.metadata.id.map(|id| serde_json::from_str(&id).unwrap_or(id));
+        Ok(QueueMessage { id, pending })
     }
 
     /// The timer of a timer trigger.

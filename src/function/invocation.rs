@@ -5,7 +5,15 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use tracing::{Span, field::Empty, info_span};
 
-use crate::{enforce::Deadline, telemetry::TraceContext};
+use crate::{
+    enforce::Deadline,
+    telemetry::{TraceContext, function_app},
+};
+
+/// The queue of what could not be sealed yet.
+const QUEUE: &str = "diskseal-pending";
+/// `messaging.system` has no word for it yet, so it is ours.
+const STORAGE_QUEUE: &str = "azure_storage_queue";
 
 /// What the host's headers say of an invocation.
 #[derive(Debug)]
@@ -35,14 +43,12 @@ impl Invocation {
         }
     }
 
-    /// The invocation's span. It continues the host's trace, else the one that the event tells of, else
-    /// it begins one. A queue's message continues the trace in which the resource was first seen; the
-    /// host's is linked.
-    pub(super) fn span(&self, function: &'static str, trigger: Trigger, told: &TraceContext) -> Span {
-        let (kind, faas_trigger, system) = match trigger {
-            Trigger::EventGrid => ("consumer", "pubsub", Some("eventgrid")),
-            Trigger::Queue => ("consumer", "pubsub", Some("azure_storage_queue")),
-            Trigger::Timer => ("server", "timer", None),
+    /// The invocation's span, from now on. It has no place in a trace before it [joins](Self::join) one.
+    pub(super) fn span(&self, function: &'static str, trigger: Trigger) -> Span {
+        let (kind, faas_trigger, system, destination) = match trigger {
+            Trigger::EventGrid => ("consumer", "pubsub", Some("eventgrid"), None),
+            Trigger::Queue => ("consumer", "pubsub", Some(STORAGE_QUEUE), Some(QUEUE)),
+            Trigger::Timer => ("server", "timer", None, None),
         };
         let is_message = system.is_some();
         let span = info_span!(
@@ -50,15 +56,16 @@ impl Invocation {
             otel.name = function,
             otel.kind = kind,
             otel.status_code = Empty,
-            otel.status_description = Empty,
             error.type = Empty,
+            cloud.resource_id = Empty,
+            faas.name = Empty,
             faas.invocation_id = self.id,
             faas.trigger = faas_trigger,
             faas.coldstart = self.is_cold,
             messaging.system = system,
             messaging.operation.name = is_message.then_some("process"),
             messaging.operation.type = is_message.then_some("process"),
-            messaging.destination.name = Empty,
+            messaging.destination.name = destination,
             messaging.message.id = Empty,
             messaging.batch.message_count = Empty,
             cloudevents.event_id = Empty,
@@ -68,14 +75,30 @@ impl Invocation {
             cloudevents.event_subject = Empty,
             diskseal.event_age_seconds = Empty,
         );
-        let (parent, other) = match trigger {
-            Trigger::Queue if told.is_valid() => (told, &self.trace),
-            _ if self.trace.is_valid() => (&self.trace, told),
-            _ => (told, &self.trace),
-        };
-        parent.parent(&span);
-        other.link(&span);
+        if let Some(app) = function_app().filter(|_| !span.is_disabled()) {
+            span.record("faas.name", app.faas_name(function));
+            span.record("cloud.resource_id", app.function_id(function));
+        }
         span
+    }
+
+    /// Gives the span its place. It continues the host's trace, else the one in which the message was created,
+    /// else it begins one. A queue's message continues the trace in which the resource was first seen, so that
+    /// one trace tells all of it; and whatever the parent is, the others are linked ("Semantic conventions for
+    /// messaging spans", consumer spans).
+    pub(super) fn join(&self, span: &Span, trigger: Trigger, told: &TraceContext) {
+        if span.is_disabled() {
+            return;
+        }
+        let is_told = told.is_valid();
+        let is_child_of_told = is_told && (matches!(trigger, Trigger::Queue) || !self.trace.is_valid());
+        if is_child_of_told {
+            told.parent(span);
+            self.trace.link(span);
+        } else {
+            self.trace.parent(span);
+        }
+        told.link(span);
     }
 
     /// The trace that a message hands on: ours, or where we export nothing, the one that came in.
@@ -83,4 +106,25 @@ impl Invocation {
         TraceContext::current()
             .unwrap_or_else(|| if self.trace.is_valid() { self.trace.clone() } else { told.clone() })
     }
+}
+
+/// The hand-over of so many messages to the queue: their creation context. The host sends them, after our
+/// answer.
+pub(super) fn send_span(messages: usize) -> Span {
+    info_span!(
+        "send",
+        otel.name = "send diskseal-pending",
+        otel.kind = "producer",
+        messaging.system = STORAGE_QUEUE,
+        messaging.operation.name = "send",
+        messaging.operation.type = "send",
+        messaging.destination.name = QUEUE,
+        messaging.batch.message_count = i64::try_from(messages).ok().filter(|count| *count > 1),
+    )
+}
+
+/// An invocation that failed.
+pub(super) fn fail(span: &Span, reason: &str) {
+    span.record("error.type", reason);
+    span.record("otel.status_code", "ERROR");
 }

@@ -26,6 +26,9 @@ pub struct Pending {
 }
 
 impl Pending {
+    /// The reason of what a sweep has listed.
+    pub const OF_A_SWEEP: &str = "sweep";
+
     /// The trace in which the resource was first seen.
     pub fn trace_context(&self) -> TraceContext {
         TraceContext { traceparent: self.traceparent.clone(), tracestate: self.tracestate.clone() }

@@ -5,18 +5,19 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::time::Instant;
-use tracing::{Instrument, Span, error, info, warn};
+use tracing::{Span, error, info, warn};
 
 use super::{
-    invocation::{Invocation, Trigger},
+    App,
+    invocation::{Invocation, Trigger, fail, send_span},
     pending::Pending,
     reply::Reply,
 };
 use crate::{
-    enforce::{Context, Deadline, Error, Look, Outcome, Scope, enforce},
+    enforce::{self, Context, Deadline, Error, Look, Outcome, Scope, enforce, known_reason},
     event::{self, Ignored, ResourceWritten},
     resource_id::ResourceId,
-    telemetry::TraceContext,
+    telemetry::{TraceContext, metrics},
 };
 
 /// How many events of one batch are worked on at once.
@@ -26,46 +27,70 @@ const BATCH_CONCURRENCY: usize = 64;
 enum Handled {
     Done(String),
     Pending(Pending, String),
-    Failed(String),
+    Failed(&'static str, String),
 }
 
-/// `seal-on-write`: one event or a batch.
-pub(super) async fn events(ctx: &Context, invocation: &Invocation, events: &[Value]) -> Reply {
-    let parsed: Vec<_> = events.iter().map(event::parse).collect();
-    let told = match parsed.as_slice() {
-        [Ok(written)] => trace_of(written),
-        _ => TraceContext::default(),
+/// `seal-on-write`: one event or a batch, within the invocation's span.
+pub(super) async fn events(
+    app: &App,
+    invocation: &Invocation,
+    parsed: Vec<Result<ResourceWritten, Ignored>>,
+) -> Reply {
+    let ctx = match app.context(invocation).await {
+        Ok(ctx) => ctx,
+        Err(reply) => return reply,
     };
-    let span = invocation.span("seal-on-write", Trigger::EventGrid, &told);
     if let [Ok(written)] = parsed.as_slice() {
-        describe(&span, written, ctx.now());
-    } else {
-        span.record("messaging.batch.message_count", i64::try_from(events.len()).ok());
+        describe(&Span::current(), written, ctx.now());
     }
     let handled: Vec<_> = stream::iter(parsed)
-        .map(|event| handle(ctx, invocation, event))
+        .map(|event| handle(&ctx, invocation, event))
         .buffer_unordered(BATCH_CONCURRENCY)
         .collect()
-        .instrument(span.clone())
         .await;
-    answer(&span, handled)
+    answer(&Span::current(), handled)
 }
 
-/// `seal-queued`: a resource that could not be sealed earlier. Whatever its trouble is now, the queue
-/// tries again; after the last try its poison queue keeps it.
-pub(super) async fn message(ctx: &Context, invocation: &Invocation, message: Pending) -> Reply {
-    let told = message.trace_context();
-    let span = invocation.span("seal-queued", Trigger::Queue, &told);
-    span.record("messaging.destination.name", "diskseal-pending");
-    let look = Look { resource: message.id, event_time: Some(message.first_seen) };
+/// The events, with the invocation's span in its place: a batch has no one trace to continue.
+pub(super) fn parse(
+    invocation: &Invocation,
+    span: &Span,
+    events: &[Value],
+) -> Vec<Result<ResourceWritten, Ignored>> {
+    let parsed: Vec<_> = events.iter().map(event::parse).collect();
+    if let [Ok(written)] = parsed.as_slice() {
+        invocation.join(span, Trigger::EventGrid, &trace_of(written));
+    } else {
+        invocation.join(span, Trigger::EventGrid, &TraceContext::default());
+        for written in parsed.iter().flatten() {
+            trace_of(written).link(span);
+        }
+    }
+    if events.len() > 1 {
+        span.record("messaging.batch.message_count", i64::try_from(events.len()).ok());
+    }
+    parsed
+}
+
+/// `seal-queued`, within the invocation's span: a resource that could not be sealed earlier. Whatever its
+/// trouble is now, the queue tries again; after the last try its poison queue keeps it.
+pub(super) async fn message(app: &App, invocation: &Invocation, message: Pending) -> Reply {
+    let ctx = match app.context(invocation).await {
+        Ok(ctx) => ctx,
+        Err(reply) => return reply,
+    };
+    let reason = known_reason(&message.reason);
+    metrics::queue_age(reason, (ctx.now() - message.first_seen).as_seconds_f64());
+    let trigger =
+        if reason == Pending::OF_A_SWEEP { enforce::Trigger::Sweep } else { enforce::Trigger::Queue };
+    let look = Look { resource: message.id, trigger, event_time: Some(message.first_seen) };
     // What waits in the queue has waited already; what is created now goes first.
-    let deadline = invocation.deadline.behind_events();
-    let result = seal(ctx, invocation, &look, deadline).instrument(span.clone()).await;
+    let result = seal(&ctx, invocation, &look, invocation.deadline.behind_events()).await;
     let line = line(&look.resource, &result);
     match result {
         Ok(_) => Reply::done(line),
         Err(error) => {
-            fail(&span, error.reason());
+            fail(&Span::current(), error.reason());
             Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, line)
         }
     }
@@ -75,34 +100,40 @@ async fn handle(ctx: &Context, invocation: &Invocation, event: Result<ResourceWr
     let written = match event {
         Ok(written) => written,
         Err(ignored) => {
+            metrics::event_received(if ignored.is_unreadable() { "unreadable" } else { "other" });
+            metrics::outcome("ignored", Some(ignored.reason()), None, enforce::Trigger::Event.label());
             info!(invocation_id = invocation.id, reason = ignored.reason(), "ignored: {ignored}");
             return Handled::Done(format!("ignored: {ignored}"));
         }
     };
-    match is_echo(ctx, invocation, &written).await {
+    let is_echo = is_echo(ctx, invocation, &written).await;
+    let told = trace_of(&written);
+    let kind = written.resource.resource_type().label();
+    let look =
+        Look { resource: written.resource, trigger: enforce::Trigger::Event, event_time: written.time };
+    metrics::event_received(if is_echo == Ok(true) { "echo" } else { kind });
+    match is_echo {
         Ok(false) => {}
         Ok(true) => {
-            info!(
-                invocation_id = invocation.id,
-                reason = "echo",
-                "ignored: our own write of {}",
-                written.resource
-            );
+            let resource = &look.resource;
+            metrics::outcome("ignored", Some("echo"), Some(kind), look.trigger.label());
+            info!(invocation_id = invocation.id, reason = "echo", "ignored: our own write of {resource}");
             return Handled::Done("ignored: our own write".to_owned());
         }
         Err(error) => {
-            error!(invocation_id = invocation.id, "failed {}: {error}", written.resource);
-            return Handled::Failed(error.to_string());
+            error!(invocation_id = invocation.id, "failed {}: {error}", look.resource);
+            let (reason, line) = (error.reason(), error.to_string());
+            enforce::count(ctx, &look, &Err(error));
+            return Handled::Failed(reason, line);
         }
     }
-    let told = trace_of(&written);
-    let look = Look { resource: written.resource, event_time: written.time };
     let result = seal(ctx, invocation, &look, invocation.deadline).await;
     let line = line(&look.resource, &result);
     match result {
         Ok(_) => Handled::Done(line),
         Err(error) if error.scope() == Scope::Resource => {
-            let TraceContext { traceparent, tracestate } = invocation.trace_context(&told);
+            let TraceContext { traceparent, tracestate } =
+                send_span(1).in_scope(|| invocation.trace_context(&told));
             let pending = Pending {
                 id: look.resource,
                 reason: error.reason().to_owned(),
@@ -112,7 +143,7 @@ async fn handle(ctx: &Context, invocation: &Invocation, event: Result<ResourceWr
             };
             Handled::Pending(pending, line)
         }
-        Err(_) => Handled::Failed(line),
+        Err(error) => Handled::Failed(error.reason(), line),
     }
 }
 
@@ -166,7 +197,7 @@ fn line(resource: &ResourceId, result: &Result<Outcome, Error>) -> String {
 
 fn answer(span: &Span, handled: Vec<Handled>) -> Reply {
     let (mut pending, mut logs) = (vec![], vec![]);
-    let mut failures = vec![];
+    let (mut failures, mut reason) = (vec![], "");
     for handled in handled {
         match handled {
             Handled::Done(line) => logs.push(line),
@@ -174,20 +205,18 @@ fn answer(span: &Span, handled: Vec<Handled>) -> Reply {
                 pending.push(message);
                 logs.push(line);
             }
-            Handled::Failed(line) => failures.push(line),
+            Handled::Failed(why, line) => {
+                reason = why;
+                failures.push(line);
+            }
         }
     }
     if failures.is_empty() {
         return Reply::Succeeded { pending, logs };
     }
     // The host throws the outputs of a failure away; the whole batch comes again.
-    fail(span, "system");
+    fail(span, reason);
     Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, failures.join("; "))
-}
-
-fn fail(span: &Span, reason: &str) {
-    span.record("error.type", reason);
-    span.record("otel.status_code", "ERROR");
 }
 
 fn trace_of(written: &ResourceWritten) -> TraceContext {

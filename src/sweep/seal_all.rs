@@ -10,13 +10,15 @@ use futures::{StreamExt, stream};
 
 use super::{
     Error, Protected, Survey, admit, check_switch,
+    coverage::{self, Total},
     listing::{Listing, Source},
 };
 use crate::{
     arm,
-    enforce::{self, Context, Deadline, Look, Outcome, enforce},
+    enforce::{self, Context, Deadline, Look, Outcome, Trigger, enforce},
     policy::decide::Change,
     resource_id::ResourceId,
+    telemetry::metrics,
 };
 
 /// How long a listing may take, its quota's waits included.
@@ -64,6 +66,18 @@ pub async fn seal_all(
     source: Source,
     concurrency: usize,
     deadline: Duration,
+    tell: impl FnMut(Told),
+) -> Result<Survey, Error> {
+    let result = list_and_seal(ctx, source, concurrency, deadline, tell).await;
+    metrics::sweep_run(result.as_ref().err().map(Error::reason));
+    result
+}
+
+async fn list_and_seal(
+    ctx: &Context,
+    source: Source,
+    concurrency: usize,
+    deadline: Duration,
     mut tell: impl FnMut(Told),
 ) -> Result<Survey, Error> {
     check_switch(ctx, listing_time()).await?;
@@ -71,10 +85,14 @@ pub async fn seal_all(
     admit(ctx, &protected, source, listing_time()).await?;
     let mut survey = Survey::default();
     let mut seen = Seen::default();
+    let mut total = None;
     // What is sealed meanwhile makes the pages move, so that a listing passes over what the next one finds. It
     // ends because each must bring something new.
     loop {
         let listing = Listing::begin(ctx, source, None, listing_time()).await?;
+        if total.is_none() {
+            total = Some(coverage::total(ctx, &listing, listing_time()).await);
+        }
         tell(Told::Listed(listing.remaining()));
         let (known, mut end) = (survey.unsealed, Ok(()));
         survey.unreadable = 0;
@@ -89,7 +107,7 @@ pub async fn seal_all(
         // The next page comes while the last of this one are worked on.
         let to_seal = stream::unfold(fresh, Fresh::page).map(stream::iter).flatten();
         let work = to_seal.map(|resource| async {
-            let look = Look { resource, event_time: None };
+            let look = Look { resource, trigger: Trigger::Command, event_time: None };
             let result = enforce(ctx, &look, Deadline::after(deadline).behind_events()).await;
             Told::Ended(look.resource, result)
         });
@@ -97,6 +115,7 @@ pub async fn seal_all(
         ended.map(&mut tell).collect::<()>().await;
         end?;
         if survey.unsealed == known {
+            coverage::tell(survey, total.unwrap_or(Total::Unknown));
             return Ok(survey);
         }
     }

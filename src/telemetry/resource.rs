@@ -3,15 +3,68 @@
 //! Sources: "Environment variables and app settings in Azure App Service", and the semantic
 //! conventions for cloud, FaaS and service resources.
 
+use std::sync::OnceLock;
+
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 use opentelemetry_semantic_conventions::{
     SCHEMA_URL,
     attribute::{
-        CLOUD_ACCOUNT_ID, CLOUD_PLATFORM, CLOUD_PROVIDER, CLOUD_REGION, CLOUD_RESOURCE_ID, FAAS_INSTANCE,
-        FAAS_NAME, FAAS_VERSION, SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION,
+        CLOUD_ACCOUNT_ID, CLOUD_PLATFORM, CLOUD_PROVIDER, CLOUD_REGION, FAAS_INSTANCE, SERVICE_INSTANCE_ID,
+        SERVICE_NAME, SERVICE_VERSION,
     },
 };
+
+static FUNCTION_APP: OnceLock<FunctionApp> = OnceLock::new();
+
+/// The function app that this process belongs to. An app holds several functions, so that what names one of
+/// them (`faas.name`, `cloud.resource_id`) is told by the invocation's span, and not by the resource, as the
+/// conventions demand of Azure Functions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionApp {
+    /// The app's name.
+    pub name: String,
+    /// The app's ID in ARM, where the platform tells enough of it.
+    pub resource_id: Option<String>,
+}
+
+/// The function app, if there is one.
+pub fn function_app() -> Option<&'static FunctionApp> {
+    FUNCTION_APP.get()
+}
+
+pub(super) fn remember_function_app(lookup: &dyn Fn(&str) -> Option<String>) {
+    if let Some(app) = FunctionApp::from_lookup(lookup) {
+        let _ = FUNCTION_APP.set(app);
+    }
+}
+
+impl FunctionApp {
+    pub(super) fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        let value = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let name = value("WEBSITE_SITE_NAME")?;
+        let resource_id = subscription_id(lookup).zip(value("WEBSITE_RESOURCE_GROUP")).map(|(id, group)| {
+            format!("/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.Web/sites/{name}")
+        });
+        Some(Self { name, resource_id })
+    }
+
+    /// `faas.name` of one of its functions.
+    pub fn faas_name(&self, function: &str) -> String {
+        format!("{}/{function}", self.name)
+    }
+
+    /// `cloud.resource_id` of one of its functions.
+    pub fn function_id(&self, function: &str) -> Option<String> {
+        self.resource_id.as_ref().map(|id| format!("{id}/functions/{function}"))
+    }
+}
+
+/// `WEBSITE_OWNER_NAME` is "{subscription}+{resource group and region}webspace".
+fn subscription_id(lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let owner = lookup("WEBSITE_OWNER_NAME")?;
+    owner.split_once('+').map(|(subscription, _)| subscription.to_owned())
+}
 
 /// The resource of every span. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` go before what the
 /// platform says, as their specification demands.
@@ -35,20 +88,11 @@ fn platform(lookup: &dyn Fn(&str) -> Option<String>) -> Vec<KeyValue> {
 
     let site = value("WEBSITE_SITE_NAME");
     add(SERVICE_NAME, site.clone().or_else(|| Some("diskseal".to_owned())));
-    if let Some(site) = &site {
-        // "{subscription}+{resource group and region}webspace"
-        let subscription = value("WEBSITE_OWNER_NAME")
-            .and_then(|owner| owner.split_once('+').map(|(subscription, _)| subscription.to_owned()));
-        let resource_id = subscription.as_ref().zip(value("WEBSITE_RESOURCE_GROUP")).map(|(id, group)| {
-            format!("/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.Web/sites/{site}")
-        });
+    if site.is_some() {
         add(CLOUD_PROVIDER, Some("azure".to_owned()));
         add(CLOUD_PLATFORM, Some("azure.functions".to_owned()));
         add(CLOUD_REGION, value("REGION_NAME"));
-        add(CLOUD_ACCOUNT_ID, subscription);
-        add(CLOUD_RESOURCE_ID, resource_id);
-        add(FAAS_NAME, Some(site.clone()));
-        add(FAAS_VERSION, Some(env!("CARGO_PKG_VERSION").to_owned()));
+        add(CLOUD_ACCOUNT_ID, subscription_id(lookup));
         add(FAAS_INSTANCE, value("WEBSITE_INSTANCE_ID"));
         add(SERVICE_INSTANCE_ID, value("WEBSITE_INSTANCE_ID"));
     }

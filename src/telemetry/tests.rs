@@ -1,6 +1,6 @@
 //! When traces are exported, what is continued, and who is speaking.
 
-use opentelemetry_semantic_conventions::attribute::{CLOUD_ACCOUNT_ID, CLOUD_RESOURCE_ID, FAAS_NAME};
+use opentelemetry_semantic_conventions::attribute::CLOUD_ACCOUNT_ID;
 
 use super::*;
 
@@ -9,20 +9,57 @@ fn lookup<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String
 }
 
 #[test]
-fn traces_are_exported_where_an_endpoint_is_named_and_nothing_forbids_it() {
+fn a_signal_is_exported_where_an_endpoint_is_named_and_nothing_forbids_it() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
     let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:4318/v1/traces");
+    let metrics = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://127.0.0.1:4318/v1/metrics");
     for (pairs, exported) in [
-        (vec![], false),
-        (vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "")], false),
-        (vec![endpoint], true),
-        (vec![traces], true),
-        (vec![endpoint, ("OTEL_SDK_DISABLED", "TRUE")], false),
-        (vec![endpoint, ("OTEL_SDK_DISABLED", "false")], true),
-        (vec![endpoint, ("OTEL_TRACES_EXPORTER", "none")], false),
-        (vec![endpoint, ("OTEL_TRACES_EXPORTER", "otlp")], true),
+        (vec![], (false, false)),
+        (vec![("OTEL_EXPORTER_OTLP_ENDPOINT", "")], (false, false)),
+        (vec![endpoint], (true, true)),
+        (vec![traces], (true, false)),
+        (vec![metrics], (false, true)),
+        (vec![endpoint, ("OTEL_SDK_DISABLED", "TRUE")], (false, false)),
+        (vec![endpoint, ("OTEL_SDK_DISABLED", "false")], (true, true)),
+        (vec![endpoint, ("OTEL_TRACES_EXPORTER", "none")], (false, true)),
+        (vec![endpoint, ("OTEL_METRICS_EXPORTER", "none")], (true, false)),
+        (vec![endpoint, ("OTEL_METRICS_EXPORTER", "otlp"), ("OTEL_TRACES_EXPORTER", "otlp")], (true, true)),
     ] {
-        assert_eq!(is_exporting(&lookup(&pairs)), exported, "{pairs:?}");
+        let lookup = lookup(&pairs);
+        let found = (Signal::Traces.is_exported(&lookup), Signal::Metrics.is_exported(&lookup));
+        assert_eq!(found, exported, "{pairs:?}");
+    }
+}
+
+#[test]
+fn metrics_leave_every_ten_seconds_and_add_up_unless_the_standard_variables_say_otherwise() {
+    use opentelemetry_sdk::metrics::Temporality::{Cumulative, Delta, LowMemory};
+    let name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    for (preference, expected) in [
+        ("", Cumulative),
+        ("cumulative", Cumulative),
+        ("Delta", Delta),
+        ("lowmemory", LowMemory),
+        ("x", Cumulative),
+    ] {
+        assert_eq!(signal::temporality(&lookup(&[(name, preference)])), expected, "{preference}");
+    }
+    for (interval, expected) in
+        [("", 10_000), ("60000", 60_000), ("50", 50), ("0", 10_000), ("-1", 10_000), ("1m", 10_000)]
+    {
+        let found = signal::metric_interval(&lookup(&[("OTEL_METRIC_EXPORT_INTERVAL", interval)]));
+        assert_eq!(found, Duration::from_millis(expected), "{interval}");
+    }
+}
+
+#[test]
+fn every_wait_is_in_the_table() {
+    let page = include_str!("../../docs/telemetry.md");
+    let documented: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `wait for ")).collect();
+    assert_eq!(documented.len(), Wait::ALL.len());
+    for (name, word) in Wait::ALL.map(Wait::words) {
+        assert!(page.contains(&format!("\n| `{name}` |")), "{name}");
+        assert!(page.contains(&format!("`{word}`")), "{word}");
     }
 }
 
@@ -47,22 +84,27 @@ fn only_a_valid_traceparent_is_continued() {
 
 #[test]
 fn the_platform_says_who_is_speaking() {
-    let resource = resource::resource(&lookup(&[
+    let pairs = [
         ("WEBSITE_SITE_NAME", "func-seal"),
         ("WEBSITE_OWNER_NAME", "11111111-2222-4333-8444-555555555555+rg-seal-WestEuropewebspace-Linux"),
         ("WEBSITE_RESOURCE_GROUP", "rg-seal"),
-    ]));
+    ];
+    let resource = resource::resource(&lookup(&pairs));
     let value = |key: &'static str| resource.get(&key.into()).map(|value| value.to_string());
-    assert_eq!(value(FAAS_NAME).as_deref(), Some("func-seal"));
+    assert_eq!(value("service.name").as_deref(), Some("func-seal"));
     assert_eq!(value(CLOUD_ACCOUNT_ID).as_deref(), Some("11111111-2222-4333-8444-555555555555"));
-    assert_eq!(
-        value(CLOUD_RESOURCE_ID).as_deref(),
-        Some(
-            "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal/providers/Microsoft.Web/sites/func-seal"
-        )
-    );
     assert_eq!(resource.schema_url(), Some(SCHEMA_URL));
     let alone = resource::resource(&lookup(&[]));
     assert_eq!(alone.get(&"service.name".into()).map(|value| value.to_string()).as_deref(), Some("diskseal"));
     assert_eq!(alone.get(&"cloud.provider".into()), None);
+
+    let app = FunctionApp::from_lookup(&lookup(&pairs)).unwrap();
+    assert_eq!(app.faas_name("sweep"), "func-seal/sweep");
+    assert_eq!(
+        app.function_id("sweep").as_deref(),
+        Some(
+            "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal/providers/Microsoft.Web/sites/func-seal/functions/sweep"
+        )
+    );
+    assert_eq!(FunctionApp::from_lookup(&lookup(&[])), None);
 }

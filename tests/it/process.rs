@@ -21,12 +21,16 @@ mod crash;
 mod credentials;
 #[path = "process/doctor.rs"]
 mod doctor;
+#[path = "process/emitted.rs"]
+mod emitted;
 #[path = "process/help.rs"]
 mod help;
 #[path = "process/hostile.rs"]
 mod hostile;
 #[path = "process/life.rs"]
 mod life;
+#[path = "process/metrics.rs"]
+mod metrics;
 #[path = "process/policy_check.rs"]
 mod policy_check;
 #[path = "process/protocol.rs"]

@@ -10,7 +10,7 @@ use azure_core::{
 use diskseal::{
     arm::{Client, Identity},
     config::Config,
-    enforce::{Context, Deadline, Error, Look, Outcome, enforce},
+    enforce::{Context, Deadline, Error, Look, Outcome, Trigger, enforce},
 };
 use diskseal_emulator::{
     Emulator, Options, disk_body,
@@ -129,7 +129,11 @@ impl World {
 
     /// Looks at a resource, as an event that has just been raised makes us do.
     pub(crate) async fn enforce(&self, id: &str) -> Result<Outcome, Error> {
-        let look = Look { resource: id.parse().unwrap(), event_time: Some(OffsetDateTime::now_utc()) };
+        let look = Look {
+            resource: id.parse().unwrap(),
+            trigger: Trigger::Event,
+            event_time: Some(OffsetDateTime::now_utc()),
+        };
         enforce(&self.ctx, &look, Deadline::after(self.deadline)).await
     }
 

@@ -1,11 +1,12 @@
-"""A receiver of OTLP over HTTP that keeps the spans whole, with their resource, read by OpenTelemetry's own
-definitions; and passes them on, so that it can stand between a collector and a backend."""
+"""A receiver of OTLP over HTTP that keeps spans and metrics whole, with their resource, read by OpenTelemetry's own
+definitions; and passes spans on, so that it can stand between a collector and a backend."""
 
 import gzip
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import Request, urlopen
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 
@@ -19,11 +20,11 @@ def attributes(pairs):
 
 
 class Receiver:
-    """Listens while it is a context; `spans` is a list of dictionaries that grows. `onward` is the endpoint that
-    everything is sent on to."""
+    """Listens while it is a context; `spans` and `metrics` are lists of dictionaries that grow. `onward` is the
+    endpoint that spans are sent on to."""
 
     def __init__(self, onward=None):
-        self.spans = []
+        self.spans, self.metrics = [], []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -33,8 +34,11 @@ class Receiver:
                 body = sent = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
-                receiver.take(ExportTraceServiceRequest.FromString(body))
-                if onward:
+                if self.path == "/v1/metrics":
+                    receiver.take_metrics(ExportMetricsServiceRequest.FromString(body))
+                elif self.path == "/v1/traces":
+                    receiver.take(ExportTraceServiceRequest.FromString(body))
+                if onward and self.path == "/v1/traces":
                     headers = {name: self.headers[name] for name in ("Content-Type", "Content-Encoding") if self.headers[name]}
                     urlopen(Request(f"{onward}/v1/traces", data=sent, headers=headers), timeout=10).close()
                 self.send_response(200)
@@ -62,10 +66,24 @@ class Receiver:
                             "kind": span.kind,
                             "start": span.start_time_unix_nano,
                             "attributes": attributes(span.attributes),
+                            "links": [link.span_id.hex() for link in span.links],
                             "resource": resource,
                             "scope": scoped.scope.name,
                         }
                     )
+
+    def take_metrics(self, request):
+        for group in request.resource_metrics:
+            for metric in (metric for scoped in group.scope_metrics for metric in scoped.metrics):
+                data = metric.WhichOneof("data")
+                points = getattr(metric, data).data_points
+                kind = data
+                if data == "sum":
+                    kind = "counter" if metric.sum.is_monotonic else "up-down counter"
+                names = {pair.key for point in points for pair in point.attributes}
+                self.metrics.append(
+                    {"name": metric.name, "kind": kind, "unit": metric.unit, "attributes": names}
+                )
 
     def __enter__(self):
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

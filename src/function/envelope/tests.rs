@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Envelope, EnvelopeError};
+use super::{Envelope, EnvelopeError, QueueMessage};
 
 fn events(data: &Value) -> Result<Vec<Value>, EnvelopeError> {
     Envelope::read(data.to_string().as_bytes())?.events()
@@ -78,11 +78,14 @@ fn what_is_no_invocation_is_told_in_one_line_that_names_the_place() {
 fn a_queue_message_is_one_of_ours_or_is_refused() {
     let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
     let message = |message: &Value| {
-        let envelope = json!({"Data": {"message": quoted(&quoted(message))}}).to_string();
+        let metadata = json!({"DequeueCount": "1", "Id": "\"800ae4b3\""});
+        let envelope =
+            json!({"Data": {"message": quoted(&quoted(message))}, "Metadata": metadata}).to_string();
         Envelope::read(envelope.as_bytes())?.message()
     };
     let good = json!({"id": id, "reason": "conflict", "firstSeen": "2026-11-24T01:02:03.4567891Z", "new": 1});
-    let pending = message(&good).unwrap();
+    let QueueMessage { id: message_id, pending } = message(&good).unwrap();
+    assert_eq!(message_id.as_deref(), Some("800ae4b3"));
     assert_eq!((pending.id.to_string(), pending.reason.as_str()), (id.to_owned(), "conflict"));
     assert_eq!(pending.traceparent, None);
     for (member, value) in [
@@ -95,6 +98,23 @@ fn a_queue_message_is_one_of_ours_or_is_refused() {
         let mut bad = good.clone();
         bad[member] = value;
         assert!(matches!(message(&bad), Err(EnvelopeError::NotPending(_))), "{bad}");
+    }
+}
+
+#[test]
+fn a_message_without_readable_metadata_has_no_id_and_is_read_all_the_same() {
+    let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
+    let message = json!({"id": id, "reason": "conflict", "firstSeen": "2026-11-24T01:02:03.4567891Z"});
+    for (metadata, expected) in [
+        (json!(null), None),
+        (json!(7), None),
+        (json!({"Id": 7}), None),
+        (json!({}), None),
+        (json!({"Id": "plain"}), Some("plain")),
+    ] {
+        let envelope = json!({"Data": {"message": message}, "Metadata": metadata}).to_string();
+        let read = Envelope::read(envelope.as_bytes()).and_then(Envelope::message).unwrap();
+        assert_eq!(read.id.as_deref(), expected, "{metadata}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! A receiver of OTLP over HTTP/protobuf on loopback, which can also be slow, wrong or dead.
 
 mod decode;
+mod metric;
 mod span;
 
 use std::io;
@@ -22,6 +23,7 @@ use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub use self::metric::{MetricData, MetricPoint, Temporality};
 pub use self::span::{Attributes, Span, SpanEvent, SpanKind, SpanLink, Status};
 
 use crate::recorded::Recorded;
@@ -67,7 +69,7 @@ pub struct Collector {
 struct Received {
     answers: Mutex<Answers>,
     spans: Recorded<Span>,
-    metrics: Recorded<ExportMetricsServiceRequest>,
+    points: Recorded<MetricPoint>,
     exports: Recorded<Export>,
 }
 
@@ -109,9 +111,19 @@ impl Collector {
         self.received.spans.all()
     }
 
-    /// Every export of metrics received so far, as OTLP says it.
-    pub fn metrics(&self) -> Vec<ExportMetricsServiceRequest> {
-        self.received.metrics.all()
+    /// Every point of every metric received so far, each export's after the one's before.
+    pub fn metrics(&self) -> Vec<MetricPoint> {
+        self.received.points.all()
+    }
+
+    /// Waits for a point that fits, which may have arrived before.
+    pub async fn wait_for_metric(&self, fits: impl Fn(&MetricPoint) -> bool) -> MetricPoint {
+        self.received.points.wait_for(fits).await
+    }
+
+    /// Waits until the points received so far make what `look` looks for.
+    pub async fn wait_until_metrics<R>(&self, look: impl FnMut(&[MetricPoint]) -> Option<R>) -> R {
+        self.received.points.wait_until(look).await
     }
 
     /// Every export so far, of any signal.
@@ -186,9 +198,11 @@ impl Received {
         let kept = match path {
             "/v1/traces" => ExportTraceServiceRequest::decode(body)
                 .map(|request| decode::spans(request).into_iter().for_each(|span| self.spans.push(span))),
-            "/v1/metrics" => {
-                ExportMetricsServiceRequest::decode(body).map(|request| self.metrics.push(request))
-            }
+            "/v1/metrics" => ExportMetricsServiceRequest::decode(body).map(|request| {
+                for point in decode::metrics::points(request) {
+                    self.points.push(point);
+                }
+            }),
             _ => ExportLogsServiceRequest::decode(body).map(drop),
         };
         match kept {

@@ -11,6 +11,7 @@
 //! | `GET /invocations?function=` | every call of the handler by the Functions host, and its verdict |
 //! | `GET /console` | every line that the handler has written |
 //! | `GET /spans?trace=` | every span that the collector has received |
+//! | `GET /metrics?name=` | every point of every metric that the collector has received, the latest of each time series last |
 //! | `GET /deliveries` | every attempt of Event Grid, and what became of the events |
 //! | `GET /dead-letters` | the events that Event Grid gave up |
 //! | `GET /queue` | every queue of the storage account with its messages, hidden ones too |

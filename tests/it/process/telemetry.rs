@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use diskseal_emulator::{
+    Options,
     collector::{Answers, Collector, Span, SpanKind, Status},
     disk_body,
     event_grid::DeliverySchema,
     fault::{Fault, Kind, Refusal},
     host::{Stream, Trigger},
     local_azure::LocalAzure,
+    options::{Asynchronous, OperationStyle},
 };
 use serde_json::{Value, json};
 
@@ -55,6 +57,7 @@ async fn one_trace_leads_from_the_invocation_to_every_request() {
         (trace_id, Some(parent_id))
     );
     assert_eq!(*attribute(invocation, "faas.invocation_id"), json!(called.id));
+    assert_eq!(*attribute(invocation, "faas.name"), "func-seal/seal-on-write");
     assert_eq!(*attribute(invocation, "faas.trigger"), "pubsub");
     assert_eq!(*attribute(invocation, "messaging.system"), "eventgrid");
     assert_eq!(*attribute(invocation, "messaging.operation.type"), "process");
@@ -91,19 +94,15 @@ async fn one_trace_leads_from_the_invocation_to_every_request() {
     for (request, exchange) in requests.iter().zip(&exchanges) {
         let header = |name| exchange.response_header(name).unwrap();
         assert_eq!(*attribute(request, "azure.service.request.id"), header("x-ms-request-id"));
+        assert_eq!(*attribute(request, "diskseal.arm.correlation_id"), header("x-ms-correlation-request-id"));
         assert_eq!(
-            *attribute(request, "azure.service.correlation.id"),
-            header("x-ms-correlation-request-id")
-        );
-        assert_eq!(
-            Some(attribute(request, "azure.client.request.id").as_str().unwrap()),
+            Some(attribute(request, "diskseal.arm.client_request_id").as_str().unwrap()),
             exchange.client_request_id.as_deref()
         );
     }
 
     for (name, value) in [
         ("service.name", "func-seal"),
-        ("faas.name", "func-seal"),
         ("faas.instance", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
         ("cloud.provider", "azure"),
         ("cloud.platform", "azure.functions"),
@@ -114,6 +113,47 @@ async fn one_trace_leads_from_the_invocation_to_every_request() {
     }
     assert_eq!(invocation.scope_name, "diskseal");
     assert!(invocation.scope_schema_url.starts_with("https://opentelemetry.io/schemas/"));
+}
+
+/// How much of a span's time, in nanoseconds, none of the others covers.
+fn uncovered(whole: &Span, parts: &[&Span]) -> u64 {
+    let mut parts: Vec<_> = parts.iter().map(|span| (span.start_unix_nano, span.end_unix_nano)).collect();
+    parts.sort_unstable();
+    let (mut open, mut covered_until) = (0, whole.start_unix_nano);
+    for (start, end) in parts {
+        open += start.saturating_sub(covered_until);
+        covered_until = covered_until.max(end);
+    }
+    open + whole.end_unix_nano.saturating_sub(covered_until)
+}
+
+#[tokio::test]
+async fn the_time_of_a_seal_adds_up() {
+    let mut setup = setup();
+    setup.azure = Options {
+        latency: Duration::from_millis(150),
+        token_lifetime: Duration::from_mins(4),
+        operations: OperationStyle::Asynchronous(Asynchronous {
+            retry_after_accepted: Some(1),
+            retry_after_polling: Some(1),
+            ..Asynchronous::default()
+        }),
+        ..Options::default()
+    };
+    let azure = start(setup, &[]).await;
+    azure.emulator.inject(Fault::refuse(Refusal::server_error(500)).on(Kind::Patch));
+    azure.emulator.inject(Fault::refuse(Refusal::throttled_arm(1)).on(Kind::TagsWrite));
+    azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
+    let spans = trace(&azure).await;
+    let invocation = one(&spans, "seal-on-write");
+    let told: Vec<_> = spans
+        .iter()
+        .filter(|span| span.kind == SpanKind::Client || span.attributes.contains_key("diskseal.wait.for"))
+        .collect();
+    let whole = invocation.end_unix_nano - invocation.start_unix_nano;
+    assert!(whole > 4_000_000_000, "three waits of a second, and eight requests: {whole} ns");
+    let unexplained = uncovered(invocation, &told);
+    assert!(unexplained * 20 < whole, "{unexplained} ns of {whole} ns are unexplained in {told:#?}");
 }
 
 #[tokio::test]
@@ -152,8 +192,14 @@ async fn the_queue_continues_the_trace_in_which_the_resource_was_first_seen() {
     let spans = trace(&azure).await;
     let first = one(&spans, "seal-on-write");
     assert_eq!(queued.trace_id, first.trace_id);
-    assert!(spans.iter().any(|span| Some(&span.span_id) == queued.parent_span_id.as_ref()));
-    assert_eq!(queued.links.len(), 1, "the host's own trace is linked");
+    let sent = one(&spans, "send diskseal-pending");
+    assert_eq!((sent.kind, sent.parent_span_id.as_ref()), (SpanKind::Producer, Some(&first.span_id)));
+    assert_eq!(queued.parent_span_id.as_ref(), Some(&sent.span_id));
+    let called = azure.host.wait_for_invocation(|i| i.function == "seal-queued").await;
+    let hosts = called.traceparent.unwrap();
+    let links: Vec<_> = queued.links.iter().map(|link| link.span_id.as_str()).collect();
+    assert_eq!(links, [hosts.split('-').nth(2).unwrap(), &sent.span_id], "the host's own, and who sent it");
+    assert!(attribute(&queued, "messaging.message.id").as_str().is_some_and(|id| !id.is_empty()));
     assert_eq!(*attribute(&queued, "messaging.destination.name"), "diskseal-pending");
 
     let failed = spans.iter().find(|span| span.name == "enforce").unwrap();
@@ -164,7 +210,53 @@ async fn the_queue_continues_the_trace_in_which_the_resource_was_first_seen() {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_not_well_costs_one_warning_and_nothing_else() {
+async fn a_sweep_its_messages_and_their_seals_are_one_trace() {
+    let azure = start(setup(), &[]).await;
+    for name in ["a", "b"] {
+        azure.emulator.insert(&disk(name), &disk_body("westeurope")).unwrap();
+    }
+    let called = azure.host.fire_timer("sweep").await.unwrap();
+    let sealed = |spans: &[Span]| {
+        let queued: Vec<_> = spans.iter().filter(|span| span.name == "seal-queued").cloned().collect();
+        (queued.len() == 2).then_some(queued)
+    };
+    let queued = azure.collector.wait_until(sealed).await;
+    let spans = azure.collector.spans();
+    let (sweep, sent) = (one(&spans, "sweep"), one(&spans, "send diskseal-pending"));
+    let traceparent = called.traceparent.unwrap();
+    assert_eq!(traceparent.split('-').nth(1), Some(sweep.trace_id.as_str()));
+    assert_eq!(sent.parent_span_id.as_ref(), Some(&sweep.span_id));
+    assert_eq!(*attribute(sent, "messaging.batch.message_count"), 2);
+    for queued in &queued {
+        assert_eq!(
+            (&queued.trace_id, queued.parent_span_id.as_ref()),
+            (&sweep.trace_id, Some(&sent.span_id))
+        );
+        assert!(queued.links.iter().any(|link| link.span_id == sent.span_id), "its creation is linked");
+        let enforce =
+            spans.iter().find(|span| span.parent_span_id.as_ref() == Some(&queued.span_id)).unwrap();
+        assert_eq!(*attribute(enforce, "diskseal.outcome"), "sealed");
+    }
+}
+
+/// The standard's sampler, by the standard's variables, and the parent that decides before it.
+#[tokio::test]
+async fn what_is_not_sampled_is_not_exported_and_is_sealed_all_the_same() {
+    for (sampler, sampled) in [("always_off", false), ("parentbased_always_off", true), ("always_on", true)] {
+        let azure = start(setup(), &[("OTEL_TRACES_SAMPLER", sampler)]).await;
+        azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
+        azure.event_grid.idle().await;
+        assert!(is_sealed(&azure, &disk("d")));
+        let pid = azure.host.pid().unwrap();
+        azure.host.terminate();
+        azure.host.wait_exit(pid).await;
+        let found = azure.collector.spans().iter().any(|span| span.name == "enforce");
+        assert_eq!(found, sampled, "{sampler}: the host's own trace is sampled");
+    }
+}
+
+#[tokio::test]
+async fn a_collector_that_is_not_well_costs_one_warning_a_signal_and_nothing_else() {
     for answers in [
         None,
         Some(Answers::Status(500)),
@@ -191,11 +283,14 @@ async fn a_collector_that_is_not_well_costs_one_warning_and_nothing_else() {
         let exit = azure.host.wait_exit(pid).await;
         assert_eq!(exit.code, Some(200), "{answers:?}");
         let lines = azure.host.console();
-        let warnings: Vec<_> =
-            lines.iter().filter(|line| line.stream == Stream::Stderr && line.pid == pid).collect();
+        let warnings = lines.iter().filter(|line| line.stream == Stream::Stderr && line.pid == pid);
+        let mut told: Vec<_> = warnings.filter_map(|line| line.text.split(',').next()).collect();
+        told.sort_unstable();
         // An answer of 200 is a success, whatever its bytes are.
-        let expected = usize::from(answers != Some(Answers::Garbage));
-        assert_eq!(warnings.len(), expected, "{answers:?}: {warnings:?}");
-        assert!(warnings.iter().all(|line| line.text.starts_with("warning: traces are not exported")));
+        let expected: &[_] = match answers {
+            Some(Answers::Garbage) => &[],
+            _ => &["warning: metrics are not exported", "warning: traces are not exported"],
+        };
+        assert_eq!(told, expected, "{answers:?}");
     }
 }

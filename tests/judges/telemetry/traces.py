@@ -1,4 +1,6 @@
-"""The trace of a seal, on its way from the handler through a collector to a backend, and read back from there."""
+"""Telemetry on its way from the handler through a collector to a backend, held against the tables of
+docs/telemetry.md: the trace of a disk that was locked, was handed on to the queue, and was sealed from there; and
+metrics."""
 
 import json
 import logging
@@ -9,19 +11,42 @@ import urllib.request
 from azure.identity import ManagedIdentityCredential
 from azure.mgmt.compute import ComputeManagementClient, models
 
+import tables
 from judge import ARM_SCOPE, SUBSCRIPTION, check, emulator, free_ports, listens, process, resource, soon
 from otlp import Receiver
 
 logging.disable(logging.CRITICAL)
 
+KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 TEMPLATE = "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/disks/{name}"
-POLL = "/subscriptions/{id}/providers/Microsoft.Compute/locations/{location}/DiskOperations/{id}"
+POLL = "GET /subscriptions/{id}/providers/Microsoft.Compute/locations/{location}/DiskOperations/{id}"
 TAGS = "PATCH /{scope}/providers/Microsoft.Resources/tags/default"
+GET, PATCH = f"GET {TEMPLATE}", f"PATCH {TEMPLATE}"
+# The first try fails once in a way that is tried again, and then for a lock; the second is the queue's. The
+# last GET proves the tags, whose write has no answer of its own.
+SPANS = [
+    *["seal-on-write", "enforce", GET, PATCH, "wait for retry", PATCH, "send diskseal-pending"],
+    *["seal-queued", "enforce", GET, PATCH, "wait for operation", POLL, "wait for operation", POLL, TAGS],
+    *["wait for proof", GET],
+]
+# What is in the tables and not in this trace: it is of a batch, or of an invocation that failed.
+ELSEWHERE = {
+    ("seal-on-write", "error.type"),
+    ("seal-on-write", "messaging.batch.message_count"),
+    ("seal-queued", "error.type"),
+    ("send diskseal-pending", "messaging.batch.message_count"),
+}
 
 
 def get(url):
     with urllib.request.urlopen(url, timeout=10) as answer:
         return json.load(answer)
+
+
+def post(url, body=None):
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    urllib.request.urlopen(request, timeout=60).close()
 
 
 def make_disk(azure):
@@ -35,35 +60,76 @@ def make_disk(azure):
     client.disks.begin_create_or_update("rg-data", "traced", disk).result()
 
 
-def is_whole(spans):
-    """Whether the invocation of the seal is there: it ends last."""
-    parents = {span["parent"] for span in spans if span["name"] == "enforce"}
-    return bool(parents & {span["id"] for span in spans})
+def of_seal(spans):
+    """The trace in which the disk was sealed, whole: the invocation of the queue ends last."""
+    sealed = [span for span in spans if span["attributes"].get("diskseal.outcome") == "sealed"]
+    traces = {span["trace"] for span in sealed}
+    trace = [span for span in spans if span["trace"] in traces]
+    ids = {span["id"] for span in trace}
+    return trace if sealed and all(span["parent"] in ids for span in sealed) else []
+
+
+def documented_name(span):
+    return "request" if span["attributes"].get("http.request.method") else span["name"]
 
 
 def look_at(spans, where):
-    """The checks of the seal's trace. The spans have name, id, parent, trace and attributes."""
-    enforce = next((span for span in spans if span["name"] == "enforce"), None)
-    trace = [span for span in spans if enforce and span["trace"] == enforce["trace"]]
-    invocation = next((span for span in trace if span["name"] == "seal-on-write"), {})
-    # The last GET proves the tags, whose write has no answer of its own.
-    requests = [*[f"GET {TEMPLATE}"] * 2, f"PATCH {TEMPLATE}", *[f"GET {POLL}"] * 2, TAGS]
-    check(
-        f"the trace is whole, in {where}", sorted(["seal-on-write", "enforce", *requests]),
-        sorted(span["name"] for span in trace),
-    )
-    if not enforce:
-        return
-    check(f"the invocation is the parent of the seal, in {where}", invocation.get("id"), enforce["parent"])
-    check(
-        f"the seal is the parent of every request, in {where}", {enforce["id"]},
-        {span["parent"] for span in trace if span["attributes"].get("http.request.method")},
-    )
-    check(f"the invocation has a parent, which is the host's, in {where}", 16, len(invocation.get("parent") or ""))
-    check(
-        f"the seal says what it sealed, in {where}", (resource("disks", "traced"), "sealed"),
-        (enforce["attributes"].get("diskseal.resource_id"), enforce["attributes"].get("diskseal.outcome")),
-    )
+    """The trace against the tables. The spans have name, id, parent, trace and attributes."""
+    trace = of_seal(spans)
+    check(f"every span of the seal is there, in {where}", sorted(SPANS), sorted(span["name"] for span in trace))
+    by_id = {span["id"]: span for span in trace}
+    parents, unknown = tables.spans(), []
+    for span in trace:
+        parent = documented_name(by_id[span["parent"]]) if span["parent"] in by_id else "remote"
+        if parent not in parents[documented_name(span)][1]:
+            unknown.append((span["name"], parent))
+    check(f"every parent is one of the table's, in {where}", [], unknown)
+    found = {(documented_name(span), attribute) for span in trace for attribute in span["attributes"]}
+    names = {documented_name(span) for span in trace}
+    table = {(name, attribute) for name in names for attribute in tables.span_attributes()[name]}
+    check(f"no attribute is missing in the table, in {where}", [], sorted(found - table))
+    check(f"every attribute of the table is there, in {where}", [], sorted(table - found - ELSEWHERE))
+    outcomes = [
+        (span["attributes"]["diskseal.outcome"], span["attributes"].get("diskseal.reason"))
+        for span in trace
+        if span["name"] == "enforce"
+    ]
+    check(f"it was pending and then sealed, in {where}", [("pending", "locked"), ("sealed", None)], sorted(
+        outcomes, key=lambda outcome: outcome[0]
+    ))
+
+
+def look_at_links(trace):
+    sent = next((span for span in trace if span["name"] == "send diskseal-pending"), {})
+    queued = next((span for span in trace if span["name"] == "seal-queued"), {})
+    check("the queue's seal is the hand-over's child", sent.get("id"), queued.get("parent"))
+    check("and links it, and the host's own", (2, True), (
+        len(queued.get("links", [])), sent.get("id") in queued.get("links", [])
+    ))
+    kinds = {documented_name(span): KINDS[span["kind"]] for span in trace}
+    table = tables.spans()
+    check("kinds are the table's", {name: table[name][0] for name in kinds}, kinds)
+
+
+def look_at_metrics(metrics):
+    """The metrics against the tables: what came is in them, and what this day must have brought is there."""
+    table = tables.metrics()
+    found = {}
+    for metric in metrics:
+        kind, unit, attributes = found.setdefault(metric["name"], (metric["kind"], metric["unit"], set()))
+        attributes.update(metric["attributes"])
+    check("every metric is one of the table's", [], sorted(set(found) - set(table)))
+    same = {name: found[name][:2] for name in found if name in table}
+    check("with its kind and unit", {name: table[name][:2] for name in same}, same)
+    more = sorted((name, sorted(found[name][2] - table[name][2])) for name in same if found[name][2] - table[name][2])
+    check("and no attribute besides", [], more)
+    expected = {
+        "diskseal.time_to_seal", "diskseal.outcomes", "diskseal.failures", "diskseal.events.received",
+        "http.client.request.duration", "diskseal.arm.quota.remaining", "diskseal.queue.age",
+        "diskseal.sweep.resources", "diskseal.sweep.coverage", "diskseal.sweep.runs",
+        "diskseal.exemptions.expiring", "diskseal.enforce.active",
+    }
+    check("every metric of this day is there", [], sorted(expected - set(found)))
 
 
 def main():
@@ -94,26 +160,47 @@ def main():
         check("the backend is up", True, soon(lambda: listens(phoenix), bool))
         with process(collector, "start", log="collector.log", env=os.environ | collector_settings):
             check("the collector is up", True, soon(lambda: listens(http), bool))
-            settings = [f"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:{http}", "OTEL_BSP_SCHEDULE_DELAY=50"]
+            settings = [
+                f"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:{http}",
+                "OTEL_BSP_SCHEDULE_DELAY=50",
+                "OTEL_METRIC_EXPORT_INTERVAL=200",
+            ]
             with emulator("--subscription", SUBSCRIPTION, "--retry-after", "1", handler=True, settings=settings) as azure:
-                make_disk(azure)
-                spans = soon(lambda: list(receiver.spans), is_whole)
-                look_at(spans, "what the collector passes on")
-                resources = {tuple(sorted(span["resource"].items())) for span in spans}
-                check("every span is of one resource", 1, len(resources))
-                expected = {
-                    "service.name": "func-seal",
-                    "faas.name": "func-seal",
-                    "cloud.provider": "azure",
-                    "cloud.platform": "azure.functions",
-                    "cloud.region": "West Europe",
-                    "cloud.account.id": SUBSCRIPTION,
-                }
-                found = dict(next(iter(resources), ()))
-                check("the resource says who we are", expected, {name: found.get(name) for name in expected})
+                look_at_a_day(azure, receiver, backend)
 
-                stored = soon(lambda: from_backend(backend), is_whole)
-                look_at(stored, "the backend")
+
+def look_at_a_day(azure, receiver, backend):
+    for refusal in ({"as": "serverError"}, "scopeLocked"):
+        post(f"{azure['controlUrl']}/faults", {"action": {"refuse": refusal}, "kind": "patch", "resource": "traced"})
+    make_disk(azure)
+    spans = soon(lambda: list(receiver.spans), of_seal)
+    look_at(spans, "what the collector passes on")
+    look_at_links(of_seal(spans))
+    resources = {tuple(sorted(span["resource"].items())) for span in spans}
+    check("every span is of one resource", 1, len(resources))
+    found = dict(next(iter(resources), ()))
+    check("which has the attributes of the table", sorted(tables.resource()), sorted(found))
+    expected = {
+        "service.name": "func-seal",
+        "cloud.provider": "azure",
+        "cloud.platform": "azure.functions",
+        "cloud.region": "West Europe",
+        "cloud.account.id": SUBSCRIPTION,
+    }
+    check("and says who we are", expected, {name: found.get(name) for name in expected})
+    functions = {span["name"]: span["attributes"].get("faas.name") for span in of_seal(spans)}
+    check("an invocation says of which function", "func-seal/seal-queued", functions.get("seal-queued"))
+    subjects = {span["attributes"].get("diskseal.resource_id") for span in of_seal(spans)} - {None}
+    check("a seal says of which disk", {resource("disks", "traced")}, subjects)
+
+    post(f"{azure['controlUrl']}/timer/sweep")
+    swept = soon(
+        lambda: list(receiver.metrics),
+        lambda metrics: any(metric["name"] == "diskseal.sweep.coverage" for metric in metrics),
+    )
+    look_at_metrics(swept)
+
+    look_at(soon(lambda: from_backend(backend), of_seal), "the backend")
 
 
 def from_backend(backend):
@@ -127,7 +214,7 @@ def from_backend(backend):
             "parent": span["parent_id"],
             "attributes": span["attributes"],
         }
-        for span in get(f"{backend}/v1/projects/default/spans?limit=100")["data"]
+        for span in get(f"{backend}/v1/projects/default/spans?limit=1000")["data"]
     ]
 
 

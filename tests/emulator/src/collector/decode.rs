@@ -1,5 +1,7 @@
 //! From OTLP's messages to flat records.
 
+pub(super) mod metrics;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -80,7 +82,7 @@ fn status(sent: otlp::Status) -> Status {
     }
 }
 
-fn attributes(sent: Vec<KeyValue>) -> Attributes {
+pub(super) fn attributes(sent: Vec<KeyValue>) -> Attributes {
     sent.into_iter().map(|pair| (pair.key, value(pair.value))).collect()
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::collector::{Span, SpanKind, Status};
+use crate::collector::{MetricData, MetricPoint, Span, SpanKind, Status, Temporality};
 use crate::event_grid::{Delivery, EventGridStats};
 use crate::host::{ConsoleLine, Exit, Failure, Invocation, Level, Stream, Verdict};
 use crate::journal::Exchange;
@@ -139,6 +139,35 @@ pub(super) fn span(span: &Span) -> Value {
         "links": links,
         "resource": span.resource,
         "scope": {"name": span.scope_name, "version": span.scope_version},
+    })
+}
+
+pub(super) fn metric_point(point: &MetricPoint) -> Value {
+    let temporality = |temporality: Temporality| match temporality {
+        Temporality::Unspecified => "unspecified",
+        Temporality::Delta => "delta",
+        Temporality::Cumulative => "cumulative",
+    };
+    let data = match &point.data {
+        MetricData::Gauge(value) => json!({"kind": "gauge", "value": value}),
+        MetricData::Sum { value, is_monotonic, temporality: since } => json!({
+            "kind": "sum", "value": value, "isMonotonic": is_monotonic, "temporality": temporality(*since),
+        }),
+        MetricData::Histogram { count, sum, bounds, counts, temporality: since } => json!({
+            "kind": "histogram", "count": count, "sum": sum, "bounds": bounds, "counts": counts,
+            "temporality": temporality(*since),
+        }),
+    };
+    json!({
+        "name": point.name,
+        "description": point.description,
+        "unit": point.unit,
+        "data": data,
+        "attributes": point.attributes,
+        "startUnixNano": point.start_unix_nano,
+        "timeUnixNano": point.time_unix_nano,
+        "resource": point.resource,
+        "scope": {"name": point.scope_name, "version": point.scope_version},
     })
 }
 

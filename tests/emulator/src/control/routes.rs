@@ -37,12 +37,13 @@ impl IntoResponse for Refused {
     }
 }
 
-const INDEX: [&str; 18] = [
+const INDEX: [&str; 19] = [
     "GET /resources",
     "GET /journal?resource=NAME_OR_ID&last=N",
     "GET /invocations?function=NAME",
     "GET /console",
     "GET /spans?trace=ID",
+    "GET /metrics?name=NAME",
     "GET /deliveries",
     "GET /dead-letters",
     "GET /queue",
@@ -66,6 +67,7 @@ pub(super) fn router(surface: Surface) -> Router {
         .route("/invocations", get(invocations))
         .route("/console", get(console))
         .route("/spans", get(spans))
+        .route("/metrics", get(metrics))
         .route("/deliveries", get(deliveries))
         .route("/dead-letters", get(dead_letters))
         .route("/queue", get(queue))
@@ -161,6 +163,19 @@ async fn spans(State(surface): State<Arc<Surface>>, query: Wanted<SpansQuery>) -
     let mut spans = surface.collector.spans();
     spans.retain(|span| query.trace.as_ref().is_none_or(|id| span.trace_id.eq_ignore_ascii_case(id)));
     Ok(Shown(spans.iter().map(record::span).collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MetricsQuery {
+    name: Option<String>,
+}
+
+async fn metrics(State(surface): State<Arc<Surface>>, query: Wanted<MetricsQuery>) -> Answer {
+    let query = wanted(query)?;
+    let mut points = surface.collector.metrics();
+    points.retain(|point| query.name.as_ref().is_none_or(|name| point.name == *name));
+    Ok(Shown(points.iter().map(record::metric_point).collect()))
 }
 
 async fn deliveries(State(surface): State<Arc<Surface>>) -> Answer {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use diskseal_emulator::collector::{Answers, Collector, SpanKind, Status};
+use diskseal_emulator::collector::{Answers, Collector, MetricData, SpanKind, Status, Temporality};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{
     AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value::Value as Any,
 };
+use opentelemetry_proto::tonic::metrics::v1 as metrics;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1 as otlp;
 use prost::Message as _;
@@ -81,6 +83,62 @@ async fn a_span_arrives_with_its_resource_and_scope() {
     assert_eq!((span.scope_name.as_str(), span.scope_version.as_str()), ("diskseal", "1"));
     assert_eq!(span.resource_schema_url, "https://schema/resource");
     assert_eq!(span.scope_schema_url, "https://schema/scope");
+}
+
+#[tokio::test]
+async fn a_metric_arrives_point_by_point() {
+    let point = |value| metrics::NumberDataPoint {
+        attributes: vec![attribute("kind", Any::StringValue("a".to_owned()))],
+        value: Some(metrics::number_data_point::Value::AsInt(value)),
+        ..Default::default()
+    };
+    let sum = metrics::Sum {
+        data_points: vec![point(1), point(2)],
+        aggregation_temporality: metrics::AggregationTemporality::Delta as i32,
+        is_monotonic: true,
+    };
+    let histogram = metrics::HistogramDataPoint {
+        count: 3,
+        sum: Some(4.5),
+        bucket_counts: vec![2, 1],
+        explicit_bounds: vec![2.0],
+        ..Default::default()
+    };
+    let histogram = metrics::Histogram {
+        data_points: vec![histogram],
+        aggregation_temporality: metrics::AggregationTemporality::Cumulative as i32,
+    };
+    let metric = |name: &str, data| metrics::Metric {
+        name: name.to_owned(),
+        unit: "s".to_owned(),
+        data: Some(data),
+        ..Default::default()
+    };
+    let metrics = vec![
+        metric("sum", metrics::metric::Data::Sum(sum)),
+        metric("histogram", metrics::metric::Data::Histogram(histogram)),
+    ];
+    let scope_metrics = vec![metrics::ScopeMetrics { metrics, ..Default::default() }];
+    let resource_metrics = vec![metrics::ResourceMetrics { scope_metrics, ..Default::default() }];
+    let collector = Collector::start().await.unwrap();
+    let post = client()
+        .post(format!("{}/v1/metrics", collector.endpoint()))
+        .header("content-type", "application/x-protobuf")
+        .body(ExportMetricsServiceRequest { resource_metrics }.encode_to_vec());
+    assert_eq!(post.send().await.unwrap().status(), 200);
+    let points = collector.metrics();
+    let [one, two, histogram] = points.as_slice() else { panic!("{points:?}") };
+    assert_eq!((one.name.as_str(), one.unit.as_str(), &one.attributes["kind"]), ("sum", "s", &json!("a")));
+    let sum = |value| MetricData::Sum { value, is_monotonic: true, temporality: Temporality::Delta };
+    assert_eq!((&one.data, &two.data), (&sum(1.0), &sum(2.0)));
+    let expected = MetricData::Histogram {
+        count: 3,
+        sum: 4.5,
+        bounds: vec![2.0],
+        counts: vec![2, 1],
+        temporality: Temporality::Cumulative,
+    };
+    assert_eq!(histogram.data, expected);
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ async fn what_tests_see_in_process_is_seen_over_http() {
     assert_eq!(remote.get("/faults").await.1, json!([]));
 
     let (_, index) = remote.get("/").await;
-    assert_eq!(index["requests"].as_array().unwrap().len(), 18);
+    assert_eq!(index["requests"].as_array().unwrap().len(), 19);
     for (status, answer) in [
         remote.get("/nothing").await,
         remote.get("/journal?since=yesterday").await,
@@ -119,6 +119,7 @@ async fn the_handler_is_driven_over_http() {
     let (status, invocation) = remote.post("/timer/sweep", &json!({})).await;
     assert_eq!((status, &invocation["verdict"]), (200, &json!("succeeded")));
     assert!(remote.get("/console").await.1.is_array() && remote.get("/spans").await.1.is_array());
+    assert_eq!(remote.get("/metrics?name=none").await.1, json!([]));
 }
 
 #[tokio::test]

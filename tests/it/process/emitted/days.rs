@@ -1,0 +1,253 @@
+//! Days in which everything happens that telemetry has a word for.
+
+use std::time::Duration;
+
+use diskseal_emulator::{
+    Emulator, Options,
+    collector::{Answers, Collector, MetricPoint, Span},
+    disk_body,
+    fault::{Fault, Kind, Refusal},
+    host::Trigger,
+    local_azure::LocalAzure,
+    options::{Asynchronous, OperationStyle},
+    snapshot_body,
+};
+use serde_json::{Value, json};
+
+use super::super::{commands::program, disk, event, setup, snapshot, start};
+use crate::world::{SUBSCRIPTION, jane};
+
+/// Claims of a caller, as Event Grid passes them on: personal data.
+pub(super) const CLAIMS: [(&str, &str); 7] = [
+    ("name", "Zoe Zimmermann"),
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn", "zoe@example.org"),
+    ("http://schemas.microsoft.com/identity/claims/objectidentifier", "0eadbeef-1111-4222-8333-444455556666"),
+    ("http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier", "s0bj3ct0fz0e"),
+    ("ipaddr", "203.0.113.77"),
+    ("puid", "10032001ZZZZ"),
+    ("Jane, who makes the others", "Jane Doe"),
+];
+
+/// Names of what there can be any number of.
+pub(super) const NAMES: [&str; 10] = [
+    "switch-",
+    "rg-app",
+    "rg-exempt",
+    "retried",
+    "locked-up",
+    "over-taken",
+    "missed-",
+    "func-seal",
+    "INC-1",
+    "twice",
+];
+
+/// All that collectors have received.
+#[derive(Default)]
+pub(super) struct Emitted {
+    pub(super) spans: Vec<Span>,
+    pub(super) points: Vec<MetricPoint>,
+}
+
+impl Emitted {
+    fn take(&mut self, collector: &Collector) {
+        self.spans.extend(collector.spans());
+        self.points.extend(collector.metrics());
+    }
+}
+
+/// Runs them all.
+pub(super) async fn all() -> Emitted {
+    let mut emitted = Emitted::default();
+    let (busy, audit, deaf, commands) = tokio::join!(busy_day(), audited_day(), deaf_day(), commands());
+    for part in [busy, audit, deaf, commands] {
+        emitted.spans.extend(part.spans);
+        emitted.points.extend(part.points);
+    }
+    emitted
+}
+
+/// Azure with waits that are short, tokens that are always about to expire, and ARM's own headers.
+fn azure() -> Options {
+    Options {
+        latency: Duration::from_millis(2),
+        token_lifetime: Duration::from_mins(4),
+        operations: OperationStyle::Asynchronous(Asynchronous {
+            duration: Duration::from_millis(20),
+            in_progress_polls: 0,
+            retry_after_accepted: None,
+            retry_after_polling: None,
+            ..Asynchronous::default()
+        }),
+        ..Options::default()
+    }
+}
+
+/// A disk in another resource group.
+fn elsewhere(group: &str, name: &str) -> String {
+    disk(name).replace("rg-app", group)
+}
+
+/// Puts a disk as a user would, and waits until Event Grid has nothing more to deliver.
+async fn created(azure: &LocalAzure, id: &str) {
+    azure.emulator.put(id, &jane(), &disk_body("westeurope")).unwrap();
+    azure.event_grid.idle().await;
+}
+
+/// Delivers an event without Event Grid, which would deliver it again.
+async fn told(azure: &LocalAzure, event: Value) {
+    azure.host.invoke("seal-on-write", Trigger::Event(event)).await.unwrap();
+}
+
+async fn busy_day() -> Emitted {
+    let mut setup = setup();
+    setup.azure = azure();
+    let scope = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-app");
+    let settings = [
+        ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
+        ("DISKSEAL_EXEMPT_RESOURCE_GROUPS", "rg-exempt"),
+        ("DISKSEAL_SWITCH", scope.as_str()),
+    ];
+    let azure = start(setup, &settings).await;
+    events(&azure).await;
+    trouble(&azure).await;
+    sweeps(&azure).await;
+    end(azure).await
+}
+
+/// Ends the handler, which tells the rest.
+async fn end(azure: LocalAzure) -> Emitted {
+    let pid = azure.host.pid().unwrap();
+    azure.host.terminate();
+    azure.host.wait_exit(pid).await;
+    let mut emitted = Emitted::default();
+    emitted.take(&azure.collector);
+    emitted
+}
+
+async fn events(azure: &LocalAzure) {
+    // The first write asks for the switch, and whoever comes meanwhile waits for the answer.
+    azure.emulator.inject(Fault::delay(Duration::from_millis(300)).on(Kind::TagsRead));
+    for name in ["switch-1", "switch-2"] {
+        azure.emulator.put(&disk(name), &jane(), &disk_body("westeurope")).unwrap();
+    }
+    azure.emulator.put(&snapshot("s"), &jane(), &snapshot_body("westeurope", &disk("switch-1"))).unwrap();
+    created(azure, &elsewhere("rg-exempt", "exempt")).await;
+    // It is sealed already: no operation, one look.
+    told(azure, event(&disk("switch-1"))).await;
+    told(azure, json!({"id": "1", "eventType": "Microsoft.Storage.BlobCreated", "subject": "/x"})).await;
+    told(azure, json!({"hello": 1})).await;
+    let cloud_event = json!({
+        "specversion": "1.0", "id": "1", "source": "/s", "type": "Microsoft.Resources.ResourceWriteSuccess",
+        "subject": disk("switch-1"), "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    });
+    let batch = json!({"Data": {"event": [cloud_event, event(&disk("switch-2"))]}, "Metadata": {}});
+    azure.host.invoke_raw("seal-on-write", batch.to_string()).await.unwrap();
+    told(azure, cloud_event).await;
+    let mut personal = event(&disk("switch-1"));
+    personal["id"] = json!("claims");
+    personal["data"]["claims"] =
+        CLAIMS.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    personal["data"]["httpRequest"] = json!({"clientIpAddress": "203.0.113.77", "method": "PUT"});
+    told(azure, personal).await;
+    for function in ["seal-on-write", "seal-queued", "sweep"] {
+        azure.host.invoke_raw(function, "no envelope").await.unwrap();
+    }
+    azure.emulator.put(&disk("new"), &jane(), &disk_body("westeurope")).unwrap();
+    azure.emulator.inject(Fault::not_yet_visible(1).resource("new"));
+    azure.event_grid.idle().await;
+    azure.emulator.insert(&disk("twice"), &disk_body("westeurope")).unwrap();
+    azure.emulator.inject(Fault::delay(Duration::from_millis(300)).on(Kind::Get).resource("twice"));
+    tokio::join!(told(azure, event(&disk("twice"))), told(azure, event(&disk("twice"))));
+}
+
+async fn trouble(azure: &LocalAzure) {
+    let refuse = |refusal, name: &str| Fault::refuse(refusal).on(Kind::Patch).resource(name);
+    azure.emulator.inject(refuse(Refusal::server_error(500), "retried"));
+    azure.emulator.inject(Fault::reset().on(Kind::Patch).resource("reset"));
+    azure.emulator.inject(refuse(Refusal::conflict(), "over-taken"));
+    azure.emulator.inject(refuse(Refusal::scope_locked(), "locked-up"));
+    for name in ["retried", "reset", "over-taken", "locked-up"] {
+        azure.emulator.put(&disk(name), &jane(), &disk_body("westeurope")).unwrap();
+    }
+    azure.event_grid.idle().await;
+    azure
+        .collector
+        .wait_for(|span| span.name == "seal-queued" && span.attributes.contains_key("messaging.message.id"))
+        .await;
+    for (name, refusal) in [("arm", Refusal::throttled_arm(1)), ("compute", Refusal::throttled_compute(1))] {
+        // While the door is closed for the one, the other waits for its place.
+        azure.emulator.inject(refuse(refusal, name));
+        azure.emulator.put(&disk(name), &jane(), &disk_body("westeurope")).unwrap();
+        azure
+            .collector
+            .wait_for(|span| span.attributes.get("http.response.status_code") == Some(&json!(429)))
+            .await;
+        created(azure, &disk(&format!("{name}-next"))).await;
+    }
+    // Nothing can be asked of ARM for an hour.
+    let far = disk("far").replace("11111111-", "22222222-");
+    azure.emulator.insert(&far, &disk_body("westeurope")).unwrap();
+    azure.emulator.inject(Fault::refuse(Refusal::throttled_arm(3_600)).on(Kind::Get).resource("far"));
+    told(azure, event(&far)).await;
+}
+
+async fn sweeps(azure: &LocalAzure) {
+    azure.emulator.insert(&disk("missed-1"), &disk_body("westeurope")).unwrap();
+    azure.emulator.insert(&disk("missed-2"), &disk_body("westeurope")).unwrap();
+    azure.host.fire_timer("sweep").await.unwrap();
+    azure.host.queues_drained().await;
+    azure.emulator.inject(Fault::refuse(Refusal::throttled_arm(3_600)).on(Kind::Query).always());
+    azure.host.fire_timer("sweep").await.unwrap();
+}
+
+/// A collector that refuses for a while makes what is lost countable. Of the traces only parts arrive.
+async fn deaf_day() -> Emitted {
+    let mut setup = setup();
+    setup.azure = azure();
+    let azure = start(setup, &[("OTEL_METRIC_EXPORT_INTERVAL", "50")]).await;
+    azure.collector.answer(Answers::Status(500));
+    azure.emulator.insert(&disk("untold"), &disk_body("westeurope")).unwrap();
+    told(&azure, event(&disk("untold"))).await;
+    for path in ["/v1/traces", "/v1/metrics"] {
+        azure.collector.wait_for_export(|export| export.path == path && export.status == 500).await;
+    }
+    azure.collector.answer(Answers::Normal);
+    azure.collector.wait_for_metric(|point| point.name == "diskseal.telemetry.dropped").await;
+    Emitted { points: end(azure).await.points, spans: vec![] }
+}
+
+async fn audited_day() -> Emitted {
+    let mut setup = setup();
+    setup.azure = azure();
+    let azure = start(setup, &[("DISKSEAL_MODE", "audit"), ("OTEL_METRIC_EXPORT_INTERVAL", "50")]).await;
+    created(&azure, &disk("audited")).await;
+    end(azure).await
+}
+
+/// What a person runs, each with its own flush at the end.
+async fn commands() -> Emitted {
+    let emulator = Emulator::new(azure());
+    let (serving, collector) = (emulator.serve().await.unwrap(), Collector::start().await.unwrap());
+    for name in ["a", "b"] {
+        emulator.insert(&disk(name), &disk_body("westeurope")).unwrap();
+    }
+    let (a, exempt) = (disk("a"), ["--exempt-tag", "diskseal-exempt"]);
+    let unseal = ["unseal", "--yes", "--until", "2999-01-01", "--reason", "INC-1", &a, exempt[0], exempt[1]];
+    for arguments in [&["seal", &a][..], &["sweep"], &["sweep", "--exact"], &unseal] {
+        let mut program = program(&serving, arguments);
+        let output = program.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()).output().await.unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
+    // A lock keeps the exemption from being written.
+    emulator.insert(&disk("locked-up"), &disk_body("westeurope")).unwrap();
+    emulator.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::TagsWrite));
+    let locked = disk("locked-up");
+    let unseal = unseal.map(|argument| if argument == a { locked.as_str() } else { argument });
+    let mut program = program(&serving, &unseal);
+    let output = program.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let mut emitted = Emitted::default();
+    emitted.take(&collector);
+    emitted
+}

@@ -1,0 +1,167 @@
+//! The values of metrics: what a dashboard would show of what happened.
+#![expect(clippy::float_cmp, reason = "counts, and halves of them, are exact")]
+
+use diskseal_emulator::{
+    collector::{MetricData, MetricPoint, Temporality},
+    disk_body,
+    fault::{Fault, Kind, Refusal},
+    host::Trigger,
+    local_azure::LocalAzure,
+};
+use serde_json::{Value, json};
+
+use super::{disk, event, setup, start};
+use crate::world::jane;
+
+const PREFERENCE: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+
+/// Ends the handler, so that all that it has counted is told, and gives the points.
+async fn points(azure: &LocalAzure) -> Vec<MetricPoint> {
+    let pid = azure.host.pid().unwrap();
+    azure.host.terminate();
+    azure.host.wait_exit(pid).await;
+    azure.collector.metrics()
+}
+
+/// The points of a metric that have these attributes, in the order of their exports.
+fn of<'a>(points: &'a [MetricPoint], name: &str, attributes: &Value) -> Vec<&'a MetricPoint> {
+    let fits = |point: &&MetricPoint| {
+        let mut wanted = attributes.as_object().unwrap().iter();
+        point.name == name && wanted.all(|(name, value)| point.attributes.get(name) == Some(value))
+    };
+    points.iter().filter(fits).collect()
+}
+
+/// What a counter or gauge said last, all time series of these attributes together.
+fn last(points: &[MetricPoint], name: &str, attributes: &Value) -> f64 {
+    let found = of(points, name, attributes);
+    let latest = found.iter().map(|point| point.time_unix_nano).max();
+    let latest = found.iter().filter(|point| Some(point.time_unix_nano) == latest);
+    latest
+        .map(|point| match &point.data {
+            MetricData::Gauge(value) | MetricData::Sum { value, .. } => *value,
+            MetricData::Histogram { count, .. } => f64::from(u32::try_from(*count).unwrap()),
+        })
+        .sum()
+}
+
+#[tokio::test]
+async fn outcomes_failures_and_times_are_counted_once_each() {
+    let azure = start(setup(), &[("DISKSEAL_EXEMPT_RESOURCE_GROUPS", "rg-exempt")]).await;
+    azure.emulator.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::Patch).resource("locked"));
+    for name in ["a", "b", "locked"] {
+        azure.emulator.put(&disk(name), &jane(), &disk_body("westeurope")).unwrap();
+    }
+    azure.emulator.put(&disk("x").replace("rg-app", "rg-exempt"), &jane(), &disk_body("westeurope")).unwrap();
+    azure.event_grid.idle().await;
+    azure.host.queues_drained().await;
+    let points = points(&azure).await;
+    let outcomes = |attributes: Value| last(&points, "diskseal.outcomes", &attributes);
+    assert_eq!(outcomes(json!({"diskseal.outcome": "sealed", "diskseal.trigger": "event"})), 2.0);
+    assert_eq!(outcomes(json!({"diskseal.outcome": "sealed", "diskseal.trigger": "queue"})), 1.0);
+    assert_eq!(outcomes(json!({"diskseal.outcome": "pending", "diskseal.reason": "locked"})), 1.0);
+    assert_eq!(outcomes(json!({"diskseal.outcome": "exempt", "diskseal.reason": "resource_group"})), 1.0);
+    let failure = json!({
+        "diskseal.failure.scope": "resource", "error.type": "locked", "azure.error.code": "ScopeLocked",
+    });
+    assert_eq!(last(&points, "diskseal.failures", &failure), 1.0);
+    assert_eq!(last(&points, "diskseal.time_to_seal", &json!({})), 3.0);
+    assert_eq!(last(&points, "diskseal.queue.age", &json!({"diskseal.reason": "locked"})), 1.0);
+    assert_eq!(last(&points, "diskseal.enforce.active", &json!({})), 0.0, "everybody has come out again");
+
+    // Each attempt that ARM saw is one of the histogram's, and no other.
+    let asked = azure.emulator.journal().iter().filter(|exchange| exchange.kind != Kind::Token).count();
+    assert_eq!(
+        last(&points, "http.client.request.duration", &json!({})),
+        f64::from(u32::try_from(asked).unwrap())
+    );
+
+    let received =
+        |kind: &str| last(&points, "diskseal.events.received", &json!({"diskseal.event.kind": kind}));
+    assert_eq!(received("disk"), 4.0);
+    let echoes = azure.event_grid.deliveries().len() - 4;
+    assert_eq!(received("echo"), f64::from(u32::try_from(echoes).unwrap()));
+}
+
+#[tokio::test]
+async fn a_sweep_tells_how_much_of_all_is_sealed() {
+    let azure = start(setup(), &[("DISKSEAL_EXEMPT_NAMES", "golden-*")]).await;
+    let names = ["a", "b", "c", "d", "e", "golden-1"];
+    for name in names {
+        azure.emulator.insert(&disk(name), &disk_body("westeurope")).unwrap();
+    }
+    for name in &names[..3] {
+        azure.host.invoke("seal-on-write", Trigger::Event(event(&disk(name)))).await.unwrap();
+    }
+    azure.host.fire_timer("sweep").await.unwrap();
+    let points = points(&azure).await;
+    for (state, expected) in
+        [("sealed", 3.0), ("unsealed", 2.0), ("exempt", 1.0), ("not_yet", 0.0), ("protected", 0.0)]
+    {
+        assert_eq!(
+            last(&points, "diskseal.sweep.resources", &json!({"diskseal.state": state})),
+            expected,
+            "{state}"
+        );
+    }
+    assert_eq!(last(&points, "diskseal.sweep.coverage", &json!({})), 0.5);
+    assert_eq!(last(&points, "diskseal.sweep.runs", &json!({})), 1.0);
+}
+
+/// Azure Monitor takes sums that begin anew with each export, and nothing else.
+#[tokio::test]
+async fn sums_begin_anew_with_each_export_if_that_is_preferred() {
+    for (preference, expected) in [("delta", Temporality::Delta), ("cumulative", Temporality::Cumulative)] {
+        let settings = [(PREFERENCE, preference), ("OTEL_METRIC_EXPORT_INTERVAL", "20")];
+        let azure = start(setup(), &settings).await;
+        let sealed = json!({"diskseal.outcome": "sealed"});
+        for name in ["a", "b"] {
+            azure.emulator.put(&disk(name), &jane(), &disk_body("westeurope")).unwrap();
+            azure.event_grid.idle().await;
+            let told = |points: &[MetricPoint]| {
+                let sum: f64 =
+                    of(points, "diskseal.outcomes", &sealed).iter().map(|point| value(point)).sum();
+                (sum >= if name == "a" { 1.0 } else { 2.0 }).then_some(())
+            };
+            azure.collector.wait_until_metrics(told).await;
+        }
+        let points = points(&azure).await;
+        let found = of(&points, "diskseal.outcomes", &sealed);
+        for point in &found {
+            let MetricData::Sum { temporality, .. } = point.data else { panic!("{point:?}") };
+            assert_eq!(temporality, expected);
+        }
+        let values: Vec<_> = found.iter().map(|point| value(point)).collect();
+        match expected {
+            Temporality::Delta => assert_eq!(values, [1.0, 1.0]),
+            _ => assert_eq!(values.last(), Some(&2.0), "{values:?}"),
+        }
+    }
+}
+
+fn value(point: &MetricPoint) -> f64 {
+    match point.data {
+        MetricData::Gauge(value) | MetricData::Sum { value, .. } => value,
+        MetricData::Histogram { .. } => panic!("{point:?}"),
+    }
+}
+
+/// A signal that nobody wants costs no request.
+#[tokio::test]
+async fn metrics_that_are_not_wanted_are_not_sent_nor_asked_for() {
+    let azure = start(setup(), &[("OTEL_METRICS_EXPORTER", "none")]).await;
+    azure.emulator.insert(&disk("a"), &disk_body("westeurope")).unwrap();
+    azure.host.fire_timer("sweep").await.unwrap();
+    let queries = azure.emulator.journal().iter().filter(|exchange| exchange.kind == Kind::Query).count();
+    let (pid, before) = (azure.host.pid().unwrap(), queries);
+    azure.host.terminate();
+    azure.host.wait_exit(pid).await;
+    assert_eq!(azure.collector.metrics(), []);
+    assert!(azure.collector.exports().iter().all(|export| export.path == "/v1/traces"));
+
+    let azure = start(setup(), &[]).await;
+    azure.emulator.insert(&disk("a"), &disk_body("westeurope")).unwrap();
+    azure.host.fire_timer("sweep").await.unwrap();
+    let queries = azure.emulator.journal().iter().filter(|exchange| exchange.kind == Kind::Query).count();
+    assert_eq!(queries, before + 1, "one more, for how much is in scope");
+}
