@@ -2,6 +2,10 @@
 # Installs Diskseal, or brings an installation up to date: infrastructure, code, trigger sync, and then the event
 # subscriptions, which Event Grid refuses before the function is there. A second run changes nothing.
 set -euo pipefail
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
+    echo "error: this needs bash 4.4 or newer: brew install bash on macOS, or run it in Azure Cloud Shell" >&2
+    exit 1
+fi
 cd "$(dirname "$0")/.."
 
 readonly FUNCTION=seal-on-write

@@ -153,8 +153,8 @@ module endpoints 'modules/private-endpoints.bicep' = if (privateNetwork) {
     location: location
     tags: allTags
     storageAccountId: storage.outputs.accountId
-    virtualNetworkId: privateNetwork ? network.outputs.virtualNetworkId : ''
-    subnetId: privateNetwork ? network.outputs.endpointSubnetId : ''
+    virtualNetworkId: privateNetwork ? network!.outputs.virtualNetworkId : ''
+    subnetId: privateNetwork ? network!.outputs.endpointSubnetId : ''
   }
 }
 
@@ -202,7 +202,7 @@ module function 'modules/function.bicep' = {
     tableEndpoint: storage.outputs.tableEndpoint
     deploymentContainer: storage.outputs.deploymentContainer
     connectionString: monitoring.outputs.connectionString
-    subnetId: privateNetwork ? network.outputs.functionSubnetId : ''
+    subnetId: privateNetwork ? network!.outputs.functionSubnetId : ''
     alwaysReady: alwaysReady
     instanceMemory: instanceMemory
     maximumInstances: maximumInstances
@@ -229,7 +229,7 @@ module assignments 'modules/role-assignment.bicep' = [for id in (empty(managemen
   name: '${name}-role-assignment'
   scope: subscription(id)
   params: {
-    roleDefinitionName: empty(managementGroup) ? role.outputs.definitionName : ''
+    roleDefinitionName: empty(managementGroup) ? role!.outputs.definitionName : ''
     principalId: identities.outputs.hostPrincipalId
   }
 }]
@@ -267,7 +267,7 @@ module exporterAssignments 'modules/exporter-assignments.bicep' = [for id in inS
   scope: subscription(id)
   params: {
     exporters: exporters
-    roleDefinitionName: !empty(exporters) && !exportersHaveBuiltInRole ? exporterRole.outputs.definitionName : ''
+    roleDefinitionName: !empty(exporters) && !exportersHaveBuiltInRole ? exporterRole!.outputs.definitionName : ''
   }
 }]
 

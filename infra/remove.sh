@@ -2,6 +2,10 @@
 # Takes an installation away: event subscriptions first, so that nothing is delivered to what is going, then roles,
 # policies and everything else. Sealed disks stay sealed; diskseal unseal is for those.
 set -euo pipefail
+if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
+    echo "error: this needs bash 4.4 or newer: brew install bash on macOS, or run it in Azure Cloud Shell" >&2
+    exit 1
+fi
 
 usage() {
     cat <<'TEXT'

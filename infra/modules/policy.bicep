@@ -40,7 +40,7 @@ resource disks 'Microsoft.Authorization/policyAssignments@2021-06-01' = if (assi
 resource disksRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (assignDiskPolicy) {
   name: guid(subscription().id, name, 'disks', builtIn.contributor)
   properties: {
-    principalId: assignDiskPolicy ? disks.identity.principalId : ''
+    principalId: assignDiskPolicy ? disks!.identity.principalId : ''
     principalType: 'ServicePrincipal'
     roleDefinitionId: contributor
   }
@@ -119,7 +119,7 @@ resource snapshots 'Microsoft.Authorization/policyAssignments@2021-06-01' = if (
 resource snapshotsRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (snapshotPolicy == 'Modify') {
   name: guid(subscription().id, name, 'snapshots', builtIn.contributor)
   properties: {
-    principalId: snapshotPolicy == 'Modify' ? snapshots.identity.principalId : ''
+    principalId: snapshotPolicy == 'Modify' ? snapshots!.identity.principalId : ''
     principalType: 'ServicePrincipal'
     roleDefinitionId: contributor
   }

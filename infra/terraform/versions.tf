@@ -21,7 +21,13 @@ provider "azurerm" {
   environment     = local.clouds[var.cloud].azurerm
   # Storage has no keys, so Terraform too signs in to it.
   storage_use_azuread = true
-  features {}
+
+  features {
+    storage {
+      # Everything here is Resource Manager's to make; whoever deploys needs no role on the data.
+      data_plane_available = false
+    }
+  }
 }
 
 provider "azapi" {
