@@ -145,6 +145,8 @@ infrastructure_parameters() {
 
 deploy_infrastructure() {
     say "infrastructure"
+    # Flex Consumption joins a network by the platform of Container Apps, which no resource here names.
+    [[ " ${parameters[*]} " != *" privateNetwork=true "* ]] || az provider register --namespace Microsoft.App --wait -o none
     infrastructure_parameters
     deploy sub "$name-$location" "${arguments[@]}"
 }

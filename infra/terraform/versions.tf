@@ -21,6 +21,8 @@ provider "azurerm" {
   environment     = local.clouds[var.cloud].azurerm
   # Storage has no keys, so Terraform too signs in to it.
   storage_use_azuread = true
+  # Flex Consumption joins a network by the platform of Container Apps, which no resource here names.
+  resource_providers_to_register = var.private_network ? ["Microsoft.App"] : []
 
   features {
     storage {

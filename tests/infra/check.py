@@ -197,6 +197,30 @@ def order(infra):
     return faults
 
 
+def handed_over(infra):
+    """what the scripts and azd hand over is declared, all that is wanted is handed over, and the outputs they read are there"""
+    faults = []
+    script = infra.read("infra/deploy.sh")
+    calls = re.findall(r"--template-file infra/(\S+)\s*\\?\s*--parameters\s+((?:.|\n)*?)\n(?:\}|\s*\n|    deploy)", script)
+    given = {name: set(re.findall(r"(?<![\w$])(\w+)=", text)) for name, text in calls}
+    for entry in ENTRIES:
+        if entry not in given:
+            faults.append(f"infra/deploy.sh: nothing is handed over to {entry}")
+            continue
+        faults += against(infra.by_name[entry], given[entry], f"infra/deploy.sh for {entry}")
+    found = infra.json("infra/main.parameters.json")["parameters"]
+    faults += against(infra.by_name["main.bicep"], set(found), "infra/main.parameters.json")
+    names = re.search(r"local names=\(([^)]*)\)", script)[1].split()
+    faults += [f"infra/deploy.sh: main.bicep has no output {name}" for name in names if name not in infra.by_name["main.bicep"].outputs]
+    return faults
+
+
+def against(file, given, who):
+    wanted = {one.name: one for one in file.declarations.values() if one.kind == "param"}
+    faults = [f"{who}: {file.name} has no parameter {name}" for name in sorted(given - set(wanted))]
+    return faults + [f"{who}: {name} is wanted" for name, one in wanted.items() if one.value is None and name not in given]
+
+
 # --- the code ----------------------------------------------------------------------------------------------------
 
 
@@ -292,7 +316,7 @@ def documented(infra):
     return [f"infra/README.md: nothing about {kind}" for kind in kinds if f"`{kind.lower()}`" not in readme]
 
 
-CHECKS = [syntax, resources, expressions, parameters, order, functions, settings, role, documented]
+CHECKS = [syntax, resources, expressions, parameters, order, handed_over, functions, settings, role, documented]
 
 
 def main():

@@ -55,6 +55,10 @@ BICEP = [
     ("main.bicep", "  dependsOn: [\n    endpoints\n  ]\n", "", "function does not wait for endpoints"),
     ("main.bicep", "module network 'modules/network.bicep'", "module early 'modules/event-subscription.bicep' = {\n  name: 'early'\n  scope: group\n}\n\nmodule network 'modules/network.bicep'", "an event subscription before the code is there"),
     ("deploy.sh", "    deploy_code\n    sync_triggers\n    wait_for_function\n    deploy_events\n", "    deploy_events\n    deploy_code\n    sync_triggers\n    wait_for_function\n", "the steps are not in the order"),
+    ("deploy.sh", 'mode="$mode"', 'modus="$mode"', "main.bicep has no parameter modus"),
+    ("deploy.sh", 'workspaceId="$workspaceId" ', "", "infra/deploy.sh for events.bicep: workspaceId is wanted"),
+    ("deploy.sh", "names=(resourceGroupName", "names=(resourceGroup", "main.bicep has no output resourceGroup"),
+    ("main.parameters.json", '"location":', '"region":', "infra/main.parameters.json: location is wanted"),
     # What the code needs.
     ("role-actions.json", '    "Microsoft.Compute/snapshots/write",\n', "", "Microsoft.Compute/snapshots/write"),
     ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', "", "tells of Microsoft.Resources/tags/read, which no role has"),
