@@ -1,0 +1,64 @@
+// Alerts and the workbook: infra/monitoring holds both, and their queries are checked there.
+
+param name string
+param location string
+param tags object
+param workspaceId string
+param actionGroupId string
+
+var rules = loadJsonContent('../monitoring/alerts.json')
+var workbook = loadTextContent('../monitoring/workbook.json')
+
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
+  name: '${name}-${rule.name}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: rule.displayName
+    description: '${rule.description} See ${rule.runbook}.'
+    severity: rule.severity
+    enabled: true
+    scopes: [
+      workspaceId
+    ]
+    evaluationFrequency: rule.evaluationFrequency
+    windowSize: rule.windowSize
+    // The tables come to be with the first row.
+    skipQueryValidation: true
+    autoMitigate: rule.autoMitigate
+    criteria: {
+      allOf: [
+        {
+          query: rule.query
+          timeAggregation: rule.timeAggregation
+          metricMeasureColumn: rule.metricMeasureColumn
+          operator: rule.operator
+          threshold: rule.threshold
+          failingPeriods: {
+            numberOfEvaluationPeriods: rule.numberOfEvaluationPeriods
+            minFailingPeriodsToAlert: rule.minFailingPeriodsToAlert
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        actionGroupId
+      ]
+    }
+  }
+}]
+
+resource board 'Microsoft.Insights/workbooks@2022-04-01' = {
+  name: guid(resourceGroup().id, name, 'workbook')
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: 'Diskseal (${name})'
+    category: 'workbook'
+    sourceId: workspaceId
+    serializedData: replace(workbook, '__WORKSPACE_ID__', workspaceId)
+  }
+}

@@ -1,0 +1,21 @@
+// Who may still export the data of sealed disks, on one subscription.
+
+targetScope = 'subscription'
+
+@description('Principals as {id, type}; type is User, Group or ServicePrincipal.')
+param exporters array
+
+@description('Our own role; empty for Data Operator for Managed Disks.')
+param roleDefinitionName string
+
+var builtIn = loadJsonContent('../role-actions.json').builtIn.dataOperatorForManagedDisks
+var definition = empty(roleDefinitionName) ? builtIn : roleDefinitionName
+
+resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for exporter in exporters: {
+  name: guid(subscription().id, exporter.id, definition)
+  properties: {
+    principalId: exporter.id
+    principalType: exporter.type
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', definition)
+  }
+}]

@@ -1,0 +1,28 @@
+// A role with the four data actions of disks and snapshots, for those who want less than the built-in one may become.
+
+targetScope = 'subscription'
+
+param name string
+param subscriptions array
+
+var role = loadJsonContent('../role-actions.json').exporter
+
+resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(subscription().id, name, role.roleName)
+  properties: {
+    roleName: '${role.roleName} (${name})'
+    description: role.description
+    type: 'CustomRole'
+    permissions: [
+      {
+        actions: []
+        notActions: []
+        dataActions: role.dataActions
+        notDataActions: []
+      }
+    ]
+    assignableScopes: [for id in subscriptions: '/subscriptions/${id}']
+  }
+}
+
+output definitionName string = definition.name

@@ -1,0 +1,162 @@
+// The function app on Flex Consumption, with the custom handler's runtime and no secret in its settings.
+
+param name string
+param planName string
+param location string
+param tags object
+param identityId string
+param identityClientId string
+param blobEndpoint string
+param queueEndpoint string
+param tableEndpoint string
+param deploymentContainer string
+param connectionString string
+
+@description('Subnet of the app; empty without a virtual network.')
+param subnetId string
+
+param alwaysReady int
+param instanceMemory int
+param maximumInstances int
+param mode string
+param sweepSchedule string
+param backupGuard string
+
+@description('Subscriptions in scope, comma-separated; empty means all that the identity sees.')
+param subscriptions string
+
+param otlp object
+param extraSettings object
+
+// DISKSEAL_CLOUD has the names of the Azure SDK.
+var clouds = {
+  AzureCloud: 'AzurePublic'
+  AzureUSGovernment: 'AzureUSGovernment'
+  AzureChinaCloud: 'AzureChina'
+}
+
+var settings = union({
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identityClientId
+  AzureWebJobsStorage__blobServiceUri: blobEndpoint
+  AzureWebJobsStorage__queueServiceUri: queueEndpoint
+  AzureWebJobsStorage__tableServiceUri: tableEndpoint
+  APPLICATIONINSIGHTS_CONNECTION_STRING: connectionString
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+  AZURE_CLIENT_ID: identityClientId
+  DISKSEAL_CLOUD: clouds[environment().name]
+  DISKSEAL_MODE: mode
+  DISKSEAL_BACKUP_GUARD: backupGuard
+  DISKSEAL_SWEEP_SCHEDULE: sweepSchedule
+  // The tag diskseal=off on the app itself stops every write.
+  DISKSEAL_SWITCH: resourceId('Microsoft.Web/sites', name)
+}, empty(subscriptions) ? {} : {
+  DISKSEAL_SUBSCRIPTIONS: subscriptions
+}, empty(otlp.traces) ? {} : {
+  DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT: otlp.traces
+}, empty(otlp.metrics) ? {} : {
+  DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT: otlp.metrics
+}, empty(otlp.logs) ? {} : {
+  DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT: otlp.logs
+}, extraSettings)
+
+resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
+  // checkov:skip=CKV_AZURE_211: Flex Consumption scales by itself; its SKU is the only one there is
+  // checkov:skip=CKV_AZURE_212: the same
+  // checkov:skip=CKV_AZURE_225: what is lost with a zone is delivered again by Event Grid, and found by the sweep
+  name: planName
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: {
+    reserved: true
+  }
+}
+
+resource app 'Microsoft.Web/sites@2024-11-01' = {
+  // checkov:skip=CKV_AZURE_13: no function takes HTTP from people; the host checks Event Grid's key
+  // checkov:skip=CKV_AZURE_17: Event Grid presents no client certificate
+  // checkov:skip=CKV_AZURE_88: nothing is stored on a file share
+  // checkov:skip=CKV_AZURE_212: Flex Consumption scales by itself, down to none
+  // checkov:skip=CKV_AZURE_213: there is no HTTP function to probe; the host watches its handler
+  // checkov:skip=CKV_AZURE_222: Event Grid delivers over the public endpoint, to whoever has its key
+  name: name
+  location: location
+  tags: tags
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityId}': {}
+    }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    publicNetworkAccess: 'Enabled'
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    keyVaultReferenceIdentity: identityId
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${blobEndpoint}${deploymentContainer}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identityId
+          }
+        }
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: instanceMemory
+        maximumInstanceCount: maximumInstances
+        // The Event Grid function scales with the HTTP ones.
+        alwaysReady: alwaysReady == 0 ? [] : [
+          {
+            name: 'http'
+            instanceCount: alwaysReady
+          }
+        ]
+      }
+      runtime: {
+        name: 'custom'
+        version: '1.0'
+      }
+    }
+    siteConfig: {
+      minTlsVersion: '1.2'
+      scmMinTlsVersion: '1.2'
+      ftpsState: 'Disabled'
+      http20Enabled: true
+      remoteDebuggingEnabled: false
+      appSettings: [for setting in items(settings): {
+        name: setting.key
+        value: setting.value
+      }]
+    }
+  }
+}
+
+// Code is deployed with an Entra token; there are no publishing passwords.
+resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
+  parent: app
+  name: 'ftp'
+  properties: {
+    allow: false
+  }
+}
+
+resource scm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
+  parent: app
+  name: 'scm'
+  properties: {
+    allow: false
+  }
+}
+
+output appId string = app.id
+output appName string = app.name

@@ -1,0 +1,68 @@
+// Where telemetry goes, who may send it, and who is told.
+
+param name string
+param location string
+param tags object
+param retention int
+param hostPrincipalId string
+param emails array
+
+var roles = loadJsonContent('../role-actions.json').builtIn
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2022-10-01' = {
+  name: 'log-${name}'
+  location: location
+  tags: tags
+  properties: {
+    sku: {
+      name: 'PerGB2018'
+    }
+    retentionInDays: retention
+    features: {
+      disableLocalAuth: true
+      enableLogAccessUsingOnlyResourcePermissions: true
+    }
+  }
+}
+
+resource component 'Microsoft.Insights/components@2020-02-02' = {
+  name: 'appi-${name}'
+  location: location
+  tags: tags
+  kind: 'web'
+  properties: {
+    Application_Type: 'web'
+    WorkspaceResourceId: workspace.id
+    // The instrumentation key alone lets nobody send: ingestion asks for an Entra token.
+    DisableLocalAuth: true
+  }
+}
+
+resource publisher 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(component.id, hostPrincipalId, roles.monitoringMetricsPublisher)
+  scope: component
+  properties: {
+    principalId: hostPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.monitoringMetricsPublisher)
+  }
+}
+
+resource actionGroup 'Microsoft.Insights/actionGroups@2021-09-01' = {
+  name: 'ag-${name}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'diskseal'
+    enabled: true
+    emailReceivers: [for (email, i) in emails: {
+      name: 'mail-${i}'
+      emailAddress: email
+      useCommonAlertSchema: true
+    }]
+  }
+}
+
+output workspaceId string = workspace.id
+output connectionString string = component.properties.ConnectionString
+output actionGroupId string = actionGroup.id

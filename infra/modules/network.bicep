@@ -1,0 +1,80 @@
+// A virtual network for the app to reach its storage by private endpoints alone.
+
+param name string
+param location string
+param tags object
+
+@description('Address space of the network, and of the subnets of the app and of the endpoints in it.')
+param addressPrefix string = '10.77.0.0/24'
+param functionPrefix string = '10.77.0.0/25'
+param endpointPrefix string = '10.77.0.128/25'
+
+resource rules 'Microsoft.Network/networkSecurityGroups@2024-10-01' = {
+  name: 'nsg-${name}'
+  location: location
+  tags: tags
+  properties: {
+    securityRules: [
+      {
+        name: 'DenyInternetInbound'
+        properties: {
+          access: 'Deny'
+          direction: 'Inbound'
+          priority: 4000
+          protocol: '*'
+          sourceAddressPrefix: 'Internet'
+          sourcePortRange: '*'
+          destinationAddressPrefix: '*'
+          destinationPortRange: '*'
+        }
+      }
+    ]
+  }
+}
+
+resource virtualNetwork 'Microsoft.Network/virtualNetworks@2024-10-01' = {
+  name: 'vnet-${name}'
+  location: location
+  tags: tags
+  properties: {
+    addressSpace: {
+      addressPrefixes: [
+        addressPrefix
+      ]
+    }
+    subnets: [
+      {
+        name: 'function'
+        properties: {
+          addressPrefix: functionPrefix
+          networkSecurityGroup: {
+            id: rules.id
+          }
+          // Flex Consumption runs on the platform of Container Apps.
+          delegations: [
+            {
+              name: 'flex-consumption'
+              properties: {
+                serviceName: 'Microsoft.App/environments'
+              }
+            }
+          ]
+        }
+      }
+      {
+        name: 'endpoints'
+        properties: {
+          addressPrefix: endpointPrefix
+          networkSecurityGroup: {
+            id: rules.id
+          }
+          privateEndpointNetworkPolicies: 'Enabled'
+        }
+      }
+    ]
+  }
+}
+
+output virtualNetworkId string = virtualNetwork.id
+output functionSubnetId string = virtualNetwork.properties.subnets[0].id
+output endpointSubnetId string = virtualNetwork.properties.subnets[1].id

@@ -1,0 +1,137 @@
+// The safety net: Azure Policy on one subscription.
+// The built-in policy seals disks inside the create request, and what exists by a remediation task. It leaves
+// snapshots out. Ours for snapshots audits, because nobody publishes whether their alias can be modified; where
+// it can, Modify does for snapshots what the built-in one does for disks.
+
+targetScope = 'subscription'
+
+param name string
+param location string
+param assignDiskPolicy bool
+
+@description('Off, Audit or Modify.')
+param snapshotPolicy string
+
+var builtIn = loadJsonContent('../role-actions.json').builtIn
+var diskPolicyId = tenantResourceId('Microsoft.Authorization/policyDefinitions', 'c3921d55-b741-4d16-8d56-7f16e99e6892')
+var alias = 'Microsoft.Compute/snapshots/dataAccessAuthMode'
+// The policies' own identities need it to write disks: the built-in definition asks for Contributor, no less.
+var contributorOfTenant = tenantResourceId('Microsoft.Authorization/roleDefinitions', builtIn.contributor)
+var contributor = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtIn.contributor)
+
+resource disks 'Microsoft.Authorization/policyAssignments@2021-06-01' = if (assignDiskPolicy) {
+  name: '${name}-disks'
+  location: location
+  identity: {
+    type: 'SystemAssigned'
+  }
+  properties: {
+    displayName: 'Diskseal: seal disks inside the create request'
+    policyDefinitionId: diskPolicyId
+    enforcementMode: 'Default'
+    parameters: {
+      effect: {
+        value: 'Modify'
+      }
+    }
+  }
+}
+
+resource disksRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (assignDiskPolicy) {
+  name: guid(subscription().id, name, 'disks', builtIn.contributor)
+  properties: {
+    principalId: assignDiskPolicy ? disks!.identity.principalId : ''
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: contributor
+  }
+}
+
+resource disksRemediation 'Microsoft.PolicyInsights/remediations@2021-10-01' = if (assignDiskPolicy) {
+  name: '${name}-disks'
+  dependsOn: [
+    disksRole
+  ]
+  properties: {
+    policyAssignmentId: disks.id
+    resourceDiscoveryMode: 'ExistingNonCompliant'
+  }
+}
+
+resource snapshotDefinition 'Microsoft.Authorization/policyDefinitions@2021-06-01' = if (snapshotPolicy != 'Off') {
+  name: '${name}-snapshots'
+  properties: {
+    displayName: 'Snapshots should demand Microsoft Entra ID for export'
+    description: 'A snapshot without dataAccessAuthMode AzureActiveDirectory can be downloaded by whoever has its SAS URL.'
+    policyType: 'Custom'
+    mode: 'Indexed'
+    metadata: {
+      category: 'Compute'
+      version: '1.0.0'
+    }
+    policyRule: {
+      if: {
+        allOf: [
+          {
+            field: 'type'
+            equals: 'Microsoft.Compute/snapshots'
+          }
+          {
+            field: alias
+            notEquals: 'AzureActiveDirectory'
+          }
+        ]
+      }
+      then: snapshotPolicy != 'Modify' ? {
+        effect: 'Audit'
+      } : {
+        effect: 'Modify'
+        details: {
+          roleDefinitionIds: [
+            contributorOfTenant
+          ]
+          conflictEffect: 'audit'
+          operations: [
+            {
+              operation: 'addOrReplace'
+              field: alias
+              value: 'AzureActiveDirectory'
+            }
+          ]
+        }
+      }
+    }
+  }
+}
+
+resource snapshots 'Microsoft.Authorization/policyAssignments@2021-06-01' = if (snapshotPolicy != 'Off') {
+  name: '${name}-snapshots'
+  location: location
+  identity: {
+    type: snapshotPolicy == 'Modify' ? 'SystemAssigned' : 'None'
+  }
+  properties: {
+    displayName: 'Diskseal: snapshots'
+    policyDefinitionId: snapshotDefinition.id
+    enforcementMode: 'Default'
+  }
+}
+
+resource snapshotsRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (snapshotPolicy == 'Modify') {
+  name: guid(subscription().id, name, 'snapshots', builtIn.contributor)
+  properties: {
+    principalId: snapshotPolicy == 'Modify' ? snapshots!.identity.principalId : ''
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: contributor
+  }
+}
+
+resource snapshotsRemediation 'Microsoft.PolicyInsights/remediations@2021-10-01' = if (snapshotPolicy == 'Modify') {
+  name: '${name}-snapshots'
+  dependsOn: [
+    snapshotsRole
+  ]
+  properties: {
+    policyAssignmentId: snapshots.id
+    resourceDiscoveryMode: 'ExistingNonCompliant'
+  }
+}

@@ -1,0 +1,16 @@
+// The handler's custom role, on one subscription.
+
+targetScope = 'subscription'
+
+param roleDefinitionName string
+param principalId string
+
+resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(subscription().id, principalId, roleDefinitionName)
+  properties: {
+    principalId: principalId
+    // Without it, an identity that the directory does not know yet is refused.
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleDefinitionName)
+  }
+}

@@ -1,0 +1,30 @@
+// The handler's custom role, defined once for all subscriptions in scope.
+
+targetScope = 'subscription'
+
+param name string
+param subscriptions array
+param includeBackupGuard bool
+
+var role = loadJsonContent('../role-actions.json')
+
+resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(subscription().id, name, role.roleName)
+  properties: {
+    // Names of roles are unique in a tenant.
+    roleName: '${role.roleName} (${name})'
+    description: role.description
+    type: 'CustomRole'
+    permissions: [
+      {
+        actions: includeBackupGuard ? concat(role.actions, role.optional.backupGuard) : role.actions
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+    assignableScopes: [for id in subscriptions: '/subscriptions/${id}']
+  }
+}
+
+output definitionName string = definition.name

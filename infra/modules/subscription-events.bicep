@@ -1,0 +1,70 @@
+// What one subscription in scope needs for its writes to get to the function.
+
+targetScope = 'subscription'
+
+param name string
+param location string
+param tags object
+param functionId string
+
+@description('ID of the system topic that this subscription has already; empty to make one. There can be only one.')
+param existingTopicId string
+
+param deadLetterIdentityId string
+param storageAccountId string
+param deadLetterContainer string
+param workspaceId string
+
+@description('Whether to send the subscription\'s activity log to the workspace, by which an alert sees writes that no event told of.')
+param sendActivityLog bool
+
+var groupName = 'rg-${name}-events'
+
+resource group 'Microsoft.Resources/resourceGroups@2025-03-01' = if (empty(existingTopicId)) {
+  name: groupName
+  location: location
+  tags: tags
+}
+
+module topic 'system-topic.bicep' = if (empty(existingTopicId)) {
+  name: '${name}-topic'
+  scope: resourceGroup(groupName)
+  dependsOn: [
+    group
+  ]
+  params: {
+    name: 'topic-${name}'
+    tags: tags
+    deadLetterIdentityId: deadLetterIdentityId
+    workspaceId: workspaceId
+  }
+}
+
+module events 'event-subscription.bicep' = {
+  name: '${name}-event-subscription'
+  scope: resourceGroup(empty(existingTopicId) ? groupName : split(existingTopicId, '/')[4])
+  dependsOn: [
+    topic
+  ]
+  params: {
+    name: name
+    topicName: empty(existingTopicId) ? 'topic-${name}' : last(split(existingTopicId, '/'))
+    functionId: functionId
+    deadLetterIdentityId: deadLetterIdentityId
+    storageAccountId: storageAccountId
+    deadLetterContainer: deadLetterContainer
+  }
+}
+
+resource activityLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (sendActivityLog) {
+  name: name
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      {
+        category: 'Administrative'
+        enabled: true
+      }
+    ]
+  }
+}

@@ -1,0 +1,40 @@
+// The handler's custom role at a management group, so that subscriptions that come later are covered too.
+
+targetScope = 'managementGroup'
+
+param name string
+param principalId string
+param includeBackupGuard bool
+
+var role = loadJsonContent('role-actions.json')
+var scopeId = managementGroup().id
+
+resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(scopeId, name, role.roleName)
+  properties: {
+    // Names of roles are unique in a tenant.
+    roleName: '${role.roleName} (${name})'
+    description: role.description
+    type: 'CustomRole'
+    permissions: [
+      {
+        actions: includeBackupGuard ? concat(role.actions, role.optional.backupGuard) : role.actions
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+    assignableScopes: [
+      scopeId
+    ]
+  }
+}
+
+resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(scopeId, principalId, role.roleName)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: definition.id
+  }
+}

@@ -1,0 +1,138 @@
+# The function app on Flex Consumption, with the custom handler's runtime and no secret in its settings.
+# azapi, because azurerm_function_app_flex_consumption has neither the policy for FTP nor the runtime "custom" in
+# its documentation.
+
+locals {
+  app_name = "func-${var.name}-${local.token}"
+  app_id   = "${azurerm_resource_group.this.id}/providers/Microsoft.Web/sites/${local.app_name}"
+  storage  = { for service in ["blob", "queue", "table"] : service => "https://${azurerm_storage_account.this.name}.${service}.${local.clouds[var.cloud].storage}/" }
+
+  settings = merge({
+    AzureWebJobsStorage__credential           = "managedidentity"
+    AzureWebJobsStorage__clientId             = azurerm_user_assigned_identity.host.client_id
+    AzureWebJobsStorage__blobServiceUri       = local.storage.blob
+    AzureWebJobsStorage__queueServiceUri      = local.storage.queue
+    AzureWebJobsStorage__tableServiceUri      = local.storage.table
+    APPLICATIONINSIGHTS_CONNECTION_STRING     = azurerm_application_insights.this.connection_string
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING = "ClientId=${azurerm_user_assigned_identity.host.client_id};Authorization=AAD"
+    AZURE_CLIENT_ID                           = azurerm_user_assigned_identity.host.client_id
+    DISKSEAL_CLOUD                            = var.cloud
+    DISKSEAL_MODE                             = var.mode
+    DISKSEAL_BACKUP_GUARD                     = var.backup_guard
+    DISKSEAL_SWEEP_SCHEDULE                   = var.sweep_schedule
+    # The tag diskseal=off on the app itself stops every write.
+    DISKSEAL_SWITCH = local.app_id
+    },
+    # An identity with a role on a management group sees its subscriptions, and new ones too.
+    var.management_group == "" ? { DISKSEAL_SUBSCRIPTIONS = join(",", local.subscriptions) } : {},
+    var.otlp.traces == "" ? {} : { DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT = var.otlp.traces },
+    var.otlp.metrics == "" ? {} : { DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT = var.otlp.metrics },
+    var.otlp.logs == "" ? {} : { DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT = var.otlp.logs },
+  var.extra_settings)
+}
+
+resource "azurerm_service_plan" "this" {
+  # checkov:skip=CKV_AZURE_211: Flex Consumption scales by itself; its SKU is the only one there is
+  # checkov:skip=CKV_AZURE_212: the same
+  # checkov:skip=CKV_AZURE_225: what is lost with a zone is delivered again by Event Grid, and found by the sweep
+  name                = "plan-${var.name}"
+  location            = azurerm_resource_group.this.location
+  resource_group_name = azurerm_resource_group.this.name
+  os_type             = "Linux"
+  sku_name            = "FC1"
+  tags                = local.tags
+}
+
+resource "azapi_resource" "function" {
+  type      = "Microsoft.Web/sites@2024-11-01"
+  name      = local.app_name
+  parent_id = azurerm_resource_group.this.id
+  location  = azurerm_resource_group.this.location
+  tags      = local.tags
+
+  identity {
+    type         = "UserAssigned"
+    identity_ids = [azurerm_user_assigned_identity.host.id]
+  }
+
+  body = {
+    kind = "functionapp,linux"
+    properties = {
+      serverFarmId              = azurerm_service_plan.this.id
+      httpsOnly                 = true
+      publicNetworkAccess       = "Enabled"
+      virtualNetworkSubnetId    = var.private_network ? azurerm_subnet.function[0].id : null
+      keyVaultReferenceIdentity = azurerm_user_assigned_identity.host.id
+      functionAppConfig = {
+        deployment = {
+          storage = {
+            type  = "blobContainer"
+            value = "${local.storage.blob}${azurerm_storage_container.this[local.events.deploymentContainer].name}"
+            authentication = {
+              type                           = "UserAssignedIdentity"
+              userAssignedIdentityResourceId = azurerm_user_assigned_identity.host.id
+            }
+          }
+        }
+        scaleAndConcurrency = {
+          instanceMemoryMB     = var.instance_memory
+          maximumInstanceCount = var.maximum_instances
+          # The Event Grid function scales with the HTTP ones.
+          alwaysReady = var.always_ready == 0 ? [] : [{ name = "http", instanceCount = var.always_ready }]
+        }
+        runtime = {
+          name    = "custom"
+          version = "1.0"
+        }
+      }
+      siteConfig = {
+        minTlsVersion          = "1.2"
+        scmMinTlsVersion       = "1.2"
+        ftpsState              = "Disabled"
+        http20Enabled          = true
+        remoteDebuggingEnabled = false
+        appSettings            = [for key in sort(keys(local.settings)) : { name = key, value = local.settings[key] }]
+      }
+    }
+  }
+
+  # The host reads its package and takes its locks as soon as it starts.
+  depends_on = [azurerm_role_assignment.storage, azurerm_private_endpoint.this, azurerm_private_dns_zone_virtual_network_link.this]
+}
+
+# Code is deployed with an Entra token; there are no publishing passwords.
+resource "azapi_resource" "no_passwords" {
+  for_each  = toset(["ftp", "scm"])
+  type      = "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01"
+  name      = each.key
+  parent_id = azapi_resource.function.id
+
+  body = {
+    properties = {
+      allow = false
+    }
+  }
+}
+
+# The code, the trigger sync, and the wait for the function that event subscriptions need. It asks for the Azure CLI.
+resource "terraform_data" "code" {
+  triggers_replace = [
+    azapi_resource.function.id,
+    fileexists("${path.module}/../../${var.package}") ? filesha256("${path.module}/../../${var.package}") : "made by infra/package.sh",
+  ]
+
+  provisioner "local-exec" {
+    command     = "infra/deploy.sh --code"
+    working_dir = "${path.module}/../.."
+    environment = {
+      AZURE_LOCATION    = var.location
+      DISKSEAL_NAME     = var.name
+      DISKSEAL_PACKAGE  = var.package
+      resourceGroupName = azurerm_resource_group.this.name
+      functionAppName   = local.app_name
+      functionAppId     = azapi_resource.function.id
+    }
+  }
+
+  depends_on = [azapi_resource.no_passwords]
+}

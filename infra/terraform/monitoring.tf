@@ -1,0 +1,95 @@
+# Where telemetry goes, who may send it, who is told, and of what.
+
+locals {
+  alerts = { for rule in jsondecode(file("${path.module}/../monitoring/alerts.json")) : rule.name => rule }
+}
+
+resource "azurerm_log_analytics_workspace" "this" {
+  name                         = "log-${var.name}"
+  location                     = azurerm_resource_group.this.location
+  resource_group_name          = azurerm_resource_group.this.name
+  sku                          = "PerGB2018"
+  retention_in_days            = var.log_retention
+  local_authentication_enabled = false
+  tags                         = local.tags
+}
+
+resource "azurerm_application_insights" "this" {
+  name                = "appi-${var.name}"
+  location            = azurerm_resource_group.this.location
+  resource_group_name = azurerm_resource_group.this.name
+  application_type    = "web"
+  workspace_id        = azurerm_log_analytics_workspace.this.id
+  # The instrumentation key alone lets nobody send: ingestion asks for an Entra token.
+  local_authentication_disabled = true
+  tags                          = local.tags
+}
+
+resource "azurerm_role_assignment" "publisher" {
+  for_each = merge({ component = azurerm_application_insights.this.id },
+  var.otlp.data_collection_rule_id == "" ? {} : { rule = var.otlp.data_collection_rule_id })
+  scope              = each.value
+  role_definition_id = "/subscriptions/${var.subscription_id}/providers/Microsoft.Authorization/roleDefinitions/${local.roles.builtIn.monitoringMetricsPublisher}"
+  principal_id       = azurerm_user_assigned_identity.host.principal_id
+  principal_type     = "ServicePrincipal"
+}
+
+resource "azurerm_monitor_action_group" "this" {
+  name                = "ag-${var.name}"
+  resource_group_name = azurerm_resource_group.this.name
+  short_name          = "diskseal"
+  tags                = local.tags
+
+  dynamic "email_receiver" {
+    for_each = var.alert_emails
+    content {
+      name                    = "mail-${email_receiver.key}"
+      email_address           = email_receiver.value
+      use_common_alert_schema = true
+    }
+  }
+}
+
+resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
+  for_each                = local.alerts
+  name                    = "${var.name}-${each.key}"
+  location                = azurerm_resource_group.this.location
+  resource_group_name     = azurerm_resource_group.this.name
+  display_name            = each.value.displayName
+  description             = "${each.value.description} See ${each.value.runbook}."
+  severity                = each.value.severity
+  scopes                  = [azurerm_log_analytics_workspace.this.id]
+  evaluation_frequency    = each.value.evaluationFrequency
+  window_duration         = each.value.windowSize
+  auto_mitigation_enabled = each.value.autoMitigate
+  # The tables come to be with the first row.
+  skip_query_validation = true
+  tags                  = local.tags
+
+  criteria {
+    query                   = each.value.query
+    time_aggregation_method = each.value.timeAggregation
+    metric_measure_column   = each.value.metricMeasureColumn
+    operator                = each.value.operator
+    threshold               = each.value.threshold
+
+    failing_periods {
+      number_of_evaluation_periods             = each.value.numberOfEvaluationPeriods
+      minimum_failing_periods_to_trigger_alert = each.value.minFailingPeriodsToAlert
+    }
+  }
+
+  action {
+    action_groups = [azurerm_monitor_action_group.this.id]
+  }
+}
+
+resource "azurerm_application_insights_workbook" "this" {
+  name                = uuidv5("url", "${azurerm_resource_group.this.id}/workbook")
+  location            = azurerm_resource_group.this.location
+  resource_group_name = azurerm_resource_group.this.name
+  display_name        = "Diskseal (${var.name})"
+  source_id           = lower(azurerm_log_analytics_workspace.this.id)
+  data_json           = replace(file("${path.module}/../monitoring/workbook.json"), "__WORKSPACE_ID__", azurerm_log_analytics_workspace.this.id)
+  tags                = local.tags
+}

@@ -1,0 +1,14 @@
+output "function_app_id" {
+  description = "The function app. The tag diskseal=off on it stops every write."
+  value       = azapi_resource.function.id
+}
+
+output "principal_id" {
+  description = "The handler's identity."
+  value       = azurerm_user_assigned_identity.host.principal_id
+}
+
+output "dead_letter_identity_id" {
+  description = "The identity that a system topic of somebody else's must have."
+  value       = azurerm_user_assigned_identity.dead_letters.id
+}

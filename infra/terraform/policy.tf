@@ -1,0 +1,105 @@
+# The safety net: Azure Policy. The built-in policy seals disks inside the create request, and leaves snapshots out.
+# Ours for snapshots audits, because nobody publishes whether their alias can be modified.
+
+locals {
+  alias     = "Microsoft.Compute/snapshots/dataAccessAuthMode"
+  policies  = { for id in local.subscriptions : id => "/subscriptions/${id}" if var.assign_disk_policy }
+  snapshots = { for id in local.subscriptions : id => "/subscriptions/${id}" if var.snapshot_policy != "Off" }
+  modified  = { for id, scope in local.snapshots : id => scope if var.snapshot_policy == "Modify" }
+}
+
+resource "azurerm_subscription_policy_assignment" "disks" {
+  for_each             = local.policies
+  name                 = "${var.name}-disks"
+  display_name         = "Diskseal: seal disks inside the create request"
+  subscription_id      = each.value
+  location             = var.location
+  policy_definition_id = "/providers/Microsoft.Authorization/policyDefinitions/c3921d55-b741-4d16-8d56-7f16e99e6892"
+  parameters           = jsonencode({ effect = { value = "Modify" } })
+
+  identity {
+    type = "SystemAssigned"
+  }
+}
+
+# The policies' own identities need it to write disks: the built-in definition asks for Contributor, no less.
+resource "azurerm_role_assignment" "disks_policy" {
+  for_each           = local.policies
+  scope              = each.value
+  role_definition_id = "${each.value}/providers/Microsoft.Authorization/roleDefinitions/${local.roles.builtIn.contributor}"
+  principal_id       = azurerm_subscription_policy_assignment.disks[each.key].identity[0].principal_id
+  principal_type     = "ServicePrincipal"
+}
+
+resource "azurerm_subscription_policy_remediation" "disks" {
+  for_each             = local.policies
+  name                 = "${var.name}-disks"
+  subscription_id      = each.value
+  policy_assignment_id = azurerm_subscription_policy_assignment.disks[each.key].id
+  depends_on           = [azurerm_role_assignment.disks_policy]
+}
+
+# In each subscription by itself: azurerm would make the definition in the provider's subscription alone.
+resource "azapi_resource" "snapshot_policy" {
+  for_each  = local.snapshots
+  type      = "Microsoft.Authorization/policyDefinitions@2021-06-01"
+  name      = "${var.name}-snapshots"
+  parent_id = each.value
+
+  body = {
+    properties = {
+      displayName = "Snapshots should demand Microsoft Entra ID for export"
+      description = "A snapshot without dataAccessAuthMode AzureActiveDirectory can be downloaded by whoever has its SAS URL."
+      policyType  = "Custom"
+      mode        = "Indexed"
+      metadata    = { category = "Compute", version = "1.0.0" }
+      policyRule = {
+        "if" = {
+          allOf = [
+            { field = "type", equals = "Microsoft.Compute/snapshots" },
+            { field = local.alias, notEquals = "AzureActiveDirectory" },
+          ]
+        }
+        then = merge({ effect = var.snapshot_policy }, var.snapshot_policy != "Modify" ? {} : {
+          details = {
+            roleDefinitionIds = ["/providers/Microsoft.Authorization/roleDefinitions/${local.roles.builtIn.contributor}"]
+            conflictEffect    = "audit"
+            operations        = [{ operation = "addOrReplace", field = local.alias, value = "AzureActiveDirectory" }]
+          }
+        })
+      }
+    }
+  }
+}
+
+resource "azurerm_subscription_policy_assignment" "snapshots" {
+  for_each             = local.snapshots
+  name                 = "${var.name}-snapshots"
+  display_name         = "Diskseal: snapshots"
+  subscription_id      = each.value
+  location             = var.location
+  policy_definition_id = azapi_resource.snapshot_policy[each.key].id
+
+  dynamic "identity" {
+    for_each = var.snapshot_policy == "Modify" ? [1] : []
+    content {
+      type = "SystemAssigned"
+    }
+  }
+}
+
+resource "azurerm_role_assignment" "snapshots_policy" {
+  for_each           = local.modified
+  scope              = each.value
+  role_definition_id = "${each.value}/providers/Microsoft.Authorization/roleDefinitions/${local.roles.builtIn.contributor}"
+  principal_id       = azurerm_subscription_policy_assignment.snapshots[each.key].identity[0].principal_id
+  principal_type     = "ServicePrincipal"
+}
+
+resource "azurerm_subscription_policy_remediation" "snapshots" {
+  for_each             = local.modified
+  name                 = "${var.name}-snapshots"
+  subscription_id      = each.value
+  policy_assignment_id = azurerm_subscription_policy_assignment.snapshots[each.key].id
+  depends_on           = [azurerm_role_assignment.snapshots_policy]
+}

@@ -1,0 +1,153 @@
+"""Plants mistakes in a copy of infra/, one at a time, and sees that each is told.
+
+    mutations.py REPOSITORY DEFINITIONS.JSON PLUGINS
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import check
+import terraform
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY, DEFINITIONS, PLUGINS = Path(sys.argv[1]).resolve(), Path(sys.argv[2]), sys.argv[3]
+
+# File in infra/, what stands there, what is put in its place, and what must be told.
+BICEP = [
+    ("modules/function.bicep", "httpsOnly: true", "httpOnly: true", "app.properties.httpOnly is unknown"),
+    ("modules/storage.bicep", "allowSharedKeyAccess: false", "allowSharedKeysAccess: false", "allowSharedKeysAccess is unknown"),
+    ("modules/function.bicep", "instanceMemoryMB: instanceMemory", "instanceMemoryMb: instanceMemory", "instanceMemoryMb is unknown"),
+    ("modules/function.bicep", "reserved: true", "reserved: 'true'", "plan.properties.reserved is string, not bool"),
+    ("modules/function.bicep", "instanceCount: alwaysReady", "instanceCount: mode", "instanceCount is string, not int"),
+    ("modules/storage.bicep", "'TLS1_2'", "'TLS12'", "'TLS12', not one of"),
+    ("modules/function.bicep", "name: 'custom'", "name: 'rust'", "'rust', not one of"),
+    ("modules/function.bicep", "'Microsoft.Web/sites@2024-11-01'", "'Microsoft.Web/sites@2024-11-31'", "no definition of Microsoft.Web/sites@2024-11-31"),
+    ("modules/system-topic.bicep", "'Microsoft.EventGrid/systemTopics@", "'Microsoft.EventGrid/systemTopic@", "no definition of Microsoft.EventGrid/systemTopic@"),
+    ("modules/storage.bicep", "  kind: 'StorageV2'\n", "", "account.kind is required"),
+    ("modules/system-topic.bicep", "topicType: events.topicType", "topicType: events.topicType\n    provisioningState: 'Succeeded'", "provisioningState is read-only"),
+    ("modules/event-subscription.bicep", "'AzureFunction'", "'AzureFunctions'", "'AzureFunctions', not one of"),
+    ("modules/event-subscription.bicep", "blobContainerName:", "containerName:", "containerName is unknown"),
+    ("modules/event-subscription.bicep", "operatorType: 'StringIn'", "operatorType: 'StringIs'", "'StringIs', not one of"),
+    ("modules/event-subscription.bicep", "values: events.operations", "values: events.function", "values is string, not array"),
+    ("modules/event-subscription.bicep", "events.operations", "events.operation", "operation is no member"),
+    ("modules/event-subscription.bicep", "  parent: topic\n", "", "writes has no parent"),
+    ("modules/identities.bicep", "host.properties.clientId", "host.properties.client", "client is no member"),
+    ("main.bicep", "identities.outputs.hostClientId", "identities.outputs.hostClient", "has no output hostClient"),
+    ("main.bicep", "    isPrivate: privateNetwork\n", "", "wants the parameter isPrivate"),
+    ("main.bicep", "    isPrivate: privateNetwork\n", "    isPrivat: privateNetwork\n", "has no parameter isPrivat"),
+    ("main.bicep", "    alwaysReady: alwaysReady\n", "    alwaysReady: 'one'\n", "alwaysReady of modules/function.bicep is int, not string"),
+    ("main.bicep", "  name: '${name}-storage'\n  scope: group\n", "  name: '${name}-storage'\n", "is for a resourceGroup, not for a subscription"),
+    ("main.bicep", "modules/storage.bicep", "modules/store.bicep", "there is no module modules/store.bicep"),
+    ("main.bicep", "uniqueString(here", "uniqString(here", "uniqString is not among"),
+    ("main.bicep", "location: location\n", "location: locaton\n", "locaton is not declared"),
+    ("main.bicep", "param tags object = {}", "param tags object = {}\nparam spare string = ''", "spare is used nowhere"),
+    ("modules/storage.bicep", "output accountId string = account.id", "output accountId int = account.id", "accountId is declared int, and is string"),
+    ("modules/storage.bicep", "publicAccess: 'None'\n  }\n}\n\nresource deadLetters", "publicAccess: 'None'\n  }\n\nresource deadLetters", "syntax error"),
+    ("modules/storage.bicep", "'../events.json'", "'../event.json'", "there is no file ../event.json"),
+    # What must be there first.
+    ("modules/subscription-events.bicep", "  dependsOn: [\n    topic\n  ]\n", "", "events does not wait for topic"),
+    ("modules/subscription-events.bicep", "  dependsOn: [\n    group\n  ]\n", "", "topic does not wait for group"),
+    ("modules/policy.bicep", "  dependsOn: [\n    disksRole\n  ]\n", "", "disksRemediation does not wait for disksRole"),
+    ("main.bicep", "  dependsOn: [\n    endpoints\n  ]\n", "", "function does not wait for endpoints"),
+    ("main.bicep", "module network 'modules/network.bicep'", "module early 'modules/event-subscription.bicep' = {\n  name: 'early'\n  scope: group\n}\n\nmodule network 'modules/network.bicep'", "an event subscription before the code is there"),
+    ("deploy.sh", "    deploy_code\n    sync_triggers\n    wait_for_function\n    deploy_events\n", "    deploy_events\n    deploy_code\n    sync_triggers\n    wait_for_function\n", "the steps are not in the order"),
+    ("deploy.sh", 'mode="$mode"', 'modus="$mode"', "main.bicep has no parameter modus"),
+    ("deploy.sh", 'workspaceId="$workspaceId" ', "", "infra/deploy.sh for events.bicep: workspaceId is wanted"),
+    ("deploy.sh", "names=(resourceGroupName", "names=(resourceGroup", "main.bicep has no output resourceGroup"),
+    ("main.parameters.json", '"location":', '"region":', "infra/main.parameters.json: location is wanted"),
+    # What the code needs.
+    ("role-actions.json", '    "Microsoft.Compute/snapshots/write",\n', "", "Microsoft.Compute/snapshots/write"),
+    ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', "", "tells of Microsoft.Resources/tags/read, which no role has"),
+    ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', '    "Microsoft.Resources/tags/read",\n    "Microsoft.Compute/disks/beginGetAccess/action",\n', "nothing about Microsoft.Compute/disks/beginGetAccess/action"),
+    ("role-actions.json", '"Microsoft.Resources/tags/read"', '"Microsoft.Resources/*/read"', "is no single action"),
+    ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', '    "Microsoft.Resources/tags/read",\n    "Microsoft.Compute/disks/download/action",\n', "the handler's role has Microsoft.Compute/disks/download/action"),
+    ("events.json", '"seal-on-write"', '"seal-on-writes"', "seal-on-writes is no function"),
+    ("events.json", '"diskseal-pending-poison"],', '"diskseal-poison"],', "the queues are"),
+    ("modules/function.bicep", "DISKSEAL_MODE:", "DISKSEAL_MODUS:", "the code reads no DISKSEAL_MODUS"),
+    ("modules/function.bicep", "DISKSEAL_SWEEP_SCHEDULE:", "DISKSEAL_SWEEP:", "no setting DISKSEAL_SWEEP_SCHEDULE is made"),
+    ("modules/function.bicep", "'AzureChina'", "'AzureChinaCloud'", "the clouds are"),
+    ("terraform/function.tf", "DISKSEAL_SWITCH = local.app_id", "DISKSEAL_SWITCHES = local.app_id", "DISKSEAL_SWITCHES is a setting of Terraform alone"),
+    ("main.bicep", "'0 17 * * * *'", "'17 * * * *'", "has not six fields"),
+    ("main.bicep", "  'audit'\n  'enforce'\n", "  'audit'\n  'enforced'\n", "mode may be audit, enforced"),
+]
+SCRIPTS = [
+    ("deploy.sh", "    wait_for_function\n    deploy_events\n", "    deploy_events\n    wait_for_function\n", "and then the event subscription"),
+    ("deploy.sh", "    check_topics\n", "", "a topic that is there already is told"),
+    ("remove.sh", "[[ $answer == \"$name\" ]] ||", "true ||", "a wrong answer changes nothing"),
+]
+TERRAFORM = [
+    ("terraform/storage.tf", "min_tls_version ", "min_tls_versions ", "Unsupported argument"),
+    ("terraform/storage.tf", '  account_tier                     = "Standard"\n', "", "Missing required argument"),
+    ("terraform/main.tf", "local.roles.actions", "local.role.actions", "Reference to undeclared local value"),
+    ("terraform/events.tf", "azurerm_storage_account.this.id", "azurerm_storage_account.that.id", "Reference to undeclared resource"),
+    ("terraform/roles.tf", "actions      = local.actions", 'actions      = ["*"]', "The role is not the list of role-actions.json"),
+    ("terraform/function.tf", "httpsOnly                 = true", "httpOnly                  = true", "body.properties.httpOnly is unknown"),
+    ("terraform/events.tf", "maxEventsPerBatch             = 1", 'maxEventsPerBatch             = "one"', "maxEventsPerBatch is string, not int"),
+]
+STATIC = [
+    ("modules/storage.bicep", "supportsHttpsTrafficOnly: true", "supportsHttpsTrafficOnly: false", "CKV_AZURE_3:"),
+    ("modules/function.bicep", "httpsOnly: true", "httpsOnly: false", "CKV_AZURE_14"),
+    ("terraform/storage.tf", 'min_tls_version                  = "TLS1_2"', 'min_tls_version                  = "TLS1_0"', "CKV_AZURE_44"),
+]
+
+
+def by_check(repository, file):
+    infra = check.Infrastructure(repository, DEFINITIONS)
+    told = check.syntax(infra)
+    return told or [fault for one in check.CHECKS[1:] for fault in one(infra)]
+
+
+def by_scripts(repository, file):
+    done = subprocess.run([sys.executable, "-B", HERE / "scripts.py", repository], text=True, capture_output=True)
+    return [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
+
+
+def by_terraform(repository, file):
+    return [fault for _, faults in terraform.check(repository, DEFINITIONS, PLUGINS) for fault in faults]
+
+
+def by_checkov(repository, file):
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(["checkov", "--file", f"{repository}/infra/{file}", "--framework", "bicep", "terraform", "--skip-download", "--compact", "--quiet"],
+                          text=True, capture_output=True, env={**os.environ, "PATH": path})
+    return [line for line in done.stdout.splitlines() if line.startswith("Check:")]
+
+
+def planted(mistakes, judge):
+    for file, old, new, expected in mistakes:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "repository"
+            copy.mkdir()
+            for part in ("infra", "src", "function-definitions"):
+                shutil.copytree(REPOSITORY / part, copy / part)
+            shutil.copy(REPOSITORY / "host.json", copy)
+            path = copy / "infra" / file
+            source = path.read_text()
+            what = f"{file}: {(new or old).strip().splitlines()[0]}"
+            if old not in source:
+                yield what, f"there is no {old.strip()!r} to change"
+                continue
+            path.write_text(source.replace(old, new, 1))
+            told = judge(copy, file)
+            # Where several rules see it, one that names it is enough.
+            yield what, None if any(expected in " ".join(one.split()) for one in told) else f"expected {expected!r}, told was {told[:3]}"
+
+
+def main():
+    failed = False
+    rounds = [(BICEP, by_check), (SCRIPTS, by_scripts), (STATIC, by_checkov)]
+    if shutil.which("terraform"):
+        rounds.append((TERRAFORM, by_terraform))
+    for mistakes, judge in rounds:
+        for what, missed in planted(mistakes, judge):
+            failed = failed or bool(missed)
+            print(f"FAIL mutation: {what} — {missed}" if missed else f"ok   mutation: told: {what}", flush=True)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The Grafana dashboard through Grafana's own types: what they do not know is not there any more on the way back.
+
+The types are Grafana's Foundation SDK of 11.6, panels and queries of the data sources included.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+
+def lost(told, kept, path="dashboard"):
+    """The paths of what is not kept as it was told."""
+    if isinstance(told, dict) and isinstance(kept, dict):
+        for name, value in told.items():
+            yield from lost(value, kept[name], f"{path}.{name}") if name in kept else [f"{path}.{name}: no such field"]
+    elif isinstance(told, list) and isinstance(kept, list) and len(told) == len(kept):
+        for index, pair in enumerate(zip(told, kept)):
+            yield from lost(*pair, f"{path}[{index}]")
+    elif told != kept:
+        yield f"{path}: {told!r} became {kept!r}"
+
+
+def layout(panels):
+    """Panels that lie on each other, share a number, or say nothing of themselves."""
+    taken = {}
+    for panel in panels:
+        place = panel["gridPos"]
+        if place["x"] + place["w"] > 24:
+            yield f"{panel['title']} is wider than the page"
+        for cell in (
+            (x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])
+        ):
+            if taken.setdefault(cell, panel["title"]) != panel["title"]:
+                yield f"{panel['title']} lies on {taken[cell]}"
+                break
+    numbers = [panel["id"] for panel in panels]
+    yield from (f"number {number} is there twice" for number in set(numbers) if numbers.count(number) > 1)
+
+
+def sources(dashboard):
+    """Every query asks a data source that whoever looks can choose."""
+    names = {
+        variable["name"]: variable["query"] for variable in dashboard["templating"]["list"] if variable["type"] == "datasource"
+    }
+    for panel in dashboard["panels"]:
+        for source in [panel["datasource"], *(target["datasource"] for target in panel["targets"])] if "targets" in panel else []:
+            if names.get(source["uid"].strip("${}")) != source["type"]:
+                yield f"{panel['title']} asks {source}"
+            if source["type"] != panel["datasource"]["type"]:
+                yield f"{panel['title']} has a query of {source['type']}"
+
+
+def main(root):
+    """Three checks."""
+    register_default_plugins()
+    told = json.loads((Path(root) / "infra" / "monitoring" / "grafana-dashboard.json").read_text())
+    checks = {
+        "the dashboard is made of Grafana's own types": lambda: lost(
+            told, json.loads(JSONEncoder().encode(Dashboard.from_json(told)))
+        ),
+        "the dashboard's panels have a place each": lambda: layout(told["panels"]),
+        "the dashboard asks the data sources that are chosen": lambda: sources(told),
+    }
+    faults = 0
+    for what, find in checks.items():
+        try:
+            found = list(find())
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            found = [f"{type(error).__name__}: {error}"]
+        faults += len(found)
+        print("\n".join(f"FAIL queries: {what} — {fault}" for fault in found) or f"ok   queries: {what}")
+    sys.exit(faults > 0)
+
+
+main(sys.argv[1])

@@ -1,0 +1,121 @@
+// Whether the checks notice: each of these changes makes a copy of the repository wrong in one place, and the check that
+// is there for it must say so.
+//
+//   PYTHON=… node mutations.js ROOT TELEMETRY.MD
+
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findings } from "./check.js";
+
+const [root, telemetry] = process.argv.slice(2);
+const here = dirname(fileURLToPath(import.meta.url));
+const COPIED = ["infra/monitoring", "docs/runbook.md", "docs/azure-unknowns.md", "README.md", "tests/queries/rules.test.yml",
+  "src/sweep.rs", "function-definitions"];
+const [ALERTS, WORKBOOK, DASHBOARD] = ["alerts.json", "workbook.json", "grafana-dashboard.json"].map((name) => `infra/monitoring/${name}`);
+const [RULES, SCHEMA, RUNBOOK] = ["infra/monitoring/prometheus-rules.yml", "infra/monitoring/schema.json", "docs/runbook.md"];
+
+/** Each says what is wrong with a copy; of the nights, those of one alert or item. */
+const words = (copy) => findings(copy, join(copy, "docs/telemetry.md")).flatMap(([, faults]) => faults);
+const program = (command, ...options) => (copy) => {
+  const { status, stdout, stderr } = spawnSync(command, options.map((option) => (option === "ROOT" ? copy : option)), { encoding: "utf8" });
+  return status === 0 ? [] : `${stdout}${stderr}`.split("\n").filter((line) => /^FAIL|^\w*Error/.test(line));
+};
+const promtool = program(join(here, "prometheus"), "ROOT");
+const python = (script) => (...options) => program(process.env.PYTHON, join(here, script), "ROOT", ...options);
+const [alerts, workbook, types] = ["alerts.py", "workbook.py", "dashboard.py"].map(python);
+
+/** What is changed, where, from what, to what, who must notice, and with which words. */
+const MUTATIONS = [
+  ["a table", ALERTS, "StorageQueueLogs\\n", "StorageQueueLog\\n", words, "StorageQueueLog'"],
+  ["a column", ALERTS, "DurationMs * 1ms", "DurationMS * 1ms", words, "DurationMS"],
+  ["a column of a join", WORKBOOK, "$right.InvocationId", "$right.InvocationID", words, "InvocationID"],
+  ["an operator", ALERTS, "| summarize", "| summarise", words, "operator expected"],
+  ["a function", ALERTS, "percentile(", "percentil(", words, "percentil"],
+  ["an attribute", ALERTS, "diskseal.outcome", "diskseal.outcom", words, "no span has the attribute diskseal.outcom"],
+  ["an attribute of metrics alone", ALERTS, "diskseal.resource_id", "diskseal.trigger", words, "no span has the attribute diskseal.trigger"],
+  ["a convention's attribute", WORKBOOK, "http.response.status_code", "http.status_code", words, "no span has the attribute http.status_code"],
+  ["an outcome", ALERTS, "(\\\"pending\\\", \\\"failed\\\")", "(\\\"pending\\\", \\\"faild\\\")", words, "diskseal.outcome is never faild"],
+  ["an outcome, by an alias", ALERTS, "Outcome = \\\"failed\\\"", "Outcome = \\\"broken\\\"", words, "diskseal.outcome is never broken"],
+  ["a span", ALERTS, "\\\"seal-queued\\\", \\\"sweep\\\"", "\\\"seal-queue\\\", \\\"sweep\\\"", words, "no span is named seal-queue"],
+  ["the begin of a span", WORKBOOK, "\\\"wait for \\\"", "\\\"waits for \\\"", words, "no span is named waits for"],
+  ["a table of logs, asked of Resource Graph", WORKBOOK, "\"query\": \"Resources\\n", "\"query\": \"OTelLogs\\n", words, "OTelLogs"],
+  ["a parameter", WORKBOOK, "{Disk}", "{Disc}", words, "no parameter is named Disc"],
+  ["the column that an alert measures", ALERTS, "\"metricMeasureColumn\": \"Sweeps\"", "\"metricMeasureColumn\": \"Sweep\"", words, "its column is not in its query"],
+  ["the window of an alert", ALERTS, "\"windowSize\": \"PT1H\"", "\"windowSize\": \"PT50M\"", words, "windowSize"],
+  ["a column that nobody reads", SCHEMA, "\"SeverityText\": {", "\"SeverityNumber\": { \"type\": \"int\" }, \"SeverityText\": {", words, "OTelLogs.SeverityNumber"],
+  ["an assumption without an owner", SCHEMA, "\"assumed\": \"M1\"", "\"assumed\": \"M99\"", words, "no row M99"],
+  ["a query of the runbook", RUNBOOK, "tostring(Attributes[\"diskseal.reason\"])", "tostring(Attributes[\"diskseal.cause\"])", words, "diskseal.cause"],
+  ["a section of the runbook", RUNBOOK, "## Poisoned", "## Given up", words, "poisoned points at"],
+  ["a part of a section", RUNBOOK, "**What to do.**", "**What then.**", words, "does not say what to do"],
+  ["a rule's section", RULES, "runbook.md#slow", "runbook.md#slower", words, "DisksealSlow points at"],
+  ["the text of the log", "src/sweep.rs", "the exemption of {} ends", "the exemption of {} will end", words, "src/sweep.rs does not say"],
+  ["a metric of a rule", RULES, "diskseal_queue_age_seconds_count", "diskseal_queue_age_count", words, "no metric is named diskseal_queue_age_count"],
+  ["a label", RULES, "diskseal_outcome=~", "diskseal_outcomes=~", words, "has no label diskseal_outcomes"],
+  ["the word of a label", RULES, "\"pending|failed\"", "\"pending|faild\"", words, "is never faild"],
+  ["a label of a grouping", DASHBOARD, "sum by (diskseal_event_kind)", "sum by (diskseal_trigger)", words, "none of its metrics has the label diskseal_trigger"],
+  ["a metric of the dashboard", DASHBOARD, "diskseal_sweep_coverage_ratio", "diskseal_sweep_coverage", words, "no metric is named diskseal_sweep_coverage"],
+  ["an attribute in TraceQL", DASHBOARD, "span.diskseal.reason", "span.diskseal.cause", words, "no span has the attribute diskseal.cause"],
+  ["a span in TraceQL", DASHBOARD, "name = \\\"enforce\\\"", "name = \\\"enforcement\\\"", words, "no span is named enforcement"],
+  ["the word of an attribute in TraceQL", DASHBOARD, "span.diskseal.outcome = \\\"sealed\\\"", "span.diskseal.outcome = \\\"done\\\"", words, "is never done"],
+  ["the grammar of TraceQL", DASHBOARD, "&& duration > 10s", "&& duration >> 10s", words, "cannot be read"],
+  ["a name on the page of telemetry", "docs/telemetry.md", "`diskseal.event_age_seconds` |", "`diskseal.event.age` |", words, "no span has the attribute diskseal.event_age_seconds"],
+  ["a metric on the page of telemetry", "docs/telemetry.md", "| `diskseal.time_to_seal` | histogram", "| `diskseal.time.to.seal` | histogram", words, "diskseal.time.to.seal"],
+  ["a function of PromQL", RULES, "histogram_quantile(", "histogram_quantil(", promtool, "histogram_quantil"],
+  ["a macro that Grafana does not know", DASHBOARD, "[$__rate_interval]", "[rate_interval]", promtool, "FAIL"],
+  ["the threshold of a rule", RULES, ") > 60", ") > 600", promtool, "DisksealSlow"],
+  ["the trigger of a rule", RULES, "diskseal_trigger=\"event\"", "diskseal_trigger=\"queue\"", promtool, "DisksealSlow"],
+  ["the threshold of an alert", ALERTS, "\"threshold\": 0.1", "\"threshold\": 0.9", alerts("failing"), "alert failing"],
+  ["the sense of an alert", ALERTS, "spans == 0", "spans > 0", alerts("silent"), "alert silent"],
+  ["the patience of an alert", ALERTS, "TimeGenerated < ago(30m)", "TimeGenerated < ago(30d)", alerts("blind"), "alert blind"],
+  ["the aggregation of an alert", ALERTS, "\"timeAggregation\": \"Minimum\"", "\"timeAggregation\": \"Maximum\"", alerts("exemptions-expiring"), "alert exemptions-expiring"],
+  ["a property of a disk", WORKBOOK, "properties.dataAccessAuthMode", "properties.dataAccessMode", workbook("coverage"), "workbook coverage"],
+  ["a unit", WORKBOOK, "DurationMs * 1ms", "DurationMs * 1s", workbook("time-to-seal"), "workbook time-to-seal"],
+  ["a field of a panel", DASHBOARD, "\"displayMode\"", "\"displaymode\"", types(), "displaymode"],
+  ["a kind of panel's option", DASHBOARD, "\"reduceOptions\"", "\"reduceOption\"", types(), "reduceOption"],
+  ["a field of the dashboard", DASHBOARD, "\"graphTooltip\"", "\"graphTooltips\"", types(), "graphTooltips"],
+  ["a data source", DASHBOARD, "\"uid\": \"${tempo}\"", "\"uid\": \"${tempos}\"", types(), "asks"],
+];
+
+let failed = 0;
+const copy = mkdtempSync(join(tmpdir(), "diskseal-mutations-"));
+try {
+  for (const [what, file, from, to, judge, words] of MUTATIONS) {
+    fresh();
+    const path = join(copy, file);
+    const text = readFileSync(path, "utf8");
+    writeFileSync(path, text.replace(from, () => to));
+    const says = noticed(judge).join("\n");
+    if (!text.includes(from)) complain(what, `a place to change: ${from}`, "none");
+    else if (says !== "" && says.includes(words)) console.log(`ok   queries: a wrong word is noticed, ${what}`);
+    else complain(what, `a failure that says ${words}`, says.slice(0, 300) || "none");
+  }
+} finally {
+  rmSync(copy, { recursive: true });
+}
+process.exitCode = failed === 0 ? 0 : 1;
+
+/** A page that cannot be read at all is noticed too. */
+function noticed(judge) {
+  try {
+    return judge(copy);
+  } catch (error) {
+    return [String(error)];
+  }
+}
+
+function fresh() {
+  rmSync(copy, { recursive: true });
+  for (const path of COPIED) {
+    mkdirSync(dirname(join(copy, path)), { recursive: true });
+    cpSync(join(root, path), join(copy, path), { recursive: true });
+  }
+  cpSync(telemetry, join(copy, "docs/telemetry.md"));
+}
+
+function complain(what, expected, got) {
+  failed += 1;
+  console.log(`FAIL queries: a wrong word is noticed, ${what} — expected ${expected} got ${got}`);
+}

@@ -1,0 +1,188 @@
+"""Made-up nights: what would lie in the workspace, and queries over it.
+
+Queries are run as they stand, by DuckDB through duckdb-kql, on tables of the schema.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import duckdb
+import duckdb_kql
+
+TYPES = {"string": "VARCHAR", "datetime": "TIMESTAMP", "real": "DOUBLE", "bool": "BOOLEAN", "dynamic": "JSON"}
+NOW = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
+SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
+
+
+def disk(name):
+    return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/disks/{name}"
+
+
+@dataclass
+class Night:
+    """Rows by table, as they would lie in the workspace."""
+
+    rows: dict = field(default_factory=dict)
+    spans: int = 0
+
+    def add(self, table, minutes_ago, **columns):
+        """A row, so many minutes old."""
+        at = NOW - timedelta(minutes=minutes_ago)
+        self.rows.setdefault(table, []).append({"TimeGenerated": at, **columns})
+        return self
+
+    def span(self, name, minutes_ago, ms, attributes, trace, parent=None, success=True):
+        """A span; its ID."""
+        self.spans += 1
+        self.add(
+            "OTelSpans",
+            minutes_ago,
+            Name=name,
+            DurationMs=ms,
+            Success=success,
+            Attributes=json.dumps(attributes),
+            TraceId=trace,
+            SpanId=f"s{self.spans}",
+            ParentSpanId=parent,
+        )
+        return f"s{self.spans}"
+
+    def look(self, name, outcome, minutes_ago=30, reason=None, seconds=3.0, age=2.0, function="seal-on-write"):
+        """An invocation and its look at a disk."""
+        trace = f"{name}-{self.spans}"
+        attributes = {"cloudevents.event_subject": disk(name), "diskseal.event_age_seconds": age}
+        invocation = self.span(
+            function,
+            minutes_ago,
+            seconds * 1000,
+            attributes if function == "seal-on-write" else {},
+            trace,
+            success=not (function == "seal-queued" and outcome in ("pending", "failed")),
+        )
+        self.span(
+            "enforce",
+            minutes_ago,
+            seconds * 1000,
+            {
+                "diskseal.resource_id": disk(name).lower(),
+                "diskseal.outcome": outcome,
+                **({"diskseal.reason": reason} if reason else {}),
+            },
+            trace,
+            invocation,
+            outcome not in ("pending", "failed"),
+        )
+        return self
+
+    def looks(self, count, outcome, **more):
+        """As many disks."""
+        for number in range(count):
+            self.look(f"{outcome}-{number}", outcome, **more)
+        return self
+
+    def write(self, name, minutes_ago, status="Success"):
+        """A finished write in the activity log."""
+        return self.add(
+            "AzureActivity",
+            minutes_ago,
+            CategoryValue="Administrative",
+            OperationNameValue="MICROSOFT.COMPUTE/DISKS/WRITE",
+            ActivityStatusValue=status,
+            SubscriptionId=SUBSCRIPTION,
+            _ResourceId=disk(name).lower(),
+        )
+
+    def event_grid(self, metric, total, minutes_ago=5):
+        """A minute of a metric of the system topic."""
+        return self.add("AzureMetrics", minutes_ago, MetricName=metric, Total=total, ResourceProvider="MICROSOFT.EVENTGRID")
+
+    def put(self, queue, minutes_ago=5, status="201", operation="PutMessage"):
+        """A message that was put into a queue."""
+        return self.add(
+            "StorageQueueLogs",
+            minutes_ago,
+            OperationName=operation,
+            StatusCode=status,
+            Uri=f"https://account.queue.core.windows.net:443/{queue}/messages?visibilitytimeout=0",
+        )
+
+    def host(self, function, minutes_ago=30):
+        """A line of the host."""
+        return self.add("AppTraces", minutes_ago, Message=f"Executing 'Functions.{function}' (Reason='(null)', Id=0)")
+
+    def sweep(self, minutes_ago=60, success=True):
+        """A sweep's invocation."""
+        self.span(
+            "sweep", minutes_ago, 4000, {} if success else {"error.type": "throttled"}, f"sweep-{self.spans}", success=success
+        )
+        return self
+
+    def warning(self, name, days, table="OTelLogs", column="Body", prefix=""):
+        """A sweep's warning of an exemption that ends in so many days."""
+        until = (NOW + timedelta(days=days)).date()
+        return self.add(table, 60, **{column: f"{prefix}the exemption of {disk(name)} ends with {until}"})
+
+    def request(self, trace, look, ms, status=200, call="GET /disks/{name}"):
+        """One attempt of a request within a look."""
+        self.span(call, 30, ms, {"http.request.method": "GET", "http.response.status_code": status}, trace, look, status < 400)
+        return self
+
+    def resource(self, name, kind="disks", mode=None, exemption=None):
+        """What Resource Graph shows."""
+        properties = {
+            "timeCreated": "2026-01-01T00:00:00Z",
+            "diskState": "Unattached",
+            **({"dataAccessAuthMode": mode} if mode else {}),
+        }
+        tags = {"diskseal-exempt": exemption} if exemption else {}
+        self.rows.setdefault("Resources", []).append(
+            {
+                "id": disk(name),
+                "type": f"microsoft.compute/{kind}",
+                "location": "westeurope",
+                "tags": json.dumps(tags),
+                "properties": json.dumps(properties),
+            }
+        )
+        return self
+
+
+def ask(night, schema, query, since=timedelta(days=30)):
+    """The rows of a query's answer, by the names of its columns, where it sees nothing older than `since`."""
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    for table, shape in schema["tables"].items():
+        columns = ", ".join(f'"{name}" {TYPES[column["type"]]}' for name, column in shape["columns"].items())
+        con.execute(f'CREATE TABLE "{table}" ({columns})')
+        for row in night.rows.get(table, []):
+            if row.get("TimeGenerated", NOW) >= NOW - since:
+                names = ", ".join(f'"{name}"' for name in row)
+                con.execute(f'INSERT INTO "{table}" ({names}) VALUES ({", ".join("?" * len(row))})', list(row.values()))
+    result = duckdb_kql.execute(con, query)
+    names = [name for name, *_ in result.description]
+    return [dict(zip(names, row)) for row in result.fetchall()]
+
+
+def monitoring(root, name):
+    """One of the files that are held."""
+    return json.loads((Path(root) / "infra" / "monitoring" / name).read_text())
+
+
+class Checks:
+    """One line a check, and the exit code."""
+
+    faults = 0
+
+    def same(self, what, expected, actual):
+        """`actual` is a function, whose exception is then the finding."""
+        try:
+            actual = actual()
+        except Exception as error:  # whatever is thrown is what is wrong with the query
+            actual = f"{type(error).__name__}: {error}"
+        if actual == expected:
+            print(f"ok   queries: {what}")
+        else:
+            self.faults += 1
+            print(f"FAIL queries: {what} — expected {expected} got {actual}")
