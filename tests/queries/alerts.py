@@ -135,4 +135,5 @@ def main(root, only=None):
     sys.exit(checks.faults > 0)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])
