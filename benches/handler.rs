@@ -74,17 +74,22 @@ async fn main() {
     starts(&azure).await;
 
     let mut next = 0;
-    let (mut bare, mut ours, mut traced) = (vec![], vec![], vec![]);
+    let (mut bare, mut ours, mut told) = (vec![], vec![], vec![]);
     let collector = Collector::start().await.unwrap();
     for _ in 0..ROUNDS {
         bare.push(load("bare client", &azure, None, &mut next).await);
         ours.push(handler_round("handler", &azure, &mut next).await);
         azure.otlp = Some(collector.endpoint());
-        traced.push(handler_round("handler, traced", &azure, &mut next).await);
+        told.push(handler_round("all signals", &azure, &mut next).await);
         azure.otlp = None;
     }
-    let (bare, ours, traced) = (median(bare), median(ours), median(traced));
-    println!("handler / bare client: {:.2}   traced / untraced: {:.2}", ours / bare, traced / ours);
+    for path in ["/v1/traces", "/v1/metrics"] {
+        let exports = collector.exports().iter().filter(|export| export.path == path).count();
+        assert!(exports > 0, "nothing came to {path}, so that nothing was measured");
+    }
+    println!("{} spans arrived", collector.spans().len());
+    let (bare, ours, told) = (median(bare), median(ours), median(told));
+    println!("handler / bare client: {:.2}   telemetry on / off: {:.2}", ours / bare, told / ours);
 }
 
 async fn starts(azure: &Azure) {

@@ -102,12 +102,12 @@ fn arg(setting: &Setting) -> Arg {
         .help(setting.help)
 }
 
-/// A flag, or the variable of the same meaning.
+/// A flag, or the variable of the same meaning. What is no setting of ours is a variable of the platform or of a
+/// standard; clap tells those apart in debug builds alone, so that nothing may depend on it.
 fn lookup(matches: &ArgMatches) -> impl Fn(&str) -> Option<String> {
     |name| match matches.try_get_one::<String>(name) {
-        Ok(value) => value.cloned(),
-        // Not a setting of ours: a variable of the platform or of a standard.
-        Err(_) => std::env::var(name).ok(),
+        Ok(Some(value)) => Some(value.clone()),
+        Ok(None) | Err(_) => std::env::var(name).ok(),
     }
 }
 

@@ -86,6 +86,9 @@ impl Telemetry {
             metrics::start(provider.meter_with_scope(scope()));
         }
         signal::warn_of_protocols(lookup);
+        if let Some(fault) = signal::sampler_fault(lookup).filter(|_| traces.is_some()) {
+            warn!("{fault}");
+        }
         Self { traces, metrics }
     }
 

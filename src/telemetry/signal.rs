@@ -58,6 +58,24 @@ pub(super) fn warn_of_protocols(lookup: Lookup<'_>) {
     }
 }
 
+/// What is wrong with the sampler's variables, which the SDK itself reads and does not complain of.
+pub(super) fn sampler_fault(lookup: Lookup<'_>) -> Option<String> {
+    let sampler = lookup("OTEL_TRACES_SAMPLER")?;
+    match sampler.as_str() {
+        "always_on" | "always_off" | "parentbased_always_on" | "parentbased_always_off" => None,
+        "traceidratio" | "parentbased_traceidratio" => {
+            let ratio = lookup("OTEL_TRACES_SAMPLER_ARG").unwrap_or_default();
+            let is_ratio = ratio.parse::<f64>().is_ok_and(|ratio| (0.0..=1.0).contains(&ratio));
+            (!is_ratio).then(|| {
+                format!("OTEL_TRACES_SAMPLER_ARG={ratio:?} is no number from 0 to 1; every trace is sampled")
+            })
+        }
+        _ => Some(format!(
+            "OTEL_TRACES_SAMPLER={sampler:?} is not known; it is taken as parentbased_always_on"
+        )),
+    }
+}
+
 /// Whether sums start anew with each export: `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
 pub(super) fn temporality(lookup: Lookup<'_>) -> Temporality {
     let name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";

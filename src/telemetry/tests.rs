@@ -53,6 +53,23 @@ fn metrics_leave_every_ten_seconds_and_add_up_unless_the_standard_variables_say_
 }
 
 #[test]
+fn a_sampler_that_nobody_knows_is_told() {
+    let fault = |sampler, ratio| {
+        signal::sampler_fault(&lookup(&[
+            ("OTEL_TRACES_SAMPLER", sampler),
+            ("OTEL_TRACES_SAMPLER_ARG", ratio),
+        ]))
+    };
+    assert_eq!(signal::sampler_fault(&lookup(&[])), None);
+    for (sampler, ratio) in [("always_on", ""), ("parentbased_always_off", "x"), ("traceidratio", "0.25")] {
+        assert_eq!(fault(sampler, ratio), None, "{sampler} {ratio}");
+    }
+    for (sampler, ratio) in [("always", ""), ("traceidratio", ""), ("parentbased_traceidratio", "25")] {
+        assert!(fault(sampler, ratio).is_some(), "{sampler} {ratio}");
+    }
+}
+
+#[test]
 fn every_wait_is_in_the_table() {
     let page = include_str!("../../docs/telemetry.md");
     let documented: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `wait for ")).collect();
