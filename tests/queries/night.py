@@ -175,10 +175,10 @@ class Checks:
 
     faults = 0
 
-    def same(self, what, expected, actual):
-        """`actual` is a function, whose exception is then the finding."""
+    def same(self, what, expected, find, *arguments):
+        """What `find` finds must be what is expected; what it throws is what it finds."""
         try:
-            actual = actual()
+            actual = find(*arguments)
         except Exception as error:  # whatever is thrown is what is wrong with the query
             actual = f"{type(error).__name__}: {error}"
         if actual == expected:
