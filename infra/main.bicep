@@ -209,8 +209,8 @@ module function 'modules/function.bicep' = {
     mode: mode
     sweepSchedule: sweepSchedule
     backupGuard: backupGuard
-    // An identity with a role on a management group sees its subscriptions, and new ones too.
     subscriptions: empty(managementGroup) ? join(inScope, ',') : ''
+    managementGroup: managementGroup
     otlp: otlp
     extraSettings: extraSettings
   }

@@ -8,6 +8,7 @@ param includeBackupGuard bool
 
 var role = loadJsonContent('role-actions.json')
 var scopeId = managementGroup().id
+var actions = concat(role.actions, role.optional.managementGroup)
 
 resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(scopeId, name, role.roleName)
@@ -18,7 +19,7 @@ resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     type: 'CustomRole'
     permissions: [
       {
-        actions: includeBackupGuard ? concat(role.actions, role.optional.backupGuard) : role.actions
+        actions: includeBackupGuard ? concat(actions, role.optional.backupGuard) : actions
         notActions: []
         dataActions: []
         notDataActions: []

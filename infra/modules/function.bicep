@@ -22,8 +22,11 @@ param mode string
 param sweepSchedule string
 param backupGuard string
 
-@description('Subscriptions in scope, comma-separated; empty means all that the identity sees.')
+@description('Subscriptions in scope, comma-separated; empty with a management group.')
 param subscriptions string
+
+@description('The management group in scope, subscriptions that come later included; empty with subscriptions.')
+param managementGroup string
 
 param otlp object
 param extraSettings object
@@ -52,6 +55,8 @@ var settings = union({
   DISKSEAL_SWITCH: resourceId('Microsoft.Web/sites', name)
 }, empty(subscriptions) ? {} : {
   DISKSEAL_SUBSCRIPTIONS: subscriptions
+}, empty(managementGroup) ? {} : {
+  DISKSEAL_MANAGEMENT_GROUP: managementGroup
 }, empty(otlp.traces) ? {} : {
   DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT: otlp.traces
 }, empty(otlp.metrics) ? {} : {

@@ -23,8 +23,9 @@ locals {
     # The tag diskseal=off on the app itself stops every write.
     DISKSEAL_SWITCH = local.app_id
     },
-    # An identity with a role on a management group sees its subscriptions, and new ones too.
+    # A management group has its new subscriptions in scope by itself.
     var.management_group == "" ? { DISKSEAL_SUBSCRIPTIONS = join(",", local.subscriptions) } : {},
+    var.management_group == "" ? {} : { DISKSEAL_MANAGEMENT_GROUP = var.management_group },
     var.otlp.traces == "" ? {} : { DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT = var.otlp.traces },
     var.otlp.metrics == "" ? {} : { DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT = var.otlp.metrics },
     var.otlp.logs == "" ? {} : { DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT = var.otlp.logs },

@@ -14,7 +14,11 @@ locals {
   scopes        = var.management_group == "" ? { for id in local.subscriptions : id => "/subscriptions/${id}" } : { (var.management_group) = "/providers/Microsoft.Management/managementGroups/${var.management_group}" }
   token         = substr(sha256("${var.subscription_id}/${var.name}"), 0, 13)
   tags          = merge(var.tags, { application = "diskseal" })
-  actions       = concat(local.roles.actions, var.backup_guard == "off" ? [] : local.roles.optional.backupGuard)
+  actions = concat(
+    local.roles.actions,
+    var.management_group == "" ? [] : local.roles.optional.managementGroup,
+    var.backup_guard == "off" ? [] : local.roles.optional.backupGuard,
+  )
 }
 
 resource "azurerm_resource_group" "this" {

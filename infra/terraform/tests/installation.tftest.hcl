@@ -98,7 +98,11 @@ run "management_group" {
     error_message = "The role is not on the management group."
   }
   assert {
-    condition     = !contains(keys(local.settings), "DISKSEAL_SUBSCRIPTIONS")
+    condition     = contains(azurerm_role_definition.this.permissions[0].actions, "Microsoft.Management/managementGroups/descendants/read")
+    error_message = "The subscriptions of the group cannot be told."
+  }
+  assert {
+    condition     = !contains(keys(local.settings), "DISKSEAL_SUBSCRIPTIONS") && local.settings["DISKSEAL_MANAGEMENT_GROUP"] == "mg"
     error_message = "A subscription that comes later would be out of scope."
   }
 }

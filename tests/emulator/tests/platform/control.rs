@@ -84,7 +84,7 @@ async fn what_tests_see_in_process_is_seen_over_http() {
     assert_eq!(remote.get("/faults").await.1, json!([]));
 
     let (_, index) = remote.get("/").await;
-    assert_eq!(index["requests"].as_array().unwrap().len(), 19);
+    assert_eq!(index["requests"].as_array().unwrap().len(), 20);
     for (status, answer) in [
         remote.get("/nothing").await,
         remote.get("/journal?since=yesterday").await,
