@@ -1,7 +1,8 @@
 """The software bill of materials: every crate that is compiled into the handler, as CycloneDX 1.6.
 
-It is what Cargo says of the dependency tree for the target, without what only builds or tests use. What is not
-known is left out, and nothing in it depends on the time or the place of the build.
+It is what Cargo says of the dependency tree for the target, without what only builds or tests use; procedural macros
+run in the compiler, and are not in the executable. What is not known is left out, and nothing in it depends on the
+time or the place of the build.
 """
 
 import json
@@ -15,12 +16,12 @@ REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"
 
 def document(root: Path, target: str, binary_sha256: str, tools: dict[str, str]) -> dict:
     """The document for the handler at `root`. `tools` are the programs that made it, with their versions."""
+    edges = _linked(root, target)
     command = ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target]
     metadata = json.loads(subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE).stdout)
-    packages = {package["id"]: package for package in metadata["packages"]}
-    edges = {node["id"]: _linked(node, packages) for node in metadata["resolve"]["nodes"]}
-    handler = metadata["resolve"]["root"]
-    crates = sorted(_reached(handler, edges) - {handler}, key=lambda crate: _purl(packages[crate]))
+    packages = {_purl(package): package for package in metadata["packages"]}
+    handler, *_ = (purl for purl in edges if purl.startswith("pkg:cargo/diskseal@"))
+    crates = sorted(edges.keys() - {handler})
     locked = tomllib.loads((root / "Cargo.lock").read_text())["package"]
     checksums = {(crate["name"], crate["version"]): crate.get("checksum") for crate in locked}
 
@@ -40,13 +41,7 @@ def document(root: Path, target: str, binary_sha256: str, tools: dict[str, str])
             _component(packages[crate], checksums[packages[crate]["name"], packages[crate]["version"]])
             for crate in crates
         ],
-        "dependencies": [
-            {
-                "ref": _purl(packages[crate]),
-                "dependsOn": sorted(_purl(packages[used]) for used in edges[crate]),
-            }
-            for crate in [handler, *crates]
-        ],
+        "dependencies": [{"ref": crate, "dependsOn": sorted(edges[crate])} for crate in [handler, *crates]],
     }
     # The serial number must be unique to the content, so it is made of it.
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(body, sort_keys=True))
@@ -60,24 +55,20 @@ def document(root: Path, target: str, binary_sha256: str, tools: dict[str, str])
     }
 
 
-def _linked(node, packages):
-    """The packages that a package is linked with. Procedural macros run in the compiler, and are not in the binary."""
-    return [
-        dep["pkg"]
-        for dep in node["deps"]
-        if any(kind["kind"] is None for kind in dep["dep_kinds"])
-        and not any("proc-macro" in kind for kind in (target["kind"] for target in packages[dep["pkg"]]["targets"]))
-    ]
-
-
-def _reached(start, edges):
-    seen, open_ends = set(), [start]
-    while open_ends:
-        crate = open_ends.pop()
-        if crate not in seen:
-            seen.add(crate)
-            open_ends.extend(edges[crate])
-    return seen
+def _linked(root, target):
+    """Every package that is linked, and what it uses. `cargo metadata` would add what tests alone switch on."""
+    command = ["cargo", "tree", "--locked", "--package", "diskseal", "--target", target, "--no-dedupe"]
+    command += ["--edges", "normal,no-proc-macro", "--prefix", "depth", "--format", " {p}"]
+    tree = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
+    edges, path = {}, []
+    for line in tree.splitlines():
+        depth, name, version, *_ = line.split()
+        purl = _purl({"name": name, "version": version.removeprefix("v")})
+        path[int(depth) :] = [purl]
+        edges.setdefault(purl, set())
+        if len(path) > 1:
+            edges[path[-2]].add(purl)
+    return edges
 
 
 def _purl(package):
