@@ -1,6 +1,10 @@
 //! The real binary, over real HTTP: what only a process can show.
 
-use std::{collections::BTreeMap, path::Path, process::Output};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Output,
+};
 
 use diskseal_emulator::{
     Options,
@@ -50,14 +54,24 @@ mod telemetry;
 #[path = "process/unseal.rs"]
 mod unseal;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_diskseal");
+/// The folder of a deployed app, whose executable is tested in place of the one that cargo has built.
+const PACKAGE: &str = "DISKSEAL_TEST_PACKAGE";
+
+fn package() -> Option<PathBuf> {
+    std::env::var_os(PACKAGE).map(PathBuf::from)
+}
+
+fn binary() -> PathBuf {
+    package().map_or_else(|| env!("CARGO_BIN_EXE_diskseal").into(), |package| package.join("diskseal"))
+}
 
 /// Event Grid's and the queue's waits, which are minutes, become fractions of a second.
 const EVENT_GRID_SPEED: f64 = 50.0;
 const QUEUE_SPEED: f64 = 1_000.0;
 
 fn setup() -> Setup {
-    let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), Path::new(BINARY), "seal-on-write");
+    let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), &binary(), "seal-on-write");
+    setup.app_root = package();
     setup.azure = Options::immediate();
     setup.event_grid = EventGridOptions { speed: EVENT_GRID_SPEED, ..EventGridOptions::default() };
     setup.queue_speed = QUEUE_SPEED;
@@ -114,7 +128,7 @@ fn event(id: &str) -> Value {
 
 /// Runs the binary to its end, with nothing in its environment but what is given.
 async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    tokio::process::Command::new(BINARY)
+    tokio::process::Command::new(binary())
         .args(arguments)
         .env_clear()
         .envs(environment.iter().copied())

@@ -32,6 +32,8 @@ pub struct Setup {
     pub repository_root: PathBuf,
     /// The handler's executable.
     pub handler: PathBuf,
+    /// A deployed app's folder, used as it is in place of one made of the two above.
+    pub app_root: Option<PathBuf>,
     /// What the queue's waits are divided by.
     pub queue_speed: f64,
     /// A real storage account in place of the one in process.
@@ -53,6 +55,7 @@ impl Setup {
             function: function.to_owned(),
             repository_root: repository_root.to_owned(),
             handler: handler.to_owned(),
+            app_root: None,
             queue_speed: 1.0,
             storage: None,
             ports: Ports::default(),
@@ -89,8 +92,8 @@ pub struct LocalAzure {
     pub serving: Serving,
     /// Resource Manager and the identity endpoint.
     pub emulator: Emulator,
-    /// The app's folder; gone when dropped.
-    _app_root: TempDir,
+    /// The app's folder if it was made here; gone when dropped.
+    _staged: Option<TempDir>,
 }
 
 impl LocalAzure {
@@ -105,12 +108,18 @@ impl LocalAzure {
         let collector = Arc::new(Collector::start().await?);
         let queues = Queues::new(setup.queue_speed);
 
-        let app_root = tempfile::tempdir()?;
-        stage(&setup.repository_root, &setup.handler, app_root.path())?;
+        let (app_root, staged) = match setup.app_root {
+            Some(app_root) => (app_root, None),
+            None => {
+                let staged = tempfile::tempdir()?;
+                stage(&setup.repository_root, &setup.handler, staged.path())?;
+                (staged.path().to_owned(), Some(staged))
+            }
+        };
         let mut settings = platform_settings(&emulator, &serving, &collector);
         settings.extend(app_settings(&serving));
         let host = Arc::new(FunctionsHost::start(HostOptions {
-            app_root: app_root.path().to_owned(),
+            app_root,
             settings,
             queues: queues.clone(),
             storage: setup.storage,
@@ -122,7 +131,7 @@ impl LocalAzure {
         let platform = Platform { host: Arc::downgrade(&host), event_grid: Arc::downgrade(&event_grid) };
         let control =
             Control::start_with(&emulator, &collector, Some(platform), &serving, setup.ports).await?;
-        Ok(Self { control, event_grid, host, queues, collector, serving, emulator, _app_root: app_root })
+        Ok(Self { control, event_grid, host, queues, collector, serving, emulator, _staged: staged })
     }
 }
 

@@ -10,11 +10,11 @@ use diskseal_emulator::{
 };
 use tokio::io::AsyncWriteExt;
 
-use super::{BINARY, disk, snapshot};
+use super::{binary, disk, snapshot};
 
 /// A command against the local ARM, as its managed identity.
 pub(super) fn program(serving: &Serving, arguments: &[&str]) -> tokio::process::Command {
-    let mut program = tokio::process::Command::new(BINARY);
+    let mut program = tokio::process::Command::new(binary());
     program
         .args(arguments)
         .args(["--arm-endpoint", &serving.arm_https, "--credential", "managed-identity"])

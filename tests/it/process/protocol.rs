@@ -91,7 +91,7 @@ fn batching_app() -> tempfile::TempDir {
 async fn start_batching(more: &[(&str, &str)]) -> LocalAzure {
     let app = batching_app();
     let mut setup = setup();
-    setup.repository_root = app.path().to_owned();
+    (setup.repository_root, setup.app_root) = (app.path().to_owned(), None);
     start(setup, more).await
 }
 

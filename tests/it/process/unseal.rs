@@ -159,7 +159,7 @@ async fn audit_mode_never_unseals_and_what_is_gone_is_told() {
 async fn ctrl_c_stops_with_a_summary_and_the_disk_sealed() {
     let (azure, serving) = sealed(Options::immediate(), &["a"]).await;
     let held = azure.inject(Fault::hold_before_applying().on(Kind::Patch));
-    let child = tokio::process::Command::new(super::BINARY)
+    let child = tokio::process::Command::new(super::binary())
         .args(arguments(&["--yes", &disk("a")]))
         .args(["--arm-endpoint", &serving.arm_https, "--credential", "managed-identity"])
         .env_clear()

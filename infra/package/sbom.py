@@ -1,0 +1,95 @@
+"""The software bill of materials: every crate that is compiled into the handler, as CycloneDX 1.6.
+
+It is what Cargo says of the dependency tree for the target, without what only builds or tests use; procedural macros
+run in the compiler, and are not in the executable. What is not known is left out, and nothing in it depends on the
+time or the place of the build.
+"""
+
+import json
+import subprocess
+import tomllib
+import uuid
+from pathlib import Path
+
+REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"
+
+
+def document(root: Path, target: str, binary_sha256: str, tools: dict[str, str]) -> dict:
+    """The document for the handler at `root`. `tools` are the programs that made it, with their versions."""
+    edges = _linked(root, target)
+    command = ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target]
+    metadata = json.loads(subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE).stdout)
+    packages = {_purl(package): package for package in metadata["packages"]}
+    handler, *_ = (purl for purl in edges if purl.startswith("pkg:cargo/diskseal@"))
+    crates = sorted(edges.keys() - {handler})
+    locked = tomllib.loads((root / "Cargo.lock").read_text())["package"]
+    checksums = {(crate["name"], crate["version"]): crate.get("checksum") for crate in locked}
+
+    main = _component(packages[handler], None) | {"type": "application"}
+    main["hashes"] = [{"alg": "SHA-256", "content": binary_sha256}]
+    main["properties"] = [{"name": "diskseal:target", "value": target}]
+    body = {
+        "metadata": {
+            "tools": {
+                "components": [
+                    {"type": "application", "name": name, "version": version} for name, version in sorted(tools.items())
+                ]
+            },
+            "component": main,
+        },
+        "components": [
+            _component(packages[crate], checksums[packages[crate]["name"], packages[crate]["version"]])
+            for crate in crates
+        ],
+        "dependencies": [{"ref": crate, "dependsOn": sorted(edges[crate])} for crate in [handler, *crates]],
+    }
+    # The serial number must be unique to the content, so it is made of it.
+    serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(body, sort_keys=True))
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{serial}",
+        "version": 1,
+        **body,
+    }
+
+
+def _linked(root, target):
+    """Every package that is linked, and what it uses. `cargo metadata` would add what tests alone switch on."""
+    command = ["cargo", "tree", "--locked", "--package", "diskseal", "--target", target, "--no-dedupe"]
+    command += ["--edges", "normal,no-proc-macro", "--prefix", "depth", "--format", " {p}"]
+    tree = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
+    edges, path = {}, []
+    for line in tree.splitlines():
+        depth, name, version, *_ = line.split()
+        purl = _purl({"name": name, "version": version.removeprefix("v")})
+        path[int(depth) :] = [purl]
+        edges.setdefault(purl, set())
+        if len(path) > 1:
+            edges[path[-2]].add(purl)
+    return edges
+
+
+def _purl(package):
+    return f"pkg:cargo/{package['name']}@{package['version']}"
+
+
+def _component(package, checksum):
+    component = {
+        "type": "library",
+        "bom-ref": _purl(package),
+        "name": package["name"],
+        "version": package["version"],
+        "purl": _purl(package),
+    }
+    if package["description"]:
+        component["description"] = " ".join(package["description"].split())
+    if package["license"]:
+        # Old manifests write `MIT/Apache-2.0`.
+        component["licenses"] = [{"expression": package["license"].replace("/", " OR ")}]
+    if package["source"] == REGISTRY and checksum:
+        component["hashes"] = [{"alg": "SHA-256", "content": checksum}]
+    if package["repository"]:
+        component["externalReferences"] = [{"type": "vcs", "url": package["repository"]}]
+    return component
