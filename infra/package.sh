@@ -6,7 +6,7 @@
 # It needs a Rust toolchain with the target's standard library, Python 3.11 or newer, and the registries of both.
 # The executable is linked by zig against the C library of 2012, glibc 2.17: that is the oldest that Rust's
 # standard library starts on, and every image of Azure Functions has a newer one.
-# The same sources and the same compiler give the same bytes, in whatever folder: see README.md beside this file.
+# The same sources and the same compiler give the same bytes, in whatever folder: README.md beside this file says why.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

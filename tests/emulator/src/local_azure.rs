@@ -108,13 +108,12 @@ impl LocalAzure {
         let collector = Arc::new(Collector::start().await?);
         let queues = Queues::new(setup.queue_speed);
 
-        let (app_root, staged) = match setup.app_root {
-            Some(app_root) => (app_root, None),
-            None => {
-                let staged = tempfile::tempdir()?;
-                stage(&setup.repository_root, &setup.handler, staged.path())?;
-                (staged.path().to_owned(), Some(staged))
-            }
+        let (app_root, staged) = if let Some(app_root) = setup.app_root {
+            (app_root, None)
+        } else {
+            let staged = tempfile::tempdir()?;
+            stage(&setup.repository_root, &setup.handler, staged.path())?;
+            (staged.path().to_owned(), Some(staged))
         };
         let mut settings = platform_settings(&emulator, &serving, &collector);
         settings.extend(app_settings(&serving));
