@@ -62,6 +62,11 @@ def shell(root: Path) -> list[str]:
     return faults
 
 
+def scripts(root: Path) -> list[str]:
+    """The scripts that the workflows start, by shellcheck."""
+    return told(["shellcheck", ".ci/run", "tests/workflows/run"], root)
+
+
 def pins(root: Path) -> list[str]:
     """Each action by its commit, with the release that it is of; one release of each."""
     faults, commits = [], {}
@@ -167,6 +172,7 @@ CHECKS = {
     "actionlint": actionlint,
     "zizmor": zizmor,
     "shell": shell,
+    "scripts": scripts,
     "pins": pins,
     "permissions": permissions,
     "caution": caution,
