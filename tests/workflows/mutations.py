@@ -1,0 +1,71 @@
+"""Plants mistakes in a copy of the workflows, one at a time, and sees that each is told by the check that is to tell it.
+
+    mutations.py REPOSITORY
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import check
+
+CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"
+
+# File, what stands there, what is put in its place (once), and the check and the words that tell it.
+PLANTED = [
+    ("ci.yml", CHECKOUT, "actions/checkout@v7", "pins", "actions/checkout@v7 is not pinned"),
+    ("ci.yml", CHECKOUT, "actions/checkout@v7", "zizmor", "unpinned-uses"),
+    ("ci.yml", CHECKOUT, CHECKOUT.split(" #")[0], "pins", "is not pinned"),
+    ("ci.yml", CHECKOUT, "actions/checkout@3d3c42e # v7.0.1", "pins", "is not pinned"),
+    ("ci.yml", CHECKOUT, "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b2 # v7.0.1", "pins", "two commits or versions"),
+    ("ci.yml", "permissions: {}\n\n", "", "permissions", "ci.yml: say permissions: {} for the workflow"),
+    ("release.yml", "    permissions:\n      contents: read\n    uses", "    permissions: write-all\n    uses", "zizmor", "excessive-permissions"),
+    ("ci.yml", "      contents: read\n", "      contents: write\n", "permissions", "('ci.yml', 'run'): {'contents'}"),
+    ("release.yml", "    permissions:\n      contents: read\n    uses", "    permissions: write-all\n    uses", "permissions", "ci: say which permissions"),
+    ("release.yml", "    permissions: {}\n    steps", "    steps", "permissions", "starts: say which permissions"),
+    ("ci.yml", "persist-credentials: false", "persist-credentials: true", "caution", "keeps its token"),
+    ("ci.yml", "  pull_request:\n", "  pull_request_target:\n", "caution", "runs on pull_request_target"),
+    ("ci.yml", "    timeout-minutes: 120\n", "", "caution", "run: it has no timeout-minutes"),
+    ("ci.yml", "    steps:\n", "    steps\n", "actionlint", "could not parse as YAML"),
+    ("ci.yml", "    runs-on: ubuntu-24.04\n", "    run-on: ubuntu-24.04\n", "actionlint", 'unexpected key "run-on"'),
+    ("ci.yml", "ubuntu-24.04", "ubuntu-24.40", "actionlint", 'label "ubuntu-24.40" is unknown'),
+    ("ci.yml", "github.ref }}", "github.reff }}", "actionlint", 'property "reff" is not defined'),
+    ("release.yml", "needs: package", "needs: packages", "actionlint", 'needs job "packages" which does not exist'),
+    ("release.yml", "matrix.arch }}", "matrix.architecture }}", "actionlint", 'property "architecture" is not defined'),
+    ("release.yml", 'notes.py "$GITHUB_REF_NAME"', "notes.py $GITHUB_REF_NAME", "shell", "SC2086"),
+    ("release.yml", '"$GITHUB_REF_NAME" >notes', '"${{ github.ref_name }}" >notes', "shell", "an expression within run"),
+    ("release.yml", '"$GITHUB_REF_NAME" >notes', '"${{ github.ref_name }}" >notes', "zizmor", "template-injection"),
+    ("ci.yml", "1.95.0", "1.94.0", "toolchain", "is not one version"),
+    ("ci.yml", "1.95.0", "stable", "toolchain", "no version such as"),
+    ("ci.yml", "run: .ci/run", "run: cargo test", "same checks", "does not run .ci/run"),
+    ("release.yml", "needs: [notes, ci, package, starts]", "needs: [notes, package]", "same checks", "does not wait for ci, starts"),
+]
+
+
+def main() -> None:
+    root = Path(sys.argv[1]).resolve()
+    for file, old, new, by, words in PLANTED:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder)
+            shutil.copytree(root / ".github", copy / ".github")
+            shutil.copy(root / "Cargo.toml", copy)
+            path = copy / ".github" / "workflows" / file
+            text = path.read_text()
+            what = f"{file}: {new.strip()!r} in place of {old.strip()!r}"
+            if old not in text:
+                print(f"FAIL mutations: {what}: it does not stand there")
+                continue
+            path.write_text(text.replace(old, new, 1))
+            try:
+                found = check.CHECKS[by](copy)
+            except Exception as fault:  # noqa: BLE001: a check that breaks has told nothing
+                found = [repr(fault)]
+            if any(words in fault for fault in found):
+                print(f"ok   mutations: {by} tells {what}")
+            else:
+                print(f"FAIL mutations: {what}: expected {words!r} from {by}, got {found}")
+
+
+if __name__ == "__main__":
+    main()
