@@ -1,4 +1,5 @@
-//! The judge that sits at one journal, and how its verdict reaches the run.
+//! The judge that sits at one journal, by Azure's definitions and by the handler's role, and how its verdict reaches
+//! the run.
 
 use std::collections::HashSet;
 use std::io::Write;

@@ -12,7 +12,8 @@
 //! | needs any other action, or cannot be read | the test that caused it fails, as `judge` has it |
 //!
 //! That the role has no action more than the code performs is shown by Diskseal itself, which only the tests
-//! of the workspace may see: `tests/it/role.rs`.
+//! of the workspace may see: `tests/it/role.rs`. The same test shows that events and sweeps make none of the reads
+//! of people.
 
 use std::sync::LazyLock;
 
