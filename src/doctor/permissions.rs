@@ -60,7 +60,8 @@ fn needs(policy: &Policy) -> Vec<Need> {
 /// Not every tenant asks for it: read on the resources is what Azure documents for Resource Graph.
 const GRAPH: &str = "Microsoft.ResourceGraph/resources/read";
 /// What Resource Graph shows the protected machines by: it shows what the identity may read.
-const VAULTS: [&str; 2] = [
+const VAULTS: [&str; 3] = [
+    "Microsoft.RecoveryServices/vaults/read",
     "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/read",
     "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers/replicationProtectedItems/read",
 ];
@@ -109,16 +110,23 @@ pub(super) fn findings(subscription_id: &str, policy: &Policy, json: &[Value]) -
             format!("add {GRAPH} to the identity's role"),
         ));
     }
-    if policy.backup_guard != BackupGuard::Off && !VAULTS.iter().all(|action| allows(&permissions, action)) {
-        findings.push(Finding::warning(
-            CHECK,
-            subscription_id,
-            "it may not read what the subscription's vaults protect, so sweeps take no machine for protected by them",
-            "add Microsoft.RecoveryServices/vaults/*/read to the identity's role, if there are vaults",
-        ));
+    if policy.backup_guard != BackupGuard::Off {
+        findings.extend(vaults(subscription_id, &permissions));
     }
     findings.extend(excess(subscription_id, &permissions, &needs));
     findings
+}
+
+fn vaults(subscription_id: &str, permissions: &[Permission]) -> Option<Finding> {
+    let missing: Vec<&str> = VAULTS.into_iter().filter(|action| !allows(permissions, action)).collect();
+    (!missing.is_empty()).then(|| {
+        Finding::warning(
+            CHECK,
+            subscription_id,
+            "it may not read what the subscription's vaults protect, so sweeps take no machine for protected by them",
+            format!("add {} to the identity's role, if there are vaults", missing.join(", ")),
+        )
+    })
 }
 
 fn excess(subscription_id: &str, permissions: &[Permission], needs: &[Need]) -> Vec<Finding> {

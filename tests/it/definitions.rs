@@ -301,31 +301,37 @@ fn requests_of_others_and_answers_that_are_not_azures_are_left_alone() {
 
 /// Sends a PATCH with a member that no definition knows, under our name.
 async fn misbehave(azure: &Emulator) {
+    send_as_diskseal(azure, Method::Patch, Some(&json!({"sealed": true}))).await;
+}
+
+/// Sends a request about a disk that is there, under our name.
+pub(crate) async fn send_as_diskseal(azure: &Emulator, method: Method, body: Option<&Value>) {
     azure.insert(&disk_path(), &disk_body("westeurope")).unwrap();
     let url = Url::parse(&format!("{ARM}{}?api-version=2024-03-02", disk_path())).unwrap();
-    let mut request = Request::new(url, Method::Patch);
+    let mut request = Request::new(url, method);
     let token = azure.token_for(&Caller::user("0d0d0d0d-0000-4000-8000-000000000001", "Jane Doe"), ARM);
     request.insert_header("authorization", format!("Bearer {token}"));
     request.insert_header("user-agent", "diskseal/0");
-    request.insert_header("content-type", "application/json");
-    request.set_body(json!({"sealed": true}).to_string());
+    if let Some(body) = body {
+        request.insert_header("content-type", "application/json");
+        request.set_body(body.to_string());
+    }
     let answer = azure.http_client().execute_request(&request).await;
     assert!(answer.is_ok(), "nothing but the judge speaks against it");
 }
 
-/// The variable that makes the two tests below commit a fault instead: what they show of a run, they show of one
+/// The variable that makes a test commit a fault instead: what they show of a run, they show of one
 /// of their own.
 const CHILD: &str = "DISKSEAL_TEST_MISBEHAVE";
 
-fn is_child() -> bool {
+pub(crate) fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
 /// Runs one of these tests by itself, and gives what its run said and told.
-fn run_as_child(test: &str) -> (String, String) {
-    let name = format!("definitions::{test}");
+pub(crate) fn run_as_child(test: &str) -> (String, String) {
     let binary = std::env::current_exe().unwrap();
-    let run = Command::new(binary).args([name.as_str(), "--exact"]).env(CHILD, "1").output().unwrap();
+    let run = Command::new(binary).args([test, "--exact"]).env(CHILD, "1").output().unwrap();
     assert_eq!(run.status.code(), Some(101));
     (String::from_utf8(run.stdout).unwrap(), String::from_utf8(run.stderr).unwrap())
 }
@@ -337,7 +343,7 @@ fn a_test_that_says_nothing_of_a_fault_fails_all_the_same() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         return runtime.block_on(async { misbehave(&Emulator::new(Options::immediate())).await });
     }
-    let (told, _) = run_as_child("a_test_that_says_nothing_of_a_fault_fails_all_the_same");
+    let (told, _) = run_as_child("definitions::a_test_that_says_nothing_of_a_fault_fails_all_the_same");
     assert!(told.contains("test result: FAILED. 0 passed; 1 failed"), "{told}");
     assert!(told.contains(&format!("PATCH {}: request: /: ", disk_path())), "{told}");
     assert!(told.contains("'sealed' was unexpected"), "{told}");
@@ -353,7 +359,7 @@ fn a_fault_that_no_test_is_left_for_ends_the_run() {
         let _ = runtime.block_on(task);
         return;
     }
-    let (told, said) = run_as_child("a_fault_that_no_test_is_left_for_ends_the_run");
+    let (told, said) = run_as_child("definitions::a_fault_that_no_test_is_left_for_ends_the_run");
     assert!(said.contains("'sealed' was unexpected"), "{said}");
     assert!(!told.contains("test result"), "{told}");
 }

@@ -11,6 +11,7 @@ mod official_events;
 mod pending;
 mod process;
 mod recorded;
+mod role;
 mod simulation;
 mod spector;
 mod sweep;

@@ -55,6 +55,15 @@ pub(crate) fn ourselves(azure: &Emulator) -> Caller {
     Caller::app(identity.object_id.clone(), identity.client_id.clone())
 }
 
+/// The same, as what we sign in by.
+pub(crate) fn identity(azure: &Emulator) -> Identity {
+    let azure = azure.clone();
+    Identity::with_credential(format!("{AUDIENCE}/.default"), move || {
+        Ok(Arc::new(OurIdentity(azure.clone())))
+    })
+    .unwrap()
+}
+
 /// Somebody else, with a name.
 pub(crate) fn jane() -> Caller {
     Caller::user("0d0d0d0d-0000-4000-8000-000000000001", "Jane Doe")
@@ -81,12 +90,8 @@ impl World {
             settings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
         let config = Config::for_command(&lookup).unwrap();
-        let credential = azure.clone();
-        let identity = Identity::with_credential(format!("{AUDIENCE}/.default"), move || {
-            Ok(Arc::new(OurIdentity(credential.clone())))
-        });
         let endpoint = Url::parse("https://management.azure.com").unwrap();
-        let arm = Client::new(endpoint, azure.http_client(), identity.unwrap());
+        let arm = Client::new(endpoint, azure.http_client(), identity(&azure));
         let ctx = Context::new(arm, config.policy, OffsetDateTime::now_utc);
         Self { azure, ctx, deadline: config.deadline }
     }

@@ -16,7 +16,6 @@
 mod contract;
 mod document;
 mod exceptions;
-mod judge;
 mod judgement;
 mod operation;
 mod schema;
@@ -26,7 +25,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Once, OnceLock};
 
 pub use exceptions::{EXCEPTIONS, Exception};
-pub(crate) use judge::Judge;
 
 use contract::Contract;
 use document::Documents;
@@ -34,9 +32,6 @@ use operation::Operation;
 
 /// The environment variable with the folder of the official and recorded data.
 pub const VARIABLE: &str = "DISKSEAL_FIXTURES";
-
-/// Whose requests are judged.
-const OUR_USER_AGENT: &str = "diskseal/";
 
 /// The files with operations of their own, below `openapi/specification`.
 const FILES: [&str; 4] = [

@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::Emulator;
-use crate::definitions::Judge;
 use crate::fault::Kind;
+use crate::judge::Judge;
 use crate::options::Keep;
 
 /// A request and its answer. It never holds a token.
@@ -53,6 +53,11 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Whether Diskseal has sent it: its requests are judged, others are sent wrongly on purpose.
+    pub(crate) fn is_of_diskseal(&self) -> bool {
+        self.user_agent.as_deref().is_some_and(|agent| agent.starts_with("diskseal/"))
+    }
+
     /// A header of the answer; the name is in lower case.
     pub fn response_header(&self, name: &str) -> Option<&str> {
         self.response_headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -80,8 +85,9 @@ pub(crate) struct Journal {
     keep: Keep,
     entries: Mutex<Entries>,
     changed: watch::Sender<u64>,
-    /// Whoever holds every exchange against Azure's definitions, where these are at hand.
-    judge: Option<Judge>,
+    /// Whoever holds every exchange against the handler's role, and against Azure's definitions where these are
+    /// at hand.
+    judge: Judge,
 }
 
 #[derive(Debug, Default)]
@@ -98,9 +104,7 @@ impl Journal {
     }
 
     pub(crate) fn push(&self, exchange: Exchange) {
-        if let Some(judge) = &self.judge {
-            judge.look(&exchange);
-        }
+        self.judge.look(&exchange);
         let mut entries = self.entries.lock();
         entries.kept.push_back(Arc::new(exchange));
         if let Keep::Last(most) = self.keep {
@@ -113,11 +117,9 @@ impl Journal {
         self.notify();
     }
 
-    /// Fails the test if an exchange was none that Azure's definitions know.
+    /// Fails the test if an exchange was none that Azure's definitions and the handler's role know.
     pub(crate) fn speak(&self) {
-        if let Some(judge) = &self.judge {
-            judge.speak();
-        }
+        self.judge.speak();
     }
 
     /// Wakes everybody who waits for something to happen.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::commands::command;
 use crate::world::SUBSCRIPTION;
 
-const ACTIONS: [&str; 10] = [
+const ACTIONS: [&str; 11] = [
     "Microsoft.Compute/disks/read",
     "Microsoft.Compute/disks/write",
     "Microsoft.Compute/snapshots/read",
@@ -21,6 +21,7 @@ const ACTIONS: [&str; 10] = [
     "Microsoft.Resources/subscriptions/read",
     "Microsoft.Resources/tags/write",
     "Microsoft.ResourceGraph/resources/read",
+    "Microsoft.RecoveryServices/vaults/read",
     "Microsoft.RecoveryServices/vaults/*/read",
 ];
 

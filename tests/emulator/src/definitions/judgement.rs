@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::Definitions;
 use super::contract::{DESCENDANTS_VERSION, MACHINES_VERSION, Place, SUBSCRIPTIONS_VERSION};
 use super::operation::Operation;
 use super::schema::faults;
-use super::{Definitions, OUR_USER_AGENT};
 use crate::fault::Kind;
 use crate::journal::Exchange;
 
@@ -33,7 +33,7 @@ impl Definitions {
             (None, None) => Rules::None,
         };
         let mut found = Vec::new();
-        if exchange.user_agent.as_deref().is_some_and(|agent| agent.starts_with(OUR_USER_AGENT)) {
+        if exchange.is_of_diskseal() {
             let faults = request(&rules, exchange, issued);
             found.extend(faults.into_iter().map(|fault| format!("request: {fault}")));
         }

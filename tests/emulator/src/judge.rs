@@ -1,4 +1,5 @@
-//! The judge that sits at one journal, and how its verdict reaches the run.
+//! The judge that sits at one journal, by Azure's definitions and by the handler's role, and how its verdict reaches
+//! the run.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -8,13 +9,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::Definitions;
+use crate::definitions::Definitions;
 use crate::journal::Exchange;
+use crate::role::Role;
 
 /// Looks at every exchange of one emulator.
 #[derive(Debug)]
 pub(crate) struct Judge {
-    definitions: &'static Definitions,
+    /// Azure's definitions, where the environment names them.
+    definitions: Option<&'static Definitions>,
     /// Where the emulator was made, which in a test is where a panic fails that test.
     home: ThreadId,
     issued: Mutex<HashSet<String>>,
@@ -25,18 +28,20 @@ pub(crate) struct Judge {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Judge {
-    /// The judge, where the environment names the definitions.
-    pub(crate) fn of_environment() -> Option<Self> {
-        let definitions = Definitions::of_environment()?;
+    /// A judge by the handler's role, and by the definitions where the environment names them.
+    pub(crate) fn of_environment() -> Self {
+        let definitions = Definitions::of_environment();
         let home = thread::current().id();
-        Some(Self { definitions, home, issued: Mutex::default(), found: Arc::default() })
+        Self { definitions, home, issued: Mutex::default(), found: Arc::default() }
     }
 
     pub(crate) fn look(&self, exchange: &Exchange) {
-        let mut issued = self.issued.lock();
-        let faults = self.definitions.judge(exchange, &issued);
-        issued.extend(given_out(exchange));
-        drop(issued);
+        let mut faults = Role::deployed().judge(exchange);
+        if let Some(definitions) = self.definitions {
+            let mut issued = self.issued.lock();
+            faults.extend(definitions.judge(exchange, &issued));
+            issued.extend(given_out(exchange));
+        }
         if faults.is_empty() {
             return;
         }
@@ -96,7 +101,7 @@ fn say(found: &[String]) {
 }
 
 fn verdict(found: &[String]) -> String {
-    format!("Azure's definitions do not know this:\n  {}", found.join("\n  "))
+    format!("neither Azure's definitions nor the handler's role may be broken:\n  {}", found.join("\n  "))
 }
 
 /// The URLs that an answer gives out for later.

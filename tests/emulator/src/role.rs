@@ -1,0 +1,149 @@
+//! The handler's role, held against every request of Diskseal that any emulator is sent.
+//!
+//! The role is `infra/role-actions.json`, which Bicep and Terraform load. What a request needs is our own reading
+//! of Azure: the action is the type that the path names, and what the method does to it ("Azure resource provider
+//! operations"). So a request that nobody has thought of still has its action.
+//!
+//! | request of Diskseal (by its `User-Agent`) | verdict |
+//! | --- | --- |
+//! | needs actions of the role, its optional ones among them | right |
+//! | needs an action of [`OF_PEOPLE`] | right: the command is for people, whose own roles count |
+//! | the state of an operation | right: its signed URL asks for no action (docs/azure-unknowns.md, A9) |
+//! | needs any other action, or cannot be read | the test that caused it fails, as `judge` has it |
+//!
+//! That the role has no action more than the code performs is shown by Diskseal itself, which only the tests
+//! of the workspace may see: `tests/it/role.rs`. The same test shows that events and sweeps make none of the reads
+//! of people.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::fault::Kind;
+use crate::journal::Exchange;
+
+/// The reads that commands for people make, which the handler's identity need not be allowed, each with the
+/// reason. Without them `diskseal doctor` says that it could not look, and goes on.
+pub const OF_PEOPLE: [(&str, &str); 5] = [
+    ("Microsoft.EventGrid/systemTopics/read", "doctor looks for the subscription's topic"),
+    ("Microsoft.EventGrid/systemTopics/eventSubscriptions/read", "doctor looks where the topic delivers to"),
+    ("Microsoft.EventGrid/eventSubscriptions/read", "doctor looks where events without a topic go"),
+    ("Microsoft.Web/sites/functions/read", "doctor looks whether the host knows the functions"),
+    (
+        "Microsoft.Storage/storageAccounts/blobServices/containers/read",
+        "doctor looks for the dead letters' container",
+    ),
+];
+
+/// The file's part that is about the handler's identity.
+#[derive(Debug, Deserialize)]
+pub struct Role {
+    /// What every installation has, on each subscription or above.
+    pub actions: Vec<String>,
+    /// What some have besides.
+    pub optional: Optional,
+}
+
+/// The actions that a setting asks for.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Optional {
+    /// On the management group that is the scope.
+    pub management_group: Vec<String>,
+    /// Where the vaults are, unless the guard of backups is off.
+    pub backup_guard: Vec<String>,
+}
+
+impl Role {
+    /// The role as it is deployed.
+    ///
+    /// # Panics
+    /// If the file is no role: nothing can be judged then.
+    #[expect(clippy::panic, reason = "a judge that stays away silently is worse than none")]
+    pub fn deployed() -> &'static Self {
+        static DEPLOYED: LazyLock<Role> = LazyLock::new(|| {
+            let file = include_str!("../../../infra/role-actions.json");
+            serde_json::from_str(file).unwrap_or_else(|fault| panic!("infra/role-actions.json: {fault}"))
+        });
+        &DEPLOYED
+    }
+
+    /// All of its actions, the optional ones among them.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let Optional { management_group, backup_guard } = &self.optional;
+        self.actions.iter().chain(management_group).chain(backup_guard).map(String::as_str)
+    }
+
+    /// What is wrong with an exchange: the actions that neither the role nor a person's command has.
+    pub(crate) fn judge(&self, exchange: &Exchange) -> Vec<String> {
+        if !exchange.is_of_diskseal() {
+            return Vec::new();
+        }
+        let Some(actions) = actions_of(exchange) else {
+            return vec!["role: nobody knows which action this request needs".to_owned()];
+        };
+        let is_known = |action: &String| {
+            let of_people = OF_PEOPLE.iter().map(|(action, _)| *action);
+            self.all().chain(of_people).any(|known| known.eq_ignore_ascii_case(action))
+        };
+        let foreign = actions.into_iter().filter(|action| !is_known(action));
+        foreign.map(|action| format!("role: infra/role-actions.json has no {action}")).collect()
+    }
+}
+
+/// The actions that a request needs, as the path spells their types; none if that cannot be said.
+pub fn actions_of(exchange: &Exchange) -> Option<Vec<String>> {
+    // A storage queue's data plane shares the address here, and is not Resource Manager's.
+    if exchange.kind == Kind::Token || exchange.parameter("comp").is_some() {
+        return Some(Vec::new());
+    }
+    let path = exchange.path.trim_matches('/');
+    let lower = path.to_ascii_lowercase();
+    if lower == "providers/microsoft.resourcegraph/resources" {
+        return of_query(exchange.request_body["query"].as_str()?);
+    }
+    // In lower case in ASCII alone every position is where it was.
+    let (namespace, rest) = match lower.rfind("providers/") {
+        Some(start) => path.get(start + "providers/".len()..)?.split_once('/')?,
+        // What has no provider is Resource Manager's own.
+        None => ("Microsoft.Resources", path),
+    };
+    let segments: Vec<&str> = rest.split('/').collect();
+    // Types and names take turns.
+    let types: Vec<&str> = segments.iter().step_by(2).copied().collect();
+    if types.iter().any(|one| one.is_empty()) {
+        return None;
+    }
+    let types = types.join("/");
+    if exchange.method == "GET" && types.eq_ignore_ascii_case("locations/diskOperations") {
+        return Some(Vec::new());
+    }
+    let verb = match exchange.method.as_str() {
+        "GET" | "HEAD" => "read",
+        "PUT" | "PATCH" => "write",
+        "DELETE" => "delete",
+        "POST" => "action",
+        _ => return None,
+    };
+    Some(vec![format!("{namespace}/{types}/{verb}")])
+}
+
+/// What a query of Resource Graph needs: the right to ask, and to read the types that it names, for it shows
+/// what the identity may read and nothing else ("Permissions in Azure Resource Graph").
+fn of_query(query: &str) -> Option<Vec<String>> {
+    let mut actions = vec!["Microsoft.ResourceGraph/resources/read".to_owned()];
+    match query.split_whitespace().next()?.to_ascii_lowercase().as_str() {
+        "resources" => {}
+        // Its rows are children of vaults (docs/azure-unknowns.md, A14).
+        "recoveryservicesresources" => actions.push("Microsoft.RecoveryServices/vaults/read".to_owned()),
+        _ => return None,
+    }
+    let literals = query.split('\'').skip(1).step_by(2);
+    let is_type = |text: &&str| text.to_ascii_lowercase().starts_with("microsoft.") && text.contains('/');
+    actions.extend(literals.filter(is_type).map(|name| format!("{name}/read")));
+    Some(actions)
+}
+
+#[cfg(test)]
+#[path = "role/tests.rs"]
+mod tests;
