@@ -64,6 +64,10 @@ function details(span, scale, id, openTrace) {
     ...span.events.map((event) => facts(`Event ${after(event.timeUnixNano)}`, { name: event.name, ...event.attributes })),
     facts("Resource", span.resource));
   for (const link of span.links) {
+    if (link.traceId === span.traceId) {
+      box.prepend(element("p", {}, `Linked to span ${link.spanId} of this trace`));
+      continue;
+    }
     const go = element("button", { type: "button", className: "link" }, `Linked trace ${link.traceId}`);
     go.addEventListener("click", () => openTrace(link.traceId));
     box.prepend(go);
