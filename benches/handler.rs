@@ -9,27 +9,21 @@
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
 mod bare_client;
+mod process;
 
 use std::{
-    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use axum::{Router, body::Bytes, extract::DefaultBodyLimit, http::Uri};
-use diskseal_emulator::{Emulator, Options, disk_body, options::Keep};
+use diskseal_emulator::{Emulator, Options, disk_body, options::Keep, serve::Serving};
+use process::Handler;
 use reqwest::Client;
-use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    process::{Child, Command},
-};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_diskseal");
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 const STARTS: usize = 15;
 const IN_FLIGHT: usize = 64;
@@ -39,8 +33,7 @@ const ROUNDS: usize = 3;
 
 struct Azure {
     arm: String,
-    identity: String,
-    identity_header: String,
+    serving: Serving,
     emulator: Option<Emulator>,
     otlp: Option<String>,
 }
@@ -51,12 +44,17 @@ struct Azure {
 struct Collector {
     traces: AtomicUsize,
     metrics: AtomicUsize,
+    logs: AtomicUsize,
 }
 
 impl Collector {
     async fn listen(self: Arc<Self>) -> String {
         let take = move |uri: Uri, body: Bytes| {
-            let bytes = if uri.path() == "/v1/traces" { &self.traces } else { &self.metrics };
+            let bytes = match uri.path() {
+                "/v1/traces" => &self.traces,
+                "/v1/metrics" => &self.metrics,
+                _ => &self.logs,
+            };
             bytes.fetch_add(body.len(), Ordering::Relaxed);
             std::future::ready([("content-type", "application/x-protobuf")])
         };
@@ -68,11 +66,16 @@ impl Collector {
     }
 }
 
-/// A running handler. It is killed when it is dropped.
-struct Handler {
-    child: Child,
-    port: u16,
-    first_answer: Duration,
+impl Azure {
+    async fn handler(&self) -> Handler {
+        // A round may be over before metrics leave by themselves, and ends with SIGKILL.
+        let interval = ("OTEL_METRIC_EXPORT_INTERVAL", "1000");
+        let settings: Vec<_> = match &self.otlp {
+            Some(otlp) => vec![("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.as_str()), interval],
+            None => vec![],
+        };
+        Handler::start(&self.arm, &self.serving, &settings).await
+    }
 }
 
 #[tokio::main]
@@ -88,8 +91,7 @@ async fn main() {
     let given = std::env::var("DISKSEAL_BENCH_ARM").ok();
     let mut azure = Azure {
         arm: given.clone().unwrap_or_else(|| serving.arm_http.clone()),
-        identity: serving.identity.clone(),
-        identity_header: serving.identity_header.clone(),
+        serving,
         emulator: given.is_none().then_some(emulator),
         otlp: None,
     };
@@ -108,12 +110,14 @@ async fn main() {
         told.push(handler_round("all signals", &azure, &mut next).await);
         azure.otlp = None;
     }
-    let [traces, metrics] =
-        [&collector.traces, &collector.metrics].map(|bytes| bytes.load(Ordering::Relaxed));
-    assert!(traces > 0 && metrics > 0, "a signal has not come, so that nothing was measured");
+    let [traces, metrics, logs] =
+        [&collector.traces, &collector.metrics, &collector.logs].map(|bytes| bytes.load(Ordering::Relaxed));
+    assert!(traces > 0 && metrics > 0 && logs > 0, "a signal has not come, so that nothing was measured");
+    let seals = ROUNDS * (WARM_UP + SEALS);
     println!(
-        "telemetry: {} bytes of traces a seal, {metrics} of metrics in all",
-        traces / (ROUNDS * (WARM_UP + SEALS))
+        "telemetry: {} bytes of traces and {} of logs a seal, {metrics} of metrics in all",
+        traces / seals,
+        logs / seals
     );
     let (bare, ours, told) = (median(bare), median(ours), median(told));
     println!("handler / bare client: {:.2}   telemetry on / off: {:.2}", ours / bare, told / ours);
@@ -121,28 +125,28 @@ async fn main() {
 
 async fn starts(azure: &Azure) {
     let mut first_answers = vec![];
-    let mut memory = 0;
+    let mut memory = 0.0;
     for _ in 0..STARTS {
-        let handler = Handler::start(azure).await;
+        let handler = azure.handler().await;
         first_answers.push(handler.first_answer.as_secs_f64() * 1_000.0);
         // A first event makes everything that is made late.
-        memory = handler.status("VmRSS");
+        memory = handler.mib("VmRSS");
     }
     let worst = first_answers.iter().copied().fold(0.0, f64::max);
     println!(
         "start to first answer on GET /: median {:.1} ms, worst {worst:.1} ms of {STARTS}; idle RSS {:.1} MiB",
         median(first_answers),
-        kib_to_mib(memory),
+        memory,
     );
 }
 
 async fn handler_round(name: &str, azure: &Azure, next: &mut usize) -> f64 {
-    let handler = Handler::start(azure).await;
+    let handler = azure.handler().await;
     let per_second = load(name, azure, Some(&handler), next).await;
     println!(
         "                  CPU {:.3} ms a seal, peak RSS {:.1} MiB",
         handler.cpu_seconds() * 1_000.0 / (WARM_UP + SEALS) as f64,
-        kib_to_mib(handler.status("VmHWM")),
+        handler.mib("VmHWM"),
     );
     per_second
 }
@@ -158,7 +162,7 @@ async fn load(name: &str, azure: &Azure, handler: Option<&Handler>, next: &mut u
     }
     let client = Client::builder().pool_max_idle_per_host(IN_FLIGHT).build().unwrap();
     let (ids, taken) = (Arc::new(ids), Arc::new(AtomicUsize::new(0)));
-    let target = handler.map(|handler| format!("http://127.0.0.1:{}/seal-on-write", handler.port));
+    let target = handler.map(|handler| handler.url.clone());
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..IN_FLIGHT {
         let (client, ids, taken) = (client.clone(), Arc::clone(&ids), Arc::clone(&taken));
@@ -170,7 +174,10 @@ async fn load(name: &str, azure: &Azure, handler: Option<&Handler>, next: &mut u
                 let Some(id) = ids.get(number) else { return latencies };
                 let started = Instant::now();
                 match &target {
-                    Some(target) => seal(&client, target, id).await,
+                    Some(url) => {
+                        let line = process::event(&client, url, id).await;
+                        assert!(line.starts_with("sealed "), "{line}");
+                    }
                     None => bare_client::write(&client, &arm, id).await,
                 }
                 if number >= WARM_UP {
@@ -193,71 +200,9 @@ async fn load(name: &str, azure: &Azure, handler: Option<&Handler>, next: &mut u
     per_second
 }
 
-async fn seal(client: &Client, target: &str, id: &str) {
-    let event = json!({
-        "subject": id,
-        "eventType": "Microsoft.Resources.ResourceWriteSuccess",
-        "id": uuid::Uuid::new_v4().to_string(),
-        "eventTime": "2026-01-01T00:00:00.0000000Z",
-        "topic": format!("/subscriptions/{SUBSCRIPTION}"),
-        "data": {"operationName": "Microsoft.Compute/disks/write", "status": "Succeeded"},
-    });
-    let envelope = json!({"Data": {"event": event}, "Metadata": {"sys": {"MethodName": "seal-on-write"}}});
-    let reply = client.post(target).body(envelope.to_string()).send().await.unwrap();
-    let reply: Value = serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap();
-    assert!(reply["Logs"][0].as_str().unwrap().starts_with("sealed "), "{reply}");
-}
-
-impl Handler {
-    async fn start(azure: &Azure) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new(BINARY);
-        command
-            .arg("serve")
-            .env_clear()
-            .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
-            .env("DISKSEAL_ARM_ENDPOINT", &azure.arm)
-            .env("IDENTITY_ENDPOINT", &azure.identity)
-            .env("IDENTITY_HEADER", &azure.identity_header)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
-        if let Some(otlp) = &azure.otlp {
-            // A round may be over before metrics leave by themselves, and ends with SIGKILL.
-            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp).env("OTEL_METRIC_EXPORT_INTERVAL", "1000");
-        }
-        let started = Instant::now();
-        let child = command.spawn().unwrap();
-        while !answers(port).await {
-            // The host polls as well; this is how exact the figure is.
-            tokio::time::sleep(Duration::from_micros(200)).await;
-        }
-        Self { child, port, first_answer: started.elapsed() }
-    }
-
-    /// A line of the kernel's status of the process, in KiB.
-    fn status(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-
-    /// User and system time so far; the kernel counts in hundredths of a second.
-    fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id().unwrap())).unwrap();
-        let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-        ticks as f64 / 100.0
-    }
-}
-
-/// One poll as the host sends it.
-async fn answers(port: u16) -> bool {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else { return false };
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer.starts_with("HTTP/1.1 200")
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }
 
 fn id(number: usize) -> String {
@@ -265,13 +210,4 @@ fn id(number: usize) -> String {
     format!(
         "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg{group}/providers/Microsoft.Compute/disks/disk-{number:06}"
     )
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}
-
-fn kib_to_mib(kib: u64) -> f64 {
-    kib as f64 / 1_024.0
 }

@@ -5,14 +5,9 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that cannot go on has failed")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
-use std::{
-    process::Stdio,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+mod process;
+
+use std::time::Duration;
 
 use diskseal_emulator::{
     Emulator, Options,
@@ -21,11 +16,11 @@ use diskseal_emulator::{
     options::Keep,
     serve::Serving,
 };
+use futures::{StreamExt, stream};
+use process::Handler;
 use reqwest::Client;
-use serde_json::{Value, json};
-use tokio::process::{Child, Command};
+use serde_json::json;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_diskseal");
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 const EVENTS: usize = 100_000;
 const DISKS: usize = 1_000;
@@ -62,81 +57,27 @@ async fn main() {
 
 /// Sends the events, and tells the handler's peak of resident memory, in MiB.
 async fn round(name: &str, serving: &Serving, otlp: Option<&str>) -> f64 {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut command = Command::new(BINARY);
-    command
-        .arg("serve")
-        .env_clear()
-        .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
-        .env("DISKSEAL_ARM_ENDPOINT", &serving.arm_http)
-        .env("IDENTITY_ENDPOINT", &serving.identity)
-        .env("IDENTITY_HEADER", &serving.identity_header)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    if let Some(endpoint) = otlp {
-        command.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
-    }
-    let handler = command.spawn().unwrap();
-    let client = Client::builder().pool_max_idle_per_host(IN_FLIGHT).build().unwrap();
-    let target = format!("http://127.0.0.1:{port}/seal-on-write");
-    while client.get(format!("http://127.0.0.1:{port}/")).send().await.is_err() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    send(&client, &target, DISKS).await;
-    assert_eq!(exports(&handler), otlp.is_some(), "what is measured is what is meant");
-    let warm = resident(&handler, "VmRSS");
-    send(&client, &target, EVENTS).await;
-    let peak = resident(&handler, "VmHWM");
+    let settings = otlp.map(|endpoint| ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint));
+    let handler = Handler::start(&serving.arm_http, serving, settings.as_slice()).await;
+    send(&handler, DISKS).await;
+    assert_eq!(handler.exports(), otlp.is_some(), "what is measured is what is meant");
+    let warm = handler.mib("VmRSS");
+    send(&handler, EVENTS).await;
+    let peak = handler.mib("VmHWM");
     println!("{name:18} RSS {warm:.1} MiB after {DISKS} events, peak {peak:.1} MiB after {EVENTS} more");
     peak
 }
 
-async fn send(client: &Client, target: &str, events: usize) {
-    let taken = Arc::new(AtomicUsize::new(0));
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..IN_FLIGHT {
-        let (client, target, taken) = (client.clone(), target.to_owned(), Arc::clone(&taken));
-        tasks.spawn(async move {
-            loop {
-                let number = taken.fetch_add(1, Ordering::Relaxed);
-                if number >= events {
-                    return;
-                }
-                look(&client, &target, &id(number % DISKS)).await;
-            }
-        });
-    }
-    tasks.join_all().await;
-}
-
-async fn look(client: &Client, target: &str, id: &str) {
-    let event = json!({
-        "subject": id,
-        "eventType": "Microsoft.Resources.ResourceWriteSuccess",
-        "id": uuid::Uuid::new_v4().to_string(),
-        "eventTime": "2026-01-01T00:00:00.0000000Z",
-        "topic": format!("/subscriptions/{SUBSCRIPTION}"),
-        "data": {"operationName": "Microsoft.Compute/disks/write", "status": "Succeeded"},
+async fn send(handler: &Handler, events: usize) {
+    let client = Client::builder().pool_max_idle_per_host(IN_FLIGHT).build().unwrap();
+    let looks = stream::iter(0..events).map(|number| {
+        let client = &client;
+        async move {
+            let line = process::event(client, &handler.url, &id(number % DISKS)).await;
+            assert!(line.starts_with("already_sealed "), "{line}");
+        }
     });
-    let envelope = json!({"Data": {"event": event}, "Metadata": {"sys": {"MethodName": "seal-on-write"}}});
-    let reply = client.post(target).body(envelope.to_string()).send().await.unwrap();
-    let reply: Value = serde_json::from_slice(&reply.bytes().await.unwrap()).unwrap();
-    assert!(reply["Logs"][0].as_str().unwrap().starts_with("already_sealed "), "{reply}");
-}
-
-/// Whether the process has the SDK's threads.
-fn exports(handler: &Child) -> bool {
-    let threads = std::fs::read_dir(format!("/proc/{}/task", handler.id().unwrap())).unwrap();
-    let names = threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")).unwrap());
-    names.into_iter().any(|name| name.starts_with("OpenTelemetry"))
-}
-
-/// A line of the kernel's status of the process, in MiB.
-fn resident(handler: &Child, name: &str) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", handler.id().unwrap())).unwrap();
-    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() as f64 / 1_024.0
+    looks.buffer_unordered(IN_FLIGHT).collect::<()>().await;
 }
 
 fn id(number: usize) -> String {

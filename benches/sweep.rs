@@ -10,6 +10,7 @@
 
 mod bare_client;
 mod beside;
+mod process;
 
 use std::{
     collections::HashMap,

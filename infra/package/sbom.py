@@ -11,8 +11,6 @@ import tomllib
 import uuid
 from pathlib import Path
 
-REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"
-
 
 def document(root: Path, target: str, binary_sha256: str, tools: dict[str, str]) -> dict:
     """The document for the handler at `root`. `tools` are the programs that made it, with their versions."""
@@ -88,7 +86,8 @@ def _component(package, checksum):
     if package["license"]:
         # Old manifests write `MIT/Apache-2.0`.
         component["licenses"] = [{"expression": package["license"].replace("/", " OR ")}]
-    if package["source"] == REGISTRY and checksum:
+    # What has a checksum is a registry's.
+    if checksum:
         component["hashes"] = [{"alg": "SHA-256", "content": checksum}]
     if package["repository"]:
         component["externalReferences"] = [{"type": "vcs", "url": package["repository"]}]

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use azure_core::http::{
-    HttpClient, Method, Request, Url,
+    AsyncRawResponse, HttpClient, Method, Request, Url,
     headers::{AUTHORIZATION, CONTENT_TYPE, HeaderName},
 };
 use serde_json::{Value, json};
@@ -81,18 +81,9 @@ pub async fn queue_answers(
     url: &Url,
     deadline: Deadline,
 ) -> Result<(), Error> {
-    let broken = |fault: &dyn std::fmt::Display| {
-        Error::without_answer(Operation::Inspect, SystemFailure::Unreachable, fault)
-    };
-    let authorization = identity.authorization(deadline).await?;
     let mut request = Request::new(url.clone(), Method::Get);
-    request.insert_header(AUTHORIZATION, authorization.header.clone());
     request.insert_header(VERSION, QUEUE_VERSION);
-    let response = tokio::time::timeout_at(deadline.instant(), http.execute_request(&request)).await;
-    let response = match response {
-        Ok(response) => response.map_err(|error| broken(&error))?,
-        Err(_) => return Err(broken(&"the queue did not answer in time")),
-    };
+    let response = asked(http, identity, request, "the queue", deadline).await?;
     let status = u16::from(response.status());
     if (200..300).contains(&status) {
         return Ok(());
@@ -114,21 +105,29 @@ pub async fn ingestion_answers(
     url: &Url,
     deadline: Deadline,
 ) -> Result<(), Error> {
-    let broken = |fault: &dyn std::fmt::Display| {
-        Error::without_answer(Operation::Inspect, SystemFailure::Unreachable, fault)
-    };
-    let authorization = identity.authorization(deadline).await?;
     let mut request = Request::new(url.clone(), Method::Post);
-    request.insert_header(AUTHORIZATION, authorization.header.clone());
     request.insert_header(CONTENT_TYPE, "application/x-protobuf");
-    let response = tokio::time::timeout_at(deadline.instant(), http.execute_request(&request)).await;
-    let response = match response {
-        Ok(response) => response.map_err(|error| broken(&error))?,
-        Err(_) => return Err(broken(&"Azure Monitor did not answer in time")),
-    };
+    let response = asked(http, identity, request, "Azure Monitor", deadline).await?;
     match u16::from(response.status()) {
         200..300 => Ok(()),
         status => Err(Error::from_answer(Operation::Inspect, status, b"", None)),
+    }
+}
+
+/// Sends a request that is not ARM's, once, as this identity.
+async fn asked(
+    http: &Arc<dyn HttpClient>,
+    identity: &Identity,
+    mut request: Request,
+    whom: &str,
+    deadline: Deadline,
+) -> Result<AsyncRawResponse, Error> {
+    let broken = |fault: String| Error::without_answer(Operation::Inspect, SystemFailure::Unreachable, fault);
+    let authorization = identity.authorization(deadline).await?;
+    request.insert_header(AUTHORIZATION, authorization.header.clone());
+    match tokio::time::timeout_at(deadline.instant(), http.execute_request(&request)).await {
+        Ok(response) => response.map_err(|error| broken(error.to_string())),
+        Err(_) => Err(broken(format!("{whom} did not answer in time"))),
     }
 }
 
