@@ -64,6 +64,7 @@ impl Site {
 async fn events(site: &Site, name: &str) -> Duration {
     let mut took = vec![];
     for n in 0..EVENTS {
+        // The events' own pace is what is measured: more of them would use up ARM's quota by themselves.
         tokio::time::sleep(EVENT_PAUSE).await;
         let id = site.disk(&format!("{name}-{n}"));
         let started = Instant::now();

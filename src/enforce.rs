@@ -225,8 +225,8 @@ where
             result => return result,
         };
         match waits.next() {
-            // ARM has no way to tell when the other writer is done.
             Some(pause) if deadline.allows(pause) => {
+                // ARM has no way to tell when the other writer is done.
                 wait(Wait::OtherWriter, tokio::time::sleep(pause)).await;
             }
             _ => return Err(error),
@@ -319,8 +319,8 @@ async fn read(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Resource
             result => return result,
         };
         match waits.next() {
-            // Replication between ARM's regions announces itself by nothing but the next read.
             Some(pause) if deadline.allows(pause) => {
+                // Replication between ARM's regions announces itself by nothing but the next read.
                 wait(Wait::Replication, tokio::time::sleep(pause)).await;
             }
             _ => return Err(error),
