@@ -393,5 +393,4 @@ fn tag_rules(list: &str) -> Result<Vec<TagRule>, String> {
 }
 
 #[cfg(test)]
-#[path = "config/tests.rs"]
 mod tests;

@@ -226,5 +226,4 @@ fn text(value: &Value) -> Option<&str> {
 }
 
 #[cfg(test)]
-#[path = "event/tests.rs"]
 mod tests;

@@ -225,5 +225,4 @@ fn refused(invocation: &Invocation, span: &Span, trigger: Trigger, reply: Reply)
 }
 
 #[cfg(test)]
-#[path = "function/tests.rs"]
 mod tests;

@@ -276,5 +276,4 @@ fn grouped(number: usize) -> String {
 }
 
 #[cfg(test)]
-#[path = "report/tests.rs"]
 mod tests;

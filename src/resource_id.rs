@@ -237,5 +237,4 @@ impl<'de> Deserialize<'de> for ResourceId {
 }
 
 #[cfg(test)]
-#[path = "resource_id/tests.rs"]
 mod tests;

@@ -231,5 +231,4 @@ pub fn trace_id() -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "telemetry/tests.rs"]
 mod tests;

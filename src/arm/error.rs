@@ -334,5 +334,4 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "error/tests.rs"]
 mod tests;

@@ -6,13 +6,9 @@
 //! ARM's buckets are per subscription, identity and kind ("Understand how Azure Resource Manager
 //! throttles requests"), so one subscription's 429 stops no other, and refused writes stop no read.
 
-use std::{
-    collections::HashMap,
-    num::NonZeroU32,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::Instant,
@@ -205,7 +201,7 @@ impl Governor {
 }
 
 fn locked(doors: &Mutex<Doors>) -> MutexGuard<'_, Doors> {
-    doors.lock().unwrap_or_else(PoisonError::into_inner)
+    doors.lock()
 }
 
 /// What is left of each quota of which ARM has told, in the subscription that has least.
@@ -239,5 +235,4 @@ impl Door {
 }
 
 #[cfg(test)]
-#[path = "governor/tests.rs"]
 mod tests;

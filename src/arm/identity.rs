@@ -5,11 +5,7 @@
 //! after a 401 (continuous access evaluation, a revoked session), and the old one while it is good
 //! but the identity endpoint is not.
 
-use std::{
-    fmt,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use azure_core::{
@@ -22,6 +18,7 @@ use azure_identity::{
     ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
     WorkloadIdentityCredentialOptions,
 };
+use parking_lot::RwLock;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
@@ -139,7 +136,7 @@ impl Identity {
     }
 
     pub(super) async fn authorization(&self, deadline: Deadline) -> Result<Arc<Authorization>, Error> {
-        let credential = Arc::clone(&self.credential.read().unwrap_or_else(PoisonError::into_inner));
+        let credential = Arc::clone(&self.credential.read());
         let scopes = [self.scope.as_str()];
         let token = tokio::time::timeout_at(deadline.instant(), credential.get_token(&scopes, None));
         let fault = match wait(Wait::Token, token).await {
@@ -155,19 +152,19 @@ impl Identity {
 
     /// Forgets the token that ARM has just refused, once for any number of callers who were refused.
     pub(super) fn renew(&self, refused: &Authorization) {
-        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.latest.write();
         let is_latest = latest.as_ref().is_some_and(|latest| latest.token.token == refused.token.token);
         if !is_latest {
             return;
         }
         *latest = None;
         if let Ok(credential) = (self.new_credential)() {
-            *self.credential.write().unwrap_or_else(PoisonError::into_inner) = credential;
+            *self.credential.write() = credential;
         }
     }
 
     fn latest(&self) -> Option<Arc<Authorization>> {
-        self.latest.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.latest.read().clone()
     }
 
     fn keep(&self, token: AccessToken) -> Arc<Authorization> {
@@ -184,7 +181,7 @@ impl Identity {
             object_id: claims.and_then(|token| token.claims.oid),
             token,
         });
-        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&authorization));
+        *self.latest.write() = Some(Arc::clone(&authorization));
         authorization
     }
 }
@@ -236,5 +233,4 @@ fn credential(
 }
 
 #[cfg(test)]
-#[path = "identity/tests.rs"]
 mod tests;

@@ -161,5 +161,4 @@ fn progress(status: &Status, answer: &Answer) -> Result<Progress, Error> {
 }
 
 #[cfg(test)]
-#[path = "operation/tests.rs"]
 mod tests;

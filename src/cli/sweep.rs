@@ -1,13 +1,10 @@
 //! `diskseal sweep`: everything in scope, in one process.
 
-use std::{
-    collections::BTreeMap,
-    process::ExitCode,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 use super::session::{self, Exit, Session, complain, say};
 use crate::{
@@ -126,7 +123,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
             if let Err(error) = &result {
                 progress.suspend(|| say(&format!("{} {id}: {error}", error.scope().label())));
             }
-            tally.lock().unwrap_or_else(PoisonError::into_inner).add(&result);
+            tally.lock().add(&result);
         }
     };
     let deadline = session.config.deadline;
@@ -135,7 +132,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
         _ = tokio::signal::ctrl_c() => None,
     };
     progress.finish_and_clear();
-    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let tally = tally.into_inner();
     tally.tell();
     let worst = tally.worst.unwrap_or(Exit::Done);
     match ended {

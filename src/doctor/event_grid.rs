@@ -319,5 +319,4 @@ fn text(value: &Value) -> &str {
 }
 
 #[cfg(test)]
-#[path = "event_grid/tests.rs"]
 mod tests;

@@ -188,5 +188,4 @@ fn matches(pattern: &str, action: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "permissions/tests.rs"]
 mod tests;

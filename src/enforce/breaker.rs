@@ -6,10 +6,10 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::resource_id::ResourceId;
@@ -37,7 +37,7 @@ struct Window {
 impl Breaker {
     /// Whether the resource may be written once more.
     pub(super) fn admits(&self, id: &ResourceId) -> bool {
-        let writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        let writes = self.writes.lock();
         let window = writes.get(&self.hasher.hash_one(id));
         window.is_none_or(|window| window.writes < WRITES_MAX || window.started.elapsed() >= WINDOW)
     }
@@ -46,7 +46,7 @@ impl Breaker {
     /// at its own pace.
     pub(super) fn count(&self, id: &ResourceId) {
         let now = Instant::now();
-        let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writes = self.writes.lock();
         if writes.len() >= RESOURCES_MAX {
             writes.retain(|_, window| now - window.started < WINDOW);
             if writes.len() >= RESOURCES_MAX {

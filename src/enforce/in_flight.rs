@@ -7,10 +7,12 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
 };
+
+use parking_lot::Mutex;
 
 use super::{Error, Outcome};
 use crate::{
@@ -78,7 +80,7 @@ struct Place<'a> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut resources = self.in_flight.resources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut resources = self.in_flight.resources.lock();
         // The map's own and this one. More can only come under the lock that is held here.
         if Arc::strong_count(&self.slot) == 2 {
             resources.remove(self.id);
@@ -122,7 +124,7 @@ impl InFlight {
     }
 
     fn place<'a>(&'a self, id: &'a ResourceId) -> Place<'a> {
-        let mut resources = self.resources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut resources = self.resources.lock();
         let slot = Arc::clone(resources.entry(id.clone()).or_default());
         Place { in_flight: self, id, slot }
     }

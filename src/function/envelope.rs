@@ -122,5 +122,4 @@ fn opened(mut value: Value, binding: &'static str) -> Result<Value, EnvelopeErro
 }
 
 #[cfg(test)]
-#[path = "envelope/tests.rs"]
 mod tests;

@@ -147,5 +147,4 @@ fn filling(occasion: &Occasion) -> [(&'static str, String); TEMPLATE_KEYS.len()]
 }
 
 #[cfg(test)]
-#[path = "decide/tests.rs"]
 mod tests;

@@ -3,12 +3,10 @@
 //! The SDK's batch processors drop what does not fit, and tell nobody. So what waits is counted here, and
 //! nothing is given to a processor that it would drop.
 
-use std::sync::{
-    Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use opentelemetry_sdk::error::OTelSdkResult;
+use parking_lot::{Mutex, MutexGuard};
 use tracing::{info, warn};
 
 use super::{metrics, signal::Signal};
@@ -126,7 +124,7 @@ impl Lane {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -136,5 +134,4 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "lane/tests.rs"]
 mod tests;

@@ -22,7 +22,6 @@ use time::OffsetDateTime;
 
 use crate::world::SUBSCRIPTION;
 
-#[path = "definitions/coverage.rs"]
 mod coverage;
 
 const ARM: &str = "https://management.azure.com";

@@ -10,11 +10,8 @@ use serde_json::json;
 
 use crate::world::{SUBSCRIPTION, World, jane};
 
-#[path = "enforce/crash.rs"]
 mod crash;
-#[path = "enforce/failures.rs"]
 mod failures;
-#[path = "enforce/races.rs"]
 mod races;
 
 #[tokio::test(start_paused = true)]

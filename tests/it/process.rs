@@ -17,41 +17,23 @@ use serde_json::{Value, json};
 
 use crate::world::SUBSCRIPTION;
 
-#[path = "process/commands.rs"]
 mod commands;
-#[path = "process/crash.rs"]
 mod crash;
-#[path = "process/credentials.rs"]
 mod credentials;
-#[path = "process/doctor.rs"]
 mod doctor;
-#[path = "process/emitted.rs"]
 mod emitted;
-#[path = "process/exporting.rs"]
 mod exporting;
-#[path = "process/help.rs"]
 mod help;
-#[path = "process/hostile.rs"]
 mod hostile;
-#[path = "process/life.rs"]
 mod life;
-#[path = "process/machines.rs"]
 mod machines;
-#[path = "process/metrics.rs"]
 mod metrics;
-#[path = "process/policy_check.rs"]
 mod policy_check;
-#[path = "process/protocol.rs"]
 mod protocol;
-#[path = "process/report.rs"]
 mod report;
-#[path = "process/seal.rs"]
 mod seal;
-#[path = "process/sweep.rs"]
 mod sweep;
-#[path = "process/telemetry.rs"]
 mod telemetry;
-#[path = "process/unseal.rs"]
 mod unseal;
 
 /// The folder of a deployed app, whose executable is tested in place of the one that cargo has built.

@@ -12,7 +12,7 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -36,7 +36,7 @@ fn told(emit: impl FnOnce(&Lane)) -> Vec<String> {
     let subscriber = tracing_subscriber::fmt().without_time().with_target(false).with_ansi(false);
     let lane = Lane::new(Signal::Traces, "http://c".to_owned(), 2);
     tracing::subscriber::with_default(subscriber.with_writer(writer).finish(), || emit(&lane));
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(lines.0.lock().clone()).unwrap();
     text.lines().map(|line| line.trim().to_owned()).collect()
 }
 

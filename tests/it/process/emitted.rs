@@ -1,9 +1,7 @@
 //! What is emitted in days that have everything in them, held against the tables of docs/telemetry.md, in both
 //! directions.
 
-#[path = "emitted/days.rs"]
 mod days;
-#[path = "emitted/tables.rs"]
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
