@@ -20,7 +20,7 @@ use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 pub use crate::arm::Deadline;
 pub use context::Context;
-pub use error::{Error, REASONS, Scope, known_reason};
+pub use error::{Concern, Error, REASONS, known_reason};
 pub use machine::disks_of;
 pub use switch::is_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
@@ -155,7 +155,7 @@ pub async fn assess(ctx: &Context, look: &Look, deadline: Deadline) -> Result<De
 /// sweeps and the command line.
 ///
 /// # Errors
-/// It is not sealed; [`Error::scope`] says whether others can be.
+/// It is not sealed; [`Error::concern`] says whether others can be.
 pub async fn enforce(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Outcome, Error> {
     let span = info_span!(
         "enforce",
@@ -189,9 +189,9 @@ pub fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>) {
 
 /// Counts a failure; of a machine's, no kind of resource is known.
 pub fn count_failure(kind: Option<ResourceType>, trigger: Trigger, error: &Error) {
-    let (scope, reason) = (error.scope(), error.reason());
+    let (scope, reason) = (error.concern(), error.reason());
     let outcome = match (scope, kind) {
-        (Scope::Resource, None) => Outcome::LeftToSweep.label(),
+        (Concern::Resource, None) => Outcome::LeftToSweep.label(),
         _ => scope.label(),
     };
     metrics::outcome(outcome, Some(reason), kind.map(ResourceType::label), trigger.label());
@@ -339,7 +339,7 @@ fn record(span: &Span, result: &Result<Outcome, Error>) {
 }
 
 fn record_error(span: &Span, error: &Error) {
-    span.record("diskseal.outcome", error.scope().label());
+    span.record("diskseal.outcome", error.concern().label());
     span.record("diskseal.reason", error.reason());
     span.record("error.type", error.reason());
     span.record("otel.status_code", "ERROR");

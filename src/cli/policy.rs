@@ -14,7 +14,7 @@ use super::{
 use crate::{
     arm::{self, Failure},
     config::Config,
-    enforce::Scope,
+    enforce::Concern,
     policy::{
         Mode, Policy,
         decide::{Change, Decision, Occasion, decide, notices},
@@ -145,7 +145,7 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
         Ok(None) => {}
         Ok(Some(exemption)) => return by_id(id, "exempt", exemption.to_string(), Exit::Done),
         Err(error) => {
-            let exit = if error.scope() == Scope::System { Exit::Unreachable } else { Exit::NotAll };
+            let exit = if error.concern() == Concern::System { Exit::Unreachable } else { Exit::NotAll };
             return by_id(id, "unknown", error.to_string(), exit);
         }
     }

@@ -10,7 +10,7 @@ use super::{
     session::{self, Exit, Session, complain, say},
 };
 use crate::{
-    enforce::{Error, Look, Outcome, Scope, Trigger, enforce},
+    enforce::{Concern, Error, Look, Outcome, Trigger, enforce},
     policy::BackupGuard,
     resource_id::ResourceId,
     sweep::Protected,
@@ -98,14 +98,14 @@ fn line(resource: &ResourceId, result: &Result<Outcome, Error>) -> String {
     match result {
         Ok(Outcome::Exempt(exemption)) => format!("exempt {resource}: {exemption}"),
         Ok(outcome) => format!("{} {resource}", outcome.label()),
-        Err(error) => format!("{} {resource}: {error}", error.scope().label()),
+        Err(error) => format!("{} {resource}: {error}", error.concern().label()),
     }
 }
 
 fn exit(result: &Result<Outcome, Error>) -> Exit {
     match result {
         Ok(Outcome::Sealed(_) | Outcome::AlreadySealed) => Exit::Done,
-        Err(error) if error.scope() == Scope::System => Exit::Unreachable,
+        Err(error) if error.concern() == Concern::System => Exit::Unreachable,
         Ok(_) | Err(_) => Exit::NotAll,
     }
 }

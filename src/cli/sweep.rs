@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::session::{self, Exit, Session, complain, say};
 use crate::{
-    enforce::{self, Outcome, Scope},
+    enforce::{self, Concern, Outcome},
     resource_id::ResourceId,
     sweep::{Error, Source, Survey, Told, plan, seal_all},
 };
@@ -91,7 +91,9 @@ impl Tally {
                 (label(result), "", Exit::Done)
             }
             Ok(_) => (label(result), "", Exit::NotAll),
-            Err(error) if error.scope() == Scope::Resource => (label(result), error.reason(), Exit::NotAll),
+            Err(error) if error.concern() == Concern::Resource => {
+                (label(result), error.reason(), Exit::NotAll)
+            }
             Err(error) => (label(result), error.reason(), Exit::Unreachable),
         };
         *self.outcomes.entry((label, reason)).or_default() += 1;
@@ -109,7 +111,7 @@ impl Tally {
 fn label(result: &Result<Outcome, enforce::Error>) -> &'static str {
     match result {
         Ok(outcome) => outcome.label(),
-        Err(error) => error.scope().label(),
+        Err(error) => error.concern().label(),
     }
 }
 
@@ -121,7 +123,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
         Told::Ended(id, result) => {
             progress.inc(1);
             if let Err(error) = &result {
-                progress.suspend(|| say(&format!("{} {id}: {error}", error.scope().label())));
+                progress.suspend(|| say(&format!("{} {id}: {error}", error.concern().label())));
             }
             tally.lock().add(&result);
         }
@@ -169,7 +171,7 @@ fn tell_rest(survey: Survey) {
 fn failed(error: &Error) -> Exit {
     let exit = match error {
         Error::Exceeded(_) | Error::SwitchedOff => Exit::NotAll,
-        Error::Estate(error) if error.scope() == Scope::Resource => Exit::NotAll,
+        Error::Estate(error) if error.concern() == Concern::Resource => Exit::NotAll,
         Error::Arm(_) | Error::Estate(_) => Exit::Unreachable,
     };
     complain(&error.to_string(), exit);

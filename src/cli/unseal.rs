@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    enforce::{Error, ExemptionTag, Scope, Unsealed, unseal},
+    enforce::{Concern, Error, ExemptionTag, Unsealed, unseal},
     policy::TagExemption,
     resource_id::ResourceId,
 };
@@ -150,14 +150,14 @@ async fn work(session: Session, ids: Vec<ResourceId>, exemption: ExemptionTag) -
 fn line(id: &ResourceId, result: &Result<Unsealed, Error>) -> String {
     match result {
         Ok(outcome) => format!("{} {id}", outcome.label()),
-        Err(error) => format!("{} {id}: {error}", error.scope().label()),
+        Err(error) => format!("{} {id}: {error}", error.concern().label()),
     }
 }
 
 fn exit(result: &Result<Unsealed, Error>) -> Exit {
     match result {
         Ok(Unsealed::Unsealed | Unsealed::AlreadyUnsealed) => Exit::Done,
-        Err(error) if error.scope() == Scope::System => Exit::Unreachable,
+        Err(error) if error.concern() == Concern::System => Exit::Unreachable,
         Ok(_) | Err(_) => Exit::NotAll,
     }
 }

@@ -91,6 +91,6 @@ mod tests {
         for n in 0..RESOURCES_MAX + 10 {
             breaker.count(&disk(&n.to_string()));
         }
-        assert!(breaker.writes.lock().unwrap().len() <= RESOURCES_MAX);
+        assert!(breaker.writes.lock().len() <= RESOURCES_MAX);
     }
 }

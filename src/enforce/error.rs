@@ -7,14 +7,14 @@ use crate::{
 
 /// Whom a failure concerns, which decides who tries again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum Concern {
     /// This resource alone: the queue tries again, and no other resource waits for it.
     Resource,
     /// Every resource: Event Grid or the queue delivers again later.
     System,
 }
 
-impl Scope {
+impl Concern {
     /// A word from a closed set, for the trace and the log.
     pub const fn label(self) -> &'static str {
         match self {
@@ -23,7 +23,7 @@ impl Scope {
         }
     }
 
-    /// The scope itself, a word from a closed set, for metrics.
+    /// The concern itself, a word from a closed set, for metrics.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Resource => "resource",
@@ -96,13 +96,13 @@ pub enum Error {
 
 impl Error {
     /// Whom it concerns.
-    pub fn scope(&self) -> Scope {
+    pub fn concern(&self) -> Concern {
         match self {
-            Self::NotYet(_) | Self::Unproven | Self::Unfinished | Self::Busy => Scope::Resource,
-            Self::Deadline => Scope::System,
+            Self::NotYet(_) | Self::Unproven | Self::Unfinished | Self::Busy => Concern::Resource,
+            Self::Deadline => Concern::System,
             Self::Arm(error) => match error.failure {
-                Failure::Gone | Failure::Overtaken | Failure::Resource(_) => Scope::Resource,
-                Failure::System(_) => Scope::System,
+                Failure::Gone | Failure::Overtaken | Failure::Resource(_) => Concern::Resource,
+                Failure::System(_) => Concern::System,
             },
         }
     }

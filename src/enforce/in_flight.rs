@@ -165,7 +165,7 @@ mod tests {
         for result in futures::future::join_all((0..invocations).map(|_| one())).await {
             assert_eq!(result, Ok(Outcome::AlreadySealed));
         }
-        assert!(in_flight.resources.lock().unwrap().is_empty());
+        assert!(in_flight.resources.lock().is_empty());
         looks.get()
     }
 

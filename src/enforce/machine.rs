@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tracing::{Instrument, field::Empty, info_span};
 
-use super::{Context, Deadline, Error, NEW_FOR, Outcome, Scope};
+use super::{Concern, Context, Deadline, Error, NEW_FOR, Outcome};
 use crate::{
     arm::{self, Failure, MachineDisks},
     resource_id::{Machine, MachineId},
@@ -19,7 +19,7 @@ const REPLICATION_WAIT: Duration = Duration::from_secs(2);
 /// is when the write happened that is the reason to look.
 ///
 /// # Errors
-/// The machine cannot be read; [`Error::scope`] says whether others can be.
+/// The machine cannot be read; [`Error::concern`] says whether others can be.
 pub async fn disks_of(
     ctx: &Context,
     machine: &MachineId,
@@ -49,7 +49,7 @@ pub async fn disks_of(
         }
         Err(error) => {
             super::record_error(&span, error);
-            if error.scope() == Scope::Resource {
+            if error.concern() == Concern::Resource {
                 span.record("diskseal.outcome", Outcome::LeftToSweep.label());
             }
         }

@@ -11,7 +11,7 @@ use super::{
     seal::{Handled, pending, seal_now},
 };
 use crate::{
-    enforce::{Context, Error, Look, Scope, Trigger, count_failure, disks_of},
+    enforce::{Concern, Context, Error, Look, Trigger, count_failure, disks_of},
     resource_id::MachineId,
     telemetry::TraceContext,
 };
@@ -81,7 +81,7 @@ pub(super) async fn handle(
 
 fn not_read(invocation: &Invocation, machine: &MachineId, fault: &Error) -> Handled {
     count_failure(None, Trigger::Event, fault);
-    if fault.scope() == Scope::Resource {
+    if fault.concern() == Concern::Resource {
         // No disk is known that could wait in the queue; the sweep needs no machine to find them.
         let line = format!("left_to_sweep {machine}: {fault}");
         warn!(invocation_id = invocation.id, "{line}");

@@ -15,7 +15,7 @@ use super::{
     reply::Reply,
 };
 use crate::{
-    enforce::{self, Context, Deadline, Error, Look, Outcome, Scope, enforce, known_reason},
+    enforce::{self, Concern, Context, Deadline, Error, Look, Outcome, enforce, known_reason},
     event::{self, Ignored, ResourceWritten, Subject},
     resource_id::{ResourceId, ResourceType},
     telemetry::{TraceContext, metrics},
@@ -96,7 +96,7 @@ pub(super) async fn message(app: &App, invocation: &Invocation, received: Receiv
     let line = line(&look.resource, &result);
     match result {
         Ok(_) => Reply::done(line),
-        Err(error) if is_of_a_sweep && error.scope() == Scope::Resource => Reply::done(line),
+        Err(error) if is_of_a_sweep && error.concern() == Concern::Resource => Reply::done(line),
         Err(error) => {
             fail(&Span::current(), error.reason());
             Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, line)
@@ -162,7 +162,7 @@ pub(super) async fn seal_now(
     let line = line(&look.resource, &result);
     match result {
         Ok(_) => Handled::Done(line),
-        Err(error) if error.scope() == Scope::Resource => {
+        Err(error) if error.concern() == Concern::Resource => {
             let context = send_span(1).in_scope(|| invocation.trace_context(told));
             Handled::Pending(pending(ctx, look, error.reason(), context), Some(line))
         }
@@ -208,7 +208,7 @@ async fn seal(
             warn!(invocation_id = invocation.id, took_ms, "{line}");
         }
         Ok(_) => info!(invocation_id = invocation.id, took_ms, "{line}"),
-        Err(error) if error.scope() == Scope::Resource => {
+        Err(error) if error.concern() == Concern::Resource => {
             warn!(invocation_id = invocation.id, took_ms, "{line}");
         }
         Err(_) => error!(invocation_id = invocation.id, took_ms, "{line}"),
@@ -227,7 +227,7 @@ fn line(resource: &ResourceId, result: &Result<Outcome, Error>) -> String {
             format!("switched_off {resource}: the tag diskseal=off stops every write")
         }
         Ok(outcome) => format!("{} {resource}", outcome.label()),
-        Err(error) => format!("{} {resource}: {error}", error.scope().label()),
+        Err(error) => format!("{} {resource}: {error}", error.concern().label()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diskseal::{
     arm::Deadline,
-    enforce::{Outcome, Scope},
+    enforce::{Concern, Outcome},
     policy::Exemption,
     sweep::{Error, Source, Told, collect, plan, seal_all},
 };
@@ -120,7 +120,7 @@ async fn a_group_that_cannot_be_read_is_no_empty_scope() {
     let error = seal_all(&world.ctx, Source::Graph, 1, Duration::from_secs(9), |_| ()).await.unwrap_err();
     assert!(error.to_string().contains(" failed: 403 "), "{error}");
     let error = world.enforce(&id).await.unwrap_err();
-    assert_eq!(error.scope(), Scope::Resource, "it waits in the queue: {error}");
+    assert_eq!(error.concern(), Concern::Resource, "it waits in the queue: {error}");
     assert_eq!(world.writes(), 0);
 }
 
@@ -137,6 +137,6 @@ async fn an_event_waits_for_nobody_longer_than_it_has_time() {
         (world.enforce(&id).await, started.elapsed())
     };
     let (sweep, (event, ended)) = tokio::join!(collect(&world.ctx, deadline()), event);
-    assert_eq!((event.unwrap_err().scope(), ended), (Scope::System, Duration::from_secs(6)));
+    assert_eq!((event.unwrap_err().concern(), ended), (Concern::System, Duration::from_secs(6)));
     assert_eq!(sweep.unwrap().to_seal.len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diskseal::enforce::{Outcome, Scope};
+use diskseal::enforce::{Concern, Outcome};
 use diskseal_emulator::{
     Options,
     fault::{Fault, Kind, Refusal},
@@ -14,39 +14,43 @@ use tokio::time::Instant;
 use crate::world::World;
 
 /// What fails again and again, whom it concerns, and by which word.
-fn lasting() -> Vec<(Fault, Scope, &'static str)> {
+fn lasting() -> Vec<(Fault, Concern, &'static str)> {
     let refuse = |refusal, kind| Fault::refuse(refusal).on(kind).always();
     vec![
-        (refuse(Refusal::scope_locked(), Kind::Patch), Scope::Resource, "locked"),
-        (refuse(Refusal::scope_locked(), Kind::TagsWrite), Scope::Resource, "locked"),
-        (refuse(Refusal::disallowed_by_policy(), Kind::Patch), Scope::Resource, "disallowed_by_policy"),
-        (refuse(Refusal::deny_assignment(), Kind::Patch), Scope::Resource, "deny_assignment"),
-        (refuse(Refusal::authorization_failed(), Kind::Get), Scope::Resource, "forbidden"),
-        (refuse(Refusal::authorization_failed(), Kind::Patch), Scope::Resource, "forbidden"),
-        (refuse(Refusal::authorization_failed(), Kind::TagsWrite), Scope::Resource, "forbidden"),
-        (refuse(Refusal::operation_not_allowed(), Kind::Patch), Scope::Resource, "conflict"),
-        (refuse(Refusal::active_sas(), Kind::Patch), Scope::Resource, "conflict"),
-        (refuse(Refusal::conflict(), Kind::Patch), Scope::Resource, "overtaken"),
-        (refuse(Refusal::conflicting_user_input(), Kind::Patch), Scope::Resource, "refused"),
-        (refuse(Refusal::subscription_not_found(), Kind::Get), Scope::Resource, "subscription_not_found"),
-        (refuse(Refusal::new(400, "BadRequest", "m"), Kind::Patch), Scope::Resource, "refused"),
-        (Fault::operation_fails("InternalExecutionError", "m").always(), Scope::Resource, "operation_failed"),
-        (Fault::operation_canceled().always(), Scope::Resource, "operation_canceled"),
+        (refuse(Refusal::scope_locked(), Kind::Patch), Concern::Resource, "locked"),
+        (refuse(Refusal::scope_locked(), Kind::TagsWrite), Concern::Resource, "locked"),
+        (refuse(Refusal::disallowed_by_policy(), Kind::Patch), Concern::Resource, "disallowed_by_policy"),
+        (refuse(Refusal::deny_assignment(), Kind::Patch), Concern::Resource, "deny_assignment"),
+        (refuse(Refusal::authorization_failed(), Kind::Get), Concern::Resource, "forbidden"),
+        (refuse(Refusal::authorization_failed(), Kind::Patch), Concern::Resource, "forbidden"),
+        (refuse(Refusal::authorization_failed(), Kind::TagsWrite), Concern::Resource, "forbidden"),
+        (refuse(Refusal::operation_not_allowed(), Kind::Patch), Concern::Resource, "conflict"),
+        (refuse(Refusal::active_sas(), Kind::Patch), Concern::Resource, "conflict"),
+        (refuse(Refusal::conflict(), Kind::Patch), Concern::Resource, "overtaken"),
+        (refuse(Refusal::conflicting_user_input(), Kind::Patch), Concern::Resource, "refused"),
+        (refuse(Refusal::subscription_not_found(), Kind::Get), Concern::Resource, "subscription_not_found"),
+        (refuse(Refusal::new(400, "BadRequest", "m"), Kind::Patch), Concern::Resource, "refused"),
+        (
+            Fault::operation_fails("InternalExecutionError", "m").always(),
+            Concern::Resource,
+            "operation_failed",
+        ),
+        (Fault::operation_canceled().always(), Concern::Resource, "operation_canceled"),
         // Each round takes Azure 12 s, so the deadline ends it before the third.
-        (Fault::operation_preempted().always(), Scope::Resource, "unfinished"),
-        (refuse(Refusal::expired_token(), Kind::Get), Scope::System, "unauthorized"),
-        (refuse(Refusal::claims_challenge(), Kind::Patch), Scope::System, "unauthorized"),
-        (refuse(Refusal::throttled_arm(1200), Kind::Get), Scope::System, "throttled"),
-        (refuse(Refusal::throttled_arm(2), Kind::Patch), Scope::System, "throttled"),
-        (refuse(Refusal::throttled_compute(1200), Kind::Patch), Scope::System, "throttled"),
-        (refuse(Refusal::server_error(500), Kind::Get), Scope::System, "server_error"),
-        (refuse(Refusal::server_error(503), Kind::Patch), Scope::System, "server_error"),
-        (refuse(Refusal::server_error(502), Kind::TagsWrite), Scope::System, "server_error"),
-        (Fault::reset().on(Kind::Get).always(), Scope::System, "unreachable"),
-        (Fault::half_an_answer().on(Kind::Get).always(), Scope::System, "unreachable"),
-        (Fault::html(200).on(Kind::Get).always(), Scope::System, "unreadable"),
-        (Fault::html(302).on(Kind::Patch).always(), Scope::System, "unreadable"),
-        (Fault::delay(Duration::from_mins(1)).on(Kind::Get).always(), Scope::System, "timeout"),
+        (Fault::operation_preempted().always(), Concern::Resource, "unfinished"),
+        (refuse(Refusal::expired_token(), Kind::Get), Concern::System, "unauthorized"),
+        (refuse(Refusal::claims_challenge(), Kind::Patch), Concern::System, "unauthorized"),
+        (refuse(Refusal::throttled_arm(1200), Kind::Get), Concern::System, "throttled"),
+        (refuse(Refusal::throttled_arm(2), Kind::Patch), Concern::System, "throttled"),
+        (refuse(Refusal::throttled_compute(1200), Kind::Patch), Concern::System, "throttled"),
+        (refuse(Refusal::server_error(500), Kind::Get), Concern::System, "server_error"),
+        (refuse(Refusal::server_error(503), Kind::Patch), Concern::System, "server_error"),
+        (refuse(Refusal::server_error(502), Kind::TagsWrite), Concern::System, "server_error"),
+        (Fault::reset().on(Kind::Get).always(), Concern::System, "unreachable"),
+        (Fault::half_an_answer().on(Kind::Get).always(), Concern::System, "unreachable"),
+        (Fault::html(200).on(Kind::Get).always(), Concern::System, "unreadable"),
+        (Fault::html(302).on(Kind::Patch).always(), Concern::System, "unreadable"),
+        (Fault::delay(Duration::from_mins(1)).on(Kind::Get).always(), Concern::System, "timeout"),
     ]
 }
 
@@ -58,7 +62,7 @@ async fn a_lasting_failure_ends_within_the_deadline_and_is_made_good_later() {
         let injected = world.fault(fault.clone());
         let started = Instant::now();
         let error = world.enforce(&id).await.expect_err(reason);
-        assert_eq!((error.scope(), error.reason()), (scope, reason), "{fault:?}: {error}");
+        assert_eq!((error.concern(), error.reason()), (scope, reason), "{fault:?}: {error}");
         assert!(started.elapsed() <= Duration::from_secs(25), "{fault:?} took {:?}", started.elapsed());
         let text = error.to_string();
         assert!(!text.contains('\n') && text.len() < 500, "{text}");
@@ -141,7 +145,7 @@ async fn a_resource_that_is_provisioning_is_waited_for_briefly_and_then_left_to_
     world.azure.set_property(&id, "provisioningState", json!("Updating"));
     let started = Instant::now();
     let error = world.enforce(&id).await.unwrap_err();
-    assert_eq!((error.scope(), error.reason()), (Scope::Resource, "provisioning"));
+    assert_eq!((error.concern(), error.reason()), (Concern::Resource, "provisioning"));
     assert!(started.elapsed() <= Duration::from_secs(5), "an invocation is not held for it");
     assert_eq!(world.writes(), 0);
 
@@ -165,7 +169,7 @@ async fn a_change_that_outlasts_the_deadline_is_confirmed_by_a_later_look() {
     let world = World::with(options, &[]);
     let id = world.disk("d");
     let error = world.enforce(&id).await.unwrap_err();
-    assert_eq!((error.scope(), error.reason()), (Scope::Resource, "unfinished"));
+    assert_eq!((error.concern(), error.reason()), (Concern::Resource, "unfinished"));
     tokio::time::advance(Duration::from_mins(2)).await;
     // The mode has come in the meantime; the tags are still missing.
     let later = world.restarted();
@@ -184,7 +188,7 @@ async fn an_operation_that_never_ends_holds_no_invocation() {
     assert_eq!(world.enforce(&id).await.unwrap_err().reason(), "unfinished");
     let started = Instant::now();
     let error = world.restarted().enforce(&id).await.unwrap_err();
-    assert_eq!((error.scope(), error.reason()), (Scope::Resource, "provisioning"));
+    assert_eq!((error.concern(), error.reason()), (Concern::Resource, "provisioning"));
     assert!(started.elapsed() <= Duration::from_secs(5));
 }
 
