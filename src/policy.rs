@@ -21,20 +21,22 @@ use crate::{
 /// How much younger than its disks a machine's finished write may be: no operation goes on for as long.
 const MACHINE_WRITE_LASTS: Duration = Duration::days(1);
 
-/// Whether to act or only to tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether to act or only to report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Seal what is not sealed.
+    /// Seal what is unsealed.
+    #[default]
     Enforce,
-    /// Say what would be sealed; never write.
+    /// Report what would be sealed; never write.
     Audit,
 }
 
-/// What is to be done about disks of virtual machines that Azure Backup or Azure Site Recovery protects, neither
-/// of which supports disks in this mode ("Secure downloads and uploads of Azure managed disks", restrictions).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What to do about disks of virtual machines that Azure Backup or Azure Site Recovery protects, neither of which
+/// supports disks in this mode ("Secure downloads and uploads of Azure managed disks", restrictions).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BackupGuard {
     /// Leave them as they are, and name them.
+    #[default]
     Skip,
     /// Seal them, and name them.
     Warn,
@@ -42,19 +44,21 @@ pub enum BackupGuard {
     Off,
 }
 
-/// What is to be done about writes of virtual machines and scale sets, whose disks Compute makes itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What to do about writes of virtual machines and scale sets, whose disks Compute makes itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MachineEvents {
     /// Look at the machine's disks.
+    #[default]
     On,
     /// Leave the machine's disks to the sweep, and to events of their own if they raise any.
     Off,
 }
 
-/// Everything that decides about a resource, besides the resource itself.
-#[derive(Clone, Debug)]
+/// Everything that decides about a resource, besides the resource itself. By default, everything visible is in
+/// scope, nothing is exempt, and the seal is the auth mode without tags.
+#[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// Whether to act or only to tell.
+    /// Whether to act or only to report.
     pub mode: Mode,
     /// The tags of the seal. Empty: the seal is the auth mode alone.
     pub tags: Vec<TagRule>,
@@ -64,9 +68,9 @@ pub struct Policy {
     pub exemptions: Exemptions,
     /// How much one sweep may change.
     pub limits: Limits,
-    /// What is to be done about disks of protected virtual machines.
+    /// What to do about disks of protected virtual machines.
     pub backup_guard: BackupGuard,
-    /// What is to be done about writes of machines.
+    /// What to do about writes of machines.
     pub machine_events: MachineEvents,
     /// The resource ID whose tag `diskseal = off` stops every write.
     pub switch: Option<String>,

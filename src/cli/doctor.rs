@@ -80,12 +80,12 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
 fn subject(config: &Config, function_app: Option<&String>, queue: Option<&str>) -> Result<Subject, String> {
     let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
     let queue = match queue.map(str::trim).filter(|url| !url.is_empty()) {
-        Some(url) => Some(queue_service(url, &config.identity, &http)?),
+        Some(url) => Some(queue_service(url, &config.identity(), &http)?),
         None => None,
     };
-    let is_person = config.identity.credential == Credential::AzureCli;
+    let is_person = config.identity().credential == Credential::AzureCli;
     let monitor =
-        Identity::new(&config.monitor_identity, &http, session::now).map_err(|fault| fault.to_string())?;
+        Identity::new(&config.monitor_identity(), &http, session::now).map_err(|fault| fault.to_string())?;
     let ingestion = config.azure_monitor.endpoints();
     let ingestion = ingestion.map(|(signal, url)| (signal, url.clone())).collect();
     Ok(Subject { function_app: function_app.cloned(), queue, ingestion, monitor, http, is_person })

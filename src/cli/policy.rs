@@ -1,5 +1,5 @@
-//! `diskseal policy check`: what the settings mean, and what they decide about given resources and by which
-//! rule. Never writes.
+//! `diskseal policy check`: the settings in force, what they decide about given resources, and by which rule.
+//! Never writes.
 
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -13,13 +13,13 @@ use super::{
 };
 use crate::{
     arm::{self, Failure},
-    config::Config,
+    config::{Config, Setting, settings},
     enforce::Concern,
     policy::{
-        Mode, Policy,
+        Mode,
         decide::{Change, Decision, Occasion, decide, notices},
     },
-    resource_id::{Estate, ResourceId},
+    resource_id::ResourceId,
 };
 
 /// How many resources are read at once.
@@ -27,7 +27,7 @@ const CONCURRENCY: usize = 16;
 
 pub(super) fn command() -> Command {
     Command::new("policy")
-        .about("Shows what the settings mean and decide")
+        .about("Show the settings and what they decide")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .after_help("Example:\n  diskseal policy check")
@@ -35,18 +35,19 @@ pub(super) fn command() -> Command {
 
 pub(super) fn check_command() -> Command {
     Command::new("check")
-        .about("Checks the settings, and says what would be decided about given resources and by which rule")
+        .about("Check the settings, and show what they decide about the given resources")
         .long_about(
-            "Without IDs: checks the settings and shows the rules that follow from them; Azure is not asked.\n\n\
-             With IDs: reads each resource and says what would be decided, and by which rule. Never writes.",
+            "Check the settings, and show what they decide about the given resources. Nothing is written.\n\n\
+             Without IDs, list every setting in force, app settings of `serve` included, without a request to Azure. \
+             With IDs, read each resource and show the decision and the rule behind it.",
         )
         .after_help(
             "Examples:\n  \
              diskseal policy check\n  \
              diskseal policy check --exempt-names 'tmp-*' /subscriptions/…/disks/disk-1\n  \
-             az disk list --query [].id -o tsv | diskseal policy check --stdin --output json\n\n\
-             Exit codes: 0 everything given is sealed or exempt, 1 something is not, 2 wrong settings or command \
-             line, 3 Azure could not be reached.",
+             az disk list --query \"[].id\" -o tsv | diskseal policy check --stdin --output json\n\n\
+             Exit codes: 0 everything given is sealed or exempt, 1 something is not, 2 invalid settings or arguments, \
+             3 Azure could not be reached.",
         )
         .arg(output_arg())
         .arg(
@@ -54,20 +55,20 @@ pub(super) fn check_command() -> Command {
                 .long("stdin")
                 .action(ArgAction::SetTrue)
                 .conflicts_with("id")
-                .help("Reads IDs from standard input, one a line"),
+                .help("Read IDs from standard input, one per line"),
         )
         .arg(ids::arg().help("Resource IDs of disks and snapshots"))
 }
 
-/// The form of what is printed.
+/// The output format.
 pub(super) fn output_arg() -> Arg {
     Arg::new("output")
         .long("output")
         .short('o')
-        .value_name("FORM")
+        .value_name("FORMAT")
         .value_parser(["table", "json"])
         .default_value("table")
-        .help("Form of what is printed")
+        .help("Output format")
 }
 
 pub(super) fn is_json(matches: &ArgMatches) -> bool {
@@ -82,14 +83,14 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
     let is_json = is_json(matches);
     if !ids::are_given(matches) && !matches.get_flag("stdin") {
         if is_json {
-            say(&format!("{:#}", rules_json(&config.policy)));
+            say(&format!("{:#}", settings_json(&config)));
         } else {
-            say(&rules(&config.policy).join("\n"));
+            say(&settings_table(&config, lookup));
         }
         return Exit::Done.into();
     }
     if matches.get_flag("stdin") && std::io::stdin().is_terminal() {
-        return complain("--stdin, and standard input is a terminal", Exit::Usage);
+        return complain("--stdin needs IDs on standard input, which is a terminal", Exit::Usage);
     }
     match ids::read(matches) {
         Ok(ids) => session::run(lookup, |session| check(session, ids, is_json)),
@@ -100,9 +101,9 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
 /// What is decided about one resource.
 struct Ruling {
     id: ResourceId,
-    /// A word from a closed set.
+    /// One of a fixed set of words.
     decision: &'static str,
-    /// Which rule decides, or what is missing.
+    /// The rule that decides, or what is missing.
     rule: String,
     notices: Vec<String>,
     exit: Exit,
@@ -112,7 +113,7 @@ async fn check(session: Session, ids: Vec<ResourceId>, is_json: bool) -> Exit {
     let session = &session;
     let mut rulings = stream::iter(ids).map(|id| rule(session, id)).buffered(CONCURRENCY);
     let (mut worst, mut all) = (Exit::Done, vec![]);
-    let tell = async {
+    let print = async {
         while let Some(ruling) = rulings.next().await {
             worst = worst.max(ruling.exit);
             if is_json {
@@ -124,14 +125,14 @@ async fn check(session: Session, ids: Vec<ResourceId>, is_json: bool) -> Exit {
         }
     };
     let is_stopped = tokio::select! {
-        () = tell => false,
+        () = print => false,
         _ = tokio::signal::ctrl_c() => true,
     };
     if is_json {
         say(&format!("{:#}", Value::from(all)));
     }
     if is_stopped {
-        complain("stopped; what is not named above was not looked at", Exit::NotAll);
+        complain("interrupted; resources not listed above were not checked", Exit::NotAll);
         return Exit::NotAll;
     }
     worst
@@ -152,7 +153,7 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
     let resource = match session.ctx.arm.get(&id, session.terms()).await {
         Ok(resource) => resource,
         Err(arm::Error { failure: Failure::Gone, .. }) => {
-            return by_id(id, "gone", "it is not there".to_owned(), Exit::NotAll);
+            return by_id(id, "gone", "it does not exist".to_owned(), Exit::NotAll);
         }
         Err(error) => {
             let is_system = matches!(error.failure, Failure::System(_));
@@ -164,7 +165,7 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
     let occasion = Occasion { now, event_time: None, trace_id: None };
     let notices = notices(policy, &resource, now).iter().map(ToString::to_string).collect();
     let (decision, rule, exit) = match decide(policy, &resource, &occasion) {
-        Decision::Compliant => ("sealed", "the auth mode and the tags are there".to_owned(), Exit::Done),
+        Decision::Compliant => ("sealed", "it has the auth mode and the tags".to_owned(), Exit::Done),
         Decision::Exempt(exemption) => ("exempt", exemption.to_string(), Exit::Done),
         Decision::NotYet(reason) => ("not_yet", reason.reason().to_owned(), Exit::NotAll),
         Decision::Seal(change) => {
@@ -192,67 +193,18 @@ fn ruling_json(ruling: &Ruling) -> Value {
     })
 }
 
-const fn mode(policy: &Policy) -> &'static str {
-    match policy.mode {
-        Mode::Enforce => "enforce",
-        Mode::Audit => "audit",
-    }
+/// Every setting in force by its variable's name; null where its default is no value.
+fn settings_json(config: &Config) -> Value {
+    settings().map(|setting| (setting.name, setting.shown(config))).collect()
 }
 
-fn rules_json(policy: &Policy) -> Value {
-    let tags: serde_json::Map<String, Value> =
-        policy.tags.iter().map(|rule| (rule.name().to_owned(), rule.template().into())).collect();
-    json!({
-        "mode": mode(policy),
-        "subscriptions": match &policy.estate {
-            Estate::Subscriptions(ids) => ids.as_slice(),
-            Estate::Visible | Estate::ManagementGroup(_) => &[],
-        },
-        "managementGroup": match &policy.estate {
-            Estate::ManagementGroup(id) => Some(id),
-            Estate::Visible | Estate::Subscriptions(_) => None,
-        },
-        "tags": tags,
-        "exemptions": {
-            "subscriptions": policy.exemptions.subscriptions.globs().collect::<Vec<_>>(),
-            "resourceGroups": policy.exemptions.resource_groups.globs().collect::<Vec<_>>(),
-            "names": policy.exemptions.names.globs().collect::<Vec<_>>(),
-            "tag": policy.exemptions.tag,
-        },
-    })
-}
-
-fn rules(policy: &Policy) -> Vec<String> {
-    let exemptions = &policy.exemptions;
-    let or = |list: Vec<&str>, none: &str| if list.is_empty() { none.to_owned() } else { list.join(", ") };
-    let meaning = match policy.mode {
-        Mode::Enforce => "seals what is not sealed",
-        Mode::Audit => "says what would be sealed, and never writes",
+/// One line a setting, with a note on those that are not set.
+fn settings_table(config: &Config, lookup: &dyn Fn(&str) -> Option<String>) -> String {
+    let width = settings().map(|setting| setting.name.len()).max().unwrap_or_default();
+    let line = |setting: &Setting| {
+        let value = setting.shown(config).unwrap_or_else(|| setting.default.text().to_owned());
+        let note = if setting.given(lookup).is_some() { "" } else { " (default)" };
+        format!("{:width$}  {value}{note}", setting.name)
     };
-    let tag = match &exemptions.tag {
-        Some(tag) => format!("{tag} (whoever may write tags can exempt a resource)"),
-        None => "off".to_owned(),
-    };
-    let mut lines = vec![
-        format!("mode                    {} ({meaning})", mode(policy)),
-        format!(
-            "subscriptions           {}",
-            match &policy.estate {
-                Estate::Visible => "all that the identity sees".to_owned(),
-                Estate::Subscriptions(ids) => ids.join(", "),
-                Estate::ManagementGroup(id) => format!("those of the management group {id}"),
-            }
-        ),
-        format!("exempt subscriptions    {}", or(exemptions.subscriptions.globs().collect(), "none")),
-        format!("exempt resource groups  {}", or(exemptions.resource_groups.globs().collect(), "none")),
-        format!("exempt names            {}", or(exemptions.names.globs().collect(), "none")),
-        format!("exempt by tag           {tag}"),
-        "seal                    dataAccessAuthMode = AzureActiveDirectory".to_owned(),
-    ];
-    lines.extend(policy.tags.iter().map(|rule| {
-        let how =
-            if rule.is_of_the_seal() { "written once, when it is sealed" } else { "must be exactly this" };
-        format!("                        tag {} = {} ({how})", rule.name(), rule.template())
-    }));
-    lines
+    settings().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -82,16 +82,17 @@ where
 /// Everything that enforcing and exporting need, from the settings.
 pub(super) fn azure(config: &Config, runtime: Handle) -> Result<(Arc<Context>, Connection), String> {
     let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
-    let identity = |options| Identity::new(options, &http, now).map_err(|fault| fault.to_string());
+    let identity = |options| Identity::new(&options, &http, now).map_err(|fault| fault.to_string());
     let is_monitored = config.azure_monitor.endpoints().next().is_some();
-    let authorize = is_monitored.then(|| identity(&config.monitor_identity)).transpose()?;
+    let authorize = is_monitored.then(|| identity(config.monitor_identity())).transpose()?;
     let connection = Connection {
         runtime,
         http: Arc::clone(&http),
         authorize: authorize.map(|identity| Arc::new(identity) as Arc<dyn Authorize>),
     };
-    let identity = identity(&config.identity)?;
-    let client = Client::new(config.arm_endpoint.clone(), http, identity, config.pace);
+    let identity = identity(config.identity())?;
+    let endpoint = config.arm_endpoint().map_err(|fault| fault.to_string())?;
+    let client = Client::new(endpoint, http, identity, config.pace);
     let context = Context::new(client, config.policy.clone(), now);
     Ok((Arc::new(context), connection))
 }

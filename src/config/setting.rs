@@ -1,4 +1,9 @@
-//! The table of settings: variable, flag and help text, each said once.
+//! What a setting is: one value that holds its names, its help, how it is read and how it is shown.
+//!
+//! The rows stand in the files beside this one, by subject, each with its test right below. The command line, the
+//! manual page, completions, `policy check` and the table of `docs/settings.md` come from them.
+
+use super::{Config, azure, limits, monitor, scope, seal, serve};
 
 /// Which commands have a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,210 +16,99 @@ pub enum Use {
     Serve,
 }
 
-/// One setting: an environment variable, and the flag of the same meaning.
+/// The form of a setting's value.
+#[derive(Clone, Copy, Debug)]
+pub enum Value {
+    /// Text, and what stands for it in the help.
+    Text(&'static str),
+    /// One of a few words.
+    Words(fn() -> Vec<&'static str>),
+}
+
+/// What applies where a setting is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// This text, read as if it were set.
+    Text(&'static str),
+    /// What this describes.
+    Means(&'static str),
+}
+
+impl Fallback {
+    /// The text, or the description.
+    pub const fn text(self) -> &'static str {
+        let (Self::Text(text) | Self::Means(text)) = self;
+        text
+    }
+}
+
+/// One setting: an environment variable, and a flag with the same meaning.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// The variable's name.
     pub name: &'static str,
     /// The flag's name, without its dashes.
     pub flag: &'static str,
-    /// What stands for the value in the help text.
-    pub value: &'static str,
-    /// What it does, what is allowed, and what holds without it.
+    /// What a value looks like.
+    pub value: Value,
+    /// The first line is a sentence that stands alone; the rest are details.
     pub help: &'static str,
+    /// What applies where it is not set.
+    pub default: Fallback,
     /// Which commands have it.
     pub used: Use,
+    /// Reads a value into the configuration, or returns what is wrong with it.
+    pub(super) read: fn(&mut Config, &str) -> Result<(), String>,
+    /// The value in force, in the form in which it is set; none where `default` describes it.
+    pub(super) show: fn(&Config) -> Option<String>,
 }
 
-/// The tags of the seal where nothing else is set.
-pub(super) const DEFAULT_TAGS: &str =
-    "diskseal-auth-mode=AzureActiveDirectory,diskseal-sealed-at={sealed_at}";
+impl Setting {
+    /// What it does, in one sentence.
+    pub fn summary(&self) -> &'static str {
+        self.help.split_once('\n').map_or(self.help, |(summary, _)| summary)
+    }
 
-/// The port on which the Functions host expects its handler.
-pub const PORT: Setting = Setting {
-    name: "FUNCTIONS_CUSTOMHANDLER_PORT",
-    flag: "port",
-    value: "PORT",
-    help: "Port to listen on, on 127.0.0.1 only. The Functions host sets it",
-    used: Use::Serve,
-};
+    /// The value in force, in the form in which it is set; none where `default` describes it.
+    pub fn shown(&self, config: &Config) -> Option<String> {
+        (self.show)(config)
+    }
 
-/// Every setting.
-pub const SETTINGS: [Setting; 25] = [
-    PORT,
-    Setting {
-        name: "DISKSEAL_MODE",
-        flag: "mode",
-        value: "enforce|audit",
-        help: "Whether to seal, or only to say what would be sealed and never write [default: enforce]",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_CLOUD",
-        flag: "cloud",
-        value: "AzurePublic|AzureUSGovernment|AzureChina",
-        help: "Azure cloud, which decides the endpoint and the audience of Azure Resource Manager [default: AzurePublic]",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_ARM_ENDPOINT",
-        flag: "arm-endpoint",
-        value: "URL",
-        help: "Base URL of Azure Resource Manager instead of the cloud's. HTTPS, or plain HTTP to loopback",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_ARM_AUDIENCE",
-        flag: "arm-audience",
-        value: "URL",
-        help: "Resource for which tokens are asked, instead of the cloud's",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_CREDENTIAL",
-        flag: "credential",
-        value: "managed-identity|workload-identity|azure-cli",
-        help: "How the identity proves itself [default: managed-identity for serve, azure-cli elsewhere]",
-        used: Use::Always,
-    },
-    Setting {
-        name: "AZURE_CLIENT_ID",
-        flag: "client-id",
-        value: "GUID",
-        help: "Client ID of a user-assigned identity. Without it the system-assigned one is used",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_TAGS",
-        flag: "tags",
-        value: "NAME=VALUE,...",
-        help: "Tags of the seal. Values may hold {sealed_at}, {event_time} and {trace_id}, which are written once, \
-               when the resource is sealed. The word none: no tags \
-               [default: diskseal-auth-mode=AzureActiveDirectory,diskseal-sealed-at={sealed_at}]",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_SUBSCRIPTIONS",
-        flag: "subscriptions",
-        value: "GUID,...",
-        help: "Subscriptions in scope. Without it: all that the identity sees",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_MANAGEMENT_GROUP",
-        flag: "management-group",
-        value: "ID",
-        help: "Management group whose subscriptions are in scope, at any depth, instead of --subscriptions",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_EXEMPT_SUBSCRIPTIONS",
-        flag: "exempt-subscriptions",
-        value: "GLOB,...",
-        help: "Subscription IDs that are left as they are",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_EXEMPT_RESOURCE_GROUPS",
-        flag: "exempt-resource-groups",
-        value: "GLOB,...",
-        help: "Resource groups that are left as they are",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_EXEMPT_NAMES",
-        flag: "exempt-names",
-        value: "GLOB,...",
-        help: "Names of disks and snapshots that are left as they are",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_EXEMPT_TAG",
-        flag: "exempt-tag",
-        value: "NAME",
-        help: "Tag that exempts a resource, with a value like \"until=2027-01-31; INC-1234 restore test\". \
-               Whoever may write tags can then exempt a resource, so it is off unless set",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_BACKUP_GUARD",
-        flag: "backup-guard",
-        value: "skip|warn|off",
-        help: "What sweep and seal do about disks of virtual machines that Azure Backup or Azure Site Recovery \
-               protects: leave them, seal them with a warning, or seal them unasked [default: skip]",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_MACHINE_EVENTS",
-        flag: "machine-events",
-        value: "on|off",
-        help: "Whether a write of a virtual machine or scale set leads to its disks, which Compute makes itself and \
-               may tell of by no event [default: on]",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_SWITCH",
-        flag: "switch",
-        value: "RESOURCE-ID",
-        help: "Resource, resource group or subscription whose tag diskseal=off stops every write within a minute \
-               [default: none]",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_MAX_RESOURCES",
-        flag: "max-resources",
-        value: "NUMBER",
-        help: "Most resources that one sweep may seal. A sweep that would seal more writes nothing [default: no limit]",
-        used: Use::Sweep,
-    },
-    Setting {
-        name: "DISKSEAL_MAX_PERCENT",
-        flag: "max-percent",
-        value: "PERCENT",
-        help: "The same in percent of all resources in scope, 1 to 100 [default: no limit]",
-        used: Use::Sweep,
-    },
-    Setting {
-        name: "DISKSEAL_PACE",
-        flag: "pace",
-        value: "NUMBER",
-        help: "Most writes a second and subscription that are not for an event [default: as ARM allows]",
-        used: Use::Sweep,
-    },
-    Setting {
-        name: "DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT",
-        flag: "azure-monitor-traces-endpoint",
-        value: "URL",
-        help: "Whole URL of Azure Monitor's OTLP ingestion for traces, which are sent with the identity's token. \
-               HTTPS, or plain HTTP to loopback [default: none]",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT",
-        flag: "azure-monitor-metrics-endpoint",
-        value: "URL",
-        help: "The same for metrics",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT",
-        flag: "azure-monitor-logs-endpoint",
-        value: "URL",
-        help: "The same for logs",
-        used: Use::Always,
-    },
-    Setting {
-        name: "DISKSEAL_DEADLINE",
-        flag: "deadline",
-        value: "SECONDS",
-        help: "Time for one invocation, waits included, 1 to 600. Event Grid waits for 30 [default: 25]",
-        used: Use::Serve,
-    },
-    Setting {
-        name: "DISKSEAL_SWEEP_SCHEDULE",
-        flag: "sweep-schedule",
-        value: "NCRONTAB",
-        help: "When the sweep runs, six fields, for example \"0 17 * * * *\". The Functions host reads it",
-        used: Use::Serve,
-    },
-];
+    /// The text that `lookup` has for it. An empty one counts as none: that is how app settings are switched off.
+    pub fn given(&self, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        lookup(self.name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+}
+
+/// Every setting, in the order in which they are read and listed.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    [seal::ALL, scope::ALL, limits::ALL, azure::ALL, monitor::ALL, serve::ALL].into_iter().flatten()
+}
+
+/// Sets a part of the configuration, if its text could be read.
+pub(super) fn set<T>(part: &mut T, read: Result<T, String>) -> Result<(), String> {
+    read.map(|value| *part = value)
+}
+
+/// The meaning of a word, spelled in whatever case.
+pub(super) fn meaning<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, String> {
+    let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+    found
+        .map(|(_, meaning)| *meaning)
+        .ok_or_else(|| format!("{text:?} is not one of {}", names(words).join(", ")))
+}
+
+/// The word with a meaning.
+pub(super) fn word<T: Copy + PartialEq>(words: &[(&str, T)], meaning: T) -> Option<String> {
+    words.iter().find(|(_, known)| *known == meaning).map(|(word, _)| (*word).to_owned())
+}
+
+/// The words alone.
+pub(super) fn names<'a, T>(words: &[(&'a str, T)]) -> Vec<&'a str> {
+    words.iter().map(|(word, _)| *word).collect()
+}
+
+/// The elements of a comma-separated list; empty ones count as none.
+pub(super) fn elements(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|element| !element.is_empty())
+}

@@ -1,7 +1,5 @@
 //! A tag of the seal: a fixed value, or a template that is filled when the seal is written.
 
-use leon::Template;
-
 use crate::resource::tags::{self, TagError};
 
 /// The keys that a template may name.
@@ -12,7 +10,14 @@ pub(super) const TEMPLATE_KEYS: [&str; 3] = ["sealed_at", "event_time", "trace_i
 pub struct TagRule {
     name: String,
     template: String,
-    is_fixed: bool,
+    parts: Vec<Part>,
+}
+
+/// A part of a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Key(&'static str),
 }
 
 /// Why a tag of the seal cannot be written.
@@ -21,17 +26,12 @@ pub enum TagRuleError {
     /// Azure would refuse it.
     #[error(transparent)]
     Azure(#[from] TagError),
-    /// The template does not parse.
-    #[error("the template of tag {name:?} cannot be read: {fault}")]
-    Template {
-        /// The tag's name.
-        name: String,
-        /// What the parser says.
-        fault: String,
-    },
+    /// A brace of the template opens or closes nothing.
+    #[error("the value of tag {0:?} has an unmatched brace: braces enclose a key, as in {{sealed_at}}")]
+    Brace(String),
     /// The template names a key that does not exist.
     #[error(
-        "the template of tag {name:?} names {key:?}; allowed are {{sealed_at}}, {{event_time}} and {{trace_id}}"
+        "the value of tag {name:?} names the key {key:?}; the keys are sealed_at, event_time and trace_id"
     )]
     Key {
         /// The tag's name.
@@ -46,23 +46,10 @@ impl TagRule {
     /// when the seal is written.
     pub fn new(name: &str, template: &str) -> Result<Self, TagRuleError> {
         tags::check_name(name)?;
-        let name = name.to_owned();
-        let is_fixed = match Template::parse(template) {
-            Err(error) => {
-                return Err(TagRuleError::Template { name, fault: error.to_string().replace('\n', " ") });
-            }
-            Ok(parsed) => {
-                let mut keys = parsed.keys().copied().peekable();
-                let is_fixed = keys.peek().is_none();
-                if let Some(key) = keys.find(|key| !TEMPLATE_KEYS.contains(key)) {
-                    return Err(TagRuleError::Key { name, key: key.to_owned() });
-                }
-                is_fixed
-            }
-        };
+        let parts = parts(name, template)?;
         // The longest that each key can become, so that a full template is never refused by Azure.
         let longest = TEMPLATE_KEYS.map(|key| (key, "x".repeat(32)));
-        let rule = Self { name, template: template.to_owned(), is_fixed };
+        let rule = Self { name: name.to_owned(), template: template.to_owned(), parts };
         tags::check_value(&rule.name, &rule.value(&longest))?;
         Ok(rule)
     }
@@ -79,29 +66,56 @@ impl TagRule {
 
     /// The tag's value, with the template's keys filled.
     pub fn value(&self, filling: &[(&str, String); TEMPLATE_KEYS.len()]) -> String {
-        // `new` has parsed the template and knows its keys, so the template itself is never written.
-        Template::parse(&self.template)
-            .ok()
-            .and_then(|template| template.render(filling).ok())
-            .unwrap_or_else(|| self.template.clone())
+        let text = |part| match part {
+            &Part::Key(key) => {
+                filling.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str())
+            }
+            Part::Text(text) => Some(text.as_str()),
+        };
+        self.parts.iter().filter_map(text).collect()
     }
 
     /// Whether `value` is right for this tag: the same text for a fixed one, any text for a
     /// template, whose value is written once and then stands.
     pub fn accepts(&self, value: &str, filling: &[(&str, String); TEMPLATE_KEYS.len()]) -> bool {
-        if self.is_fixed { self.value(filling) == value } else { !value.is_empty() }
+        if self.is_fixed() { self.value(filling) == value } else { !value.is_empty() }
     }
 
     /// The one right value, if it does not depend on the occasion.
     pub fn fixed(&self) -> Option<String> {
         let nothing = TEMPLATE_KEYS.map(|key| (key, String::new()));
-        self.is_fixed.then(|| self.value(&nothing))
+        self.is_fixed().then(|| self.value(&nothing))
     }
 
-    /// Whether the value tells of one seal, so that a new seal writes it anew.
+    /// Whether the value describes one seal, so that a new seal writes it anew.
     pub fn is_of_the_seal(&self) -> bool {
-        !self.is_fixed
+        !self.is_fixed()
     }
+
+    fn is_fixed(&self) -> bool {
+        self.parts.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+}
+
+fn parts(name: &str, template: &str) -> Result<Vec<Part>, TagRuleError> {
+    let unmatched = || TagRuleError::Brace(name.to_owned());
+    let mut parts = vec![];
+    for (index, piece) in template.split('{').enumerate() {
+        let text = if index == 0 {
+            piece
+        } else {
+            let (key, text) = piece.split_once('}').ok_or_else(unmatched)?;
+            let known = TEMPLATE_KEYS.into_iter().find(|known| *known == key.trim());
+            let unknown = || TagRuleError::Key { name: name.to_owned(), key: key.to_owned() };
+            parts.push(Part::Key(known.ok_or_else(unknown)?));
+            text
+        };
+        if text.contains('}') {
+            return Err(unmatched());
+        }
+        parts.push(Part::Text(text.to_owned()));
+    }
+    Ok(parts)
 }
 
 #[cfg(test)]
@@ -117,7 +131,11 @@ mod tests {
         let rule = TagRule::new("t", "{sealed_at}/{event_time}/{trace_id}").unwrap();
         assert_eq!(rule.value(&filling()), "S/E/T");
         assert!(matches!(TagRule::new("t", "{who}"), Err(TagRuleError::Key { .. })));
-        assert!(matches!(TagRule::new("t", "{sealed_at"), Err(TagRuleError::Template { .. })));
+        for template in ["{sealed_at", "sealed_at}", "{{sealed_at}}", "{sealed_at}}", "{sealed_at{trace_id}}"]
+        {
+            assert!(TagRule::new("t", template).is_err(), "{template}");
+        }
+        assert_eq!(TagRule::new("t", r"a\b { sealed_at }!").unwrap().value(&filling()), r"a\b S!");
         assert!(matches!(TagRule::new("a/b", "x"), Err(TagRuleError::Azure(_))));
         assert!(matches!(TagRule::new("t", &"v".repeat(257)), Err(TagRuleError::Azure(_))));
         let almost = format!("{}{{trace_id}}", "v".repeat(240));

@@ -4,9 +4,8 @@ use time::macros::datetime;
 
 use super::*;
 use crate::{
-    policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, Policy, TagRule},
+    policy::{Exemptions, Mode, Policy, TagRule},
     resource::{DataAccessAuthMode, Resource},
-    resource_id::Estate,
 };
 
 const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
@@ -15,16 +14,12 @@ fn policy() -> Policy {
     Policy {
         mode: Mode::Audit,
         tags: vec![TagRule::new("sealed", "yes").unwrap()],
-        estate: Estate::Visible,
         exemptions: Exemptions {
             names: "tmp-*".parse().unwrap(),
             tag: Some("exempt".into()),
             ..Exemptions::default()
         },
-        limits: Limits::default(),
-        backup_guard: BackupGuard::Skip,
-        machine_events: MachineEvents::On,
-        switch: None,
+        ..Policy::default()
     }
 }
 

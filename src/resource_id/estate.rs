@@ -1,9 +1,10 @@
 //! Which part of Azure is looked after.
 
 /// The subscriptions in scope.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Estate {
     /// All that the identity sees.
+    #[default]
     Visible,
     /// These, as GUIDs.
     Subscriptions(Vec<String>),

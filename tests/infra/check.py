@@ -263,7 +263,8 @@ def app_settings(app):
 def settings(infra):
     """every setting of Diskseal is one that the code reads, with values that it knows"""
     faults = []
-    table = {name: value for name, value in re.findall(r'name: "(\w+)",\s*flag: "[\w-]+",\s*value: "([^"]+)"', infra.read("src/config/setting.rs"))}
+    rows = re.findall(r"^\| `(\w+)` \| `--[\w-]+` \| ([^|]+) \|", infra.read("docs/settings.md"), re.M)
+    table = {name: sorted(re.findall(r"`([^`]+)`", values)) for name, values in rows}
     source = "\n".join(path.read_text() for path in infra.repository.glob("src/**/*.rs"))
     app = infra.by_name["modules/function.bicep"]
     for name in sorted(app_settings(app)):
@@ -276,11 +277,11 @@ def settings(infra):
     main = infra.by_name["main.bicep"]
     for parameter, name in (("mode", "DISKSEAL_MODE"), ("backupGuard", "DISKSEAL_BACKUP_GUARD")):
         given = sorted(one["v"] for one in cases(main.type_of(main.declarations[parameter])))
-        if given != sorted(table.get(name, "").split("|")):
+        if given != table.get(name):
             faults.append(f"main.bicep: {parameter} may be {', '.join(given)}, and {name} {table.get(name)}")
     clouds = sorted(one["v"] for one in app.type_of(app.declarations["clouds"])["m"].values())
-    if clouds != sorted(table["DISKSEAL_CLOUD"].split("|")):
-        faults.append(f"modules/function.bicep: the clouds are {', '.join(clouds)}, and DISKSEAL_CLOUD's {table['DISKSEAL_CLOUD']}")
+    if clouds != table.get("DISKSEAL_CLOUD"):
+        faults.append(f"modules/function.bicep: the clouds are {', '.join(clouds)}, and DISKSEAL_CLOUD's {table.get('DISKSEAL_CLOUD')}")
     schedule = literal(main.declarations["sweepSchedule"].value)
     if len(schedule.split()) != 6:
         faults.append(f"main.bicep: sweepSchedule {schedule!r} has not six fields")

@@ -122,7 +122,7 @@ def planted(mistakes, judge):
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "repository"
             copy.mkdir()
-            for part in ("infra", "src", "function-definitions"):
+            for part in ("infra", "docs", "src", "function-definitions"):
                 shutil.copytree(REPOSITORY / part, copy / part)
             shutil.copy(REPOSITORY / "host.json", copy)
             path = copy / "infra" / file

@@ -13,6 +13,7 @@ mod pending;
 mod process;
 mod recorded;
 mod role;
+mod settings;
 mod simulation;
 mod spector;
 mod sweep;

@@ -3,23 +3,11 @@
 use serde_json::json;
 
 use super::*;
-use crate::{
-    doctor::Verdict,
-    policy::{BackupGuard, Exemptions, Limits, MachineEvents, TagRule},
-};
+use crate::{doctor::Verdict, policy::TagRule};
 
 fn policy(mode: Mode, has_tags: bool) -> Policy {
     let tags = if has_tags { vec![TagRule::new("a", "b").unwrap()] } else { vec![] };
-    Policy {
-        mode,
-        tags,
-        estate: Estate::Visible,
-        exemptions: Exemptions::default(),
-        limits: Limits::default(),
-        backup_guard: BackupGuard::Skip,
-        machine_events: MachineEvents::On,
-        switch: None,
-    }
+    Policy { mode, tags, ..Policy::default() }
 }
 
 fn told(policy: &Policy, role: serde_json::Value) -> Vec<(Verdict, String)> {

@@ -5,7 +5,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::{
-    policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, TagRule},
+    policy::{BackupGuard, Exemptions, TagRule},
     resource_id::{Estate, ResourceId},
 };
 
@@ -17,17 +17,12 @@ fn id() -> ResourceId {
 
 fn policy() -> Policy {
     Policy {
-        mode: Mode::Enforce,
         tags: vec![
             TagRule::new("diskseal-auth-mode", "AzureActiveDirectory").unwrap(),
             TagRule::new("diskseal-sealed-at", "{sealed_at}").unwrap(),
         ],
-        estate: Estate::Visible,
         exemptions: Exemptions { tag: Some("diskseal-exempt".into()), ..Exemptions::default() },
-        limits: Limits::default(),
-        backup_guard: BackupGuard::Skip,
-        machine_events: MachineEvents::On,
-        switch: None,
+        ..Policy::default()
     }
 }
 

@@ -21,10 +21,27 @@ async fn help_lists_the_commands_and_the_exit_codes() {
 }
 
 #[tokio::test]
+async fn help_lists_the_words_of_a_setting_once_and_refuses_none() {
+    for flag in ["-h", "--help"] {
+        let help = text(&["sweep", flag]).await;
+        assert_eq!(help.matches("AzureUSGovernment").count(), 1, "{help}");
+    }
+    let output = run(&["seal", "--mode", "x", "--cloud", "y"], &[]).await;
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err.contains("DISKSEAL_MODE: \"x\"") && err.contains("DISKSEAL_CLOUD: \"y\""), "{err}");
+}
+
+#[tokio::test]
 async fn completions_and_manual_pages_know_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = text(&["completions", shell]).await;
         assert!(script.contains("unseal") && script.contains("exempt-tag"), "{shell}");
+    }
+    let offered =
+        [("bash", "\"AzurePublic AzureUSGovernment AzureChina\""), ("zsh", "(AzurePublic AzureUSGovernment")];
+    for (shell, words) in offered {
+        assert!(text(&["completions", shell]).await.contains(words), "{shell}");
     }
     assert_eq!(run(&["completions", "sh"], &[]).await.status.code(), Some(2));
 

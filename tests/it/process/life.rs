@@ -43,7 +43,7 @@ async fn every_wrong_setting_is_told_in_one_go() {
     assert_eq!(output.status.code(), Some(2));
     assert!(output.stdout.is_empty());
     let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.starts_with("diskseal: 4 wrong settings:\n"), "{text}");
+    assert!(text.starts_with("diskseal: 4 invalid settings:\n"), "{text}");
     for name in
         ["DISKSEAL_MODE", "DISKSEAL_ARM_ENDPOINT", "DISKSEAL_DEADLINE", "FUNCTIONS_CUSTOMHANDLER_PORT"]
     {
@@ -52,11 +52,11 @@ async fn every_wrong_setting_is_told_in_one_go() {
 }
 
 #[tokio::test]
-async fn help_names_every_setting_and_a_wrong_flag_is_told() {
+async fn help_names_every_setting_and_a_wrong_flag_is_reported() {
     let help = run(&["serve", "--help"], &[]).await;
     assert!(help.status.success());
     let text = String::from_utf8(help.stdout).unwrap();
-    for setting in diskseal::config::SETTINGS {
+    for setting in diskseal::config::settings() {
         assert!(
             text.contains(setting.name) && text.contains(&format!("--{}", setting.flag)),
             "{}",

@@ -6,38 +6,39 @@ use serde_json::{Value, json};
 use super::{commands::command, disk, run, snapshot};
 
 #[tokio::test]
-async fn the_rules_are_shown_without_asking_azure() {
-    let output = run(&["policy", "check"], &[("DISKSEAL_EXEMPT_NAMES", "tmp-*,asr?")]).await;
+async fn every_setting_in_force_is_shown_without_a_request_to_azure() {
+    let environment = [("DISKSEAL_EXEMPT_NAMES", "tmp-*, asr?"), ("DISKSEAL_MAX_PERCENT", "20")];
+    let output = run(&["policy", "check", "--backup-guard", "warn"], &environment).await;
     let out = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0));
-    for part in [
-        "mode                    enforce",
-        "exempt names            tmp-*, asr?",
-        "exempt by tag           off",
-        "tag diskseal-auth-mode = AzureActiveDirectory (must be exactly this)",
-        "tag diskseal-sealed-at = {sealed_at} (written once, when it is sealed)",
+    let shown: Vec<_> = out.lines().map(|line| line.split_once("  ").unwrap()).collect();
+    let names: Vec<_> = diskseal::config::settings().map(|setting| setting.name).collect();
+    assert_eq!(shown.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names);
+    for (name, value) in [
+        ("DISKSEAL_MODE", "enforce (default)"),
+        ("DISKSEAL_BACKUP_GUARD", "warn"),
+        ("DISKSEAL_EXEMPT_NAMES", "tmp-*,asr?"),
+        ("DISKSEAL_EXEMPT_TAG", "off (default)"),
+        ("DISKSEAL_MAX_PERCENT", "20"),
+        ("DISKSEAL_DEADLINE", "25 (default)"),
     ] {
-        assert!(out.contains(part), "{part}: {out}");
+        assert!(shown.iter().any(|line| (line.0, line.1.trim_start()) == (name, value)), "{name}: {out}");
     }
 
     let environment = [("DISKSEAL_EXEMPT_TAG", "keep"), ("DISKSEAL_MODE", "audit")];
     let output = run(&["policy", "check", "--output", "json", "--tags", "a={trace_id}"], &environment).await;
-    let rules: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(
-        rules,
-        json!({"mode": "audit", "subscriptions": [], "managementGroup": null, "tags": {"a": "{trace_id}"},
-            "exemptions": {"subscriptions": [], "resourceGroups": [], "names": [], "tag": "keep"}})
-    );
-
-    let output = run(&["policy", "check", "--management-group", "mg-prod"], &[]).await;
-    let out = String::from_utf8(output.stdout).unwrap();
-    assert!(out.contains("subscriptions           those of the management group mg-prod\n"), "{out}");
+    let settings: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(settings.as_object().unwrap().len(), names.len());
+    assert_eq!(settings["DISKSEAL_MODE"], "audit");
+    assert_eq!(settings["DISKSEAL_TAGS"], "a={trace_id}");
+    assert_eq!(settings["DISKSEAL_EXEMPT_TAG"], "keep");
+    assert_eq!(settings["DISKSEAL_SWITCH"], Value::Null);
 
     let wrong = [("DISKSEAL_MODE", "maybe"), ("DISKSEAL_TAGS", "a={who}")];
     let output = run(&["policy", "check"], &wrong).await;
     let err = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(err.contains("2 wrong settings") && err.contains("{sealed_at}"), "{err}");
+    assert!(err.contains("2 invalid settings") && err.contains("sealed_at"), "{err}");
 }
 
 #[tokio::test]
@@ -68,7 +69,7 @@ async fn each_resource_is_told_with_the_rule_that_decides() {
             "  note: its exemption expired on 2020-01-01 and no longer counts".to_owned(),
             format!("exempt {}: its tag says until 2999-12-31: INC-1", ids[2]),
             format!("exempt {}: its name matches \"tmp-*\"", ids[3]),
-            format!("gone {}: it is not there", ids[4]),
+            format!("gone {}: it does not exist", ids[4]),
             format!("not_yet {}: provisioning", ids[5]),
         ]
     );

@@ -181,7 +181,10 @@ async fn a_management_group_is_reported_with_what_the_identity_does_not_see_of_i
     let both = ["--management-group", "mg-prod", "--subscriptions", SUBSCRIPTION];
     let (code, _, err) = report(&serving, &both).await;
     assert_eq!(code, Some(2), "{err}");
-    assert!(err.contains("DISKSEAL_MANAGEMENT_GROUP: is set together with DISKSEAL_SUBSCRIPTIONS"), "{err}");
+    assert!(
+        err.contains("DISKSEAL_MANAGEMENT_GROUP: cannot be combined with DISKSEAL_SUBSCRIPTIONS"),
+        "{err}"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,154 @@
+//! Settings of Azure Resource Manager and of the identity.
+
+use url::Url;
+
+use super::{
+    Credential, Fallback, Setting, Use, Value,
+    cloud::{CLOUDS, PUBLIC},
+    setting::{meaning, names, set, word},
+};
+
+pub(super) const ALL: &[Setting] = &[CREDENTIAL, CLIENT_ID, CLOUD, ARM_ENDPOINT, ARM_AUDIENCE];
+
+const CREDENTIALS: [(&str, Credential); 3] = [
+    ("managed-identity", Credential::ManagedIdentity),
+    ("workload-identity", Credential::WorkloadIdentity),
+    ("azure-cli", Credential::AzureCli),
+];
+
+const CREDENTIAL: Setting = Setting {
+    name: "DISKSEAL_CREDENTIAL",
+    flag: "credential",
+    value: Value::Words(|| names(&CREDENTIALS)),
+    help: "Credential to sign in with.",
+    default: Fallback::Means("managed-identity for serve, azure-cli for other commands"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.credential, meaning(&CREDENTIALS, text)),
+    show: |config| word(&CREDENTIALS, config.credential),
+};
+
+const CLIENT_ID: Setting = Setting {
+    name: "AZURE_CLIENT_ID",
+    flag: "client-id",
+    value: Value::Text("GUID"),
+    help: "Client ID of the user-assigned identity to sign in with.",
+    default: Fallback::Means("the system-assigned identity"),
+    used: Use::Always,
+    read: |config, text| {
+        let id = uuid::Uuid::try_parse(text).map(|_| Some(text.to_owned()));
+        set(&mut config.client_id, id.map_err(|_| format!("{text:?} is not a client ID (a GUID)")))
+    },
+    show: |config| config.client_id.clone(),
+};
+
+const CLOUD: Setting = Setting {
+    name: "DISKSEAL_CLOUD",
+    flag: "cloud",
+    value: Value::Words(|| names(&CLOUDS)),
+    help: "Azure cloud to work in.\n\
+           It determines the endpoint and audience of Azure Resource Manager, and where tokens come from.",
+    default: Fallback::Text("AzurePublic"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.cloud, meaning(&CLOUDS, text)),
+    show: |config| word(&CLOUDS, config.cloud),
+};
+
+const ARM_ENDPOINT: Setting = Setting {
+    name: "DISKSEAL_ARM_ENDPOINT",
+    flag: "arm-endpoint",
+    value: Value::Text("URL"),
+    help: "Base URL of Azure Resource Manager, instead of the cloud's.\n\
+           A scheme and a host: HTTPS, or plain HTTP on loopback.",
+    default: Fallback::Means("the cloud's"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.arm_endpoint, endpoint(text).map(Some)),
+    show: |config| config.arm_endpoint.as_ref().map(Url::to_string),
+};
+
+fn endpoint(text: &str) -> Result<Url, String> {
+    let url = confidential(text)?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    is_bare.then_some(url).ok_or_else(|| {
+        format!("{text:?} must be a scheme and a host alone, for example {}", PUBLIC.arm_endpoint)
+    })
+}
+
+/// Reads a URL to which a token may be sent.
+pub(super) fn confidential(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL ({error})"))?;
+    let is_loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    match url.scheme() {
+        "https" | "http" if has_user || !url.has_host() => {
+            Err(format!("{text:?} must name a host, and no user"))
+        }
+        "https" => Ok(url),
+        "http" if is_loopback => Ok(url),
+        "http" => Err(format!("{text:?} would send tokens unencrypted; plain HTTP is for loopback only")),
+        scheme => Err(format!("{text:?} must be an https URL, not {scheme}")),
+    }
+}
+
+#[test]
+fn endpoints_that_would_leak_tokens_are_refused() {
+    use super::tests::{fault, shown};
+    for url in [
+        "http://management.azure.com",
+        "http://10.0.0.1",
+        "http://localhost.evil.example",
+        "http://127.0.0.1.evil.example",
+        "ftp://127.0.0.1",
+        "https://user:secret@management.azure.com",
+        "https://management.azure.com/path",
+        "https://management.azure.com/?x=1",
+        "management.azure.com",
+    ] {
+        fault(ARM_ENDPOINT.name, url);
+    }
+    for url in ["http://localhost:1/", "http://[::1]:1/", "http://127.9.9.9:1/", "https://arm.local/"] {
+        assert_eq!(shown(&ARM_ENDPOINT, url).as_deref(), Some(url));
+    }
+}
+
+const ARM_AUDIENCE: Setting = Setting {
+    name: "DISKSEAL_ARM_AUDIENCE",
+    flag: "arm-audience",
+    value: Value::Text("URL"),
+    help: "Audience of the tokens for Azure Resource Manager, instead of the cloud's.",
+    default: Fallback::Means("the cloud's"),
+    used: Use::Always,
+    read: |config, text| {
+        let audience = Url::parse(text)
+            .map(|_| Some(text.to_owned()))
+            .map_err(|error| format!("{text:?} is not a URL ({error}); for example {}", PUBLIC.arm_audience));
+        set(&mut config.arm_audience, audience)
+    },
+    show: |config| config.arm_audience.clone(),
+};
+
+#[test]
+fn clouds_have_their_own_endpoint_and_audience_and_both_can_be_overridden() {
+    use super::tests::read;
+    let (public, government) = ("https://management.azure.com/", "https://management.usgovcloudapi.net/");
+    let (core, china) =
+        ("https://management.core.usgovcloudapi.net/", "https://management.chinacloudapi.cn/");
+    for (cloud, endpoint, audience, monitor) in [
+        ("AzurePublic", public, public, "https://monitor.azure.com"),
+        ("azureusgovernment", government, core, "https://monitor.azure.us"),
+        ("AzureChina", china, china, "https://monitor.azure.cn"),
+    ] {
+        let config = read(&[(CLOUD.name, cloud)]).unwrap();
+        assert_eq!(config.arm_endpoint().unwrap().as_str(), endpoint);
+        assert_eq!(config.identity().audience, audience);
+        assert_eq!(config.monitor_identity().audience, monitor);
+    }
+    let local = (ARM_ENDPOINT.name, "http://127.0.0.1:8080");
+    let config = read(&[local, (ARM_AUDIENCE.name, "https://management.core.windows.net/")]).unwrap();
+    assert_eq!(config.arm_endpoint().unwrap().as_str(), "http://127.0.0.1:8080/");
+    assert_eq!(config.identity().audience, "https://management.core.windows.net/");
+}

@@ -1,0 +1,75 @@
+//! Settings of Azure Monitor's OTLP ingestion, by signal.
+
+use url::Url;
+
+use super::{Fallback, Setting, Use, Value, azure::confidential, setting::set};
+
+pub(super) const ALL: &[Setting] = &[TRACES_ENDPOINT, METRICS_ENDPOINT, LOGS_ENDPOINT];
+
+const TRACES_ENDPOINT: Setting = Setting {
+    name: "DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT",
+    flag: "azure-monitor-traces-endpoint",
+    value: Value::Text("URL"),
+    help: "URL of Azure Monitor's OTLP ingestion for traces.\n\
+           The whole URL, with data collection rule and stream. Traces are sent with the identity's token.",
+    default: Fallback::Means("none"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.azure_monitor.traces, ingestion("traces", text)),
+    show: |config| config.azure_monitor.traces.as_ref().map(Url::to_string),
+};
+
+const METRICS_ENDPOINT: Setting = Setting {
+    name: "DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT",
+    flag: "azure-monitor-metrics-endpoint",
+    value: Value::Text("URL"),
+    help: "URL of Azure Monitor's OTLP ingestion for metrics.\n\
+           The whole URL, with data collection rule and stream. Metrics are sent with the identity's token.",
+    default: Fallback::Means("none"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.azure_monitor.metrics, ingestion("metrics", text)),
+    show: |config| config.azure_monitor.metrics.as_ref().map(Url::to_string),
+};
+
+const LOGS_ENDPOINT: Setting = Setting {
+    name: "DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT",
+    flag: "azure-monitor-logs-endpoint",
+    value: Value::Text("URL"),
+    help: "URL of Azure Monitor's OTLP ingestion for logs.\n\
+           The whole URL, with data collection rule and stream. Logs are sent with the identity's token.",
+    default: Fallback::Means("none"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.azure_monitor.logs, ingestion("logs", text)),
+    show: |config| config.azure_monitor.logs.as_ref().map(Url::to_string),
+};
+
+fn ingestion(signal: &str, text: &str) -> Result<Option<Url>, String> {
+    let end = format!("/otlp/v1/{signal}");
+    let url = confidential(text)?;
+    if url.path().ends_with(&end) {
+        Ok(Some(url))
+    } else {
+        Err(format!(
+            "{text:?} must be the whole URL for {signal}: \
+             https://{{host}}/datacollectionRules/{{immutable ID}}/streams/{{stream}}{end}"
+        ))
+    }
+}
+
+#[test]
+fn endpoints_of_azure_monitor_are_whole_urls_of_their_signals_and_confidential() {
+    use super::tests::{fault, shown};
+    let rule = "https://dce.westeurope-1.ingest.monitor.azure.com/datacollectionRules/dcr-1/streams";
+    for (row, signal, other) in [
+        (TRACES_ENDPOINT, "traces", "metrics"),
+        (METRICS_ENDPOINT, "metrics", "logs"),
+        (LOGS_ENDPOINT, "logs", "traces"),
+    ] {
+        let url = format!("{rule}/Custom-Otel/otlp/v1/{signal}");
+        assert_eq!(shown(&row, &url), Some(url));
+        fault(row.name, &format!("{rule}/Custom-Otel/otlp/v1/{other}"));
+        for start in ["http://dce.example", "https://user:secret@dce.example", "dce.example"] {
+            fault(row.name, &format!("{start}/otlp/v1/{signal}"));
+        }
+    }
+    fault(TRACES_ENDPOINT.name, rule);
+}

@@ -1,0 +1,140 @@
+//! Settings of the seal: whether to write it, its tags, what leads to it and what stops it.
+
+use super::{
+    Fallback, Setting, Use, Value,
+    setting::{elements, meaning, names, set, word},
+};
+use crate::{
+    policy::{BackupGuard, MachineEvents, Mode, TagRule},
+    resource::tags::TAGS_MAX,
+    resource_id,
+};
+
+pub(super) const ALL: &[Setting] = &[MODE, TAGS, BACKUP_GUARD, MACHINE_EVENTS, SWITCH];
+
+const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("audit", Mode::Audit)];
+
+const MODE: Setting = Setting {
+    name: "DISKSEAL_MODE",
+    flag: "mode",
+    value: Value::Words(|| names(&MODES)),
+    help: "Seal what is unsealed (enforce), or only report it (audit).\n\
+           In audit mode Diskseal changes no resource.",
+    default: Fallback::Text("enforce"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.policy.mode, meaning(&MODES, text)),
+    show: |config| word(&MODES, config.policy.mode),
+};
+
+const TAGS: Setting = Setting {
+    name: "DISKSEAL_TAGS",
+    flag: "tags",
+    value: Value::Text("NAME=VALUE,..."),
+    help: "Tags of the seal.\n\
+           A value may contain {sealed_at}, {event_time} and {trace_id}, which are filled in when the resource is \
+           sealed and then kept. The word none stands for no tags.",
+    default: Fallback::Text("diskseal-auth-mode=AzureActiveDirectory,diskseal-sealed-at={sealed_at}"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.policy.tags, tag_rules(text)),
+    show: |config| {
+        let tag = |rule: &TagRule| format!("{}={}", rule.name(), rule.template());
+        let tags: Vec<_> = config.policy.tags.iter().map(tag).collect();
+        Some(if tags.is_empty() { "none".to_owned() } else { tags.join(",") })
+    },
+};
+
+fn tag_rules(list: &str) -> Result<Vec<TagRule>, String> {
+    if list.eq_ignore_ascii_case("none") {
+        return Ok(vec![]);
+    }
+    let mut rules: Vec<TagRule> = vec![];
+    for pair in elements(list) {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("{pair:?} is not NAME=VALUE; the word none stands for no tags"))?;
+        let rule = TagRule::new(name.trim(), value.trim()).map_err(|error| error.to_string())?;
+        if rules.iter().any(|earlier| earlier.name().eq_ignore_ascii_case(rule.name())) {
+            return Err(format!("the tag {:?} is listed twice", rule.name()));
+        }
+        rules.push(rule);
+    }
+    if rules.len() > TAGS_MAX {
+        return Err(format!("{} tags are too many: Azure allows {TAGS_MAX} on a resource", rules.len()));
+    }
+    Ok(rules)
+}
+
+#[test]
+fn tags_are_checked_against_azures_rules_before_anything_starts() {
+    use super::tests::{fault, shown};
+    for tags in ["novalue", "a<b=c", "x={nobody}", "x={sealed_at", "a=1,A=2", "azure-x=1", "=v"] {
+        fault(TAGS.name, tags);
+    }
+    fault(TAGS.name, &format!("a={}", "v".repeat(257)));
+    let many: Vec<_> = (0..=TAGS_MAX).map(|index| format!("t{index}=v")).collect();
+    fault(TAGS.name, &many.join(","));
+    assert_eq!(shown(&TAGS, "NONE").as_deref(), Some("none"));
+    assert_eq!(shown(&TAGS, " team=sec, trace={trace_id}").as_deref(), Some("team=sec,trace={trace_id}"));
+}
+
+const BACKUP_GUARDS: [(&str, BackupGuard); 3] =
+    [("skip", BackupGuard::Skip), ("warn", BackupGuard::Warn), ("off", BackupGuard::Off)];
+
+const BACKUP_GUARD: Setting = Setting {
+    name: "DISKSEAL_BACKUP_GUARD",
+    flag: "backup-guard",
+    value: Value::Words(|| names(&BACKUP_GUARDS)),
+    help: "Leave or seal disks of virtual machines that a Recovery Services vault protects.\n\
+           Azure Backup and Azure Site Recovery do not support sealed disks. skip leaves disks of protected machines \
+           as they are, warn seals them and logs a warning, off seals them without a check. Sweeps and seal \
+           check the vaults that the identity can read.",
+    default: Fallback::Text("skip"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.policy.backup_guard, meaning(&BACKUP_GUARDS, text)),
+    show: |config| word(&BACKUP_GUARDS, config.policy.backup_guard),
+};
+
+const MACHINE_EVENT_WORDS: [(&str, MachineEvents); 2] =
+    [("on", MachineEvents::On), ("off", MachineEvents::Off)];
+
+const MACHINE_EVENTS: Setting = Setting {
+    name: "DISKSEAL_MACHINE_EVENTS",
+    flag: "machine-events",
+    value: Value::Words(|| names(&MACHINE_EVENT_WORDS)),
+    help: "Seal the disks of a virtual machine or scale set when the machine is written.\n\
+           Compute creates these disks and may raise no event for them. With off, they are left to events of their \
+           own and to the sweep.",
+    default: Fallback::Text("on"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.policy.machine_events, meaning(&MACHINE_EVENT_WORDS, text)),
+    show: |config| word(&MACHINE_EVENT_WORDS, config.policy.machine_events),
+};
+
+const SWITCH: Setting = Setting {
+    name: "DISKSEAL_SWITCH",
+    flag: "switch",
+    value: Value::Text("RESOURCE-ID"),
+    help: "Resource, resource group or subscription whose tag diskseal=off stops all sealing.\n\
+           The tag is read at most once a minute, before a write. It stops every process that has this setting; \
+           unseal is not affected.",
+    default: Fallback::Means("none"),
+    used: Use::Always,
+    read: |config, text| {
+        let is_scope = resource_id::is_scope(text);
+        let switch = is_scope.then(|| Some(text.to_owned())).ok_or_else(|| {
+            format!(
+                "{text:?} is not the ID of a subscription (/subscriptions/{{id}}), resource group or resource"
+            )
+        });
+        set(&mut config.policy.switch, switch)
+    },
+    show: |config| config.policy.switch.clone(),
+};
+
+#[test]
+fn the_switch_is_on_something_that_has_an_id() {
+    use super::tests::{fault, shown};
+    fault(SWITCH.name, "func-diskseal");
+    let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-diskseal";
+    assert_eq!(shown(&SWITCH, id).as_deref(), Some(id));
+}

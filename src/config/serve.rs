@@ -1,0 +1,77 @@
+//! Settings of the custom handler alone.
+
+use std::time::Duration;
+
+use super::{Fallback, Setting, Use, Value, setting::set};
+
+pub(super) const ALL: &[Setting] = &[PORT, DEADLINE, SWEEP_SCHEDULE];
+
+/// The port on which the Functions host expects its handler.
+pub(super) const PORT: Setting = Setting {
+    name: "FUNCTIONS_CUSTOMHANDLER_PORT",
+    flag: "port",
+    value: Value::Text("PORT"),
+    help: "Port on 127.0.0.1 to listen on.\nThe Functions host sets it; give the flag to run the handler by hand.",
+    default: Fallback::Means("set by the Functions host"),
+    used: Use::Serve,
+    read: |config, text| {
+        let message = |_| format!("{text:?} is not a port: the Functions host sets a number from 1 to 65535");
+        set(&mut config.port, text.parse().map(Some).map_err(message))
+    },
+    show: |config| config.port.map(|port| port.to_string()),
+};
+
+#[test]
+fn the_port_is_required_and_reported_together_with_the_rest() {
+    use super::{Config, Credential, Faults, tests::lookup};
+    let serve = |pairs: &[(&str, &str)]| Config::for_serve(&lookup(pairs));
+    let (config, port) = serve(&[(PORT.name, "7071")]).unwrap();
+    assert_eq!((port, config.identity().credential), (7071, Credential::ManagedIdentity));
+    for port in ["x", "0", "65536", "-1", "80 80"] {
+        let Faults(faults) = serve(&[(PORT.name, port)]).unwrap_err();
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].message.contains("1 to 65535"), "{faults:?}");
+    }
+    let Faults(faults) = serve(&[("DISKSEAL_MODE", "on")]).unwrap_err();
+    let names: Vec<_> = faults.iter().map(|fault| fault.name).collect();
+    assert_eq!(names, ["DISKSEAL_MODE", PORT.name]);
+}
+
+const DEADLINE: Setting = Setting {
+    name: "DISKSEAL_DEADLINE",
+    flag: "deadline",
+    value: Value::Text("SECONDS"),
+    help: "Time limit of one invocation in seconds, waits included.\n\
+           A whole number from 1 to 600. Event Grid waits 30 seconds for an answer. Keep it below functionTimeout of \
+           host.json, at which the Functions host kills the handler. On the command line, the limit for one resource.",
+    default: Fallback::Text("25"),
+    used: Use::Serve,
+    read: |config, text| {
+        let seconds = text.parse::<u64>().ok().filter(|seconds| (1..=600).contains(seconds));
+        let message = || format!("{text:?} is not a whole number of seconds from 1 to 600");
+        set(&mut config.deadline, seconds.map(Duration::from_secs).ok_or_else(message))
+    },
+    show: |config| Some(config.deadline.as_secs().to_string()),
+};
+
+#[test]
+fn a_deadline_is_from_one_second_to_ten_minutes() {
+    use super::tests::{fault, shown};
+    for text in ["0", "601", "soon", "2.5"] {
+        fault(DEADLINE.name, text);
+    }
+    assert_eq!(shown(&DEADLINE, "600").as_deref(), Some("600"));
+}
+
+const SWEEP_SCHEDULE: Setting = Setting {
+    name: "DISKSEAL_SWEEP_SCHEDULE",
+    flag: "sweep-schedule",
+    value: Value::Text("NCRONTAB"),
+    help: "Schedule of the sweep, an NCRONTAB expression of six fields.\n\
+           For example \"0 17 * * * *\", at minute 17 of every hour. The Functions host reads the app setting; the flag \
+           has no effect.",
+    default: Fallback::Means("none; the function app requires it"),
+    used: Use::Serve,
+    read: |config, text| set(&mut config.sweep_schedule, Ok(Some(text.to_owned()))),
+    show: |config| config.sweep_schedule.clone(),
+};
