@@ -1,4 +1,4 @@
-// A Chromium that is watched, and checks that say in a line what holds.
+// Starts Chromium, records its errors and requests, and prints one line per check.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

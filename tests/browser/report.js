@@ -1,4 +1,4 @@
-// Opens the report's page as people do, and says what holds.
+// Checks the report's page in a browser.
 
 import { writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";

@@ -33,6 +33,7 @@ export function shapeFaults(found) {
     ["rules have a severity, a summary and a description", ruleFaults(found.rules)],
     ["rules have made-up hours of both kinds", hoursFaults(found)],
     ["texts and names that the handler writes", sourceFaults(found)],
+    ["receipts, looks and minutes until a message is poisoned are those of host.json", retryFaults(found)],
   ];
 }
 
@@ -102,6 +103,27 @@ function sourceFaults({ source }) {
     ...["seal-on-write", "seal-queued", "sweep"].map((name) => [`function-definitions/${name}/function.json`, "bindings"]),
   ];
   return places.filter(([path, words]) => !source(path).includes(words)).map(([path, words]) => `${path} does not say ${words}`);
+}
+
+/** The texts name the receipts, looks and minutes until a message is poisoned; queries ask for no more looks than that. */
+function retryFaults({ alerts, rules, dashboard, host, pages }) {
+  const { maxDequeueCount: receipts, visibilityTimeout } = host.extensions.queues;
+  const [hours, minutesOfAnHour] = visibilityTimeout.split(":").map(Number);
+  const minutes = (receipts - 1) * (hours * 60 + minutesOfAnHour);
+  // The handler looks at the receipts that are powers of two: src/function/pending.rs has the test.
+  const looks = Math.floor(Math.log2(receipts)) + 1;
+  const texts = {
+    "alert poisoned": alerts.find(({ name }) => name === "poisoned").description,
+    "rule DisksealPoisoned": rules.groups.flatMap((group) => group.rules).find(({ alert }) => alert === "DisksealPoisoned").annotations.description,
+    "panel Age of queue messages": dashboard.panels.find(({ title }) => title.startsWith("Age of queue messages")).description,
+  };
+  const number = (text, unit) => Number(new RegExp(`(\\d+) ${unit}`).exec(text)?.[1]);
+  const wrong = Object.entries(texts).flatMap(([where, text]) => Object.entries({ receipts, looks, minutes })
+    .filter(([unit, expected]) => number(text, unit) !== expected).map(([unit, expected]) => `${where} does not name ${expected} ${unit}`));
+  // The event of the resource can add one look to those of the queue.
+  const never = pages.flatMap(({ path, text }) => [...text.matchAll(/\bLooks >= (\d+)/g)]
+    .filter(([, least]) => Number(least) > looks + 1).map(([condition]) => `${path}: ${condition} never matches`));
+  return [...wrong, ...never];
 }
 
 /** Every alert and rule has its section in the runbook, and every section an alert. */

@@ -16,6 +16,7 @@ export function documents(root) {
     workbook: monitoring("workbook.json"),
     dashboard: monitoring("grafana-dashboard.json"),
     schema: monitoring("schema.json"),
+    host: JSON.parse(text("host.json")),
     rules: yaml.parse(text("infra/monitoring/prometheus-rules.yml")),
     hours: yaml.parse(text("tests/queries/rules.test.yml")),
     unknowns: text("docs/azure-unknowns.md"),

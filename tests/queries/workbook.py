@@ -46,7 +46,7 @@ def divided():
 SWEPT = Night().sweep().look("q", "sealed", age=None, function="seal-queued")
 CASES = [
     # item, what the night is like, the columns that are looked at, and their rows
-    ("coverage", "the estate", ESTATE, {("disks", 0.25, 1, 3), ("snapshots", 1.0, 1, 0)}, ("Kind", "Coverage", "Sealed", "Open")),
+    ("coverage", "the estate", ESTATE, {("disks", 0.25, 1, 3), ("snapshots", 1.0, 1, 0)}, ("Kind", "Coverage", "Sealed", "Unsealed")),
     (
         "open",
         "the estate",
