@@ -1,4 +1,4 @@
-//! The disks that virtual machines and scale sets make, sealed by the machine's event: as Azure would see it.
+//! Disks of virtual machines and scale sets, sealed by the machine's event, from Azure's point of view.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn create(site: &Site, name: &str, data_disks: u32) -> Vec<String> {
     site.azure.put_machine(&vm(name), &jane(), &virtual_machine_body("westeurope", data_disks)).unwrap()
 }
 
-/// How often machines were read.
+/// The number of reads of machines.
 fn machine_reads(site: &Site) -> usize {
     site.azure.journal().iter().filter(|exchange| exchange.kind == Kind::Machine).count()
 }
@@ -55,7 +55,7 @@ fn logs(site: &Site, beginning: &str) -> Vec<String> {
     logs.filter(|line| line.starts_with(beginning)).cloned().collect()
 }
 
-/// The messages that `seal-on-write` has put on the queue.
+/// The messages that `seal-on-write` put on the queue.
 fn queued(site: &Site) -> Vec<Value> {
     let invocations = site.host.invocations();
     let outputs = invocations.iter().filter(|one| one.function == "seal-on-write");

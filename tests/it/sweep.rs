@@ -1,4 +1,4 @@
-//! The sweep in process: limits, overlaps, and what Resource Graph is asked.
+//! The sweep in process: limits, overlaps, and the requests to Resource Graph.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! A process that ends at any of its requests, and the next look.
+//! A process that ends at any of its requests, and the look after it.
 
 use diskseal_emulator::{
     Options,
@@ -17,10 +17,10 @@ async fn whatever_step_was_the_last_the_next_look_converges() {
                 let world = World::with(options.clone(), &[]);
                 let id = world.disk("d");
                 let held = world.fault(hold().on(point));
-                // The future is dropped where it stands: nothing of ours runs any more.
+                // Drops the future, so that the process stops here.
                 tokio::select! {
                     outcome = world.enforce(&id) => {
-                        // Azure at 0 ms has no operation to poll.
+                        // At 0 ms, Azure has no operation to poll.
                         assert_eq!((point, outcome.unwrap().label()), (Kind::Poll, "sealed"));
                     }
                     () = held.held() => {}

@@ -1,4 +1,4 @@
-//! Other writers, and ourselves more than once.
+//! Concurrent writes by others, and by several of our own processes.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ async fn a_write_that_comes_while_we_look_is_looked_at_on_its_own() {
     let hold = world.fault(Fault::hold_after_applying().on(Kind::Get));
     let second = async {
         hold.held().await;
-        // The first look has read its answer from before this write.
+        // The first look read its response before this write.
         world.azure.patch(&id, &jane(), &json!({"properties": {"dataAccessAuthMode": "None"}})).unwrap();
         let (outcome, ()) = tokio::join!(world.enforce(&id), async { hold.release() });
         outcome

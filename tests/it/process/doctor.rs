@@ -1,4 +1,4 @@
-//! `diskseal doctor`, with the real binary: each thing that can be wrong is told, with what to do.
+//! `diskseal doctor`, with the real binary: it reports each fault, with the remedy.
 
 use diskseal_emulator::{
     Emulator, Member, Options,
@@ -107,7 +107,7 @@ fn functions(names: &[&str]) -> Value {
     json!({"value": names.iter().map(one).collect::<Vec<_>>(), "nextLink": null})
 }
 
-/// A deployment in which everything is right.
+/// A deployment without faults.
 async fn deployment() -> (Emulator, Serving) {
     deployment_in(&[SUBSCRIPTION]).await
 }
@@ -280,7 +280,7 @@ async fn an_event_subscription_on_the_subscription_itself_is_one_as_well() {
     assert_eq!(code, Some(1), "it is examined as the others are");
     assert!(wrong.contains("does not deliver Microsoft.Resources.ResourceWriteSuccess"), "{wrong}");
 
-    // What may not be looked at is no absence, and no matter where events arrive by the other way.
+    // What doctor may not read is not missing, and does not matter if events arrive the other way.
     let refused = || Refusal::new(403, "AuthorizationFailed", "The client does not have authorization.");
     azure.refuse_fact(&own, refused());
     let (code, wrong) = doctor(&serving, &["--function-app", &app()]).await;
@@ -393,6 +393,6 @@ async fn whether_azure_monitor_takes_telemetry_is_told_with_the_role_that_is_mis
     assert!(text.contains("Azure Monitor, traces: this identity may not send"), "{text}");
     assert!(text.contains("Monitoring Metrics Publisher on the data collection rule"), "{text}");
     assert_eq!(code, Some(0), "{text}");
-    // What doctor itself does is exported too.
+    // doctor exports its own telemetry too.
     assert!(told.starts_with("warning: traces are not exported"), "{told}");
 }

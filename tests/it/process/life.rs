@@ -91,7 +91,7 @@ async fn it_listens_on_loopback_alone() {
     let azure = start(setup(), &[]).await;
     let port = azure.host.port();
     let pid = azure.host.pid().unwrap();
-    // Every address at which the process listens, as the kernel has it: 0A is LISTEN, 0100007F is 127.0.0.1.
+    // Every address on which the process listens, from the kernel: 0A is LISTEN, 0100007F is 127.0.0.1.
     for (table, any) in [("tcp", "0100007F"), ("tcp6", "")] {
         let sockets = std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap();
         for line in sockets.lines().skip(1).filter(|line| line.split_whitespace().nth(3) == Some("0A")) {

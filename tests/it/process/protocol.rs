@@ -1,4 +1,4 @@
-//! The custom-handler protocol as the real host speaks it.
+//! The custom-handler protocol, as the real host uses it.
 
 use std::path::Path;
 
@@ -71,7 +71,7 @@ async fn the_hosts_own_envelopes_are_read_for_every_trigger() {
     assert!(azure.host.fire_timer("sweep").await.unwrap().succeeded());
 }
 
-/// A copy of the app in which Event Grid's trigger takes batches.
+/// A copy of the app in which the Event Grid trigger receives batches.
 fn batching_app() -> tempfile::TempDir {
     let (repository, copy) = (Path::new(env!("CARGO_MANIFEST_DIR")), tempfile::tempdir().unwrap());
     std::fs::copy(repository.join("host.json"), copy.path().join("host.json")).unwrap();

@@ -1,4 +1,4 @@
-//! `diskseal report`, with the real binary: every form, and the exit code.
+//! `diskseal report`, with the real binary: every format, and the exit code.
 
 use diskseal_emulator::{
     Emulator, Member, Options, Protection, disk_body,
@@ -94,7 +94,7 @@ async fn what_cannot_be_looked_at_is_named_and_is_no_success() {
     let serving = azure.serve().await.unwrap();
     azure.insert(&disk("sealed"), &sealed()).unwrap();
 
-    // Resource Graph passes over a subscription that the identity does not see.
+    // Resource Graph skips a subscription that the identity cannot see.
     let scope = format!("{SUBSCRIPTION},{OTHER}");
     for exact in [&[][..], &["--exact"][..]] {
         let (code, out, _) = report(&serving, &[&["--subscriptions", &scope], exact].concat()).await;
@@ -102,7 +102,7 @@ async fn what_cannot_be_looked_at_is_named_and_is_no_success() {
         assert!(out.contains(&format!("Not looked at: subscription {OTHER}: ")), "{out}");
     }
 
-    // Where Resource Graph refuses, the lists are asked; one that refuses is a gap.
+    // If Resource Graph refuses, the report lists each subscription; a subscription that refuses is a gap.
     azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
     let (code, out, _) = report(&serving, &["-o", "json"]).await;
     assert_eq!(code, Some(0), "{out}");
@@ -214,7 +214,7 @@ async fn disks_of_protected_machines_are_named_with_their_vault() {
         assert!(told[1].contains("/disks/over ") && told[1].contains(&vault), "{told:?}");
     }
 
-    // Where nobody says, that is told, once; whoever turns the guard off is not bothered with it.
+    // Without the setting, the report says so once; with the guard off, it says nothing.
     azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
     let (_, out, err) = report(&serving, &["-o", "json"]).await;
     assert!(warnings(&out).is_empty() && err.contains("the vaults of 4 attached disks"), "{err}");
