@@ -78,7 +78,7 @@ fn row(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Vec<Cell> {
 fn state(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> State {
     let id = scene.id();
     let story = stage.chronicle.of(&id);
-    let state = |text: &str, color| State { text: text.to_owned(), color };
+    let shown = |text: &str, color| State { text: text.to_owned(), color };
     let invocations = azure.host.invocations();
     let word = last_word(&invocations, &id);
     let is_done = match scene.end {
@@ -87,22 +87,22 @@ fn state(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> State {
     };
     if is_done && verdict::fault(azure, stage, scene).is_none() {
         return match (scene.end, word.as_deref()) {
-            (End::Sealed, _) if story.creations > 1 => state("✓ sealed again", Color::DarkGreen),
+            (End::Sealed, _) if story.creations > 1 => shown("✓ sealed again", Color::DarkGreen),
             (End::Sealed, _) if queued_for(&invocations, &id).is_some() => {
-                state("✓ sealed by queue", Color::DarkGreen)
+                shown("✓ sealed by queue", Color::DarkGreen)
             }
-            (End::Sealed, _) if !scene.needs_mode() => state("✓ tagged", Color::DarkGreen),
-            (End::Sealed, _) => state("✓ sealed", Color::DarkGreen),
-            (_, Some("already_sealed")) => state("✓ already sealed", Color::DarkGreen),
-            (_, word) => state(&format!("✓ {}", word.unwrap_or_default()), Color::DarkGreen),
+            (End::Sealed, _) if !scene.needs_mode() => shown("✓ tagged", Color::DarkGreen),
+            (End::Sealed, _) => shown("✓ sealed", Color::DarkGreen),
+            (_, Some("already_sealed")) => shown("✓ already sealed", Color::DarkGreen),
+            (_, word) => shown(&format!("✓ {}", word.unwrap_or_default()), Color::DarkGreen),
         };
     }
     if story.created.is_none() {
-        return state("·", Color::DarkGrey);
+        return shown("·", Color::DarkGrey);
     }
     match (queued_for(&invocations, &id), word) {
-        (Some(reason), _) => state(&format!("… {reason}"), Color::DarkYellow),
-        (None, Some(word)) if word == "would_seal" => state("would seal", Color::DarkYellow),
-        _ => state("… unsealed", Color::DarkYellow),
+        (Some(reason), _) => shown(&format!("… {reason}"), Color::DarkYellow),
+        (None, Some(word)) if word == "would_seal" => shown("would seal", Color::DarkYellow),
+        _ => shown("… unsealed", Color::DarkYellow),
     }
 }

@@ -1,4 +1,4 @@
-"""Plants mistakes in a copy of infra/, one at a time, and sees that each is told.
+"""Plants mistakes in a copy of infra/, one at a time, and checks that each is reported.
 
     mutations.py REPOSITORY DEFINITIONS.JSON PLUGINS
 """
@@ -16,7 +16,7 @@ import terraform
 HERE = Path(__file__).resolve().parent
 REPOSITORY, DEFINITIONS, PLUGINS = Path(sys.argv[1]).resolve(), Path(sys.argv[2]), sys.argv[3]
 
-# File in infra/, what stands there, what is put in its place, and what must be told.
+# File in infra/, old text, new text, and the words that must be reported.
 BICEP = [
     ("modules/function.bicep", "httpsOnly: true", "httpOnly: true", "app.properties.httpOnly is unknown"),
     ("modules/storage.bicep", "allowSharedKeyAccess: false", "allowSharedKeysAccess: false", "allowSharedKeysAccess is unknown"),
@@ -61,11 +61,11 @@ BICEP = [
     ("main.parameters.json", '"location":', '"region":', "infra/main.parameters.json: location is wanted"),
     # What the code needs.
     ("role-actions.json", '    "Microsoft.Compute/snapshots/write",\n', "", "Microsoft.Compute/snapshots/write"),
-    ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', "", "tells of Microsoft.Resources/tags/read, which no role has"),
+    ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', "", "lists Microsoft.Resources/tags/read, which no role has"),
     ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', '    "Microsoft.Resources/tags/read",\n    "Microsoft.Compute/disks/beginGetAccess/action",\n', "nothing about Microsoft.Compute/disks/beginGetAccess/action"),
-    ("role-actions.json", '"Microsoft.Resources/tags/read"', '"Microsoft.Resources/*/read"', "is no single action"),
+    ("role-actions.json", '"Microsoft.Resources/tags/read"', '"Microsoft.Resources/*/read"', "is not a single action"),
     ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', '    "Microsoft.Resources/tags/read",\n    "Microsoft.Compute/disks/download/action",\n', "the handler's role has Microsoft.Compute/disks/download/action"),
-    ("events.json", '"seal-on-write"', '"seal-on-writes"', "seal-on-writes is no function"),
+    ("events.json", '"seal-on-write"', '"seal-on-writes"', "seal-on-writes is not a function"),
     ("events.json", '"diskseal-pending-poison"],', '"diskseal-poison"],', "the queues are"),
     ("modules/function.bicep", "DISKSEAL_MODE:", "DISKSEAL_MODUS:", "the code reads no DISKSEAL_MODUS"),
     ("modules/function.bicep", "DISKSEAL_SWEEP_SCHEDULE:", "DISKSEAL_SWEEP:", "no setting DISKSEAL_SWEEP_SCHEDULE is made"),

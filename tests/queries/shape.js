@@ -1,6 +1,6 @@
-// What no grammar knows: that the files are whole, agree with each other, and name only what there is.
+// Checks beyond the grammar: the files are complete, agree with each other, and only refer to what exists.
 
-/** What Azure Monitor takes for the frequency and the window of a log search alert. */
+/** The values that Azure Monitor accepts for the frequency and the window of a log search alert. */
 const FREQUENCIES = ["PT5M", "PT10M", "PT15M", "PT30M", "PT45M", "PT1H", "PT2H", "PT3H", "PT4H", "PT5H", "PT6H", "P1D"];
 const WINDOWS = [...FREQUENCIES, "P2D"];
 const ALERT = {
@@ -23,15 +23,15 @@ const ALERT = {
 const RUNBOOK = "docs/runbook.md#";
 const WORKSPACE = "__WORKSPACE_ID__";
 
-/** Pairs of what is checked and what is wrong with it. */
+/** Pairs of a check and its faults. */
 export function shapeFaults(found) {
   return [
     ...found.alerts.map((alert) => [`alert ${alert.name}, shape`, alertFaults(alert)]),
-    ["alerts have names of their own", repeated(found.alerts.map(({ name }) => name))],
-    ["the schema's assumptions are told with the other unknowns", unknownFaults(found)],
+    ["the names of alerts are unique", repeated(found.alerts.map(({ name }) => name))],
+    ["the schema's assumptions are listed with the other unknowns", unknownFaults(found)],
     ["the workbook's items and parameters", workbookFaults(found.workbook)],
     ["rules have a severity, a summary and a description", ruleFaults(found.rules)],
-    ["rules have made-up hours of both kinds", hoursFaults(found)],
+    ["every rule has a test in which it fires and one in which it does not", hoursFaults(found)],
     ["texts and names that the handler writes", sourceFaults(found)],
     ["receipts, looks and minutes until a message is poisoned are those of host.json", retryFaults(found)],
   ];
@@ -95,7 +95,7 @@ function hoursFaults({ rules, hours }) {
   });
 }
 
-/** Words that queries look for, and that are written elsewhere in this repository. */
+/** Texts that queries search for, and that other files of this repository define. */
 function sourceFaults({ source }) {
   const places = [
     ["src/sweep.rs", "the exemption of {} ends with {until}"],
@@ -143,7 +143,7 @@ export function runbookFaults({ alerts, rules, pages }) {
   return [...missing, ...unused, ...parts];
 }
 
-/** As GitHub makes an anchor of a heading. */
+/** The anchor that GitHub derives from a heading. */
 const anchor = (title) => title.trim().toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-");
 
 function repeated(names) {

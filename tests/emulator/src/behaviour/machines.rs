@@ -1,4 +1,4 @@
-//! Virtual machines and scale sets: the disks that Compute makes for them, who hears of it, and the lists.
+//! Virtual machines and scale sets: the disks that Compute creates for them, their events, and the lists.
 
 use serde_json::{Value, json};
 

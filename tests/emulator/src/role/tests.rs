@@ -1,4 +1,4 @@
-//! What requests need, and what is found.
+//! The actions that requests need, and the faults found.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
