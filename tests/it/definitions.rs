@@ -244,7 +244,7 @@ const WRONG_ANSWERS: [Mistake; 15] = [
     ("unknown status", patch, |e| e.status = Some(201), "Disks_Update declares no such status"),
     ("not JSON", patch, |e| e.response_body = json!("<html>"), "a body that is not JSON"),
     ("other content type", patch, |e| e.response_headers.clear(), "content type None"),
-    ("a 202 without URLs", patch, |e| e.status = Some(202), "nothing tells where"),
+    ("a 202 without URLs", patch, |e| e.status = Some(202), "no header has the URL"),
     ("no declared header", tags, |e| e.response_headers.clear(), "no header location"),
     ("a body where none is", tags, |e| e.response_body = json!({}), "declares no body"),
     (

@@ -68,7 +68,7 @@ async fn azure_as_it_really_answers_is_waited_for_and_the_broken_tags_poll_is_ne
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_missing_alone_is_written() {
+async fn only_the_missing_parts_are_written() {
     let world = World::new();
     let id = world.sealed_disk("mode");
     world.azure.set_property(&id, "dataAccessAuthMode", json!("None"));

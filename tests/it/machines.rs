@@ -177,7 +177,7 @@ async fn a_scale_set_is_sealed_by_two_reads_whichever_way_it_is_orchestrated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_two_reads_of_a_scale_set_do_not_tell_is_left_to_the_sweep() {
+async fn disks_beyond_two_reads_of_a_scale_set_are_left_to_the_sweep() {
     for (mode, known) in [("Uniform", 4), ("Flexible", 2)] {
         let site = site(Options { page_size: 2, ..Options::immediate() });
         let id = scale_set_id(SUBSCRIPTION, "rg-app", "web");
@@ -236,7 +236,7 @@ async fn duplicates_in_parallel_and_events_of_disks_among_them_write_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_bad_disk_slows_no_other() {
+async fn one_bad_disk_does_not_slow_others() {
     let site = site(Options::immediate());
     let lock = Fault::refuse(Refusal::scope_locked()).on(Kind::Patch).resource("locked").always();
     let lock = site.azure.inject(lock);

@@ -49,7 +49,7 @@ fn asked(world: &World, kind: Kind) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_query_names_the_group_and_no_subscription() {
+async fn one_query_names_the_group_instead_of_subscriptions() {
     let world = world();
     let found = collect(&world.ctx, deadline()).await.unwrap();
     let ids: Vec<_> = found.to_seal.iter().map(ToString::to_string).collect();

@@ -128,7 +128,7 @@ fn official() -> Option<Vec<(String, Value)>> {
 
 fn meaning(name: &str, event: &Value) -> Meaning {
     let known = MEANINGS.iter().find(|(known, _)| *known == event_type(event));
-    known.unwrap_or_else(|| panic!("{name}: nobody has said what {} means", event_type(event))).1
+    known.unwrap_or_else(|| panic!("{name}: {} is missing in MEANINGS", event_type(event))).1
 }
 
 #[test]
@@ -159,7 +159,7 @@ async fn no_official_sample_is_an_error_and_none_is_ours() {
             assert_eq!(handler.post(&envelope).await, [reason], "{name}");
         }
     }
-    assert!(handler.azure.journal().is_empty(), "nobody was asked anything");
+    assert!(handler.azure.journal().is_empty(), "no requests to ARM");
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,7 +41,7 @@ fn failures(site: &Site) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_stays_attached_is_asked_for_ever_more_seldom_and_then_no_more() {
+async fn an_attached_disk_is_looked_at_less_and_less_often_and_then_poisoned() {
     let (azure, site, id) = attached();
     let start = azure.clock().now();
     sleep(Duration::from_hours(24)).await;
@@ -53,7 +53,7 @@ async fn what_stays_attached_is_asked_for_ever_more_seldom_and_then_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_free_is_sealed_at_the_next_try() {
+async fn a_detached_disk_is_sealed_at_the_next_look() {
     let (azure, site, id) = attached();
     let start = azure.clock().now();
     sleep(minutes(20)).await;
@@ -93,7 +93,7 @@ async fn each_sweep_tries_once_and_the_first_after_it_is_free_seals_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_sweep_has_found_outlasts_an_outage() {
+async fn messages_of_a_sweep_outlast_an_outage() {
     let azure = Emulator::new(Options::immediate());
     let site = site(&azure, DEADLINE, EventGridOptions::default());
     let id = site.create("d");

@@ -16,7 +16,7 @@ fn deadline() -> Deadline {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_run_hands_on_so_many_and_says_what_is_left() {
+async fn one_run_hands_over_a_limited_number_and_reports_the_rest() {
     let world = World::new();
     for n in 0..2_600 {
         world.disk(&format!("d{n:04}"));

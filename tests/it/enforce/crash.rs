@@ -8,7 +8,7 @@ use diskseal_emulator::{
 use crate::world::World;
 
 #[tokio::test(start_paused = true)]
-async fn whatever_step_was_the_last_the_next_look_converges() {
+async fn the_next_look_converges_after_a_stop_at_any_step() {
     let points = [Kind::Get, Kind::Patch, Kind::Poll, Kind::TagsWrite];
     let holds: [fn() -> Fault; 2] = [Fault::hold_before_applying, Fault::hold_after_applying];
     for options in [Options::immediate(), Options { throttling: None, ..Options::default() }] {

@@ -82,7 +82,7 @@ async fn the_azure_cli_is_asked_for_the_token_of_whoever_is_signed_in() {
 }
 
 #[tokio::test]
-async fn one_token_is_fetched_for_all_who_wait_for_it_however_slow_its_endpoint_is() {
+async fn concurrent_requests_share_one_token_from_a_slow_endpoint() {
     let azure = start(setup(), &[]).await;
     let slow = Fault::delay(Duration::from_secs(2)).on(Kind::Token).always();
     azure.emulator.inject(slow);

@@ -176,7 +176,7 @@ async fn reasons_are_those_of_the_code() {
 }
 
 #[tokio::test]
-async fn the_resource_and_the_scope_are_told_with_their_schema() {
+async fn the_resource_and_the_scope_are_exported_with_their_schema() {
     let emitted = emitted().await;
     let documented = set(rows("## Resource").iter().flat_map(|row| quoted(&row[0])));
     let url = "https://opentelemetry.io/schemas/1.42.0";
@@ -212,7 +212,7 @@ async fn no_claim_of_any_caller_is_in_anything() {
     for point in &emitted.points {
         texts.push(format!("{} {:?} {:?}", point.name, point.attributes, point.resource));
     }
-    assert!(events > 0, "the event with the claims has been told of");
+    assert!(events > 0, "the event with the claims appears in the telemetry");
     for (claim, value) in CLAIMS {
         let value = value.to_lowercase();
         let found = texts.iter().find(|text| text.to_lowercase().contains(&value));

@@ -143,7 +143,7 @@ async fn azure_monitor_gets_every_signal_with_a_token_of_its_own_beside_the_stan
 }
 
 #[tokio::test]
-async fn what_is_exported_is_compressed_if_that_is_wished_for() {
+async fn exports_are_compressed_if_configured() {
     let azure = start(setup(), &[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]).await;
     seal(&azure, "d").await;
     azure.collector.wait_for(|span| span.name == "seal-on-write").await;
@@ -154,7 +154,7 @@ async fn what_is_exported_is_compressed_if_that_is_wished_for() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_no_url_is_told_and_nothing_else_is_affected() {
+async fn an_invalid_endpoint_is_reported_and_nothing_else_is_affected() {
     let azure = start(setup(), &[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "not a url")]).await;
     seal(&azure, "d").await;
     azure.collector.wait_for(|span| span.name == "seal-on-write").await;
@@ -203,7 +203,7 @@ async fn a_token_that_azure_monitor_refuses_is_replaced_by_another_at_once() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_azure_monitor_is_told_once_with_the_role_that_is_missing() {
+async fn a_refusal_of_azure_monitor_is_logged_once_with_the_missing_role() {
     let azure = start_monitored(setup(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).await;
     azure.serving.azure_monitor.answer(Answers::Status(403));
     for name in ["a", "b", "c"] {
@@ -225,7 +225,7 @@ async fn a_refusal_of_azure_monitor_is_told_once_with_the_role_that_is_missing()
 }
 
 #[tokio::test]
-async fn a_collector_that_is_back_is_told_with_what_was_lost_and_the_loss_is_counted() {
+async fn a_recovered_collector_is_logged_with_the_loss_which_is_counted() {
     let azure =
         start(setup(), &[("OTEL_METRIC_EXPORT_INTERVAL", "50"), ("OTEL_LOGS_EXPORTER", "none")]).await;
     azure.collector.answer(Answers::Status(400));
@@ -251,7 +251,7 @@ async fn a_collector_that_is_back_is_told_with_what_was_lost_and_the_loss_is_cou
 }
 
 #[tokio::test]
-async fn what_a_collector_does_not_take_of_an_export_is_counted_and_told() {
+async fn items_that_a_collector_rejects_are_counted_and_logged() {
     let azure = start(setup(), &[("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")]).await;
     azure.collector.answer(Answers::Partial(2));
     seal(&azure, "a").await;
@@ -261,7 +261,7 @@ async fn what_a_collector_does_not_take_of_an_export_is_counted_and_told() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_into_the_queue_of_a_slow_collector_is_dropped_and_counted() {
+async fn overflow_of_the_export_queue_is_dropped_and_counted() {
     let slow = Collector::start().await.unwrap();
     slow.answer(Answers::Slow(Duration::from_mins(1)));
     let traces = format!("{}/v1/traces", slow.endpoint());

@@ -142,7 +142,7 @@ async fn a_signal_lets_what_is_in_flight_finish_and_asks_for_a_restart() {
 }
 
 #[tokio::test]
-async fn what_is_in_flight_at_a_signal_is_not_waited_for_past_its_deadline() {
+async fn a_stop_waits_for_looks_in_flight_until_their_deadline() {
     let azure = start(setup(), &[("DISKSEAL_DEADLINE", "1")]).await;
     let pid = azure.host.pid().unwrap();
     let held = azure.emulator.inject(Fault::hold_before_applying().on(Kind::Patch));

@@ -86,7 +86,7 @@ async fn outcomes_failures_and_times_are_counted_once_each() {
 }
 
 #[tokio::test]
-async fn a_sweep_tells_how_much_of_all_is_sealed() {
+async fn a_sweep_reports_the_coverage() {
     let azure = start(setup(), &[("DISKSEAL_EXEMPT_NAMES", "golden-*")]).await;
     let names = ["a", "b", "c", "d", "e", "golden-1"];
     for name in names {

@@ -41,7 +41,7 @@ async fn the_rules_are_shown_without_asking_azure() {
 }
 
 #[tokio::test]
-async fn each_resource_is_told_with_the_rule_that_decides() {
+async fn each_resource_is_reported_with_the_rule_that_decides() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
     let mut expired = disk_body("westeurope");

@@ -39,7 +39,7 @@ async fn report(serving: &Serving, more: &[&str]) -> (Option<i32>, String, Strin
 }
 
 #[tokio::test]
-async fn every_form_tells_of_sealed_exempt_and_unsealed() {
+async fn every_format_lists_sealed_exempt_and_unsealed() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
     azure.insert(&disk("sealed"), &sealed()).unwrap();
@@ -87,7 +87,7 @@ async fn every_form_tells_of_sealed_exempt_and_unsealed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_looked_at_is_named_and_is_no_success() {
+async fn unreachable_parts_are_named_and_fail_the_report() {
     let mut options = Options::immediate();
     options.subscriptions = vec![SUBSCRIPTION.to_owned()];
     let azure = Emulator::new(options);
@@ -114,7 +114,7 @@ async fn what_cannot_be_looked_at_is_named_and_is_no_success() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_named_with_what_is_wrong() {
+async fn unreadable_resources_are_named_with_the_reason() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
     azure.insert(&disk("-odd"), &sealed()).unwrap();
@@ -137,7 +137,7 @@ async fn what_cannot_be_read_is_named_with_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn what_a_machine_holds_is_pending_until_it_is_free() {
+async fn an_attached_disk_is_pending_until_it_is_detached() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
     let machine = disk("vm").replace("disks", "virtualMachines");

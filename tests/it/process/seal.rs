@@ -119,7 +119,7 @@ async fn a_failure_of_the_resource_goes_to_the_queue_and_is_made_good_from_there
 }
 
 #[tokio::test]
-async fn what_never_succeeds_ends_in_the_poison_queue() {
+async fn a_resource_that_never_succeeds_ends_in_the_poison_queue() {
     let azure = start(setup(), &[]).await;
     azure.emulator.inject(Fault::refuse(Refusal::disallowed_by_policy()).on(Kind::Patch).always());
     azure.emulator.put(&disk("denied"), &jane(), &disk_body("westeurope")).unwrap();

@@ -75,7 +75,7 @@ async fn nothing_is_passed_over_however_many_pages_there_are() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_named_and_counted_once_however_often_it_is_listed() {
+async fn an_unreadable_resource_is_named_and_counted_once() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
     azure.insert(&disk("-odd"), &disk_body("westeurope")).unwrap();
@@ -169,7 +169,7 @@ async fn a_plan_that_is_larger_than_a_limit_is_not_begun() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sealed_is_named_counted_and_told_by_the_exit_code() {
+async fn unsealed_resources_are_named_counted_and_set_the_exit_code() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
     for name in ["a", "b", "locked", "exempt"] {

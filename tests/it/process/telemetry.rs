@@ -241,7 +241,7 @@ async fn a_sweep_its_messages_and_their_seals_are_one_trace() {
 
 /// The standard sampler, by its standard variables, and the parent that decides before it.
 #[tokio::test]
-async fn what_is_not_sampled_is_not_exported_and_is_sealed_all_the_same() {
+async fn unsampled_looks_are_not_exported_but_still_seal() {
     for (sampler, sampled) in [("always_off", false), ("parentbased_always_off", true), ("always_on", true)] {
         let azure = start(setup(), &[("OTEL_TRACES_SAMPLER", sampler)]).await;
         azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();

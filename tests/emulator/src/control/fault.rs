@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn faults_of_the_body_are_reported() {
         for (order, told) in [
             ("{", "the body is not JSON"),
             ("{}", "fault: missing field `action`"),

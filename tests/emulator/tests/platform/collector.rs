@@ -91,7 +91,7 @@ async fn a_span_arrives_with_its_resource_and_scope() {
 
 /// Trace viewers read spans from here, so they can only show what the handler exports.
 #[tokio::test]
-async fn what_the_control_surface_serves_is_what_was_exported() {
+async fn the_control_surface_serves_exactly_the_exported_telemetry() {
     let emulator = Emulator::new(Options::immediate());
     let (serving, collector) = (emulator.serve().await.unwrap(), Arc::new(Collector::start().await.unwrap()));
     let control = Control::start(&emulator, &collector, &serving, Ports::default()).await.unwrap();
@@ -99,7 +99,7 @@ async fn what_the_control_surface_serves_is_what_was_exported() {
         let answer = client().get(format!("{}/spans{query}", control.url)).send().await.unwrap();
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     };
-    assert_eq!(get("").await, json!([]), "no span that nobody has exported");
+    assert_eq!(get("").await, json!([]), "no span without an export");
     assert_eq!(export(&collector, "application/x-protobuf").await.unwrap().0, 200);
     let trace = "ab".repeat(16);
     let expected = json!([{

@@ -52,7 +52,7 @@ impl Remote {
 }
 
 #[tokio::test]
-async fn what_tests_see_in_process_is_seen_over_http() {
+async fn records_in_process_and_over_http_are_equal() {
     let (azure, client) = start().await;
     let remote = Remote(azure.control.url.clone(), client.clone());
     let id = disk_id(SUBSCRIPTION, "rg-app", "disk-1");

@@ -145,7 +145,7 @@ async fn batches_and_duplicates_are_opt_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_seed_is_one_run() {
+async fn the_same_seed_gives_the_same_run() {
     let run = |seed| async move {
         let options = EventGridOptions {
             disorder: Duration::from_mins(1),
