@@ -75,8 +75,8 @@ BICEP = [
     ("main.bicep", "  'audit'\n  'enforce'\n", "  'audit'\n  'enforced'\n", "mode may be audit, enforced"),
 ]
 SCRIPTS = [
-    ("deploy.sh", "    wait_for_function\n    deploy_events\n", "    deploy_events\n    wait_for_function\n", "and then the event subscription"),
-    ("deploy.sh", "    check_topics\n", "", "a topic that is there already is told"),
+    ("deploy.sh", "    wait_for_function\n    deploy_events\n", "    deploy_events\n    wait_for_function\n", "the steps run in order"),
+    ("deploy.sh", "    check_topics\n", "", "an existing topic is reported"),
     ("remove.sh", "[[ $answer == \"$name\" ]] ||", "true ||", "a wrong answer changes nothing"),
 ]
 TERRAFORM = [
@@ -84,7 +84,7 @@ TERRAFORM = [
     ("terraform/storage.tf", '  account_tier                     = "Standard"\n', "", "Missing required argument"),
     ("terraform/main.tf", "local.roles.actions", "local.role.actions", "Reference to undeclared local value"),
     ("terraform/events.tf", "azurerm_storage_account.this.id", "azurerm_storage_account.that.id", "Reference to undeclared resource"),
-    ("terraform/roles.tf", "actions      = local.actions", 'actions      = ["*"]', "The role is not the list of role-actions.json"),
+    ("terraform/roles.tf", "actions      = local.actions", 'actions      = ["*"]', "The role differs from role-actions.json"),
     ("terraform/function.tf", "httpsOnly                 = true", "httpOnly                  = true", "body.properties.httpOnly is unknown"),
     ("terraform/events.tf", "maxEventsPerBatch             = 1", 'maxEventsPerBatch             = "one"', "maxEventsPerBatch is string, not int"),
 ]
@@ -145,7 +145,7 @@ def main():
     for mistakes, judge in rounds:
         for what, missed in planted(mistakes, judge):
             failed = failed or bool(missed)
-            print(f"FAIL mutation: {what} — {missed}" if missed else f"ok   mutation: told: {what}", flush=True)
+            print(f"FAIL mutation: {what} — {missed}" if missed else f"ok   mutation: reported: {what}", flush=True)
     sys.exit(failed)
 
 

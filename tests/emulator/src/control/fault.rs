@@ -321,9 +321,12 @@ mod tests {
             (r#"{"action": "reset", "kind": "gett"}"#, "kind: unknown variant `gett`"),
             (r#"{"action": "reset", "times": -1}"#, "times: -1 is neither"),
             (r#"{"action": {"refuse": "tired"}}"#, "refuse: unknown variant `tired`"),
-            (r#"{"action": {"refuse": {"as": "conflict", "retryAfter": 1}}}"#, "refuse: retryAfter is for"),
+            (
+                r#"{"action": {"refuse": {"as": "conflict", "retryAfter": 1}}}"#,
+                "refuse: retryAfter only applies",
+            ),
             (r#"{"action": {"refuse": {"status": 99, "code": "C"}}}"#, "status: 99"),
-            (r#"{"action": {"refuse": {"status": 409}}}"#, "refuse: give either code"),
+            (r#"{"action": {"refuse": {"status": 409}}}"#, "refuse: set either code"),
             (
                 r#"{"action": {"refuse": {"status": 409, "code": "C", "headers": {"a b": "c"}}}}"#,
                 "refuse: \"a b\" is not a header",
