@@ -1,9 +1,9 @@
-//! The three requests of a seal and nothing else: what a machine and its ARM allow at most.
+//! Sends only the three requests of a seal: the upper limit of the machine and its ARM.
 
 use reqwest::{Client, Method};
 use serde_json::json;
 
-/// Reads, seals and tags one resource, without looking at what the answers say.
+/// Reads, seals and tags one resource, without reading the responses.
 pub(crate) async fn write(client: &Client, arm: &str, id: &str) {
     let mode = json!({"properties": {"dataAccessAuthMode": "AzureActiveDirectory"}});
     let tags = json!({"operation": "Merge", "properties": {"tags": {

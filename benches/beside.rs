@@ -1,4 +1,4 @@
-//! Events while a sweep runs, in one process under ARM's own limits: what an event waits for the other's sake.
+//! Events during a sweep, in one process under ARM's limits: how long events wait because of the sweep.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,9 +10,9 @@ use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 use super::process::{Handler, event, invoke};
 
 const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
-/// How many messages of the queue the host sends at once: `batchSize` and `newBatchThreshold` of host.json.
+/// How many queue messages the host sends at once: `batchSize` and `newBatchThreshold` of host.json.
 const MESSAGES: usize = 24;
-/// Two events a second are four writes of the ten that ARM allows.
+/// Two events per second make four writes, of the ten that ARM allows.
 const EVENT_PAUSE: Duration = Duration::from_millis(500);
 const EVENTS: usize = 100;
 
@@ -23,7 +23,7 @@ struct Site {
     _serving: Serving,
 }
 
-/// Prints what an event takes without a sweep and beside one.
+/// Prints the time of events without a sweep and during one.
 pub(crate) async fn events_beside_a_sweep() {
     let site = site().await;
     let idle = events(&site, "idle").await;
@@ -57,11 +57,11 @@ impl Site {
     }
 }
 
-/// The p99 of events that come one by one.
+/// The p99 of events that arrive one by one.
 async fn events(site: &Site, name: &str) -> Duration {
     let mut took = vec![];
     for n in 0..EVENTS {
-        // The events' own pace is what is measured: more of them would use up ARM's quota by themselves.
+        // Spaces the events, so that they do not use up ARM's quota by themselves.
         tokio::time::sleep(EVENT_PAUSE).await;
         let id = site.disk(&format!("{name}-{n}"));
         let started = Instant::now();
@@ -73,7 +73,7 @@ async fn events(site: &Site, name: &str) -> Duration {
     took[took.len() * 99 / 100]
 }
 
-/// The host at its queue: so many messages of a sweep at once until it is stopped.
+/// The host's queue listener: keeps this many messages of a sweep in progress until it is stopped.
 struct Queue(JoinSet<bool>);
 
 fn queue(site: &Site, ids: Vec<String>) -> Queue {
@@ -91,7 +91,7 @@ fn queue(site: &Site, ids: Vec<String>) -> Queue {
 }
 
 impl Queue {
-    /// How many were sealed, and how many came back otherwise, as a message that waits for a quota does.
+    /// How many were sealed, and how many ended otherwise, such as messages that wait for a quota.
     async fn stop(mut self) -> (usize, usize) {
         let mut ended = (0, 0);
         while let Some(one) = self.0.try_join_next() {

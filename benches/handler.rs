@@ -1,10 +1,10 @@
-//! The handler as the Functions host sees it: how soon it answers, how much memory it holds, how many
-//! seals a second it makes. `cargo bench --bench handler`
+//! The handler, as the Functions host sees it: start-up time, memory, and seals per second.
+//! `cargo bench --bench handler`
 //!
-//! ARM is the local one at 0 ms, on the same cores, over plain HTTP on loopback; with
-//! `DISKSEAL_BENCH_ARM=http://127.0.0.1:PORT` it is whatever listens there and makes disks on first sight.
-//! The bare client sends the same three requests a seal to the same ARM, without reading an answer: what
-//! the machine allows at most.
+//! ARM is the local one at 0 ms, on the same cores, over plain HTTP on loopback. With
+//! `DISKSEAL_BENCH_ARM=http://127.0.0.1:PORT` it is the server at that address, which must create disks on
+//! first access. The bare client sends the same three requests per seal to the same ARM without reading the
+//! responses: the upper limit of the machine.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that cannot go on has failed")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
@@ -36,8 +36,8 @@ struct Azure {
     otlp: Option<String>,
 }
 
-/// A collector that takes everything and keeps nothing: it is on the handler's cores here, and on others in
-/// earnest.
+/// A collector that discards everything. It runs on the handler's cores here, and on other machines in
+/// production.
 #[derive(Default)]
 struct Collector {
     traces: AtomicUsize,
@@ -66,7 +66,7 @@ impl Collector {
 
 impl Azure {
     async fn handler(&self) -> Handler {
-        // A round may be over before metrics leave by themselves, and ends with SIGKILL.
+        // A round can end with SIGKILL before the periodic export of metrics.
         let interval = ("OTEL_METRIC_EXPORT_INTERVAL", "1000");
         let settings: Vec<_> = match &self.otlp {
             Some(otlp) => vec![("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.as_str()), interval],
@@ -127,7 +127,7 @@ async fn starts(azure: &Azure) {
     for _ in 0..STARTS {
         let handler = azure.handler().await;
         first_answers.push(handler.first_answer.as_secs_f64() * 1_000.0);
-        // A first event makes everything that is made late.
+        // The first event triggers all lazy initialisation.
         memory = handler.mib("VmRSS");
     }
     let worst = first_answers.iter().copied().fold(0.0, f64::max);
@@ -149,7 +149,7 @@ async fn handler_round(name: &str, azure: &Azure, next: &mut usize) -> f64 {
     per_second
 }
 
-/// Sends events (or, without a handler, the requests of a seal) and prints what came of it.
+/// Sends events (or, without a handler, the requests of a seal) and prints the results.
 async fn load(name: &str, azure: &Azure, handler: Option<&Handler>, next: &mut usize) -> f64 {
     let ids: Vec<_> = (*next..*next + WARM_UP + SEALS).map(id).collect();
     *next += ids.len();

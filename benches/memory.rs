@@ -1,7 +1,7 @@
-//! How much memory the handler holds while nobody takes its telemetry. `cargo bench --bench memory`
+//! How much memory the handler uses while nothing receives its telemetry. `cargo bench --bench memory`
 //!
-//! 100,000 events, each a look at a disk that is sealed already: three spans and a log record. Once without
-//! telemetry, once with all signals to a collector that is not there, once to one that never answers.
+//! 100,000 events, each a look at a sealed disk: three spans and a log record. One run without telemetry, one
+//! with all signals to a collector that does not exist, one to a collector that never responds.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that cannot go on has failed")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
@@ -55,7 +55,7 @@ async fn main() {
     }
 }
 
-/// Sends the events, and tells the handler's peak of resident memory, in MiB.
+/// Sends the events, and returns the handler's peak resident memory in MiB.
 async fn round(name: &str, serving: &Serving, otlp: Option<&str>) -> f64 {
     let settings = otlp.map(|endpoint| ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint));
     let handler = Handler::start(&serving.arm_http, serving, settings.as_slice()).await;

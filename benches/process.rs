@@ -1,4 +1,4 @@
-//! The handler as a process of its own, and what its host sends to it.
+//! The handler as a separate process, and the requests of its host.
 #![expect(dead_code, reason = "each bench uses a part of it")]
 
 use std::{process::Stdio, time::Duration};
@@ -13,18 +13,18 @@ use tokio::{
     time::Instant,
 };
 
-/// A running handler. It is killed when it is dropped.
+/// A running handler. Dropping it kills the process.
 pub(crate) struct Handler {
     child: Child,
-    /// Where it listens.
+    /// Its address.
     pub(crate) url: String,
-    /// How long it took to answer its host for the first time.
+    /// Time from the start to the first response to its host.
     pub(crate) first_answer: Duration,
 }
 
 impl Handler {
-    /// Starts it against this ARM, with the identity of `serving`, with these settings besides, and waits for its
-    /// first answer.
+    /// Starts it with this ARM, the identity of `serving` and these settings, and waits for the first
+    /// response.
     pub(crate) async fn start(arm: &str, serving: &Serving, settings: &[(&str, &str)]) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_diskseal"));
@@ -43,20 +43,20 @@ impl Handler {
         let started = Instant::now();
         let child = command.spawn().unwrap();
         while !answers(port).await {
-            // The host polls as well; this is how exact the figure is.
+            // The host polls too; the interval is the precision of the figure.
             tokio::time::sleep(Duration::from_micros(200)).await;
         }
         Self { child, url: format!("http://127.0.0.1:{port}"), first_answer: started.elapsed() }
     }
 
-    /// A line of the kernel's status of the process, in MiB.
+    /// A value of the kernel's status of the process, in MiB.
     pub(crate) fn mib(&self, name: &str) -> f64 {
         let status = std::fs::read_to_string(self.proc("status")).unwrap();
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() as f64 / 1_024.0
     }
 
-    /// User and system time so far; the kernel counts in hundredths of a second.
+    /// User and system time so far, in the kernel's unit of 1/100 s.
     pub(crate) fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(self.proc("stat")).unwrap();
         let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -64,7 +64,7 @@ impl Handler {
         ticks as f64 / 100.0
     }
 
-    /// Whether the process has the threads on which the SDK exports.
+    /// Whether the process has the SDK's export threads.
     pub(crate) fn exports(&self) -> bool {
         let threads = std::fs::read_dir(self.proc("task")).unwrap();
         let names =
@@ -77,7 +77,7 @@ impl Handler {
     }
 }
 
-/// One poll as the host sends it.
+/// A poll, as the host sends it.
 async fn answers(port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else { return false };
     stream.write_all(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").await.unwrap();
@@ -86,7 +86,7 @@ async fn answers(port: u16) -> bool {
     answer.starts_with("HTTP/1.1 200")
 }
 
-/// Sends the event of a write, and gives the first line of what the handler says of it.
+/// Sends the event of a write, and returns the first line of the handler's log for it.
 pub(crate) async fn event(client: &Client, url: &str, id: &str) -> String {
     let event = json!({
         "subject": id,
@@ -99,7 +99,7 @@ pub(crate) async fn event(client: &Client, url: &str, id: &str) -> String {
     invoke(client, url, "seal-on-write", &json!({"event": event})).await
 }
 
-/// Invokes a function, and gives the first line of what it says.
+/// Invokes a function, and returns the first line of its log.
 pub(crate) async fn invoke(client: &Client, url: &str, function: &str, data: &Value) -> String {
     let envelope = json!({"Data": data, "Metadata": {"DequeueCount": "1", "sys": {"MethodName": function}}});
     let reply = client.post(format!("{url}/{function}")).body(envelope.to_string()).send().await.unwrap();

@@ -1,10 +1,10 @@
-//! A sweep of a large estate: how much memory it holds, how many seals a second it makes, whether a pace is
-//! held, and whether events wait for it. `cargo bench --bench sweep`, or with the names of some cases behind `--`:
-//! `estate`, `rate`, `pace`, `events`.
+//! A sweep of many resources: memory, seals per second, whether it keeps a pace, and whether events wait for
+//! it. `cargo bench --bench sweep`, optionally with names of cases after `--`: `estate`, `rate`, `pace`,
+//! `events`.
 //!
-//! ARM is the local one, on the same cores, with TLS, and its Resource Graph looks through the whole estate
-//! for every page. The bare client reads, seals and tags the same number of resources, as many at once, and
-//! lists nothing.
+//! ARM is the local one, on the same cores, with TLS; its Resource Graph scans all resources for each page.
+//! The bare client reads, seals and tags the same number of resources with the same concurrency, and lists
+//! nothing.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that cannot go on has failed")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
@@ -30,7 +30,7 @@ struct Azure {
     unsealed: Vec<String>,
 }
 
-/// What one sweep took.
+/// The measurements of one sweep.
 struct Swept {
     took: Duration,
     peak_rss_kib: u64,
@@ -56,7 +56,7 @@ async fn main() {
     }
 }
 
-/// Everything of a large estate ends right, nothing is written twice, and memory stays flat.
+/// Every resource ends in the right state, nothing is written twice, and memory stays flat.
 async fn whole_estate() {
     for resources in [10_000, 100_000] {
         let azure = azure(resources, 40, Duration::ZERO).await;
@@ -71,7 +71,7 @@ async fn whole_estate() {
     }
 }
 
-/// Where ARM takes its time, against a client that does nothing but the requests.
+/// Compares it, with a slow ARM, with a client that only sends the requests.
 async fn rate(resources: usize) {
     let bare = bare_client(&azure(resources, 100, ARM_TIME).await).await;
     let azure = azure(resources, 100, ARM_TIME).await;
@@ -87,7 +87,7 @@ async fn rate(resources: usize) {
     );
 }
 
-/// Writes a second in one subscription, over a minute.
+/// Writes per second in one subscription, over a minute.
 async fn pace(per_second: usize) {
     let resources = per_second * 60 / 2;
     let azure = azure_of(resources, 100, Duration::ZERO, 1).await;

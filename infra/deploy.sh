@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs Diskseal, or brings an installation up to date: infrastructure, code, trigger sync, and then the event
-# subscriptions, which Event Grid refuses before the function is there. A second run changes nothing.
+# Installs or updates Diskseal: infrastructure, code, trigger sync, and then the event subscriptions, which Event Grid
+# refuses until the function exists. A second run changes nothing.
 set -euo pipefail
 if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
     echo "error: this needs bash 4.4 or newer: brew install bash on macOS, or run it in Azure Cloud Shell" >&2
@@ -16,22 +16,22 @@ usage() {
     cat <<'TEXT'
 usage: infra/deploy.sh --location REGION [options] [PARAMETER=VALUE...]
 
-  --name NAME                 name of this installation (diskseal)
-  --subscriptions ID,ID       subscriptions in scope (the current one)
-  --management-group NAME     instead: every subscription below a management group, now and later
-  --mode audit|enforce        audit only says what would be sealed, and never writes (audit)
+  --name NAME                 name of this installation (default: diskseal)
+  --subscriptions ID,ID       subscriptions in scope (default: the current one)
+  --management-group NAME     instead: all subscriptions below a management group, including new ones
+  --mode audit|enforce        audit reports what it would seal and writes nothing (default: audit)
   --backup-guard skip|warn|off
-                              what sweeps do about disks of protected machines (skip)
-  --existing-topic ID         a system topic that a subscription has already; may be given several times
-  --package FILE              the zip to deploy (dist/diskseal-linux-x86_64.zip, made if it is missing)
+                              how sweeps treat disks of protected machines (default: skip)
+  --existing-topic ID         system topic that a subscription already has; can be repeated
+  --package FILE              zip to deploy (default: dist/diskseal-linux-x86_64.zip, built if it is missing)
   --no-activity-log           do not send the activity logs to the workspace
   --what-if                   only show what the infrastructure step would change
-  --check                     only look whether everything is there that this needs
-  --after-infrastructure      go on after main.bicep, as the hook of azd does
-  --code                      the code, the trigger sync and the function alone, as Terraform asks for it
+  --check                     only check the prerequisites
+  --after-infrastructure      continue after main.bicep, for the hook of azd
+  --code                      only deploy the code and sync the triggers, for Terraform
 
 PARAMETER=VALUE sets any other parameter of infra/main.bicep, for example privateNetwork=true.
-Needs the Azure CLI, signed in (az login), and the right to make roles: Owner, or Contributor with Role Based
+Requires the Azure CLI, signed in (az login), and the right to create roles: Owner, or Contributor with Role Based
 Access Control Administrator.
 TEXT
 }
@@ -43,7 +43,7 @@ fail() {
     exit 1
 }
 
-# azd gives its hooks the values of its environment.
+# azd passes the values of its environment to its hooks.
 name=${DISKSEAL_NAME:-diskseal}
 location=${AZURE_LOCATION:-}
 subscriptions=${DISKSEAL_SUBSCRIPTIONS:-}
@@ -77,7 +77,7 @@ while (($#)); do
             shift
             ;;
         *=*) parameters+=("$1") ;;
-        *) fail "$1 is not an option" "infra/deploy.sh --help tells them all" ;;
+        *) fail "$1 is not an option" "infra/deploy.sh --help lists all options" ;;
     esac
     shift
 done
@@ -85,11 +85,11 @@ subscriptions=${subscriptions// /}
 
 check_tools() {
     command -v az >/dev/null || fail "the Azure CLI is not installed" "https://learn.microsoft.com/cli/azure/install-azure-cli"
-    here=$(az account show --query id -o tsv 2>/dev/null) || fail "the Azure CLI is not signed in" "az login, and az account set --subscription ID for the one to install into"
-    [[ -n $location ]] || fail "no region is given" "--location westeurope, for example; az account list-locations -o table"
-    [[ $mode == audit || $mode == enforce ]] || fail "--mode is audit or enforce, not $mode"
+    here=$(az account show --query id -o tsv 2>/dev/null) || fail "the Azure CLI is not signed in" "run az login, then az account set --subscription ID to choose the subscription to install into"
+    [[ -n $location ]] || fail "no region: pass --location" "for example --location westeurope; az account list-locations -o table lists all"
+    [[ $mode == audit || $mode == enforce ]] || fail "--mode must be audit or enforce, not $mode"
     [[ -z $subscriptions || -z $management_group ]] || fail "--subscriptions and --management-group exclude each other"
-    # A second command line for az: its Bicep compiler, which it installs by itself where it may.
+    # az compiles Bicep with a program of its own, which it installs on demand.
     az bicep version >/dev/null 2>&1 || az bicep install >/dev/null 2>&1 || fail "the Azure CLI has no Bicep compiler" "az bicep install"
 }
 
@@ -99,14 +99,14 @@ find_subscriptions() {
         subscriptions=$(az rest --method post --url "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01" \
             --body "{\"managementGroups\":[\"$management_group\"],\"query\":\"$query\",\"options\":{\"\$top\":1000,\"resultFormat\":\"objectArray\"}}" \
             --query "join(',', data[].subscriptionId)" -o tsv) ||
-            fail "the subscriptions below the management group $management_group cannot be read" "it takes Reader there; az account management-group show -n $management_group"
+            fail "the subscriptions below the management group $management_group cannot be read" "you need Reader on it: az account management-group show -n $management_group"
         [[ -n $subscriptions ]] || fail "no enabled subscription is below the management group $management_group"
     fi
     [[ -n $subscriptions ]] || subscriptions=$here
     say "in scope: $(tr ',' '\n' <<<"$subscriptions" | wc -l) subscriptions"
 }
 
-# A subscription has one topic at most: making a second one fails late and says little.
+# A subscription has one topic at most: creating a second one fails late, with an unclear error.
 check_topics() {
     local id found topic
     for id in ${subscriptions//,/ }; do
@@ -116,11 +116,11 @@ check_topics() {
         for topic in "${topics[@]}"; do
             [[ ${topic,,} != "${found,,}" ]] || continue 2
         done
-        fail "subscription $id has a system topic already, and can have only one" "--existing-topic $found"
+        fail "subscription $id already has a system topic, and can have only one" "use it: --existing-topic $found"
     done
 }
 
-# What Azure says while a new identity or role is not known everywhere yet.
+# Azure's errors while a new identity or role is still replicating.
 readonly TOO_EARLY='PrincipalNotFound|RoleDefinitionDoesNotExist|RoleAssignmentUpdateNotPermitted|LinkedAuthorizationFailed'
 
 deploy() { # SCOPE NAME ARGUMENTS...
@@ -130,7 +130,7 @@ deploy() { # SCOPE NAME ARGUMENTS...
             return
         fi
         [[ $attempt -lt 3 && $answer =~ $TOO_EARLY ]] || break
-        say "Azure does not know a new identity or role everywhere yet; once more in ${DISKSEAL_RETRY_SECONDS:-30} s"
+        say "a new identity or role is still replicating in Azure; retrying in ${DISKSEAL_RETRY_SECONDS:-30} s"
         sleep "${DISKSEAL_RETRY_SECONDS:-30}"
     done
     printf '%s\n' "$answer" >&2
@@ -145,7 +145,7 @@ infrastructure_parameters() {
 
 deploy_infrastructure() {
     say "infrastructure"
-    # Flex Consumption joins a network by the platform of Container Apps, which no resource here names.
+    # Flex Consumption joins a network through the platform of Container Apps, which no resource here names.
     [[ " ${parameters[*]} " != *" privateNetwork=true "* ]] || az provider register --namespace Microsoft.App --wait -o none
     infrastructure_parameters
     deploy sub "$name-$location" "${arguments[@]}"
@@ -156,15 +156,15 @@ read_outputs() {
     if [[ $step == after || $step == code ]]; then
         [[ $step == after ]] || names=(resourceGroupName functionAppName functionAppId)
         for one in "${names[@]}"; do
-            [[ -n ${!one:-} ]] || fail "the environment has no $one" "azd provision; azd env get-values"
+            [[ -n ${!one:-} ]] || fail "the azd environment has no $one" "run azd provision; azd env get-values lists the values"
         done
         return
     fi
     local query
     query=$(printf 'properties.outputs.%s.value,' "${names[@]}")
-    # One line a value: none of them holds a line end.
+    # One value per line: no value contains a line break.
     mapfile -t values < <(az deployment sub show --name "$name-$location" --query "[${query%,}]" -o tsv | tr '\t' '\n')
-    [[ ${#values[@]} -eq ${#names[@]} ]] || fail "the deployment $name-$location has not the outputs that this needs"
+    [[ ${#values[@]} -eq ${#names[@]} ]] || fail "the deployment $name-$location lacks outputs that this script needs"
     local i
     for i in "${!names[@]}"; do
         printf -v "${names[i]}" %s "${values[i]}"
@@ -182,7 +182,7 @@ assign_at_management_group() {
 # shellcheck disable=SC2154 # read_outputs sets them
 deploy_code() {
     if [[ ! -f $package ]]; then
-        [[ -x infra/package.sh ]] || fail "there is no package $package" "--package FILE, with a release's diskseal-linux-x86_64.zip"
+        [[ -x infra/package.sh ]] || fail "the package $package does not exist" "pass --package FILE with the diskseal-linux-x86_64.zip of a release"
         say "package"
         infra/package.sh
     fi
@@ -192,20 +192,20 @@ deploy_code() {
         if answer=$(az functionapp deployment source config-zip --resource-group "$resourceGroupName" --name "$functionAppName" --src "$package" -o none 2>&1); then
             return
         fi
-        # The app's own role on its storage takes up to ten minutes to hold.
+        # The app's own role on its storage takes up to ten minutes to take effect.
         [[ $attempt -lt 20 && $answer =~ 403|Forbidden|AuthorizationPermissionMismatch|AuthorizationFailure ]] || break
-        say "the app may not write to its storage yet; once more in ${DISKSEAL_RETRY_SECONDS:-30} s"
+        say "the app's role on its storage is not in effect yet; retrying in ${DISKSEAL_RETRY_SECONDS:-30} s"
         sleep "${DISKSEAL_RETRY_SECONDS:-30}"
     done
     printf '%s\n' "$answer" >&2
-    fail "the code was not taken" "az functionapp log deployment show -g $resourceGroupName -n $functionAppName"
+    fail "deploying the code failed" "az functionapp log deployment show -g $resourceGroupName -n $functionAppName"
 }
 
 # shellcheck disable=SC2154
 sync_triggers() {
     say "trigger sync"
     az rest --method post --url "$functionAppId/syncfunctiontriggers?api-version=$WEB_API" -o none ||
-        fail "the triggers were not synchronised" "az rest --method post --url $functionAppId/host/default/sync?api-version=$WEB_API"
+        fail "syncing the triggers failed" "az rest --method post --url $functionAppId/host/default/sync?api-version=$WEB_API"
 }
 
 wait_for_function() {
@@ -217,14 +217,14 @@ wait_for_function() {
         fi
         [[ $attempt -eq 60 ]] || sleep "${DISKSEAL_WAIT_SECONDS:-5}"
     done
-    fail "the function $FUNCTION is not there: the Functions host could not start, or found no function.json" \
+    fail "the function $FUNCTION does not exist: the Functions host could not start, or found no function.json" \
         "az functionapp function list -g $resourceGroupName -n $functionAppName -o table" \
-        "the first lines of the log tell why: az monitor app-insights query --app appi-$name -g $resourceGroupName --analytics-query 'traces | order by timestamp desc | take 50'"
+        "the first lines of the log show why: az monitor app-insights query --app appi-$name -g $resourceGroupName --analytics-query 'traces | order by timestamp desc | take 50'"
 }
 
-# A topic of somebody else's needs the identity that writes our dead letters, beside those that it has.
+# A topic that someone else created needs the identity that writes dead letters, in addition to its own.
 # shellcheck disable=SC2154
-lend_identity() {
+add_identity() {
     local topic=$1 kind
     kind=$(az rest --method get --url "$topic?api-version=$TOPIC_API" --query "identity.type || 'None'" -o tsv) ||
         fail "the system topic $topic cannot be read" "check the ID; az eventgrid system-topic list -o table"
@@ -234,7 +234,7 @@ lend_identity() {
     esac
     az rest --method patch --url "$topic?api-version=$TOPIC_API" -o none \
         --body "{\"identity\":{\"type\":\"$kind\",\"userAssignedIdentities\":{\"$deadLetterIdentityId\":{}}}}" ||
-        fail "the system topic $topic does not take the identity for dead letters" "it takes two user-assigned identities at most"
+        fail "the identity for dead letters could not be added to the system topic $topic" "a topic has two user-assigned identities at most"
 }
 
 # shellcheck disable=SC2154
@@ -243,7 +243,7 @@ deploy_events() {
     for topic in "${topics[@]}"; do
         [[ $topic =~ ^/subscriptions/([^/]+)/resourceGroups/[^/]+/providers/Microsoft.EventGrid/systemTopics/[^/]+$ ]] ||
             fail "$topic is not the ID of a system topic" "az eventgrid system-topic list --query [].id -o tsv"
-        lend_identity "$topic"
+        add_identity "$topic"
         map+="${map:+,}\"${BASH_REMATCH[1]}\":\"$topic\""
     done
     say "event subscriptions"
@@ -276,8 +276,8 @@ main() {
     sync_triggers
     wait_for_function
     deploy_events
-    say "done, in mode $mode. A role takes up to ten minutes to hold; then: diskseal doctor"
-    [[ $mode == enforce ]] || say "to seal: look at diskseal report, and run this again with --mode enforce"
+    say "done, in mode $mode. Roles take up to ten minutes to take effect; then run diskseal doctor"
+    [[ $mode == enforce ]] || say "to seal: read diskseal report, then run this again with --mode enforce"
 }
 
 main

@@ -1,14 +1,14 @@
-// The event subscriptions: the last step, because Event Grid asks whether the function is there.
+// The event subscriptions: the last step, because Event Grid checks that the function exists.
 
 targetScope = 'subscription'
 
 param name string = 'diskseal'
 param location string
 
-@description('Subscriptions in scope: their IDs, comma-separated.')
+@description('IDs of the subscriptions in scope, comma-separated.')
 param subscriptions string
 
-@description('System topics that subscriptions have already: subscription ID to the topic\'s resource ID.')
+@description('Existing system topics, as a map from subscription ID to the resource ID of the topic.')
 param existingTopics object = {}
 
 param functionAppId string
@@ -17,7 +17,7 @@ param storageAccountId string
 param deadLetterContainer string
 param workspaceId string
 
-@description('Whether to send the activity logs to the workspace, by which an alert sees writes that no event told of.')
+@description('Send the activity logs to the workspace. An alert uses them to find writes without an event.')
 param sendActivityLog bool = true
 
 param tags object = {}

@@ -1,5 +1,5 @@
-// Everything but the event subscriptions, which need the function to be there: infra/deploy.sh deploys this,
-// then the code, then events.bicep. It also stands alone: az deployment sub create -l LOCATION -f infra/main.bicep
+// All resources except the event subscriptions, which need the function to exist: infra/deploy.sh deploys this, then
+// the code, then events.bicep. It can be deployed alone: az deployment sub create -l LOCATION -f infra/main.bicep
 
 targetScope = 'subscription'
 
@@ -8,26 +8,26 @@ targetScope = 'subscription'
 @maxLength(20)
 param name string = 'diskseal'
 
-@description('Region of the function app and of everything beside it.')
+@description('Region of all resources.')
 param location string
 
-@description('Subscriptions in scope: their IDs, comma-separated. Empty means this one.')
+@description('IDs of the subscriptions in scope, comma-separated. Default: the subscription of the deployment.')
 param subscriptions string = ''
 
-@description('Management group in scope instead of single subscriptions. infra/deploy.sh then assigns the role there.')
+@description('Management group in scope, instead of subscriptions. infra/deploy.sh assigns the role on it.')
 param managementGroup string = ''
 
-@description('enforce seals. audit only says what would be sealed, and never writes.')
+@description('enforce seals. audit reports what it would seal and writes nothing.')
 @allowed([
   'audit'
   'enforce'
 ])
 param mode string = 'audit'
 
-@description('When the sweep runs, in NCRONTAB with six fields.')
+@description('Schedule of the sweep, as an NCRONTAB expression with six fields.')
 param sweepSchedule string = '0 17 * * * *'
 
-@description('What sweeps do about disks of machines that Azure Backup or Azure Site Recovery protects. Without off, the role may read what vaults protect.')
+@description('How sweeps treat disks of machines that Azure Backup or Azure Site Recovery protects. Unless it is off, the role can read the protected items of vaults.')
 @allowed([
   'skip'
   'warn'
@@ -35,10 +35,10 @@ param sweepSchedule string = '0 17 * * * *'
 ])
 param backupGuard string = 'skip'
 
-@description('More app settings of Diskseal, such as DISKSEAL_EXEMPT_TAG.')
+@description('Additional app settings of Diskseal, such as DISKSEAL_EXEMPT_TAG.')
 param extraSettings object = {}
 
-@description('Instances that are kept ready for events: 0 or 1.')
+@description('Number of always-ready instances for events: 0 or 1.')
 @minValue(0)
 @maxValue(1)
 param alwaysReady int = 0
@@ -51,23 +51,23 @@ param alwaysReady int = 0
 ])
 param instanceMemory int = 512
 
-@description('Most instances. Flex Consumption knows no less than 40.')
+@description('Maximum number of instances. Flex Consumption requires at least 40.')
 @minValue(40)
 @maxValue(1000)
 param maximumInstances int = 40
 
-@description('Whether storage is reached through a virtual network and private endpoints alone.')
+@description('Restrict storage to a virtual network and private endpoints.')
 param privateNetwork bool = false
 
-@description('Addresses that alerts are mailed to, comma-separated.')
+@description('Email addresses for alerts, comma-separated.')
 param alertEmails string = ''
 
-@description('Days for which logs are kept.')
+@description('Retention of logs in days.')
 @minValue(30)
 @maxValue(730)
 param logRetention int = 30
 
-@description('URLs of Azure Monitor OTLP ingestion (preview) for traces, metrics and logs, and the ID of their data collection rule. Empty: off.')
+@description('URLs of Azure Monitor OTLP ingestion (preview) for traces, metrics and logs, and the ID of the data collection rule. Empty turns it off.')
 param otlp object = {
   traces: ''
   metrics: ''
@@ -75,10 +75,10 @@ param otlp object = {
   dataCollectionRuleId: ''
 }
 
-@description('Whether to assign the built-in policy that seals disks inside the create request.')
+@description('Assign the built-in policy that sets the auth mode of disks inside the create request.')
 param assignDiskPolicy bool = false
 
-@description('Our policy for snapshots, which the built-in one leaves out: Off, Audit, or Modify where the alias is modifiable.')
+@description('Custom policy for snapshots, which the built-in policy does not cover: Off, Audit, or Modify if the alias is modifiable.')
 @allowed([
   'Off'
   'Audit'
@@ -86,13 +86,13 @@ param assignDiskPolicy bool = false
 ])
 param snapshotPolicy string = 'Off'
 
-@description('Who may still export: object IDs of users, groups or service principals, as {id, type}.')
+@description('Principals that may still export: object IDs of users, groups or service principals, as {id, type}.')
 param exporters array = []
 
-@description('Whether exporters get Data Operator for Managed Disks (true) or our own role with the same four data actions (false).')
+@description('Role of the exporters: the built-in Data Operator for Managed Disks (true) or a custom role with the same four data actions (false).')
 param exportersHaveBuiltInRole bool = true
 
-@description('Tags of every resource.')
+@description('Tags for all resources.')
 param tags object = {}
 
 var resourceGroupName = 'rg-${name}'
@@ -271,7 +271,7 @@ module exporterAssignments 'modules/exporter-assignments.bicep' = [for id in inS
   }
 }]
 
-@description('What infra/deploy.sh and events.bicep go on with.')
+@description('Values that infra/deploy.sh and events.bicep need.')
 output resourceGroupName string = group.name
 output functionAppName string = function.outputs.appName
 output functionAppId string = function.outputs.appId

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes what is deployed: dist/diskseal-linux-x86_64.zip, its bill of materials (CycloneDX) and SHA256SUMS.
+# Builds the package to deploy: dist/diskseal-linux-x86_64.zip, its bill of materials (CycloneDX) and SHA256SUMS.
 #
 #   infra/package.sh [--arch x86_64|aarch64] [--output FOLDER]
 #
-# It needs a Rust toolchain with the target's standard library, Python 3.11 or newer, and the registries of both.
-# The executable is linked by zig against the C library of 2012, glibc 2.17: that is the oldest that Rust's
-# standard library starts on, and every image of Azure Functions has a newer one.
-# The same sources and the same compiler give the same bytes, in whatever folder: README.md beside this file says why.
+# Requires a Rust toolchain with the target's standard library, Python 3.11 or newer, and access to the registries of
+# both. zig links the executable against glibc 2.17 of 2012: the oldest version that Rust's standard library supports,
+# and older than that of every image of Azure Functions.
+# The build is reproducible in any folder: README.md beside this file says why.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,14 +20,14 @@ while (($#)); do
         *) sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
     esac
 done
-case $arch in x86_64 | aarch64) ;; *) die "--arch $arch: there are x86_64 (Azure Functions) and aarch64" ;; esac
+case $arch in x86_64 | aarch64) ;; *) die "--arch must be x86_64 (Azure Functions) or aarch64, not $arch" ;; esac
 target=$arch-unknown-linux-gnu
 
-sysroot=$(rustc --print sysroot) || die "no Rust toolchain: install one from https://rustup.rs"
+sysroot=$(rustc --print sysroot) || die "no Rust toolchain found: install one from https://rustup.rs"
 [[ -d $sysroot/lib/rustlib/$target/lib ]] ||
     die "the toolchain has no standard library for $target: rustup target add $target"
 python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' ||
-    die "no Python 3.11 with venv: install python3 and python3-venv"
+    die "no Python 3.11 or newer with venv found: install python3 and python3-venv"
 
 folder=$(cargo metadata --format-version 1 --no-deps --locked |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
@@ -40,7 +40,7 @@ if [[ ! -e $tools/.complete ]]; then
     touch "$tools/.complete"
 fi
 
-# Paths of this machine would be in the messages of panics. The last match counts.
+# Keeps paths of this machine out of panic messages. The last match counts.
 registry=${CARGO_HOME:-$HOME/.cargo}
 remaps=("$sysroot=/rust" "$registry=/cargo" "$PWD=/diskseal" "$folder=/target")
 export CARGO_ENCODED_RUSTFLAGS=

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Takes an installation away: event subscriptions first, so that nothing is delivered to what is going, then roles,
-# policies and everything else. Sealed disks stay sealed; diskseal unseal is for those.
+# Removes an installation: event subscriptions first, so that nothing is delivered to a function that is being removed,
+# then roles, policies and everything else. Sealed disks stay sealed; diskseal unseal unseals them.
 set -euo pipefail
 if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
     echo "error: this needs bash 4.4 or newer: brew install bash on macOS, or run it in Azure Cloud Shell" >&2
@@ -11,8 +11,8 @@ usage() {
     cat <<'TEXT'
 usage: infra/remove.sh [--name NAME] [--subscriptions ID,ID | --management-group NAME] [--existing-topic ID]... [--keep-group] [--yes]
 
-Takes away what infra/deploy.sh made with the same options. --keep-group leaves the resource group, for azd down.
-A system topic that was there before stays, less our event subscription.
+Removes the resources that infra/deploy.sh created with the same options. --keep-group keeps the resource group, for
+azd down. A system topic that existed before stays; only Diskseal's event subscription is removed from it.
 TEXT
 }
 
@@ -39,13 +39,13 @@ while (($#)); do
         --subscriptions) subscriptions=${2:?--subscriptions needs a value} && shift ;;
         --management-group) management_group=${2:?--management-group needs a value} && shift ;;
         --existing-topic) topics+=("${2:?--existing-topic needs a value}") && shift ;;
-        *) fail "$1 is not an option" "infra/remove.sh --help tells them all" ;;
+        *) fail "$1 is not an option" "infra/remove.sh --help lists all options" ;;
     esac
     shift
 done
 
 command -v az >/dev/null || fail "the Azure CLI is not installed" "https://learn.microsoft.com/cli/azure/install-azure-cli"
-here=$(az account show --query id -o tsv 2>/dev/null) || fail "the Azure CLI is not signed in" "az login"
+here=$(az account show --query id -o tsv 2>/dev/null) || fail "the Azure CLI is not signed in" "run az login"
 if [[ -n $management_group ]]; then
     query="resourcecontainers | where type =~ 'microsoft.resources/subscriptions' | project subscriptionId"
     subscriptions=$(az rest --method post --url "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01" \
@@ -55,16 +55,16 @@ fi
 subscriptions=${subscriptions// /}
 [[ -n $subscriptions ]] || subscriptions=$here
 
-printf 'This takes Diskseal "%s" away:\n' "$name"
+printf 'This removes Diskseal "%s":\n' "$name"
 printf '  event subscription, resource group rg-%s-events, roles and policies in %s\n' "$name" "$subscriptions"
 $keep_group || printf '  the resource group rg-%s in %s, with its queue, dead letters and logs\n' "$name" "$here"
 if ! $is_agreed; then
-    read -rp 'Type the name to go on: ' answer
+    read -rp 'Type the name to continue: ' answer
     [[ $answer == "$name" ]] || fail "nothing was changed"
 fi
 
 failures=0
-# What is gone already is no fault: a second run ends the same.
+# Runs a removal. A resource that is already gone is not an error, so that a second run succeeds.
 gone() {
     local answer
     answer=$("$@" 2>&1 >/dev/null) && return
@@ -92,7 +92,7 @@ for id in ${subscriptions//,/ }; do
         delete "$scope/providers/Microsoft.Authorization/policyAssignments/$name-$policy?api-version=2021-06-01"
     done
     delete "$scope/providers/Microsoft.Authorization/policyDefinitions/$name-snapshots?api-version=2021-06-01"
-    # Before the identity goes: afterwards its assignments name nobody.
+    # Before the identity is deleted: afterwards its assignments cannot be found by its ID.
     [[ -z $principal ]] || gone az role assignment delete --assignee "$principal" --scope "$scope"
 done
 if [[ -n $management_group ]]; then
@@ -101,7 +101,7 @@ if [[ -n $management_group ]]; then
 fi
 for role in "Diskseal ($name)" "Diskseal disk data operator ($name)"; do
     say "role $role"
-    # Whoever still exports by our role loses it with the role.
+    # Exporters lose the custom role when it is deleted.
     mapfile -t assignments < <(az role assignment list --all --role "$role" --query '[].id' -o tsv 2>/dev/null)
     for assignment in "${assignments[@]}"; do
         gone az role assignment delete --ids "$assignment"
@@ -112,5 +112,5 @@ if ! $keep_group; then
     say "resource group rg-$name"
     gone az group delete --name "rg-$name" --yes
 fi
-((failures == 0)) || fail "$failures things are still there" "run this again, with the rights that it takes"
-say "done. Sealed disks and snapshots are as they were: az disk list --query \"[?dataAccessAuthMode=='AzureActiveDirectory'].id\" names them"
+((failures == 0)) || fail "$failures items still exist" "run this again with the required rights"
+say "done. Sealed disks and snapshots stay sealed: az disk list --query \"[?dataAccessAuthMode=='AzureActiveDirectory'].id\" lists the disks"

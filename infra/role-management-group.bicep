@@ -1,4 +1,4 @@
-// The handler's custom role at a management group, so that subscriptions that come later are covered too.
+// The handler's custom role at a management group, which also covers new subscriptions.
 
 targetScope = 'managementGroup'
 
@@ -13,7 +13,7 @@ var actions = concat(role.actions, role.optional.managementGroup)
 resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(scopeId, name, role.roleName)
   properties: {
-    // Names of roles are unique in a tenant.
+    // Role names are unique within a tenant.
     roleName: '${role.roleName} (${name})'
     description: role.description
     type: 'CustomRole'

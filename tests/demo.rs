@@ -1,8 +1,8 @@
-//! `cargo demo`: the real handler at its main job, in a local Azure, watched in the terminal.
+//! `cargo demo`: runs the real handler in a local Azure and shows its work in the terminal.
 //!
-//! It builds and starts the handler as the Functions host does, creates disks and snapshots as different
-//! users would, shows what became of each and the trace of one seal, and ends with 0 only if every resource
-//! ended as it should. With `--keep` all of it stays, on a page and over HTTP.
+//! It builds the handler, starts it as the Functions host does, creates disks and snapshots as different users,
+//! and shows what happens to each and the trace of one seal. The exit code is 0 only if every resource ended as
+//! expected. With `--keep` the local Azure keeps running, with a page and an HTTP API.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -48,25 +48,25 @@ mod verdict;
 #[path = "demo/waterfall.rs"]
 mod waterfall;
 
-/// Whatever keeps the demo from going on.
+/// An error that stops the demo.
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// The demo takes about ten seconds. This is for a machine that has much else to do.
+/// The demo takes about ten seconds. The limit allows for a busy machine.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
 
-/// Event Grid tries again after 10 s and the queue shows a message again after 5 min; here both take about
-/// half a second.
+/// Event Grid retries after 10 s, and the queue delivers a message again after 5 min; here both take about half a
+/// second.
 const EVENT_GRID_SPEED: f64 = 20.0;
 const QUEUE_SPEED: f64 = 600.0;
 
-/// The exit code of a shell's command that Ctrl-C has ended.
+/// A shell's exit code of a command that Ctrl-C interrupted.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(fault) => {
-            eprintln!("demo: no async runtime: {fault}");
+            eprintln!("demo: starting the async runtime failed: {fault}");
             return ExitCode::FAILURE;
         }
     };
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     };
-    // A blocking read of standard input cannot be called off.
+    // A blocking read of standard input cannot be cancelled.
     runtime.shutdown_background();
     code
 }
@@ -102,7 +102,9 @@ async fn run() -> Result<ExitCode, Fault> {
             return signal.map(|()| ExitCode::from(INTERRUPTED));
         }
     };
-    if arguments.get_flag("keep") && code.is_ok() {
+    if !arguments.get_flag("keep") {
+        println!("  {}", style::Painted(style::DIM, "cargo demo --keep keeps it running, with a live page."));
+    } else if code.is_ok() {
         tokio::select! {
             played = keep::run(&azure, &stage) => played?,
             signal = stopped() => signal?,
@@ -112,7 +114,7 @@ async fn run() -> Result<ExitCode, Fault> {
     code
 }
 
-/// Waits for Ctrl-C, or for a terminal that is closed. The handler would outlive an end without warning.
+/// Waits for Ctrl-C or a closed terminal. Without it, the handler would outlive the demo.
 async fn stopped() -> Result<(), Fault> {
     let mut signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
     let [interrupt, terminate, hangup] = &mut signals;
@@ -125,31 +127,42 @@ async fn stopped() -> Result<(), Fault> {
             }
             Ok(())
         }
-        _ => Err("signals cannot be waited for".into()),
+        _ => Err("cannot listen for signals".into()),
     }
 }
 
 fn command() -> Command {
     Command::new("cargo demo")
-        .about("Shows Diskseal at work in a local Azure. Exit code 0: every resource ended as it should")
+        .about("Run Diskseal in a local Azure. The exit code is 0 if every resource ends as expected")
         .arg(
             Arg::new("keep")
                 .long("keep")
                 .action(ArgAction::SetTrue)
-                .help("Keep the local Azure running afterwards, to play with on a page and over HTTP"),
+                .help("Keep the local Azure running, with a live page and an HTTP API"),
         )
         .arg(
-            Arg::new("setting").long("set").value_name("NAME=VALUE").action(ArgAction::Append).help(
-                "App setting of the handler, such as DISKSEAL_MODE=audit (with which nothing is sealed)",
-            ),
+            Arg::new("setting")
+                .long("set")
+                .value_name("NAME=VALUE")
+                .action(ArgAction::Append)
+                .value_parser(setting)
+                .help("Additional app setting of the handler, such as RUST_LOG=debug")
+                .long_help(
+                    "Additional app setting of the handler, such as RUST_LOG=debug. The demo expects every \
+                     resource to be sealed, so it fails with settings that prevent this, such as DISKSEAL_MODE=audit",
+                ),
         )
+}
+
+fn setting(pair: &str) -> Result<String, &'static str> {
+    pair.contains('=').then(|| pair.to_owned()).ok_or("expected NAME=VALUE")
 }
 
 async fn raise(more: &[(&str, &str)]) -> Result<LocalAzure, Fault> {
     start(&build::handler().await?, more).await
 }
 
-/// Azure as it really answers, but for the waits that it asks for.
+/// Starts an Azure with realistic responses and shorter waits.
 async fn start(handler: &Path, more: &[(&str, &str)]) -> Result<LocalAzure, Fault> {
     let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), handler, "seal-on-write");
     setup.azure = Options { latency: Duration::from_millis(15), ..Options::default() };
@@ -158,7 +171,7 @@ async fn start(handler: &Path, more: &[(&str, &str)]) -> Result<LocalAzure, Faul
         style.retry_after_polling = Some(1);
     }
     setup.queue_speed = QUEUE_SPEED;
-    // Who plays with it may kill the handler as often as they like. Azure starts another host after three.
+    // With --keep a user can kill the handler any number of times. Azure starts another host after three errors.
     setup.host.errors_until_down = usize::MAX;
     setup.event_grid = EventGridOptions {
         speed: EVENT_GRID_SPEED,
@@ -172,7 +185,7 @@ async fn start(handler: &Path, more: &[(&str, &str)]) -> Result<LocalAzure, Faul
             ("DISKSEAL_SWEEP_SCHEDULE", "0 17 * * * *"),
             ("DISKSEAL_EXEMPT_RESOURCE_GROUPS", scene::EXEMPT_GROUPS),
             ("DISKSEAL_EXEMPT_TAG", scene::EXEMPT_TAG),
-            // Spans leave at once, so that nobody waits for the trace.
+            // Exports spans at once, so that the trace appears without a delay.
             ("OTEL_BSP_SCHEDULE_DELAY", "50"),
         ];
         own.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -184,10 +197,15 @@ async fn show(azure: &LocalAzure, stage: &Arc<Stage>) -> Result<ExitCode, Fault>
     let started = Instant::now();
     let pid = azure.host.pid().unwrap_or_default();
     println!(
-        "  {} diskseal (process {pid}) runs; Resource Manager is {}\n",
+        "  {} diskseal is running (pid {pid}); Resource Manager is at {}",
         style::mark(true),
         azure.serving.arm_https
     );
+    let speeds = format_args!(
+        "Retries are faster than in Azure: those of Event Grid {EVENT_GRID_SPEED} times, those of the queue \
+         {QUEUE_SPEED} times"
+    );
+    println!("    {}\n", style::Painted(style::DIM, speeds));
     let in_time = live::watch(azure, stage, act::play_all(azure, stage)).await?;
     println!("{}\n", table::render(azure, stage, live::width()));
 
@@ -196,7 +214,7 @@ async fn show(azure: &LocalAzure, stage: &Arc<Stage>) -> Result<ExitCode, Fault>
         println!("  {} {}: expected {expected}; found {found}", style::mark(false), scene.name);
     }
     if !in_time {
-        println!("  {} not done within {} s", style::mark(false), TIME_LIMIT.as_secs());
+        println!("  {} not finished within {} s", style::mark(false), TIME_LIMIT.as_secs());
     }
     println!("{}\n", summary(azure, wrong.len(), started.elapsed()));
     if in_time && let Some(scene) = SCENES.iter().find(|scene| scene.shows_trace()) {
@@ -209,7 +227,7 @@ fn summary(azure: &LocalAzure, wrong: usize, took: Duration) -> String {
     let right = SCENES.len() - wrong;
     let calls: usize = SCENES.iter().map(|scene: &Scene| chronicle::calls(azure, scene)).sum();
     format!(
-        "  {} {right} of {} ended as they should, after {calls} calls of Resource Manager in {:.1} s",
+        "  {} {right} of {} as expected, with {calls} calls to Resource Manager in {:.1} s",
         style::mark(wrong == 0),
         SCENES.len(),
         took.as_secs_f64()

@@ -1,4 +1,4 @@
-// Alerts and the workbook: infra/monitoring holds both, and their queries are checked there.
+// Alerts and the workbook, from infra/monitoring. tests/queries checks their queries.
 
 param name string
 param location string
@@ -24,7 +24,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule 
     ]
     evaluationFrequency: rule.evaluationFrequency
     windowSize: rule.windowSize
-    // The tables come to be with the first row.
+    // Azure creates the tables with the first row.
     skipQueryValidation: true
     autoMitigate: rule.autoMitigate
     criteria: {

@@ -1,5 +1,5 @@
-// Writes of disks, snapshots and machines, delivered to the function. Event Grid refuses it until the function
-// is there, so it comes after the code.
+// The event subscription for writes of disks, snapshots and machines. Event Grid refuses it until the function exists,
+// so it is deployed after the code.
 
 param name string
 param topicName string
@@ -22,7 +22,7 @@ resource writes 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2022-06-15'
       endpointType: 'AzureFunction'
       properties: {
         resourceId: functionId
-        // One event an invocation: in a batch, one failure delivers all again.
+        // One event per invocation: in a batch, one failure makes Event Grid deliver all events again.
         maxEventsPerBatch: 1
         preferredBatchSizeInKilobytes: 64
       }

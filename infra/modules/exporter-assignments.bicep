@@ -1,11 +1,11 @@
-// Who may still export the data of sealed disks, on one subscription.
+// Role assignments, on one subscription, of the principals that may still export sealed disks.
 
 targetScope = 'subscription'
 
 @description('Principals as {id, type}; type is User, Group or ServicePrincipal.')
 param exporters array
 
-@description('Our own role; empty for Data Operator for Managed Disks.')
+@description('ID of the custom role. Empty assigns Data Operator for Managed Disks.')
 param roleDefinitionName string
 
 var builtIn = loadJsonContent('../role-actions.json').builtIn.dataOperatorForManagedDisks

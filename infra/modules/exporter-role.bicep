@@ -1,4 +1,5 @@
-// A role with the four data actions of disks and snapshots, for those who want less than the built-in one may become.
+// A custom role with the four data actions of disks and snapshots, which does not change when Microsoft changes the
+// built-in role.
 
 targetScope = 'subscription'
 

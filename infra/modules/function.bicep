@@ -12,7 +12,7 @@ param tableEndpoint string
 param deploymentContainer string
 param connectionString string
 
-@description('Subnet of the app; empty without a virtual network.')
+@description('Subnet of the app. Empty without a virtual network.')
 param subnetId string
 
 param alwaysReady int
@@ -22,16 +22,16 @@ param mode string
 param sweepSchedule string
 param backupGuard string
 
-@description('Subscriptions in scope, comma-separated; empty with a management group.')
+@description('IDs of the subscriptions in scope, comma-separated. Empty with a management group.')
 param subscriptions string
 
-@description('The management group in scope, subscriptions that come later included; empty with subscriptions.')
+@description('Management group in scope, including new subscriptions. Empty with subscriptions.')
 param managementGroup string
 
 param otlp object
 param extraSettings object
 
-// DISKSEAL_CLOUD has the names of the Azure SDK.
+// DISKSEAL_CLOUD takes the cloud names of the Azure SDK.
 var clouds = {
   AzureCloud: 'AzurePublic'
   AzureUSGovernment: 'AzureUSGovernment'
@@ -66,9 +66,9 @@ var settings = union({
 }, extraSettings)
 
 resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
-  // checkov:skip=CKV_AZURE_211: Flex Consumption scales by itself; its SKU is the only one there is
+  // checkov:skip=CKV_AZURE_211: Flex Consumption scales automatically; it has only one SKU
   // checkov:skip=CKV_AZURE_212: the same
-  // checkov:skip=CKV_AZURE_225: what is lost with a zone is delivered again by Event Grid, and found by the sweep
+  // checkov:skip=CKV_AZURE_225: if a zone fails, Event Grid delivers its events again, and the sweep finds the rest
   name: planName
   location: location
   tags: tags
@@ -83,12 +83,12 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
 }
 
 resource app 'Microsoft.Web/sites@2024-11-01' = {
-  // checkov:skip=CKV_AZURE_13: no function takes HTTP from people; the host checks Event Grid's key
+  // checkov:skip=CKV_AZURE_13: no function has an HTTP trigger; the host checks Event Grid's key
   // checkov:skip=CKV_AZURE_17: Event Grid presents no client certificate
-  // checkov:skip=CKV_AZURE_88: nothing is stored on a file share
-  // checkov:skip=CKV_AZURE_212: Flex Consumption scales by itself, down to none
-  // checkov:skip=CKV_AZURE_213: there is no HTTP function to probe; the host watches its handler
-  // checkov:skip=CKV_AZURE_222: Event Grid delivers over the public endpoint, to whoever has its key
+  // checkov:skip=CKV_AZURE_88: the app uses no file share
+  // checkov:skip=CKV_AZURE_212: Flex Consumption scales automatically, down to zero
+  // checkov:skip=CKV_AZURE_213: no function has an HTTP trigger to probe; the host monitors its handler
+  // checkov:skip=CKV_AZURE_222: Event Grid delivers to the public endpoint, with a key that the host checks
   name: name
   location: location
   tags: tags
@@ -119,7 +119,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemory
         maximumInstanceCount: maximumInstances
-        // The Event Grid function scales with the HTTP ones.
+        // Event Grid functions scale with the HTTP functions.
         alwaysReady: alwaysReady == 0 ? [] : [
           {
             name: 'http'
@@ -146,7 +146,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
   }
 }
 
-// Code is deployed with an Entra token; there are no publishing passwords.
+// Code is deployed with an Entra token, without publishing passwords.
 resource ftp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01' = {
   parent: app
   name: 'ftp'

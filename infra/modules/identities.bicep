@@ -1,4 +1,4 @@
-// Two identities: the handler's, and one by which Event Grid writes dead letters and can do nothing else.
+// Two identities: the handler's, and the one with which Event Grid writes dead letters, which has no other rights.
 
 param name string
 param location string

@@ -1,4 +1,4 @@
-// Where telemetry goes, who may send it, and who is told.
+// The workspace and Application Insights, the roles to send telemetry, and the recipients of alerts.
 
 param name string
 param location string
@@ -33,7 +33,7 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
   properties: {
     Application_Type: 'web'
     WorkspaceResourceId: workspace.id
-    // The instrumentation key alone lets nobody send: ingestion asks for an Entra token.
+    // The instrumentation key is not enough to send telemetry: ingestion requires an Entra token.
     DisableLocalAuth: true
   }
 }

@@ -1,10 +1,10 @@
-// A virtual network for the app to reach its storage by private endpoints alone.
+// A virtual network through which the app reaches its storage by private endpoints only.
 
 param name string
 param location string
 param tags object
 
-@description('Address space of the network, and of the subnets of the app and of the endpoints in it.')
+@description('Address space of the network, and its subnets for the app and the endpoints.')
 param addressPrefix string = '10.77.0.0/24'
 param functionPrefix string = '10.77.0.0/25'
 param endpointPrefix string = '10.77.0.128/25'

@@ -1,4 +1,4 @@
-// Leave to send telemetry through a data collection rule that is there already.
+// The role to send telemetry through an existing data collection rule.
 
 param ruleName string
 param principalId string

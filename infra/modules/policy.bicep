@@ -1,7 +1,8 @@
 // The safety net: Azure Policy on one subscription.
-// The built-in policy seals disks inside the create request, and what exists by a remediation task. It leaves
-// snapshots out. Ours for snapshots audits, because nobody publishes whether their alias can be modified; where
-// it can, Modify does for snapshots what the built-in one does for disks.
+// The built-in policy sets the auth mode of disks inside the create request, and of existing disks by a remediation
+// task. It does not cover snapshots. The custom policy for snapshots audits by default, because Microsoft does not
+// document whether their alias is modifiable; if it is, Modify does for snapshots what the built-in policy does for
+// disks.
 
 targetScope = 'subscription'
 
@@ -15,7 +16,7 @@ param snapshotPolicy string
 var builtIn = loadJsonContent('../role-actions.json').builtIn
 var diskPolicyId = tenantResourceId('Microsoft.Authorization/policyDefinitions', 'c3921d55-b741-4d16-8d56-7f16e99e6892')
 var alias = 'Microsoft.Compute/snapshots/dataAccessAuthMode'
-// The policies' own identities need it to write disks: the built-in definition asks for Contributor, no less.
+// The policies' identities need it to write disks: the built-in definition requires Contributor.
 var contributorOfTenant = tenantResourceId('Microsoft.Authorization/roleDefinitions', builtIn.contributor)
 var contributor = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtIn.contributor)
 
@@ -26,7 +27,7 @@ resource disks 'Microsoft.Authorization/policyAssignments@2021-06-01' = if (assi
     type: 'SystemAssigned'
   }
   properties: {
-    displayName: 'Diskseal: seal disks inside the create request'
+    displayName: 'Diskseal: set the auth mode of disks inside the create request'
     policyDefinitionId: diskPolicyId
     enforcementMode: 'Default'
     parameters: {
@@ -60,8 +61,8 @@ resource disksRemediation 'Microsoft.PolicyInsights/remediations@2021-10-01' = i
 resource snapshotDefinition 'Microsoft.Authorization/policyDefinitions@2021-06-01' = if (snapshotPolicy != 'Off') {
   name: '${name}-snapshots'
   properties: {
-    displayName: 'Snapshots should demand Microsoft Entra ID for export'
-    description: 'A snapshot without dataAccessAuthMode AzureActiveDirectory can be downloaded by whoever has its SAS URL.'
+    displayName: 'Snapshots should require Microsoft Entra ID for export'
+    description: 'Anyone with the SAS URL can download a snapshot whose dataAccessAuthMode is not AzureActiveDirectory.'
     policyType: 'Custom'
     mode: 'Indexed'
     metadata: {

@@ -1,4 +1,4 @@
-// Private endpoints of the storage account, one a service, with their names in private DNS.
+// One private endpoint per service of the storage account, with its name in private DNS.
 
 param name string
 param location string

@@ -9,7 +9,7 @@ resource assignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(subscription().id, principalId, roleDefinitionName)
   properties: {
     principalId: principalId
-    // Without it, an identity that the directory does not know yet is refused.
+    // Without it, Azure refuses an identity that is still replicating in the directory.
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleDefinitionName)
   }

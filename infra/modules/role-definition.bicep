@@ -11,7 +11,7 @@ var role = loadJsonContent('../role-actions.json')
 resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(subscription().id, name, role.roleName)
   properties: {
-    // Names of roles are unique in a tenant.
+    // Role names are unique within a tenant.
     roleName: '${role.roleName} (${name})'
     description: role.description
     type: 'CustomRole'

@@ -1,10 +1,10 @@
-// The app's storage, without keys: the package, the host's locks and timer state, the queue, the dead letters.
+// The app's storage account, without keys: package, host locks and timer state, queues, dead letters.
 
 param name string
 param location string
 param tags object
 
-@description('Whether only private endpoints and trusted Azure services get through.')
+@description('Allow only private endpoints and trusted Azure services.')
 param isPrivate bool
 
 param hostPrincipalId string
@@ -15,11 +15,11 @@ var names = loadJsonContent('../events.json')
 var roles = loadJsonContent('../role-actions.json').builtIn
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
-  // checkov:skip=CKV_AZURE_35: without a virtual network, Flex Consumption has no addresses to allow; keys are off, so only Entra identities with a role get in. privateNetwork denies by default
+  // checkov:skip=CKV_AZURE_35: without a virtual network, Flex Consumption has no fixed addresses to allow; keys are disabled, so only Entra identities with a role have access. privateNetwork denies by default
   // checkov:skip=CKV_AZURE_59: the same
-  // checkov:skip=CKV_AZURE_206: the package is rebuilt, and queue and dead letters are passing state: the sweep finds again what they held. One zone or region is enough
-  // checkov:skip=CKV2_AZURE_1: no data of customers is in it; Microsoft-managed keys encrypt it
-  // checkov:skip=CKV2_AZURE_33: privateNetwork makes private endpoints
+  // checkov:skip=CKV_AZURE_206: the package can be rebuilt, and the sweep finds again what queue and dead letters held, so one zone or region is enough
+  // checkov:skip=CKV2_AZURE_1: it holds no customer data; Microsoft-managed keys encrypt it
+  // checkov:skip=CKV2_AZURE_33: privateNetwork creates private endpoints
   name: name
   location: location
   tags: tags
@@ -91,7 +91,7 @@ resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-
   properties: {}
 }]
 
-// The poison queue has no metric of its own: its writes are logged, and an alert looks for them.
+// The poison queue has no metric: an alert queries the logs of its writes.
 resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'queue-writes'
   scope: queueService
@@ -106,8 +106,8 @@ resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = 
   }
 }
 
-// What the Functions host needs on its own storage: packages, locks, keys and timer state in blobs, the queue,
-// and its own diagnostics in tables.
+// Roles of the Functions host on its storage: packages, locks, keys and timer state in blobs, the queues, and its
+// diagnostics in tables.
 resource hostRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in [
   roles.storageBlobDataOwner
   roles.storageQueueDataContributor

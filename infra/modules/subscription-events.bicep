@@ -1,4 +1,4 @@
-// What one subscription in scope needs for its writes to get to the function.
+// The resources of one subscription in scope that deliver its writes to the function.
 
 targetScope = 'subscription'
 
@@ -7,7 +7,7 @@ param location string
 param tags object
 param functionId string
 
-@description('ID of the system topic that this subscription has already; empty to make one. There can be only one.')
+@description('ID of the existing system topic of this subscription. Empty creates one. A subscription can have only one.')
 param existingTopicId string
 
 param deadLetterIdentityId string
@@ -15,7 +15,7 @@ param storageAccountId string
 param deadLetterContainer string
 param workspaceId string
 
-@description('Whether to send the subscription\'s activity log to the workspace, by which an alert sees writes that no event told of.')
+@description('Send the activity log of the subscription to the workspace. An alert uses it to find writes without an event.')
 param sendActivityLog bool
 
 var groupName = 'rg-${name}-events'

@@ -1,9 +1,9 @@
-// The one system topic that a subscription may have.
+// The system topic of a subscription, which can have only one.
 
 param name string
 param tags object
 
-@description('Identity by which dead letters are written.')
+@description('Identity that writes dead letters.')
 param deadLetterIdentityId string
 
 param workspaceId string
@@ -11,9 +11,9 @@ param workspaceId string
 var events = loadJsonContent('../events.json')
 
 resource topic 'Microsoft.EventGrid/systemTopics@2022-06-15' = {
-  // checkov:skip=CKV_AZURE_193: a system topic has no public access to switch off
+  // checkov:skip=CKV_AZURE_193: a system topic has no public access to disable
   name: name
-  // Resource Manager's events belong to no region.
+  // Resource Manager's events have no region.
   location: 'global'
   tags: tags
   identity: {

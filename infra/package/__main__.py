@@ -1,4 +1,4 @@
-"""Checks the handler's executable, and packs it: the archive that is deployed, with its bill of materials and sums.
+"""Checks the handler's executable and packs it: the archive to deploy, with its bill of materials and checksums.
 
 `infra/package.sh` builds the executable and calls this.
 """
@@ -60,16 +60,16 @@ def read_arguments() -> argparse.Namespace:
 
 
 def leaks(binary: bytes, paths: list[str]) -> list[str]:
-    """A path of the building machine in the executable gives other bytes on another machine."""
+    """Paths of the build machine in the executable, which would make the build depend on the machine."""
     return [
-        f"it holds the path {path} of this machine: add a --remap-path-prefix for it to infra/package.sh"
+        f"it contains the path {path} of this machine: add a --remap-path-prefix for it to infra/package.sh"
         for path in paths
         if path.encode() + b"/" in binary
     ]
 
 
 def write_sums(folder: Path) -> None:
-    """SHA256SUMS of everything that is packed there, as `sha256sum --check` reads it."""
+    """Writes SHA256SUMS of all packages in the folder, for `sha256sum --check`."""
     made = sorted(path for path in folder.iterdir() if path.name.startswith("diskseal-linux-"))
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in made]
     (folder / "SHA256SUMS").write_text("".join(lines))

@@ -41,7 +41,7 @@ def document(root: Path, target: str, binary_sha256: str, tools: dict[str, str])
         ],
         "dependencies": [{"ref": crate, "dependsOn": sorted(edges[crate])} for crate in [handler, *crates]],
     }
-    # The serial number must be unique to the content, so it is made of it.
+    # The serial number must be unique to the content, so it is derived from it.
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(body, sort_keys=True))
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -54,7 +54,7 @@ def document(root: Path, target: str, binary_sha256: str, tools: dict[str, str])
 
 
 def _linked(root, target):
-    """Every package that is linked, and what it uses. `cargo metadata` would add what tests alone switch on."""
+    """Every linked package and its dependencies. `cargo metadata` would add features that only tests enable."""
     command = ["cargo", "tree", "--locked", "--package", "diskseal", "--target", target, "--no-dedupe"]
     command += ["--edges", "normal,no-proc-macro", "--prefix", "depth", "--format", " {p}"]
     tree = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -86,7 +86,7 @@ def _component(package, checksum):
     if package["license"]:
         # Old manifests write `MIT/Apache-2.0`.
         component["licenses"] = [{"expression": package["license"].replace("/", " OR ")}]
-    # What has a checksum is a registry's.
+    # Only packages from a registry have a checksum.
     if checksum:
         component["hashes"] = [{"alg": "SHA-256", "content": checksum}]
     if package["repository"]:

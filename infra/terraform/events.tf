@@ -1,4 +1,4 @@
-# What each subscription in scope needs for its writes to get to the function.
+# The resources of each subscription in scope that deliver its writes to the function.
 
 locals {
   new_topics = { for id in local.subscriptions : id => "/subscriptions/${id}" if !contains(keys(var.existing_topics), id) }
@@ -19,7 +19,7 @@ resource "azapi_resource" "topic" {
   type      = "Microsoft.EventGrid/systemTopics@2022-06-15"
   name      = "topic-${var.name}"
   parent_id = azapi_resource.events_group[each.key].id
-  # Resource Manager's events belong to no region.
+  # Resource Manager's events have no region.
   location = "global"
   tags     = local.tags
 
@@ -77,7 +77,7 @@ resource "azapi_resource" "event_subscription" {
         endpointType = "AzureFunction"
         properties = {
           resourceId = "${azapi_resource.function.id}/functions/${local.events.function}"
-          # One event an invocation: in a batch, one failure delivers all again.
+          # One event per invocation: in a batch, one failure makes Event Grid deliver all events again.
           maxEventsPerBatch             = 1
           preferredBatchSizeInKilobytes = 64
         }
@@ -112,6 +112,6 @@ resource "azapi_resource" "event_subscription" {
     }
   }
 
-  # Event Grid refuses a function that is not there.
+  # Event Grid refuses a function that does not exist.
   depends_on = [terraform_data.code, azurerm_role_assignment.dead_letters]
 }

@@ -23,7 +23,7 @@ locals {
     # The tag diskseal=off on the app itself stops every write.
     DISKSEAL_SWITCH = local.app_id
     },
-    # A management group has its new subscriptions in scope by itself.
+    # With a management group, new subscriptions are in scope automatically.
     var.management_group == "" ? { DISKSEAL_SUBSCRIPTIONS = join(",", local.subscriptions) } : {},
     var.management_group == "" ? {} : { DISKSEAL_MANAGEMENT_GROUP = var.management_group },
     var.otlp.traces == "" ? {} : { DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT = var.otlp.traces },
@@ -33,9 +33,9 @@ locals {
 }
 
 resource "azurerm_service_plan" "this" {
-  # checkov:skip=CKV_AZURE_211: Flex Consumption scales by itself; its SKU is the only one there is
+  # checkov:skip=CKV_AZURE_211: Flex Consumption scales automatically; it has only one SKU
   # checkov:skip=CKV_AZURE_212: the same
-  # checkov:skip=CKV_AZURE_225: what is lost with a zone is delivered again by Event Grid, and found by the sweep
+  # checkov:skip=CKV_AZURE_225: if a zone fails, Event Grid delivers its events again, and the sweep finds the rest
   name                = "plan-${var.name}"
   location            = azurerm_resource_group.this.location
   resource_group_name = azurerm_resource_group.this.name
@@ -78,7 +78,7 @@ resource "azapi_resource" "function" {
         scaleAndConcurrency = {
           instanceMemoryMB     = var.instance_memory
           maximumInstanceCount = var.maximum_instances
-          # The Event Grid function scales with the HTTP ones.
+          # Event Grid functions scale with the HTTP functions.
           alwaysReady = var.always_ready == 0 ? [] : [{ name = "http", instanceCount = var.always_ready }]
         }
         runtime = {
@@ -101,7 +101,7 @@ resource "azapi_resource" "function" {
   depends_on = [azurerm_role_assignment.storage, azurerm_private_endpoint.this, azurerm_private_dns_zone_virtual_network_link.this]
 }
 
-# Code is deployed with an Entra token; there are no publishing passwords.
+# Code is deployed with an Entra token, without publishing passwords.
 resource "azapi_resource" "no_passwords" {
   for_each  = toset(["ftp", "scm"])
   type      = "Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-11-01"
@@ -115,7 +115,7 @@ resource "azapi_resource" "no_passwords" {
   }
 }
 
-# The code, the trigger sync, and the wait for the function that event subscriptions need. It asks for the Azure CLI.
+# Deploys the code, syncs the triggers, and waits for the function that event subscriptions need. Requires the Azure CLI.
 resource "terraform_data" "code" {
   triggers_replace = [
     azapi_resource.function.id,

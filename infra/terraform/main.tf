@@ -1,4 +1,4 @@
-# One list of names and roles, for Bicep and for Terraform.
+# Bicep and Terraform share one list of names and roles.
 
 locals {
   roles  = jsondecode(file("${path.module}/../role-actions.json"))
@@ -27,7 +27,7 @@ resource "azurerm_resource_group" "this" {
   tags     = local.tags
 }
 
-# The handler's identity, and one by which Event Grid writes dead letters and can do nothing else.
+# The handler's identity, and the one with which Event Grid writes dead letters, which has no other rights.
 resource "azurerm_user_assigned_identity" "host" {
   name                = "id-${var.name}"
   location            = azurerm_resource_group.this.location

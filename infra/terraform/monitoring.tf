@@ -1,4 +1,4 @@
-# Where telemetry goes, who may send it, who is told, and of what.
+# The workspace and Application Insights, the roles to send telemetry, the alerts and their recipients.
 
 locals {
   alerts = { for rule in jsondecode(file("${path.module}/../monitoring/alerts.json")) : rule.name => rule }
@@ -20,7 +20,7 @@ resource "azurerm_application_insights" "this" {
   resource_group_name = azurerm_resource_group.this.name
   application_type    = "web"
   workspace_id        = azurerm_log_analytics_workspace.this.id
-  # The instrumentation key alone lets nobody send: ingestion asks for an Entra token.
+  # The instrumentation key is not enough to send telemetry: ingestion requires an Entra token.
   local_authentication_disabled = true
   tags                          = local.tags
 }
@@ -62,7 +62,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
   evaluation_frequency    = each.value.evaluationFrequency
   window_duration         = each.value.windowSize
   auto_mitigation_enabled = each.value.autoMitigate
-  # The tables come to be with the first row.
+  # Azure creates the tables with the first row.
   skip_query_validation = true
   tags                  = local.tags
 

@@ -1,4 +1,4 @@
-# A virtual network for the app to reach its storage by private endpoints alone.
+# A virtual network through which the app reaches its storage by private endpoints only.
 
 locals {
   services = var.private_network ? toset(["blob", "queue", "table"]) : toset([])

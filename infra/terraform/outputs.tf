@@ -4,11 +4,11 @@ output "function_app_id" {
 }
 
 output "principal_id" {
-  description = "The handler's identity."
+  description = "Identity of the handler."
   value       = azurerm_user_assigned_identity.host.principal_id
 }
 
 output "dead_letter_identity_id" {
-  description = "The identity that a system topic of somebody else's must have."
+  description = "Identity for dead letters, which an existing system topic needs."
   value       = azurerm_user_assigned_identity.dead_letters.id
 }

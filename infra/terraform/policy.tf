@@ -1,5 +1,6 @@
-# The safety net: Azure Policy. The built-in policy seals disks inside the create request, and leaves snapshots out.
-# Ours for snapshots audits, because nobody publishes whether their alias can be modified.
+# The safety net: Azure Policy. The built-in policy sets the auth mode of disks inside the create request and does not
+# cover snapshots. The custom policy for snapshots audits by default, because Microsoft does not document whether their
+# alias is modifiable.
 
 locals {
   alias     = "Microsoft.Compute/snapshots/dataAccessAuthMode"
@@ -22,7 +23,7 @@ resource "azurerm_subscription_policy_assignment" "disks" {
   }
 }
 
-# The policies' own identities need it to write disks: the built-in definition asks for Contributor, no less.
+# The policies' identities need it to write disks: the built-in definition requires Contributor.
 resource "azurerm_role_assignment" "disks_policy" {
   for_each           = local.policies
   scope              = each.value
@@ -39,7 +40,7 @@ resource "azurerm_subscription_policy_remediation" "disks" {
   depends_on           = [azurerm_role_assignment.disks_policy]
 }
 
-# In each subscription by itself: azurerm would make the definition in the provider's subscription alone.
+# In each subscription: azurerm would create the definition only in the provider's subscription.
 resource "azapi_resource" "snapshot_policy" {
   for_each  = local.snapshots
   type      = "Microsoft.Authorization/policyDefinitions@2021-06-01"
@@ -49,7 +50,7 @@ resource "azapi_resource" "snapshot_policy" {
   body = {
     properties = {
       displayName = "Snapshots should demand Microsoft Entra ID for export"
-      description = "A snapshot without dataAccessAuthMode AzureActiveDirectory can be downloaded by whoever has its SAS URL."
+      description = "Anyone with the SAS URL can download a snapshot whose dataAccessAuthMode is not AzureActiveDirectory."
       policyType  = "Custom"
       mode        = "Indexed"
       metadata    = { category = "Compute", version = "1.0.0" }

@@ -1,7 +1,7 @@
-# What the handler may do, and who may still export.
+# The handler's role, and the role of the exporters.
 
 resource "azurerm_role_definition" "this" {
-  # Names of roles are unique in a tenant.
+  # Role names are unique within a tenant.
   name              = "${local.roles.roleName} (${var.name})"
   description       = local.roles.description
   scope             = values(local.scopes)[0]

@@ -1,12 +1,12 @@
-# The app's storage, without keys: the package, the host's locks and timer state, the queue, the dead letters.
+# The app's storage account, without keys: package, host locks and timer state, queues, dead letters.
 
 resource "azurerm_storage_account" "this" {
   # checkov:skip=CKV_AZURE_33: the classic logs of the queue service need keys; its writes go to the workspace
   # checkov:skip=CKV_AZURE_35: the same as CKV_AZURE_59; private_network denies by default
-  # checkov:skip=CKV_AZURE_59: without a virtual network, Flex Consumption has no addresses to allow; keys are off, so only Entra identities with a role get in
-  # checkov:skip=CKV_AZURE_206: the package is rebuilt, and queue and dead letters are passing state: the sweep finds again what they held
-  # checkov:skip=CKV2_AZURE_1: no data of customers is in it; Microsoft-managed keys encrypt it
-  # checkov:skip=CKV2_AZURE_33: private_network makes private endpoints
+  # checkov:skip=CKV_AZURE_59: without a virtual network, Flex Consumption has no fixed addresses to allow; keys are disabled, so only Entra identities with a role have access
+  # checkov:skip=CKV_AZURE_206: the package can be rebuilt, and the sweep finds again what queue and dead letters held
+  # checkov:skip=CKV2_AZURE_1: it holds no customer data; Microsoft-managed keys encrypt it
+  # checkov:skip=CKV2_AZURE_33: private_network creates private endpoints
   name                             = "st${local.token}"
   location                         = azurerm_resource_group.this.location
   resource_group_name              = azurerm_resource_group.this.name
@@ -43,7 +43,7 @@ resource "azurerm_storage_account" "this" {
 }
 
 resource "azurerm_storage_container" "this" {
-  # checkov:skip=CKV2_AZURE_21: only the app's identity and Event Grid's have a role; the host reads its locks all day
+  # checkov:skip=CKV2_AZURE_21: only the app's and Event Grid's identities have a role; the host reads its locks constantly
   for_each           = toset([local.events.deploymentContainer, local.events.deadLetterContainer])
   name               = each.key
   storage_account_id = azurerm_storage_account.this.id
@@ -55,7 +55,7 @@ resource "azurerm_storage_queue" "this" {
   storage_account_id = azurerm_storage_account.this.id
 }
 
-# The poison queue has no metric of its own: its writes are logged, and an alert looks for them.
+# The poison queue has no metric: an alert queries the logs of its writes.
 resource "azurerm_monitor_diagnostic_setting" "queue" {
   name                       = "queue-writes"
   target_resource_id         = "${azurerm_storage_account.this.id}/queueServices/default"

@@ -4,7 +4,7 @@ variable "subscription_id" {
 }
 
 variable "location" {
-  description = "Region of the function app and of everything beside it."
+  description = "Region of all resources."
   type        = string
 }
 
@@ -15,85 +15,85 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{2,19}$", var.name))
-    error_message = "The name has 3 to 20 lower-case letters, digits and hyphens, and begins with a letter."
+    error_message = "The name must have 3 to 20 lower-case letters, digits and hyphens, and begin with a letter."
   }
 }
 
 variable "subscriptions" {
-  description = "Subscriptions in scope: their IDs. Empty means the one installed into. With a management group: those below it."
+  description = "IDs of the subscriptions in scope. Default: subscription_id. With a management group: the subscriptions below it."
   type        = list(string)
   default     = []
 
   validation {
     condition     = alltrue([for id in var.subscriptions : can(regex("^[0-9a-fA-F-]{36}$", id))])
-    error_message = "Subscriptions are given by their IDs."
+    error_message = "Each subscription must be an ID."
   }
 }
 
 variable "management_group" {
-  description = "Management group on which the role is assigned, instead of single subscriptions."
+  description = "Management group in scope, instead of subscriptions. The role is assigned on it."
   type        = string
   default     = ""
 }
 
 variable "cloud" {
-  description = "Azure cloud, by the name that Diskseal knows it by."
+  description = "Azure cloud, as in DISKSEAL_CLOUD."
   type        = string
   default     = "AzurePublic"
 
   validation {
     condition     = contains(["AzurePublic", "AzureUSGovernment", "AzureChina"], var.cloud)
-    error_message = "The cloud is AzurePublic, AzureUSGovernment or AzureChina."
+    error_message = "The cloud must be AzurePublic, AzureUSGovernment or AzureChina."
   }
 }
 
 variable "mode" {
-  description = "enforce seals. audit only says what would be sealed, and never writes."
+  description = "enforce seals. audit reports what it would seal and writes nothing."
   type        = string
   default     = "audit"
 
   validation {
     condition     = contains(["audit", "enforce"], var.mode)
-    error_message = "The mode is audit or enforce."
+    error_message = "The mode must be audit or enforce."
   }
 }
 
 variable "sweep_schedule" {
-  description = "When the sweep runs, in NCRONTAB with six fields."
+  description = "Schedule of the sweep, as an NCRONTAB expression with six fields."
   type        = string
   default     = "0 17 * * * *"
 
   validation {
     condition     = length(split(" ", var.sweep_schedule)) == 6
-    error_message = "The schedule has six fields."
+    error_message = "The schedule must have six fields."
   }
 }
 
 variable "backup_guard" {
-  description = "What sweeps do about disks of machines that Azure Backup or Azure Site Recovery protects: skip, warn or off."
+  description = "How sweeps treat disks of machines that Azure Backup or Azure Site Recovery protects: skip, warn or off."
   type        = string
   default     = "skip"
 
   validation {
     condition     = contains(["skip", "warn", "off"], var.backup_guard)
-    error_message = "The guard is skip, warn or off."
+    error_message = "The guard must be skip, warn or off."
   }
 }
 
 variable "extra_settings" {
-  description = "More app settings of Diskseal, such as DISKSEAL_EXEMPT_TAG."
+  description = "Additional app settings of Diskseal, such as DISKSEAL_EXEMPT_TAG."
   type        = map(string)
   default     = {}
 }
 
 variable "always_ready" {
-  description = "Instances that are kept ready for events: 0 or 1."
+  description = "Number of always-ready instances for events: 0 or 1."
   type        = number
   default     = 0
 
   validation {
     condition     = contains([0, 1], var.always_ready)
-    error_message = "0 or 1."
+    error_message = "The number must be 0 or 1."
   }
 }
 
@@ -104,47 +104,47 @@ variable "instance_memory" {
 
   validation {
     condition     = contains([512, 2048, 4096], var.instance_memory)
-    error_message = "512, 2048 or 4096."
+    error_message = "The memory must be 512, 2048 or 4096."
   }
 }
 
 variable "maximum_instances" {
-  description = "Most instances. Flex Consumption knows no less than 40."
+  description = "Maximum number of instances. Flex Consumption requires at least 40."
   type        = number
   default     = 40
 
   validation {
     condition     = var.maximum_instances >= 40 && var.maximum_instances <= 1000
-    error_message = "40 to 1000."
+    error_message = "The number must be from 40 to 1000."
   }
 }
 
 variable "private_network" {
-  description = "Whether storage is reached through a virtual network and private endpoints alone."
+  description = "Restrict storage to a virtual network and private endpoints."
   type        = bool
   default     = false
 }
 
 variable "alert_emails" {
-  description = "Addresses that alerts are mailed to."
+  description = "Email addresses for alerts."
   type        = list(string)
   default     = []
 }
 
 variable "log_retention" {
-  description = "Days for which logs are kept."
+  description = "Retention of logs in days."
   type        = number
   default     = 30
 }
 
 variable "send_activity_log" {
-  description = "Whether to send the activity logs to the workspace, by which an alert sees writes that no event told of."
+  description = "Send the activity logs to the workspace. An alert uses them to find writes without an event."
   type        = bool
   default     = true
 }
 
 variable "otlp" {
-  description = "URLs of Azure Monitor OTLP ingestion (preview), and the ID of their data collection rule. Empty: off."
+  description = "URLs of Azure Monitor OTLP ingestion (preview), and the ID of the data collection rule. Empty turns it off."
   type = object({
     traces                  = optional(string, "")
     metrics                 = optional(string, "")
@@ -155,48 +155,48 @@ variable "otlp" {
 }
 
 variable "existing_topics" {
-  description = "System topics that subscriptions have already: subscription ID to the topic's resource ID. The identity for dead letters must be theirs."
+  description = "Existing system topics, as a map from subscription ID to the resource ID of the topic. Each topic must have the identity for dead letters."
   type        = map(string)
   default     = {}
 }
 
 variable "assign_disk_policy" {
-  description = "Whether to assign the built-in policy that seals disks inside the create request."
+  description = "Assign the built-in policy that sets the auth mode of disks inside the create request."
   type        = bool
   default     = false
 }
 
 variable "snapshot_policy" {
-  description = "Our policy for snapshots, which the built-in one leaves out: Off, Audit, or Modify where the alias is modifiable."
+  description = "Custom policy for snapshots, which the built-in policy does not cover: Off, Audit, or Modify if the alias is modifiable."
   type        = string
   default     = "Off"
 
   validation {
     condition     = contains(["Off", "Audit", "Modify"], var.snapshot_policy)
-    error_message = "Off, Audit or Modify."
+    error_message = "The policy must be Off, Audit or Modify."
   }
 }
 
 variable "exporters" {
-  description = "Who may still export: object IDs with their kind (User, Group or ServicePrincipal)."
+  description = "Principals that may still export: object IDs with their kind (User, Group or ServicePrincipal)."
   type        = list(object({ id = string, type = string }))
   default     = []
 }
 
 variable "exporters_have_built_in_role" {
-  description = "Whether exporters get Data Operator for Managed Disks (true) or our own role with the same four data actions (false)."
+  description = "Role of the exporters: the built-in Data Operator for Managed Disks (true) or a custom role with the same four data actions (false)."
   type        = bool
   default     = true
 }
 
 variable "package" {
-  description = "The zip to deploy, relative to the repository."
+  description = "Zip to deploy, relative to the repository."
   type        = string
   default     = "dist/diskseal-linux-x86_64.zip"
 }
 
 variable "tags" {
-  description = "Tags of every resource."
+  description = "Tags for all resources."
   type        = map(string)
   default     = {}
 }

@@ -1,4 +1,4 @@
-// A Chromium that is watched, and checks that say in a line what holds.
+// Starts Chromium, records its errors and requests, and prints one line per check.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -14,7 +14,7 @@ const ARGUMENTS = [
 
 let [passed, failed] = [0, 0];
 
-/** Runs a check. It holds if nothing or true comes of it. */
+/** Runs a check. It passes if it returns nothing or true. */
 export async function check(what, holds) {
   let fault;
   try { fault = await holds(); } catch (error) { fault = error; }
@@ -25,7 +25,7 @@ export async function check(what, holds) {
 
 export const same = (found, expected) => JSON.stringify(found) === JSON.stringify(expected) || { found, expected };
 
-/** Says the sum, and ends with 1 if anything has failed. */
+/** Prints the sum, and exits with 1 if any check has failed. */
 export function conclude(last) {
   console.log(`\n${last}\n\n${passed} passed, ${failed} failed`);
   process.exitCode = failed ? 1 : 0;
@@ -33,7 +33,7 @@ export function conclude(last) {
 
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM, args: ARGUMENTS });
 
-/** An empty page, and everything that will go wrong on it or out of it. */
+/** An empty page, with its future errors and requests. */
 export async function watched(browser, options = {}) {
   const context = await browser.newContext({ viewport: DESKTOP, reducedMotion: "reduce", ...options });
   const page = await context.newPage();
@@ -45,14 +45,14 @@ export async function watched(browser, options = {}) {
   return { page, faults, requests };
 }
 
-/** What is wider than the page, if anything. */
+/** The elements that are wider than the page. */
 export const overflow = (page) => page.evaluate(() => {
   const { scrollWidth, clientWidth } = document.documentElement;
   const wide = [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > clientWidth + 1);
   return scrollWidth <= clientWidth || wide.slice(0, 5).map((one) => one.outerHTML.slice(0, 80));
 });
 
-/** What axe's rules find. */
+/** The findings of axe's rules. */
 export async function audit(page) {
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => window.axe.run(document, {

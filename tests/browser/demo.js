@@ -1,4 +1,4 @@
-// Uses the page of `cargo demo --keep` as people do, and says what holds.
+// Checks the page of `cargo demo --keep` in a browser.
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -8,7 +8,7 @@ import { play } from "./playground.js";
 
 const [binaries, folder] = process.argv.slice(2);
 const HOSTILE = "<script>window.hostile = 1</script><img src=x onerror='window.hostile = 2'>";
-/** Sealing takes seconds; this is for a machine that has much else to do. */
+/** Sealing takes seconds. The timeout allows for a busy machine. */
 const PATIENCE = 60_000;
 
 const azure = await play(binaries);
@@ -30,18 +30,18 @@ const row = (name) => page.locator("#list tbody tr").filter({ has: page.getByRol
 const standing = page.locator("#standing");
 const until = (name, outcome) => row(name).and(page.locator(`[data-outcome="${outcome}"]`)).waitFor();
 const create = async (name, kind = "disk") => {
-  await page.getByLabel("Name of what you create").fill(name);
+  await page.getByLabel("Name", { exact: true }).fill(name);
   await page.getByRole("button", { name: `Create ${kind}` }).click();
   await row(name).waitFor();
 };
 const shownTrace = () => page.locator("#waterfall").getAttribute("data-trace");
-/** Waits until the waterfall has a span with this name, and gives the trace's spans as the collector has them. */
+/** Waits until the waterfall has a span with this name. Returns the spans of the trace in the collector. */
 const traceWith = async (name) => {
   await page.locator("#waterfall .span .name").getByText(name, { exact: true }).first().waitFor();
   return ask(`spans?trace=${await shownTrace()}`);
 };
 
-await check("what the demo has created is there, as Resource Manager has it", async () => {
+await check("the page lists the resources of Resource Manager", async () => {
   await until("sql-data-01", "sealed");
   await page.evaluate(() => { window.notReloaded = true; });
   const names = (await ask("resources")).map((resource) => resource.name).sort();
@@ -49,23 +49,23 @@ await check("what the demo has created is there, as Resource Manager has it", as
   const outcome = (name) => row(name).getAttribute("data-outcome");
   return same([found.sort(), await outcome("scratch-7"), await outcome("forensics-copy")], [names, "exempt", "exempt"]);
 });
-await check("it says that the handler runs, and as which process", async () =>
-  /^Live\. The handler runs as process \d+\.$/.test(await standing.textContent()) || standing.textContent());
+await check("the page shows that the handler is running, with its pid", async () =>
+  /^Live\. The handler is running \(pid \d+\)\.$/.test(await standing.textContent()) || standing.textContent());
 
-await check("a disk that a button creates becomes sealed before one's eyes", async () => {
+await check("a disk created by a button becomes sealed, live", async () => {
   await create("my-disk-1");
-  await until("my-disk-1", "open");
+  await until("my-disk-1", "unsealed");
   await until("my-disk-1", "sealed");
   const { tags, properties } = (await ask("resources")).find(({ name }) => name === "my-disk-1");
   const text = async (label) => (await row("my-disk-1").locator(`[data-label="${label}"]`).textContent()).trim();
   const shown = await row("my-disk-1").locator(".tags li").allTextContents();
-  const [told, after] = [await page.locator("#told").textContent(), await text("Sealed after")];
+  const [message, after] = [await page.locator("#message").textContent(), await text("Sealed after")];
   return same(
-    [told, properties.dataAccessAuthMode, await text("Mode"), shown, /^[\d.]+ m?s$/.test(after), await page.evaluate(() => window.notReloaded)],
-    ["The disk my-disk-1 is created.", "AzureActiveDirectory", "Entra ID", Object.entries(tags).map((pair) => pair.join(" = ")), true, true]);
+    [message, properties.dataAccessAuthMode, await text("Mode"), shown, /^[\d.]+ m?s$/.test(after), await page.evaluate(() => window.notReloaded)],
+    ["Created disk my-disk-1.", "AzureActiveDirectory", "Entra ID", Object.entries(tags).map((pair) => pair.join(" = ")), true, true]);
 });
 
-await check("its trace is there, every span under its parent", async () => {
+await check("the trace has every span under its parent", async () => {
   const spans = await traceWith("seal-on-write");
   const found = await page.locator("#waterfall li").evaluateAll((items) => items.map((item) =>
     [item.dataset.span, item.parentElement.closest("li")?.dataset.span ?? null]));
@@ -75,7 +75,7 @@ await check("its trace is there, every span under its parent", async () => {
   const writes = ["seal-on-write", "enforce", "PATCH …/disks/{name}", "PATCH …/tags/default"].filter((name) => !names.includes(name));
   return same([found.sort(), writes], [expected.sort(), []]);
 });
-await check("bars begin and end where their spans do, on one axis", async () => {
+await check("bars match the start and duration of their spans, on one axis", async () => {
   const spans = await ask(`spans?trace=${await shownTrace()}`);
   const start = Math.min(...spans.map(({ startUnixNano }) => startUnixNano));
   const whole = Math.max(...spans.map(({ endUnixNano }) => endUnixNano)) - start;
@@ -109,7 +109,7 @@ await check("a span opens with all its attributes, from the keyboard", async () 
   const expected = Object.entries(attributes).map(([key, value]) => [key, text(value)]);
   return same([name, await page.locator(":focus").getAttribute("aria-expanded"), found], ["enforce", "true", expected]);
 });
-await check("what is open and what has the focus stay while others change", async () => {
+await check("open spans and the focus stay while other resources change", async () => {
   await ask("create", "POST", { kind: "snapshot", name: "their-snapshot" });
   await until("their-snapshot", "sealed");
   const focused = await page.locator(":focus").evaluate((one) => [one.className, one.getAttribute("aria-expanded")]);
@@ -119,9 +119,9 @@ await check("what is open and what has the focus stay while others change", asyn
   return same([focused, await page.locator(":focus").textContent()], [["span", "true"], "sql-data-01"]);
 });
 
-await check("a throttled write is marked in the trace, and tried again", async () => {
-  await page.getByRole("button", { name: "Throttle the next write" }).click();
-  await page.locator("#told").getByText("429").waitFor();
+await check("a throttled write is marked in the trace, and retried", async () => {
+  await page.getByRole("button", { name: "Throttle the next seal" }).click();
+  await page.locator("#message").getByText("429").waitFor();
   await create("throttled", "disk");
   await until("throttled", "sealed");
   await traceWith("PATCH …/tags/default");
@@ -131,50 +131,50 @@ await check("a throttled write is marked in the trace, and tried again", async (
   const again = await page.locator("#waterfall .result").getByText("resend 1").count();
   return same([marked, again, good !== bad], [["error, 429"], 1, true]);
 });
-await check("a locked disk waits in the queue with the reason, and is sealed when it is unlocked", async () => {
+await check("a locked disk is pending with the reason, and is sealed after it is unlocked", async () => {
   const held = await ask("faults", "POST", { action: "hold", kind: "get", resource: "locked-disk" });
   await create("locked-disk");
   await page.getByRole("button", { name: "Lock locked-disk", exact: true }).click();
   await page.getByRole("button", { name: "Unlock locked-disk" }).waitFor();
   await ask(`faults/${held.id}/release`, "POST");
-  await until("locked-disk", "in the queue");
+  await until("locked-disk", "pending");
   const reason = await row("locked-disk").locator(".reason").textContent();
   await page.getByRole("button", { name: "Unlock locked-disk" }).click();
   await until("locked-disk", "sealed");
   return same(reason, "locked");
 });
 const elsewhere = (spans) => spans.flatMap(({ traceId, links }) => links.filter((link) => link.traceId !== traceId))[0].traceId;
-await check("what the queue has sealed is one trace with the event, and its link to the host's own says what is there", async () => {
+await check("a seal by the queue shares the trace of its event, and a link to a missing trace is explained", async () => {
   const spans = await traceWith("seal-queued");
   const item = page.locator("#waterfall li").filter({ has: page.locator(":scope > .span .linked") }).first();
   await item.locator(":scope > .span").click();
   const link = item.locator(":scope > .details > .link");
   const linked = (await link.textContent()).replace("Linked trace ", "");
   await link.click();
-  await page.locator(`#waterfall[data-trace="${linked}"]`).getByText("another service's").waitFor();
+  await page.locator(`#waterfall[data-trace="${linked}"]`).getByText("another service").waitFor();
   await page.locator("#choices button").first().click();
   await traceWith("seal-on-write");
   return same([linked, spans.some(({ name }) => name === "seal-on-write")], [elsewhere(spans), true]);
 });
-await check("a handler that is killed is started again, and the page says so", async () => {
+await check("the page shows that a killed handler restarts", async () => {
   const before = await standing.textContent();
   await page.getByRole("button", { name: "Kill the handler" }).click();
-  await page.locator("#told").getByText("has been killed").waitFor();
-  await page.waitForFunction((old) => /runs as process/.test(document.getElementById("standing").textContent)
+  await page.locator("#message").getByText("Killed the handler").waitFor();
+  await page.waitForFunction((old) => /is running/.test(document.getElementById("standing").textContent)
     && document.getElementById("standing").textContent !== old, before);
-  const [, pid] = /process (\d+)/.exec(before);
-  return same(await page.locator("#told").textContent(), `The handler (process ${pid}) has been killed. Its host starts it again.`);
+  const [, pid] = /pid (\d+)/.exec(before);
+  return same(await page.locator("#message").textContent(), `Killed the handler (pid ${pid}). Its host restarts it.`);
 });
-await check("a name that Azure does not take is refused in words", async () => {
+await check("an invalid name is refused with a message", async () => {
   await page.locator("#name").evaluate((field) => { field.removeAttribute("pattern"); });
-  await page.getByLabel("Name of what you create").fill("a/b");
+  await page.getByLabel("Name", { exact: true }).fill("a/b");
   await page.getByRole("button", { name: "Create disk" }).click();
-  await page.locator("#told[data-is=error]").getByText("a name has 1 to 80 letters").waitFor();
+  await page.locator("#message[data-is=error]").getByText("a name must have 1 to 80 letters").waitFor();
 });
 
 const linked = (await ask("spans")).find(({ name }) => name === "seal-queued").traceId;
 const foreign = { traceId: "0af7651916cd43dd8448eb211c80319c", root: "b7ad6b7169203331", child: "00f067aa0ba902b7" };
-await check("spans of any other client of OTLP are drawn as well, and stay text", async () => {
+await check("spans of any OTLP client are drawn, as text", async () => {
   await ask("create", "POST", { kind: "disk", name: "hostile", tags: { owner: HOSTILE } });
   await until("hostile", "sealed");
   const { id } = (await ask("resources")).find(({ name }) => name === "hostile");
@@ -197,14 +197,14 @@ await check("spans of any other client of OTLP are drawn as well, and stay text"
   await traceWith("seal-queued");
   return same([bar, count >= 7, state, texts.includes("300"), await shownTrace()], [["25%", "25%"], true, [null, 0, 1], true, linked]);
 });
-await check("a script that is not the page's own does not run", async () => {
+await check("foreign scripts do not run", async () => {
   const other = await open();
   await other.page.evaluate(() => {
     document.body.append(Object.assign(document.createElement("script"), { textContent: "window.hostile = 3" }));
   });
   return same([await other.page.evaluate(() => window.hostile ?? null), other.faults.some((text) => text.includes("Content Security Policy"))], [null, true]);
 });
-await check("a page of another origin can neither read nor change anything", async () => {
+await check("another origin can neither read nor change anything", async () => {
   const server = createServer((_, response) => response.writeHead(200, { "content-type": "text/html" }).end("<!doctype html><title>other</title>"));
   await once(server.listen(0, "127.0.0.1"), "listening");
   const other = await watched(browser);
@@ -238,7 +238,7 @@ for (const width of [320, 360, 414, 768, 960, 1024, 1920]) {
   });
   if (width === 768) await shown.page.screenshot({ path: `${folder}/demo-width-768.png`, fullPage: true });
 }
-await check("nothing moves for whoever wants nothing to move", async () => {
+await check("animations respect prefers-reduced-motion", async () => {
   const moving = async (reducedMotion) => {
     const { page: shown } = await open({ reducedMotion });
     await shown.locator("#standing[data-is=up]").waitFor();
@@ -246,7 +246,7 @@ await check("nothing moves for whoever wants nothing to move", async () => {
   };
   return same([await moving("reduce"), await moving("no-preference")], [false, true]);
 });
-await check("where nothing exists and the handler is down, it says so", async () => {
+await check("the page shows that nothing exists and that the handler is down", async () => {
   const empty = await watched(browser);
   await empty.page.addInitScript(() => {
     window.EventSource = class extends EventTarget {
@@ -257,22 +257,22 @@ await check("where nothing exists and the handler is down, it says so", async ()
     };
   });
   await empty.page.goto(azure.page);
-  await empty.page.getByText("There is none yet").waitFor();
+  await empty.page.getByText("No disks or snapshots yet").waitFor();
   await empty.page.locator("#standing[data-is=down]").getByText("The handler is down").waitFor();
   const table = await empty.page.locator("#list").isVisible();
   await empty.page.screenshot({ path: `${folder}/demo-empty.png`, fullPage: true });
   return table ? "an empty table is shown" : audit(empty.page);
 });
-await check("nothing was said on the console but that a name was refused", () =>
+await check("the console shows no errors besides the refused name", () =>
   same(faults.filter((text) => !text.includes("status of 400")), []));
-await check("nothing was asked but its own server", () =>
+await check("the page sends requests only to its own server", () =>
   same(requests.filter((url) => !url.startsWith(azure.page)), []));
 
-await check("when the local Azure ends, the page says so, and the demo ends well", async () => {
+await check("the page shows that the local Azure has stopped, and the demo exits with 0", async () => {
   const code = azure.end();
-  await page.locator("#standing[data-is=ended]").getByText("has ended or cannot be reached").waitFor();
+  await page.locator("#standing[data-is=ended]").getByText("has stopped or cannot be reached").waitFor();
   await page.getByRole("button", { name: "Kill the handler" }).click();
-  await page.locator("#told[data-is=error]").getByText("cannot be reached").waitFor();
+  await page.locator("#message[data-is=error]").getByText("Cannot reach").waitFor();
   await page.screenshot({ path: `${folder}/demo-ended.png`, fullPage: true });
   return same(await code, 0);
 });

@@ -1,4 +1,4 @@
-// An estate with something of everything, in a local Azure, and the report on it.
+// Creates an estate with resources in every state in a local Azure, and the report on it.
 
 import { spawn, execFile } from "node:child_process";
 import { once } from "node:events";
@@ -70,7 +70,7 @@ async function fill(azure) {
   }
 }
 
-/** Two disks that are in use: one is a virtual machine's, and somebody has a URL to the other. */
+/** Two disks in use: one is attached to a virtual machine, the other has an active SAS URL. */
 function inUse(_, row) {
   const state = { "orders-db-os": "Attached", "build-agent-7": "ActiveSAS" }[row?.id?.split("/").pop()];
   if (!state || !row.properties) return row;
@@ -78,8 +78,8 @@ function inUse(_, row) {
   return { ...row, managedBy, properties: { ...row.properties, diskState: state } };
 }
 
-/** Resource Manager with what the local one does not show: an upload under way, and an element that is none. */
-async function retold(azure) {
+/** A proxy for Resource Manager that adds states which the local one lacks: an active upload, and an invalid element. */
+async function altered(azure) {
   const server = createServer(async (request, response) => {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
@@ -93,20 +93,20 @@ async function retold(azure) {
   return server;
 }
 
-/** Fills a local Azure, runs `diskseal report` with these arguments, and gives what it prints. */
+/** Fills a local Azure, runs `diskseal report` with these arguments, and returns its output. */
 export async function reports(binaries, lists) {
   const child = spawn(`${binaries}/emulator`, ["--immediate"], { stdio: ["pipe", "pipe", "inherit"] });
   let server;
   try {
     const [line] = await once(createInterface({ input: child.stdout }), "line");
     const azure = JSON.parse(line);
-    server = await retold(azure);
+    server = await altered(azure);
     const endpoint = `http://127.0.0.1:${server.address().port}`;
     const environment = { IDENTITY_ENDPOINT: azure.identityEndpoint, IDENTITY_HEADER: azure.identityHeader };
     const report = async (more) => {
       const settings = ["--arm-endpoint", endpoint, "--credential", "managed-identity", "--exempt-tag", "diskseal-exempt", "--exempt-names", "packer-tmp-*"];
       const run = promisify(execFile)(`${binaries}/diskseal`, ["report", ...settings, ...more], { env: environment, maxBuffer: 1 << 28 });
-      // 1 says that something is not sealed, which is so here.
+      // The exit code 1 means that something is not sealed, which is expected here.
       return run.catch((fault) => { if (fault.code !== 1) throw fault; return fault; });
     };
     const clean = await report(["--output", "html"]);

@@ -1,4 +1,4 @@
-// A client of OTLP that shares nothing with ours: a trace export as protobuf, by the numbers of its fields.
+// An OTLP client that shares no code with ours: a trace export as protobuf, by field numbers.
 
 const varint = (number) => {
   const bytes = [];

@@ -1,4 +1,4 @@
-// Opens the report's page as people do, and says what holds.
+// Checks the report's page in a browser.
 
 import { writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -15,7 +15,7 @@ writeFileSync(`${folder}/nothing.html`, nothing);
 
 const browser = await launch();
 
-/** A page, and everything that went wrong or out of it. */
+/** A page, with its errors and requests. */
 async function open(options = {}, path = file) {
   const opened = await watched(browser, options);
   await opened.page.goto(pathToFileURL(path).href);
@@ -28,14 +28,14 @@ const column = (page, index) => page.locator(`#list tbody tr:not([hidden]) > :nt
 const { page, faults, requests } = await open();
 await page.screenshot({ path: `${folder}/desktop-light.png`, fullPage: true });
 
-await check("every exception is a row, in the order of the other forms", async () =>
+await check("every exception is a row, in the order of the other formats", async () =>
   same(await names(page), exceptions.map(({ name }) => name)));
-await check("tags come out as text", async () => {
+await check("tags are shown as text", async () => {
   const owner = await page.locator("#list tr", { hasText: "hostile" }).locator("[data-label=Owner]").textContent();
   const state = await page.evaluate(() => [window.hostile ?? null, document.images.length, document.scripts.length]);
   return same([owner.trim(), ...state], [HOSTILE, null, 0, 1]);
 });
-await check("a script that is not the page's own does not run", async () => {
+await check("foreign scripts do not run", async () => {
   const foreign = await open();
   await foreign.page.evaluate(() => {
     const script = document.createElement("script");
@@ -45,14 +45,14 @@ await check("a script that is not the page's own does not run", async () => {
   const hasRun = await foreign.page.evaluate(() => window.hostile ?? null);
   return same([hasRun, foreign.faults.length > 0], [null, true]);
 });
-await check("a picture from the network is not asked for", async () => {
+await check("images from the network are not requested", async () => {
   const foreign = await open();
   await foreign.page.evaluate(() => { document.body.append(Object.assign(new Image(), { src: "http://127.0.0.1:9/x" })); });
   await foreign.page.waitForTimeout(100);
   return same(foreign.faults.some((text) => text.includes("Content Security Policy")), true);
 });
 
-await check("every column sorts both ways, and says so", async () => {
+await check("every column sorts both ways, and exposes the order", async () => {
   const heads = page.locator("#list thead th");
   for (let index = 0; index < await heads.count(); index += 1) {
     const head = heads.nth(index);
@@ -77,7 +77,7 @@ await check("sorting works from the keyboard", async () => {
   const found = await names(page);
   return same(found, [...found].sort(new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare));
 });
-await check("the text filter finds names, groups, owners and reasons, all words of it", async () => {
+await check("the text filter matches all words in names, groups, owners and reasons", async () => {
   for (const [text, count] of [["vendor-export", 1], ["LOVELACE", 1], ["inc-4711 tomorrow", 1], ["rg-images", 7], ["nothing like it", 0]]) {
     await page.getByLabel("Find").fill(text);
     const right = same([text, (await names(page)).length], [text, count]);
@@ -85,7 +85,7 @@ await check("the text filter finds names, groups, owners and reasons, all words 
   }
   return same((await page.locator("#shown").textContent()).startsWith(`0 of ${exceptions.length}`), true);
 });
-await check("the choices filter by status, kind and reason, together, and are taken back", async () => {
+await check("the selects filter by status, kind and reason, together, and can be reset", async () => {
   await page.getByRole("button", { name: "Show all" }).click();
   for (const member of ["status", "kind", "reason"]) {
     const value = exceptions[exceptions.length - 1][member];
@@ -99,16 +99,16 @@ await check("the choices filter by status, kind and reason, together, and are ta
   await page.getByRole("button", { name: "Show all" }).click();
   return same([found, (await names(page)).length], [wanted, exceptions.length]);
 });
-await check("what waits is listed with the state that it waits in", async () => {
+await check("pending resources are listed with their state", async () => {
   const rows = await page.locator("section[aria-labelledby=pending] tbody tr").evaluateAll((all) => all.map((row) =>
     [row.querySelector(".resource").textContent, row.querySelector("[data-label=State]").textContent, row.querySelector("[data-label=Why]").textContent]));
   const words = { active_sas: "URL in use", active_upload: "Upload under way", attached: "Attached" };
   const wanted = expected.pending.map(({ id, reason, text }) => [id.split("/").pop(), words[reason], text]);
   return same([rows, rows.map(([name]) => name).sort()], [wanted, ["build-agent-7", "orders-db-os", "upload-in-progress"]]);
 });
-await check("what cannot be read is named", async () =>
+await check("unreadable items are named", async () =>
   same((await page.locator(".gaps li strong").allTextContents()).map((text) => text.endsWith("/disks/a/b")), [true]));
-await check("numbers of the page are those of the JSON", async () => {
+await check("the numbers match those of the JSON", async () => {
   const figures = await page.locator(".figures .figure").allTextContents();
   const { sealed, exempt, notYet, unsealed, sealedPercent } = expected.totals;
   return same(figures, [...[sealed, exempt, notYet, unsealed].map(String), `${sealedPercent.toFixed(1)} %`]);
@@ -132,7 +132,7 @@ await check("a phone sorts by the list of columns", async () => {
   const found = await names(phone.page);
   return same(found, [...found].sort(new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare));
 });
-await check("without scripts everything is there, and no control that would do nothing", async () => {
+await check("without scripts all data is shown, and no controls", async () => {
   const plain = await open({ javaScriptEnabled: false });
   const controls = await plain.page.locator("#controls").isVisible();
   return same([(await names(plain.page)).length, controls], [exceptions.length, false]);
@@ -149,7 +149,7 @@ await check("it prints, with every row and without controls", async () => {
   ]);
   return same([pdf.subarray(0, 5).toString(), controls, ground, rows], ["%PDF-", false, "rgb(255, 255, 255)", exceptions.length]);
 });
-await check("a filtered page says on paper that it is filtered", async () => {
+await check("a printed page shows that it is filtered", async () => {
   const paper = await open();
   await paper.page.emulateMedia({ media: "print" });
   const before = await paper.page.locator("#shown").isVisible();
@@ -159,14 +159,14 @@ await check("a filtered page says on paper that it is filtered", async () => {
   });
   return same([before, await paper.page.locator("#shown").isVisible()], [false, true]);
 });
-await check("a report on nothing is a page too", async () => {
+await check("an empty report is a valid page", async () => {
   const empty = await open({}, `${folder}/nothing.html`);
   await empty.page.screenshot({ path: `${folder}/nothing.png`, fullPage: true });
   const audited = await audit(empty.page);
   return audited === true ? same(empty.faults, []) : audited;
 });
-await check("nothing was said on the console", () => same(faults, []));
-await check("nothing was asked but the file itself", () => same(requests, [pathToFileURL(file).href]));
+await check("the console shows no errors", () => same(faults, []));
+await check("the page requests only its own file", () => same(requests, [pathToFileURL(file).href]));
 
 await browser.close();
 conclude(`screenshots and the printed page: ${folder}`);

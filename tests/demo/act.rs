@@ -1,6 +1,6 @@
-//! The plots, as they are played: what users do, and what Azure does to the handler meanwhile.
+//! Plays the plots: what users do, and how Azure disturbs the handler meanwhile.
 //!
-//! Nothing here waits for time to pass. Requests of the handler are held where a plot needs the moment.
+//! Nothing here waits for time to pass. Where a plot depends on a moment, it holds requests of the handler.
 
 use std::sync::Arc;
 
@@ -14,16 +14,16 @@ use crate::chronicle::{Chronicle, queued_for, word_about};
 use crate::people::{Http, Person};
 use crate::scene::{End, Plot, SCENES, Scene, TAGGERS_TAG};
 
-/// What every plot uses.
+/// The state that all plots share.
 #[derive(Debug)]
 pub(crate) struct Stage {
-    /// What happened so far.
+    /// What has happened so far.
     pub(crate) chronicle: Chronicle,
     http: Http,
 }
 
 impl Stage {
-    /// Readies the users' client.
+    /// Creates the HTTP client of the users.
     pub(crate) fn set(azure: &LocalAzure, chronicle: Chronicle) -> Result<Self, Fault> {
         Ok(Self { chronicle, http: Http::new(azure)? })
     }
@@ -34,10 +34,10 @@ impl Stage {
     }
 }
 
-/// Plays everything, and waits until nothing is under way any more.
+/// Plays all scenes, and waits until Event Grid and the queues are idle.
 pub(crate) async fn play_all(azure: &LocalAzure, stage: &Arc<Stage>) -> Result<(), Fault> {
     let (last, rest): (Vec<_>, Vec<_>) = SCENES.iter().partition(|scene| scene.plot == Plot::Killed);
-    // A killed handler drops what it was doing for others as well; that is not their story.
+    // Killing the handler also interrupts its work on other resources, so this scene runs alone.
     for scenes in [rest, last] {
         try_join_all(scenes.into_iter().map(|scene| play(azure, stage, scene))).await?;
         azure.event_grid.idle().await;
@@ -55,21 +55,21 @@ async fn play(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Result<(), Fa
         meanwhile(azure, stage, scene, &fault).await?;
     }
     if scene.plot == Plot::Undone {
-        // The handler has proven the first seal by then, so that the second event is a story of its own.
-        told(azure, &id, "sealed").await;
+        // The first seal must be proven before the second PUT, so that each has its own event.
+        reported(azure, &id, "sealed").await;
         stage.http.put(&token, &id, &scene.body()).await?;
         stage.chronicle.wait_for(&id, |story| story.creations == 2).await;
     }
     match scene.end {
         End::Sealed => stage.chronicle.wait_for(&id, |story| story.sealed.is_some()).await,
-        End::AsCreatedSealed => told(azure, &id, "already_sealed").await,
-        End::AsCreatedUnsealed => told(azure, &id, "exempt").await,
-        End::Gone => told(azure, &id, "gone").await,
+        End::AsCreatedSealed => reported(azure, &id, "already_sealed").await,
+        End::AsCreatedUnsealed => reported(azure, &id, "exempt").await,
+        End::Gone => reported(azure, &id, "gone").await,
     }
     Ok(())
 }
 
-/// What Azure does to the handler's requests.
+/// The fault to inject into the handler's requests.
 fn faults(scene: &Scene) -> Option<Injection> {
     Some(match scene.plot {
         Plot::Quiet | Plot::Undone | Plot::OfMachine => return None,
@@ -81,7 +81,7 @@ fn faults(scene: &Scene) -> Option<Injection> {
     })
 }
 
-/// What happens at the moment that a fault has made.
+/// Plays what happens while a fault holds or refuses the handler's request.
 async fn meanwhile(azure: &LocalAzure, stage: &Stage, scene: &Scene, fault: &Injected) -> Result<(), Fault> {
     let id = scene.id();
     match scene.plot {
@@ -128,11 +128,11 @@ async fn queued(azure: &LocalAzure, id: &str) {
         .host
         .wait_for_invocation(|one| one.outputs.get("pending").is_some_and(|pending| pending["id"] == id))
         .await;
-    debug_assert!(queued_for(&azure.host.invocations(), id).is_some(), "what is waited for is what is shown");
+    debug_assert!(queued_for(&azure.host.invocations(), id).is_some(), "the table shows the same state");
 }
 
-/// Waits for the handler's word about a resource.
-async fn told(azure: &LocalAzure, id: &str, word: &str) {
-    let says = |line: &String| word_about(line, id).is_some_and(|said| said == word);
-    azure.host.wait_for_invocation(|one| one.logs.iter().any(says)).await;
+/// Waits until the handler logs an outcome of a resource.
+async fn reported(azure: &LocalAzure, id: &str, outcome: &str) {
+    let reports = |line: &String| word_about(line, id).is_some_and(|word| word == outcome);
+    azure.host.wait_for_invocation(|one| one.logs.iter().any(reports)).await;
 }

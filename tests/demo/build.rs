@@ -1,4 +1,4 @@
-//! Builds the handler: an example builds the library alone.
+//! Builds the handler, because building an example does not build the binary.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -9,17 +9,17 @@ use tokio::process::Command;
 
 use crate::Fault;
 
-/// What cargo sets for whatever it runs, by the beginnings of the names.
+/// Prefixes of the variables that cargo sets for the programs it runs.
 const PACKAGE_VARIABLES: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
-/// Builds `diskseal` in the profile of this example, and says where it is.
+/// Builds `diskseal` in the profile of this example, and returns its path.
 pub(crate) async fn handler() -> Result<PathBuf, Fault> {
     println!("\n  Building diskseal …");
-    // Named beside this example, it is built with the same features of the same dependencies, most of which
-    // would be compiled once more otherwise.
+    // Building it together with this example uses the same features of the dependencies; otherwise cargo would
+    // compile most of them again.
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // What `cargo run` has told us of our package would make build scripts that look at it run again, and
-    // with them half the dependencies, each time.
+    // With the package variables of `cargo run`, build scripts that read them would run again each time, and half
+    // of the dependencies would be recompiled.
     for (name, _) in std::env::vars_os() {
         let of_package =
             name.to_str().is_some_and(|name| PACKAGE_VARIABLES.iter().any(|part| name.starts_with(part)));
@@ -37,18 +37,18 @@ pub(crate) async fn handler() -> Result<PathBuf, Fault> {
         .output()
         .await?;
     if !output.status.success() {
-        return Err("diskseal does not build".into());
+        return Err("building diskseal failed".into());
     }
-    let told = String::from_utf8(output.stdout)?;
-    let executable = told
+    let messages = String::from_utf8(output.stdout)?;
+    let executable = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|message| message["target"]["name"] == "diskseal")
         .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    executable.ok_or_else(|| "cargo does not say where it has put diskseal".into())
+    executable.ok_or_else(|| "cargo did not report the path of diskseal".into())
 }
 
-/// The folder's name is the profile's, but for that of `dev`.
+/// The profile of this example: the name of its target folder, except for `dev`.
 fn profile() -> Result<String, Fault> {
     let example = std::env::current_exe()?;
     let folder =

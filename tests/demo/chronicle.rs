@@ -1,4 +1,4 @@
-//! What happened to each resource, from what Resource Manager and the Functions host have recorded.
+//! What happened to each resource, from the records of Resource Manager and the Functions host.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::scene::Scene;
 
-/// When what was written, by resource. It ends when it is dropped.
+/// Records the writes of every resource, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Chronicle {
     stories: Arc<watch::Sender<HashMap<String, Story>>>,
@@ -26,16 +26,16 @@ pub(crate) struct Chronicle {
 /// The writes of one resource.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Story {
-    /// When it was created, or created anew over itself.
+    /// When it was last created or replaced.
     pub(crate) created: Option<OffsetDateTime>,
     /// When it was sealed after that.
     pub(crate) sealed: Option<OffsetDateTime>,
-    /// How often it was created.
+    /// How often it was created or replaced.
     pub(crate) creations: u32,
 }
 
 impl Chronicle {
-    /// Follows every write from now on.
+    /// Records every write from now on.
     pub(crate) fn begin(emulator: &Emulator) -> Self {
         let stories = Arc::new(watch::Sender::new(HashMap::new()));
         let mut writes = emulator.subscribe_writes();
@@ -43,7 +43,7 @@ impl Chronicle {
         let task = tokio::spawn(async move {
             while let Some(write) = writes.recv().await {
                 if write.succeeded {
-                    // The disks of a machine are made with it, and nothing else tells of them.
+                    // Azure creates the disks of a machine with it, without a write of their own.
                     let disks = emulator.machine_disks(&write.resource_id);
                     let disks =
                         disks.into_iter().map(|disk| ResourceWrite { resource_id: disk, ..write.clone() });
@@ -104,8 +104,8 @@ pub(crate) fn requests(azure: &LocalAzure, scene: &Scene) -> Vec<Arc<Exchange>> 
     requests
 }
 
-/// How many requests the handler has sent about a resource. Polls name none: the answer to a write does, with
-/// the URL of its operation.
+/// How many requests the handler has sent about a resource. The path of a poll does not name the resource; the
+/// response to the write has the URL of the poll.
 pub(crate) fn calls(azure: &LocalAzure, scene: &Scene) -> usize {
     let requests = requests(azure, scene);
     let operations: Vec<&str> = requests
@@ -121,7 +121,7 @@ pub(crate) fn calls(azure: &LocalAzure, scene: &Scene) -> usize {
     requests.len() + polls.count()
 }
 
-/// Why a resource is on the queue, if it has been put there.
+/// The reason why the handler put a resource on the queue, if it did.
 pub(crate) fn queued_for(invocations: &[Invocation], id: &str) -> Option<String> {
     invocations.iter().rev().find_map(|invocation| {
         let pending = &invocation.outputs.get("pending")?;
@@ -129,12 +129,12 @@ pub(crate) fn queued_for(invocations: &[Invocation], id: &str) -> Option<String>
     })
 }
 
-/// The last word of the handler about a resource, as it reported it to the host: `sealed`, `exempt`, `gone` …
+/// The last outcome of a resource that the handler logged: `sealed`, `exempt`, `gone` …
 pub(crate) fn last_word(invocations: &[Invocation], id: &str) -> Option<String> {
     invocations.iter().rev().flat_map(|one| one.logs.iter()).find_map(|line| word_about(line, id))
 }
 
-/// The word that begins a line of the handler's about this resource.
+/// The outcome at the start of a log line about this resource.
 pub(crate) fn word_about(line: &str, id: &str) -> Option<String> {
     let (word, rest) = line.split_once(' ')?;
     let rest = rest.strip_prefix(id)?;

@@ -1,4 +1,4 @@
-//! `--keep`: the local Azure as a playground, on a page and over HTTP.
+//! `--keep`: keeps the local Azure running, with a page and an HTTP API.
 
 use std::sync::Arc;
 
@@ -13,24 +13,24 @@ use crate::scene::PRODUCTION;
 use crate::style::{DIM, Painted, STRONG};
 use crate::{Fault, page};
 
-/// Each with what it does. They use what [`variables`] gives; none is wider than the table.
+/// Example commands with a description. They use the variables of [`variables`] and are no wider than the table.
 const COMMANDS: [(&str, &str); 11] = [
     (
-        "create a disk as Jane",
+        "create a disk as the user Jane",
         r#"curl -sS --cacert $CA -H "Authorization: Bearer $TOKEN" -X PUT "$DISK" -H 'Content-Type: application/json' \
       -d '{"location":"westeurope","properties":{"creationData":{"createOption":"Empty"},"diskSizeGB":64}}'"#,
     ),
     (
-        "see it sealed, two or three seconds later",
+        "read it: sealed two or three seconds later",
         r#"curl -sS --cacert $CA -H "Authorization: Bearer $TOKEN" "$DISK""#,
     ),
-    ("every request about it", r#"curl -sS "$CONTROL/journal?resource=my-disk""#),
-    ("what exists", "curl -sS $CONTROL/resources"),
-    ("what the handler says", "curl -sS $CONTROL/console"),
-    ("how its invocations ended", "curl -sS $CONTROL/invocations"),
-    ("the traces, as the collector has them", "curl -sS $CONTROL/spans"),
+    ("all requests about it", r#"curl -sS "$CONTROL/journal?resource=my-disk""#),
+    ("all disks and snapshots", "curl -sS $CONTROL/resources"),
+    ("the handler's log", "curl -sS $CONTROL/console"),
+    ("the results of its invocations", "curl -sS $CONTROL/invocations"),
+    ("all spans", "curl -sS $CONTROL/spans"),
     (
-        "throttle the next write of the mode",
+        "throttle the next seal (429)",
         r#"curl -sS $CONTROL/faults \
       -d '{"kind":"patch","action":{"refuse":{"as":"throttledArm","retryAfter":3}}}'"#,
     ),
@@ -41,29 +41,28 @@ const COMMANDS: [(&str, &str); 11] = [
       -H 'Content-Type: application/cloudevents+json' \
       -d '{"id":"1","source":"/me","specversion":"1.0","type":"hello"}'"#,
     ),
-    ("whatever else can be asked", "curl -sS $CONTROL/"),
+    ("all endpoints", "curl -sS $CONTROL/"),
 ];
 
-/// Prints how to play, and waits until standard input is closed. Signals end it from outside.
+/// Prints the address of the page and example commands, and waits until standard input is closed. The caller
+/// handles signals.
 pub(crate) async fn run(azure: &Arc<LocalAzure>, stage: &Arc<Stage>) -> Result<(), Fault> {
     let (address, server) = page::serve(azure, stage).await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("play.env");
     let variables = variables(azure);
     std::fs::write(&file, assignments(&variables))?;
-    println!("  {}\n", Painted(STRONG, "All of it keeps running. What exists and its traces, live:"));
-    println!("    {address}\n");
-    println!("  {}\n", Painted(STRONG, "In another terminal, first:"));
+    println!("  {}\n", Painted(STRONG, "Example commands. In another terminal, first set the variables:"));
     println!("    . {}\n", file.display());
-    println!("  which sets\n");
     for (name, value) in &variables {
         println!("    {}", Painted(DIM, format_args!("{name:<9} {value}")));
     }
-    println!("\n  and then\n");
+    println!("\n  Then run, for example:\n");
     for (what, command) in COMMANDS {
         println!("    {}\n    {command}\n", Painted(DIM, format_args!("# {what}")));
     }
-    println!("  Ctrl-C ends it.");
+    println!("  {} {address}", Painted(STRONG, "Still running. Live page:"));
+    println!("  Press Ctrl-C to stop.");
     let (mut input, mut stdin) = (Vec::new(), tokio::io::stdin());
     tokio::select! {
         ended = server => ended?,
@@ -72,7 +71,7 @@ pub(crate) async fn run(azure: &Arc<LocalAzure>, stage: &Arc<Stage>) -> Result<(
     Ok(())
 }
 
-/// What the commands use, the token last because it is long.
+/// The variables of the commands. The token is last because it is long.
 fn variables(azure: &LocalAzure) -> Vec<(&'static str, String)> {
     let topic = azure.control.topic.as_ref();
     let disk = disk_id(PRODUCTION, "rg-play", "my-disk");
@@ -87,7 +86,7 @@ fn variables(azure: &LocalAzure) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Assignments for a shell. The values hold nothing that needs more than single quotes.
+/// Assignments for a shell. Single quotes are enough for all values.
 fn assignments(variables: &[(&str, String)]) -> String {
     variables.iter().fold(String::new(), |all, (name, value)| all + &format!("{name}='{value}'\n"))
 }

@@ -1,4 +1,4 @@
-//! The table while things happen, on a terminal.
+//! Draws the live table on a terminal.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -11,25 +11,25 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::act::Stage;
 use crate::{Fault, TIME_LIMIT, table};
 
-/// How often the table is drawn.
+/// Time between two drawings of the table.
 const FRAME: Duration = Duration::from_millis(80);
 
-/// What is shown is never wider.
+/// Maximum width of the output, in columns.
 const WIDTH_MAX: u16 = 106;
 
-/// The columns beside the margin.
+/// Available columns, without the margin.
 pub(crate) fn columns() -> u16 {
     let (_, columns) = console::Term::stdout().size_checked().unwrap_or((0, u16::MAX));
     columns.saturating_sub(2).min(WIDTH_MAX)
 }
 
-/// The width of the table on a terminal with colours; none elsewhere.
+/// The width of the table on a terminal with colours, else none.
 pub(crate) fn width() -> Option<u16> {
     let has_colors = anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
     has_colors.then(columns)
 }
 
-/// Shows the table until the play is over. False if that takes too long.
+/// Shows the table until `play` ends. Returns false after the time limit.
 pub(crate) async fn watch(
     azure: &LocalAzure,
     stage: &Arc<Stage>,

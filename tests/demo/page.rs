@@ -1,7 +1,7 @@
-//! The page of `--keep`: what exists, live, and the traces of whatever one picks.
+//! The page of `--keep`: all disks and snapshots, live, and the traces of the selected one.
 //!
-//! Its server is the control surface with the page on top, on a port of loopback of its own. What it shows of
-//! traces are the spans that the collector has decoded from OTLP, by `GET /spans`, as everybody gets them.
+//! Its server adds the page to the routes of the control surface, on its own loopback port. The page reads traces by
+//! `GET /spans`: the spans that the collector decoded from OTLP.
 
 use std::convert::Infallible;
 use std::future::IntoFuture as _;
@@ -37,24 +37,25 @@ const FILES: [(&str, &str, &str); 4] = [
     ("/waterfall.js", "text/javascript; charset=utf-8", include_str!("page/waterfall.js")),
 ];
 
-/// The page runs its own two scripts and asks its own server; nothing else, whatever a tag or a span says.
+/// The page runs only its own two scripts and connects only to its own server, whatever a tag or a span contains.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// How often it is looked whether something has changed, while a page is open.
+/// Time between two checks for changes while a page is open.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Where what is created from the page lies.
+/// Resource group of the resources that the page creates.
 const GROUP: &str = "rg-play";
 
-/// Connections outlive the server for a moment, and must not keep the local Azure alive.
+/// State of the routes. It holds a weak reference, because connections outlive the server for a moment and must not
+/// keep the local Azure alive.
 #[derive(Clone, Debug)]
 struct Playground {
     azure: Weak<LocalAzure>,
     stage: Arc<Stage>,
 }
 
-/// Opens the page's port. Gives its address, and the server, which serves until it is dropped.
+/// Binds the page's port. Returns the address, and the server, which serves until it is dropped.
 pub(crate) async fn serve(
     azure: &Arc<LocalAzure>,
     stage: &Arc<Stage>,
@@ -83,7 +84,7 @@ fn file(media_type: &'static str, text: &'static str) -> Response {
     (headers, text).into_response()
 }
 
-/// The picture now, and again whenever it is another one.
+/// Sends the picture now and after every change.
 async fn live(
     State(playground): State<Playground>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<>> {
@@ -108,7 +109,7 @@ enum Kind {
     Snapshot,
 }
 
-/// What is to be created.
+/// A request to create a resource.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Order {
@@ -118,18 +119,18 @@ struct Order {
     tags: Value,
 }
 
-/// Creates a disk as Jane or a snapshot as the backup service, by a request to Resource Manager like any other.
+/// Creates a disk as Jane or a snapshot as the backup service, by an ordinary request to Resource Manager.
 async fn create(State(Playground { azure, stage }): State<Playground>, body: Bytes) -> Response {
     let refused = |fault: String| (StatusCode::BAD_REQUEST, shown(&json!({"error": fault}))).into_response();
     let order: Order = match serde_json::from_slice(&body) {
         Ok(order) => order,
-        Err(fault) => return refused(format!("not an order of the page: {fault}")),
+        Err(fault) => return refused(format!("invalid request: {fault}")),
     };
     let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     if order.name.is_empty() || order.name.len() > 80 || !order.name.chars().all(is_of_name) {
-        return refused("a name has 1 to 80 letters, digits, '-', '_' or '.'".to_owned());
+        return refused("a name must have 1 to 80 letters, digits, '-', '_' or '.'".to_owned());
     }
-    let Some(azure) = azure.upgrade() else { return refused("the local Azure has ended".to_owned()) };
+    let Some(azure) = azure.upgrade() else { return refused("the local Azure has stopped".to_owned()) };
     let (person, id, mut body) = match order.kind {
         Kind::Disk => (Person::Jane, disk_id(PRODUCTION, GROUP, &order.name), disk_body("westeurope")),
         Kind::Snapshot => {

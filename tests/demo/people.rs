@@ -1,4 +1,4 @@
-//! Who creates disks: people and programs, each with a token of its own, over HTTPS as in Azure.
+//! The people and programs that create disks, each with its own token, over HTTPS as in Azure.
 
 use diskseal_emulator::local_azure::LocalAzure;
 use diskseal_emulator::write::Caller;
@@ -18,9 +18,9 @@ pub(crate) enum Person {
     Terraform,
     /// A backup service that takes snapshots.
     Backup,
-    /// A Kubernetes cluster that makes volumes.
+    /// A Kubernetes cluster that creates volumes.
     Cluster,
-    /// A tool that writes tags on whatever appears.
+    /// A tool that tags every new resource.
     Tagger,
 }
 
@@ -56,7 +56,7 @@ impl Person {
     }
 }
 
-/// Resource Manager as its users reach it.
+/// The users' HTTP client for Resource Manager.
 #[derive(Debug)]
 pub(crate) struct Http {
     client: Client,
@@ -64,9 +64,9 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    /// Trusts the local Azure's authority alone.
+    /// Creates a client that trusts only the certificate authority of the local Azure.
     pub(crate) fn new(azure: &LocalAzure) -> Result<Self, Fault> {
-        // It is the only provider that is compiled in; another one that got there first does as well.
+        // Fails only if a provider is already installed, which is fine: only one is compiled in.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let authority = Certificate::from_pem(&std::fs::read(azure.serving.ca_pem())?)?;
         let client = Client::builder().tls_certs_only([authority]).build()?;
@@ -75,7 +75,7 @@ impl Http {
 
     /// Creates or replaces a resource or a virtual machine.
     pub(crate) async fn put(&self, token: &str, id: &str, body: &Value) -> Result<(), Fault> {
-        // Disks and machines have versions of their own.
+        // Disks and machines have different API versions.
         let version = if id.contains("/virtualMachines/") { "2024-03-01" } else { "2024-03-02" };
         self.send(Method::PUT, token, &format!("{id}?api-version={version}"), Some(body)).await
     }
@@ -85,7 +85,7 @@ impl Http {
         self.send(Method::DELETE, token, &format!("{id}?api-version=2024-03-02"), None).await
     }
 
-    /// Adds tags and leaves the others.
+    /// Adds tags and keeps the others.
     pub(crate) async fn merge_tags(&self, token: &str, id: &str, tags: &Value) -> Result<(), Fault> {
         let body = json!({"operation": "Merge", "properties": {"tags": tags}});
         let path = format!("{id}/providers/Microsoft.Resources/tags/default?api-version=2021-04-01");

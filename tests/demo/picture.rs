@@ -1,4 +1,4 @@
-//! What the page shows, as JSON: every disk and snapshot with its story, and which traces tell of it.
+//! The data of the page, as JSON: every disk and snapshot with its state and its traces.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use crate::act::Stage;
 use crate::chronicle::{Story, is_sealed, last_word, queued_for};
 
-/// The picture as it is now.
+/// The current state.
 pub(crate) fn of(azure: &LocalAzure, stage: &Stage) -> Value {
     let invocations = azure.host.invocations();
     let traces = Traces::of(&azure.collector.spans());
@@ -52,7 +52,7 @@ fn entry(id: &str, resource: &Value, story: Story, invocations: &[Invocation], t
     })
 }
 
-/// How a resource stands, in a word, and why.
+/// The state of a resource, and the reason if it is pending.
 fn outcome(id: &str, resource: &Value, invocations: &[Invocation]) -> (&'static str, Option<String>) {
     let word = last_word(invocations, id);
     if is_sealed(resource) {
@@ -61,8 +61,8 @@ fn outcome(id: &str, resource: &Value, invocations: &[Invocation]) -> (&'static 
     match (queued_for(invocations, id), word.as_deref()) {
         (_, Some("exempt")) => ("exempt", None),
         (_, Some("would_seal")) => ("would seal", None),
-        (Some(reason), _) => ("in the queue", Some(reason)),
-        _ => ("open", None),
+        (Some(reason), _) => ("pending", Some(reason)),
+        _ => ("unsealed", None),
     }
 }
 
@@ -87,17 +87,17 @@ fn chosen(tags: &Value, is_chosen: impl Fn(&str) -> bool) -> Map<String, Value> 
     tags.filter(|(name, _)| is_chosen(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Every trace, and which resources it tells of.
+/// All traces, and the resources in their spans.
 struct Traces {
-    /// The traces by resource, in lower case.
+    /// The trace IDs by resource ID in lower case.
     about: HashMap<String, BTreeSet<String>>,
     summaries: HashMap<String, Summary>,
 }
 
-/// A trace in a line.
+/// The summary of a trace.
 #[derive(Default)]
 struct Summary {
-    /// When its first span began, and that span's name.
+    /// The start of the first span, in nanoseconds since 1970, and its name.
     start: u64,
     name: String,
     end: u64,

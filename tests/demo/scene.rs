@@ -1,4 +1,4 @@
-//! What is created, by whom, what is special about it, and how it should end.
+//! The scenes: which resources are created, by whom, in which scenario, and how each should end.
 
 use diskseal_emulator::estate::{disk_id, snapshot_id, virtual_machine_id};
 use diskseal_emulator::{disk_body, snapshot_body, virtual_machine_body};
@@ -6,21 +6,21 @@ use serde_json::{Value, json};
 
 use crate::people::Person::{self, Backup, Cluster, Jane, Omar, Tagger, Terraform};
 
-/// Resource groups that the handler is told to leave alone.
+/// Pattern of the resource groups that are exempt.
 pub(crate) const EXEMPT_GROUPS: &str = "rg-lab-*";
-/// The tag that exempts a resource for a time.
+/// Name of the tag that exempts a resource until a date.
 pub(crate) const EXEMPT_TAG: &str = "seal-exempt";
 
 /// The subscription of nearly everything.
 pub(crate) const PRODUCTION: &str = "11111111-2222-4333-8444-555555555555";
-/// What is throttled has a subscription of its own: Azure throttles by subscription, and so the handler
+/// The throttled scene has its own subscription, because Azure throttles by subscription and the handler therefore
 /// pauses by subscription.
 const BATCH: &str = "22222222-3333-4444-8555-666666666666";
 
 /// The one virtual machine.
 const MACHINE: &str = "erp-app";
 
-/// One resource and its story.
+/// One resource and its scenario.
 #[derive(Debug)]
 pub(crate) struct Scene {
     /// The resource's name.
@@ -29,54 +29,54 @@ pub(crate) struct Scene {
     pub(crate) is_snapshot: bool,
     /// Who creates it.
     pub(crate) by: Person,
-    /// What the table says of it.
-    pub(crate) special: &'static str,
+    /// The scenario, as the table shows it.
+    pub(crate) scenario: &'static str,
     group: &'static str,
-    /// Whether it is created with the mode already.
+    /// Whether it is created with the auth mode.
     has_mode: bool,
-    /// The tags that it is created with.
+    /// The tags of the create request.
     tags: &'static [(&'static str, &'static str)],
-    /// What happens around it.
+    /// What happens besides the creation.
     pub(crate) plot: Plot,
     /// How it should end.
     pub(crate) end: End,
 }
 
-/// What happens around a resource, besides that it is created.
+/// What happens to a resource besides its creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Plot {
     /// Nothing.
     Quiet,
-    /// Resource Manager is still at work on it when the event arrives.
+    /// It is still provisioning when the event arrives.
     Provisioning,
     /// The handler's write is throttled once.
     Throttled,
-    /// The handler's write meets another one once.
+    /// The handler's write conflicts with another one once.
     Conflict,
-    /// A lock forbids writes, until it is lifted.
+    /// A lock forbids writes until it is removed.
     Locked,
-    /// It is deleted before the handler has looked.
+    /// It is deleted before the handler's look.
     DeletedAtOnce,
-    /// A tagging tool writes its tag between the handler's look and its tags.
+    /// A tagging tool writes a tag between the handler's read and its write of the tags.
     TaggedMeanwhile,
-    /// It is created anew over itself when it has been sealed, which undoes the seal.
+    /// It is replaced by a full PUT after it was sealed, which removes the seal.
     Undone,
     /// The handler is killed between its two writes.
     Killed,
-    /// It is made by a virtual machine, and no event tells of it but the machine's.
+    /// It is created with a virtual machine; the only event is that of the machine.
     OfMachine,
 }
 
 /// How a resource should end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// With the mode, the seal's tags and all tags of others.
+    /// With the mode, the seal's tags and all other tags.
     Sealed,
     /// As it was created, with the seal.
     AsCreatedSealed,
     /// As it was created, without the seal.
     AsCreatedUnsealed,
-    /// Not there.
+    /// Deleted.
     Gone,
 }
 
@@ -93,7 +93,7 @@ impl Scene {
         (self.plot == Plot::OfMachine).then(|| virtual_machine_id(PRODUCTION, self.group, MACHINE))
     }
 
-    /// The body that it is created with, or its machine.
+    /// The body of the create request, of the resource or of its machine.
     pub(crate) fn body(&self) -> Value {
         if self.plot == Plot::OfMachine {
             let mut body = virtual_machine_body("westeurope", 0);
@@ -112,7 +112,7 @@ impl Scene {
         body
     }
 
-    /// The tags that must be on it in the end, besides the seal's.
+    /// The tags that it must have in the end, besides the seal's.
     pub(crate) fn foreign_tags(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let tagged = (self.plot == Plot::TaggedMeanwhile).then_some(TAGGERS_TAG);
         self.tags.iter().copied().chain(tagged)
@@ -123,20 +123,20 @@ impl Scene {
         !self.has_mode
     }
 
-    /// Whether the trace that is shown is this one's: it has the most to show.
+    /// Whether the demo shows the trace of this scene, which has the most spans of interest.
     pub(crate) fn shows_trace(&self) -> bool {
         self.plot == Plot::Throttled
     }
 }
 
-/// What the tagging tool writes.
+/// The tag that the tagging tool writes.
 pub(crate) const TAGGERS_TAG: (&str, &str) = ("cost-center", "4711");
 
 const PLAIN: Scene = Scene {
     name: "",
     is_snapshot: false,
     by: Jane,
-    special: "nothing",
+    scenario: "plain disk",
     group: "rg-sql",
     has_mode: false,
     tags: &[],
@@ -144,14 +144,14 @@ const PLAIN: Scene = Scene {
     end: End::Sealed,
 };
 
-/// All of them, in the order of the table.
+/// All scenes, in the order of the table.
 pub(crate) const SCENES: [Scene; 16] = [
     Scene { name: "sql-data-01", ..PLAIN },
-    Scene { name: "sql-data-01-snap", is_snapshot: true, by: Backup, ..PLAIN },
+    Scene { name: "sql-data-01-snap", is_snapshot: true, by: Backup, scenario: "plain snapshot", ..PLAIN },
     Scene {
         name: "golden-image",
         by: Terraform,
-        special: "created with the seal",
+        scenario: "created with the seal",
         has_mode: true,
         tags: &[
             ("diskseal-auth-mode", "AzureActiveDirectory"),
@@ -160,12 +160,12 @@ pub(crate) const SCENES: [Scene; 16] = [
         end: End::AsCreatedSealed,
         ..PLAIN
     },
-    Scene { name: "web-os-02", by: Terraform, special: "the mode, but no tags", has_mode: true, ..PLAIN },
-    Scene { name: "erp-app-os", by: Omar, special: "disk of a new VM", plot: Plot::OfMachine, ..PLAIN },
+    Scene { name: "web-os-02", by: Terraform, scenario: "mode without tags", has_mode: true, ..PLAIN },
+    Scene { name: "erp-app-os", by: Omar, scenario: "disk of a new VM", plot: Plot::OfMachine, ..PLAIN },
     Scene {
         name: "scratch-7",
         by: Omar,
-        special: "in an exempt group",
+        scenario: "in an exempt group",
         group: "rg-lab-eu",
         end: End::AsCreatedUnsealed,
         ..PLAIN
@@ -174,38 +174,38 @@ pub(crate) const SCENES: [Scene; 16] = [
         name: "forensics-copy",
         is_snapshot: true,
         by: Omar,
-        special: "exempt by its tag",
+        scenario: "exempt by tag",
         tags: &[(EXEMPT_TAG, "until=2099-12-31; INC-1234 evidence")],
         end: End::AsCreatedUnsealed,
         ..PLAIN
     },
     Scene {
         name: "restore-test",
-        special: "exemption has expired",
+        scenario: "expired exemption",
         tags: &[(EXEMPT_TAG, "until=2024-06-30; restore test")],
         ..PLAIN
     },
     Scene {
         name: "import-vhd-04",
         by: Omar,
-        special: "still provisioning",
+        scenario: "still provisioning",
         plot: Plot::Provisioning,
         ..PLAIN
     },
     Scene {
         name: "batch-out-17",
         by: Cluster,
-        special: "throttled: 429",
+        scenario: "throttled: 429",
         tags: &[("created-by", "aks-batch")],
         plot: Plot::Throttled,
         ..PLAIN
     },
-    Scene { name: "pvc-2f9c", by: Cluster, special: "a conflict: 409", plot: Plot::Conflict, ..PLAIN },
-    Scene { name: "erp-legacy", special: "a lock, lifted later", plot: Plot::Locked, ..PLAIN },
+    Scene { name: "pvc-2f9c", by: Cluster, scenario: "conflict: 409", plot: Plot::Conflict, ..PLAIN },
+    Scene { name: "erp-legacy", scenario: "locked for a while", plot: Plot::Locked, ..PLAIN },
     Scene {
         name: "ci-tmp-381",
         by: Terraform,
-        special: "deleted at once",
+        scenario: "deleted at once",
         plot: Plot::DeletedAtOnce,
         end: End::Gone,
         ..PLAIN
@@ -213,17 +213,17 @@ pub(crate) const SCENES: [Scene; 16] = [
     Scene {
         name: "crm-data",
         by: Tagger,
-        special: "tagged by two at once",
+        scenario: "concurrent tag write",
         plot: Plot::TaggedMeanwhile,
         ..PLAIN
     },
     Scene {
         name: "etl-cache",
         by: Terraform,
-        special: "a full PUT undoes it",
+        scenario: "replaced by a PUT",
         tags: &[("owner", "data-team")],
         plot: Plot::Undone,
         ..PLAIN
     },
-    Scene { name: "mail-archive", special: "handler is killed", plot: Plot::Killed, ..PLAIN },
+    Scene { name: "mail-archive", scenario: "handler killed", plot: Plot::Killed, ..PLAIN },
 ];

@@ -1,16 +1,16 @@
-//! The few colours, all of the terminal's own palette.
+//! The styles of the output, in colours of the terminal's palette.
 
 use std::fmt::{self, Display};
 
 use anstyle::{AnsiColor, Style};
 
-/// What is well.
+/// Success.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
-/// What is wrong.
+/// Failure.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// What is under way, or took another try.
+/// In progress, or retried.
 pub(crate) const BUSY: Style = AnsiColor::Yellow.on_default();
-/// What is only there to look up.
+/// Secondary information.
 pub(crate) const DIM: Style = Style::new().dimmed();
 /// Headings.
 pub(crate) const STRONG: Style = Style::new().bold();

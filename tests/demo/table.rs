@@ -10,19 +10,18 @@ use crate::chronicle::{calls, last_word, queued_for};
 use crate::scene::{End, SCENES, Scene};
 use crate::verdict;
 
-const HEADINGS: [&str; 7] =
-    ["name", "kind", "created by", "what is special", "outcome", "sealed in", "calls"];
+const HEADINGS: [&str; 7] = ["name", "kind", "created by", "scenario", "outcome", "sealed in", "calls"];
 
-/// The width of all columns. On a narrower terminal, the kind and who created it are left out.
+/// The width of all columns. A narrower terminal shows no columns kind and created by.
 const WIDTH: u16 = 98;
 
-/// How a resource stands, as the table shows it.
-struct Standing {
+/// The state of a resource, as the table shows it.
+struct State {
     text: String,
     color: Color,
 }
 
-/// The table as it is now; `width` limits it, and none means no terminal and so no colours.
+/// The current table. `width` limits it; none means no terminal, so no colours.
 pub(crate) fn render(azure: &LocalAzure, stage: &Stage, width: Option<u16>) -> String {
     let mut table = Table::new();
     // Padding separates the columns.
@@ -53,7 +52,7 @@ pub(crate) fn render(azure: &LocalAzure, stage: &Stage, width: Option<u16>) -> S
 fn row(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Vec<Cell> {
     let id = scene.id();
     let story = stage.chronicle.of(&id);
-    let Standing { text, color } = standing(azure, stage, scene);
+    let State { text, color } = state(azure, stage, scene);
     let time = match (scene.end, story.created) {
         (End::Sealed, Some(created)) => {
             let until = story.sealed.unwrap_or_else(|| azure.emulator.clock().now());
@@ -66,18 +65,18 @@ fn row(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Vec<Cell> {
         Cell::new(scene.name),
         Cell::new(if scene.is_snapshot { "snapshot" } else { "disk" }),
         Cell::new(scene.by.name()),
-        Cell::new(scene.special),
-        // Wide enough for all that it may say, so that the table stands still.
+        Cell::new(scene.scenario),
+        // As wide as the longest state, so that the columns do not move.
         Cell::new(format!("{text:<17}")).fg(color),
         Cell::new(time),
         Cell::new(calls),
     ]
 }
 
-fn standing(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Standing {
+fn state(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> State {
     let id = scene.id();
     let story = stage.chronicle.of(&id);
-    let says = |text: &str, color| Standing { text: text.to_owned(), color };
+    let shown = |text: &str, color| State { text: text.to_owned(), color };
     let invocations = azure.host.invocations();
     let word = last_word(&invocations, &id);
     let is_done = match scene.end {
@@ -86,22 +85,22 @@ fn standing(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Standing {
     };
     if is_done && verdict::fault(azure, stage, scene).is_none() {
         return match (scene.end, word.as_deref()) {
-            (End::Sealed, _) if story.creations > 1 => says("✓ sealed again", Color::Green),
+            (End::Sealed, _) if story.creations > 1 => shown("✓ sealed again", Color::DarkGreen),
             (End::Sealed, _) if queued_for(&invocations, &id).is_some() => {
-                says("✓ sealed by queue", Color::Green)
+                shown("✓ sealed by queue", Color::DarkGreen)
             }
-            (End::Sealed, _) if !scene.needs_mode() => says("✓ tagged", Color::Green),
-            (End::Sealed, _) => says("✓ sealed", Color::Green),
-            (_, Some("already_sealed")) => says("✓ sealed already", Color::Green),
-            (_, word) => says(&format!("✓ {}", word.unwrap_or_default()), Color::Green),
+            (End::Sealed, _) if !scene.needs_mode() => shown("✓ tagged", Color::DarkGreen),
+            (End::Sealed, _) => shown("✓ sealed", Color::DarkGreen),
+            (_, Some("already_sealed")) => shown("✓ already sealed", Color::DarkGreen),
+            (_, word) => shown(&format!("✓ {}", word.unwrap_or_default()), Color::DarkGreen),
         };
     }
     if story.created.is_none() {
-        return says("·", Color::DarkGrey);
+        return shown("·", Color::DarkGrey);
     }
     match (queued_for(&invocations, &id), word) {
-        (Some(reason), _) => says(&format!("… {reason}"), Color::Yellow),
-        (None, Some(word)) if word == "would_seal" => says("would seal", Color::Yellow),
-        _ => says("… unsealed", Color::Yellow),
+        (Some(reason), _) => shown(&format!("… {reason}"), Color::DarkYellow),
+        (None, Some(word)) if word == "would_seal" => shown("would seal", Color::DarkYellow),
+        _ => shown("… unsealed", Color::DarkYellow),
     }
 }

@@ -1,4 +1,4 @@
-//! Whether every resource ended as it should: by what Resource Manager holds, not by what was logged.
+//! Checks whether every resource ended as expected, by the state in Resource Manager, not by the log.
 
 use diskseal_emulator::local_azure::LocalAzure;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::act::Stage;
 use crate::chronicle::{is_sealed, requests};
 use crate::scene::{End, Plot, SCENES, Scene};
 
-/// Every resource that did not, with what was expected and what is.
+/// Every resource that did not end as expected, with what was expected and what was found.
 pub(crate) fn all(azure: &LocalAzure, stage: &Stage) -> Vec<(&'static Scene, String, String)> {
     SCENES
         .iter()
@@ -15,31 +15,29 @@ pub(crate) fn all(azure: &LocalAzure, stage: &Stage) -> Vec<(&'static Scene, Str
         .collect()
 }
 
-/// What is wrong with a resource's end: what was expected, and what is.
+/// What was expected of a resource and what was found, if they differ.
 pub(crate) fn fault(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Option<(String, String)> {
     let id = scene.id();
     let resource = azure.emulator.get(&id);
     let writes = requests(azure, scene).iter().filter(|exchange| exchange.method != "GET").count();
     let expects = |what: &str, found: String| Some((what.to_owned(), found));
     if scene.end == End::Gone {
-        let expected = "that it is gone and was never written";
+        let expected = "deleted, without a write";
         return match resource {
             Some(resource) => expects(expected, describe(&resource)),
-            None if writes > 0 => expects(expected, format!("it gone, and {writes} writes")),
+            None if writes > 0 => expects(expected, format!("deleted, with {writes} writes")),
             None => None,
         };
     }
-    let Some(resource) = resource else { return expects("that it is there", "nothing".to_owned()) };
+    let Some(resource) = resource else { return expects("that it exists", "nothing".to_owned()) };
     let created = scene.body();
     let mode = |body: &Value| body["properties"]["dataAccessAuthMode"].clone();
     let is_as_created = resource["tags"] == created["tags"] && mode(&resource) == mode(&created);
     match scene.end {
         End::Gone => None,
         End::AsCreatedSealed | End::AsCreatedUnsealed if is_as_created && writes == 0 => None,
-        End::AsCreatedSealed => {
-            expects("it sealed as it was created, and no write", found(&resource, writes))
-        }
-        End::AsCreatedUnsealed => expects("it as it was created, and no write", found(&resource, writes)),
+        End::AsCreatedSealed => expects("sealed as created, without a write", found(&resource, writes)),
+        End::AsCreatedUnsealed => expects("as created, without a write", found(&resource, writes)),
         End::Sealed if !is_sealed(&resource) => expects("the mode and the seal's tags", describe(&resource)),
         End::Sealed => foreign_tag_lost(scene, &resource)
             .or_else(|| needless_write(azure, scene))
@@ -52,15 +50,15 @@ fn foreign_tag_lost(scene: &Scene, resource: &Value) -> Option<(String, String)>
     Some((format!("the tag {}={}", lost.0, lost.1), describe(resource)))
 }
 
-/// The mode is never written where it is already.
+/// The mode must not be written if it is already set.
 fn needless_write(azure: &LocalAzure, scene: &Scene) -> Option<(String, String)> {
     let id = scene.id();
     let is_of_mode = |method: &str, path: &str| method == "PATCH" && path.eq_ignore_ascii_case(&id);
     let sent = requests(azure, scene).iter().any(|one| is_of_mode(&one.method, &one.path));
-    (sent && !scene.needs_mode()).then(|| ("no write but that of the tags".to_owned(), "a PATCH".to_owned()))
+    (sent && !scene.needs_mode()).then(|| ("only a write of the tags".to_owned(), "a PATCH".to_owned()))
 }
 
-/// The seal that counts is the second one.
+/// A replaced resource must have been sealed again.
 fn seal_not_undone(stage: &Stage, scene: &Scene) -> Option<(String, String)> {
     let creations = stage.chronicle.of(&scene.id()).creations;
     let expected = if scene.plot == Plot::Undone { 2 } else { 1 };

@@ -1,4 +1,4 @@
-//! The trace of one seal, as any collector of OTLP would get it, drawn as a waterfall.
+//! Draws the trace of one seal as a waterfall, from the spans that an OTLP collector received.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -16,16 +16,16 @@ const NAME_WIDTH: usize = 33;
 const REST_WIDTH: usize = 26;
 const BAR_WIDTHS: RangeInclusive<usize> = 10..=42;
 
-/// The whole time, in nanoseconds since 1970, and how many cells show it.
+/// The time range of the trace, in nanoseconds since 1970, and the width of the bars in cells.
 struct Scale {
     start: u64,
     end: u64,
     width: usize,
 }
 
-/// Draws the trace of a resource's seal, as soon as all of it has arrived.
+/// Draws the trace of a resource's seal once all of it has arrived.
 pub(crate) async fn show(azure: &LocalAzure, scene: &Scene) -> Result<(), Fault> {
-    println!("  {} of {}, {}", Painted(STRONG, "The trace"), scene.name, scene.special);
+    println!("  {} of {}, {}", Painted(STRONG, "The trace"), scene.name, scene.scenario);
     let columns = usize::from(live::columns()).saturating_sub(NAME_WIDTH + REST_WIDTH);
     let width = columns.clamp(*BAR_WIDTHS.start(), *BAR_WIDTHS.end());
     for line in draw(&azure.collector, &scene.id(), width).await? {
@@ -35,10 +35,10 @@ pub(crate) async fn show(azure: &LocalAzure, scene: &Scene) -> Result<(), Fault>
     Ok(())
 }
 
-/// The lines of the waterfall, whose bars have `width` cells, from what the collector has decoded and nothing else.
+/// The lines of the waterfall, with bars of `width` cells, from the spans that the collector decoded.
 async fn draw(collector: &Collector, id: &str, width: usize) -> Result<Vec<String>, Fault> {
     let arrived = collector.wait_until(|spans| trace(spans, id));
-    let spans = tokio::time::timeout(TIME_LIMIT, arrived).await.map_err(|_| "the trace has not arrived")?;
+    let spans = tokio::time::timeout(TIME_LIMIT, arrived).await.map_err(|_| "the trace did not arrive")?;
     let root = &spans[0].1;
     let source = format!("{}, from {}", root.trace_id, collector.endpoint());
     let mut lines = vec![Painted(DIM, source).to_string(), String::new()];
@@ -47,8 +47,8 @@ async fn draw(collector: &Collector, id: &str, width: usize) -> Result<Vec<Strin
     Ok(lines)
 }
 
-/// The spans of the trace in which a resource was sealed, each with its depth, parents first; none while the
-/// outermost one, which ends last, is missing.
+/// The spans of the trace in which a resource was sealed, each with its depth, parents first. None while the root
+/// span, which ends last, is missing.
 fn trace(spans: &[Span], id: &str) -> Option<Vec<(usize, Span)>> {
     let seal = spans.iter().find(|span| {
         span.attributes.get("diskseal.resource_id").is_some_and(|about| *about == id)
@@ -78,11 +78,11 @@ fn line(depth: usize, span: &Span, scale: &Scale) -> String {
     let took = Duration::from_nanos(span.end_unix_nano.saturating_sub(span.start_unix_nano));
     let (style, tone) = if matches!(span.status, Status::Error(_)) { (BUSY, BUSY) } else { (GOOD, DIM) };
     let outcome = outcome(span);
-    let told = if outcome.is_empty() { String::new() } else { format!("  {}", Painted(tone, outcome)) };
-    format!("{name:<NAME_WIDTH$} {} {:>8}{told}", Painted(style, bar(span, scale)), human(took))
+    let result = if outcome.is_empty() { String::new() } else { format!("  {}", Painted(tone, outcome)) };
+    format!("{name:<NAME_WIDTH$} {} {:>8}{result}", Painted(style, bar(span, scale)), human(took))
 }
 
-/// The span's part of the whole time, at least one cell.
+/// The span's share of the time range, at least one cell.
 fn bar(span: &Span, &Scale { start, end, width }: &Scale) -> String {
     let whole = u128::from(end.saturating_sub(start).max(1));
     let cell = |at: u64| {
@@ -94,18 +94,18 @@ fn bar(span: &Span, &Scale { start, end, width }: &Scale) -> String {
     format!("{}{}{}", " ".repeat(from), "━".repeat(length), " ".repeat(width - from - length))
 }
 
-/// What came of it: the status of a request, or the outcome of a seal, and which try it was.
+/// The result of a span: the status of a request or the outcome of a look, and the number of the resend.
 fn outcome(span: &Span) -> String {
     let text =
         |name: &str| span.attributes.get(name).map(|value| value.to_string().trim_matches('"').to_owned());
-    let told = text("http.response.status_code").or_else(|| text("diskseal.outcome")).unwrap_or_default();
+    let result = text("http.response.status_code").or_else(|| text("diskseal.outcome")).unwrap_or_default();
     match text("http.request.resend_count") {
-        Some(count) => format!("{told}  resend {count}"),
-        None => told,
+        Some(count) => format!("{result}  resend {count}"),
+        None => result,
     }
 }
 
-/// A request's method with the end of its path; other names as they are.
+/// The method of a request and the end of its path. Other names stay as they are.
 fn short(name: &str) -> String {
     match name.split_once(" /") {
         None => name.to_owned(),
@@ -127,7 +127,7 @@ fn human(took: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    //! An independent client of OTLP is drawn as the handler is: there is no other way for a span to get here.
+    //! Spans of another OTLP client are drawn like the handler's, since both arrive the same way.
 
     use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
     use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value as Any};

@@ -1,7 +1,7 @@
-"""Bicep files read as the compiler would: syntax, names, and the types of expressions.
+"""Reads Bicep files like the compiler: syntax, names, and the types of expressions.
 
 There is no Bicep compiler in the package registries, so this is our own reading of the language, of as much of it
-as infra/ uses. Whatever it does not know is an error, never a pass.
+as infra/ uses. Anything it does not know is an error.
 """
 
 import json
@@ -31,7 +31,7 @@ ENVIRONMENT = record(
     name=STRING, resourceManager=STRING, portal=STRING, authentication=ANY,
     suffixes=record(storage=STRING, keyvaultDns=STRING, sqlServerHostname=STRING, acrLoginServer=STRING),
 )
-# Functions of the language: what they return, with the least and the most arguments.
+# Functions of the language: the type they return, with the minimum and maximum number of arguments.
 FUNCTIONS = {
     "empty": (BOOL, 1, 1), "contains": (BOOL, 2, 2), "join": (STRING, 2, 2), "replace": (STRING, 3, 3),
     "guid": (STRING, 1, 9), "uniqueString": (STRING, 1, 9), "toLower": (STRING, 1, 1), "split": (STRINGS, 2, 2),
@@ -63,7 +63,7 @@ def literal(node):
 
 
 def of_json(value):
-    """The type of a value that a JSON file holds: the value itself."""
+    """The type of a value in a JSON file: the value itself."""
     if isinstance(value, dict):
         return record(**{key: of_json(one) for key, one in value.items()})
     if isinstance(value, list):
@@ -197,7 +197,7 @@ class File:
     # --- types -----------------------------------------------------------------------------------------------
 
     def type_of(self, declaration):
-        """What a reference to a declaration is."""
+        """The type of a reference to a declaration."""
         if declaration.kind in ("resource", "module"):
             one = {"k": declaration.kind, "d": declaration}
             return {"k": "array", "e": one} if loops(declaration.value) else one
@@ -217,7 +217,7 @@ class File:
             return element
         if declaration.declared == "object" and declaration.kind == "param" and declaration.value is not None:
             default = self.infer(declaration.value, {})
-            # A default with members tells which are meant; an empty one tells nothing.
+            # A default with members defines the members; an empty one does not.
             if default["k"] == "object" and default["m"]:
                 return default
         return PRIMITIVES[declaration.declared]
@@ -250,7 +250,7 @@ class File:
     def _parenthesized_expression(self, node, env):
         inner = named(node)
         if not inner:
-            # The grammar takes a call in a list that is written over lines for two elements.
+            # The grammar reads a call in a multi-line list as two elements.
             self.fault(node, "give the call a name with var, outside of the list")
             return ANY
         return self.infer(inner[0], env)
@@ -279,7 +279,7 @@ class File:
         return {"k": "array", "e": self.infer(body, inner)}
 
     def loop(self, node, env):
-        """The names that a loop binds."""
+        """The names that a loop declares."""
         children = named(node)
         head, iterated = children[0], children[1]
         kind = self.infer(iterated, env)
@@ -336,7 +336,7 @@ class File:
         return self._after_condition(owner, env, access) or access(self.infer(owner, env))
 
     def _after_condition(self, node, env, access):
-        """The grammar takes `a ? b : c.d` for `(a ? b : c).d`; the language does not."""
+        """The grammar reads `a ? b : c.d` as `(a ? b : c).d`; the language does not."""
         if node.type != "ternary_expression":
             return None
         self.infer(node.child_by_field_name("condition"), env)
@@ -353,7 +353,7 @@ class File:
                 return owner["m"][name]
             if owner["extra"] is not None:
                 return owner["extra"]
-            # The empty object of a condition's other branch.
+            # The empty object of the other branch of a condition.
             self.fault(node, f"{name} is no member of {', '.join(sorted(owner['m'])) or 'an empty object'}")
             return ANY
         if kind == "resource":
@@ -432,7 +432,7 @@ class File:
 
 
 def load(path, root, definitions, loaded=None):
-    """A file and all that it uses, each once."""
+    """A file and all files that it uses, each once."""
     loaded = {} if loaded is None else loaded
     path = path.resolve()
     if path in loaded:

@@ -1,8 +1,8 @@
-"""Holds infra/ against Azure's published types, against itself, and against the code.
+"""Checks infra/ against Azure's published types, against itself, and against the code.
 
     check.py REPOSITORY DEFINITIONS.JSON
 
-Prints a line a check: "ok   infra: what", or "FAIL infra: what — where and why". Exit code 1 if any fails.
+Prints one line per check: "ok   infra: what", or "FAIL infra: what — where and why". Exit code 1 if any fails.
 """
 
 import json
@@ -63,7 +63,7 @@ def resources(infra):
 
 
 def expressions(infra):
-    """every name is declared, every output there, every parameter and variable used"""
+    """every name is declared, every output exists, every parameter and variable is used"""
     faults = []
     for file in infra.files.values():
         before = len(file.faults)
@@ -95,7 +95,7 @@ def conditions(node):
 
 
 def parameters(infra):
-    """modules get the parameters that they declare, of the right type, in the right scope"""
+    """modules receive the parameters that they declare, with the right type and scope"""
     faults = []
     for module in infra.declarations("module"):
         file, callee = module.file, module.file.modules.get(module.name)
@@ -148,7 +148,7 @@ def references(node):
 
 
 def waits_for(file, name):
-    """All that a resource or module waits for, directly or by others."""
+    """All declarations that a resource or module depends on, directly or indirectly."""
     seen, todo = set(), [name]
     while todo:
         declaration = file.declarations.get(todo.pop())
@@ -161,7 +161,7 @@ def waits_for(file, name):
     return seen
 
 
-# Who must wait for whom where no reference says so. A reader of a file sees no reason; Azure does.
+# Dependencies without a reference in the file, each with the reason in Azure.
 ORDER = [
     ("main.bicep", "function", "storage", "the host starts with its storage"),
     ("main.bicep", "function", "endpoints", "the host's storage is behind them"),
@@ -174,7 +174,7 @@ ORDER = [
 
 
 def order(infra):
-    """whatever must be there first is waited for, and the event subscription comes after the code"""
+    """resources wait for their dependencies, and the event subscription comes after the code"""
     faults = []
     for name, later, earlier, reason in ORDER:
         file = infra.by_name[name]
@@ -187,7 +187,7 @@ def order(infra):
                 faults.append(f"{file.name}:{one.line}: an event subscription before the code is there: Event Grid refuses it")
     script = infra.read("infra/deploy.sh")
     steps = ["main.bicep", "deployment source config-zip", "syncfunctiontriggers", "wait_for_function", "events.bicep"]
-    # The last of them is the whole way; the one before is the code alone.
+    # The last occurrence is the full deployment; the one before deploys only the code.
     body = script[script.rfind("|| deploy_infrastructure"):]
     calls = ["deploy_infrastructure", "deploy_code", "sync_triggers", "wait_for_function", "deploy_events"]
     at = [body.find(call) for call in calls]
@@ -198,7 +198,7 @@ def order(infra):
 
 
 def handed_over(infra):
-    """what the scripts and azd hand over is declared, all that is wanted is handed over, and the outputs they read are there"""
+    """scripts and azd pass declared parameters, all required ones, and read existing outputs"""
     faults = []
     script = infra.read("infra/deploy.sh")
     calls = re.findall(r"--template-file infra/(\S+)\s*\\?\s*--parameters\s+((?:.|\n)*?)\n(?:\}|\s*\n|    deploy)", script)
@@ -225,7 +225,7 @@ def against(file, given, who):
 
 
 def functions(infra):
-    """the function, the queues and the settings are those of function-definitions and host.json"""
+    """function, queues and settings match function-definitions and host.json"""
     events = infra.json("infra/events.json")
     app = infra.by_name["modules/function.bicep"]
     settings = app_settings(app)
@@ -233,7 +233,7 @@ def functions(infra):
     folders = {path.parent.name: json.loads(path.read_text()) for path in infra.repository.glob("function-definitions/*/function.json")}
     trigger = [b["type"] for b in folders.get(events["function"], {"bindings": []})["bindings"] if b["direction"] == "in"]
     if trigger != ["eventGridTrigger"]:
-        faults.append(f"infra/events.json: {events['function']} is no function with an eventGridTrigger")
+        faults.append(f"infra/events.json: {events['function']} is not a function with an eventGridTrigger")
     used = {b["queueName"] for one in folders.values() for b in one["bindings"] if "queueName" in b}
     wanted = sorted(used | {f"{queue}-poison" for queue in used})
     if sorted(events["queues"]) != wanted:
@@ -255,13 +255,13 @@ def functions(infra):
 
 
 def app_settings(app):
-    """The names of the settings that function.bicep makes."""
+    """The names of the settings in function.bicep."""
     kind = app.type_of(app.declarations["settings"])
     return set(kind["m"])
 
 
 def settings(infra):
-    """every setting of Diskseal is one that the code reads, with values that it knows"""
+    """the code reads every setting of Diskseal and accepts its values"""
     faults = []
     rows = re.findall(r"^\| `(\w+)` \| `--[\w-]+` \| ([^|]+) \|", infra.read("docs/settings.md"), re.M)
     table = {name: sorted(re.findall(r"`([^`]+)`", values)) for name, values in rows}
@@ -289,29 +289,29 @@ def settings(infra):
 
 
 def role(infra):
-    """the role holds what the code asks for, and the README tells every action and why"""
+    """the role has the actions that the code needs, and the README lists every action with the reason"""
     found = infra.json("infra/role-actions.json")
     actions = found["actions"]
     optional = [action for group in found["optional"].values() for action in group]
-    faults = [f"infra/role-actions.json: {action} is no single action" for action in actions + optional if "*" in action]
-    faults += [f"infra/role-actions.json: {action} is there twice" for action in set(actions) if actions.count(action) > 1]
+    faults = [f"infra/role-actions.json: {action} is not a single action" for action in actions + optional if "*" in action]
+    faults += [f"infra/role-actions.json: {action} occurs twice" for action in set(actions) if actions.count(action) > 1]
     asked = set(re.findall(r'"(Microsoft\.\w+/[\w/]+/(?:read|write))"', infra.read("src/doctor/permissions.rs")))
-    faults += [f"infra/role-actions.json: {action} is missing, which the doctor asks for" for action in sorted(asked - set(actions + optional))]
+    faults += [f"infra/role-actions.json: {action} is missing, but doctor checks it" for action in sorted(asked - set(actions + optional))]
     readme = infra.read("infra/README.md")
-    told = set(re.findall(r"^\| `(Microsoft\.[\w./]+/(?:read|write|action))` \|", readme, re.M))
+    listed = set(re.findall(r"^\| `(Microsoft\.[\w./]+/(?:read|write|action))` \|", readme, re.M))
     wanted = set(actions + optional + found["exporter"]["dataActions"])
-    faults += [f"infra/README.md: nothing about {action}" for action in sorted(wanted - told)]
-    faults += [f"infra/README.md: tells of {action}, which no role has" for action in sorted(told - wanted)]
+    faults += [f"infra/README.md: nothing about {action}" for action in sorted(wanted - listed)]
+    faults += [f"infra/README.md: lists {action}, which no role has" for action in sorted(listed - wanted)]
     data = found["exporter"]["dataActions"]
     faults += [f"infra/role-actions.json: the handler's role has {action}" for action in data if action in actions + optional]
     for path in [*infra.root.rglob("*.bicep"), *infra.root.rglob("*.tf")]:
         for action in re.findall(r"'(Microsoft\.\w+/\w+/(?:read|write|action|delete))'|\"(Microsoft\.\w+/\w+/(?:read|write|action|delete))\"", path.read_text()):
-            faults.append(f"{path.relative_to(infra.repository)}: {''.join(action)} stands outside role-actions.json")
+            faults.append(f"{path.relative_to(infra.repository)}: {''.join(action)} is outside role-actions.json")
     return faults
 
 
 def documented(infra):
-    """the README tells of every type of resource"""
+    """the README lists every resource type"""
     readme = infra.read("infra/README.md").lower()
     kinds = sorted({one.target.split("@")[0] for one in infra.declarations("resource") if not one.is_existing})
     return [f"infra/README.md: nothing about {kind}" for kind in kinds if f"`{kind.lower()}`" not in readme]
@@ -325,7 +325,7 @@ def main():
     failed = 0
     for check in CHECKS:
         what = check.__doc__
-        # What cannot be parsed cannot be looked at any further.
+        # A file that cannot be parsed cannot be checked further.
         faults = check(infra)
         for fault in faults:
             print(f"FAIL infra: {what} — {fault}")

@@ -1,6 +1,5 @@
-// Azure's published type definitions, as the mappers of Microsoft's own clients carry them: they are generated
-// from the same specifications as Bicep's types. Prints, for every resource type that can be PUT, what may be
-// sent and what comes back.
+// Reads Azure's published type definitions from the mappers of Microsoft's own clients, which are generated from the
+// same specifications as Bicep's types. Prints the request and response types of every resource type with a PUT.
 //
 //   node definitions.mjs NODE_MODULES > definitions.json
 //
@@ -14,7 +13,7 @@ const modules = process.argv[2];
 const types = {};
 const classes = {};
 
-/** `Microsoft.Web/sites` of the path of an operation; null where it names no type. */
+/** The resource type in the path of an operation, such as `Microsoft.Web/sites`; null without a type. */
 function typeOf(path) {
   if (/^\/subscriptions\/\{[^}]+\}\/resourcegroups\/\{[^}]+\}$/i.test(path)) return "Microsoft.Resources/resourceGroups";
   const at = path.lastIndexOf("/providers/");
@@ -25,7 +24,7 @@ function typeOf(path) {
   return [provider, ...names].join("/");
 }
 
-/** The values that the declarations name for members of interfaces: `Known…` enumerations and sealed unions. */
+/** The declared values of members of interfaces: `Known…` enumerations and sealed unions. */
 function enumerations(source) {
   const known = {};
   for (const [, name, body] of source.matchAll(/export (?:declare )?enum Known(\w+) \{([\s\S]*?)\n\}/g))
@@ -65,7 +64,7 @@ async function legacy(name, folder) {
     const made = (classes[id] = { members: {} });
     const mapper = byClass[className];
     for (const [key, member] of Object.entries(mapper.type.modelProperties ?? {})) {
-      // "properties.siteConfig" lies one level deeper than the client's own member.
+      // "properties.siteConfig" is one level deeper than the client's member.
       const path = member.serializedName.replaceAll("\\\\.", "\0").replaceAll("\\.", "\0").split(".").map((part) => part.replaceAll("\0", "."));
       let at = made.members;
       for (const part of path.slice(0, -1)) {
@@ -102,7 +101,7 @@ async function legacy(name, folder) {
   }
 }
 
-/** The newer clients have no mappers; their declarations tell the same of one type. */
+/** The newer clients have no mappers; their declarations contain the same data for one type. */
 function declared(name, file, resource, properties, type, version) {
   const source = readFileSync(file, "utf8");
   const known = {};
@@ -138,9 +137,9 @@ for (const name of readdirSync(join(modules, "@azure")).filter((name) => name.st
   const folder = ["dist/esm", "dist-esm/src"].map((part) => join(modules, "@azure", name, part)).find((folder) => existsSync(join(folder, "models/mappers.js")));
   if (folder) await legacy(name, folder);
 }
-// What the older client has in an older version. Alert rules of the second generation: the published definitions are
-// those of 2025-01-01-preview, and what we use of them has stood since 2021-08-01, so they judge the stable version
-// of the Bicep files.
+// Types that the older client has in an older version. For alert rules of the second generation, the published
+// definitions are those of 2025-01-01-preview; the members that we use exist unchanged since 2021-08-01, so they also
+// apply to the stable version in the Bicep files.
 const monitor = join(modules, "arm-monitor-alerts/dist/esm/models");
 declared("arm-monitor-alerts", join(monitor, "scheduledQueryRuleApi/models.d.ts"), "ScheduledQueryRuleResource", "ScheduledQueryRuleProperties", "Microsoft.Insights/scheduledQueryRules", "2023-12-01");
 declared("arm-monitor-diagnostics", join(monitor, "diagnosticsSettings/models.d.ts"), "DiagnosticSettingsResource", "DiagnosticSettings", "Microsoft.Insights/diagnosticSettings", "2021-05-01-preview");

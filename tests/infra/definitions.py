@@ -1,10 +1,10 @@
-"""Resources held against Azure's published type definitions (definitions.mjs reads them)."""
+"""Checks resources against Azure's published type definitions, which definitions.mjs reads."""
 
 import json
 
 from bicep import ANY, BOOL, INT, STRING, cases, loops, properties, union
 
-# What the language itself adds to a resource.
+# Members that the language adds to a resource.
 OF_THE_LANGUAGE = {"name", "parent", "scope", "dependsOn"}
 
 
@@ -58,7 +58,7 @@ class Definitions:
     # --- what is written -------------------------------------------------------------------------------------
 
     def check(self, file, declaration):
-        """A resource's members against its type."""
+        """Checks a resource's members against its type."""
         found = self.resource(file, declaration)
         env = {}
         for loop in loops(declaration.value):

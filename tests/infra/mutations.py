@@ -1,4 +1,4 @@
-"""Plants mistakes in a copy of infra/, one at a time, and sees that each is told.
+"""Plants mistakes in a copy of infra/, one at a time, and checks that each is reported.
 
     mutations.py REPOSITORY DEFINITIONS.JSON PLUGINS
 """
@@ -16,7 +16,7 @@ import terraform
 HERE = Path(__file__).resolve().parent
 REPOSITORY, DEFINITIONS, PLUGINS = Path(sys.argv[1]).resolve(), Path(sys.argv[2]), sys.argv[3]
 
-# File in infra/, what stands there, what is put in its place, and what must be told.
+# File in infra/, old text, new text, and the words that must be reported.
 BICEP = [
     ("modules/function.bicep", "httpsOnly: true", "httpOnly: true", "app.properties.httpOnly is unknown"),
     ("modules/storage.bicep", "allowSharedKeyAccess: false", "allowSharedKeysAccess: false", "allowSharedKeysAccess is unknown"),
@@ -61,11 +61,11 @@ BICEP = [
     ("main.parameters.json", '"location":', '"region":', "infra/main.parameters.json: location is wanted"),
     # What the code needs.
     ("role-actions.json", '    "Microsoft.Compute/snapshots/write",\n', "", "Microsoft.Compute/snapshots/write"),
-    ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', "", "tells of Microsoft.Resources/tags/read, which no role has"),
+    ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', "", "lists Microsoft.Resources/tags/read, which no role has"),
     ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', '    "Microsoft.Resources/tags/read",\n    "Microsoft.Compute/disks/beginGetAccess/action",\n', "nothing about Microsoft.Compute/disks/beginGetAccess/action"),
-    ("role-actions.json", '"Microsoft.Resources/tags/read"', '"Microsoft.Resources/*/read"', "is no single action"),
+    ("role-actions.json", '"Microsoft.Resources/tags/read"', '"Microsoft.Resources/*/read"', "is not a single action"),
     ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', '    "Microsoft.Resources/tags/read",\n    "Microsoft.Compute/disks/download/action",\n', "the handler's role has Microsoft.Compute/disks/download/action"),
-    ("events.json", '"seal-on-write"', '"seal-on-writes"', "seal-on-writes is no function"),
+    ("events.json", '"seal-on-write"', '"seal-on-writes"', "seal-on-writes is not a function"),
     ("events.json", '"diskseal-pending-poison"],', '"diskseal-poison"],', "the queues are"),
     ("modules/function.bicep", "DISKSEAL_MODE:", "DISKSEAL_MODUS:", "the code reads no DISKSEAL_MODUS"),
     ("modules/function.bicep", "DISKSEAL_SWEEP_SCHEDULE:", "DISKSEAL_SWEEP:", "no setting DISKSEAL_SWEEP_SCHEDULE is made"),
@@ -75,8 +75,8 @@ BICEP = [
     ("main.bicep", "  'audit'\n  'enforce'\n", "  'audit'\n  'enforced'\n", "mode may be audit, enforced"),
 ]
 SCRIPTS = [
-    ("deploy.sh", "    wait_for_function\n    deploy_events\n", "    deploy_events\n    wait_for_function\n", "and then the event subscription"),
-    ("deploy.sh", "    check_topics\n", "", "a topic that is there already is told"),
+    ("deploy.sh", "    wait_for_function\n    deploy_events\n", "    deploy_events\n    wait_for_function\n", "the steps run in order"),
+    ("deploy.sh", "    check_topics\n", "", "an existing topic is reported"),
     ("remove.sh", "[[ $answer == \"$name\" ]] ||", "true ||", "a wrong answer changes nothing"),
 ]
 TERRAFORM = [
@@ -84,7 +84,7 @@ TERRAFORM = [
     ("terraform/storage.tf", '  account_tier                     = "Standard"\n', "", "Missing required argument"),
     ("terraform/main.tf", "local.roles.actions", "local.role.actions", "Reference to undeclared local value"),
     ("terraform/events.tf", "azurerm_storage_account.this.id", "azurerm_storage_account.that.id", "Reference to undeclared resource"),
-    ("terraform/roles.tf", "actions      = local.actions", 'actions      = ["*"]', "The role is not the list of role-actions.json"),
+    ("terraform/roles.tf", "actions      = local.actions", 'actions      = ["*"]', "The role differs from role-actions.json"),
     ("terraform/function.tf", "httpsOnly                 = true", "httpOnly                  = true", "body.properties.httpOnly is unknown"),
     ("terraform/events.tf", "maxEventsPerBatch             = 1", 'maxEventsPerBatch             = "one"', "maxEventsPerBatch is string, not int"),
 ]
@@ -145,7 +145,7 @@ def main():
     for mistakes, judge in rounds:
         for what, missed in planted(mistakes, judge):
             failed = failed or bool(missed)
-            print(f"FAIL mutation: {what} — {missed}" if missed else f"ok   mutation: told: {what}", flush=True)
+            print(f"FAIL mutation: {what} — {missed}" if missed else f"ok   mutation: reported: {what}", flush=True)
     sys.exit(failed)
 
 

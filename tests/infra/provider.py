@@ -1,8 +1,8 @@
-"""A Terraform provider that has a schema and does nothing: terraform validate and terraform test ask for no more.
+"""A Terraform provider with a schema and no function: enough for terraform validate and terraform test.
 
     provider.py SCHEMA.JSON NAME
 
-The schema is what terraform-schema.mjs has rebuilt. Values are not looked at: this is not the provider.
+terraform-schema.mjs rebuilds the schema. Values are not checked: this is not the real provider.
 """
 
 import json

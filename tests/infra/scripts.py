@@ -36,7 +36,7 @@ def check(what, is_so, told=""):
 
 
 def run(script, *arguments, rules=(), environment=None, typed=""):
-    """The exit code, what was said, and what az was asked."""
+    """The exit code, the output, and the calls of az."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         (folder / "bin").mkdir()
@@ -53,7 +53,7 @@ def run(script, *arguments, rules=(), environment=None, typed=""):
 
 
 def in_order(calls, *parts):
-    """Whether the calls that hold these parts come in this order."""
+    """Whether the calls with these parts come in this order."""
     at = [next((i for i, call in enumerate(calls) if part in call), None) for part in parts]
     return None not in at and at == sorted(at)
 
@@ -62,43 +62,43 @@ STEPS = ["main.bicep", "config-zip", "syncfunctiontriggers", "/functions/seal-on
 ARGUMENTS = ["--location", "westeurope"]
 
 code, said, first = run("deploy.sh", *ARGUMENTS)
-check("infrastructure, code, trigger sync, the function, and then the event subscription", code == 0 and in_order(first, *STEPS), said)
-check("audit unless said otherwise", "mode=audit" in "\n".join(first), said)
+check("the steps run in order: infrastructure, code, trigger sync, function, event subscription", code == 0 and in_order(first, *STEPS), said)
+check("the default mode is audit", "mode=audit" in "\n".join(first), said)
 check("without --subscriptions the current one is in scope", any("events.bicep" in call and f"subscriptions={SUB}" in call for call in first), first)
 _, _, second = run("deploy.sh", *ARGUMENTS)
-check("a second run asks the same", first == second, second)
+check("a second run makes the same calls", first == second, second)
 
 code, said, calls = run("deploy.sh", *ARGUMENTS, rules=[{"when": ["account show"], "fails": "Please run 'az login'"}])
-check("without a sign-in nothing is done, and it says az login", code == 1 and "az login" in said and len(calls) == 1, said)
+check("without a sign-in the script stops and names az login", code == 1 and "az login" in said and len(calls) == 1, said)
 code, said, calls = run("deploy.sh")
-check("without a region nothing is done", code == 1 and "no region" in said and not any("create" in call for call in calls), said)
+check("without a region the script stops", code == 1 and "no region" in said and not any("create" in call for call in calls), said)
 code, said, calls = run("deploy.sh", *ARGUMENTS, "--mode", "on")
 check("an unknown mode is refused", code == 1 and "audit or enforce" in said, said)
 
 code, said, calls = run("deploy.sh", *ARGUMENTS, rules=[{"when": ["/functions/seal-on-write"], "fails": "NotFound"}])
-check("a function that does not appear is told, and no event subscription made", code == 1 and "seal-on-write is not there" in said and not any("events.bicep" in call for call in calls), said)
+check("a function that never appears is reported, and no event subscription is created", code == 1 and "seal-on-write does not exist" in said and not any("events.bicep" in call for call in calls), said)
 late = [{"when": ["/functions/seal-on-write"], "fails": "NotFound", "times": 3}]
 code, said, calls = run("deploy.sh", *ARGUMENTS, rules=late)
-check("a function that appears late is waited for", code == 0 and sum("/functions/seal-on-write" in call for call in calls) == 4, said)
+check("the script waits for a function that appears late", code == 0 and sum("/functions/seal-on-write" in call for call in calls) == 4, said)
 code, said, calls = run("deploy.sh", *ARGUMENTS, rules=[{"when": ["config-zip"], "fails": "400 Bad Request"}])
-check("a refused package ends it, with a way on", code == 1 and "the code was not taken" in said and not in_order(calls, "syncfunctiontriggers"), said)
+check("a refused package stops the script with a remedy", code == 1 and "deploying the code failed" in said and not in_order(calls, "syncfunctiontriggers"), said)
 
 young = [{"when": ["config-zip"], "fails": "403 Forbidden", "times": 2}]
 code, said, calls = run("deploy.sh", *ARGUMENTS, rules=young)
-check("a role that does not hold yet is waited for", code == 0 and sum("config-zip" in call for call in calls) == 3, said)
+check("the script waits for a role that is not in effect yet", code == 0 and sum("config-zip" in call for call in calls) == 3, said)
 
 early = [{"when": ["main.bicep"], "fails": "PrincipalNotFound: does not exist in the directory", "times": 1}]
 code, said, calls = run("deploy.sh", *ARGUMENTS, rules=early)
-check("an identity that is not known everywhere yet is waited for", code == 0 and sum("main.bicep" in call for call in calls) == 2, said)
+check("the script waits for an identity that is still replicating", code == 0 and sum("main.bicep" in call for call in calls) == 2, said)
 code, said, calls = run("deploy.sh", *ARGUMENTS, rules=[{"when": ["main.bicep"], "fails": "QuotaExceeded: cores"}])
-check("another refusal is told at once, in Azure's words", code == 1 and "QuotaExceeded" in said and sum("main.bicep" in call for call in calls) == 1, said)
+check("any other error is reported at once, in Azure's words", code == 1 and "QuotaExceeded" in said and sum("main.bicep" in call for call in calls) == 1, said)
 
 taken = [{"when": ["/providers/Microsoft.EventGrid/systemTopics?"], "says": TOPIC}]
 code, said, calls = run("deploy.sh", *ARGUMENTS, rules=taken)
-check("a topic that is there already is told before anything is made", code == 1 and f"--existing-topic {TOPIC}" in said and not any("create" in call for call in calls), said)
+check("an existing topic is reported before anything is created", code == 1 and f"--existing-topic {TOPIC}" in said and not any("create" in call for call in calls), said)
 code, said, calls = run("deploy.sh", *ARGUMENTS, "--existing-topic", TOPIC, rules=taken)
 patch = next((call for call in calls if "--method patch" in call), "")
-check("a topic that is there already keeps its identity and gets ours", code == 0 and "SystemAssigned, UserAssigned" in patch and in_order(calls, "--method patch", "events.bicep"), said)
+check("an existing topic keeps its identity and gets Diskseal's", code == 0 and "SystemAssigned, UserAssigned" in patch and in_order(calls, "--method patch", "events.bicep"), said)
 check("... and is used", any("events.bicep" in call and f'"{SUB}":"{TOPIC}"' in call for call in calls), calls)
 
 code, said, calls = run("deploy.sh", *ARGUMENTS, "--management-group", "mg")
@@ -110,26 +110,26 @@ check("subscriptions and a management group exclude each other", code == 1 and "
 names = ["resourceGroupName", "functionAppName", "functionAppId", "storageAccountId", "deadLetterContainer", "deadLetterIdentityId", "hostPrincipalId", "workspaceId"]
 azd = {"AZURE_LOCATION": "westeurope", "DISKSEAL_SUBSCRIPTIONS": OTHER, **dict(zip(names, OUTPUTS))}
 code, said, calls = run("deploy.sh", "--after-infrastructure", environment=azd)
-check("as azd's hook it goes on after the infrastructure", code == 0 and not any("main.bicep" in call for call in calls) and in_order(calls, *STEPS[1:]), said)
+check("azd's hook continues after the infrastructure", code == 0 and not any("main.bicep" in call for call in calls) and in_order(calls, *STEPS[1:]), said)
 code, said, calls = run("deploy.sh", "--after-infrastructure", environment={"AZURE_LOCATION": "westeurope"})
-check("... and says which output is missing", code == 1 and "resourceGroupName" in said, said)
+check("... and names a missing output", code == 1 and "resourceGroupName" in said, said)
 code, said, calls = run("deploy.sh", *ARGUMENTS, "privateNetwork=true")
 check("a private network's provider is registered first", code == 0 and in_order(calls, "register --namespace Microsoft.App", "main.bicep"), said)
 code, said, calls = run("deploy.sh", "--code", environment=azd)
-check("for Terraform it does the code alone", code == 0 and in_order(calls, *STEPS[1:4]) and not any("deployment sub" in call for call in calls), said)
+check("--code deploys only the code, for Terraform", code == 0 and in_order(calls, *STEPS[1:4]) and not any("deployment sub" in call for call in calls), said)
 code, said, calls = run("deploy.sh", *ARGUMENTS, "--what-if", "privateNetwork=true")
 check("--what-if changes nothing", code == 0 and any("what-if" in call and "privateNetwork=true" in call for call in calls) and not any("create" in call for call in calls), said)
 
 code, said, calls = run("remove.sh", typed="no\n")
-check("removal asks, and a wrong answer changes nothing", code == 1 and "nothing was changed" in said and not any("delete" in call for call in calls), said)
+check("removal asks for confirmation, and a wrong answer changes nothing", code == 1 and "nothing was changed" in said and not any("delete" in call for call in calls), said)
 code, said, calls = run("remove.sh", "--yes", "--subscriptions", f"{SUB},{OTHER}")
-check("removal ends deliveries, then roles, then the rest", code == 0 and in_order(calls, "eventSubscriptions", "role assignment delete", "role definition delete", "group delete --name rg-diskseal --yes"), said)
+check("removal deletes event subscriptions, then roles, then the rest", code == 0 and in_order(calls, "eventSubscriptions", "role assignment delete", "role definition delete", "group delete --name rg-diskseal --yes"), said)
 gone = [{"when": ["delete"], "fails": "ResourceGroupNotFound"}, {"when": ["identity show"], "fails": "NotFound"}]
 code, said, calls = run("remove.sh", "--yes", rules=gone)
-check("a second removal finds nothing, and is content", code == 0, said)
+check("a second removal succeeds", code == 0, said)
 code, said, calls = run("remove.sh", "--yes", rules=[{"when": ["role definition delete"], "fails": "AuthorizationFailed"}])
-check("a removal that was refused says so", code == 1 and "AuthorizationFailed" in said and "still there" in said, said)
+check("a refused removal is reported", code == 1 and "AuthorizationFailed" in said and "still exist" in said, said)
 code, said, calls = run("remove.sh", "--yes", "--existing-topic", TOPIC)
-check("somebody else's topic stays, without our event subscription", code == 0 and any(f"{TOPIC}/eventSubscriptions/diskseal" in call for call in calls) and not any("delete" in call and call.rstrip().endswith("theirs") for call in calls), said)
+check("an existing topic stays, without Diskseal's event subscription", code == 0 and any(f"{TOPIC}/eventSubscriptions/diskseal" in call for call in calls) and not any("delete" in call and call.rstrip().endswith("theirs") for call in calls), said)
 
 sys.exit(1 if failures else 0)

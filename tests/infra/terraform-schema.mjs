@@ -1,11 +1,10 @@
-// The schema of a Terraform provider, rebuilt from the typed bindings that are generated from it. No registry that
-// this project may use has the providers themselves. The rebuilt schema knows names, types, what is required and
-// what is computed; it does not know which lists are sets, nor the provider's own checks of values.
+// Rebuilds the schema of a Terraform provider from the typed bindings that are generated from it, because package
+// registries do not have the providers themselves. The rebuilt schema has names, types, required and computed members;
+// it lacks which lists are sets, and the provider's own checks of values.
 //
 //   node terraform-schema.mjs PREFIX LIB CONFIGURATION > schema.json
 //
-// PREFIX is azurerm or azapi, LIB its folder of bindings. Of a thousand types only those are rebuilt that the
-// files in CONFIGURATION name.
+// PREFIX is azurerm or azapi, LIB its folder of bindings. Only the types that the files in CONFIGURATION use are rebuilt.
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
@@ -13,7 +12,7 @@ const [prefix, lib, configuration] = process.argv.slice(2);
 const used = readdirSync(configuration).filter((file) => file.endsWith(".tf")).map((file) => readFileSync(join(configuration, file), "utf8")).join("\n");
 const snake = (name) => name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
 
-/** Terraform's type of a TypeScript one; null for a nested block. */
+/** The Terraform type of a TypeScript type; null for a nested block. */
 function attribute(type) {
   const plain = type.replace(/\| cdktn\.IResolvable/g, "").replace(/\s+/g, " ").trim();
   const known = { string: "string", number: "number", boolean: "bool", any: "dynamic", "cdktn.IResolvable": "bool",

@@ -1,10 +1,10 @@
-"""infra/terraform: formatted, valid against schemas rebuilt from @cdktn/provider-azurerm and cdktn-provider-azapi,
-planned as its tests say, and the bodies that azapi would send held against Azure's published definitions.
+"""Checks infra/terraform: format, validity against schemas rebuilt from @cdktn/provider-azurerm and
+cdktn-provider-azapi, its tests, and the bodies that azapi would send against Azure's published definitions.
 
     terraform.py REPOSITORY DEFINITIONS.JSON PLUGINS
 
-PLUGINS holds the providers that provider.py plays. This is not what azurerm itself would say: its own checks of
-values and what Azure answers are not here.
+PLUGINS has the providers that provider.py emulates. The real azurerm could still fail: its own checks of values and
+Azure's responses are not covered.
 """
 
 import json
@@ -42,7 +42,7 @@ def valid(folder, plugins):
 
 
 def tested(folder, plugins):
-    """The faults of the tests, and what they planned."""
+    """The faults of the tests, and the plans."""
     done = terraform(folder, plugins, "test", "-json", "-verbose")
     faults, plans, is_passed = [], [], False
     for line in done.stdout.splitlines():
@@ -59,7 +59,7 @@ def tested(folder, plugins):
 
 
 def kind_of(value, unknown):
-    """The type of a planned value; what is known after apply alone may be anything."""
+    """The type of a planned value; a value known only after apply can be anything."""
     if unknown is True:
         return bicep.ANY
     if isinstance(value, dict) or isinstance(unknown, dict):
@@ -72,7 +72,7 @@ def kind_of(value, unknown):
 
 
 class Plan:
-    """Takes faults as a Bicep file does."""
+    """Collects faults like a Bicep file."""
 
     def __init__(self):
         self.faults = set()
@@ -103,9 +103,9 @@ def bodies(plans, definitions):
 
 
 def check(repository, definitions, plugins, with_tests=True):
-    """(what, faults) of each check."""
+    """The name and the faults of each check."""
     with tempfile.TemporaryDirectory() as scratch:
-        # terraform writes beside its files; the repository stays as it is.
+        # terraform writes next to its files, so it runs on a copy of the repository.
         infra = Path(scratch) / "infra"
         shutil.copytree(Path(repository) / "infra", infra)
         folder = infra / "terraform"

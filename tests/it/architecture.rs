@@ -1,5 +1,5 @@
-//! The map of `src/lib.rs` held against `src/`: rooms, directions, file lengths, module docs, and what
-//! the pure rooms must not do.
+//! Checks `src/` against the map in `src/lib.rs`: rooms, directions, file lengths, module docs, and what the
+//! pure rooms must not do.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -42,7 +42,7 @@ fn sources() -> Vec<Source> {
         .collect()
 }
 
-/// The table of the module doc: room → the rooms that it may use.
+/// The table of the module doc: room → the rooms it may use.
 fn map() -> BTreeMap<String, BTreeSet<String>> {
     let lib = include_str!("../../src/lib.rs");
     let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
@@ -56,7 +56,7 @@ fn map() -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
-/// Code without its tests and comments.
+/// The code without its tests and comments.
 fn code(text: &str) -> String {
     let without_tests = text.split("#[cfg(test)]").next().unwrap();
     without_tests.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")

@@ -1,5 +1,5 @@
-//! Whether the judge by Azure's official definitions is a good one: it finds nothing in Azure's own examples,
-//! finds every mistake that is put into them, and no test can pass over what it finds.
+//! Tests the judge of Azure's official definitions: it accepts Azure's own examples, it finds every mistake
+//! planted into them, and a test cannot ignore its findings.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -32,7 +32,7 @@ const SPECIFICATIONS: [&str; 4] = [
     "resourcegraph/resource-manager/Microsoft.ResourceGraph/stable/2024-04-01/resourcegraph.json",
 ];
 
-/// Where Azure's own examples break Azure's own definitions: the example, where, and how.
+/// Where Azure's examples violate Azure's definitions: the example, the place, and how.
 const BAD_EXAMPLES: [(&str, &str, &str); 2] = [
     ("Snapshot_GetIncrementalSnapshot", "/properties/networkAccessPolicy", "\"0\" is not one of"),
     ("Snapshot_GetIncrementalSnapshot", "/properties/diskState", "\"0\" is not one of"),
@@ -43,7 +43,7 @@ pub(crate) fn read(path: &Path) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// An exchange of ours with nothing in it that could be wrong.
+/// A correct exchange.
 fn exchange(method: &str, path: &str, query: &str, body: Value, status: u16, answer: Value) -> Exchange {
     let json_type = || Some("application/json".to_owned());
     Exchange {
@@ -71,7 +71,7 @@ fn exchange(method: &str, path: &str, query: &str, body: Value, status: u16, ans
     }
 }
 
-/// Every official example of every operation, once an answer.
+/// Every official example of every operation, once per response.
 fn official_examples(fixtures: &Path) -> Vec<(String, Exchange)> {
     let mut found = vec![];
     for file in SPECIFICATIONS {
@@ -119,7 +119,7 @@ fn exchanges_of(example: &Path, method: &str, template: &str) -> Vec<(String, Ex
                 exchange.response_headers.push((name.to_ascii_lowercase(), value));
             }
             if status == 202 && response.get("headers").is_none() {
-                // The examples of creations leave the headers out altogether.
+                // Examples of creations omit the headers.
                 exchange.response_headers.push(("location".to_owned(), format!("{ARM}/operation")));
             }
             (name.clone(), exchange)
@@ -154,7 +154,7 @@ fn disk_path() -> String {
     disk_id(SUBSCRIPTION, "rg-app", "d")
 }
 
-/// The PATCH that seals, and Azure's answer to it.
+/// The PATCH that seals, and Azure's response.
 fn patch() -> Exchange {
     let body = json!({"properties": {"dataAccessAuthMode": "AzureActiveDirectory"}});
     let answer = json!({
@@ -244,7 +244,7 @@ const WRONG_ANSWERS: [Mistake; 15] = [
     ("unknown status", patch, |e| e.status = Some(201), "Disks_Update declares no such status"),
     ("not JSON", patch, |e| e.response_body = json!("<html>"), "a body that is not JSON"),
     ("other content type", patch, |e| e.response_headers.clear(), "content type None"),
-    ("a 202 without URLs", patch, |e| e.status = Some(202), "nothing tells where"),
+    ("a 202 without URLs", patch, |e| e.status = Some(202), "no header has the URL"),
     ("no declared header", tags, |e| e.response_headers.clear(), "no header location"),
     ("a body where none is", tags, |e| e.response_body = json!({}), "declares no body"),
     (
@@ -298,12 +298,12 @@ fn requests_of_others_and_answers_that_are_not_azures_are_left_alone() {
     assert_eq!(definitions.judge(&cut, &HashSet::new()), none);
 }
 
-/// Sends a PATCH with a member that no definition knows, under our name.
+/// Sends a PATCH with a member that no definition has, with our user agent.
 async fn misbehave(azure: &Emulator) {
     send_as_diskseal(azure, Method::Patch, Some(&json!({"sealed": true}))).await;
 }
 
-/// Sends a request about a disk that is there, under our name.
+/// Sends a request about an existing disk, with our user agent.
 pub(crate) async fn send_as_diskseal(azure: &Emulator, method: Method, body: Option<&Value>) {
     azure.insert(&disk_path(), &disk_body("westeurope")).unwrap();
     let url = Url::parse(&format!("{ARM}{}?api-version=2024-03-02", disk_path())).unwrap();
@@ -319,15 +319,14 @@ pub(crate) async fn send_as_diskseal(azure: &Emulator, method: Method, body: Opt
     assert!(answer.is_ok(), "nothing but the judge speaks against it");
 }
 
-/// The variable that makes a test commit a fault instead: what they show of a run, they show of one
-/// of their own.
+/// The variable that makes a test commit a fault on purpose, in a separate run.
 const CHILD: &str = "DISKSEAL_TEST_MISBEHAVE";
 
 pub(crate) fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
-/// Runs one of these tests by itself, and gives what its run said and told.
+/// Runs one of these tests in a separate process, and returns its output and result.
 pub(crate) fn run_as_child(test: &str) -> (String, String) {
     let binary = std::env::current_exe().unwrap();
     let run = Command::new(binary).args([test, "--exact"]).env(CHILD, "1").output().unwrap();
@@ -353,7 +352,7 @@ fn a_fault_that_no_test_is_left_for_ends_the_run() {
     let Some(_) = fixtures_or_notice() else { return };
     if is_child() {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        // Everything in a task, whose panics nobody looks at.
+        // All in a task, whose panics are not propagated.
         let task = runtime.spawn(async { misbehave(&Emulator::new(Options::immediate())).await });
         let _ = runtime.block_on(task);
         return;

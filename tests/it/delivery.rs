@@ -1,5 +1,5 @@
-//! Event Grid and the host at their worst, in process on a paused clock: time-outs with a duplicate in
-//! parallel, probation, storms under ARM's bucket, an identity endpoint that is slow.
+//! Event Grid and the host at their worst, in process on a paused clock: timeouts with a parallel duplicate,
+//! probation, storms within ARM's bucket, a slow identity endpoint.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ pub(crate) fn site(azure: &Emulator, deadline: Duration, delivery: EventGridOpti
     site_with(azure, deadline, delivery, &[])
 }
 
-/// A function app with our handler in it and these settings, told of every write.
+/// A function app with our handler and these settings, which receives an event for each write.
 pub(crate) fn site_with(
     azure: &Emulator,
     deadline: Duration,
@@ -124,7 +124,7 @@ async fn a_storm_of_events_under_arms_bucket_is_sealed_to_the_last() {
     let ids: Vec<_> = (0..400).map(|n| site.create(&format!("d{n:03}"))).collect();
     site.settle().await;
     assert!(ids.iter().all(|id| site.is_sealed(id)));
-    // 800 writes through a bucket of 200 that refills at 10 a second take a minute at best.
+    // 800 writes through a bucket of 200 that refills at 10 per second take at least a minute.
     assert!(started.elapsed() >= Duration::from_secs(55));
     let journal = azure.journal();
     let refused = journal.iter().filter(|exchange| exchange.status == Some(429)).count();
@@ -132,7 +132,7 @@ async fn a_storm_of_events_under_arms_bucket_is_sealed_to_the_last() {
     assert!(site.event_grid.dead_letters().is_empty());
 }
 
-/// Looks at a new disk every five seconds, as events make us do, and gives how long each took.
+/// Looks at a new disk every five seconds, as for events, and returns the durations.
 async fn events(world: &World, name: &str, count: usize) -> Vec<Duration> {
     let mut took = vec![];
     for n in 0..count {
@@ -146,7 +146,7 @@ async fn events(world: &World, name: &str, count: usize) -> Vec<Duration> {
     took
 }
 
-/// All in one subscription, whose bucket is the narrowest place there is.
+/// All in one subscription, whose bucket is the bottleneck.
 #[tokio::test(start_paused = true)]
 async fn a_sweep_under_arms_bucket_is_hardly_ever_refused_and_holds_no_event_up() {
     let options = Options {
@@ -168,7 +168,7 @@ async fn a_sweep_under_arms_bucket_is_hardly_ever_refused_and_holds_no_event_up(
             ended += 1;
         }
     });
-    // 10,000 writes at 10 a second, of which the events need a few: a quarter of an hour.
+    // 10,000 writes at 10 per second, of which the events need a few: a quarter of an hour.
     let (swept, busy) = tokio::join!(sweep, events(&world, "new", 180));
     swept.unwrap();
     assert_eq!(ended, 5_000);

@@ -1,4 +1,4 @@
-//! What becomes of a resource, by what Azure is asked and what it holds afterwards.
+//! What happens to a resource, by the requests to Azure and by its state afterwards.
 
 use diskseal::{
     enforce::{Outcome, Trigger},
@@ -89,7 +89,7 @@ async fn azure_as_it_really_answers_is_waited_for_and_the_broken_tags_poll_is_ne
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_missing_alone_is_written() {
+async fn only_the_missing_parts_are_written() {
     let world = World::new();
     let id = world.sealed_disk("mode");
     world.azure.set_property(&id, "dataAccessAuthMode", json!("None"));
@@ -242,7 +242,7 @@ async fn a_seal_without_tags_is_the_mode_alone() {
 async fn tags_that_are_answered_202_are_proven_by_a_read() {
     let world = World::with(Options { tags: TagsStyle::BrokenPoll, ..Options::immediate() }, &[]);
     let id = world.disk("d");
-    // The first proof comes from before the write.
+    // The first proof read predates the write.
     world.fault(Fault::stale_read().after(1));
     assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
     assert_eq!(world.requests(&id), [Kind::Get, Kind::Patch, Kind::TagsWrite, Kind::Get, Kind::Get]);

@@ -1,4 +1,4 @@
-//! The disks that virtual machines and scale sets make, sealed by the machine's event: as Azure would see it.
+//! Disks of virtual machines and scale sets, sealed by the machine's event, from Azure's point of view.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn create(site: &Site, name: &str, data_disks: u32) -> Vec<String> {
     site.azure.put_machine(&vm(name), &jane(), &virtual_machine_body("westeurope", data_disks)).unwrap()
 }
 
-/// How often machines were read.
+/// The number of reads of machines.
 fn machine_reads(site: &Site) -> usize {
     site.azure.journal().iter().filter(|exchange| exchange.kind == Kind::Machine).count()
 }
@@ -55,7 +55,7 @@ fn logs(site: &Site, beginning: &str) -> Vec<String> {
     logs.filter(|line| line.starts_with(beginning)).cloned().collect()
 }
 
-/// The messages that `seal-on-write` has put on the queue.
+/// The messages that `seal-on-write` put on the queue.
 fn queued(site: &Site) -> Vec<Value> {
     let invocations = site.host.invocations();
     let outputs = invocations.iter().filter(|one| one.function == "seal-on-write");
@@ -177,7 +177,7 @@ async fn a_scale_set_is_sealed_by_two_reads_whichever_way_it_is_orchestrated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_two_reads_of_a_scale_set_do_not_tell_is_left_to_the_sweep() {
+async fn disks_beyond_two_reads_of_a_scale_set_are_left_to_the_sweep() {
     for (mode, known) in [("Uniform", 4), ("Flexible", 2)] {
         let site = site(Options { page_size: 2, ..Options::immediate() });
         let id = scale_set_id(SUBSCRIPTION, "rg-app", "web");
@@ -236,7 +236,7 @@ async fn duplicates_in_parallel_and_events_of_disks_among_them_write_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_bad_disk_slows_no_other() {
+async fn one_bad_disk_does_not_slow_others() {
     let site = site(Options::immediate());
     let lock = Fault::refuse(Refusal::scope_locked()).on(Kind::Patch).resource("locked").always();
     let lock = site.azure.inject(lock);

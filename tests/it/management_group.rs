@@ -36,7 +36,7 @@ fn world() -> World {
 }
 
 fn disk_in(subscription: &str) -> String {
-    // Lists spell names of groups in capitals.
+    // Lists spell the names of groups in upper case.
     disk_id(subscription, "RG", "d")
 }
 
@@ -49,7 +49,7 @@ fn asked(world: &World, kind: Kind) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_query_names_the_group_and_no_subscription() {
+async fn one_query_names_the_group_instead_of_subscriptions() {
     let world = world();
     let found = collect(&world.ctx, terms()).await.unwrap();
     let ids: Vec<_> = found.to_seal.iter().map(ToString::to_string).collect();
@@ -114,7 +114,7 @@ async fn a_group_that_cannot_be_read_is_no_empty_scope() {
     is_fault(&collect(&world.ctx, deadline).await.unwrap_err());
     is_fault(&plan(&world.ctx, Source::Graph, |_, _| ()).await.unwrap_err());
     is_fault(&seal_all(&world.ctx, Source::Lists, 1, Duration::from_secs(9), |_| ()).await.unwrap_err());
-    // Resource Graph answers with no rows, which is no proof that there is nothing.
+    // Resource Graph returns no rows, which does not prove that there are none.
     world.azure.set_management_group("mg-typo", &[Member::Subscription(OUTSIDE.to_owned())]);
     world.fault(Fault::refuse(Refusal::authorization_failed()).on(Kind::Descendants).always());
     let error = seal_all(&world.ctx, Source::Graph, 1, Duration::from_secs(9), |_| ()).await.unwrap_err();

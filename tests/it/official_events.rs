@@ -1,8 +1,8 @@
-//! Microsoft's own samples of every event type that comes from a subscription, in both schemas, through the
-//! real routes: each is understood or ignored for the right reason, and none is an error.
+//! Microsoft's own samples of every event type of a subscription, in both schemas, through the real routes:
+//! each is handled, or ignored for the right reason, and none is an error.
 //!
-//! The samples are not ours to copy; they are read from where the environment points. None of them is of a
-//! disk, so each is sent twice: as it is, and with a disk in the place of its resource.
+//! We may not copy the samples; they are read from the folder that the environment names. None of them is
+//! about a disk, so each is sent twice: unchanged, and with a disk in place of its resource.
 
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
 
@@ -18,12 +18,12 @@ use tower::ServiceExt;
 
 use crate::world::{SUBSCRIPTION, World};
 
-/// What becomes of an event of a type, if it is of a disk.
+/// The expected handling of an event type, if the event is about a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
-    /// A reason to look.
+    /// It leads to a look.
     Written,
-    /// None.
+    /// It is ignored.
     NotAWrite,
 }
 
@@ -46,7 +46,7 @@ const MEANINGS: [(&str, Meaning); 13] = [
 const NOT_A_WRITE: &str = "ignored: not a successful write";
 const NOT_A_DISK: &str = "ignored: not the resource ID of a managed disk or snapshot";
 
-/// Every event of every sample below a folder, with the sample's path.
+/// Every event of every sample below a folder, with the path of the sample.
 fn samples(folder: &Path, into: &mut Vec<(String, Value)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -68,7 +68,7 @@ fn event_type(event: &Value) -> &str {
     event["eventType"].as_str().or_else(|| event["type"].as_str()).unwrap()
 }
 
-/// The same event of another resource.
+/// The same event for another resource.
 fn of_resource(event: &Value, id: &str) -> Value {
     let mut event = event.clone();
     for pointer in ["/subject", "/data/resourceUri", "/data/resourceInfo/id"] {
@@ -79,7 +79,7 @@ fn of_resource(event: &Value, id: &str) -> Value {
     event
 }
 
-/// The forms in which a host hands an event on.
+/// The forms in which a host passes on an event.
 fn envelopes(event: &Value) -> Vec<Value> {
     let text = event.to_string();
     [
@@ -128,7 +128,7 @@ fn official() -> Option<Vec<(String, Value)>> {
 
 fn meaning(name: &str, event: &Value) -> Meaning {
     let known = MEANINGS.iter().find(|(known, _)| *known == event_type(event));
-    known.unwrap_or_else(|| panic!("{name}: nobody has said what {} means", event_type(event))).1
+    known.unwrap_or_else(|| panic!("{name}: {} is missing in MEANINGS", event_type(event))).1
 }
 
 #[test]
@@ -159,7 +159,7 @@ async fn no_official_sample_is_an_error_and_none_is_ours() {
             assert_eq!(handler.post(&envelope).await, [reason], "{name}");
         }
     }
-    assert!(handler.azure.journal().is_empty(), "nobody was asked anything");
+    assert!(handler.azure.journal().is_empty(), "no requests to ARM");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,5 @@
-//! What waits in the queue, in process on a paused clock: how often ARM is asked for it, and when it is sealed.
+//! Pending resources, in process on a paused clock: how often ARM receives requests for them, and when they
+//! are sealed.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ const fn minutes(minutes: u64) -> Duration {
     Duration::from_mins(minutes)
 }
 
-/// An Azure that refuses the mode on attached disks, our handler in it, and a disk that is attached at once.
+/// An Azure that refuses the mode on attached disks, our handler, and a disk that is attached at once.
 fn attached() -> (Emulator, Site, String) {
     let azure = Emulator::new(Options { attached_disks_refuse_the_mode: true, ..Options::immediate() });
     let site = site(&azure, DEADLINE, EventGridOptions::default());
@@ -26,25 +27,25 @@ fn attached() -> (Emulator, Site, String) {
     (azure, site, id)
 }
 
-/// How many minutes after `start` each read of the resource came.
+/// The minutes after `start` of each read of the resource.
 fn reads(azure: &Emulator, id: &str, start: time::OffsetDateTime) -> Vec<i64> {
     let requests = azure.requests_for(id);
     let reads = requests.iter().filter(|exchange| exchange.kind == Kind::Get);
     reads.map(|exchange| (exchange.received - start).whole_minutes()).collect()
 }
 
-/// How many invocations of the queue's function have failed.
+/// How many invocations of the queue's function failed.
 fn failures(site: &Site) -> usize {
     let invocations = site.host.invocations();
     invocations.iter().filter(|one| one.function == "seal-queued" && !one.succeeded()).count()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_stays_attached_is_asked_for_ever_more_seldom_and_then_no_more() {
+async fn an_attached_disk_is_looked_at_less_and_less_often_and_then_poisoned() {
     let (azure, site, id) = attached();
     let start = azure.clock().now();
     sleep(Duration::from_hours(24)).await;
-    // The event and the queue's first try come at once.
+    // The event and the queue's first receipt come at once.
     assert_eq!(reads(&azure, &id, start), [0, 0, 5, 15, 35, 75]);
     assert_eq!(failures(&site), 16, "maxDequeueCount of host.json");
     assert_eq!(site.host.queues().poison("diskseal-pending").len(), 1);
@@ -52,7 +53,7 @@ async fn what_stays_attached_is_asked_for_ever_more_seldom_and_then_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_free_is_sealed_at_the_next_try() {
+async fn a_detached_disk_is_sealed_at_the_next_look() {
     let (azure, site, id) = attached();
     let start = azure.clock().now();
     sleep(minutes(20)).await;
@@ -74,7 +75,7 @@ async fn each_sweep_tries_once_and_the_first_after_it_is_free_seals_it() {
     sleep(minutes(1)).await;
     let requests = azure.requests_for(&id);
     let of = |kind| requests.iter().filter(|exchange| exchange.kind == kind).count();
-    // The event, five tries of its message, and one for each sweep; each is a read and a change that is refused.
+    // The event, five looks by its message, and one for each sweep; each is a read and a refused change.
     assert_eq!(
         (of(Kind::Get), of(Kind::Patch), of(Kind::TagsWrite)),
         (30, 30, 0),
@@ -92,7 +93,7 @@ async fn each_sweep_tries_once_and_the_first_after_it_is_free_seals_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_sweep_has_found_outlasts_an_outage() {
+async fn messages_of_a_sweep_outlast_an_outage() {
     let azure = Emulator::new(Options::immediate());
     let site = site(&azure, DEADLINE, EventGridOptions::default());
     let id = site.create("d");

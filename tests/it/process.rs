@@ -1,4 +1,4 @@
-//! The real binary, over real HTTP: what only a process can show.
+//! The real binary over real HTTP: what only a process can show.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,7 @@ mod sweep;
 mod telemetry;
 mod unseal;
 
-/// The folder of a deployed app, whose executable is tested in place of the one that cargo has built.
+/// The folder of a deployed app whose executable is tested instead of cargo's.
 const PACKAGE: &str = "DISKSEAL_TEST_PACKAGE";
 
 fn package() -> Option<PathBuf> {
@@ -47,7 +47,7 @@ fn binary() -> PathBuf {
     package().map_or_else(|| env!("CARGO_BIN_EXE_diskseal").into(), |package| package.join("diskseal"))
 }
 
-/// Event Grid's and the queue's waits, which are minutes, become fractions of a second.
+/// Shortens the waits of Event Grid and the queue from minutes to fractions of a second.
 const EVENT_GRID_SPEED: f64 = 50.0;
 const QUEUE_SPEED: f64 = 1_000.0;
 
@@ -108,7 +108,7 @@ fn event(id: &str) -> Value {
     })
 }
 
-/// Runs the binary to its end, with nothing in its environment but what is given.
+/// Runs the binary to its end, with only the given environment.
 async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     tokio::process::Command::new(binary())
         .args(arguments)

@@ -1,8 +1,8 @@
-//! Our client, given answers that Azure really gave, byte for byte: it must make of each what it means.
+//! Our client against recorded responses of the real Azure, byte for byte.
 //!
-//! The recordings are not ours to copy; they are read from where the environment points. Of their headers,
-//! `Content-Encoding` and `Transfer-Encoding` are left out, as the transport undoes both before the client
-//! sees an answer, and `Server`, which came twice, comes once.
+//! We may not copy the recordings; they are read from the folder that the environment names. Of their
+//! headers, `Content-Encoding` and `Transfer-Encoding` are omitted, as the transport removes both before the
+//! client sees a response, and `Server`, which came twice, comes once.
 
 use std::{collections::VecDeque, fmt, fs, path::Path, sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ const WITH_MODE: &str = "disk_create_with_dataAccessAuthMode.2023-11-06.api-2023
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// A recorded answer.
+/// A recorded response.
 #[derive(Clone, Debug)]
 struct Answer {
     status: u16,
@@ -60,7 +60,7 @@ impl Answer {
     }
 }
 
-/// The bytes of a body as they were: two spaces of indent, CRLF, and an operation's output unindented.
+/// The original bytes of a body: indented by two spaces, CRLF, and the output of an operation unindented.
 fn wire(body: &Value) -> Vec<u8> {
     if body.is_null() {
         return vec![];
@@ -72,7 +72,7 @@ fn wire(body: &Value) -> Vec<u8> {
     output.map_or(text.clone(), |output| text.replace("\"@\"", &pretty(&output))).into_bytes()
 }
 
-/// What the recordings shorten, `<2489-char base64url X.509 cert of …>`, at its recorded length.
+/// Values that the recordings shorten, `<2489-char base64url X.509 cert of …>`, at their recorded length.
 fn signed(url: &str) -> String {
     let mut parts = url.split('<');
     let mut whole = parts.next().unwrap().to_owned();
@@ -85,7 +85,7 @@ fn signed(url: &str) -> String {
     whole
 }
 
-/// A transport that answers from the recording, in order, and remembers what it was asked.
+/// A transport that answers from the recording, in order, and records the requests.
 #[derive(Default)]
 struct Replay {
     answers: Mutex<VecDeque<Answer>>,
@@ -127,7 +127,7 @@ impl TokenCredential for SomeToken {
     }
 }
 
-/// A client for which the recording is Azure.
+/// A client with the recording as its Azure.
 struct Azure {
     client: Client,
     replay: Arc<Replay>,
@@ -146,7 +146,7 @@ impl Azure {
         Self { client: Client::new(endpoint, http, identity, None), replay }
     }
 
-    /// The URLs that were asked after the first one.
+    /// The URLs of the requests after the first one.
     async fn polled(&self) -> Vec<String> {
         self.replay.asked.lock().await.iter().skip(1).map(|(_, url, _)| url.clone()).collect()
     }
@@ -159,7 +159,7 @@ impl Azure {
         }
     }
 
-    /// Takes the answers for those to a PATCH and the polls after it.
+    /// Uses the responses for a PATCH and the polls after it.
     async fn sealed(&self, id: &ResourceId) -> (Option<Resource>, Duration) {
         let operation = self.accepted(id).await;
         let started = Instant::now();
@@ -204,7 +204,7 @@ async fn a_recorded_patch_is_waited_for_as_azure_asked_and_proven_by_its_output(
     let resource = end.unwrap();
     assert_eq!(took, Duration::from_secs(2 + 10), "Retry-After of the 202 and of the first poll");
     assert_eq!(azure.polled().await, [url.clone(), url]);
-    // That PATCH changed the size alone: the mode is absent, and absent is None.
+    // That PATCH changed only the size: the mode is absent, and absent means None.
     assert_eq!(resource.data_access_auth_mode, DataAccessAuthMode::None);
     assert_eq!(resource.provisioning_state.as_deref(), Some("Succeeded"));
     assert_eq!(resource.disk_state.as_deref(), Some("Unattached"));
@@ -216,8 +216,9 @@ async fn signed_urls_are_asked_byte_for_byte_whatever_their_length() {
     let Some(folder) = fixtures_or_notice() else { return };
     let recorded = answers(&folder, WITH_MODE, &["put-disk-with-mode", "poll-1-already-succeeded"]);
     assert!(recorded[0].header("azure-asyncoperation").len() > 3_000);
-    // As recorded, then longer than clients have to bear, with what parsers of URLs like to change. Azure signs
-    // in base64url; an apostrophe, which the URL standard encodes in a query, is never among that.
+    // As recorded, then longer than clients must support, with characters that URL parsers tend to change.
+    // Azure signs in base64url, which never contains an apostrophe, a character that the URL standard encodes
+    // in a query.
     for more in [String::new(), format!("&x={}%2F%2f+~&&=", "a".repeat(8_000))] {
         let mut recorded = recorded.clone();
         let url = format!("{}{more}", recorded[0].header("azure-asyncoperation"));
@@ -258,7 +259,7 @@ async fn an_accepted_snapshot_has_no_name_and_proves_nothing() {
     assert_eq!(snapshot.resource_type(), ResourceType::Snapshot);
     let azure = Azure::answering([Answer::of(&shape), urls[1].clone()]);
     let operation = azure.accepted(&snapshot).await;
-    // Still in progress after the first look, and no time for a second one.
+    // Still in progress after the first poll, and no time for a second one.
     let end = azure.client.wait(operation, Terms::for_event(Duration::from_secs(5))).await;
     assert_eq!(end.unwrap_err().failure.reason(), "unfinished");
 }
@@ -291,7 +292,7 @@ async fn an_end_that_carries_no_resource_proves_nothing() {
         assert_eq!(end, None, "{labels:?}");
         assert_eq!(took, Duration::from_millis(500 + 1_000), "no answer of these names a time");
     }
-    // Without the other header, `Location` is asked, which gives the result itself.
+    // Without the other header, the client polls `Location`, which returns the result itself.
     for (accepted, result) in [("begin-get-access", "location-bga"), ("end-get-access", "location-ega")] {
         let [accepted, result] = answers(&folder, LIFECYCLE, &[accepted, result]).try_into().unwrap();
         let url = accepted.header("location").to_owned();

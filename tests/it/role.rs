@@ -1,8 +1,8 @@
-//! The handler's role (`infra/role-actions.json`) has exactly the actions that the code performs, and `diskseal
-//! doctor` tells of each that is missing.
+//! The handler's role (`infra/role-actions.json`) has exactly the actions that the code performs, and
+//! `diskseal doctor` reports each missing action.
 //!
-//! That no test sees a request which needs more is held by every emulator (`diskseal_emulator::role`), in each
-//! test of the workspace. Here is the other direction.
+//! Every emulator (`diskseal_emulator::role`), in each test of the workspace, refuses requests that need
+//! another action. This file tests the other direction.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -39,7 +39,7 @@ fn azure() -> Emulator {
     azure
 }
 
-/// What `diskseal doctor` tells.
+/// The output of `diskseal doctor`.
 async fn doctor(world: &World) -> Vec<Finding> {
     let subject = Subject {
         function_app: None,
@@ -74,7 +74,7 @@ async fn the_role_has_no_action_that_the_code_does_not_perform() {
     let scale_set = scale_set_id(SUBSCRIPTION, "rg-app", "web");
     azure.put_machine(&scale_set, &jane(), &scale_set_body("westeurope", "Uniform", 2)).unwrap();
     site.settle().await;
-    // A snapshot, and both ways to find the rest, also in a management group.
+    // A snapshot, and both ways to list the rest, also in a management group.
     let world = World::at(azure.clone(), &[]);
     assert_eq!(world.enforce(&world.snapshot("s")).await.unwrap().label(), "sealed");
     collect(&world.ctx, Terms::behind_events(Duration::from_mins(4))).await.unwrap();
@@ -119,7 +119,8 @@ fn a_request_beyond_the_role_fails_its_test_with_or_without_azures_definitions()
     assert!(told.contains("infra/role-actions.json has no Microsoft.Compute/disks/delete"), "{told}");
 }
 
-/// What doctor says against an identity that has the deployed role but for this action, and sees what it may see.
+/// The findings of doctor for an identity that has the deployed role except this action, and sees what it may
+/// read.
 async fn told_without(missing: Option<&str>) -> Vec<String> {
     let azure = azure();
     let settings: &[_] = match missing {

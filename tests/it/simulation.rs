@@ -1,7 +1,7 @@
-//! A seeded day: an estate, its writers, a stream of events with loss, duplicates and disorder, faults, and
-//! a process that is killed between any two requests. Whatever happened, it ends well.
+//! A random day from a seed: resources, their writers, a stream of events with loss, duplicates and disorder,
+//! faults, and a process that is killed between any two requests. Every day ends with the right state.
 //!
-//! `DISKSEAL_SEED=N cargo test --test it simulation` runs one day again.
+//! `DISKSEAL_SEED=N cargo test --test it simulation` repeats a day.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
@@ -32,7 +32,7 @@ async fn every_day_ends_well() {
         Err(_) => 0..SEEDS,
     };
     for seed in seeds {
-        // Printed by the test runner when the test fails.
+        // The test runner prints this when the test fails.
         eprintln!("DISKSEAL_SEED={seed}");
         Day::begin(seed).run().await;
     }
@@ -43,7 +43,7 @@ struct Day {
     azure: Emulator,
     host: FunctionsHost,
     event_grid: EventGrid,
-    /// What was created and not deleted, with the tags that are not ours.
+    /// What was created and not deleted, with the tags of others.
     estate: BTreeMap<String, BTreeMap<String, String>>,
     _app: tempfile::TempDir,
 }
@@ -118,7 +118,7 @@ impl Day {
         if self.event_grid.stats().lost == 0 && !self.is_anything_left_to_the_sweep() {
             self.check();
         }
-        // What was lost on the way, and what was left to the sweep, is found by a look at everything.
+        // A look at everything finds lost events, and what was left to the sweep.
         tokio::time::sleep(Duration::from_mins(21)).await;
         self.look_at_everything().await;
         self.check();
@@ -155,7 +155,7 @@ impl Day {
         self.estate.insert(id, tags);
     }
 
-    /// A virtual machine or a scale set, with the disks that Compute makes.
+    /// A virtual machine or a scale set, with the disks that Compute creates.
     fn create_machine(&mut self, step: usize) {
         let (group, exempt) = ("rg-app", self.rng.u32(0..6) == 0);
         let name = if exempt { format!("exempt{step}") } else { format!("m{step}") };
@@ -176,7 +176,7 @@ impl Day {
         self.estate.keys().nth(index).cloned()
     }
 
-    /// Somebody writes a tag, as careful people do: with all that are there.
+    /// Another user writes a tag by a full update that includes all existing tags.
     fn tag(&mut self, step: usize) {
         let Some(id) = self.any() else { return };
         let mut tags = self.azure.get(&id).unwrap()["tags"].clone();
@@ -185,7 +185,7 @@ impl Day {
         self.estate.get_mut(&id).unwrap().insert(format!("step{step}"), "x".to_owned());
     }
 
-    /// Somebody resets the mode.
+    /// Another user resets the mode.
     fn undo(&mut self) {
         let Some(id) = self.any() else { return };
         let none = json!({"properties": {"dataAccessAuthMode": "None"}});
@@ -212,7 +212,7 @@ impl Day {
             .any(|line| line.starts_with("left_to_sweep"))
     }
 
-    /// Past Event Grid, which may lose an event of this as well.
+    /// Bypasses Event Grid, which could lose this event too.
     async fn look_at_everything(&self) {
         for id in self.estate.keys() {
             let event = json!({"eventType": "Microsoft.Resources.ResourceWriteSuccess", "subject": id});
@@ -243,7 +243,7 @@ impl Day {
     }
 }
 
-/// Any fault, at any kind of request, a few times.
+/// A random fault, at a random kind of request, a few times.
 fn fault(rng: &mut Rng) -> Fault {
     let kind = [Kind::Get, Kind::Patch, Kind::TagsWrite, Kind::Poll, Kind::Machine][rng.usize(0..5)];
     let fault = match rng.u32(0..16) {

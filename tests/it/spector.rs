@@ -1,9 +1,9 @@
-//! Our client of long-running operations against Microsoft's own conformance mock for SDKs, `@typespec/spector`
-//! with `@azure-tools/azure-http-specs`: a reading of ARM's rules that is not ours.
+//! Our client of long-running operations against Microsoft's conformance mock for SDKs, `@typespec/spector`
+//! with `@azure-tools/azure-http-specs`: an independent reading of ARM's rules.
 //!
-//! The mock knows no disks. So between our client and the wire stands a transport that turns the one request
-//! about a disk into the request that opens a scenario; whatever follows, every poll and every header, is
-//! the mock's and ours. `tests/judges/spector/run` starts the mock and says where it is.
+//! The mock has no disks. A transport between our client and the wire turns the one request about a disk into
+//! the request that opens a scenario; everything after it, every poll and every header, comes from the mock
+//! and our client. `tests/judges/spector/run` starts the mock and passes its address.
 
 use std::{
     io::Write as _,
@@ -36,7 +36,7 @@ struct Opening {
     body: Option<Value>,
 }
 
-/// A request that was answered: its method, the last segment of its path, and the status.
+/// An answered request: its method, the last segment of its path, and the status.
 type Exchange = (String, String, u16);
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl HttpClient for Transport {
     }
 }
 
-/// The mock asks nobody who he is.
+/// The mock does not authenticate.
 #[derive(Debug)]
 struct Anybody;
 
@@ -89,11 +89,11 @@ struct Scenario {
     transport: Arc<Transport>,
 }
 
-/// A client for which every request about a disk opens this scenario; none where no mock is named.
+/// A client for which every request about a disk opens this scenario; none if no mock is configured.
 fn scenario(method: Method, path: &str, body: Option<Value>) -> Option<Scenario> {
     static SAID: Once = Once::new();
     let Ok(mock) = std::env::var("DISKSEAL_SPECTOR") else {
-        // Past the test harness, which would swallow it.
+        // Bypasses the test harness, which would capture it.
         SAID.call_once(|| {
             let _ = writeln!(
                 std::io::stderr(),
@@ -112,8 +112,7 @@ fn scenario(method: Method, path: &str, body: Option<Value>) -> Option<Scenario>
 }
 
 impl Scenario {
-    /// Opens the scenario by a PATCH and waits for its end, which must be a good one. Gives all that was
-    /// said meanwhile.
+    /// Opens the scenario by a PATCH and waits for its end, which must be a success. Returns all exchanges.
     async fn run(&self) -> Vec<Exchange> {
         let (disk, terms) = (disk(), Terms::for_event(Duration::from_secs(20)));
         let update = self.client.update(&disk, &DataAccessAuthMode::AzureActiveDirectory, terms).await;
@@ -141,7 +140,7 @@ async fn a_201_with_azure_async_operation_is_polled_to_its_end() {
     let poll = ("GET", "lro_create_aao", 200);
     assert_eq!(said, exchanges(&[("PUT", "order1", 201), poll, poll]));
 
-    // What the operation does not carry, a GET of the resource tells; the mock's is no disk.
+    // The operation has no output, so the client reads the resource; the mock's is not a disk.
     let path = format!("{GROUP}/Azure.ResourceManager.OperationTemplates/orders/order1");
     let get = self::scenario(Method::Get, &path, None).unwrap();
     let order = get.client.get(&disk(), Terms::for_event(Duration::from_secs(5))).await.unwrap();

@@ -1,4 +1,4 @@
-//! The sweep in process: limits, overlaps, and what Resource Graph is asked.
+//! The sweep in process: limits, overlaps, and the requests to Resource Graph.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ fn terms() -> Terms {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_run_hands_on_so_many_and_says_what_is_left() {
+async fn one_run_hands_over_a_limited_number_and_reports_the_rest() {
     let world = World::new();
     for n in 0..2_600 {
         world.disk(&format!("d{n:04}"));

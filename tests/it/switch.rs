@@ -1,4 +1,4 @@
-//! The switch: a tag that stops every write within a minute, and lets go within another.
+//! The switch: a tag that stops all writes within a minute, and allows them again within another.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! A world in process: the local Azure as the SDK's transport, our own `enforce` on top, and a clock that
-//! tests move. No sockets, so the clock can be paused.
+//! tests advance. No sockets, so the clock can be paused.
 
 use std::{sync::Arc, time::Duration};
 
@@ -56,7 +56,7 @@ pub(crate) fn ourselves(azure: &Emulator) -> Caller {
     Caller::app(identity.object_id.clone(), identity.client_id.clone())
 }
 
-/// The same, as what we sign in by.
+/// The same identity, as a credential.
 pub(crate) fn identity(azure: &Emulator) -> Identity {
     let azure = azure.clone();
     Identity::with_credential(format!("{AUDIENCE}/.default"), OffsetDateTime::now_utc, move || {
@@ -65,7 +65,7 @@ pub(crate) fn identity(azure: &Emulator) -> Identity {
     .unwrap()
 }
 
-/// Somebody else, with a name.
+/// Another user, with a name.
 pub(crate) fn jane() -> Caller {
     Caller::user("0d0d0d0d-0000-4000-8000-000000000001", "Jane Doe")
 }
@@ -97,14 +97,14 @@ impl World {
         Self { azure, ctx, deadline: config.deadline }
     }
 
-    /// A plain disk that is there already.
+    /// An existing plain disk.
     pub(crate) fn disk(&self, name: &str) -> String {
         let id = disk_id(SUBSCRIPTION, "rg-app", name);
         self.azure.insert(&id, &disk_body("westeurope")).unwrap();
         id
     }
 
-    /// A plain snapshot that is there already.
+    /// An existing plain snapshot.
     pub(crate) fn snapshot(&self, name: &str) -> String {
         let id = snapshot_id(SUBSCRIPTION, "rg-app", name);
         let source = disk_id(SUBSCRIPTION, "rg-app", "source");
@@ -133,7 +133,7 @@ impl World {
         self.azure.inject(fault)
     }
 
-    /// Looks at a resource, as an event that has just been raised makes us do.
+    /// Looks at a resource, as for an event that has just been raised.
     pub(crate) async fn enforce(&self, id: &str) -> Result<Outcome, Error> {
         self.enforce_for(id, Trigger::Event).await
     }
@@ -144,7 +144,7 @@ impl World {
         enforce(&self.ctx, &look.after_write(Some(OffsetDateTime::now_utc()), false)).await
     }
 
-    /// The requests about a resource, as words.
+    /// The requests about a resource, by kind.
     pub(crate) fn requests(&self, id: &str) -> Vec<Kind> {
         self.exchanges(id).iter().map(|exchange| exchange.kind).collect()
     }
@@ -153,13 +153,13 @@ impl World {
         self.azure.requests_for(id)
     }
 
-    /// Every write that ARM was sent. A query of Resource Graph is a POST, and none.
+    /// All writes that ARM received. A query of Resource Graph is a POST, but not a write.
     pub(crate) fn writes(&self) -> usize {
         let journal = self.azure.journal();
         journal.iter().filter(|exchange| exchange.method != "GET" && exchange.kind != Kind::Query).count()
     }
 
-    /// Whether the resource carries the seal now.
+    /// Whether the resource has the seal now.
     pub(crate) fn is_sealed(&self, id: &str) -> bool {
         let resource = self.azure.get(id).unwrap();
         resource["properties"]["dataAccessAuthMode"] == "AzureActiveDirectory"

@@ -1,4 +1,4 @@
-"""What the judges in Python share: checks, and a local Azure to look at."""
+"""Shared by the judges in Python: checks, and a local Azure."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def skip(what, why):
 
 
 def check(what, expected, actual):
-    """One check. `actual` may be a function, whose exception is then the finding."""
+    """One check. `actual` can be a function, whose exception counts as its result."""
     if callable(actual):
         try:
             actual = actual()
@@ -39,7 +39,7 @@ def check(what, expected, actual):
 
 
 def refuses(what, expected, call, text=""):
-    """A call that must fail with this type of exception, whose message has `text` in it."""
+    """A call that must fail with this type of exception and `text` in its message."""
     try:
         answer = call()
     except expected as error:
@@ -55,7 +55,7 @@ def refuses(what, expected, call, text=""):
 
 
 def soon(call, fits, limit=60.0):
-    """Calls until the result fits, or the time is over; gives the last result."""
+    """Calls until the result matches or the time is over; returns the last result."""
     until = time.monotonic() + limit
     while True:
         found = call()
@@ -65,14 +65,14 @@ def soon(call, fits, limit=60.0):
 
 
 def free_ports(count):
-    """Ports of loopback that nobody listens on: the system's choice a moment ago."""
+    """Closed ports of loopback, which the system assigned a moment ago."""
     with ExitStack() as sockets:
         opened = [sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [server.getsockname()[1] for server in opened]
 
 
 def listens(port):
-    """Whether somebody listens at a port of loopback."""
+    """Whether a port of loopback is open."""
     with socket.socket() as client:
         client.settimeout(2)
         return client.connect_ex(("127.0.0.1", port)) == 0
@@ -80,7 +80,7 @@ def listens(port):
 
 @contextmanager
 def process(*command, log, **more):
-    """A program in the background, whose output goes to a file. It is killed if it does not end when asked."""
+    """A program in the background, with output to a file. It is killed if it does not stop on request."""
     with open(os.path.join(os.environ["JUDGE_TMP"], log), "wb") as file:
         running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, **more)
         try:
@@ -99,7 +99,7 @@ def process(*command, log, **more):
 
 @contextmanager
 def emulator(*options, handler=False, settings=()):
-    """A local Azure, as a dictionary of its addresses; and the environment that clients look at."""
+    """A local Azure, as a dictionary of its addresses; and the environment for clients."""
     command = [os.environ["EMULATOR"], *options]
     if handler:
         command += ["--handler", os.environ["HANDLER"], "--app", os.environ["APP"]]
@@ -116,6 +116,6 @@ def emulator(*options, handler=False, settings=()):
         os.environ["IDENTITY_HEADER"] = addresses["identityHeader"]
         yield addresses
     finally:
-        # It ends when its standard input does.
+        # It stops when its standard input is closed.
         process.stdin.close()
         process.wait()

@@ -1,4 +1,4 @@
-# What the judges in bash share. Sourced, not run; tests/judges/run sets JUDGE, JUDGE_TMP, JUDGES_CACHE, EMULATOR,
+# Shared by the judges in bash. Sourced, not run; tests/judges/run sets JUDGE, JUDGE_TMP, JUDGES_CACHE, EMULATOR,
 # HANDLER and APP.
 # shellcheck shell=bash
 set -euo pipefail
@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)
 judges=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here judges
-# The subscription of everything that the judges make.
+# The subscription of all resources that the judges create.
 export SUBSCRIPTION=11111111-2222-4333-8444-555555555555
 
 ok() { printf 'ok   %s: %s\n' "$JUDGE" "$1"; }
@@ -16,13 +16,13 @@ skip() { printf 'skip %s: %s — %s\n' "$JUDGE" "$1" "$2"; }
 # check WHAT EXPECTED ACTUAL
 check() { if [[ $2 == "$3" ]]; then ok "$1"; else fail "$@"; fi; }
 
-# check_has WHAT TEXT OUTPUT: whether the output has the text in it.
+# check_has WHAT TEXT OUTPUT: whether the output contains the text.
 check_has() { if [[ $3 == *"$2"* ]]; then ok "$1"; else fail "$@"; fi; }
 
-# output COMMAND…: what a command writes, both streams; its exit code is no failure.
+# output COMMAND…: both output streams of a command; ignores its exit code.
 output() { "$@" 2>&1 || true; }
 
-# check_soon WHAT EXPECTED COMMAND…: the command's output must become what is expected within a minute.
+# check_soon WHAT EXPECTED COMMAND…: the command's output must become the expected one within a minute.
 check_soon() {
     local what=$1 expected=$2 got='' until=$((SECONDS + 60))
     shift 2
@@ -33,8 +33,8 @@ check_soon() {
     done
 }
 
-# once NAME FILE COMMAND…: the folder $JUDGES_CACHE/NAME-…, whose making FILE pins. It is made by the command, which
-# gets the folder as its last argument, and only if it has not been made before.
+# once NAME FILE COMMAND…: the folder $JUDGES_CACHE/NAME-…, keyed by the content of FILE. If it does not exist, the
+# command creates it, with the folder as its last argument.
 once() {
     local folder
     folder=$JUDGES_CACHE/$1-$(sha256sum "$2" | cut -c1-12)
@@ -59,13 +59,13 @@ install_node() {
     cp "$1/package.json" "$1/package-lock.json" "$2"
     (cd "$2" && npm ci --silent --no-audit --no-fund --ignore-scripts)
 }
-# node_modules NAME FOLDER: a folder with the packages that FOLDER/package-lock.json names.
+# node_modules NAME FOLDER: a folder with the packages of FOLDER/package-lock.json.
 node_modules() { once "$1" "$2/package-lock.json" install_node "$2"; }
 
-# The Python that has the Azure SDKs.
+# The Python with the Azure SDKs.
 sdk_python() { printf '%s/bin/python\n' "$(venv sdk "$judges/requirements.txt")"; }
 
-# start_emulator OPTION…: a local Azure, whose addresses `address NAME` tells.
+# start_emulator OPTION…: a local Azure; `address NAME` prints its addresses.
 start_emulator() {
     stop_emulator
     coproc AZURE { exec "$EMULATOR" "$@"; }
@@ -73,7 +73,7 @@ start_emulator() {
     IFS= read -r addresses <&"${AZURE[0]}" || { printf 'the emulator did not start\n' >&2; exit 1; }
 }
 address() { python3 -c 'import json, sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$addresses" "$1"; }
-# It ends when its standard input does.
+# It stops when its standard input is closed.
 stop_emulator() {
     [[ -n ${azure_pid:-} ]] || return 0
     exec {azure_stdin}>&-
@@ -81,7 +81,7 @@ stop_emulator() {
     azure_pid=
 }
 
-# background COMMAND…: a process that ends with the judge, at the latest.
+# background COMMAND…: a process that ends at the latest with the judge.
 background() {
     "$@" &
     background_pids+=($!)
@@ -97,7 +97,7 @@ wait_for() {
     done
 }
 
-# listens PORT: whether somebody listens at a port of loopback.
+# listens PORT: whether a port of loopback is open.
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
 
 # rust_tests PREFIX NAME=VALUE OPTION…: tests of this repository that need a judge's program, each a check.

@@ -1,5 +1,5 @@
-"""A receiver of OTLP over HTTP that keeps spans and metrics whole, with their resource, read by OpenTelemetry's own
-definitions; and passes spans on, so that it can stand between a collector and a backend."""
+"""A receiver of OTLP over HTTP that stores spans and metrics in full, with their resource, decoded with OpenTelemetry's
+own definitions. It forwards spans, so that it can stand between a collector and a backend."""
 
 import gzip
 import threading
@@ -20,8 +20,8 @@ def attributes(pairs):
 
 
 class Receiver:
-    """Listens while it is a context; `spans` and `metrics` are lists of dictionaries that grow. `onward` is the
-    endpoint that spans are sent on to."""
+    """Listens while the context is active; `spans` and `metrics` are growing lists of dictionaries. `onward` is the
+    endpoint to which spans are forwarded."""
 
     def __init__(self, onward=None):
         self.spans, self.metrics = [], []

@@ -1,8 +1,8 @@
-"""Mistakes planted in what is packed: each must be told, by the words that help.
+"""Plants mistakes in the content of the package: each must be reported, with helpful words.
 
     tests/package/mutations.py EXECUTABLE FOLDER
 
-`EXECUTABLE` is one that `infra/package.sh` has built; `FOLDER` is for copies. It runs in the tools' environment.
+`EXECUTABLE` is a build of `infra/package.sh`; `FOLDER` is for copies. It runs in the tools' environment.
 """
 
 import json
@@ -27,12 +27,12 @@ fails = 0
 def told(what: str, faults: list[str], words: str) -> None:
     global fails
     is_told = any(words in fault for fault in faults)
-    print(f"{'ok  ' if is_told else 'FAIL'} {what}: {'; '.join(faults) or 'nothing was said'}")
+    print(f"{'ok  ' if is_told else 'FAIL'} {what}: {'; '.join(faults) or 'nothing was reported'}")
     fails += not is_told
 
 
 def refused(what: str, words: str, change) -> None:
-    """Changes a copy of what is packed, and packs it."""
+    """Changes a copy of the content, and packs it."""
     root = folder / what.replace(" ", "-")
     root.mkdir(parents=True)
     shutil.copy(ROOT / "host.json", root)
@@ -60,7 +60,7 @@ told("another architecture", elf.faults(binary, "aarch64"), "not for aarch64")
 arm = bytearray(binary)
 struct.pack_into("<H", arm, 18, 183)
 told("an executable for ARM", elf.faults(bytes(arm), "x86_64"), "EM_AARCH64")
-told("a script", elf.faults(b"#!/bin/sh\n", "x86_64"), "no ELF file")
+told("a script", elf.faults(b"#!/bin/sh\n", "x86_64"), "not an ELF file")
 told("half an executable", elf.faults(binary[:3000], "x86_64"), "")
 newest = max(set(elf._needed(elf.ELFFile(elf.io.BytesIO(binary)))), key=lambda name: elf._glibc(name) or (0,))
 too_new = binary.replace(newest.encode() + b"\0", b"GLIBC_2.99"[: len(newest)].ljust(len(newest), b"9") + b"\0")

@@ -1,4 +1,4 @@
-"""Unpacks an archive with the modes that it gives, where there is no `unzip`."""
+"""Unpacks an archive with its file modes, if there is no `unzip`."""
 
 import sys
 import zipfile

@@ -1,6 +1,6 @@
-"""The alerts of Azure Monitor on made-up nights: each fires when it should, and not when it should not.
+"""Runs the alerts of Azure Monitor on test data: each fires when it should, and not otherwise.
 
-What Azure Monitor does with a query's answer, aggregation and threshold, is done here.
+Aggregation and threshold, which Azure Monitor applies to the result of a query, are applied here.
 """
 
 import re
@@ -18,22 +18,22 @@ OPERATORS = {
 }
 QUIET = Night().looks(20, "sealed").looks(5, "already_sealed").looks(2, "exempt", reason="tag").sweep().host("seal-on-write")
 CASES = [
-    # alert, what the night is like, whether it fires
+    # Alert, scenario, night, whether it fires.
     (
         "dead-lettered",
-        "nothing was given up",
+        "every event was delivered",
         Night().event_grid("DeliverySuccessCount", 40).event_grid("DeadLetteredCount", 0),
         False,
     ),
     ("dead-lettered", "one event was dead-lettered", Night().event_grid("DeadLetteredCount", 1), True),
-    ("dead-lettered", "one was dropped, for want of a container", Night().event_grid("DroppedEventCount", 1), True),
+    ("dead-lettered", "one was dropped, without a container", Night().event_grid("DroppedEventCount", 1), True),
     ("dead-lettered", "one was dead-lettered yesterday", Night().event_grid("DeadLetteredCount", 1, 1500), False),
-    ("poisoned", "messages wait", Night().put("diskseal-pending"), False),
-    ("poisoned", "one was given up", Night().put("diskseal-pending-poison"), True),
+    ("poisoned", "messages are pending", Night().put("diskseal-pending"), False),
+    ("poisoned", "a message is poisoned", Night().put("diskseal-pending-poison"), True),
     ("poisoned", "a put was refused", Night().put("diskseal-pending-poison", status="404"), False),
     (
         "poisoned",
-        "a person looks into the poison queue",
+        "a person reads the poison queue",
         Night().put("diskseal-pending-poison", operation="PeekMessages", status="200"),
         False,
     ),
@@ -44,7 +44,7 @@ CASES = [
     ("failing", "three of forty are locked", Night().looks(37, "sealed").looks(3, "pending", reason="locked"), False),
     (
         "failing",
-        "five were pending, and are sealed by now",
+        "five were pending, and are sealed now",
         Night()
         .looks(5, "pending", minutes_ago=40)
         .looks(5, "sealed")
@@ -55,7 +55,7 @@ CASES = [
     ),
     (
         "failing",
-        "one locked disk is tried again and again",
+        "one locked disk is retried repeatedly",
         Night()
         .looks(3, "sealed", minutes_ago=10)
         .look("d", "pending", 30)
@@ -76,11 +76,11 @@ CASES = [
         False,
     ),
     ("slow", "an event of long ago met a sealed disk", Night().looks(3, "already_sealed", age=3600.0), False),
-    ("blind", "what was written was looked at", Night().look("a", "sealed", 60).write("a", 60), False),
+    ("blind", "the written disk was looked at", Night().look("a", "sealed", 60).write("a", 60), False),
     ("blind", "a written disk is exempt", Night().look("a", "exempt", 60).write("a", 60), False),
     ("blind", "the write is a minute old", Night().write("a", 1), False),
     ("blind", "a write has failed", Night().write("a", 60, status="Failure"), False),
-    ("blind", "nobody heard of it", Night().write("a", 60), True),
+    ("blind", "its event did not arrive", Night().write("a", 60), True),
     (
         "blind",
         "one of many was lost",
@@ -88,14 +88,14 @@ CASES = [
         False,
     ),
     ("blind", "nothing was written", Night().sweep(), False),
-    ("exemptions-expiring", "none ends", Night().sweep(), False),
-    ("exemptions-expiring", "one ends in four weeks", Night().warning("a", 28), False),
-    ("exemptions-expiring", "one ends in three days", Night().warning("a", 28).warning("b", 3), True),
-    ("exemptions-expiring", "the host alone has told of it", Night().warning("b", 3, "AppTraces", "Message", "warning: "), True),
+    ("exemptions-expiring", "none expires", Night().sweep(), False),
+    ("exemptions-expiring", "one expires in four weeks", Night().warning("a", 28), False),
+    ("exemptions-expiring", "one expires in three days", Night().warning("a", 28).warning("b", 3), True),
+    ("exemptions-expiring", "only the host logged it", Night().warning("b", 3, "AppTraces", "Message", "warning: "), True),
     ("silent", "the host runs it and its spans arrive", QUIET, False),
     ("silent", "the host runs it and nothing arrives", Night().host("seal-on-write"), True),
     ("silent", "it was run a minute ago", Night().host("seal-queued", 1), False),
-    ("silent", "nobody runs it", Night(), False),
+    ("silent", "it does not run", Night(), False),
     ("silent", "another app runs", Night().host("invoices"), False),
     ("sweep-missing", "one has succeeded", QUIET, False),
     ("sweep-missing", "there was none", Night().looks(3, "sealed"), True),
@@ -105,13 +105,13 @@ CASES = [
 
 
 def window(alert):
-    """Its ISO 8601 duration."""
+    """The window of an alert, from its ISO 8601 duration."""
     days, hours, minutes = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", alert["windowSize"]).groups(default="0")
     return timedelta(days=int(days), hours=int(hours), minutes=int(minutes))
 
 
 def fires(alert, schema, night):
-    """Whether the alert would fire now. Azure Monitor shows its query nothing but its window."""
+    """Whether the alert would fire now. The query only sees its window."""
     answer = ask(night, schema, alert["query"], window(alert))
     values = [row[alert["metricMeasureColumn"]] for row in answer if row[alert["metricMeasureColumn"]] is not None]
     if not values:
@@ -120,7 +120,7 @@ def fires(alert, schema, night):
 
 
 def main(root, only=None):
-    """Every case, and that every alert has a night on which it fires and one on which it does not."""
+    """Runs every case, and checks that every alert has a night on which it fires and one on which it does not."""
     checks = Checks()
     alerts = {alert["name"]: alert for alert in monitoring(root, "alerts.json")}
     schema = monitoring(root, "schema.json")

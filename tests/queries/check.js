@@ -1,9 +1,9 @@
-// Holds every query of the workbook, the alerts, the dashboard, the rules and the documents against the grammar of its
+// Checks every query of the workbook, the alerts, the dashboard, the rules and the documents against the grammar of its
 // language, the tables that it reads, and the names that the handler emits.
 //
 //   node check.js ROOT TELEMETRY.MD
 //
-// ROOT is the repository, or a changed copy of it. One line a check.
+// ROOT is the repository, or a changed copy of it. Prints one line per check.
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -16,7 +16,7 @@ import { vocabulary } from "./vocabulary.js";
 
 const LANGUAGES = { kql: kqlFaults, promql: promqlFaults, traceql: traceqlFaults };
 
-/** Pairs of what is checked and what is wrong with it. */
+/** Pairs of a check and its faults. */
 export function findings(root, telemetry) {
   const words = vocabulary(readFileSync(telemetry, "utf8"));
   const found = documents(root);
@@ -27,9 +27,9 @@ export function findings(root, telemetry) {
     Object.keys(columns).filter((column) => !read.has(`${table}.${column}`)).map((column) => `${table}.${column}`));
   return [
     ...ofQueries,
-    ["the schema has no column that no query reads", unread],
+    ["every column of the schema is read by a query", unread],
     ...shapeFaults(found),
-    ["alerts and runbook name each other", runbookFaults(found)],
+    ["alerts and runbook refer to each other", runbookFaults(found)],
   ];
 }
 

@@ -1,6 +1,6 @@
-"""The Grafana dashboard through Grafana's own types: what they do not know is not there any more on the way back.
+"""Converts the Grafana dashboard to Grafana's own types and back: fields that they lack are lost and reported.
 
-The types are Grafana's Foundation SDK of 11.6, panels and queries of the data sources included.
+The types are those of Grafana's Foundation SDK 11.6, including panels and queries of the data sources.
 """
 
 import json
@@ -13,7 +13,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 
 def lost(told, kept, path="dashboard"):
-    """The paths of what is not kept as it was told."""
+    """The paths of values that the conversion changed."""
     if isinstance(told, dict) and isinstance(kept, dict):
         for name, value in told.items():
             yield from lost(value, kept[name], f"{path}.{name}") if name in kept else [f"{path}.{name}: no such field"]
@@ -25,7 +25,7 @@ def lost(told, kept, path="dashboard"):
 
 
 def layout(panels):
-    """Panels that lie on each other, share a number, or say nothing of themselves."""
+    """Panels that overlap, share an id, or have no title or description."""
     taken = {}
     for panel in panels:
         place = panel["gridPos"]
@@ -42,7 +42,7 @@ def layout(panels):
 
 
 def sources(dashboard):
-    """Every query asks a data source that whoever looks can choose."""
+    """Every query uses a data source that the viewer can choose."""
     names = {
         variable["name"]: variable["query"] for variable in dashboard["templating"]["list"] if variable["type"] == "datasource"
     }
@@ -55,7 +55,7 @@ def sources(dashboard):
 
 
 def main(root):
-    """Three checks."""
+    """Runs three checks."""
     register_default_plugins()
     told = json.loads((Path(root) / "infra" / "monitoring" / "grafana-dashboard.json").read_text())
     checks = {

@@ -1,4 +1,4 @@
-// Every PromQL that is not a rule, as a file of rules, so that promtool reads it.
+// Prints every PromQL expression that is not a rule as a file of rules, so that promtool can check it.
 //
 //   node expressions.js ROOT
 

@@ -1,5 +1,5 @@
-"""The workbook and the alerts on what the real handler tells of a disk that was free and one that was locked for a while,
-under a local Azure: that the spans are tied together as the queries take them to be."""
+"""Runs the workbook and the alerts on spans of the real handler, for a free disk and a temporarily locked one, under a
+local Azure: checks that the spans have the parents that the queries expect."""
 
 import json
 import os
@@ -23,7 +23,7 @@ BODY = {"location": "westeurope", "properties": {"creationData": {"createOption"
 
 
 class Receiver(otlp.Receiver):
-    """Keeps spans as rows of the table that Azure Monitor makes of them."""
+    """Stores spans as rows of Azure Monitor's table."""
 
     def __init__(self):
         self.rows = []
@@ -51,7 +51,7 @@ class Receiver(otlp.Receiver):
 
 
 def send(method, url, body, headers=(), context=None):
-    """A request with JSON, and its answer."""
+    """Sends a request with JSON, and returns the response."""
     headers = {"Content-Type": "application/json", **dict(headers)}
     with urlopen(Request(url, json.dumps(body).encode(), headers, method=method), timeout=60, context=context) as answer:
         return answer.read()
@@ -69,7 +69,7 @@ def day(root):
             for name in ("free", "locked"):
                 url = f"{azure['armHttps']}{resource('disks', name)}?api-version=2024-03-02"
                 send("PUT", url, BODY, {"Authorization": f"Bearer {azure['userToken']}"}, trusted)
-            # Both are sealed, and the queue's invocation is over.
+            # Both are sealed, and the queue's invocation has ended.
             soon(lambda: (receiver.of("enforce"), receiver.of("seal-queued")), lambda found: found == (3, 1))
             send("POST", f"{azure['controlUrl']}/timer/sweep", None)
             soon(lambda: receiver.of("sweep"), bool)
@@ -77,7 +77,7 @@ def day(root):
 
 
 def main(root):
-    """What somebody reads of that day."""
+    """Checks the items of that day."""
     checks = Checks()
     night = Night({"OTelSpans": day(root)})
     schema = monitoring(root, "schema.json")
@@ -99,7 +99,7 @@ def main(root):
     ]
     for name, columns, expected in told:
         checks.same(f"workbook {name}, of the real handler", expected, read, items[name], schema, night, columns)
-    checks.same("workbook parts, of the real handler: none is less than nothing", set(), negative, items, schema, night)
+    checks.same("workbook parts, of the real handler: none is negative", set(), negative, items, schema, night)
     checks.same("workbook trace, of the real handler: one root", {"seal-on-write"}, roots, items, schema, night)
     for name in ("free", "locked"):
         night.add("AzureActivity", 60, CategoryValue="Administrative", OperationNameValue="MICROSOFT.COMPUTE/DISKS/WRITE",
@@ -111,12 +111,12 @@ def main(root):
 
 
 def negative(items, schema, night):
-    """Whose part of a seal is less than nothing."""
+    """The parts of a seal with a negative duration."""
     return {row for row in read(items["parts"], schema, night, ("Who", "p50")) if row[1] < 0}
 
 
 def roots(items, schema, night):
-    """The spans of the trace that hang on nothing."""
+    """The spans of the trace without a parent."""
     return {name for name, parent in read(items["trace"], schema, night, ("Name", "ParentSpanId")) if parent == ""}
 
 

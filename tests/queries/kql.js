@@ -1,5 +1,5 @@
-// Kusto's own language service: it parses, and binds every name to the tables that there are. What it cannot know, the
-// keys and values within a property bag, is read off its syntax tree and held against the handler's vocabulary.
+// Checks queries with Kusto's language service: it parses, and binds every name to the known tables. Keys and values
+// within a property bag, which it does not know, are read from its syntax tree and checked against the handler's names.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ const SPANS = "OTelSpans";
 const BAGS = ["Attributes"];
 const COMPARISONS = /^(Equal|NotEqual|EqualTilde|BangTilde|In|NotIn|InCs|NotInCs|HasAny|StartsWith|StartsWithCs)Expression$/;
 
-/** What is wrong with a query, and into `read`, which columns it reads. */
+/** The faults of a query. Adds the columns that it reads to `read`. */
 export function kqlFaults(text, words, schema, { tables, read }) {
   const code = Kusto.Language.KustoCode.ParseAndAnalyze(text, globals(schema, tables));
   const faults = [];
@@ -51,7 +51,7 @@ function globals(schema, tables) {
 function vocabularyFaults(nodes, words, text) {
   const faults = [];
   if (!text.includes(SPANS)) return faults;
-  // What a name of the query stands for: a column of the table, or a key of a bag.
+  // The meaning of a name in the query: a column of the table, or a key of a bag.
   const meaning = new Map([["Name", { column: "Name" }]]);
   for (const node of nodes.filter((node) => is(node, "SimpleNamedExpression"))) {
     const alias = content(node.Name);
@@ -82,7 +82,7 @@ function valueFaults(meant, value, words, isPrefix = false) {
   return values && !values.has(value) ? [`${meant.key} is never ${value}`] : [];
 }
 
-/** The column or key whose value an expression has: through tostring, tolower, iff and the like. */
+/** The column or key whose value an expression has, through tostring, tolower, iff and similar functions. */
 function meaningOf(node, meaning) {
   if (node === null || node === undefined || is(node, "StringLiteralExpression")) return undefined;
   if (is(node, "ElementExpression")) {

@@ -1,5 +1,5 @@
-// Whether the checks notice: each of these changes makes a copy of the repository wrong in one place, and the check that
-// is there for it must say so.
+// Tests the checks: each of these changes plants a mistake in a copy of the repository, and the check for it must report
+// the mistake.
 //
 //   PYTHON=… node mutations.js ROOT TELEMETRY.MD
 
@@ -13,11 +13,11 @@ import { findings } from "./check.js";
 const [root, telemetry] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const COPIED = ["infra/monitoring", "docs/runbook.md", "docs/azure-unknowns.md", "README.md", "tests/queries/rules.test.yml",
-  "src/sweep.rs", "function-definitions"];
+  "src/sweep.rs", "function-definitions", "host.json"];
 const [ALERTS, WORKBOOK, DASHBOARD] = ["alerts.json", "workbook.json", "grafana-dashboard.json"].map((name) => `infra/monitoring/${name}`);
 const [RULES, SCHEMA, RUNBOOK] = ["infra/monitoring/prometheus-rules.yml", "infra/monitoring/schema.json", "docs/runbook.md"];
 
-/** Each says what is wrong with a copy; of the nights, those of one alert or item. */
+/** Each returns the faults of a copy; the tests on nights, those of one alert or item. */
 const words = (copy) => findings(copy, join(copy, "docs/telemetry.md")).flatMap(([, faults]) => faults);
 const program = (command, ...options) => (copy) => {
   const { status, stdout, stderr } = spawnSync(command, options.map((option) => (option === "ROOT" ? copy : option)), { encoding: "utf8" });
@@ -27,7 +27,7 @@ const promtool = program(join(here, "prometheus"), "ROOT");
 const python = (script) => (...options) => program(process.env.PYTHON, join(here, script), "ROOT", ...options);
 const [alerts, workbook, types] = ["alerts.py", "workbook.py", "dashboard.py"].map(python);
 
-/** What is changed, where, from what, to what, who must notice, and with which words. */
+/** Name, file, old text, new text, the check that must report it, and the words of the report. */
 const MUTATIONS = [
   ["a table", ALERTS, "StorageQueueLogs\\n", "StorageQueueLog\\n", words, "StorageQueueLog'"],
   ["a column", ALERTS, "DurationMs * 1ms", "DurationMS * 1ms", words, "DurationMS"],
@@ -52,6 +52,8 @@ const MUTATIONS = [
   ["a part of a section", RUNBOOK, "**What to do.**", "**What then.**", words, "does not say what to do"],
   ["a rule's section", RULES, "runbook.md#slow", "runbook.md#slower", words, "DisksealSlow points at"],
   ["the text of the log", "src/sweep.rs", "the exemption of {} ends", "the exemption of {} will end", words, "src/sweep.rs does not say"],
+  ["the receipts of a message", "host.json", "\"maxDequeueCount\": 16", "\"maxDequeueCount\": 12", words, "does not name 12 receipts"],
+  ["the looks of the runbook", RUNBOOK, "| order by First asc", "| where Looks >= 11\n| order by First asc", words, "Looks >= 11 never matches"],
   ["a metric of a rule", RULES, "diskseal_queue_age_seconds_count", "diskseal_queue_age_count", words, "no metric is named diskseal_queue_age_count"],
   ["a label", RULES, "diskseal_outcome=~", "diskseal_outcomes=~", words, "has no label diskseal_outcomes"],
   ["the word of a label", RULES, "\"pending|failed\"", "\"pending|faild\"", words, "is never faild"],
@@ -97,7 +99,7 @@ try {
 }
 process.exitCode = failed === 0 ? 0 : 1;
 
-/** A page that cannot be read at all is noticed too. */
+/** A file that cannot be parsed counts as reported. */
 function noticed(judge) {
   try {
     return judge(copy);

@@ -1,6 +1,6 @@
-"""Made-up nights: what would lie in the workspace, and queries over it.
+"""Nights: test data for the workspace, and queries over it.
 
-Queries are run as they stand, by DuckDB through duckdb-kql, on tables of the schema.
+DuckDB runs the unchanged queries through duckdb-kql, on tables of the schema.
 """
 
 import json
@@ -22,19 +22,19 @@ def disk(name):
 
 @dataclass
 class Night:
-    """Rows by table, as they would lie in the workspace."""
+    """The rows of the workspace, by table."""
 
     rows: dict = field(default_factory=dict)
     spans: int = 0
 
     def add(self, table, minutes_ago, **columns):
-        """A row, so many minutes old."""
+        """Adds a row that is this many minutes old."""
         at = NOW - timedelta(minutes=minutes_ago)
         self.rows.setdefault(table, []).append({"TimeGenerated": at, **columns})
         return self
 
     def span(self, name, minutes_ago, ms, attributes, trace, parent=None, success=True):
-        """A span; its ID."""
+        """Adds a span; returns its ID."""
         self.spans += 1
         self.add(
             "OTelSpans",
@@ -50,7 +50,7 @@ class Night:
         return f"s{self.spans}"
 
     def look(self, name, outcome, minutes_ago=30, reason=None, seconds=3.0, age=2.0, function="seal-on-write"):
-        """An invocation and its look at a disk."""
+        """Adds an invocation and its look at a disk."""
         trace = f"{name}-{self.spans}"
         attributes = {"cloudevents.event_subject": disk(name), "diskseal.event_age_seconds": age}
         invocation = self.span(
@@ -77,13 +77,13 @@ class Night:
         return self
 
     def looks(self, count, outcome, **more):
-        """As many disks."""
+        """Adds looks at this many disks."""
         for number in range(count):
             self.look(f"{outcome}-{number}", outcome, **more)
         return self
 
     def write(self, name, minutes_ago, status="Success"):
-        """A finished write in the activity log."""
+        """Adds a finished write to the activity log."""
         return self.add(
             "AzureActivity",
             minutes_ago,
@@ -95,11 +95,11 @@ class Night:
         )
 
     def event_grid(self, metric, total, minutes_ago=5):
-        """A minute of a metric of the system topic."""
+        """Adds a minute of a metric of the system topic."""
         return self.add("AzureMetrics", minutes_ago, MetricName=metric, Total=total, ResourceProvider="MICROSOFT.EVENTGRID")
 
     def put(self, queue, minutes_ago=5, status="201", operation="PutMessage"):
-        """A message that was put into a queue."""
+        """Adds a put of a message into a queue."""
         return self.add(
             "StorageQueueLogs",
             minutes_ago,
@@ -109,28 +109,28 @@ class Night:
         )
 
     def host(self, function, minutes_ago=30):
-        """A line of the host."""
+        """Adds a log line of the host."""
         return self.add("AppTraces", minutes_ago, Message=f"Executing 'Functions.{function}' (Reason='(null)', Id=0)")
 
     def sweep(self, minutes_ago=60, success=True):
-        """A sweep's invocation."""
+        """Adds an invocation of the sweep."""
         self.span(
             "sweep", minutes_ago, 4000, {} if success else {"error.type": "throttled"}, f"sweep-{self.spans}", success=success
         )
         return self
 
     def warning(self, name, days, table="OTelLogs", column="Body", prefix=""):
-        """A sweep's warning of an exemption that ends in so many days."""
+        """Adds a sweep's warning of an exemption that expires in this many days."""
         until = (NOW + timedelta(days=days)).date()
         return self.add(table, 60, **{column: f"{prefix}the exemption of {disk(name)} ends with {until}"})
 
     def request(self, trace, look, ms, status=200, call="GET /disks/{name}"):
-        """One attempt of a request within a look."""
+        """Adds one attempt of a request within a look."""
         self.span(call, 30, ms, {"http.request.method": "GET", "http.response.status_code": status}, trace, look, status < 400)
         return self
 
     def resource(self, name, kind="disks", mode=None, exemption=None):
-        """What Resource Graph shows."""
+        """Adds a resource to Resource Graph."""
         properties = {
             "timeCreated": "2026-01-01T00:00:00Z",
             "diskState": "Unattached",
@@ -150,7 +150,7 @@ class Night:
 
 
 def ask(night, schema, query, since=timedelta(days=30)):
-    """The rows of a query's answer, by the names of its columns, where it sees nothing older than `since`."""
+    """The rows of a query's result, by column name. The query sees nothing older than `since`."""
     con = duckdb.connect()
     con.execute("SET TimeZone = 'UTC'")
     for table, shape in schema["tables"].items():
@@ -166,17 +166,17 @@ def ask(night, schema, query, since=timedelta(days=30)):
 
 
 def monitoring(root, name):
-    """One of the files that are held."""
+    """Reads a file of infra/monitoring."""
     return json.loads((Path(root) / "infra" / "monitoring" / name).read_text())
 
 
 class Checks:
-    """One line a check, and the exit code."""
+    """Prints one line per check, and counts the faults."""
 
     faults = 0
 
     def same(self, what, expected, find, *arguments):
-        """What `find` finds must be what is expected; what it throws is what it finds."""
+        """Compares the result of `find`, or its exception, with the expected value."""
         try:
             actual = find(*arguments)
         except Exception as error:  # whatever is thrown is what is wrong with the query

@@ -1,4 +1,4 @@
-// The packages, which tests/queries/run keeps outside of this folder.
+// Loads the packages, which tests/queries/run installs outside this folder.
 
 import { createRequire } from "node:module";
 import { join } from "node:path";

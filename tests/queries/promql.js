@@ -1,10 +1,10 @@
-// Prometheus' own grammar, to read metrics and labels off a query. Whether the query is right is promtool's to say.
+// Reads metrics and labels of a query with Prometheus' own grammar. promtool checks whether the query is valid.
 
 import { load } from "./packages.js";
 
 const { parser } = load("@prometheus-io/lezer-promql");
 
-/** Labels that Prometheus makes itself: of the resource, of histograms. */
+/** Labels that Prometheus adds: of the resource, of histograms. */
 const OWN_LABELS = new Set(["job", "instance", "le", "__name__", "alertname"]);
 
 export function promqlFaults(text, words) {
@@ -34,7 +34,7 @@ export function promqlFaults(text, words) {
       }
     },
   });
-  // A grouping can only be of labels that one of the query's own metrics has.
+  // A grouping can only use labels of the query's own metrics.
   for (const [, list] of text.matchAll(/\bby\s*\(([^)]*)\)/g)) {
     for (const label of list.split(",").map((label) => label.trim()).filter((label) => label && !OWN_LABELS.has(label))) {
       if (!metrics.some((labels) => labels.has(label))) faults.push(`none of its metrics has the label ${label}`);

@@ -1,6 +1,6 @@
-// What no grammar knows: that the files are whole, agree with each other, and name only what there is.
+// Checks beyond the grammar: the files are complete, agree with each other, and only refer to what exists.
 
-/** What Azure Monitor takes for the frequency and the window of a log search alert. */
+/** The values that Azure Monitor accepts for the frequency and the window of a log search alert. */
 const FREQUENCIES = ["PT5M", "PT10M", "PT15M", "PT30M", "PT45M", "PT1H", "PT2H", "PT3H", "PT4H", "PT5H", "PT6H", "P1D"];
 const WINDOWS = [...FREQUENCIES, "P2D"];
 const ALERT = {
@@ -23,16 +23,17 @@ const ALERT = {
 const RUNBOOK = "docs/runbook.md#";
 const WORKSPACE = "__WORKSPACE_ID__";
 
-/** Pairs of what is checked and what is wrong with it. */
+/** Pairs of a check and its faults. */
 export function shapeFaults(found) {
   return [
     ...found.alerts.map((alert) => [`alert ${alert.name}, shape`, alertFaults(alert)]),
-    ["alerts have names of their own", repeated(found.alerts.map(({ name }) => name))],
-    ["the schema's assumptions are told with the other unknowns", unknownFaults(found)],
+    ["the names of alerts are unique", repeated(found.alerts.map(({ name }) => name))],
+    ["the schema's assumptions are listed with the other unknowns", unknownFaults(found)],
     ["the workbook's items and parameters", workbookFaults(found.workbook)],
     ["rules have a severity, a summary and a description", ruleFaults(found.rules)],
-    ["rules have made-up hours of both kinds", hoursFaults(found)],
+    ["every rule has a test in which it fires and one in which it does not", hoursFaults(found)],
     ["texts and names that the handler writes", sourceFaults(found)],
+    ["receipts, looks and minutes until a message is poisoned are those of host.json", retryFaults(found)],
   ];
 }
 
@@ -94,7 +95,7 @@ function hoursFaults({ rules, hours }) {
   });
 }
 
-/** Words that queries look for, and that are written elsewhere in this repository. */
+/** Texts that queries search for, and that other files of this repository define. */
 function sourceFaults({ source }) {
   const places = [
     ["src/sweep.rs", "the exemption of {} ends with {until}"],
@@ -102,6 +103,27 @@ function sourceFaults({ source }) {
     ...["seal-on-write", "seal-queued", "sweep"].map((name) => [`function-definitions/${name}/function.json`, "bindings"]),
   ];
   return places.filter(([path, words]) => !source(path).includes(words)).map(([path, words]) => `${path} does not say ${words}`);
+}
+
+/** The texts name the receipts, looks and minutes until a message is poisoned; queries ask for no more looks than that. */
+function retryFaults({ alerts, rules, dashboard, host, pages }) {
+  const { maxDequeueCount: receipts, visibilityTimeout } = host.extensions.queues;
+  const [hours, minutesOfAnHour] = visibilityTimeout.split(":").map(Number);
+  const minutes = (receipts - 1) * (hours * 60 + minutesOfAnHour);
+  // The handler looks at the receipts that are powers of two: src/function/pending.rs has the test.
+  const looks = Math.floor(Math.log2(receipts)) + 1;
+  const texts = {
+    "alert poisoned": alerts.find(({ name }) => name === "poisoned").description,
+    "rule DisksealPoisoned": rules.groups.flatMap((group) => group.rules).find(({ alert }) => alert === "DisksealPoisoned").annotations.description,
+    "panel Age of queue messages": dashboard.panels.find(({ title }) => title.startsWith("Age of queue messages")).description,
+  };
+  const number = (text, unit) => Number(new RegExp(`(\\d+) ${unit}`).exec(text)?.[1]);
+  const wrong = Object.entries(texts).flatMap(([where, text]) => Object.entries({ receipts, looks, minutes })
+    .filter(([unit, expected]) => number(text, unit) !== expected).map(([unit, expected]) => `${where} does not name ${expected} ${unit}`));
+  // The event of the resource can add one look to those of the queue.
+  const never = pages.flatMap(({ path, text }) => [...text.matchAll(/\bLooks >= (\d+)/g)]
+    .filter(([, least]) => Number(least) > looks + 1).map(([condition]) => `${path}: ${condition} never matches`));
+  return [...wrong, ...never];
 }
 
 /** Every alert and rule has its section in the runbook, and every section an alert. */
@@ -121,7 +143,7 @@ export function runbookFaults({ alerts, rules, pages }) {
   return [...missing, ...unused, ...parts];
 }
 
-/** As GitHub makes an anchor of a heading. */
+/** The anchor that GitHub derives from a heading. */
 const anchor = (title) => title.trim().toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-");
 
 function repeated(names) {

@@ -1,4 +1,4 @@
-// Where queries are written, and what they are written in.
+// Finds all queries, with their languages.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,6 +16,7 @@ export function documents(root) {
     workbook: monitoring("workbook.json"),
     dashboard: monitoring("grafana-dashboard.json"),
     schema: monitoring("schema.json"),
+    host: JSON.parse(text("host.json")),
     rules: yaml.parse(text("infra/monitoring/prometheus-rules.yml")),
     hours: yaml.parse(text("tests/queries/rules.test.yml")),
     unknowns: text("docs/azure-unknowns.md"),
@@ -24,7 +25,7 @@ export function documents(root) {
   };
 }
 
-/** Every query: where it is, in which language, and which of the schema's tables its place can read. */
+/** Every query: its place, its language, and the tables of the schema that it can read. */
 export function queries(found) {
   return [
     ...found.alerts.map((alert) => ({ where: `alert ${alert.name}`, language: "kql", text: alert.query, tables: isLogTable })),
@@ -49,7 +50,7 @@ function workbookQueries(items) {
   });
 }
 
-/** A workbook puts parameters into the text of a query before anybody reads it. */
+/** A workbook replaces parameters in the text of a query before it runs. */
 function withParameters(text) {
   return text.replaceAll("{TimeRange:grain}", "1h").replace(/\{[A-Z]\w*\}/g, "x");
 }
@@ -68,7 +69,7 @@ function dashboardQueries({ panels, templating }) {
   return [...fromPanels, ...fromVariables];
 }
 
-/** Grafana puts these into the text of a query before anybody reads it. */
+/** Grafana replaces these in the text of a query before it runs. */
 export function withMacros(text) {
   return text.replaceAll("$__rate_interval", "5m").replaceAll("$__range", "24h").replaceAll(/\$\{?\w+\}?/g, "x");
 }

@@ -1,4 +1,4 @@
-// Tempo's own grammar, to read span names, attributes and their values off a query.
+// Reads span names, attributes and their values of a query with Tempo's own grammar.
 
 import { load } from "./packages.js";
 

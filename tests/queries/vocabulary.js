@@ -1,6 +1,6 @@
-// The names that the handler emits, read off the tables of docs/telemetry.md, which a test holds against the code.
+// The names that the handler emits, from the tables of docs/telemetry.md, which a test compares with the code.
 
-/** A status of HTTP, where the page says "the status" instead of words. */
+/** An HTTP status, where the page says "the status" instead of a list. */
 const STATUS = { has: (value) => /^[1-5]\d\d$/.test(value) };
 
 /**
@@ -46,7 +46,7 @@ function spanNames(spans, methods) {
     || [...methods].some((method) => name.startsWith(`${method} /`));
 }
 
-/** The words of a cell: its own, those of the lists that it points at, and statuses; null if it has none. */
+/** The values of a cell: its own, those of the lists that it refers to, and statuses; null if it has none. */
 function wordsOf(cell, lists) {
   const words = new Set([
     ...codes(cell),

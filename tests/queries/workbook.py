@@ -1,4 +1,4 @@
-"""The workbook's queries on made-up nights: what people would read there."""
+"""Runs the workbook's queries on test data, and checks the results."""
 
 import re
 import sys
@@ -21,7 +21,7 @@ ESTATE = (
 
 
 def waited():
-    """A disk that was locked when its event came, and was sealed by the queue ten minutes later, in one trace."""
+    """A disk that was locked at its event, and sealed by the queue ten minutes later, in one trace."""
     night = Night()
     locked = {"diskseal.resource_id": disk("w"), "diskseal.outcome": "pending", "diskseal.reason": "locked"}
     told = {"diskseal.event_age_seconds": 2.0, "cloudevents.event_subject": disk("w")}
@@ -33,8 +33,8 @@ def waited():
 
 
 def divided():
-    """A seal of ten seconds: two in Event Grid, one in the host, and seven in the handler, of which three for answers and two
-    for a wait."""
+    """A seal of ten seconds: two in Event Grid, one in the host, and seven in the handler, three of them for responses
+    and two for a wait."""
     night = Night()
     night.add("AppRequests", 30 + 1 / 60, Id="host", OperationId="t")
     event = night.span("seal-on-write", 30, 7000, {"diskseal.event_age_seconds": 3.0, "faas.coldstart": True}, "t", "host")
@@ -45,8 +45,8 @@ def divided():
 
 SWEPT = Night().sweep().look("q", "sealed", age=None, function="seal-queued")
 CASES = [
-    # item, what the night is like, the columns that are looked at, and their rows
-    ("coverage", "the estate", ESTATE, {("disks", 0.25, 1, 3), ("snapshots", 1.0, 1, 0)}, ("Kind", "Coverage", "Sealed", "Open")),
+    # Item, scenario, night, expected rows and their columns.
+    ("coverage", "the estate", ESTATE, {("disks", 0.25, 1, 3), ("snapshots", 1.0, 1, 0)}, ("Kind", "Coverage", "Sealed", "Unsealed")),
     (
         "open",
         "the estate",
@@ -134,23 +134,23 @@ PARAMETERS = {"TimeRange:grain": "1d", "ExemptTag": "diskseal-exempt", "Disk": f
 
 
 def read(item, schema, night, columns):
-    """What somebody reads there."""
+    """The rows of an item."""
     query = re.sub(r"\{([A-Z][\w:]*)\}", lambda match: PARAMETERS[match[1]], item["content"]["query"])
     return {tuple(rounded(row[column]) for column in columns) for row in ask(night, schema, query)}
 
 
 def runs(item, schema):
-    """Whether it can be asked though nothing has happened, as on the first day."""
+    """Whether the query runs without data, as on the first day."""
     return isinstance(read(item, schema, Night(), ()), set)
 
 
 def rounded(value):
-    """Times are told to the millisecond."""
+    """Rounds times to milliseconds."""
     return round(value, 3) if isinstance(value, float) else value
 
 
 def main(root, only=None):
-    """Every case; and every query runs, though nothing has happened."""
+    """Runs every case, and every query without data."""
     checks = Checks()
     schema = monitoring(root, "schema.json")
     items = {item["name"]: item for item in monitoring(root, "workbook.json")["items"] if item["type"] == 3}

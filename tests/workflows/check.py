@@ -1,4 +1,4 @@
-"""What can be said of the workflows without GitHub.
+"""Checks the workflows without GitHub.
 
     check.py REPOSITORY
 
@@ -17,17 +17,17 @@ import yaml
 
 PINNED = re.compile(r"^(?P<action>[\w.-]+/[\w./-]+)@(?P<commit>[0-9a-f]{40}) # (?P<version>v\d+\.\d+\.\d+)$")
 USES = re.compile(r"^\s*(?:- +)?[\"']?uses[\"']?\s*:\s*(?P<what>.*?)\s*$")
-# The jobs that may write, and what. A new one is a decision, so it is made here too.
+# The jobs with write permissions. Adding one is a deliberate decision, so it must be listed here too.
 WRITES = {
     ("infra.yml", "what-if"): {"id-token"},
     ("release.yml", "publish"): {"attestations", "contents", "id-token"},
 }
-# Who runs with the repository's own rights on what a stranger sends.
+# Triggers that run with the repository's permissions on content from strangers.
 UNSAFE_TRIGGERS = {"pull_request_target", "workflow_run", "issue_comment"}
 
 
 def workflows(root: Path) -> list[Path]:
-    """The workflow files: GitHub reads both endings."""
+    """The workflow files: GitHub reads both extensions."""
     folder = root / ".github" / "workflows"
     return sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")])
 
@@ -38,19 +38,19 @@ def actionlint(root: Path) -> list[str]:
 
 
 def zizmor(root: Path) -> list[str]:
-    """Known ways in which workflows give their rights away."""
+    """Known ways in which workflows leak their permissions."""
     command = ["zizmor", "--offline", "--quiet", "--strict-collection", "--collect=all", "--color=never", "--no-progress"]
     return told([*command, str(root / ".github")], root)
 
 
 def told(command: list[str], root: Path) -> list[str]:
-    """What a linter has written, if it was not content."""
+    """The output of a linter, if it failed."""
     run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     return [] if run.returncode == 0 else [(run.stdout + run.stderr).strip()]
 
 
 def shell(root: Path) -> list[str]:
-    """What each step runs, by shellcheck. An expression would be text in the middle of a command: it goes by `env`."""
+    """The commands of each step, by shellcheck. An expression inside a command would be inserted as text: use `env`."""
     faults = []
     for path, job, step in steps(root):
         script = step.get("run", "")
@@ -63,12 +63,12 @@ def shell(root: Path) -> list[str]:
 
 
 def scripts(root: Path) -> list[str]:
-    """The scripts that the workflows start, by shellcheck."""
+    """The scripts that the workflows run, by shellcheck."""
     return told(["shellcheck", ".ci/run", "tests/workflows/run"], root)
 
 
 def pins(root: Path) -> list[str]:
-    """Each action by its commit, with the release that it is of; one release of each."""
+    """Each action is pinned by commit, with its release in a comment; one release of each."""
     faults, commits = [], {}
     for path in workflows(root):
         for number, line in enumerate(path.read_text().splitlines(), 1):
@@ -86,7 +86,7 @@ def pins(root: Path) -> list[str]:
 
 
 def permissions(root: Path) -> list[str]:
-    """None for a workflow, and for each job what it needs."""
+    """No permissions for a workflow, and the necessary ones for each job."""
     faults, writes = [], {}
     for path, content in documents(root):
         if content.get("permissions") != {}:
@@ -104,10 +104,10 @@ def permissions(root: Path) -> list[str]:
 
 
 def caution(root: Path) -> list[str]:
-    """No job of a stranger's change with our rights, none without an end, no token left on the disk."""
+    """No job runs strangers' changes with our permissions, without a timeout, or keeps its token on disk."""
     faults = []
     for path, content in documents(root):
-        # YAML 1.1 takes the key `on` for true.
+        # YAML 1.1 reads the key `on` as true.
         triggers = content.get(True, content.get("on"))
         for trigger in UNSAFE_TRIGGERS.intersection([triggers] if isinstance(triggers, str) else triggers):
             faults.append(f"{path.name}: it runs on {trigger}")
@@ -121,7 +121,7 @@ def caution(root: Path) -> list[str]:
 
 
 def toolchain(root: Path) -> list[str]:
-    """One compiler tests and builds, and it is new enough."""
+    """The same compiler tests and builds, and it is new enough."""
     found = {}
     for path, content in documents(root):
         for name, job in content["jobs"].items():
@@ -139,7 +139,7 @@ def toolchain(root: Path) -> list[str]:
 
 
 def same_checks(root: Path) -> list[str]:
-    """GitHub runs what everybody runs, and a release waits for it and starts what it publishes."""
+    """GitHub runs .ci/run; a release waits for it and starts the handler that it publishes."""
     faults, found = [], dict((path.name, content) for path, content in documents(root))
     if not any(step.get("run", "").strip() == ".ci/run" for step in found["ci.yml"]["jobs"]["run"]["steps"]):
         faults.append("ci.yml does not run .ci/run")
@@ -182,7 +182,7 @@ CHECKS = {
 
 
 def faults(root: Path) -> dict[str, list[str]]:
-    """What each check has found. What cannot be parsed is a fault of every check that must parse it."""
+    """The findings of each check. A file that cannot be parsed is a fault of every check that parses it."""
     found = {}
     for name, check in CHECKS.items():
         try:

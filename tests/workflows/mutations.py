@@ -1,4 +1,4 @@
-"""Plants mistakes in a copy of the workflows, one at a time, and sees that each is told by the check that is to tell it.
+"""Plants mistakes in a copy of the workflows, one at a time, and verifies that the right check reports each.
 
     mutations.py REPOSITORY
 """
@@ -12,7 +12,7 @@ import check
 
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"
 
-# File, what stands there, what is put in its place (once), and the check and the words that tell it.
+# File, old text, new text (replaced once), the check that reports it, and the words of the report.
 PLANTED = [
     ("ci.yml", CHECKOUT, "actions/checkout@v7", "pins", "actions/checkout@v7 is not pinned"),
     ("ci.yml", CHECKOUT, "actions/checkout@v7", "zizmor", "unpinned-uses"),

@@ -1,4 +1,4 @@
-"""Whether `.github/release-notes.py` takes the right section, and refuses where there is none.
+"""Checks that `.github/release-notes.py` finds the right section, and fails without one.
 
     notes.py REPOSITORY
 """
@@ -43,7 +43,7 @@ CHANGELOG = """# Changelog
 """
 TEN = "- Ten.\n\n### Fixed\n\n- A fence:\n\n```\n## 1.2.0\n```\n"
 
-# The tag, the version in Cargo.toml, and the notes or, after "error: ", a part of what is said.
+# The tag, the version in Cargo.toml, and the notes or, after "error: ", a part of the message.
 CASES = [
     ("v1.10.0", "1.10.0", TEN),
     ("v1.2.0", "1.2.0", "- Two.\n"),

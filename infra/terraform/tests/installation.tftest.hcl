@@ -1,4 +1,4 @@
-# What a plan holds, with providers that answer by their schemas alone: nothing of this needs Azure.
+# Tests of the plan, with mock providers that answer from their schemas, without Azure.
 
 mock_provider "azurerm" {
   mock_resource "azurerm_resource_group" {
@@ -8,7 +8,7 @@ mock_provider "azurerm" {
 
 mock_provider "azapi" {}
 
-# The code is deployed by the Azure CLI, and by none here.
+# The Azure CLI deploys the code, and the tests have none.
 override_resource {
   target = terraform_data.code
 }
@@ -23,7 +23,7 @@ run "one_subscription" {
 
   assert {
     condition     = toset(azurerm_role_definition.this.permissions[0].actions) == toset(concat(local.roles.actions, local.roles.optional.backupGuard))
-    error_message = "The role is not the list of role-actions.json."
+    error_message = "The role differs from role-actions.json."
   }
   assert {
     condition     = alltrue([for action in azurerm_role_definition.this.permissions[0].actions : !strcontains(action, "*")])
@@ -35,27 +35,27 @@ run "one_subscription" {
   }
   assert {
     condition     = toset(keys(azurerm_storage_queue.this)) == toset(["diskseal-pending", "diskseal-pending-poison"])
-    error_message = "The queues are not those of the functions."
+    error_message = "The queues differ from those of the functions."
   }
   assert {
     condition     = !azurerm_storage_account.this.shared_access_key_enabled && azurerm_storage_account.this.min_tls_version == "TLS1_2"
-    error_message = "The storage has keys, or takes old TLS."
+    error_message = "The storage has keys, or accepts old TLS."
   }
   assert {
     condition     = local.settings.DISKSEAL_MODE == "audit"
-    error_message = "Nobody has said enforce."
+    error_message = "The default mode is not audit."
   }
   assert {
     condition     = length(azapi_resource.event_subscription) == 1 && length(azapi_resource.topic) == 1
-    error_message = "There is not one topic and one event subscription."
+    error_message = "The plan has not exactly one topic and one event subscription."
   }
   assert {
     condition     = azapi_resource.event_subscription["11111111-1111-1111-1111-111111111111"].body.properties.filter.advancedFilters[0].values == local.events.operations
-    error_message = "The filter is not the list of events.json."
+    error_message = "The filter differs from events.json."
   }
   assert {
     condition     = length(azurerm_private_endpoint.this) == 0 && length(azurerm_subscription_policy_assignment.disks) == 0
-    error_message = "What nobody asked for is made."
+    error_message = "The plan creates optional resources by default."
   }
   assert {
     condition     = length(azurerm_monitor_scheduled_query_rules_alert_v2.this) == length(jsondecode(file("../monitoring/alerts.json")))
@@ -73,15 +73,15 @@ run "many_subscriptions_one_with_a_topic" {
 
   assert {
     condition     = keys(azapi_resource.topic) == ["11111111-1111-1111-1111-111111111111"]
-    error_message = "A second topic is made where there is one."
+    error_message = "The plan creates a second topic in a subscription that has one."
   }
   assert {
     condition     = azapi_resource.event_subscription["22222222-2222-2222-2222-222222222222"].parent_id == var.existing_topics["22222222-2222-2222-2222-222222222222"]
-    error_message = "The topic that is there is not used."
+    error_message = "The plan does not use the existing topic."
   }
   assert {
     condition     = local.settings.DISKSEAL_SUBSCRIPTIONS == join(",", var.subscriptions)
-    error_message = "The handler has another scope than its role."
+    error_message = "The scopes of the handler and of its role differ."
   }
 }
 
@@ -99,11 +99,11 @@ run "management_group" {
   }
   assert {
     condition     = contains(azurerm_role_definition.this.permissions[0].actions, "Microsoft.Management/managementGroups/descendants/read")
-    error_message = "The subscriptions of the group cannot be told."
+    error_message = "The role cannot list the subscriptions of the group."
   }
   assert {
     condition     = !contains(keys(local.settings), "DISKSEAL_SUBSCRIPTIONS") && local.settings["DISKSEAL_MANAGEMENT_GROUP"] == "mg"
-    error_message = "A subscription that comes later would be out of scope."
+    error_message = "New subscriptions of the group are out of scope."
   }
 }
 
@@ -129,19 +129,19 @@ run "everything" {
   }
   assert {
     condition     = toset(azurerm_role_definition.this.permissions[0].actions) == toset(local.roles.actions)
-    error_message = "Without the guard the role reads vaults."
+    error_message = "The role reads vaults although the guard is off."
   }
   assert {
     condition     = toset(azurerm_role_definition.exporter[0].permissions[0].data_actions) == toset(local.roles.exporter.dataActions) && length(azurerm_role_assignment.exporter) == 1
-    error_message = "The exporters' role is not the four data actions."
+    error_message = "The exporters' role does not have exactly the four data actions."
   }
   assert {
     condition     = azapi_resource.snapshot_policy[var.subscription_id].body.properties.policyRule.then.effect == "Audit" && length(azurerm_subscription_policy_remediation.snapshots) == 0
-    error_message = "An audit changes something."
+    error_message = "The audit policy has another effect, or a remediation."
   }
   assert {
     condition     = local.settings.DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT == "https://example.com/traces" && !contains(keys(local.settings), "DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT")
-    error_message = "The OTLP settings are not those given."
+    error_message = "The OTLP settings differ from the input."
   }
 }
 

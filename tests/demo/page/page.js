@@ -1,4 +1,4 @@
-// What exists, live; what one can do; and the traces of what one picks.
+// The live list of resources, the actions, and the traces of the selected resource.
 
 import { draw, element, human } from "./waterfall.js";
 
@@ -8,31 +8,31 @@ let [resources, faults] = [[], []];
 let picked = decodeURIComponent(location.hash.slice(1));
 let [trace, drawn] = ["", ""];
 
-/** Tells the server what to do; an answer that is no success becomes an error with the server's words. */
+/** Sends a request. A response without success becomes an error with the server's message. */
 async function ask(method, path, body) {
   const answer = await fetch(path, {
     method, headers: { "content-type": "application/json" }, body: body && JSON.stringify(body),
-  }).catch(() => { throw new Error("The local Azure cannot be reached."); });
+  }).catch(() => { throw new Error("Cannot reach the local Azure."); });
   const text = await answer.text();
-  const said = text ? JSON.parse(text) : null;
-  if (!answer.ok) throw new Error(said?.error ?? `${method} ${path}: ${answer.status}`);
-  return said;
+  const result = text ? JSON.parse(text) : null;
+  if (!answer.ok) throw new Error(result?.error ?? `${method} ${path}: ${answer.status}`);
+  return result;
 }
 
-function tell(text, isError = false) {
-  at("told").textContent = text;
-  at("told").dataset.is = isError ? "error" : "done";
+function show(text, isError = false) {
+  at("message").textContent = text;
+  at("message").dataset.is = isError ? "error" : "done";
 }
 
-/** Does what a button is for, and says how it went. */
-async function act(button, told, doIt) {
+/** Runs the action of a button, and shows the result. */
+async function act(button, message, doIt) {
   button.setAttribute("aria-disabled", "true");
   try {
     const result = await doIt();
-    tell(told(result));
+    show(message(result));
     await readFaults();
   } catch (error) {
-    tell(error.message, true);
+    show(error.message, true);
   } finally {
     button.removeAttribute("aria-disabled");
   }
@@ -44,15 +44,15 @@ const isBusy = (button) => button.getAttribute("aria-disabled") === "true";
 const MODES = { AzureActiveDirectory: "Entra ID", None: "none" };
 const date = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 
-function openFor(resource) {
+function ageOf(resource) {
   const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(resource.created)) / 1000));
   return seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
 }
 
 function sealedAfter(resource) {
-  if (resource.sealedAfterMs === 0) return "created so";
+  if (resource.sealedAfterMs === 0) return "sealed at creation";
   if (resource.sealedAfterMs !== null) return human(resource.sealedAfterMs);
-  return ["open", "in the queue"].includes(resource.outcome) ? `open for ${openFor(resource)}` : "–";
+  return ["unsealed", "pending"].includes(resource.outcome) ? `unsealed for ${ageOf(resource)}` : "–";
 }
 
 const lockOf = (id) => faults.find(({ fault }) => fault.resource === id && fault.action?.refuse === "scopeLocked");
@@ -79,7 +79,7 @@ function lockButton(resource) {
   const button = element("button", { type: "button", className: "lock", aria: { label: `${verb} ${resource.name}` } }, verb);
   button.addEventListener("click", () => {
     if (isBusy(button)) return;
-    act(button, () => lock ? `${resource.name} is unlocked.` : `${resource.name} is locked: writes are refused until it is unlocked.`, () =>
+    act(button, () => lock ? `Unlocked ${resource.name}.` : `Locked ${resource.name}: writes are refused until you unlock it.`, () =>
       lock ? ask("DELETE", `faults/${lock.id}`) : ask("POST", "faults", {
         action: { refuse: "scopeLocked" }, kind: ["put", "patch", "delete", "tagsWrite"], resource: resource.id, times: "always",
       }));
@@ -87,7 +87,7 @@ function lockButton(resource) {
   return button;
 }
 
-// The roles are said, because a phone's layout takes them from the elements.
+// Explicit roles, because the layout for phones removes the implicit ones.
 function row(resource) {
   const outcome = element("span", { className: "outcome" }, resource.outcome);
   const [provisioning, disk] = resource.state;
@@ -103,7 +103,7 @@ function row(resource) {
     cell("Lock", lockButton(resource)));
 }
 
-/** Draws the rows that have changed; the others stay, and with them the focus. */
+/** Draws the rows that have changed. The others stay, and keep the focus. */
 function showResources() {
   const old = new Map([...rows.rows].map((one) => [one.dataset.id, one]));
   const wanted = resources.map((resource) => {
@@ -123,8 +123,8 @@ function showResources() {
   }
   at("scroller").hidden = !resources.length;
   at("none").hidden = resources.length > 0;
-  const sealed = resources.filter(({ outcome }) => outcome === "sealed").length;
-  at("count").textContent = resources.length ? `${sealed} of ${resources.length} sealed` : "";
+  const outcomes = Object.groupBy(resources, ({ outcome }) => outcome);
+  at("count").textContent = Object.entries(outcomes).map(([outcome, { length }]) => `${length} ${outcome}`).join(", ");
 }
 
 setInterval(() => {
@@ -146,9 +146,9 @@ function pick(id) {
 }
 
 function choice(one) {
-  const told = `${one.name}, ${human(one.tookMs)}, ${one.spans} ${one.spans === 1 ? "span" : "spans"}${one.hasError ? ", with an error" : ""}`;
+  const summary = `${one.name}, ${human(one.tookMs)}, ${one.spans} ${one.spans === 1 ? "span" : "spans"}${one.hasError ? ", with an error" : ""}`;
   const button = element("button", { type: "button", data: { trace: one.id }, aria: { pressed: String(one.id === trace) } },
-    element("span", {}, date.format(new Date(one.startMs))), " ", told);
+    element("span", {}, date.format(new Date(one.startMs))), " ", summary);
   button.addEventListener("click", () => openTrace(one.id));
   return button;
 }
@@ -158,11 +158,11 @@ function openTrace(id) {
   showTraces();
 }
 
-/** A trace that is known by a link alone is that of a service which sends its spans elsewhere, or nowhere. */
+/** A trace that only a link names belongs to a service that does not send its spans to this collector. */
 function showNothing(id) {
   at("waterfall").dataset.trace = id;
-  const told = `The collector has no span of the trace ${id}: it is another service's, such as the Functions host's own.`;
-  at("waterfall").replaceChildren(...(id ? [element("p", {}, told)] : []));
+  const text = `The collector has no spans of the trace ${id}. It may belong to another service, such as the Functions host.`;
+  at("waterfall").replaceChildren(...(id ? [element("p", {}, text)] : []));
 }
 
 async function showTraces() {
@@ -171,8 +171,8 @@ async function showTraces() {
   at("traces-heading").textContent = resource ? `Traces of ${resource.name}` : "Traces";
   at("hint").hidden = traces.length > 0;
   at("hint").textContent = resource
-    ? "No trace tells of it yet. One arrives as soon as the handler has looked at it."
-    : "Pick a disk or snapshot to see the traces that tell of it.";
+    ? "No trace yet. It appears once the handler has processed the resource."
+    : "Select a disk or snapshot to see its traces.";
   trace ||= traces[0]?.id ?? "";
   const focused = at("choices").contains(document.activeElement) ? document.activeElement.dataset.trace : null;
   at("choices").replaceChildren(...traces.map(choice));
@@ -186,7 +186,7 @@ async function showTraces() {
   else showNothing(trace);
 }
 
-// --- What one can do -----------------------------------------------------------------------------------------
+// --- Actions -------------------------------------------------------------------------------------------------
 
 at("create").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -196,14 +196,14 @@ at("create").addEventListener("submit", (event) => {
   act(button, ({ id }) => {
     pick(id);
     field.value = name.replace(/\d*$/, (number) => String(Number(number || "1") + 1));
-    return `The ${kind} ${name} is created.`;
+    return `Created ${kind} ${name}.`;
   }, () => ask("POST", "create", { kind, name }));
 });
 at("throttle").addEventListener("click", ({ currentTarget }) => isBusy(currentTarget) || act(currentTarget,
-  () => "The next write of the mode will be refused with 429 once, and asked to wait for 3 s.",
+  () => "The next seal will be refused once with 429 and Retry-After: 3 s.",
   () => ask("POST", "faults", { kind: "patch", action: { refuse: { as: "throttledArm", retryAfter: 3 } } })));
 at("kill").addEventListener("click", ({ currentTarget }) => isBusy(currentTarget) || act(currentTarget,
-  ({ pid }) => `The handler (process ${pid}) has been killed. Its host starts it again.`,
+  ({ pid }) => `Killed the handler (pid ${pid}). Its host restarts it.`,
   () => ask("POST", "kill")));
 
 // --- Live ----------------------------------------------------------------------------------------------------
@@ -223,8 +223,8 @@ const live = new EventSource("live");
 live.addEventListener("message", async ({ data }) => {
   const { handler, ...picture } = JSON.parse(data);
   resources = picture.resources;
-  stand(...(handler ? ["up", `Live. The handler runs as process ${handler}.`] : ["down", "Live. The handler is down; its host starts it again."]));
+  stand(...(handler ? ["up", `Live. The handler is running (pid ${handler}).`] : ["down", "Live. The handler is down; its host restarts it."]));
   showResources();
   await Promise.all([showTraces(), readFaults().catch(() => {})]);
 });
-live.addEventListener("error", () => stand("ended", "The local Azure has ended or cannot be reached: what you see may be old. Start cargo demo --keep again."));
+live.addEventListener("error", () => stand("ended", "The local Azure has stopped or cannot be reached. The data may be outdated. Start cargo demo --keep again."));

@@ -1,7 +1,7 @@
-// A trace as a waterfall: a list in a list in a list, each span a button with its bar.
-// Whatever a span says becomes text, never markup.
+// Draws a trace as a waterfall: nested lists, in which each span is a button with a bar.
+// All values of a span become text, never markup.
 
-/** An element with properties and children; strings become text. */
+/** Creates an element with properties and children. Strings become text. */
 export function element(name, properties = {}, ...children) {
   const { data, aria, ...rest } = properties;
   const made = Object.assign(document.createElement(name), rest);
@@ -11,15 +11,15 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
-/** Milliseconds as people read them. */
+/** A duration in milliseconds, as a text with a unit. */
 export function human(ms) {
   if (ms < 1) return `${Math.round(ms * 1000)} µs`;
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`;
 }
 
-/** The spans as trees, parents first and in the order of their starts. A span whose parent is not here is a root. */
+/** The spans as trees, ordered by start. A span whose parent is missing is a root. */
 function trees(spans) {
-  // An export that was sent twice is one span all the same.
+  // The map removes duplicates, because an export can be sent twice.
   const nodes = new Map(spans.map((span) => [span.spanId, { span, children: [] }]));
   const roots = [];
   for (const node of nodes.values()) (nodes.get(node.span.parentSpanId)?.children ?? roots).push(node);
@@ -28,17 +28,17 @@ function trees(spans) {
   return roots.sort(byStart);
 }
 
-/** A request's method with the end of its path; other names as they are. */
+/** The method of a request and the end of its path. Other names stay as they are. */
 function short(name) {
   const [method, path] = name.split(" /", 2);
   return path === undefined ? name : `${method} …/${path.split("/").slice(-2).join("/")}`;
 }
 
-/** What came of a span: a status or an outcome, and which try it was. */
+/** The result of a span: status or outcome, and the number of the resend. */
 function result({ status, attributes }) {
-  const told = attributes["http.response.status_code"] ?? attributes["diskseal.outcome"] ?? attributes["error.type"];
+  const code = attributes["http.response.status_code"] ?? attributes["diskseal.outcome"] ?? attributes["error.type"];
   const resend = attributes["http.request.resend_count"];
-  return [status === "error" && "error", told, resend && `resend ${resend}`].filter(Boolean).join(", ");
+  return [status === "error" && "error", code, resend && `resend ${resend}`].filter(Boolean).join(", ");
 }
 
 function facts(title, pairs) {
@@ -81,13 +81,12 @@ function row({ span, children }, scale, openTrace) {
   const bar = element("span", { className: "bar", data: { nano: took } });
   bar.style.left = `${((span.startUnixNano - scale.start) / scale.whole) * 100}%`;
   bar.style.width = `${(took / scale.whole) * 100}%`;
-  const told = result(span);
   const button = element("button", { type: "button", className: "span", aria: { expanded: "false", controls: id } },
     element("span", { className: "what" }, element("span", { className: "name" }, short(span.name)), " ",
       element("span", { className: "service" }, String(span.resource["service.name"] ?? ""))),
     element("span", { className: "track", aria: { hidden: "true" } }, bar),
     element("span", { className: "took" }, human(took / 1e6)), " ",
-    element("span", { className: "result" }, told),
+    element("span", { className: "result" }, result(span)),
     span.links.length ? element("span", { className: "linked" }, "linked") : null);
   const box = details(span, scale, id, openTrace);
   button.addEventListener("click", () => {
@@ -99,7 +98,7 @@ function row({ span, children }, scale, openTrace) {
   return item;
 }
 
-/** Arrow keys, Home and End go from span to span. */
+/** Arrow keys, Home and End move the focus between spans. */
 function walk(event) {
   const buttons = [...event.currentTarget.querySelectorAll("button.span")];
   const at = buttons.indexOf(document.activeElement);
@@ -110,7 +109,7 @@ function walk(event) {
   buttons[to].focus();
 }
 
-/** Draws a trace. What was open or had the focus stays so when it is drawn again with more spans. */
+/** Draws a trace. When it is drawn again with more spans, open spans and the focus stay. */
 export function draw(place, traceId, spans, openTrace) {
   const isSame = place.dataset.trace === traceId;
   const open = isSame ? [...place.querySelectorAll("[aria-expanded=true]")].map((one) => one.getAttribute("aria-controls")) : [];
@@ -122,7 +121,7 @@ export function draw(place, traceId, spans, openTrace) {
   place.dataset.trace = traceId;
   place.replaceChildren(
     element("h3", {}, "Trace ", element("code", {}, traceId)),
-    element("p", { className: "scale" }, `${spans.length} ${spans.length === 1 ? "span" : "spans"} in ${human(whole / 1e6)}; each opens with its attributes`),
+    element("p", { className: "scale" }, `${spans.length} ${spans.length === 1 ? "span" : "spans"} in ${human(whole / 1e6)}; select a span for its attributes`),
     list);
   for (const button of list.querySelectorAll("button.span")) {
     const id = button.getAttribute("aria-controls");

@@ -1,10 +1,10 @@
-//! A custom handler that answers what the test dictates, to try the emulator's Functions host on.
+//! A custom handler that answers as the test dictates, to test the emulator's Functions host.
 //!
-//! It writes every request to standard output. What it answers is in the envelope: the first object under a
-//! key `puppet`, at any depth and inside strings that hold JSON, may give `status`, `contentType`, `body`,
-//! `location`, `exit` (an exit code, without an answer) and `hang`. Of the environment it obeys `PUPPET_START`
-//! (an exit code instead of a start, or `deaf`), `PUPPET_STDERR` (a line for standard error) and `PUPPET_TERM`
-//! (the exit code on SIGTERM).
+//! It writes every request to standard output. The envelope determines the response: the first object under a
+//! key `puppet`, at any depth and inside strings with JSON, can have `status`, `contentType`, `body`,
+//! `location`, `exit` (an exit code, without a response) and `hang`. It reads the variables `PUPPET_START`
+//! (an exit code instead of a start, or `deaf`), `PUPPET_STDERR` (a line for standard error) and
+//! `PUPPET_TERM` (the exit code on SIGTERM).
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

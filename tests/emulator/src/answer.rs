@@ -1,4 +1,4 @@
-//! An answer before any transport has it, and JSON as the Compute provider writes it.
+//! A response before it reaches a transport, and JSON as the Compute provider formats it.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
@@ -11,14 +11,14 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// What the transport does with an answer.
+/// How the transport delivers a response.
 #[derive(Clone, Debug)]
 pub(crate) enum Delivery {
     /// Sends it.
     Whole(Answer),
-    /// Announces its whole length, sends half of it, and breaks the connection.
+    /// Announces the full length, sends half of it, and breaks the connection.
     Half(Answer),
-    /// Breaks the connection without an answer.
+    /// Breaks the connection without a response.
     Reset,
 }
 
@@ -38,7 +38,7 @@ impl Answer {
         answer
     }
 
-    /// Sets a header; a value that no header can carry is left out.
+    /// Sets a header. A value that no header can carry is omitted.
     pub(crate) fn set(&mut self, name: &'static str, value: &str) {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(HeaderName::from_static(name), value);
@@ -51,13 +51,13 @@ impl Answer {
     }
 }
 
-/// Two spaces of indent and CRLF, without a line end after the last line. Line feeds inside of strings are
-/// escaped in JSON, so every raw one is an end of line.
+/// Two spaces of indent and CRLF, without a line break at the end. Line feeds inside strings are escaped in
+/// JSON, so every raw one is a line break.
 pub(crate) fn crlf(value: &Value) -> String {
     format!("{value:#}").replace('\n', "\r\n")
 }
 
-/// The status of an ended operation. The resource stands in it unindented, as it was written when it was
+/// The status of an ended operation. The resource in it is not indented, as it was formatted when it was
 /// stored.
 pub(crate) fn crlf_with_output(status: &Value, output: &Value) -> String {
     const PLACE: &str = "\u{1}";

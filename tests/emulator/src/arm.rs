@@ -1,4 +1,4 @@
-//! Resource Manager: a request in, an answer out, whatever the transport.
+//! Resource Manager: from a request to a response, over any transport.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ mod versions;
 
 pub(crate) use facts::Facts;
 
-/// Which of the endpoints a request came to.
+/// The endpoint that received a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Face {
     ResourceManager,
@@ -43,8 +43,8 @@ impl Face {
 }
 
 impl Emulator {
-    /// Handles a request to its end, even if nobody waits for the answer any more: a server does not stop
-    /// because its client has died.
+    /// Handles a request to its end even if the client disconnects: a server does not stop because its client
+    /// has died.
     pub(crate) async fn deliver(&self, face: Face, request: Request) -> Delivery {
         let emulator = self.clone();
         let task = tokio::spawn(async move { emulator.handle(face, request).await });
@@ -53,7 +53,7 @@ impl Emulator {
 
     async fn handle(self, face: Face, request: Request) -> Delivery {
         let received = self.inner.clock.now();
-        // An authority of its own would need a third address; its paths meet none of Resource Manager's.
+        // A separate authority would need a third address; its paths do not overlap with Resource Manager's.
         let face = if identity::owns(&request.path) { Face::Identity } else { face };
         self.settle();
         let route = match face {
@@ -82,7 +82,7 @@ impl Emulator {
         };
         let delivery = self.answer_through(face, &mut context, fired.as_ref()).await;
         if !self.inner.options.latency.is_zero() {
-            // What is emulated here is that Azure takes its time.
+            // Emulates the latency of Azure.
             sleep(self.inner.options.latency).await;
         }
         let mut delivery = delivery;
@@ -93,7 +93,7 @@ impl Emulator {
         delivery
     }
 
-    /// The answer, with what the fault makes of it.
+    /// The response, as altered by the fault.
     async fn answer_through(&self, face: Face, context: &mut Context, fired: Option<&Fired>) -> Delivery {
         let Some(fired) = fired else { return Delivery::Whole(self.answer(face, context)) };
         if fired.delay() > Duration::ZERO {
@@ -145,7 +145,7 @@ impl Emulator {
         }
     }
 
-    /// Token, subscription, version and limits, in the order in which Resource Manager looks at them.
+    /// Checks token, subscription, version and limits, in Resource Manager's order.
     fn admit(&self, context: &mut Context) -> Result<(), Refusal> {
         if matches!(context.route, Route::Endpoints) {
             return Ok(());
@@ -208,7 +208,7 @@ impl Emulator {
         }
     }
 
-    /// The headers that every answer has.
+    /// The headers of every response.
     fn dress(&self, face: Face, context: &Context, answer: &mut Answer) {
         let now = self.inner.clock.now();
         answer.set("date", &http_date(now));
@@ -231,7 +231,7 @@ impl Emulator {
         if context.route.is_of_compute() {
             answer.set("x-ms-served-by", "d911c7ed-ab64-4a18-819c-23c3fc88d285_133119746735578273");
         }
-        // Both Resource Manager and the provider behind it say so.
+        // Both Resource Manager and the provider behind it send it.
         for _ in 0..2 {
             answer.headers.append("server", HeaderValue::from_static("Microsoft-HTTPAPI/2.0"));
         }

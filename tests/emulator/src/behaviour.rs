@@ -1,4 +1,4 @@
-//! What the local Azure does, seen from outside: over the Azure SDK's transport on a paused clock, and over
+//! The behaviour of the local Azure from outside: over the Azure SDK's transport on a paused clock, and over
 //! sockets.
 
 use std::sync::Arc;
@@ -100,7 +100,7 @@ impl Client {
         self.send(Method::Patch, &format!("{id}?{VERSION}"), Some(body)).await
     }
 
-    /// A disk that is there already.
+    /// An existing disk.
     fn seed(&self, name: &str) -> String {
         let id = disk_id(SUBSCRIPTION, "rg-app", name);
         self.emulator.insert(&id, &disk_body("westeurope")).unwrap();

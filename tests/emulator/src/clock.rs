@@ -1,6 +1,6 @@
-//! The emulator's own time: the wall clock at its start, carried on by tokio's clock.
+//! The emulator's clock: the wall clock at the start, advanced by tokio's clock.
 //!
-//! So a test on a paused clock sees tokens expire and operations end in simulated time.
+//! On a paused clock, tokens expire and operations end in simulated time.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl Clock {
     }
 }
 
-/// As the Compute provider writes times: up to seven digits, no trailing zeros, `+00:00`.
+/// A time as the Compute provider formats it: up to seven digits, no trailing zeros, `+00:00`.
 pub(crate) fn timestamp(at: OffsetDateTime) -> String {
     let seconds = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
     let whole = at.format(&seconds).unwrap_or_default();
@@ -43,7 +43,7 @@ pub(crate) fn timestamp(at: OffsetDateTime) -> String {
     }
 }
 
-/// As HTTP writes times in the header `Date`.
+/// A time as in the HTTP header `Date`.
 pub(crate) fn http_date(at: OffsetDateTime) -> String {
     let form = format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
@@ -51,12 +51,12 @@ pub(crate) fn http_date(at: OffsetDateTime) -> String {
     at.format(&form).unwrap_or_default()
 }
 
-/// As `x-ms-routing-request-id` writes times.
+/// A time as in `x-ms-routing-request-id`.
 pub(crate) fn compact(at: OffsetDateTime) -> String {
     at.format(&format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap_or_default()
 }
 
-/// Whole seconds of a wait, never rounded down to an invitation to come back too early.
+/// Whole seconds of a wait, rounded up so that the client does not come back too early.
 pub(crate) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

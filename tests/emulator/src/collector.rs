@@ -1,5 +1,5 @@
-//! A receiver of OTLP over HTTP/protobuf on loopback, which can also be slow, wrong or dead; and Azure Monitor's
-//! ingestion, which is the same behind a token.
+//! A receiver of OTLP over HTTP/protobuf on loopback, which can also be slow, faulty or down; and Azure
+//! Monitor's ingestion, which is the same behind a token.
 
 mod decode;
 mod log;
@@ -37,22 +37,22 @@ use self::monitor::Gate;
 use crate::recorded::Recorded;
 use crate::serve::listen;
 
-/// The most that an export may hold.
+/// The largest export.
 const BODY_MAX: usize = 64 * 1024 * 1024;
 
 /// How the collector answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Answers {
-    /// As it should.
+    /// With success.
     #[default]
     Normal,
-    /// As it should, after a wait.
+    /// With success, after a delay.
     Slow(Duration),
-    /// With 200 and bytes that are no protobuf.
+    /// With 200 and bytes that are not protobuf.
     Garbage,
     /// With 200 and a body that never ends.
     Endless,
-    /// With 200 and the word that so many items were not taken ("Partial Success" of the OTLP specification).
+    /// With 200 and the number of rejected items ("Partial Success" of the OTLP specification).
     Partial(i64),
     /// With this status and no body. Nothing of the export is kept.
     Status(u16),
@@ -60,20 +60,20 @@ pub enum Answers {
     HangUp,
 }
 
-/// One export that arrived, whatever it was answered.
+/// One received export, whatever the response was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
-    /// The request's path: `/v1/traces`, `/v1/metrics` or `/v1/logs`, or what Azure Monitor has before it.
+    /// The request's path: `/v1/traces`, `/v1/metrics` or `/v1/logs`, for Azure Monitor with its prefix.
     pub path: String,
-    /// The request's headers, names in lower case. Of a token only the end is kept.
+    /// The request's headers, names in lower case. Only the end of a token is kept.
     pub headers: Vec<(String, String)>,
     /// The length of the body in bytes, as it was sent.
     pub bytes: usize,
-    /// The status that the export was answered with; 0 if the connection was closed instead.
+    /// The status of the response; 0 if the connection was closed instead.
     pub status: u16,
 }
 
-/// A running receiver. It closes its port when it is dropped.
+/// A running receiver. Dropping it closes its port.
 #[derive(Debug)]
 pub struct Collector {
     endpoint: String,
@@ -83,7 +83,7 @@ pub struct Collector {
 
 #[derive(Debug, Default)]
 struct Received {
-    /// Who is let in; without one, everybody.
+    /// The authorization check; none admits everyone.
     gate: Option<Gate>,
     answers: Mutex<Answers>,
     spans: Recorded<Span>,
@@ -106,7 +106,7 @@ impl Collector {
         Ok(Self { endpoint: format!("http://{address}"), received, server })
     }
 
-    /// The endpoint of a collector that is not there: a port of loopback that was free a moment ago.
+    /// The endpoint of a collector that does not exist: a port of loopback that was free a moment ago.
     pub async fn dead_endpoint() -> io::Result<String> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         Ok(format!("http://{}", listener.local_addr()?))
@@ -132,22 +132,22 @@ impl Collector {
         self.received.logs.all()
     }
 
-    /// Waits for a log record that fits, which may have arrived before.
+    /// Waits for a log record that matches, which may have arrived before.
     pub async fn wait_for_log(&self, fits: impl Fn(&LogRecord) -> bool) -> LogRecord {
         self.received.logs.wait_for(fits).await
     }
 
-    /// Every point of every metric received so far, each export's after the one's before.
+    /// Every point of every metric received so far, in the order of the exports.
     pub fn metrics(&self) -> Vec<MetricPoint> {
         self.received.points.all()
     }
 
-    /// Waits for a point that fits, which may have arrived before.
+    /// Waits for a point that matches, which may have arrived before.
     pub async fn wait_for_metric(&self, fits: impl Fn(&MetricPoint) -> bool) -> MetricPoint {
         self.received.points.wait_for(fits).await
     }
 
-    /// Waits until the points received so far make what `look` looks for.
+    /// Waits until `look` returns a value for the points received so far.
     pub async fn wait_until_metrics<R>(&self, look: impl FnMut(&[MetricPoint]) -> Option<R>) -> R {
         self.received.points.wait_until(look).await
     }
@@ -157,17 +157,17 @@ impl Collector {
         self.received.exports.all()
     }
 
-    /// Waits for a span that fits, which may have arrived before.
+    /// Waits for a span that matches, which may have arrived before.
     pub async fn wait_for(&self, fits: impl Fn(&Span) -> bool) -> Span {
         self.received.spans.wait_for(fits).await
     }
 
-    /// Waits until the spans received so far make what `look` looks for, a whole trace for instance.
+    /// Waits until `look` returns a value for the spans received so far, such as a whole trace.
     pub async fn wait_until<R>(&self, look: impl FnMut(&[Span]) -> Option<R>) -> R {
         self.received.spans.wait_until(look).await
     }
 
-    /// Waits for an export that fits, which may have arrived before.
+    /// Waits for an export that matches, which may have arrived before.
     pub async fn wait_for_export(&self, fits: impl Fn(&Export) -> bool) -> Export {
         self.received.exports.wait_for(fits).await
     }
@@ -214,7 +214,7 @@ async fn export(
         status: if hangs_up { 0 } else { answer.status().as_u16() },
     });
     if hangs_up {
-        // A body that fails before its first byte makes the server drop the connection.
+        // If the body fails before its first byte, the server drops the connection.
         *answer.body_mut() = axum::body::Body::from_stream(futures::stream::iter([Err::<Bytes, _>(
             io::Error::other("hang up"),
         )]));
@@ -267,7 +267,7 @@ fn endless() -> Response {
     axum::body::Body::from_stream(zeros).into_response()
 }
 
-/// A header as it may be kept.
+/// A header in the form in which it may be kept.
 fn shown(name: &header::HeaderName, value: &header::HeaderValue) -> String {
     let text = String::from_utf8_lossy(value.as_bytes());
     if name != header::AUTHORIZATION {

@@ -10,14 +10,14 @@ use crate::route::Route;
 use crate::throttle::Remaining;
 use crate::write::{Caller, ResourceWrite};
 
-/// A request, what is known of it, and what a fault has made of it.
+/// A request, its properties, and the effects of a fault on it.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) request: Request,
     pub(crate) route: Route,
     pub(crate) caller: Caller,
     pub(crate) correlation_id: String,
-    /// The version that the request names, once it has been checked.
+    /// The version of the request, after the check.
     pub(crate) api_version: String,
     pub(crate) course: Option<Course>,
     pub(crate) stale: bool,
@@ -25,7 +25,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// What a refusal of this request can name.
+    /// The values that a refusal of this request can name.
     pub(crate) fn subject(&self) -> Subject {
         let id = self.route.resource();
         let verb = match self.request.method.as_str() {
@@ -80,13 +80,13 @@ impl Context {
         }
     }
 
-    /// What will be told of this write when it has ended.
+    /// The event to raise when this write has ended.
     pub(crate) fn write(&self, resource_id: String) -> ResourceWrite {
         ResourceWrite {
             resource_id,
             subscription_id: self.route.subscription().unwrap_or_default().to_owned(),
             operation_name: match (&self.route, self.request.method.as_str()) {
-                // Removing all tags is an action of its own.
+                // Removing all tags is a separate action.
                 (Route::Tags(_), "DELETE") => "Microsoft.Resources/tags/delete".to_owned(),
                 _ => self.subject().action,
             },

@@ -1,32 +1,32 @@
-//! The local Azure's control surface: what tests call in process, for people and programs over HTTP.
+//! The local Azure's control surface: the functions that tests call in process, over HTTP.
 //!
-//! It is plain HTTP on a port of loopback of its own, without credentials; pages of other origins are refused.
+//! It is plain HTTP on its own port of loopback, without credentials; pages of other origins are refused.
 //! Bodies are JSON; a refusal is `{"error": "…"}`. Times are RFC 3339.
 //!
 //! | request | what it does |
 //! | --- | --- |
-//! | `GET /` | names the requests |
-//! | `GET /resources` | every disk and snapshot, as a GET at Resource Manager would show it |
-//! | `GET /journal?resource=&last=` | every request to Resource Manager and the identity endpoint with its answer; `resource` is a name or a whole id (polls of operations name no resource), `last` how many |
+//! | `GET /` | lists the endpoints |
+//! | `GET /resources` | every disk and snapshot, as a GET of Resource Manager would return it |
+//! | `GET /journal?resource=&last=` | every request to Resource Manager and the identity endpoint with its response; `resource` is a name or a whole id (polls of operations have none), `last` the maximum number |
 //! | `GET /invocations?function=` | every call of the handler by the Functions host, and its verdict |
-//! | `GET /console` | every line that the handler has written |
+//! | `GET /console` | every line of the handler's output |
 //! | `GET /spans?trace=` | every span that the collector has received |
 //! | `GET /logs?trace=` | every log record that the collector has received |
 //! | `GET /metrics?name=` | every point of every metric that the collector has received, the latest of each time series last |
-//! | `GET /deliveries` | every attempt of Event Grid, and what became of the events |
-//! | `GET /dead-letters` | the events that Event Grid gave up |
-//! | `GET /queue` | every queue of the storage account with its messages, hidden ones too |
-//! | `GET /faults` | every fault that was put in force here, and how many requests it has met |
-//! | `POST /faults` | puts a fault in force; see [`fault`] |
-//! | `POST /faults/{id}/release` | lets the requests go on that the fault holds |
+//! | `GET /deliveries` | every delivery attempt of Event Grid, and the number of events by their end |
+//! | `GET /dead-letters` | the events that Event Grid could not deliver |
+//! | `GET /queue` | every queue of the storage account with its messages, including invisible ones |
+//! | `GET /faults` | every fault injected here, and the number of requests it has affected |
+//! | `POST /faults` | injects a fault; see [`fault`] |
+//! | `POST /faults/{id}/release` | releases the requests that the fault holds |
 //! | `POST /faults/{id}/cut-off` | breaks the connections of the requests that the fault holds |
-//! | `DELETE /faults/{id}` | takes one fault out of force |
-//! | `DELETE /faults` | takes all faults out of force, in-process ones too |
-//! | `POST /publish` | delivers an event or an array of events, any JSON, past Event Grid's filters |
-//! | `POST /kill` | SIGKILLs the handler; the host starts it again by its rules, which know three errors in 30 minutes |
-//! | `POST /timer/{function}` | runs a timer function now and answers with its invocation |
+//! | `DELETE /faults/{id}` | removes one fault |
+//! | `DELETE /faults` | removes all faults, including those injected in process |
+//! | `POST /publish` | delivers an event or an array of events, any JSON, without Event Grid's filters |
+//! | `POST /kill` | kills the handler with SIGKILL; the host restarts it by its rules, up to three errors in 30 minutes |
+//! | `POST /timer/{function}` | runs a timer function now and returns its invocation |
 //!
-//! Beside it stands Event Grid's custom topic, over HTTP and HTTPS: see [`topic`].
+//! Next to it is Event Grid's custom topic, over HTTP and HTTPS: see [`topic`].
 
 pub mod fault;
 pub mod topic;
@@ -53,9 +53,9 @@ use crate::serve::{Ports, Serving, listen};
 /// The running control surface. Dropping it closes its ports.
 #[derive(Debug)]
 pub struct Control {
-    /// Where it is: `http://127.0.0.1:PORT`.
+    /// Its address: `http://127.0.0.1:PORT`.
     pub url: String,
-    /// The custom topic; none where no Event Grid runs.
+    /// The custom topic; none without Event Grid.
     pub topic: Option<TopicAddress>,
     router: Router,
     listeners: Vec<AbortHandle>,
@@ -66,20 +66,20 @@ pub struct Control {
 pub struct TopicAddress {
     /// The endpoint with TLS: `https://localhost:PORT/api/events`.
     pub https: String,
-    /// The endpoint without: `http://127.0.0.1:PORT/api/events`.
+    /// The endpoint without TLS: `http://127.0.0.1:PORT/api/events`.
     pub http: String,
-    /// What the header `aeg-sas-key` must say.
+    /// The value of the header `aeg-sas-key`.
     pub key: String,
 }
 
-/// What runs around the handler. It is not kept alive by being controlled.
+/// The services around the handler. The control surface does not keep them alive.
 #[derive(Clone, Debug)]
 pub(crate) struct Platform {
     pub(crate) host: Weak<FunctionsHost>,
     pub(crate) event_grid: Weak<EventGrid>,
 }
 
-/// What the routes share.
+/// The state of the routes.
 #[derive(Debug)]
 struct Surface {
     emulator: Emulator,
@@ -89,8 +89,8 @@ struct Surface {
 }
 
 impl Control {
-    /// Controls Resource Manager, the identity endpoint and the collector alone; what needs a handler is
-    /// refused.
+    /// Controls only Resource Manager, the identity endpoint and the collector; requests that need a handler
+    /// are refused.
     pub async fn start(
         emulator: &Emulator,
         collector: &Arc<Collector>,
@@ -130,8 +130,7 @@ impl Control {
         Ok(this)
     }
 
-    /// The control surface with more routes, for a server of one's own on loopback: a page and what it asks.
-    /// They are guarded as all others.
+    /// The control surface with additional routes, for another server on loopback. They have the same guard.
     pub fn router_with(&self, more: Router) -> Router {
         guard::around(more).fallback_service(self.router.clone())
     }

@@ -1,8 +1,8 @@
 //! Azure's official definitions (Swagger 2.0) as the judge of every exchange.
 //!
-//! The files are not ours to copy: they are read from where [`VARIABLE`] points. Where it is set, every
-//! [`crate::Emulator`] holds each exchange that enters its journal against them, and one that they do not
-//! know fails the test that caused it.
+//! We may not copy the files: they are read from the folder in [`VARIABLE`]. If it is set, every
+//! [`crate::Emulator`] checks each exchange in its journal against them, and a violation fails the test that
+//! caused it.
 //!
 //! | what | judged by |
 //! | --- | --- |
@@ -48,13 +48,13 @@ pub struct Definitions {
     contract: Contract,
 }
 
-/// The folder of the official and recorded data, where there is one.
+/// The folder of the official and recorded data, if there is one.
 pub fn fixtures() -> Option<PathBuf> {
     std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// The same for a test that has nothing to judge by without it: says so, once a process, where the test
-/// harness does not keep it to itself.
+/// The same for a test that needs the data: without it, prints a note once per process, past the capture of
+/// the test harness.
 pub fn fixtures_or_notice() -> Option<PathBuf> {
     static NOTICE: Once = Once::new();
     let folder = fixtures();
@@ -72,7 +72,7 @@ impl Definitions {
     /// Reads and compiles the definitions in a folder of fixtures.
     ///
     /// # Errors
-    /// A file is missing, or says what this reading of Swagger does not understand.
+    /// A file is missing, or contains what this reader of Swagger does not support.
     pub fn load(fixtures: &Path) -> Result<Self, String> {
         let mut documents = Documents::new(fixtures.join("openapi/specification"));
         let mut operations = Vec::new();
@@ -82,11 +82,11 @@ impl Definitions {
         Ok(Self { operations, contract: Contract::compile(&mut documents)? })
     }
 
-    /// The definitions that the environment points to, compiled once a process.
+    /// The definitions that the environment names, compiled once per process.
     ///
     /// # Panics
-    /// If they are named and cannot be read: a judge that stays away silently is worse than none.
-    #[expect(clippy::panic, reason = "whoever names the judges wants them to judge")]
+    /// If they are named and cannot be read: skipping the checks silently would hide faults.
+    #[expect(clippy::panic, reason = "without the named definitions nothing would be judged")]
     pub fn of_environment() -> Option<&'static Self> {
         static COMPILED: OnceLock<Option<Definitions>> = OnceLock::new();
         let load =
@@ -94,22 +94,22 @@ impl Definitions {
         COMPILED.get_or_init(|| fixtures().map(load)).as_ref()
     }
 
-    /// The operations that the definitions know, by their `operationId`.
+    /// The operations of the definitions, by their `operationId`.
     pub fn operation_ids(&self) -> impl Iterator<Item = &str> {
         self.operations.iter().map(|operation| operation.id.as_str())
     }
 
-    /// The `operationId` of the operation that a request is one of.
+    /// The `operationId` of a request's operation.
     pub fn operation_of(&self, method: &str, path: &str) -> Option<&str> {
         self.find(method, path).map(|operation| operation.id.as_str())
     }
 
-    /// Whether an operation declares an answer with this status by its number.
+    /// Whether an operation declares a response with this status.
     pub fn declares(&self, operation_id: &str, status: u16) -> bool {
         self.operations.iter().any(|known| known.id == operation_id && known.answers.contains_key(&status))
     }
 
-    /// Whether an operation declares what every other status carries.
+    /// Whether an operation declares a default response.
     pub fn declares_errors(&self, operation_id: &str) -> bool {
         self.operations.iter().any(|known| known.id == operation_id && known.error.is_some())
     }

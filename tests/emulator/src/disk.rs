@@ -1,4 +1,4 @@
-//! The body of a disk or snapshot: what the provider makes of what a client sends.
+//! The body of a disk or snapshot: how the provider completes what a client sends.
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -12,7 +12,7 @@ mod rules;
 pub(crate) use patch::{patched, set_tags};
 pub(crate) use rules::{check_patch, check_put};
 
-/// The body of a PUT that makes a plain empty disk of 200 GiB, as the portal or a script would.
+/// The body of a PUT that creates a plain empty disk of 200 GiB, like the portal or a script.
 pub fn disk_body(location: &str) -> Value {
     json!({
         "location": location,
@@ -21,7 +21,7 @@ pub fn disk_body(location: &str) -> Value {
     })
 }
 
-/// The body of a PUT that makes a snapshot of a disk.
+/// The body of a PUT that creates a snapshot of a disk.
 pub fn snapshot_body(location: &str, source: &str) -> Value {
     json!({
         "location": location,
@@ -34,8 +34,7 @@ pub fn snapshot_body(location: &str, source: &str) -> Value {
     })
 }
 
-/// The order in which the provider writes the members of `properties`; whatever else a client sent comes
-/// after the creation data.
+/// The order of the members of `properties`. Other members of the request come after the creation data.
 const ORDER: [&str; 22] = [
     "creationData",
     "diskSizeGB",
@@ -61,8 +60,8 @@ const ORDER: [&str; 22] = [
     "supportedCapabilities",
 ];
 
-/// What a PUT leaves: everything that was sent, and what the provider adds. Members that were not sent are
-/// gone, even where an earlier PUT or PATCH had set them.
+/// The result of a PUT: everything that was sent, and what the provider adds. Members that were not sent are
+/// removed, even if an earlier PUT or PATCH set them.
 pub(crate) fn created(id: &ResourceId, sent: &Value, existing: Option<&Value>, now: OffsetDateTime) -> Value {
     let mut properties = sent["properties"].as_object().cloned().unwrap_or_default();
     let kept = existing.map_or(&Value::Null, |body| &body["properties"]);
@@ -110,7 +109,7 @@ pub(crate) fn created(id: &ResourceId, sent: &Value, existing: Option<&Value>, n
     Value::Object(body)
 }
 
-/// What a 202 says of a PUT: only what was sent.
+/// The 202 of a PUT: only what was sent.
 pub(crate) fn accepted_put(id: &ResourceId, sent: &Value) -> Value {
     let mut body = heading(id, true);
     copy(&mut body, sent, &["location", "tags", "sku"]);
@@ -121,7 +120,7 @@ pub(crate) fn accepted_put(id: &ResourceId, sent: &Value) -> Value {
     Value::Object(body)
 }
 
-/// What a 202 says of a PATCH: a part of the resource, with what was sent. A snapshot's has no name.
+/// The 202 of a PATCH: a part of the resource, with what was sent. A snapshot's has no name.
 pub(crate) fn accepted_patch(id: &ResourceId, current: &Value, sent: &Value) -> Value {
     let mut body = heading(id, id.kind == ResourceKind::Disk);
     copy(&mut body, current, &["location"]);
@@ -161,7 +160,7 @@ fn ordered(properties: Map<String, Value>) -> Map<String, Value> {
     members.into_iter().collect()
 }
 
-/// Enumerations are read in any case and stored in their own.
+/// Enumerations are read in any case and stored in their canonical one.
 fn fold_mode(properties: &mut Map<String, Value>) {
     if let Some(mode) = properties.get_mut("dataAccessAuthMode") {
         let known = rules::MODES
@@ -182,7 +181,7 @@ fn sku(name: &str) -> Value {
     json!({"name": name, "tier": tier})
 }
 
-/// The performance tier of a premium disk: the smallest one that holds its size.
+/// The performance tier of a premium disk: the smallest one that fits its size.
 fn tier(size: u64) -> &'static str {
     const TIERS: [(u64, &str); 13] = [
         (4, "P1"),

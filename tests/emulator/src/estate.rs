@@ -1,4 +1,4 @@
-//! Direct access to what exists, for tests and the demo: no requests, no tokens, no waiting.
+//! Direct access to the resources, for tests and the demo: no requests, no tokens, no waiting.
 
 mod machines;
 pub mod seeded;
@@ -29,8 +29,8 @@ pub fn snapshot_id(subscription: &str, group: &str, name: &str) -> String {
 }
 
 impl Emulator {
-    /// Makes or replaces a resource as a PUT of this body would, at once, and tells of the write. Gives the
-    /// resource as it is then.
+    /// Creates or replaces a resource as a PUT of this body would, at once, and raises the event. Returns the
+    /// new resource.
     pub fn put(&self, id: &str, caller: &Caller, body: &Value) -> Result<Value, Refusal> {
         let target = self.stored_id(id)?;
         let exists = self.inner.state.lock().resources.contains_key(&target.key());
@@ -40,8 +40,8 @@ impl Emulator {
         Ok(output.unwrap_or_default())
     }
 
-    /// Changes a resource as a PATCH of this body would, at once, and tells of the write. Gives the resource as
-    /// it is then.
+    /// Changes a resource as a PATCH of this body would, at once, and raises the event. Returns the new
+    /// resource.
     pub fn patch(&self, id: &str, caller: &Caller, body: &Value) -> Result<Value, Refusal> {
         let target = self.stored_id(id)?;
         disk::check_patch(target.kind, body)?;
@@ -50,7 +50,7 @@ impl Emulator {
         Ok(output.unwrap_or_default())
     }
 
-    /// Deletes a resource at once and tells of it. Whether it was there.
+    /// Deletes a resource at once and raises the event. Returns whether it existed.
     pub fn delete(&self, id: &str, caller: &Caller) -> bool {
         let Ok(target) = self.stored_id(id) else { return false };
         if !self.inner.state.lock().resources.contains_key(&target.key()) {
@@ -59,8 +59,8 @@ impl Emulator {
         self.apply_now(&target, &Change::Delete, direct_write(&target, caller, "DELETE")).is_ok()
     }
 
-    /// Makes or replaces a resource as a PUT of this body would, without telling anybody: what was there before
-    /// the test began, or what the platform made by itself.
+    /// Creates or replaces a resource as a PUT of this body would, without an event: a resource from before
+    /// the test, or one that the platform created.
     pub fn insert(&self, id: &str, body: &Value) -> Result<Value, Refusal> {
         let target = self.stored_id(id)?;
         let made = disk::created(&target, body, None, self.inner.clock.now());
@@ -68,7 +68,7 @@ impl Emulator {
         Ok(made)
     }
 
-    /// A resource as a GET would show it now.
+    /// A resource as a GET would return it now.
     pub fn get(&self, id: &str) -> Option<Value> {
         self.settle();
         let key = ResourceId::parse(id)?.key();
@@ -81,8 +81,8 @@ impl Emulator {
         self.inner.state.lock().resources.values().map(|stored| stored.body.clone()).collect()
     }
 
-    /// Sets a member of `properties` without telling anybody, such as `diskState` or `provisioningState`; null
-    /// removes it. Whether the resource is there.
+    /// Sets a member of `properties` without an event, such as `diskState` or `provisioningState`; null
+    /// removes it. Returns whether the resource exists.
     pub fn set_property(&self, id: &str, name: &str, value: Value) -> bool {
         self.change_body(id, |body| {
             let Some(properties) = body["properties"].as_object_mut() else { return };
@@ -94,15 +94,15 @@ impl Emulator {
         })
     }
 
-    /// Sets a tag of a subscription, a resource group or any resource that is no disk and no snapshot, without
-    /// telling anybody.
+    /// Sets a tag of a subscription, a resource group or any resource that is neither a disk nor a snapshot,
+    /// without an event.
     pub fn set_scope_tag(&self, scope: &str, name: &str, value: &str) {
         let mut state = self.inner.state.lock();
         let tags = state.scope_tags.entry(scope.to_ascii_lowercase()).or_default();
         tags.insert(name.to_owned(), json!(value));
     }
 
-    /// Attaches a disk to a running virtual machine, without telling anybody.
+    /// Attaches a disk to a running virtual machine, without an event.
     pub fn attach(&self, id: &str, virtual_machine: &str) -> bool {
         self.change_body(id, |body| {
             body["managedBy"] = json!(virtual_machine);
@@ -110,7 +110,7 @@ impl Emulator {
         })
     }
 
-    /// Detaches a disk, without telling anybody.
+    /// Detaches a disk, without an event.
     pub fn detach(&self, id: &str) -> bool {
         self.change_body(id, |body| {
             if let Some(members) = body.as_object_mut() {
@@ -128,7 +128,7 @@ impl Emulator {
         true
     }
 
-    /// An id in the case in which it is stored, or else as given.
+    /// An id in its stored case, or else as given.
     fn stored_id(&self, id: &str) -> Result<ResourceId, Refusal> {
         let given = ResourceId::parse(id).ok_or_else(|| {
             Refusal::new(400, "InvalidResourceId", &format!("'{id}' is not the id of a disk or snapshot."))

@@ -1,7 +1,7 @@
 //! Event Grid: a subscription's system topic with one event subscription.
 //!
-//! It turns the writes of Resource Manager into events and delivers them at least once, in no certain order,
-//! by the rules of "Event Grid message delivery and retry". All its waits run on tokio's clock.
+//! It turns the writes of Resource Manager into events and delivers them at least once, in no particular
+//! order, by the rules of "Event Grid message delivery and retry". All its waits run on tokio's clock.
 
 mod dead_letter;
 mod delivery;
@@ -28,9 +28,9 @@ use crate::clock::Clock;
 use crate::recorded::Recorded;
 use crate::write::ResourceWrite;
 
-/// Where events are delivered to.
+/// The endpoint of the deliveries.
 pub trait Endpoint: Send + Sync + 'static {
-    /// Takes a batch and answers with an HTTP status.
+    /// Receives a batch and answers with an HTTP status.
     fn deliver(&self, events: Vec<Value>) -> BoxFuture<'_, u16>;
 }
 
@@ -44,7 +44,7 @@ where
     }
 }
 
-/// A running event subscription. It ends when this handle is dropped.
+/// A running event subscription. Dropping the handle stops it.
 #[derive(Debug)]
 pub struct EventGrid {
     service: Arc<Service>,
@@ -52,7 +52,7 @@ pub struct EventGrid {
     intake: JoinHandle<()>,
 }
 
-/// What the deliveries share.
+/// The state that the deliveries share.
 pub(crate) struct Service {
     options: EventGridOptions,
     endpoint: Box<dyn Endpoint>,
@@ -61,7 +61,7 @@ pub(crate) struct Service {
     stats: Mutex<EventGridStats>,
     deliveries: Recorded<Delivery>,
     dead_letters: Recorded<Value>,
-    /// Events that are neither delivered nor given up.
+    /// Events that are neither delivered nor dead-lettered nor dropped.
     open: watch::Sender<usize>,
 }
 
@@ -77,7 +77,7 @@ impl std::fmt::Debug for Service {
 #[derive(Debug)]
 enum Order {
     Publish(Vec<Value>),
-    /// Answered when all that came before has been taken in.
+    /// Answered when everything before it has been processed.
     Barrier(oneshot::Sender<()>),
 }
 
@@ -104,14 +104,14 @@ impl EventGrid {
         Self { service, orders, intake: tokio::spawn(intake.run()) }
     }
 
-    /// Delivers events of a test's own making, past the filters. They may be any JSON.
+    /// Delivers events of the test, without the filters. They can be any JSON.
     pub fn publish(&self, events: Vec<Value>) {
-        // The intake ends with this handle only.
+        // The intake only ends with this handle.
         let _ = self.orders.send(Order::Publish(events));
     }
 
-    /// Waits until every event of every write so far has been delivered or given up, and so have the events
-    /// of the writes that those deliveries caused, as far as they had ended by then.
+    /// Waits until every event of every write so far has been delivered, dead-lettered or dropped, and so
+    /// have the events of the writes that those deliveries caused, as far as they had ended by then.
     pub async fn idle(&self) {
         let mut open = self.service.open.subscribe();
         loop {
@@ -125,27 +125,27 @@ impl EventGrid {
         }
     }
 
-    /// How many events are neither delivered nor given up.
+    /// The number of events that are neither delivered nor dead-lettered nor dropped.
     pub fn undelivered(&self) -> usize {
         *self.service.open.borrow()
     }
 
-    /// Every attempt that has ended, in the order of their ends.
+    /// Every finished attempt, in the order of their ends.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.service.deliveries.all()
     }
 
-    /// Waits for an attempt that fits, which may lie in the past.
+    /// Waits for an attempt that matches, which may have ended before.
     pub async fn wait_for_delivery(&self, fits: impl Fn(&Delivery) -> bool) -> Delivery {
         self.service.deliveries.wait_for(fits).await
     }
 
-    /// Every dead letter so far, as it was written to the container.
+    /// Every dead letter so far, as written to the container.
     pub fn dead_letters(&self) -> Vec<Value> {
         self.service.dead_letters.all()
     }
 
-    /// What became of the events so far.
+    /// The number of events so far, by their end.
     pub fn stats(&self) -> EventGridStats {
         *self.service.stats.lock()
     }
@@ -163,7 +163,7 @@ impl Service {
     }
 }
 
-/// Takes writes in, one after the other, so that one seed always means the same run.
+/// Processes writes one after the other, so that the same seed always gives the same run.
 struct Intake {
     service: Arc<Service>,
     writes: mpsc::UnboundedReceiver<ResourceWrite>,
@@ -173,11 +173,11 @@ struct Intake {
 
 impl Intake {
     async fn run(mut self) {
-        // Deliveries live in here, so that they end with the intake.
+        // The deliveries live in here, so that they end with the intake.
         let mut batches = tokio::task::JoinSet::new();
         loop {
             tokio::select! {
-                // Writes go first: a barrier stands behind every write that was raised before it.
+                // Writes have priority: a barrier comes after every write that was raised before it.
                 biased;
                 Some(write) = self.writes.recv() => self.take_writes(&write, &mut batches),
                 order = self.orders.recv() => match order {
@@ -213,7 +213,7 @@ impl Intake {
         let mut sent = Vec::new();
         for event in events {
             let copies = self.copies();
-            // Every copy travels on its own, or a duplicate would always sit beside its twin.
+            // Every copy travels separately, or a duplicate would always arrive next to its original.
             sent.resize_with(sent.len().max(copies), Vec::new);
             sent.iter_mut().take(copies).for_each(|round: &mut Vec<Value>| round.push(event.clone()));
         }

@@ -1,6 +1,6 @@
-//! Scripted faults: which requests they meet, how often, and what happens to those.
+//! Scripted faults: which requests they affect, how often, and how.
 //!
-//! A request meets one fault at most: the first that was injected, of those that match it and are not used up.
+//! A request is affected by at most one fault: the first injected one that matches it and is not used up.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub use crate::refusal::Refusal;
 pub use injected::Injected;
 pub(crate) use injected::{Faults, Fired, Release};
 
-/// What a request is about.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
@@ -70,7 +70,7 @@ impl Kind {
     }
 }
 
-/// How an operation ends that a fault has met.
+/// How the operation of an affected request ends.
 #[derive(Clone, Debug)]
 pub(crate) enum Course {
     Fails { code: String, message: String },
@@ -78,7 +78,7 @@ pub(crate) enum Course {
     NeverEnds,
 }
 
-/// What happens to a request that a fault has met.
+/// What happens to an affected request.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     Refuse(Refusal),
@@ -114,12 +114,12 @@ impl Action {
     }
 }
 
-/// A fault: what it does, to which requests, how often. Made by what it does, then narrowed; one that is not
-/// narrowed meets the next request of any kind, once.
+/// A fault: its effect, the requests it affects, and how often. It is created with its effect, then
+/// restricted; without restrictions it affects the next request of any kind, once.
 #[derive(Clone, Debug)]
 pub struct Fault {
     action: Action,
-    /// The kinds of requests that the action makes sense for; empty means any.
+    /// The kinds of requests that the action applies to; empty means any.
     nature: &'static [Kind],
     kinds: Vec<Kind>,
     method: Option<String>,
@@ -148,7 +148,7 @@ impl Fault {
         Self::new(Action::Refuse(refusal))
     }
 
-    /// The request takes effect, and is refused all the same.
+    /// The request takes effect, and is still refused.
     pub fn refuse_after_applying(refusal: Refusal) -> Self {
         Self::new(Action::RefuseAfterApplying(refusal))
     }
@@ -172,17 +172,17 @@ impl Fault {
         Self::new(Action::Reset)
     }
 
-    /// The connection breaks when the request has taken effect.
+    /// The connection breaks after the request has taken effect.
     pub fn reset_after_applying() -> Self {
         Self::new(Action::ResetAfterApplying)
     }
 
-    /// The request takes effect; of the answer's body, only half arrives.
+    /// The request takes effect, but only half of the response body arrives.
     pub fn half_an_answer() -> Self {
         Self::new(Action::Half)
     }
 
-    /// The answer takes so much longer. The request takes effect at the end of the wait.
+    /// Delays the response. The request takes effect at the end of the delay.
     pub fn delay(wait: Duration) -> Self {
         Self::new(Action::Delay).delayed(wait)
     }
@@ -202,7 +202,7 @@ impl Fault {
         Self { nature: &[Kind::Get], ..Self::new(Action::StaleRead) }
     }
 
-    /// A GET of a resource that exists answers 404, as replicas do that lag behind. Counts only such GETs.
+    /// A GET of an existing resource answers 404, like a lagging replica. Counts only such GETs.
     pub fn not_yet_visible(gets: u32) -> Self {
         Self { nature: &[Kind::Get], ..Self::new(Action::NotYetVisible) }.times(gets)
     }
@@ -218,7 +218,7 @@ impl Fault {
         Self::operation(Course::Canceled { code: "OperationCanceled".to_owned(), message })
     }
 
-    /// The write is accepted, and its operation is overtaken by another that nobody sees.
+    /// The write is accepted, and another, invisible operation preempts it.
     pub fn operation_preempted() -> Self {
         let (code, message) = PREEMPTED;
         Self::operation(Course::Canceled { code: code.to_owned(), message: message.to_owned() })
@@ -233,49 +233,49 @@ impl Fault {
         Self { nature: &[Kind::Put, Kind::Patch, Kind::Delete], ..Self::new(Action::Operation(course)) }
     }
 
-    /// Meets requests of this kind; of any of them, where it is said more than once.
+    /// Affects requests of this kind; several calls add kinds.
     #[must_use]
     pub fn on(mut self, kind: Kind) -> Self {
         self.kinds.push(kind);
         self
     }
 
-    /// Meets requests with this method.
+    /// Affects requests with this method.
     #[must_use]
     pub fn method(mut self, method: &str) -> Self {
         self.method = Some(method.to_owned());
         self
     }
 
-    /// Meets requests about this resource: a name, or a whole id.
+    /// Affects requests about this resource: a name, or a whole id.
     #[must_use]
     pub fn resource(mut self, name_or_id: impl Into<String>) -> Self {
         self.resource = Some(name_or_id.into());
         self
     }
 
-    /// Meets so many requests, then no more.
+    /// Affects this many requests.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Meets every request from now on.
+    /// Affects every request from now on.
     #[must_use]
     pub fn always(mut self) -> Self {
         self.times = None;
         self
     }
 
-    /// Lets so many matching requests pass first.
+    /// Lets this many matching requests pass first.
     #[must_use]
     pub fn after(mut self, matches: u32) -> Self {
         self.after = matches;
         self
     }
 
-    /// Makes the requests that it meets wait first.
+    /// Delays the affected requests.
     #[must_use]
     pub fn delayed(mut self, wait: Duration) -> Self {
         self.delay = wait;
@@ -295,6 +295,6 @@ impl Fault {
     }
 }
 
-/// How an operation ends that a newer one has overtaken.
+/// The error of an operation that a newer one preempted.
 pub(crate) const PREEMPTED: (&str, &str) =
     ("OperationPreempted", "Operation execution has been preempted by a more recent operation.");

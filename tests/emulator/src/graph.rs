@@ -1,7 +1,7 @@
-//! Resource Graph: queries over what exists, or over what existed a while ago.
+//! Resource Graph: queries over the current or a past state.
 //!
-//! Of the query language it knows what inventories of disks need; anything else is refused as an invalid
-//! query, never passed over.
+//! It supports the part of the query language that inventories of disks need; anything else is refused as an
+//! invalid query.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -30,18 +30,18 @@ use expression::{Columns, Row};
 pub use protection::Protection;
 use query::Table;
 
-/// How many queries a user may send in one window.
+/// The number of queries that a user can send in one window.
 const QUOTA: u32 = 15;
 const WINDOW: Duration = Duration::from_secs(5);
 
-/// How many queries each user has sent in the running window.
+/// The number of queries of each user in the current window.
 #[derive(Debug, Default)]
 pub(crate) struct Quota {
     users: Mutex<HashMap<String, (Instant, u32)>>,
 }
 
 impl Quota {
-    /// How many queries are left after this one, and when the window ends. None left to take: none.
+    /// The number of remaining queries, and when the window ends; none if the quota is used up.
     fn take(&self, object_id: &str) -> (Option<u32>, Duration) {
         let now = Instant::now();
         let mut users = self.users.lock();
@@ -99,7 +99,7 @@ impl Emulator {
             .with_header("x-ms-user-quota-resets-after", format!("00:00:{seconds:02}"))
     }
 
-    /// The subscriptions that a query is about; none means all that the caller may see.
+    /// The subscriptions of a query; none means all that the caller can see.
     fn scope(&self, body: &Value) -> Result<Option<HashSet<String>>, Refusal> {
         let named = |member: &str| {
             let names = body[member].as_array().filter(|names| !names.is_empty())?;
@@ -123,7 +123,7 @@ impl Emulator {
         Ok(Some(found))
     }
 
-    /// The table `resources` in these subscriptions, by their ids in lower case, or in all.
+    /// The table `resources` of these subscriptions, by their ids in lower case, or of all.
     fn resources_page(
         &self,
         query: &query::Query,
@@ -141,7 +141,7 @@ impl Emulator {
     }
 }
 
-/// A resource as the index has it.
+/// A resource as the index stores it.
 struct Indexed<'a> {
     stored: &'a Stored,
     body: &'a Value,
@@ -169,7 +169,7 @@ const COLUMNS: [&str; 16] = [
 ];
 
 impl<'a> Indexed<'a> {
-    /// Not at all if it was made just now, unchanged if it was changed just now.
+    /// Absent if it was just created, unchanged if it was just changed.
     fn of(stored: &'a Stored, tenant: &'a str, lag: Duration) -> Option<Self> {
         let fresh = stored.written.is_some_and(|written| written.elapsed() < lag);
         let body = if fresh { stored.previous.as_ref()? } else { &stored.body };
@@ -199,7 +199,7 @@ impl Columns for Indexed<'_> {
     }
 }
 
-/// The part of the rows that the options ask for.
+/// The rows of the requested page.
 struct Window {
     start: usize,
     most: usize,
@@ -225,7 +225,7 @@ impl Window {
     }
 }
 
-/// Only rows that tell their ids can be paged through.
+/// Only rows with ids can be paged.
 fn page(total: usize, rows: Vec<Row>, window: &Window) -> Value {
     let Window { start, most } = *window;
     let pageable = rows.first().is_some_and(|row| row.contains_key("id"));
@@ -250,7 +250,7 @@ fn read_token(token: &str) -> Option<usize> {
     usize::try_from(token["RowsToSkip"].as_u64()?).ok()
 }
 
-/// What Resource Graph answers where nothing that was named may be looked at.
+/// The response if the caller may not read any of the named scopes.
 fn no_valid_subscription() -> Refusal {
     let message = "There must be at least one subscription that is eligible to contain resources.";
     let details = json!([{"code": "NoValidSubscriptionsInQueryRequest", "message": message}]);

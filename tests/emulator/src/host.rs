@@ -1,7 +1,7 @@
 //! The Functions host's side of the custom-handler protocol, with the real handler as its child process.
 //!
-//! It starts from a folder that is laid out like the deployed app, calls the handler as host 4.1052 does,
-//! judges its replies as that host does, and restarts it by that host's rules.
+//! It starts from a folder laid out like the deployed app, calls the handler as host 4.1052 does, judges its
+//! replies like that host, and restarts it by that host's rules.
 
 mod app;
 mod client;
@@ -45,9 +45,9 @@ use crate::storage::{StorageAccount, StorageError};
 /// How the host is set up.
 #[derive(Clone, Debug)]
 pub struct HostOptions {
-    /// The app's root folder, such as [`stage`] makes it.
+    /// The app's root folder, as [`stage`] creates it.
     pub app_root: PathBuf,
-    /// The app settings. They are the handler's whole environment but for what the host adds, and
+    /// The app settings. They and what the host adds are the handler's whole environment.
     /// `AzureFunctionsJobHost__a__b` overrides `a.b` of host.json.
     pub settings: BTreeMap<String, String>,
     /// The storage account behind `AzureWebJobsStorage`.
@@ -56,12 +56,12 @@ pub struct HostOptions {
     pub storage: Option<StorageAccount>,
     /// Whether queue triggers listen.
     pub listen_to_queues: bool,
-    /// Whether bodies are sent in chunks, as in Azure, or with their length, as under Core Tools.
+    /// Whether bodies are sent in chunks, as in Azure, or with their length, as with Core Tools.
     pub chunked: bool,
     /// Whether `traceparent` is sent, which depends on the host's telemetry.
     pub traceparent: bool,
-    /// Which error of the handler within 30 minutes shuts the host down: the third. The platform would start
-    /// another host then, so a long simulation may want more.
+    /// The number of the handler error within 30 minutes that shuts the host down; in Azure the third. The
+    /// platform would then start another host, so a long simulation may need more.
     pub errors_until_down: usize,
     /// The host's version, without its last part.
     pub host_version: String,
@@ -84,23 +84,23 @@ impl HostOptions {
     }
 }
 
-/// Why the host cannot start, or does not run any more.
+/// Why the host cannot start, or has stopped.
 #[derive(Debug, Error)]
 pub enum HostError {
     /// A file or folder cannot be read or written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which one.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The error.
         source: io::Error,
     },
-    /// A file's content is wrong.
+    /// The content of a file is invalid.
     #[error("{}: {fault}", path.display())]
     Invalid {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         fault: String,
     },
     /// host.json names no executable.
@@ -109,37 +109,39 @@ pub enum HostError {
     /// No direct child folder of the root holds a function.json.
     #[error("no functions found")]
     NoFunctions,
-    /// A folder's name is no function name.
-    #[error("{name:?} is no function name: a letter, then letters, digits, _ or -, up to 128, and not host")]
+    /// The name of a folder is not a function name.
+    #[error(
+        "{name:?} is not a function name: a letter, then letters, digits, _ or -, up to 128, and not host"
+    )]
     FunctionName {
         /// The folder's name.
         name: String,
     },
-    /// A binding's name is wrong.
-    #[error("{function}: {binding:?} is no binding name: a letter, then letters and digits, up to 128")]
+    /// The name of a binding is invalid.
+    #[error("{function}: {binding:?} is not a binding name: a letter, then letters and digits, up to 128")]
     BindingName {
         /// The function.
         function: String,
         /// The binding's name.
         binding: String,
     },
-    /// A binding is used that only the extension bundle brings.
+    /// A binding that only the extension bundle provides.
     #[error("the binding type {kind} is not registered: host.json has no valid extensionBundle")]
     BindingNotRegistered {
         /// The binding's type.
         kind: String,
     },
-    /// `telemetryMode` is unknown or not at the root of host.json, where alone it has an effect.
+    /// `telemetryMode` is unknown or not at the root of host.json, the only place where it has an effect.
     #[error("telemetryMode must be OpenTelemetry or ApplicationInsights, at the root of host.json")]
     TelemetryMode,
-    /// `%NAME%` names no app setting.
+    /// `%NAME%` is not the name of an app setting.
     #[error("%{name}% does not resolve to a value")]
     UnknownSetting {
         /// The setting's name.
         name: String,
     },
-    /// A duration in host.json is wrong.
-    #[error("host.json: {key} is no time span: {value:?}")]
+    /// A duration in host.json is invalid.
+    #[error("host.json: {key} is not a time span: {value:?}")]
     TimeSpan {
         /// The path of the value, with dots.
         key: String,
@@ -153,9 +155,9 @@ pub enum HostError {
     #[error("no port is free")]
     NoPort,
     /// No function has this name.
-    #[error("there is no function {0:?}")]
+    #[error("the function {0:?} does not exist")]
     NoFunction(String),
-    /// The host has shut down, or the handler has left it with exit code 0.
+    /// The host has shut down, or the handler has exited with code 0.
     #[error("the host is down: {0}")]
     Down(String),
 }
@@ -184,8 +186,8 @@ impl FunctionsHost {
 
     /// Reads the app and calls a service where [`start`](Self::start) calls a process, so that the clock can
     /// be paused. `make` is called for the first start and after each [`kill`](Self::kill), which drops the
-    /// requests in progress; tasks that the service has spawned live on. No error takes this host down, and
-    /// there is no console.
+    /// requests in progress; tasks that the service has spawned live on. No error stops this host, and it has
+    /// no console.
     pub fn start_in_process(
         options: HostOptions,
         make: impl Fn() -> axum::Router + Send + Sync + 'static,
@@ -234,7 +236,7 @@ impl FunctionsHost {
         }
     }
 
-    /// The storage account in process, which a real one leaves empty.
+    /// The storage account in process, which stays empty with a real one.
     pub fn queues(&self) -> &Queues {
         &self.queues
     }
@@ -244,20 +246,21 @@ impl FunctionsHost {
         self.dispatcher.app.functions.keys().cloned().collect()
     }
 
-    /// Where Event Grid delivers the events of a function. A function that does not exist answers 404.
+    /// The endpoint to which Event Grid delivers the events of a function. A function that does not exist
+    /// answers 404.
     pub fn event_grid(&self, function: &str) -> EventGridFunction {
         EventGridFunction { dispatcher: Arc::clone(&self.dispatcher), function: function.to_owned() }
     }
 
-    /// Runs a function. Completes when the invocation is over; for a reply that the host cannot see the end
-    /// of, that is after `functionTimeout`.
+    /// Runs a function. Completes when the invocation has ended; if the host cannot see the end of a reply,
+    /// after `functionTimeout`.
     pub async fn invoke(&self, function: &str, trigger: Trigger) -> Result<Invocation, HostError> {
         let found = self.dispatcher.app.functions.get(function);
         let found = found.ok_or_else(|| HostError::NoFunction(function.to_owned()))?;
         Ok(self.dispatcher.invoke(found, &trigger).await)
     }
 
-    /// Runs a timer function now, as if its time had come for the first time, on an hourly schedule.
+    /// Runs a timer function now, as at its first occurrence, on an hourly schedule.
     pub async fn fire_timer(&self, function: &str) -> Result<Invocation, HostError> {
         let next = self.dispatcher.clock.now() + Duration::from_hours(1);
         let status = ScheduleStatus { last: None, next };
@@ -266,18 +269,18 @@ impl FunctionsHost {
     }
 
     /// Posts any bytes to any path of the handler, with the headers of an invocation. The reply is neither
-    /// judged nor recorded, and no function needs to have this name.
+    /// judged nor recorded, and the function need not exist.
     pub async fn invoke_raw(&self, path: &str, body: impl Into<Bytes>) -> Result<RawReply, Failure> {
         self.dispatcher.post_raw(path, body.into()).await
     }
 
-    /// Asks `GET /`, as the platform's health checks do. True if anything answers.
+    /// Requests `GET /`, like the platform's health checks. Returns true for any response.
     pub async fn ping(&self) -> bool {
         self.dispatcher.client.get_root(self.dispatcher.port).await.is_ok()
     }
 
-    /// Kills the handler with SIGKILL from outside. Returns when it has ended and the host has noticed; the
-    /// restart, if there is one, is under way then.
+    /// Kills the handler with SIGKILL from outside. Returns when it has ended and the host has noticed; a
+    /// restart is then in progress.
     pub async fn kill(&self) {
         let (done, ended) = oneshot::channel();
         if self.dispatcher.process.orders.send(Order::Kill(done)).is_ok() {
@@ -287,11 +290,11 @@ impl FunctionsHost {
 
     /// Sends SIGTERM to the handler. See [`wait_exit`](Self::wait_exit).
     pub fn terminate(&self) {
-        // A host that has stopped has no handler.
+        // A stopped host has no handler.
         let _ = self.dispatcher.process.orders.send(Order::Terminate);
     }
 
-    /// Stops the host as the platform does: the handler is killed and not started again.
+    /// Stops the host as the platform does: kills the handler without a restart.
     pub async fn stop(&self) {
         let (done, ended) = oneshot::channel();
         if self.dispatcher.process.orders.send(Order::Stop(done)).is_ok() {
@@ -299,7 +302,7 @@ impl FunctionsHost {
         }
     }
 
-    /// Waits until the process of this id has ended, which may have been before.
+    /// Waits until the process with this id has ended, which may have happened before.
     pub async fn wait_exit(&self, pid: u32) -> Exit {
         self.dispatcher.process.exits.wait_for(|exit| exit.pid == pid).await
     }
@@ -309,7 +312,7 @@ impl FunctionsHost {
         self.dispatcher.process.exits.all()
     }
 
-    /// The port that the handler listens on, the same after each restart; 0 for a service in the test.
+    /// The handler's port, the same after each restart; 0 for a service in the test.
     pub fn port(&self) -> u16 {
         self.dispatcher.port
     }
@@ -329,12 +332,12 @@ impl FunctionsHost {
         self.dispatcher.process.console.wait_for(fits).await
     }
 
-    /// Every invocation whose reply has been judged, in that order. Hung ones are among them at once.
+    /// Every invocation with a judged reply, in that order. Hung ones are included at once.
     pub fn invocations(&self) -> Vec<Invocation> {
         self.dispatcher.invocations.all()
     }
 
-    /// Waits for an invocation that fits, which may lie in the past.
+    /// Waits for an invocation that matches, which may have ended before.
     pub async fn wait_for_invocation(&self, fits: impl Fn(&Invocation) -> bool) -> Invocation {
         self.dispatcher.invocations.wait_for(fits).await
     }
@@ -349,7 +352,7 @@ impl FunctionsHost {
 
 impl Drop for FunctionsHost {
     fn drop(&mut self) {
-        // The child goes with the task that owns it.
+        // The child is owned by that task.
         self.supervisor.abort();
     }
 }
@@ -360,7 +363,7 @@ fn read(options: &HostOptions) -> Result<App, HostError> {
     App::read(&root, &options.settings)
 }
 
-/// Starts the listeners of the queue triggers, but for those that an app setting disables.
+/// Starts the listeners of the queue triggers, except those that an app setting disables.
 fn listen(
     dispatcher: &Arc<Dispatcher>,
     settings: &BTreeMap<String, String>,
@@ -382,8 +385,8 @@ fn listen(
         .collect()
 }
 
-/// Whether `AzureWebJobs.NAME.Disabled` says so ("How to disable functions in Azure Functions"). Here it keeps the
-/// listener of a queue trigger from starting.
+/// Whether `AzureWebJobs.NAME.Disabled` is set ("How to disable functions in Azure Functions"). Here it only
+/// prevents the listener of a queue trigger.
 fn is_disabled(name: &str, settings: &BTreeMap<String, String>) -> bool {
     let setting = format!("AzureWebJobs.{name}.Disabled");
     let mut values = settings.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&setting));

@@ -18,8 +18,8 @@ use crate::request::Request;
 use crate::router::broken;
 
 impl Emulator {
-    /// This Azure as a transport. Requests to the paths of the managed-identity endpoint go there, whatever
-    /// their host; all others go to Resource Manager, which believes itself to be that host.
+    /// This Azure as a transport. Requests to the paths of the managed-identity endpoint go there, with any
+    /// host; all others go to Resource Manager, which acts as that host.
     pub fn http_client(&self) -> Arc<dyn HttpClient> {
         Arc::new(InProcess(self.clone()))
     }

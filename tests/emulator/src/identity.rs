@@ -1,5 +1,5 @@
-//! Who gives tokens: the managed-identity endpoint in both of its forms, App Service's and the instance
-//! metadata service's, and the token endpoint of Microsoft Entra ID.
+//! Issues tokens: the managed-identity endpoint in both forms, App Service's and the instance metadata
+//! service's, and the token endpoint of Microsoft Entra ID.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ const INSTANCE_METADATA: &str = "/metadata/identity/oauth2/token";
 /// Follows the tenant in the path of Entra's token endpoint.
 const TOKEN: &str = "/oauth2/v2.0/token";
 
-/// Whether a path is one of these endpoints'.
+/// Whether a path belongs to one of these endpoints.
 pub(crate) fn owns(path: &str) -> bool {
     let path = path.trim_end_matches('/');
     path.eq_ignore_ascii_case(APP_SERVICE)
@@ -27,7 +27,7 @@ pub(crate) fn owns(path: &str) -> bool {
         || tenant(path).is_some()
 }
 
-/// The tenant whose token endpoint a path is.
+/// The tenant in the path of a token endpoint.
 fn tenant(path: &str) -> Option<&str> {
     let tenant = path.strip_prefix('/')?.strip_suffix(TOKEN)?;
     (!tenant.is_empty() && !tenant.contains('/')).then_some(tenant)
@@ -49,8 +49,8 @@ impl Emulator {
         }
     }
 
-    /// The client-credentials flow of "Microsoft identity platform and the OAuth 2.0 client credentials flow",
-    /// with a federated assertion or a secret, neither of which is looked at.
+    /// The client-credentials flow of "Microsoft identity platform and the OAuth 2.0 client credentials
+    /// flow", with a federated assertion or a secret, neither of which is checked.
     fn entra_answer(&self, request: &Request) -> Answer {
         let form: HashMap<_, _> = form_urlencoded::parse(&request.body).into_owned().collect();
         let given = |name: &str| form.get(name).filter(|value| !value.is_empty());
@@ -168,7 +168,7 @@ impl Emulator {
         options.system_identity.as_ref()
     }
 
-    /// A token, and when it was issued and expires in seconds since 1970.
+    /// A token, with its times of issue and expiry in seconds since 1970.
     fn managed_token(&self, identity: &ManagedIdentity, audience: &str) -> (String, i64, i64) {
         let options = &self.inner.options;
         let issued = self.inner.clock.now();
@@ -186,7 +186,7 @@ impl Emulator {
         (token, issued.unix_timestamp(), expires)
     }
 
-    /// The function app's identity as a caller: the one whose writes are its own echo.
+    /// The function app's identity as a caller: the one whose writes are its own echoes.
     pub fn managed_caller(&self) -> Caller {
         let options = &self.inner.options;
         Caller {

@@ -1,4 +1,4 @@
-//! Every request with its answer, for assertions that need no sleeps.
+//! Every request with its response, for assertions without sleeps.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::fault::Kind;
 use crate::judge::Judge;
 use crate::options::Keep;
 
-/// A request and its answer. It never holds a token.
+/// A request and its response. It never holds a token.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// What the request was about.
+    /// The kind of the request.
     pub kind: Kind,
     /// The method.
     pub method: String,
-    /// Scheme and host that the request came by.
+    /// Scheme and host of the request.
     pub origin: String,
     /// The path as it was sent.
     pub path: String,
@@ -34,31 +34,31 @@ pub struct Exchange {
     pub content_type: Option<String>,
     /// Header `traceparent`.
     pub traceparent: Option<String>,
-    /// Claim `oid` of the bearer token, whether or not the token was good.
+    /// Claim `oid` of the bearer token, even if the token is invalid.
     pub object_id: Option<String>,
-    /// The body of the request; JSON null where there is none, a string where it is not JSON.
+    /// The body of the request; JSON null without one, a string if it is not JSON.
     pub request_body: Value,
-    /// The status of the answer. None: the connection was broken without one.
+    /// The status of the response. None: the connection was broken without one.
     pub status: Option<u16>,
-    /// The headers of the answer, names in lower case.
+    /// The headers of the response, names in lower case.
     pub response_headers: Vec<(String, String)>,
-    /// The body of the answer, read as the request's; empty for the token endpoint.
+    /// The body of the response, parsed like the request's; empty for the token endpoint.
     pub response_body: Value,
     /// When the request had arrived.
     pub received: OffsetDateTime,
-    /// When the answer was ready.
+    /// When the response was ready.
     pub answered: OffsetDateTime,
-    /// The injected fault that met the request.
+    /// The injected fault that affected the request.
     pub fault: Option<&'static str>,
 }
 
 impl Exchange {
-    /// Whether Diskseal has sent it: its requests are judged, others are sent wrongly on purpose.
+    /// Whether Diskseal sent it: its requests are judged, others can be wrong on purpose.
     pub(crate) fn is_of_diskseal(&self) -> bool {
         self.user_agent.as_deref().is_some_and(|agent| agent.starts_with("diskseal/"))
     }
 
-    /// A header of the answer; the name is in lower case.
+    /// A header of the response; the name is in lower case.
     pub fn response_header(&self, name: &str) -> Option<&str> {
         self.response_headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -79,21 +79,21 @@ impl Exchange {
     }
 }
 
-/// All exchanges that are kept, in the order in which they ended.
+/// All kept exchanges, in the order in which they ended.
 #[derive(Debug)]
 pub(crate) struct Journal {
     keep: Keep,
     entries: Mutex<Entries>,
     changed: watch::Sender<u64>,
-    /// Whoever holds every exchange against the handler's role, and against Azure's definitions where these are
-    /// at hand.
+    /// Checks every exchange against the handler's role, and against Azure's definitions if they are
+    /// available.
     judge: Judge,
 }
 
 #[derive(Debug, Default)]
 struct Entries {
     kept: VecDeque<Arc<Exchange>>,
-    /// How many are gone from the front.
+    /// The number of exchanges removed from the front.
     dropped: usize,
 }
 
@@ -117,25 +117,24 @@ impl Journal {
         self.notify();
     }
 
-    /// Fails the test if an exchange was none that Azure's definitions and the handler's role know.
+    /// Fails the test if an exchange violated Azure's definitions or the handler's role.
     pub(crate) fn speak(&self) {
         self.judge.speak();
     }
 
-    /// Wakes everybody who waits for something to happen.
+    /// Wakes all waiters.
     pub(crate) fn notify(&self) {
         self.changed.send_modify(|version| *version += 1);
     }
 }
 
 impl Emulator {
-    /// All exchanges that are kept, in the order in which they ended. A request that is held is not among
-    /// them yet.
+    /// All kept exchanges, in the order in which they ended. A held request is not included yet.
     pub fn journal(&self) -> Vec<Arc<Exchange>> {
         self.inner.journal.entries.lock().kept.iter().cloned().collect()
     }
 
-    /// The exchanges about a resource, its tags and its access; not the polls of its operations.
+    /// The exchanges about a resource, its tags and its access; without the polls of its operations.
     pub fn requests_for(&self, id: &str) -> Vec<Arc<Exchange>> {
         let about = |path: &str| {
             path.split_at_checked(id.len()).is_some_and(|(head, tail)| {
@@ -153,14 +152,14 @@ impl Emulator {
             .collect()
     }
 
-    /// Forgets all exchanges.
+    /// Deletes all exchanges.
     pub fn clear_journal(&self) {
         let mut entries = self.inner.journal.entries.lock();
         entries.dropped += entries.kept.len();
         entries.kept.clear();
     }
 
-    /// The first exchange in the journal, past or to come, that the predicate takes.
+    /// The first exchange in the journal, past or future, that matches.
     pub async fn wait_for(&self, mut wanted: impl FnMut(&Exchange) -> bool) -> Arc<Exchange> {
         let mut changed = self.inner.journal.changed.subscribe();
         let mut seen = 0_usize;
@@ -174,13 +173,13 @@ impl Emulator {
                 }
                 seen = entries.dropped + entries.kept.len();
             }
-            // The sender lives as long as `self`, so this fails never.
+            // The sender lives as long as `self`, so this never fails.
             let _ = changed.changed().await;
         }
     }
 
-    /// Waits until the predicate holds. It is asked again whenever a request has been answered and whenever an
-    /// operation has ended.
+    /// Waits until the predicate holds. It is checked after every response and after every end of an
+    /// operation.
     pub async fn wait_until(&self, mut holds: impl FnMut(&Self) -> bool) {
         let mut changed = self.inner.journal.changed.subscribe();
         while !holds(self) {

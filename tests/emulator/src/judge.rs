@@ -1,5 +1,5 @@
-//! The judge that sits at one journal, by Azure's definitions and by the handler's role, and how its verdict reaches
-//! the run.
+//! The judge of one journal, by Azure's definitions and by the handler's role, and how its verdict fails the
+//! run.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -13,22 +13,22 @@ use crate::definitions::Definitions;
 use crate::journal::Exchange;
 use crate::role::Role;
 
-/// Looks at every exchange of one emulator.
+/// Checks every exchange of one emulator.
 #[derive(Debug)]
 pub(crate) struct Judge {
-    /// Azure's definitions, where the environment names them.
+    /// Azure's definitions, if the environment names them.
     definitions: Option<&'static Definitions>,
-    /// Where the emulator was made, which in a test is where a panic fails that test.
+    /// The thread that created the emulator; in a test, a panic there fails the test.
     home: ThreadId,
     issued: Mutex<HashSet<String>>,
     found: Arc<Mutex<Vec<String>>>,
 }
 
-/// How long a test that waits for what a fault keeps away may do so.
+/// How long a test may wait for something that a fault prevents.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Judge {
-    /// A judge by the handler's role, and by the definitions where the environment names them.
+    /// A judge by the handler's role, and by the definitions if the environment names them.
     pub(crate) fn of_environment() -> Self {
         let definitions = Definitions::of_environment();
         let home = thread::current().id();
@@ -55,7 +55,7 @@ impl Judge {
         found.extend(faults);
     }
 
-    /// Fails the test whose emulator this is, if it runs here. A panic inside of a task would be lost.
+    /// Fails the test of this emulator, if it runs in this thread. A panic inside a task would be lost.
     pub(crate) fn speak(&self) {
         let is_home = thread::current().id() == self.home && tokio::task::try_id().is_none();
         if !is_home || thread::panicking() {
@@ -67,7 +67,7 @@ impl Judge {
 }
 
 impl Drop for Judge {
-    /// The last word: whatever no test has failed by ends the run here.
+    /// The last check: a fault that has failed no test ends the run here.
     fn drop(&mut self) {
         let found = std::mem::take(&mut *self.found.lock());
         if found.is_empty() {
@@ -80,7 +80,8 @@ impl Drop for Judge {
     }
 }
 
-/// Ends the run if nobody has failed by then: a test that waits for what the fault keeps away would hang.
+/// Ends the run if no test has failed by then: a test that waits for something that the fault prevents would
+/// hang.
 fn end_later(found: Weak<Mutex<Vec<String>>>) {
     thread::spawn(move || {
         thread::sleep(PATIENCE);
@@ -95,7 +96,7 @@ fn end() {
     std::process::exit(101);
 }
 
-/// Not by a macro, whose text the test harness would keep to itself.
+/// Not a macro, whose output the test harness would capture.
 fn say(found: &[String]) {
     let _ = writeln!(std::io::stderr(), "{}", verdict(found));
 }
@@ -104,7 +105,7 @@ fn verdict(found: &[String]) -> String {
     format!("neither Azure's definitions nor the handler's role may be broken:\n  {}", found.join("\n  "))
 }
 
-/// The URLs that an answer gives out for later.
+/// The URLs in a response that clients use later.
 fn given_out(exchange: &Exchange) -> impl Iterator<Item = String> {
     let header = |name: &str| exchange.response_header(name).map(str::to_owned);
     let next = exchange.response_body["nextLink"].as_str().map(str::to_owned);

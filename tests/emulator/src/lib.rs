@@ -1,10 +1,10 @@
 //! A local Azure for Diskseal's tests and demo.
 //!
-//! It is a reading of Azure that knows nothing of Diskseal: it must never depend on the code that it
-//! judges, because a misreading that both share would pass its own test.
+//! It is a model of Azure that is independent of Diskseal: it must never depend on the code that it judges,
+//! because a misreading that both share would pass its own test.
 //!
-//! Resource Manager and the managed-identity endpoint have three faces with the same state behind them: axum
-//! routers ([`Emulator::router`], [`Emulator::identity_router`]), the Azure SDK's transport in process
+//! Resource Manager and the managed-identity endpoint have three interfaces to the same state: axum routers
+//! ([`Emulator::router`], [`Emulator::identity_router`]), the Azure SDK's transport in process
 //! ([`Emulator::http_client`]), and sockets with TLS ([`Emulator::serve`]).
 
 pub mod clock;
@@ -116,7 +116,7 @@ impl Emulator {
         }
     }
 
-    /// How this Azure behaves.
+    /// The options of this Azure.
     pub fn options(&self) -> &Options {
         &self.inner.options
     }
@@ -126,7 +126,7 @@ impl Emulator {
         self.inner.clock
     }
 
-    /// Every write and delete from now on, when it has ended. No write is ever dropped.
+    /// Every write and delete from now on, after it has ended. No write is ever dropped.
     pub fn subscribe_writes(&self) -> mpsc::UnboundedReceiver<ResourceWrite> {
         self.inner.writes.subscribe()
     }

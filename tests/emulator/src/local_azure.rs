@@ -1,5 +1,5 @@
-//! The whole of it around one function app: Resource Manager and identity over sockets, Event Grid, the
-//! storage account, a collector, and the Functions host with the real handler as its child.
+//! Everything around one function app: Resource Manager and identity over sockets, Event Grid, the storage
+//! account, a collector, and the Functions host with the real handler as its child.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,7 +19,7 @@ use crate::queue::Queues;
 use crate::serve::{Ports, Serving};
 use crate::storage::StorageAccount;
 
-/// What is to be set up.
+/// The configuration.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// How Resource Manager and the identity endpoint behave.
@@ -32,22 +32,22 @@ pub struct Setup {
     pub repository_root: PathBuf,
     /// The handler's executable.
     pub handler: PathBuf,
-    /// A deployed app's folder, used as it is in place of one made of the two above.
+    /// The folder of a deployed app, used unchanged instead of one created from the two above.
     pub app_root: Option<PathBuf>,
-    /// What the queue's waits are divided by.
+    /// The divisor of the queue's waits.
     pub queue_speed: f64,
-    /// A real storage account in place of the one in process.
+    /// A real storage account instead of the one in process.
     pub storage: Option<StorageAccount>,
-    /// The ports of Resource Manager, the identity endpoint, the control surface and the custom topic; free
-    /// ones unless set.
+    /// The ports of Resource Manager, the identity endpoint, the control surface and the custom topic.
+    /// Default: free ports.
     pub ports: Ports,
     /// How the host sends bodies, and whether it sends `traceparent`. Its folder, settings and queues are
-    /// replaced.
+    /// overridden.
     pub host: HostOptions,
 }
 
 impl Setup {
-    /// Azure as it really is.
+    /// Azure with its real behaviour.
     pub fn new(repository_root: &Path, handler: &Path, function: &str) -> Self {
         Self {
             azure: Options::default(),
@@ -64,10 +64,10 @@ impl Setup {
     }
 }
 
-/// Why it cannot be set up.
+/// Why the start failed.
 #[derive(Debug, Error)]
 pub enum SetupError {
-    /// A socket or a folder cannot be had.
+    /// A socket or a folder cannot be created.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The Functions host refuses the app, or the app does not start.
@@ -75,10 +75,10 @@ pub enum SetupError {
     Host(#[from] HostError),
 }
 
-/// A running local Azure. Dropping it ends everything, the handler first.
+/// A running local Azure. Dropping it stops everything, the handler first.
 #[derive(Debug)]
 pub struct LocalAzure {
-    /// All of this over HTTP, and the custom topic.
+    /// The control surface over HTTP, and the custom topic.
     pub control: Control,
     /// Event Grid, which delivers to the host.
     pub event_grid: Arc<EventGrid>,
@@ -86,19 +86,19 @@ pub struct LocalAzure {
     pub host: Arc<FunctionsHost>,
     /// The storage account behind `AzureWebJobsStorage`, unless it is a real one.
     pub queues: Queues,
-    /// Where `OTEL_EXPORTER_OTLP_ENDPOINT` points.
+    /// The collector at `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub collector: Arc<Collector>,
     /// The addresses.
     pub serving: Serving,
     /// Resource Manager and the identity endpoint.
     pub emulator: Emulator,
-    /// The app's folder if it was made here; gone when dropped.
+    /// The app's folder if it was created here; dropping deletes it.
     _staged: Option<TempDir>,
 }
 
 impl LocalAzure {
-    /// Starts everything and waits until the handler answers. `app_settings` may use the addresses; they go
-    /// over what the platform itself sets.
+    /// Starts everything and waits until the handler answers. `app_settings` can use the addresses; they
+    /// override the settings of the platform.
     pub async fn start(
         setup: Setup,
         app_settings: impl FnOnce(&Serving) -> BTreeMap<String, String>,
@@ -134,7 +134,7 @@ impl LocalAzure {
     }
 }
 
-/// What App Service sets by itself, and what every app has.
+/// The settings that App Service sets, and those of every app.
 fn platform_settings(
     emulator: &Emulator,
     serving: &Serving,

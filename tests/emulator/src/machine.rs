@@ -1,8 +1,9 @@
-//! Virtual machines and scale sets, as far as their disks go: what Compute makes of a storage profile.
+//! Virtual machines and scale sets, as far as their disks are concerned: how Compute handles a storage
+//! profile.
 //!
 //! Sources: "Virtual Machines - Create Or Update", "Virtual Machine Scale Sets - Create Or Update", "Virtual
-//! Machine Scale Set VMs - List", "Orchestration modes for Virtual Machine Scale Sets". Nothing documents how the
-//! disks are named that name themselves; the names here are such as are seen.
+//! Machine Scale Set VMs - List", "Orchestration modes for Virtual Machine Scale Sets". The names that
+//! Compute gives to unnamed disks are not documented; the names here follow observed ones.
 
 use std::fmt;
 
@@ -25,7 +26,7 @@ pub(crate) enum MachineKind {
     Instance,
 }
 
-/// The id of a machine, in the case in which it was given.
+/// The id of a machine, in the given case.
 #[derive(Clone, Debug)]
 pub(crate) struct MachineId {
     pub(crate) subscription: String,
@@ -98,12 +99,11 @@ impl fmt::Display for MachineId {
 pub(crate) struct StoredMachine {
     pub(crate) id: MachineId,
     pub(crate) body: Value,
-    /// The scale set that it is an instance of, by id in lower case.
+    /// Its scale set, by id in lower case.
     pub(crate) scale_set: Option<String>,
 }
 
-/// The body of a PUT that makes a virtual machine from an image, with so many empty data disks, none of them
-/// named.
+/// The body of a PUT that creates a virtual machine from an image, with this many unnamed empty data disks.
 pub fn virtual_machine_body(location: &str, data_disks: u32) -> Value {
     json!({
         "location": location,
@@ -114,8 +114,8 @@ pub fn virtual_machine_body(location: &str, data_disks: u32) -> Value {
     })
 }
 
-/// The body of a PUT that makes a scale set with so many instances, with an operating-system disk and a data disk
-/// each. `orchestration_mode` is `Uniform` or `Flexible`.
+/// The body of a PUT that creates a scale set with this many instances, each with an operating-system disk
+/// and a data disk. `orchestration_mode` is `Uniform` or `Flexible`.
 pub fn scale_set_body(location: &str, orchestration_mode: &str, instances: u32) -> Value {
     json!({
         "location": location,
@@ -141,8 +141,8 @@ fn storage_profile(data_disks: u32) -> Value {
 }
 
 impl State {
-    /// Makes or replaces a virtual machine or scale set as a PUT of this body does, with all disks that are not
-    /// there yet. Gives the ids of these.
+    /// Creates or replaces a virtual machine or scale set as a PUT of this body does, with all missing disks.
+    /// Returns the ids of the new disks.
     pub(crate) fn put_machine(
         &mut self,
         id: &MachineId,
@@ -157,7 +157,7 @@ impl State {
         }
     }
 
-    /// One machine; `more` are members of its `properties` besides those that were sent.
+    /// One machine; `more` are additional members of its `properties`.
     fn put_one(
         &mut self,
         id: &MachineId,
@@ -198,8 +198,7 @@ impl State {
         made
     }
 
-    /// Sees to it that a place of a storage profile has its disk: the one that is in it, one that is named, or
-    /// a new one.
+    /// Makes sure that a place of a storage profile has its disk: the current one, a named one, or a new one.
     fn fill(
         &mut self,
         machine: &MachineId,
@@ -234,13 +233,13 @@ impl State {
         let stored = Stored { written: Some(Instant::now()), ..Stored::new(id.clone(), body) };
         self.resources.insert(id.key(), stored);
         place["name"] = json!(id.name);
-        // Machines spell the resource group of their disks in upper case, as lists do.
+        // Machines, like lists, spell the resource group of their disks in upper case.
         place["managedDisk"] = json!({"storageAccountType": kind, "id": id.in_lists()});
         made.push(id);
     }
 
-    /// Deletes a machine. Its disks stay and are free, as they are unless `deleteOption` says otherwise; those of
-    /// a scale set's instances go with it.
+    /// Deletes a machine. Its disks stay and become free, which is the default of `deleteOption`; those of a
+    /// scale set's instances are deleted.
     pub(crate) fn delete_machine(&mut self, id: &MachineId) -> bool {
         if self.machines.remove(&id.key()).is_none() {
             return false;
@@ -267,16 +266,16 @@ impl State {
 
 /// A place in a storage profile.
 struct Slot<'a> {
-    /// The part of a disk's name that tells what it is for.
+    /// The part of a disk's name that shows its purpose.
     stem: String,
-    /// What was in it before.
+    /// The previous disk.
     known: &'a Value,
-    /// The tags that a new disk has: those of its machine on a disk with the operating system, else none.
+    /// The tags of a new disk: those of its machine on an operating-system disk, else none.
     tags: &'a Value,
 }
 
-/// What a client would send to make such a disk: there is no word of `dataAccessAuthMode` that Compute could be
-/// told.
+/// The body that a client would send to create such a disk. Compute offers no way to set its
+/// `dataAccessAuthMode`.
 fn disk_of(sent: &Value, place: &Value, kind: &str, tags: &Value) -> Value {
     let location = sent["location"].as_str().unwrap_or("westeurope");
     let creation = if place["createOption"] == "FromImage" {

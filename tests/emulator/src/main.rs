@@ -1,7 +1,7 @@
-//! The local Azure as a program, for clients of any kind and for people.
+//! The local Azure as a program.
 //!
-//! It starts on loopback, prints one line of JSON with its addresses, and ends when its standard input is
-//! closed or a signal comes. Among them is that of its control surface: see [`diskseal_emulator::control`].
+//! It starts on loopback, prints one line of JSON with its addresses, and stops when its standard input is
+//! closed or on a signal. One of the addresses is the control surface: see [`diskseal_emulator::control`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,69 +22,69 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A local Azure: Resource Manager, managed identity, Event Grid, a storage queue, the Functions host.
+/// Run a local Azure: Resource Manager, managed identity, Event Grid, a storage queue, the Functions host.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Port of Resource Manager with TLS; a free one unless set.
+    /// Port of Resource Manager with TLS (0: any free port).
     #[arg(long, default_value_t = 0)]
     https_port: u16,
-    /// Port of Resource Manager without TLS; a free one unless set.
+    /// Port of Resource Manager without TLS (0: any free port).
     #[arg(long, default_value_t = 0)]
     http_port: u16,
-    /// Port of the identity endpoint; a free one unless set.
+    /// Port of the identity endpoint (0: any free port).
     #[arg(long, default_value_t = 0)]
     identity_port: u16,
-    /// Port of the control surface; a free one unless set.
+    /// Port of the control surface (0: any free port).
     #[arg(long, default_value_t = 0)]
     control_port: u16,
-    /// Port of Event Grid's custom topic with TLS; a free one unless set.
+    /// Port of Event Grid's custom topic with TLS (0: any free port).
     #[arg(long, default_value_t = 0)]
     topic_https_port: u16,
-    /// Port of Event Grid's custom topic without TLS; a free one unless set.
+    /// Port of Event Grid's custom topic without TLS (0: any free port).
     #[arg(long, default_value_t = 0)]
     topic_http_port: u16,
-    /// Answers at once and without limits, instead of as Azure does.
+    /// Answer at once and without limits, instead of with Azure's delays.
     #[arg(long)]
     immediate: bool,
-    /// What `Retry-After` says while an operation runs, in seconds; what Azure says unless set.
+    /// `Retry-After` of running operations in seconds (default: as Azure).
     #[arg(long, value_name = "SECONDS")]
     retry_after: Option<u32>,
-    /// How many resources a page of a list holds.
+    /// Number of resources per page of a list.
     #[arg(long, value_name = "NUMBER")]
     page_size: Option<usize>,
-    /// Each disk that comes with a machine raises an event of its own.
+    /// Raise an event for each disk that is created with a machine.
     #[arg(long)]
     machine_disks_raise_events: bool,
-    /// Subscriptions that exist; every well-formed one unless set.
+    /// Existing subscription; can be repeated (default: every well-formed ID).
     #[arg(long, value_name = "ID")]
     subscription: Vec<String>,
-    /// Executable of a custom handler: a Functions host starts it, and Event Grid delivers to it.
+    /// Executable of a custom handler, which the Functions host starts and to which Event Grid delivers.
     #[arg(long, value_name = "FILE", requires = "app")]
     handler: Option<PathBuf>,
     /// Folder with host.json and function-definitions.
     #[arg(long, value_name = "FOLDER")]
     app: Option<PathBuf>,
-    /// Function that Event Grid delivers to.
+    /// Function to which Event Grid delivers.
     #[arg(long, value_name = "NAME", default_value = "seal-on-write")]
     function: String,
-    /// Whether Event Grid delivers in its own schema instead of as CloudEvents.
+    /// Deliver in the Event Grid schema instead of CloudEvents.
     #[arg(long)]
     event_grid_schema: bool,
-    /// How often Event Grid tries to deliver an event.
+    /// Maximum number of delivery attempts of Event Grid.
     #[arg(long, value_name = "NUMBER", default_value_t = 30)]
     delivery_attempts: u32,
-    /// Connection string of a real storage account in place of the one in process: `QueueEndpoint=…;`
-    /// `BlobEndpoint=…;SharedAccessSignature=…`.
+    /// Connection string of a real storage account to use:
+    /// `QueueEndpoint=…;BlobEndpoint=…;SharedAccessSignature=…`.
     #[arg(long, value_name = "CONNECTION", requires = "handler")]
     storage: Option<String>,
-    /// Container of that account for events that cannot be delivered.
+    /// Container of that account for dead letters.
     #[arg(long, value_name = "NAME", requires = "storage")]
     dead_letters: Option<String>,
-    /// What Event Grid's and the queue's waits are divided by.
+    /// Divisor of the waits of Event Grid and the queue.
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
-    /// App setting of the handler; `{arm}` stands for Resource Manager's address.
+    /// App setting of the handler; can be repeated. `{arm}` is replaced by Resource Manager's address.
     #[arg(long, value_name = "NAME=VALUE")]
     setting: Vec<String>,
 }
@@ -199,15 +199,15 @@ fn announce(
     println!("{addresses}");
 }
 
-#[expect(clippy::print_stderr, reason = "there is nobody else to tell")]
+#[expect(clippy::print_stderr, reason = "errors of a program go to standard error")]
 fn complain(fault: &str) {
     eprintln!("emulator: {fault}");
 }
 
-/// Waits until whoever started this has gone, or asks it to end.
+/// Waits until the parent process has gone, or for a signal.
 async fn ended() {
     let mut input = Vec::new();
-    // The handler would outlive an end without warning.
+    // Without it, the handler would outlive this program.
     let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
     let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else { return };
     let mut stdin = tokio::io::stdin();

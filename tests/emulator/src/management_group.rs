@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 
 const GROUPS: &str = "/providers/Microsoft.Management/managementGroups";
 
-/// What is directly below a management group.
+/// A direct member of a management group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Member {
     /// A subscription, by its id.
@@ -22,12 +22,13 @@ pub enum Member {
 }
 
 impl Emulator {
-    /// Makes a management group with these members, or gives it other members.
+    /// Creates a management group with these members, or replaces its members.
     pub fn set_management_group(&self, id: &str, members: &[Member]) {
         self.inner.state.lock().management_groups.insert(id.to_ascii_lowercase(), members.to_vec());
     }
 
-    /// Everything below a group at any depth, each with the id of what it is in; none if there is no such group.
+    /// Everything below a group at any depth, each with the id of its parent; none if the group does not
+    /// exist.
     fn below(&self, group: &str) -> Option<Vec<(String, Member)>> {
         let state = self.inner.state.lock();
         state.management_groups.get(&group.to_ascii_lowercase())?;

@@ -1,4 +1,4 @@
-//! Long-running operations of the Compute provider: what each will change, and how it stands.
+//! Long-running operations of the Compute provider: their change and their state.
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -11,18 +11,18 @@ use crate::stamp::Secret;
 use crate::tag_rules::{merge_tags, remove_tags};
 use crate::write::ResourceWrite;
 
-/// What an operation does when it ends well.
+/// The effect of a successful operation.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Put(Value),
     Patch(Value),
     Delete,
     Tags(TagChange, Map<String, Value>),
-    /// A shared access signature: given out, or taken back.
+    /// A shared access signature: granted, or revoked.
     Access(bool),
 }
 
-/// What a write of tags does.
+/// The change of a write of tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TagChange {
     Merge,
@@ -46,12 +46,12 @@ impl TagChange {
 }
 
 impl Change {
-    /// Whether the resource is `Updating` meanwhile, and other writes of it meet this one.
+    /// Whether the resource is `Updating` meanwhile, and conflicts with other writes of it.
     pub(crate) fn occupies(&self) -> bool {
         matches!(self, Self::Put(_) | Self::Patch(_) | Self::Delete)
     }
 
-    /// The resource after the change, and the output of the operation where it is not the resource: null for
+    /// The resource after the change, and the output of the operation if it is not the resource; null means
     /// none.
     pub(crate) fn of(
         &self,
@@ -80,7 +80,7 @@ impl Change {
     }
 }
 
-/// How an operation has ended.
+/// How an operation ended.
 #[derive(Clone, Debug)]
 pub(crate) enum End {
     Succeeded { output: Option<Value> },
@@ -95,27 +95,27 @@ pub(crate) struct Operation {
     pub(crate) name: String,
     pub(crate) target: ResourceId,
     pub(crate) location: String,
-    /// The version of the request that started it, which its URLs carry.
+    /// The version of the request that started it, which is part of its URLs.
     pub(crate) api_version: String,
     pub(crate) change: Change,
-    /// How a fault says that it ends.
+    /// How it ends by a fault.
     pub(crate) course: Option<Course>,
     pub(crate) started: OffsetDateTime,
     pub(crate) ended: Option<OffsetDateTime>,
     pub(crate) end: Option<End>,
-    /// How many polls more say `InProgress`, even if it has ended.
+    /// How many more polls return `InProgress`, even if it has ended.
     pub(crate) polls_left: u32,
-    /// What is told of it when it has ended.
+    /// The event to raise when it has ended.
     pub(crate) write: Option<ResourceWrite>,
 }
 
 impl Operation {
-    /// Whether polls say so.
+    /// Whether polls return it as ended.
     pub(crate) fn visible_end(&self) -> Option<&End> {
         self.end.as_ref().filter(|_| self.polls_left == 0)
     }
 
-    /// What the status URL answers, without the output.
+    /// The response of the status URL, without the output.
     pub(crate) fn status(&self) -> Value {
         let mut status = json!({"startTime": timestamp(self.started)});
         let end = self.visible_end();

@@ -1,63 +1,63 @@
-//! How the local Azure behaves: everything that differs between regions, days and tests.
+//! The options of the local Azure: everything that differs between regions, days and tests.
 //!
-//! [`Options::default`] is Azure as it really answers. [`Options::immediate`] is the same Azure with
-//! every wait taken out, for tests that are not about waiting.
+//! [`Options::default`] is Azure with its real behaviour. [`Options::immediate`] is the same Azure without
+//! any waits, for tests that are not about waiting.
 
 use std::time::Duration;
 
 use crate::write::DEFAULT_TENANT_ID;
 
-/// How the local Azure behaves.
+/// The options of the local Azure.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The tenant that issues tokens.
     pub tenant_id: String,
     /// The subscriptions that exist; empty means every well-formed id.
     pub subscriptions: Vec<String>,
-    /// The user-assigned identity, which is asked for by its client id.
+    /// The user-assigned identity, selected by its client id.
     pub identity: ManagedIdentity,
-    /// The identity that a request without a client id means. Without one it is answered 400.
+    /// The identity for a request without a client id. Without one, the response is 400.
     pub system_identity: Option<ManagedIdentity>,
-    /// What `X-IDENTITY-HEADER` must carry.
+    /// The required value of `X-IDENTITY-HEADER`.
     pub identity_header: String,
-    /// How long an issued token is good for.
+    /// The lifetime of a token.
     pub token_lifetime: Duration,
     /// The audiences that Resource Manager accepts, compared without a trailing slash.
     pub audiences: Vec<String>,
-    /// Whether every bearer token will do, for load generators that cannot ask for one.
+    /// Whether every bearer token is valid, for load generators that cannot request one.
     pub accept_any_token: bool,
-    /// How a write of a disk or snapshot is answered.
+    /// The response to a write of a disk or snapshot.
     pub operations: OperationStyle,
-    /// How a write of tags on a disk or snapshot is answered.
+    /// The response to a write of tags on a disk or snapshot.
     pub tags: TagsStyle,
-    /// How long every answer takes.
+    /// The latency of every response.
     pub latency: Duration,
-    /// How many resources one page of a list holds.
+    /// The number of resources on one page of a list.
     pub page_size: usize,
-    /// How many rows one page of Resource Graph holds at most, whatever is asked for: pages end early when
-    /// their rows are large ("Work with large data sets").
+    /// The maximum number of rows on one page of Resource Graph: pages end early if their rows are large
+    /// ("Work with large data sets").
     pub resource_graph_page_size: usize,
-    /// How long it takes until Resource Graph knows of a write.
+    /// Delay until Resource Graph shows a write.
     pub resource_graph_lag: Duration,
     /// The limits on requests, or none.
     pub throttling: Option<Throttling>,
-    /// What becomes of a write that meets another one in progress.
+    /// What happens to a write that conflicts with another one in progress.
     pub concurrent_writes: ConcurrentWrites,
-    /// Whether a disk that a virtual machine holds refuses a new `dataAccessAuthMode` with 409. Nobody
-    /// has documented what Azure does.
+    /// Whether an attached disk refuses a new `dataAccessAuthMode` with 409. Azure's behaviour is not
+    /// documented.
     pub attached_disks_refuse_the_mode: bool,
-    /// Whether each disk that comes with a machine raises a write event of its own. Nobody has documented
-    /// what Azure does.
+    /// Whether each disk that is created with a machine raises its own write event. Azure's behaviour is not
+    /// documented.
     pub machine_disks_raise_events: bool,
-    /// The region that `x-ms-routing-request-id` names.
+    /// The region in `x-ms-routing-request-id`.
     pub region: String,
     /// How much of the journal is kept.
     pub journal: Keep,
 }
 
 impl Options {
-    /// Azure at 0 ms: a write is done when it is answered, with 200 and the whole resource, and nothing
-    /// is throttled.
+    /// Azure at 0 ms: a write has ended when it is answered, with 200 and the whole resource, and there is no
+    /// throttling.
     pub fn immediate() -> Self {
         Self {
             operations: OperationStyle::Immediate,
@@ -117,11 +117,11 @@ pub struct ManagedIdentity {
     pub object_id: String,
     /// Its client id: claim `appid`.
     pub client_id: String,
-    /// The resource that it belongs to: claim `xms_mirid`.
+    /// Its resource: claim `xms_mirid`.
     pub resource_id: String,
 }
 
-/// How a write of a disk or snapshot is answered.
+/// The response to a write of a disk or snapshot.
 #[derive(Clone, Debug)]
 pub enum OperationStyle {
     /// 200 with the whole resource.
@@ -130,19 +130,18 @@ pub enum OperationStyle {
     Asynchronous(Asynchronous),
 }
 
-/// The course of an asynchronous operation that nothing disturbs.
+/// The course of an undisturbed asynchronous operation.
 #[derive(Clone, Debug)]
 pub struct Asynchronous {
-    /// How long the operation takes. Then the write takes effect, whether or not anybody polls.
+    /// The duration of the operation. Then the write takes effect, with or without polls.
     pub duration: Duration,
-    /// How many polls say `InProgress` at least, even of an operation that has ended.
+    /// The minimum number of polls that return `InProgress`, even if the operation has ended.
     pub in_progress_polls: u32,
     /// `Retry-After` on the 202 of a PUT or PATCH, in seconds.
     pub retry_after_accepted: Option<u32>,
-    /// `Retry-After` on a poll that says `InProgress`, in seconds.
+    /// `Retry-After` on a poll that returns `InProgress`, in seconds.
     pub retry_after_polling: Option<u32>,
-    /// Whether the operation's URLs carry a signature of more than 4 kB, which is checked when they come
-    /// back.
+    /// Whether the operation's URLs have a signature of more than 4 kB, which is checked on each poll.
     pub signed_urls: bool,
 }
 
@@ -158,17 +157,17 @@ impl Default for Asynchronous {
     }
 }
 
-/// How a write of tags on a disk or snapshot is answered.
+/// The response to a write of tags on a disk or snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TagsStyle {
-    /// 200 with the tags as they are now.
+    /// 200 with the current tags.
     Merged,
-    /// 202 with the URL of an operation that cannot be read: it carries the version of the tags API, which
-    /// the Compute provider does not know.
+    /// 202 with the URL of an operation that cannot be read: it has the version of the tags API, which the
+    /// Compute provider does not support.
     BrokenPoll,
 }
 
-/// What becomes of a write that meets another one of the same resource in progress.
+/// What happens to a write that conflicts with another one of the same resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConcurrentWrites {
     /// The older one ends in `OperationPreempted`, without effect.
@@ -189,7 +188,7 @@ pub struct Throttling {
     pub writes: Bucket,
     /// DELETE.
     pub deletes: Bucket,
-    /// Whether the Compute provider's own windows refuse as well.
+    /// Whether the Compute provider's windows refuse as well.
     pub compute: bool,
 }
 
@@ -207,9 +206,9 @@ impl Default for Throttling {
 /// A token bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    /// How many tokens it holds when it is full.
+    /// The capacity.
     pub size: u32,
-    /// How many tokens flow in.
+    /// The refill rate.
     pub refill_per_second: u32,
 }
 
@@ -218,6 +217,6 @@ pub struct Bucket {
 pub enum Keep {
     /// Everything.
     All,
-    /// The last so many requests.
+    /// The last requests, up to this number.
     Last(usize),
 }

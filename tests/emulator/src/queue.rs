@@ -1,7 +1,7 @@
 //! A storage account's queues, in process.
 //!
-//! The semantics are those of Azure Queue Storage: a received message is invisible for a while, comes back
-//! unless it is deleted, and counts how often it was received. All times run on tokio's clock.
+//! The semantics are those of Azure Queue Storage: a received message is invisible for a while, becomes
+//! visible again unless it is deleted, and counts its receipts. All times run on tokio's clock.
 
 mod account;
 mod message;
@@ -24,10 +24,10 @@ pub use self::trigger::{QueueProcessor, QueueTrigger, TriggerOptions};
 use self::message::Stored;
 use crate::clock::Clock;
 
-/// The largest message, in bytes of its text as it is stored.
+/// The largest message, in bytes of its stored text.
 pub const MESSAGE_LIMIT: usize = 64 * 1024;
 
-/// How long a message lives that is put without a time-to-live.
+/// The default time-to-live of a message.
 const TIME_TO_LIVE: Duration = Duration::from_hours(7 * 24);
 
 /// A storage account's queue service. A clone is another handle on the same one.
@@ -44,12 +44,12 @@ struct Account {
 }
 
 impl Queues {
-    /// An empty account. Every visibility time-out is divided by `speed`; 1 is real time.
+    /// An empty account. Every visibility timeout is divided by `speed`; 1 is real time.
     pub fn new(speed: f64) -> Self {
         Self { account: Arc::new(Account { queues: Mutex::default(), clock: Clock::start(), speed }) }
     }
 
-    /// The queue of this name, which is created if there is none, as the Functions host does.
+    /// The queue of this name, which is created if it does not exist, as the Functions host does.
     pub fn queue(&self, name: &str) -> Queue {
         let make = || Queue {
             state: Arc::new(State {
@@ -63,12 +63,12 @@ impl Queues {
         self.account.queues.lock().entry(name.to_owned()).or_insert_with(make).clone()
     }
 
-    /// The queue where the messages of `name` end that no function could process.
+    /// The poison queue of `name`, for messages that used up their receipts.
     pub fn poison(&self, name: &str) -> Queue {
         self.queue(&format!("{name}-poison"))
     }
 
-    /// The names of the queues that exist.
+    /// The names of the existing queues.
     pub fn names(&self) -> Vec<String> {
         self.account.queues.lock().keys().cloned().collect()
     }
@@ -96,7 +96,7 @@ impl Queue {
         &self.state.name
     }
 
-    /// Puts a message, visible at once. The text is stored as it is; what encodes it is the client.
+    /// Puts a message, visible at once. The text is stored unchanged; encoding is the client's task.
     pub fn put(&self, text: impl Into<String>) -> Result<QueueMessage, QueueError> {
         self.put_invisible(text, Duration::ZERO)
     }
@@ -127,7 +127,8 @@ impl Queue {
         Ok(message)
     }
 
-    /// Takes up to `count` visible messages (32 at most), the oldest first, and hides them for `visibility`.
+    /// Receives up to `count` visible messages (32 at most), the oldest first, and hides them for
+    /// `visibility`.
     pub fn receive(&self, count: usize, visibility: Duration) -> Vec<QueueMessage> {
         self.take(count, Instant::now() + self.scaled(visibility))
     }
@@ -161,25 +162,25 @@ impl Queue {
         visible.take(count.min(32)).map(|message| message.show(&self.state.clock)).collect()
     }
 
-    /// Every message, invisible ones included, which no client of Azure can see.
+    /// Every message, including invisible ones, which no client of Azure can read.
     pub fn messages(&self) -> Vec<QueueMessage> {
         let now = Instant::now();
         let messages = self.state.messages.lock();
         messages.iter().filter(|m| m.expires > now).map(|message| message.show(&self.state.clock)).collect()
     }
 
-    /// How many messages there are, invisible ones included: Azure's approximate count, exactly.
+    /// The number of messages, including invisible ones: Azure's approximate count, but exact.
     pub fn len(&self) -> usize {
         let now = Instant::now();
         self.state.messages.lock().iter().filter(|message| message.expires > now).count()
     }
 
-    /// Whether there is no message.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Deletes a message. The receipt must be the one of its last receiver.
+    /// Deletes a message. The pop receipt must be that of the last receipt.
     pub fn delete(&self, id: &str, pop_receipt: &str) -> Result<(), QueueError> {
         let mut messages = self.state.messages.lock();
         let at = position(&messages, id, pop_receipt)?;
@@ -189,7 +190,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Makes a received message visible again after `visibility`. It gets a new receipt.
+    /// Makes a received message visible again after `visibility`. It gets a new pop receipt.
     pub fn update_visibility(
         &self,
         id: &str,
@@ -224,7 +225,7 @@ impl Queue {
         }
     }
 
-    /// Waits until the messages, invisible ones included, fit.
+    /// Waits until the messages, including invisible ones, match.
     pub async fn wait_for(&self, fits: impl Fn(&[QueueMessage]) -> bool) {
         let mut changes = self.state.changes.subscribe();
         loop {

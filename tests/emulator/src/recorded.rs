@@ -1,9 +1,9 @@
-//! What has happened so far, in order, for tests that look back and tests that wait.
+//! An ordered record of past events, for tests that look back and tests that wait.
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// A growing record. Nothing is ever taken out of it, so a waiter cannot come too late.
+/// A growing record. Nothing is ever removed, so a waiter cannot be too late.
 #[derive(Debug)]
 pub(crate) struct Recorded<T> {
     entries: Mutex<Vec<T>>,
@@ -29,13 +29,13 @@ impl<T: Clone> Recorded<T> {
         self.entries.lock().clone()
     }
 
-    /// The first entry that fits, now or as soon as there is one.
+    /// The first entry that matches, now or in the future.
     pub(crate) async fn wait_for(&self, fits: impl Fn(&T) -> bool) -> T {
         let mut count = self.count.subscribe();
         let mut seen = 0;
         loop {
             count.mark_unchanged();
-            // A copy, because `fits` may well look at the record itself.
+            // A copy, because `fits` may read the record itself.
             let new = self.entries.lock()[seen..].to_vec();
             seen += new.len();
             if let Some(found) = new.into_iter().find(|entry| fits(entry)) {
@@ -45,7 +45,7 @@ impl<T: Clone> Recorded<T> {
         }
     }
 
-    /// What `look` makes of all entries, as soon as it makes something.
+    /// Waits until `look` returns a value for the entries so far.
     pub(crate) async fn wait_until<R>(&self, mut look: impl FnMut(&[T]) -> Option<R>) -> R {
         let mut count = self.count.subscribe();
         loop {
@@ -60,7 +60,7 @@ impl<T: Clone> Recorded<T> {
 
 async fn changed(count: &mut watch::Receiver<usize>) {
     if count.changed().await.is_err() {
-        // Whoever waits borrows the record and with it the sender, so this never happens.
+        // A waiter borrows the record and with it the sender, so this never happens.
         std::future::pending::<()>().await;
     }
 }

@@ -1,6 +1,6 @@
-//! The ways in which Azure says no, each in the shape in which it has been seen.
+//! Azure's error responses, each in its observed shape.
 //!
-//! Messages may hold places that the refused request fills: `{id}`, `{name}`, `{type}`, `{group}`,
+//! Messages can have placeholders for values of the refused request: `{id}`, `{name}`, `{type}`, `{group}`,
 //! `{subscription}`, `{action}`, `{verb}`, `{oid}` and `{appid}`.
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use crate::answer::Answer;
 
 mod catalogue;
 
-/// An answer other than success.
+/// A response other than success.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     status: u16,
@@ -31,7 +31,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// What a refusal can name of the request.
+/// The values of the request that a refusal can name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subject {
     pub(crate) id: String,
@@ -51,17 +51,17 @@ impl Refusal {
         Self::from_body(status, json!({"error": {"code": code, "message": message}}))
     }
 
-    /// A refusal whose body is in no known envelope.
+    /// A refusal whose body has no known envelope.
     pub fn from_body(status: u16, body: Value) -> Self {
         Self { status, body, headers: Vec::new() }
     }
 
-    /// The status of the answer.
+    /// The status of the response.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The same with a header more; the name is in lower case.
+    /// The same with an additional header; the name is in lower case.
     #[must_use]
     pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));

@@ -1,12 +1,12 @@
-//! A request as every face of the emulator hands it on, whichever transport it came by.
+//! A request, independent of its transport.
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method};
 
-/// A request with nothing of its transport left but the origin that the caller knows.
+/// A request without its transport, except for the origin that the caller used.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// Scheme and host, such as `https://management.azure.com`: what absolute URLs in answers start with.
+    /// Scheme and host, such as `https://management.azure.com`: the start of absolute URLs in responses.
     pub(crate) origin: String,
     pub(crate) method: Method,
     /// The path as it was sent.
@@ -18,19 +18,19 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// A query parameter, decoded. Azure compares their names without regard to case.
+    /// A query parameter, decoded. Azure ignores the case of their names.
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         form_urlencoded::parse(self.query.as_bytes())
             .find(|(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.into_owned())
     }
 
-    /// A header, where it is text.
+    /// A header, if it is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// What follows `Bearer ` in the authorization header.
+    /// The bearer token of the authorization header.
     pub(crate) fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

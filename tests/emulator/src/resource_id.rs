@@ -1,8 +1,8 @@
-//! The id of a disk or snapshot, which Azure compares without regard to case.
+//! The id of a disk or snapshot. Azure ignores its case.
 
 use std::fmt;
 
-/// A type of resource that the emulator holds.
+/// A resource type of the emulator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ResourceKind {
     /// `Microsoft.Compute/disks`.
@@ -33,7 +33,7 @@ impl ResourceKind {
     }
 }
 
-/// The id of a disk or snapshot, in the case in which it was given.
+/// The id of a disk or snapshot, in the given case.
 #[derive(Clone, Debug)]
 pub(crate) struct ResourceId {
     pub(crate) subscription: String,
@@ -63,12 +63,12 @@ impl ResourceId {
         })
     }
 
-    /// What the resource is stored under.
+    /// The key of the resource in the state.
     pub(crate) fn key(&self) -> String {
         self.to_string().to_ascii_lowercase()
     }
 
-    /// The id as lists give it: they have been recorded with the resource group in upper case.
+    /// The id as in lists: recordings have the resource group in upper case.
     pub(crate) fn in_lists(&self) -> String {
         Self { group: self.group.to_ascii_uppercase(), ..self.clone() }.to_string()
     }

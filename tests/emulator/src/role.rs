@@ -1,8 +1,8 @@
-//! The handler's role, held against every request of Diskseal that any emulator is sent.
+//! Checks every request of Diskseal to any emulator against the handler's role.
 //!
-//! The role is `infra/role-actions.json`, which Bicep and Terraform load. What a request needs is our own reading
-//! of Azure: the action is the type that the path names, and what the method does to it ("Azure resource provider
-//! operations"). So a request that nobody has thought of still has its action.
+//! The role is `infra/role-actions.json`, which Bicep and Terraform load. The required action of a request is
+//! our own reading of Azure: the type in the path, and what the method does to it ("Azure resource provider
+//! operations"). This works for every request, including new ones.
 //!
 //! | request of Diskseal (by its `User-Agent`) | verdict |
 //! | --- | --- |
@@ -11,9 +11,8 @@
 //! | the state of an operation | right: its signed URL asks for no action (docs/azure-unknowns.md, A9) |
 //! | needs any other action, or cannot be read | the test that caused it fails, as `judge` has it |
 //!
-//! That the role has no action more than the code performs is shown by Diskseal itself, which only the tests
-//! of the workspace may see: `tests/it/role.rs`. The same test shows that events and sweeps make none of the reads
-//! of people.
+//! `tests/it/role.rs` shows that the role has no action beyond those that the code performs, which only the
+//! tests of the workspace can see. It also shows that events and sweeps make none of the reads for people.
 
 use std::sync::LazyLock;
 
@@ -22,8 +21,8 @@ use serde::Deserialize;
 use crate::fault::Kind;
 use crate::journal::Exchange;
 
-/// The reads that commands for people make, which the handler's identity need not be allowed, each with the
-/// reason. Without them `diskseal doctor` says that it could not look, and goes on.
+/// Reads of commands for people, which the handler's identity need not be allowed, each with the reason.
+/// Without them `diskseal doctor` reports the check as not made, and continues.
 pub const OF_PEOPLE: [(&str, &str); 5] = [
     ("Microsoft.EventGrid/systemTopics/read", "doctor looks for the subscription's topic"),
     ("Microsoft.EventGrid/systemTopics/eventSubscriptions/read", "doctor looks where the topic delivers to"),
@@ -35,12 +34,12 @@ pub const OF_PEOPLE: [(&str, &str); 5] = [
     ),
 ];
 
-/// The file's part that is about the handler's identity.
+/// The part of the file for the handler's identity.
 #[derive(Debug, Deserialize)]
 pub struct Role {
-    /// What every installation has, on each subscription or above.
+    /// The actions of every installation, on each subscription or above.
     pub actions: Vec<String>,
-    /// What some have besides.
+    /// The optional actions.
     pub optional: Optional,
 }
 
@@ -48,9 +47,9 @@ pub struct Role {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Optional {
-    /// On the management group that is the scope.
+    /// On the management group in scope.
     pub management_group: Vec<String>,
-    /// Where the vaults are, unless the guard of backups is off.
+    /// On the vaults, unless the backup guard is off.
     pub backup_guard: Vec<String>,
 }
 
@@ -58,7 +57,7 @@ impl Role {
     /// The role as it is deployed.
     ///
     /// # Panics
-    /// If the file is no role: nothing can be judged then.
+    /// If the file is not a role: nothing can be judged then.
     #[expect(clippy::panic, reason = "a judge that stays away silently is worse than none")]
     pub fn deployed() -> &'static Self {
         static DEPLOYED: LazyLock<Role> = LazyLock::new(|| {
@@ -68,19 +67,19 @@ impl Role {
         &DEPLOYED
     }
 
-    /// All of its actions, the optional ones among them.
+    /// All of its actions, including the optional ones.
     pub fn all(&self) -> impl Iterator<Item = &str> {
         let Optional { management_group, backup_guard } = &self.optional;
         self.actions.iter().chain(management_group).chain(backup_guard).map(String::as_str)
     }
 
-    /// What is wrong with an exchange: the actions that neither the role nor a person's command has.
+    /// The faults of an exchange: the actions that neither the role nor a command for people has.
     pub(crate) fn judge(&self, exchange: &Exchange) -> Vec<String> {
         if !exchange.is_of_diskseal() {
             return Vec::new();
         }
         let Some(actions) = actions_of(exchange) else {
-            return vec!["role: nobody knows which action this request needs".to_owned()];
+            return vec!["role: the action that this request needs is unknown".to_owned()];
         };
         let is_known = |action: &String| {
             let of_people = OF_PEOPLE.iter().map(|(action, _)| *action);
@@ -91,9 +90,9 @@ impl Role {
     }
 }
 
-/// The actions that a request needs, as the path spells their types; none if that cannot be said.
+/// The actions that a request needs, with types as in the path; none if they cannot be determined.
 pub fn actions_of(exchange: &Exchange) -> Option<Vec<String>> {
-    // A storage queue's data plane shares the address here, and is not Resource Manager's.
+    // A storage queue's data plane shares this address, but is not part of Resource Manager.
     if exchange.kind == Kind::Token || exchange.parameter("comp").is_some() {
         return Some(Vec::new());
     }
@@ -102,14 +101,14 @@ pub fn actions_of(exchange: &Exchange) -> Option<Vec<String>> {
     if lower == "providers/microsoft.resourcegraph/resources" {
         return of_query(exchange.request_body["query"].as_str()?);
     }
-    // In lower case in ASCII alone every position is where it was.
+    // ASCII lower case keeps all positions.
     let (namespace, rest) = match lower.rfind("providers/") {
         Some(start) => path.get(start + "providers/".len()..)?.split_once('/')?,
-        // What has no provider is Resource Manager's own.
+        // Without a provider, it belongs to Resource Manager itself.
         None => ("Microsoft.Resources", path),
     };
     let segments: Vec<&str> = rest.split('/').collect();
-    // Types and names take turns.
+    // Types and names alternate.
     let types: Vec<&str> = segments.iter().step_by(2).copied().collect();
     if types.iter().any(|one| one.is_empty()) {
         return None;
@@ -128,8 +127,8 @@ pub fn actions_of(exchange: &Exchange) -> Option<Vec<String>> {
     Some(vec![format!("{namespace}/{types}/{verb}")])
 }
 
-/// What a query of Resource Graph needs: the right to ask, and to read the types that it names, for it shows
-/// what the identity may read and nothing else ("Permissions in Azure Resource Graph").
+/// The actions that a query of Resource Graph needs: to query, and to read the types that it names, because
+/// it returns only what the identity may read ("Permissions in Azure Resource Graph").
 fn of_query(query: &str) -> Option<Vec<String>> {
     let mut actions = vec!["Microsoft.ResourceGraph/resources/read".to_owned()];
     match query.split_whitespace().next()?.to_ascii_lowercase().as_str() {

@@ -1,20 +1,20 @@
-//! Which part of Azure a path means, compared without regard to case.
+//! The part of Azure that a path belongs to, regardless of case.
 
 use percent_encoding::percent_decode_str;
 
 use crate::machine::{MachineId, MachineKind};
 use crate::resource_id::{ResourceId, ResourceKind};
 
-/// What a request of Resource Manager is about.
+/// The subject of a request to Resource Manager.
 #[derive(Clone, Debug)]
 pub(crate) enum Route {
     /// A disk or snapshot.
     Resource(ResourceId),
     /// `beginGetAccess` (true) or `endGetAccess` of a disk or snapshot.
     Access(ResourceId, bool),
-    /// All of a type in a resource group.
+    /// All resources of a type in a resource group.
     GroupList { subscription: String, group: String, kind: ResourceKind },
-    /// All of a type in a subscription.
+    /// All resources of a type in a subscription.
     SubscriptionList { subscription: String, kind: ResourceKind },
     /// A virtual machine, a scale set or an instance of one.
     Machine(MachineId),
@@ -24,7 +24,7 @@ pub(crate) enum Route {
     Machines { subscription: String, group: String },
     /// The tags of a disk or snapshot.
     Tags(ResourceId),
-    /// The tags of anything else in a subscription, or of the subscription.
+    /// The tags of any other resource in a subscription, or of the subscription.
     ScopeTags { subscription: String, scope: String },
     /// The state of an operation of the Compute provider.
     Operation { subscription: String, name: String },
@@ -40,11 +40,11 @@ pub(crate) enum Route {
     Group { subscription: String, group: String },
     /// All tenants.
     Tenants,
-    /// What a client needs to know of this cloud.
+    /// The metadata of this cloud.
     Endpoints,
-    /// A type of resource that nobody here provides.
+    /// A resource type that is not emulated.
     UnknownType { subscription: String, namespace: String, type_name: String },
-    /// No path of Resource Manager.
+    /// Not a path of Resource Manager.
     Unknown,
 }
 
@@ -129,7 +129,7 @@ impl Route {
         }
     }
 
-    /// The subscription that the request counts against.
+    /// The subscription whose limits the request counts against.
     pub(crate) fn subscription(&self) -> Option<&str> {
         match self {
             Self::Resource(id) | Self::Access(id, _) | Self::Tags(id) => Some(&id.subscription),

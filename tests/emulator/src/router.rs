@@ -1,4 +1,4 @@
-//! The endpoints as axum routers, for servers of any kind.
+//! The endpoints as axum routers.
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -12,17 +12,17 @@ use crate::answer::{Answer, Delivery};
 use crate::arm::Face;
 use crate::request::Request;
 
-/// A mark on a response that its server must not send: it breaks the connection instead. A server that does
-/// not know the mark sends a body that breaks off.
+/// Marks a response that the server must not send: it breaks the connection instead. A server that does not
+/// support the mark sends a body that breaks off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reset;
 
-/// The scheme by which a request has come, which only the server knows.
+/// The scheme of a request, which only the server knows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scheme(pub(crate) &'static str);
 
 impl Emulator {
-    /// Resource Manager. Requests that carry no word of their scheme are taken to have come by plain HTTP.
+    /// Resource Manager. Requests without a scheme count as plain HTTP.
     pub fn router(&self) -> Router {
         self.face_router(Face::ResourceManager)
     }
@@ -47,7 +47,7 @@ impl Emulator {
     }
 }
 
-/// The request with its whole body; none where the client went away meanwhile.
+/// The request with its whole body; none if the client disconnected meanwhile.
 async fn read(request: HttpRequest) -> Option<Request> {
     let (parts, body) = request.into_parts();
     let scheme = parts.extensions.get::<Scheme>().map_or("http", |scheme| scheme.0);
@@ -68,8 +68,8 @@ fn respond(delivery: Delivery) -> Response {
         Delivery::Half(mut answer) => {
             answer.set("content-length", &answer.body.len().to_string());
             let half = Bytes::copy_from_slice(&answer.body[..answer.body.len() / 2]);
-            // A server flushes what it has when the body has nothing more to give yet; without the pause the
-            // break would swallow the head of the answer as well.
+            // A server flushes its data when the body has no more to give for now; without the pause, the
+            // break would also drop the head of the response.
             let rest = stream::once(async {
                 tokio::task::yield_now().await;
                 Err(broken())

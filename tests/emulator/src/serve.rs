@@ -1,7 +1,7 @@
-//! The emulator over loopback: plain and with TLS from an authority that lives as long as the server.
+//! The emulator over loopback: plain and with TLS, from an authority that lives as long as the server.
 //!
-//! The Azure SDKs and the Azure CLI refuse to send bearer tokens over plain HTTP, so Resource Manager speaks
-//! both; it is one and the same behind either.
+//! The Azure SDKs and the Azure CLI refuse to send bearer tokens over plain HTTP, so Resource Manager
+//! supports both, with the same state.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -34,29 +34,29 @@ mod authority;
 pub struct Serving {
     /// Resource Manager with TLS: `https://localhost:PORT`.
     pub arm_https: String,
-    /// Resource Manager without: `http://127.0.0.1:PORT`.
+    /// Resource Manager without TLS: `http://127.0.0.1:PORT`.
     pub arm_http: String,
-    /// What `IDENTITY_ENDPOINT` must say: `http://127.0.0.1:PORT/msi/token`.
+    /// The value of `IDENTITY_ENDPOINT`: `http://127.0.0.1:PORT/msi/token`.
     pub identity: String,
-    /// What `IDENTITY_HEADER` must say.
+    /// The value of `IDENTITY_HEADER`.
     pub identity_header: String,
     /// Azure Monitor's OTLP ingestion, with TLS.
     pub azure_monitor: Collector,
     /// The certificate of the authority that signed the server's, in PEM.
     pub ca_pem: PathBuf,
-    /// Signs for whatever else is served with TLS.
+    /// Signs certificates for other TLS servers.
     tls: Tls,
-    /// Holds the file; gone when dropped.
+    /// Holds the file; dropping deletes it.
     _folder: TempDir,
     listeners: Vec<AbortHandle>,
 }
 
-/// The ports of 127.0.0.1 to serve on; 0 means any that is free.
+/// The ports of 127.0.0.1 to serve on; 0 means any free port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
     /// Resource Manager with TLS.
     pub arm_https: u16,
-    /// Resource Manager without.
+    /// Resource Manager without TLS.
     pub arm_http: u16,
     /// The managed-identity endpoint.
     pub identity: u16,
@@ -64,13 +64,13 @@ pub struct Ports {
     pub control: u16,
     /// Event Grid's custom topic with TLS.
     pub topic_https: u16,
-    /// Event Grid's custom topic without.
+    /// Event Grid's custom topic without TLS.
     pub topic_http: u16,
     /// Azure Monitor's OTLP ingestion.
     pub azure_monitor: u16,
 }
 
-/// How to speak TLS with the server's certificate.
+/// The TLS configuration with the server's certificate.
 #[derive(Clone)]
 pub(crate) struct Tls(TlsAcceptor);
 
@@ -110,7 +110,7 @@ impl Emulator {
         self.serve_on(Ports::default()).await
     }
 
-    /// Serves on these ports of 127.0.0.1, for addresses that a person can remember.
+    /// Serves on these ports of 127.0.0.1.
     pub async fn serve_on(&self, ports: Ports) -> io::Result<Serving> {
         let folder = tempfile::tempdir()?;
         let ca_pem = folder.path().join("ca.pem");
@@ -145,12 +145,12 @@ pub(crate) async fn listen(
     Ok((task.abort_handle(), address))
 }
 
-/// Connections end with the listener, because their tasks are this one's.
+/// Connections end with the listener, because it owns their tasks.
 async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((socket, _)) = listener.accept().await else {
-            // Out of file descriptors, say: the connections in progress must get on for that to end.
+            // For example, out of file descriptors: connections in progress must continue to free some.
             tokio::task::yield_now().await;
             continue;
         };

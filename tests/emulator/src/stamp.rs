@@ -1,4 +1,4 @@
-//! Stand-ins for signatures: text that only this process can make, which is all that a local Azure needs.
+//! Replacements for signatures: text that only this process can create, which is enough for a local Azure.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// A secret that dies with the process.
+/// A secret of this process.
 #[derive(Debug, Default)]
 pub(crate) struct Secret {
     key: RandomState,
@@ -14,7 +14,7 @@ pub(crate) struct Secret {
 }
 
 impl Secret {
-    /// A stamp of so many bytes on a text, in base64url.
+    /// A stamp of this many bytes on a text, in base64url.
     pub(crate) fn stamp(&self, text: &str, bytes: usize) -> String {
         let mut stamp: Vec<u8> =
             (0..bytes.div_ceil(8)).flat_map(|block| self.key.hash_one((block, text)).to_le_bytes()).collect();
@@ -22,7 +22,7 @@ impl Secret {
         URL_SAFE_NO_PAD.encode(stamp)
     }
 
-    /// What fills the place of the signer's certificate: as long as to bring a URL over 4 kB.
+    /// Replaces the signer's certificate: long enough to make a URL longer than 4 kB.
     pub(crate) fn certificate(&self) -> &str {
         self.certificate.get_or_init(|| self.stamp("certificate", 2800))
     }

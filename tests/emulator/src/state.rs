@@ -1,4 +1,4 @@
-//! What exists, and what is in progress.
+//! The existing resources, and the operations in progress.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -18,16 +18,16 @@ use crate::write::Writes;
 /// A disk or snapshot.
 #[derive(Debug)]
 pub(crate) struct Stored {
-    /// The id in the case in which the resource was made.
+    /// The id in the case in which the resource was created.
     pub(crate) id: ResourceId,
     pub(crate) body: Value,
     /// The body before the last write that took effect.
     pub(crate) previous: Option<Value>,
-    /// When that write took effect; none if the resource was there from the start.
+    /// When that write took effect; none if the resource existed from the start.
     pub(crate) written: Option<Instant>,
     /// The names of the operations in progress that change it.
     pub(crate) running: Vec<String>,
-    /// Whether the operation that makes it is still in progress.
+    /// Whether the operation that creates it is still in progress.
     pub(crate) being_made: bool,
 }
 
@@ -37,7 +37,7 @@ impl Stored {
     }
 }
 
-/// Everything that a lock has to cover.
+/// The state that one lock protects.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     /// By id in lower case.
@@ -45,13 +45,13 @@ pub(crate) struct State {
     /// Virtual machines, scale sets and their instances, by id in lower case.
     pub(crate) machines: BTreeMap<String, StoredMachine>,
     pub(crate) operations: HashMap<String, Operation>,
-    /// The tags of what is neither a disk nor a snapshot, by id in lower case.
+    /// The tags of resources that are neither disks nor snapshots, by id in lower case.
     pub(crate) scope_tags: HashMap<String, Map<String, Value>>,
     /// The members of each management group, by its id in lower case.
     pub(crate) management_groups: BTreeMap<String, Vec<Member>>,
     /// The rows of Resource Graph's table `recoveryservicesresources`.
     pub(crate) protected: Vec<Map<String, Value>>,
-    /// What ends when, in the order of the start where two end at once.
+    /// The ends of operations, in the order of their start if they end at once.
     due: BinaryHeap<Reverse<(Instant, u64, String)>>,
     started: u64,
 }
@@ -71,7 +71,8 @@ impl State {
         self.operations.insert(operation.name.clone(), operation);
     }
 
-    /// Ends every operation that is due, in order, and tells of each write. Whether any has ended.
+    /// Ends every operation that is due, in order, and raises the event of each write. Returns whether any
+    /// has ended.
     pub(crate) fn settle(&mut self, now: Instant, date: OffsetDateTime, writes: &Writes) -> bool {
         let mut any = false;
         while self.due.peek().is_some_and(|Reverse((due, ..))| *due <= now) {
@@ -91,7 +92,7 @@ impl State {
         }
     }
 
-    /// Ends an operation: by the given course, or else by its own. False if it has ended before.
+    /// Ends an operation: as given, or else by its own course. Returns false if it had ended before.
     fn end(&mut self, name: &str, course: Option<Course>, date: OffsetDateTime, writes: &Writes) -> bool {
         let Some(operation) = self.operations.get_mut(name).filter(|operation| operation.end.is_none())
         else {
@@ -138,7 +139,7 @@ impl State {
         }
     }
 
-    /// What a client sends that copies a disk or snapshot without a word of the size: it is the source's.
+    /// The body that a client sends to copy a disk or snapshot without a size: the size is the source's.
     pub(crate) fn sized(&self, sent: &Value) -> Value {
         let mut sent = sent.clone();
         let source = sent["properties"]["creationData"]["sourceResourceId"].as_str();
@@ -149,7 +150,7 @@ impl State {
         sent
     }
 
-    /// Carries a change out, now.
+    /// Applies a change now.
     pub(crate) fn apply(&mut self, target: &ResourceId, change: &Change, date: OffsetDateTime) -> End {
         let key = target.key();
         if let Change::Delete = change {
@@ -168,7 +169,7 @@ impl State {
             return End::Failed { code: "NotFound".to_owned(), message };
         };
         let (mut body, output) = change.of(&stored.id, &stored.body, date);
-        // The operation itself is among those in progress still; its end sets the state right.
+        // The operation itself is still among those in progress; its end sets the state.
         let state = if stored.running.is_empty() { "Succeeded" } else { "Updating" };
         body["properties"]["provisioningState"] = json!(state);
         let output = output.unwrap_or_else(|| {

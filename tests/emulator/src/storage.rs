@@ -1,7 +1,7 @@
-//! A real storage account, in whose place the one in process stands in the fast tests.
+//! A real storage account; the fast tests use the one in process instead.
 //!
-//! It is known by a connection string with a shared access signature, which the Functions host takes as well.
-//! What speaks to it are Microsoft's own clients, so that no request is of our making.
+//! It is given by a connection string with a shared access signature, which the Functions host also accepts.
+//! The requests come from Microsoft's own clients.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,18 +21,19 @@ use tokio_rustls::rustls::crypto::ring;
 
 use crate::queue::{QueueError, QueueMessage};
 
-/// How often the listener looks. The Functions host's own waits grow up to `maxPollingInterval`, a minute.
+/// The poll interval of the listener. The waits of the real Functions host grow up to `maxPollingInterval`, a
+/// minute.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Why there is no storage account.
+/// Why the storage account cannot be used.
 #[derive(Debug, Error)]
 pub enum StorageError {
-    /// A part of the connection string is missing or no URL.
+    /// A part of the connection string is missing or not a URL.
     #[error(
         "the connection string needs {0}: https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string"
     )]
     ConnectionString(&'static str),
-    /// A client cannot be made.
+    /// A client cannot be created.
     #[error("{0}")]
     Client(String),
 }
@@ -54,8 +55,8 @@ impl fmt::Debug for StorageAccount {
 }
 
 impl StorageAccount {
-    /// The account that a connection string names: `QueueEndpoint`, `BlobEndpoint` and
-    /// `SharedAccessSignature`. Visibility time-outs are divided by `speed`, to whole seconds.
+    /// The account of a connection string: `QueueEndpoint`, `BlobEndpoint` and `SharedAccessSignature`.
+    /// Visibility timeouts are divided by `speed`, to whole seconds.
     pub fn new(connection_string: &str, speed: f64) -> Result<Self, StorageError> {
         let part = |wanted: &str| {
             let pairs = connection_string.split(';').filter_map(|pair| pair.split_once('='));
@@ -74,7 +75,7 @@ impl StorageAccount {
             url.set_query(Some(signature));
             Ok(url)
         };
-        // A second call finds the provider installed, which is as good.
+        // A second call finds a provider already installed, which is fine.
         let _ = ring::default_provider().install_default();
         let client =
             reqwest::Client::builder().build().map_err(|error| StorageError::Client(error.to_string()))?;
@@ -86,7 +87,7 @@ impl StorageAccount {
         })
     }
 
-    /// The queue of this name, which is made when it is first written to or listened to.
+    /// The queue of this name, which is created when it is first written to or listened to.
     pub fn queue(&self, name: &str) -> Result<StorageQueue, StorageError> {
         let options = QueueClientOptions { client_options: self.options(), ..QueueClientOptions::default() };
         let client = QueueClient::new(below(&self.queues, name), None, Some(options))
@@ -94,7 +95,7 @@ impl StorageAccount {
         Ok(StorageQueue { client: Arc::new(client), speed: self.speed })
     }
 
-    /// The blob container of this name, which must exist, as Event Grid wants it.
+    /// The blob container of this name, which must exist, as Event Grid requires.
     pub fn container(&self, name: &str) -> Result<Container, StorageError> {
         let options = BlobContainerClientOptions {
             client_options: self.options(),
@@ -190,7 +191,7 @@ impl StorageQueue {
         updated.map(drop).map_err(|error| told(&error))
     }
 
-    /// Waits until a message is visible, and makes the queue where there is none.
+    /// Waits until a message is visible, and creates the queue if it does not exist.
     pub(crate) async fn visible(&self) {
         loop {
             let options = QueueClientPeekMessagesOptions {
@@ -208,13 +209,13 @@ impl StorageQueue {
                         tracing::warn!(%error, "the queue cannot be made");
                     }
                 }
-                Err(error) => tracing::warn!(%error, "the queue cannot be looked at"),
+                Err(error) => tracing::warn!(%error, "the queue cannot be read"),
             }
             sleep(POLL).await;
         }
     }
 
-    /// How many messages there are, invisible ones included, as far as the account knows.
+    /// The approximate number of messages, including invisible ones.
     pub(crate) async fn count(&self) -> Result<usize, QueueError> {
         let properties = self.client.get_properties(None).await.map_err(|error| told(&error))?;
         let count = properties.approximate_messages_count().map_err(|error| told(&error))?;

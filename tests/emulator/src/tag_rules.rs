@@ -1,10 +1,10 @@
-//! The limits of tags, which are the same for a resource's own body and for the tags API.
+//! The limits of tags, which are the same in a resource's body and in the tags API.
 
 use serde_json::{Map, Value};
 
 use crate::refusal::Refusal;
 
-/// How many tags a resource may carry.
+/// The maximum number of tags of a resource.
 pub(crate) const MOST_TAGS: usize = 50;
 
 /// Whether a set of tags is within the limits; null means none. The texts are approximated.
@@ -61,7 +61,7 @@ pub(crate) fn check_tags(tags: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Sets tags in a set, name by name without regard to case. A name that is there keeps its case.
+/// Sets tags in a set; names are case-insensitive. An existing name keeps its case.
 pub(crate) fn merge_tags(into: &mut Map<String, Value>, tags: &Map<String, Value>) {
     for (name, value) in tags {
         match into.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
@@ -73,7 +73,7 @@ pub(crate) fn merge_tags(into: &mut Map<String, Value>, tags: &Map<String, Value
     }
 }
 
-/// Removes tags of these names that have these values; an empty value means any.
+/// Removes tags with these names and values; an empty value matches any.
 pub(crate) fn remove_tags(from: &mut Map<String, Value>, tags: &Map<String, Value>) {
     from.retain(|name, value| {
         !tags.iter().any(|(gone, wanted)| {

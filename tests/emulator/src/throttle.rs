@@ -1,5 +1,5 @@
-//! How Azure limits requests: Resource Manager by token buckets, the Compute provider by windows of three and
-//! of thirty minutes.
+//! Azure's limits on requests: Resource Manager's token buckets, and the Compute provider's windows of three
+//! and thirty minutes.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::options::{Bucket, Throttling};
 use crate::refusal::Refusal;
 use crate::route::Route;
 
-/// All principals of a subscription together may send so many times what one may.
+/// The limit of all principals of a subscription together, as a multiple of the limit of one.
 const GLOBAL: u32 = 15;
 
 /// Resource Manager's classes of requests.
@@ -42,7 +42,7 @@ impl Class {
         }
     }
 
-    /// The headers that tell what is left to the principal and to the subscription.
+    /// The headers with the remaining quotas of the principal and of the subscription.
     fn headers(self) -> (&'static str, &'static str) {
         match self {
             Self::Reads => (
@@ -61,8 +61,8 @@ impl Class {
     }
 }
 
-/// A group of calls that the Compute provider counts together, and how many it takes in three and in thirty
-/// minutes: what has been recorded in November 2023.
+/// A group of calls that the Compute provider counts together, and its limits for three and thirty minutes,
+/// as recorded in November 2023.
 #[derive(Clone, Copy, Debug)]
 struct Group {
     name: &'static str,
@@ -86,7 +86,7 @@ impl Group {
 
 const WINDOWS: [(&str, Duration); 2] = [("3Min", Duration::from_mins(3)), ("30Min", Duration::from_mins(30))];
 
-/// What an answer tells of the limits.
+/// The headers that report the limits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Remaining {
     headers: Vec<(&'static str, String)>,
@@ -116,7 +116,7 @@ struct Levels {
 }
 
 impl Throttle {
-    /// Counts a request, and refuses it where a limit is reached.
+    /// Counts a request, and refuses it if a limit is reached.
     pub(crate) fn count(
         &self,
         limits: Option<&Throttling>,
@@ -162,7 +162,7 @@ impl Throttle {
     }
 }
 
-/// What counting a request has come to.
+/// The result of counting a request.
 #[derive(Debug, Default)]
 pub(crate) struct Count {
     /// Why the request is refused, if it is.
@@ -178,7 +178,7 @@ impl Count {
     }
 }
 
-/// Counts a call in both of its group's windows, and says what is left in them.
+/// Counts a call in both windows of its group, and returns what is left in them.
 fn take(windows: &mut [Window; 2], group: Group, now: Instant) -> Result<String, Refusal> {
     let mut left = Vec::new();
     for ((window, limit), (suffix, length)) in windows.iter_mut().zip(group.limits).zip(WINDOWS) {
@@ -213,7 +213,7 @@ impl Window {
 struct Level {
     milli_tokens: u64,
     at: Instant,
-    /// Until when requests are refused without being looked at.
+    /// Until when requests are refused without being checked.
     closed_until: Option<Instant>,
 }
 
@@ -224,7 +224,7 @@ impl Level {
         Self { milli_tokens: u64::from(bucket.size) * TOKEN, at: now, closed_until: None }
     }
 
-    /// Takes a token and says how many are left, or how long to wait.
+    /// Takes a token. Returns how many are left, or how long to wait.
     fn take(&mut self, bucket: Bucket, now: Instant) -> Result<u32, Duration> {
         if let Some(end) = self.closed_until {
             if now < end {

@@ -1,4 +1,4 @@
-//! Access tokens as Entra issues them: JSON web tokens whose claims tell who asks.
+//! Access tokens as Entra issues them: JSON web tokens with the claims of the caller.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::stamp::Secret;
 use crate::write::{Caller, DEFAULT_TENANT_ID};
 use crate::{Emulator, Options};
 
-/// What the claims of a token are made of.
+/// The input for the claims of a token.
 #[derive(Debug)]
 pub(crate) struct Grant<'a> {
     pub(crate) caller: &'a Caller,
@@ -65,8 +65,8 @@ fn claims(token: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
 
-/// Who a token says its holder is, whether or not the token is good. Load generators send tokens that say
-/// nothing; they are one principal.
+/// The holder that a token names, even if the token is invalid. Load generators send opaque tokens; they
+/// count as one principal.
 pub(crate) fn claimed_caller(token: &str) -> Caller {
     let claims = claims(token).unwrap_or_default();
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -79,7 +79,7 @@ pub(crate) fn claimed_caller(token: &str) -> Caller {
     }
 }
 
-/// The caller whom the request's token proves.
+/// The caller that the request's token proves.
 pub(crate) fn authenticate(
     options: &Options,
     secret: &Secret,
@@ -121,13 +121,12 @@ pub(crate) fn authenticate(
 }
 
 impl Emulator {
-    /// A token for Resource Manager or whatever else the audience names, good for
-    /// [`Options::token_lifetime`].
+    /// A token for Resource Manager or another audience, valid for [`Options::token_lifetime`].
     pub fn token_for(&self, caller: &Caller, audience: &str) -> String {
         self.token_for_lifetime(caller, audience, self.inner.options.token_lifetime)
     }
 
-    /// The same, good for so long.
+    /// The same, valid for this long.
     pub fn token_for_lifetime(&self, caller: &Caller, audience: &str, lifetime: Duration) -> String {
         let issued = self.inner.clock.now();
         issue(&self.inner.secret, &Grant { caller, audience, managed_identity: None, issued, lifetime })

@@ -1,10 +1,10 @@
-//! What Resource Manager tells Event Grid: one accepted write or delete that has come to its end.
+//! What Resource Manager reports to Event Grid: one accepted write or delete that has ended.
 
 use parking_lot::Mutex;
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
-/// Who sent a request, as the claims of the bearer token say.
+/// The sender of a request, from the claims of the bearer token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Claim `oid`: the object id of the user or service principal.
@@ -20,7 +20,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A person who is signed in to the Azure CLI; object ids are what tells people apart.
+    /// A person who is signed in to the Azure CLI. Object ids distinguish people.
     pub fn user(object_id: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             object_id: object_id.into(),
@@ -46,15 +46,15 @@ impl Caller {
 /// The Azure CLI's well-known client id.
 const AZURE_CLI_APP_ID: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
 
-/// The tenant of everyone who names no other.
+/// The default tenant.
 pub(crate) const DEFAULT_TENANT_ID: &str = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
 
 /// One write or delete that Resource Manager accepted, raised when its operation has ended.
 #[derive(Clone, Debug)]
 pub struct ResourceWrite {
-    /// The id of what was written, in the case in which it was first stored.
+    /// The id of the written resource, in the case in which it was first stored.
     pub resource_id: String,
-    /// The subscription that the resource lies in.
+    /// The subscription of the resource.
     pub subscription_id: String,
     /// The action, such as `Microsoft.Compute/disks/write` or `Microsoft.Resources/tags/write`.
     pub operation_name: String,
@@ -72,7 +72,7 @@ pub struct ResourceWrite {
     pub succeeded: bool,
 }
 
-/// Hands every write to every subscriber. The queues have no bound, so that none is ever lost.
+/// Sends every write to every subscriber. The queues are unbounded, so that none is lost.
 #[derive(Debug, Default)]
 pub(crate) struct Writes {
     subscribers: Mutex<Vec<mpsc::UnboundedSender<ResourceWrite>>>,

@@ -1,4 +1,5 @@
-//! Who vouches for each answer that Diskseal can meet. The table is printed; a row without a judge fails.
+//! Which source confirms each response that Diskseal can receive. Prints the table; a row without a source
+//! fails.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -9,7 +10,7 @@ use super::read;
 
 const FAILURES: [&str; 10] = ["400", "401", "403", "404", "409", "429", "500", "502", "503", "504"];
 
-/// What we ask, and the answers of success to it.
+/// The requests of Diskseal, and their successful responses.
 const ASKED: [(&str, &[&str]); 13] = [
     ("Disks_Get", &["200"]),
     ("Snapshots_Get", &["200"]),
@@ -28,7 +29,7 @@ const ASKED: [(&str, &[&str]); 13] = [
 
 type Answers = BTreeSet<(String, String)>;
 
-/// The answers that were recorded, each as its operation and status.
+/// The recorded responses, each by operation and status.
 fn recorded(fixtures: &Path, definitions: &Definitions) -> Answers {
     let answer = |method: &str, url: &str, response: &Value| {
         let path = url.trim_start_matches("https://management.azure.com").split('?').next().unwrap();
@@ -50,7 +51,7 @@ fn recorded(fixtures: &Path, definitions: &Definitions) -> Answers {
             found.insert(answer(request["method"].as_str().unwrap(), url, &exchange["response"]));
         }
         if let Some(path) = recording["request"]["path"].as_str() {
-            // A request alone, without its answer, vouches for nothing.
+            // A request without its response confirms nothing.
             if recording["response"].is_object() {
                 found.insert(answer(
                     recording["request"]["method"].as_str().unwrap(),
@@ -59,14 +60,14 @@ fn recorded(fixtures: &Path, definitions: &Definitions) -> Answers {
                 ));
             }
         } else if recording["body"]["value"].is_array() {
-            // A list of disks, of which the request was not written down.
+            // A list of disks whose request was not recorded.
             found.insert(("Disks_List".to_owned(), recording["status"].to_string()));
         }
     }
     found
 }
 
-/// The answers that `docs/azure-unknowns.md` owns up to, and its number for each.
+/// The responses that `docs/azure-unknowns.md` lists, with the number of each.
 fn unknown() -> Vec<(String, String, String)> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/azure-unknowns.md");
     let page = fs::read_to_string(page).unwrap();

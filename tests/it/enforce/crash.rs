@@ -1,4 +1,4 @@
-//! A process that ends at any of its requests, and the next look.
+//! A process that ends at any of its requests, and the look after it.
 
 use diskseal_emulator::{
     Options,
@@ -8,7 +8,7 @@ use diskseal_emulator::{
 use crate::world::World;
 
 #[tokio::test(start_paused = true)]
-async fn whatever_step_was_the_last_the_next_look_converges() {
+async fn the_next_look_converges_after_a_stop_at_any_step() {
     let points = [Kind::Get, Kind::Patch, Kind::Poll, Kind::TagsWrite];
     let holds: [fn() -> Fault; 2] = [Fault::hold_before_applying, Fault::hold_after_applying];
     for options in [Options::immediate(), Options { throttling: None, ..Options::default() }] {
@@ -17,10 +17,10 @@ async fn whatever_step_was_the_last_the_next_look_converges() {
                 let world = World::with(options.clone(), &[]);
                 let id = world.disk("d");
                 let held = world.fault(hold().on(point));
-                // The future is dropped where it stands: nothing of ours runs any more.
+                // Drops the future, so that the process stops here.
                 tokio::select! {
                     outcome = world.enforce(&id) => {
-                        // Azure at 0 ms has no operation to poll.
+                        // At 0 ms, Azure has no operation to poll.
                         assert_eq!((point, outcome.unwrap().label()), (Kind::Poll, "sealed"));
                     }
                     () = held.held() => {}

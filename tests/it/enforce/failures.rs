@@ -1,4 +1,4 @@
-//! Every failure: whom it concerns, what was asked meanwhile, and that a later look makes it good.
+//! Every failure: its concern, the requests in the meantime, and that a later look succeeds.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::world::World;
 
-/// What fails again and again, whom it concerns, and by which word.
+/// The persistent faults, with the concern and the reason of each.
 fn lasting() -> Vec<(Fault, Concern, &'static str)> {
     let refuse = |refusal, kind| Fault::refuse(refusal).on(kind).always();
     vec![
@@ -67,7 +67,7 @@ async fn a_lasting_failure_ends_within_the_deadline_and_is_made_good_later() {
         let text = error.to_string();
         assert!(!text.contains('\n') && text.len() < 500, "{text}");
 
-        // What was accepted may still be under way, and ARM may have asked to be left alone.
+        // An accepted change may still be running, and ARM may have asked for a pause.
         injected.remove();
         tokio::time::advance(Duration::from_mins(21)).await;
         let later = world.restarted();
@@ -171,7 +171,7 @@ async fn a_change_that_outlasts_the_deadline_is_confirmed_by_a_later_look() {
     let error = world.enforce(&id).await.unwrap_err();
     assert_eq!((error.concern(), error.reason()), (Concern::Resource, "unfinished"));
     tokio::time::advance(Duration::from_mins(2)).await;
-    // The mode has come in the meantime; the tags are still missing.
+    // The mode has been set in the meantime; the tags are still missing.
     let later = world.restarted();
     match later.enforce(&id).await {
         Ok(Outcome::Sealed(change)) => assert_eq!(change.data_access_auth_mode, None),

@@ -1,4 +1,4 @@
-//! Other writers, and ourselves more than once.
+//! Concurrent writes by others, and by several of our own processes.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ async fn a_write_that_comes_while_we_look_is_looked_at_on_its_own() {
     let hold = world.fault(Fault::hold_after_applying().on(Kind::Get));
     let second = async {
         hold.held().await;
-        // The first look has read its answer from before this write.
+        // The first look read its response before this write.
         world.azure.patch(&id, &jane(), &json!({"properties": {"dataAccessAuthMode": "None"}})).unwrap();
         let (outcome, ()) = tokio::join!(world.enforce(&id), async { hold.release() });
         outcome
@@ -101,7 +101,7 @@ async fn a_full_put_that_was_read_before_the_seal_and_written_after_it_is_made_g
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_undone_while_it_is_being_proven_is_done_again_at_once() {
+async fn a_seal_undone_during_its_proof_is_repeated_at_once() {
     let world = World::with(Options { tags: TagsStyle::BrokenPoll, ..Options::immediate() }, &[]);
     let id = world.disk("d");
     let read_before = world.azure.get(&id).unwrap();
@@ -117,7 +117,7 @@ async fn what_is_undone_while_it_is_being_proven_is_done_again_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_undoes_the_seal_again_and_again_is_left_to_the_sweep() {
+async fn a_seal_that_is_undone_repeatedly_is_left_to_the_sweep() {
     let world = World::new();
     let (id, other) = (world.disk("d"), world.disk("other"));
     for _ in 0..5 {

@@ -1,4 +1,4 @@
-//! The commands that a person runs, with the real binary.
+//! The commands, with the real binary.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{binary, disk, snapshot};
 
-/// A command against the local ARM, as its managed identity.
+/// A command against the local ARM, with its managed identity.
 pub(super) fn program(serving: &Serving, arguments: &[&str]) -> tokio::process::Command {
     let mut program = tokio::process::Command::new(binary());
     program
@@ -39,7 +39,7 @@ pub(super) async fn command(
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    // Whoever refuses the command line does not read.
+    // A command that refuses its arguments does not read standard input.
     let _ = stdin.write_all(input.as_bytes()).await;
     drop(stdin);
     let output = child.wait_with_output().await.unwrap();
@@ -57,7 +57,7 @@ async fn single_disks_and_snapshots_are_sealed_by_their_ids() {
     let (code, out, err) = command(&serving, &["seal", &disk("a")], "").await;
     assert_eq!((code, out.as_str(), err.as_str()), (Some(0), format!("sealed {}\n", disk("a")).as_str(), ""));
 
-    // From standard input, and once however often an ID is there.
+    // IDs from standard input, deduplicated.
     let input = format!("{}\n\n  {}  \n{}\n", disk("a"), snapshot("b"), snapshot("B"));
     let (code, out, _) = command(&serving, &["seal"], &input).await;
     assert_eq!(code, Some(0));

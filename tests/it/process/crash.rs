@@ -1,4 +1,4 @@
-//! SIGKILL at each step of the route, and what the next delivery makes of it.
+//! SIGKILL at each step of the route, and the result of the next delivery.
 
 use diskseal_emulator::{
     Options, disk_body,

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{disk, is_sealed, settings, setup, start};
 use crate::world::{jane, ourselves};
 
-/// Whose writes they were, as ARM saw it.
+/// The object ID of the writes, as ARM saw it.
 async fn seal_one(azure: &LocalAzure) -> Option<String> {
     azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
     azure.event_grid.idle().await;
@@ -67,7 +67,7 @@ async fn the_azure_cli_is_asked_for_the_token_of_whoever_is_signed_in() {
             ],
         )
     });
-    // The CLI answers when it is asked, which is after the local Azure can sign a token.
+    // The CLI asks for a token on demand, so the local Azure can sign one by then.
     let azure = azure.await.unwrap();
     let token = azure.emulator.token_for(&jane(), "https://management.azure.com/");
     let answer = json!({"accessToken": token, "expires_on": 4_102_444_800_i64, "tokenType": "Bearer"});
@@ -82,11 +82,11 @@ async fn the_azure_cli_is_asked_for_the_token_of_whoever_is_signed_in() {
 }
 
 #[tokio::test]
-async fn one_token_is_fetched_for_all_who_wait_for_it_however_slow_its_endpoint_is() {
+async fn concurrent_requests_share_one_token_from_a_slow_endpoint() {
     let azure = start(setup(), &[]).await;
     let slow = Fault::delay(Duration::from_secs(2)).on(Kind::Token).always();
     azure.emulator.inject(slow);
-    // The first token was fetched at the start, so only a handler that starts now has none.
+    // The handler fetches the first token at its start, so only a new process has none.
     azure.host.kill().await;
     azure.emulator.clear_journal();
     azure.host.ready().await.unwrap();
@@ -100,7 +100,7 @@ async fn one_token_is_fetched_for_all_who_wait_for_it_however_slow_its_endpoint_
     assert_eq!(tokens, 1);
 }
 
-/// A program that is called as the Azure CLI, and answers as it does.
+/// A program that behaves like the Azure CLI.
 fn stub_az(folder: &Path, answer: &str) {
     let (unready, ready) = (folder.join("az.unready"), folder.join("az"));
     std::fs::write(&unready, format!("#!/bin/sh\ncat <<'EOF'\n{answer}\nEOF\n")).unwrap();

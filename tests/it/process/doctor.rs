@@ -1,4 +1,4 @@
-//! `diskseal doctor`, with the real binary: each thing that can be wrong is told, with what to do.
+//! `diskseal doctor`, with the real binary: it reports each fault, with the remedy.
 
 use diskseal_emulator::{
     Emulator, Member, Options,
@@ -107,7 +107,7 @@ fn functions(names: &[&str]) -> Value {
     json!({"value": names.iter().map(one).collect::<Vec<_>>(), "nextLink": null})
 }
 
-/// A deployment in which everything is right.
+/// A deployment without faults.
 async fn deployment() -> (Emulator, Serving) {
     deployment_in(&[SUBSCRIPTION]).await
 }
@@ -144,7 +144,7 @@ async fn doctor(serving: &Serving, more: &[&str]) -> (Option<i32>, String) {
 }
 
 #[tokio::test]
-async fn a_right_deployment_is_told_line_by_line_without_colours_and_without_a_write() {
+async fn a_correct_deployment_is_reported_by_line_without_colours_and_without_a_write() {
     let (azure, serving) = deployment().await;
     let (code, out, err) = command(&serving, &["doctor", "--storage-account", &serving.arm_https], "").await;
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
@@ -200,7 +200,7 @@ async fn every_gap_in_the_role_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_told_with_what_to_do() {
+async fn missing_parts_are_reported_with_a_remedy() {
     let (azure, serving) = deployment().await;
     azure.put_fact(&format!("{}/functions", app()), functions(&["seal-on-write", "sweep"]));
     azure.forget_fact("/diskseal-pending");
@@ -280,7 +280,7 @@ async fn an_event_subscription_on_the_subscription_itself_is_one_as_well() {
     assert_eq!(code, Some(1), "it is examined as the others are");
     assert!(wrong.contains("does not deliver Microsoft.Resources.ResourceWriteSuccess"), "{wrong}");
 
-    // What may not be looked at is no absence, and no matter where events arrive by the other way.
+    // What doctor may not read is not missing, and does not matter if events arrive the other way.
     let refused = || Refusal::new(403, "AuthorizationFailed", "The client does not have authorization.");
     azure.refuse_fact(&own, refused());
     let (code, wrong) = doctor(&serving, &["--function-app", &app()]).await;
@@ -320,7 +320,7 @@ async fn of_a_management_group_each_subscription_without_events_is_named() {
 }
 
 #[tokio::test]
-async fn how_the_switch_stands_is_told() {
+async fn the_state_of_the_switch_is_reported() {
     let (azure, serving) = deployment().await;
     let scope = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-seal");
     let (code, wrong) = doctor(&serving, &["--switch", &scope]).await;
@@ -339,7 +339,7 @@ async fn how_the_switch_stands_is_told() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_looked_at_is_no_absence() {
+async fn unreadable_parts_are_not_reported_as_missing() {
     let (azure, serving) = deployment().await;
     let refused = || Refusal::new(403, "AuthorizationFailed", "The client does not have authorization.");
     azure.refuse_fact(&topics(), refused());
@@ -359,7 +359,7 @@ async fn what_may_not_be_looked_at_is_no_absence() {
 }
 
 #[tokio::test]
-async fn the_exit_code_tells_wrong_settings_from_an_azure_that_is_away() {
+async fn the_exit_code_distinguishes_wrong_settings_from_an_unreachable_azure() {
     let (azure, serving) = deployment().await;
     let (code, out, _) = command(&serving, &["doctor", "--mode", "maybe", "--tags", "nonsense"], "").await;
     assert_eq!((code, out.matches("failed   settings").count()), (Some(2), 2), "{out}");
@@ -376,7 +376,7 @@ async fn the_exit_code_tells_wrong_settings_from_an_azure_that_is_away() {
 }
 
 #[tokio::test]
-async fn whether_azure_monitor_takes_telemetry_is_told_with_the_role_that_is_missing() {
+async fn refused_telemetry_is_reported_with_the_missing_role() {
     let (_azure, serving) = deployment().await;
     let traces = format!("--azure-monitor-traces-endpoint={}", serving.azure_monitor.ingestion("traces"));
     let logs = format!("--azure-monitor-logs-endpoint={}", serving.azure_monitor.ingestion("logs"));
@@ -393,6 +393,6 @@ async fn whether_azure_monitor_takes_telemetry_is_told_with_the_role_that_is_mis
     assert!(text.contains("Azure Monitor, traces: this identity may not send"), "{text}");
     assert!(text.contains("Monitoring Metrics Publisher on the data collection rule"), "{text}");
     assert_eq!(code, Some(0), "{text}");
-    // What doctor itself does is exported too.
+    // doctor exports its own telemetry too.
     assert!(told.starts_with("warning: traces are not exported"), "{told}");
 }

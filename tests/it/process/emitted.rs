@@ -1,4 +1,4 @@
-//! What is emitted in days that have everything in them, held against the tables of docs/telemetry.md, in both
+//! Compares the telemetry of days in which everything happens with the tables of docs/telemetry.md, in both
 //! directions.
 
 mod days;
@@ -16,16 +16,16 @@ use tables::{quoted, rows, word_list};
 
 type Sets = BTreeMap<String, BTreeSet<String>>;
 
-/// What nothing but chance brings about: an invocation that comes before the process has started.
+/// Attributes that depend on chance: an invocation that arrives before the process has started.
 const SELDOM: &str = "wait for start";
 
-/// The days are long, and every test looks at the same ones.
+/// The days are long, so all tests share them.
 async fn emitted() -> &'static Emitted {
     static EMITTED: OnceCell<Emitted> = OnceCell::const_new();
     EMITTED.get_or_init(|| Box::pin(days::all())).await
 }
 
-/// The name by which the tables call a span.
+/// The name of a span in the tables.
 fn name(span: &Span) -> String {
     if span.kind == SpanKind::Client { "request".to_owned() } else { span.name.clone() }
 }
@@ -155,7 +155,7 @@ async fn attributes_of_metrics_are_words_of_closed_sets() {
     assert_eq!(found, documented);
 }
 
-/// Each combination of attributes is a time series, so none may hold what there is any number of.
+/// Each combination of attributes is a time series, so no attribute may have an unlimited number of values.
 #[tokio::test]
 async fn no_attribute_of_a_metric_names_a_resource() {
     for MetricPoint { name, attributes, .. } in &emitted().await.points {
@@ -176,7 +176,7 @@ async fn reasons_are_those_of_the_code() {
 }
 
 #[tokio::test]
-async fn the_resource_and_the_scope_are_told_with_their_schema() {
+async fn the_resource_and_the_scope_are_exported_with_their_schema() {
     let emitted = emitted().await;
     let documented = set(rows("## Resource").iter().flat_map(|row| quoted(&row[0])));
     let url = "https://opentelemetry.io/schemas/1.42.0";
@@ -212,7 +212,7 @@ async fn no_claim_of_any_caller_is_in_anything() {
     for point in &emitted.points {
         texts.push(format!("{} {:?} {:?}", point.name, point.attributes, point.resource));
     }
-    assert!(events > 0, "the event with the claims has been told of");
+    assert!(events > 0, "the event with the claims appears in the telemetry");
     for (claim, value) in CLAIMS {
         let value = value.to_lowercase();
         let found = texts.iter().find(|text| text.to_lowercase().contains(&value));
@@ -220,7 +220,7 @@ async fn no_claim_of_any_caller_is_in_anything() {
     }
 }
 
-/// Looks that find nothing to do are most of all looks.
+/// Most looks find nothing to do.
 #[tokio::test]
 async fn a_trace_in_which_nothing_was_done_is_small() {
     let spans = &emitted().await.spans;

@@ -1,4 +1,5 @@
-//! Where telemetry goes: logs, Azure Monitor, and collectors that are slow, wrong, dead or back again.
+//! The destinations of telemetry: logs, Azure Monitor, and collectors that are slow, invalid, down or up
+//! again.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -21,7 +22,7 @@ async fn seal(azure: &LocalAzure, name: &str) {
     assert!(is_sealed(azure, &disk(name)), "{:?}", azure.host.console());
 }
 
-/// The settings that lead to Azure Monitor, and `more`.
+/// The settings for Azure Monitor, and `more`.
 fn monitored<'a>(serving: &'a Serving, more: &'a [(&'a str, &'a str)]) -> Vec<(&'static str, String)> {
     let ingestion = |signal| serving.azure_monitor.ingestion(signal);
     let mut all = vec![
@@ -46,7 +47,7 @@ async fn start_monitored(setup: diskseal_emulator::local_azure::Setup, more: &[(
     .unwrap()
 }
 
-/// What the warnings of the handler say, up to their first comma.
+/// The warnings of the handler, up to their first comma.
 fn warnings(azure: &LocalAzure) -> Vec<String> {
     let lines = azure.host.console();
     let mut told: Vec<_> = lines
@@ -58,7 +59,7 @@ fn warnings(azure: &LocalAzure) -> Vec<String> {
     told
 }
 
-/// What `diskseal.telemetry.dropped` says of one signal and reason, by the latest of its points.
+/// The value of `diskseal.telemetry.dropped` for one signal and reason, from the latest point.
 fn dropped(points: &[MetricPoint], signal: &str, reason: &str) -> f64 {
     let is_it = |point: &&MetricPoint| {
         point.name == "diskseal.telemetry.dropped"
@@ -130,7 +131,7 @@ async fn azure_monitor_gets_every_signal_with_a_token_of_its_own_beside_the_stan
     assert_eq!(monitor.wait_until_metrics(temporality).await, Temporality::Delta);
     assert_eq!(azure.collector.wait_until_metrics(temporality).await, Temporality::Cumulative);
 
-    // Neither gets what is meant for the other.
+    // Neither receives the telemetry for the other.
     let names = |exports: Vec<Export>| -> BTreeSet<_> {
         exports.into_iter().flat_map(|export| export.headers).map(|(name, _)| name).collect()
     };
@@ -142,7 +143,7 @@ async fn azure_monitor_gets_every_signal_with_a_token_of_its_own_beside_the_stan
 }
 
 #[tokio::test]
-async fn what_is_exported_is_compressed_if_that_is_wished_for() {
+async fn exports_are_compressed_if_configured() {
     let azure = start(setup(), &[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]).await;
     seal(&azure, "d").await;
     azure.collector.wait_for(|span| span.name == "seal-on-write").await;
@@ -153,7 +154,7 @@ async fn what_is_exported_is_compressed_if_that_is_wished_for() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_no_url_is_told_and_nothing_else_is_affected() {
+async fn an_invalid_endpoint_is_reported_and_nothing_else_is_affected() {
     let azure = start(setup(), &[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "not a url")]).await;
     seal(&azure, "d").await;
     azure.collector.wait_for(|span| span.name == "seal-on-write").await;
@@ -175,7 +176,7 @@ async fn a_token_that_ends_is_renewed_and_no_batch_is_lost() {
         assert!(exports.iter().all(|export| export.status == 200), "{exports:?}");
         tokens
             .extend(exports.into_iter().flat_map(|e| e.headers).filter(|(name, _)| name == "authorization"));
-        // Until what the handler has of a token is worth nothing.
+        // Until the handler's token is no longer valid.
         tokio::time::sleep(Duration::from_secs(3)).await;
     }
     assert!(tokens.len() >= 3, "{tokens:?}");
@@ -192,7 +193,7 @@ async fn a_token_that_azure_monitor_refuses_is_replaced_by_another_at_once() {
     let monitor = &azure.serving.azure_monitor;
     seal(&azure, "a").await;
     monitor.wait_for(|span| span.name == "seal-on-write").await;
-    // As after a revoked session: what was good is good no longer.
+    // As after a revoked session: a token that was valid is no longer.
     monitor.revoke_tokens();
     seal(&azure, "b").await;
     let sealed = azure.collector.wait_for(|span| is_invocation_of(span, "b")).await;
@@ -202,7 +203,7 @@ async fn a_token_that_azure_monitor_refuses_is_replaced_by_another_at_once() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_azure_monitor_is_told_once_with_the_role_that_is_missing() {
+async fn a_refusal_of_azure_monitor_is_logged_once_with_the_missing_role() {
     let azure = start_monitored(setup(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).await;
     azure.serving.azure_monitor.answer(Answers::Status(403));
     for name in ["a", "b", "c"] {
@@ -224,7 +225,7 @@ async fn a_refusal_of_azure_monitor_is_told_once_with_the_role_that_is_missing()
 }
 
 #[tokio::test]
-async fn a_collector_that_is_back_is_told_with_what_was_lost_and_the_loss_is_counted() {
+async fn a_recovered_collector_is_logged_with_the_loss_which_is_counted() {
     let azure =
         start(setup(), &[("OTEL_METRIC_EXPORT_INTERVAL", "50"), ("OTEL_LOGS_EXPORTER", "none")]).await;
     azure.collector.answer(Answers::Status(400));
@@ -250,7 +251,7 @@ async fn a_collector_that_is_back_is_told_with_what_was_lost_and_the_loss_is_cou
 }
 
 #[tokio::test]
-async fn what_a_collector_does_not_take_of_an_export_is_counted_and_told() {
+async fn items_that_a_collector_rejects_are_counted_and_logged() {
     let azure = start(setup(), &[("OTEL_METRICS_EXPORTER", "none"), ("OTEL_LOGS_EXPORTER", "none")]).await;
     azure.collector.answer(Answers::Partial(2));
     seal(&azure, "a").await;
@@ -260,7 +261,7 @@ async fn what_a_collector_does_not_take_of_an_export_is_counted_and_told() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_into_the_queue_of_a_slow_collector_is_dropped_and_counted() {
+async fn overflow_of_the_export_queue_is_dropped_and_counted() {
     let slow = Collector::start().await.unwrap();
     slow.answer(Answers::Slow(Duration::from_mins(1)));
     let traces = format!("{}/v1/traces", slow.endpoint());
@@ -287,7 +288,7 @@ async fn what_does_not_fit_into_the_queue_of_a_slow_collector_is_dropped_and_cou
 
 #[tokio::test]
 async fn a_collector_that_answers_without_end_is_not_listened_to_for_long() {
-    // Whoever listened on would run into this, and tell it.
+    // A handler that still listened would receive this and log it.
     let more = [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "1500")];
     let azure = start(setup(), &more).await;
     azure.collector.answer(Answers::Endless);

@@ -1,4 +1,4 @@
-//! What a person reads: help, completions and the manual page, from one definition.
+//! Help, completions and the manual page, all from one definition.
 
 use super::run;
 

@@ -1,12 +1,12 @@
-//! Events and envelopes made to do harm: none makes a request to ARM, a panic, or a reply that the host
-//! would hang on.
+//! Malicious events and envelopes: none causes a request to ARM, a panic, or a reply that would block the
+//! host.
 
 use serde_json::{Value, json};
 
 use super::{disk, event, setup, start};
 use crate::world::SUBSCRIPTION;
 
-/// Subjects that are no disk or snapshot, or are more than one.
+/// Subjects that are not one disk or snapshot.
 fn subjects() -> Vec<String> {
     let good = disk("d");
     let group = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups");
@@ -65,7 +65,7 @@ fn subjects() -> Vec<String> {
     ]
 }
 
-/// Events that are none, or not of a finished write.
+/// Invalid events, and events that are not of a finished write.
 fn events() -> Vec<Value> {
     let change = |name: &str, value: Value| {
         let mut event = event(&disk("d"));
@@ -97,7 +97,7 @@ fn events() -> Vec<Value> {
     events
 }
 
-/// Bodies that are no invocation.
+/// Bodies that are not an invocation.
 fn bodies() -> Vec<Vec<u8>> {
     let nested = |depth: usize| {
         format!(r#"{{"Data":{{"event":{}1{}}}}}"#, "[".repeat(depth), "]".repeat(depth)).into_bytes()

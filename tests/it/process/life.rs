@@ -91,7 +91,7 @@ async fn it_listens_on_loopback_alone() {
     let azure = start(setup(), &[]).await;
     let port = azure.host.port();
     let pid = azure.host.pid().unwrap();
-    // Every address at which the process listens, as the kernel has it: 0A is LISTEN, 0100007F is 127.0.0.1.
+    // Every address on which the process listens, from the kernel: 0A is LISTEN, 0100007F is 127.0.0.1.
     for (table, any) in [("tcp", "0100007F"), ("tcp6", "")] {
         let sockets = std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap();
         for line in sockets.lines().skip(1).filter(|line| line.split_whitespace().nth(3) == Some("0A")) {
@@ -142,7 +142,7 @@ async fn a_signal_lets_what_is_in_flight_finish_and_asks_for_a_restart() {
 }
 
 #[tokio::test]
-async fn what_is_in_flight_at_a_signal_is_not_waited_for_past_its_deadline() {
+async fn a_stop_waits_for_looks_in_flight_until_their_deadline() {
     let azure = start(setup(), &[("DISKSEAL_DEADLINE", "1")]).await;
     let pid = azure.host.pid().unwrap();
     let held = azure.emulator.inject(Fault::hold_before_applying().on(Kind::Patch));

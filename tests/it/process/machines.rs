@@ -1,4 +1,4 @@
-//! The disks that machines make, with the real binary: the trace, a kill half-way, and the queue.
+//! The disks of machines, with the real binary: the trace, a kill half-way, and the queue.
 
 use diskseal_emulator::{
     Options,
@@ -62,7 +62,7 @@ async fn one_trace_leads_from_the_machines_event_to_each_of_its_disks() {
 async fn a_kill_half_way_through_a_machine_is_made_good_by_the_next_delivery() {
     for point in [Kind::Machine, Kind::Get, Kind::Patch, Kind::TagsWrite] {
         let azure = start(setup(), &[]).await;
-        // Some of its disks are done by then, and this one is not.
+        // By then some of its disks are done, and this one is not.
         let held = azure.emulator.inject(Fault::hold_after_applying().on(point));
         let disks = create(&azure, 4);
         held.held().await;

@@ -1,4 +1,4 @@
-//! The values of metrics: what a dashboard would show of what happened.
+//! The values of metrics, as a dashboard would show them.
 #![expect(clippy::float_cmp, reason = "counts, and halves of them, are exact")]
 
 use diskseal_emulator::{
@@ -15,7 +15,7 @@ use crate::world::jane;
 
 const PREFERENCE: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
-/// Ends the handler, so that all that it has counted is told, and gives the points.
+/// Stops the handler, so that it exports everything that it counted, and returns the points.
 async fn points(azure: &LocalAzure) -> Vec<MetricPoint> {
     let pid = azure.host.pid().unwrap();
     azure.host.terminate();
@@ -23,7 +23,7 @@ async fn points(azure: &LocalAzure) -> Vec<MetricPoint> {
     azure.collector.metrics()
 }
 
-/// The points of a metric that have these attributes, in the order of their exports.
+/// The points of a metric with these attributes, in the order of their exports.
 fn of<'a>(points: &'a [MetricPoint], name: &str, attributes: &Value) -> Vec<&'a MetricPoint> {
     let fits = |point: &&MetricPoint| {
         let mut wanted = attributes.as_object().unwrap().iter();
@@ -32,7 +32,7 @@ fn of<'a>(points: &'a [MetricPoint], name: &str, attributes: &Value) -> Vec<&'a 
     points.iter().filter(fits).collect()
 }
 
-/// What a counter or gauge said last, all time series of these attributes together.
+/// The last value of a counter or gauge, as the sum of all time series with these attributes.
 fn last(points: &[MetricPoint], name: &str, attributes: &Value) -> f64 {
     let found = of(points, name, attributes);
     let latest = found.iter().map(|point| point.time_unix_nano).max();
@@ -55,7 +55,7 @@ async fn outcomes_failures_and_times_are_counted_once_each() {
     azure.emulator.put(&disk("x").replace("rg-app", "rg-exempt"), &jane(), &disk_body("westeurope")).unwrap();
     azure.event_grid.idle().await;
     azure.host.queues_drained().await;
-    // What the queue has sealed raises events as well.
+    // Seals by the queue raise events too.
     azure.event_grid.idle().await;
     let points = points(&azure).await;
     let outcomes = |attributes: Value| last(&points, "diskseal.outcomes", &attributes);
@@ -71,7 +71,7 @@ async fn outcomes_failures_and_times_are_counted_once_each() {
     assert_eq!(last(&points, "diskseal.queue.age", &json!({"diskseal.reason": "locked"})), 1.0);
     assert_eq!(last(&points, "diskseal.enforce.active", &json!({})), 0.0, "everybody has come out again");
 
-    // Each attempt that ARM saw is one of the histogram's, and no other.
+    // Each attempt that ARM received counts in the histogram, and no other.
     let asked = azure.emulator.journal().iter().filter(|exchange| exchange.kind != Kind::Token).count();
     assert_eq!(
         last(&points, "http.client.request.duration", &json!({})),
@@ -86,7 +86,7 @@ async fn outcomes_failures_and_times_are_counted_once_each() {
 }
 
 #[tokio::test]
-async fn a_sweep_tells_how_much_of_all_is_sealed() {
+async fn a_sweep_reports_the_coverage() {
     let azure = start(setup(), &[("DISKSEAL_EXEMPT_NAMES", "golden-*")]).await;
     let names = ["a", "b", "c", "d", "e", "golden-1"];
     for name in names {
@@ -110,7 +110,7 @@ async fn a_sweep_tells_how_much_of_all_is_sealed() {
     assert_eq!(last(&points, "diskseal.sweep.runs", &json!({})), 1.0);
 }
 
-/// Azure Monitor takes sums that begin anew with each export, and nothing else.
+/// Azure Monitor accepts only sums with delta temporality.
 #[tokio::test]
 async fn sums_begin_anew_with_each_export_if_that_is_preferred() {
     for (preference, expected) in [("delta", Temporality::Delta), ("cumulative", Temporality::Cumulative)] {
@@ -148,7 +148,7 @@ fn value(point: &MetricPoint) -> f64 {
     }
 }
 
-/// A signal that nobody wants costs no request.
+/// A disabled signal costs no request.
 #[tokio::test]
 async fn metrics_that_are_not_wanted_are_not_sent_nor_asked_for() {
     let azure = start(setup(), &[("OTEL_METRICS_EXPORTER", "none")]).await;

@@ -42,7 +42,7 @@ async fn every_setting_in_force_is_shown_without_a_request_to_azure() {
 }
 
 #[tokio::test]
-async fn each_resource_is_told_with_the_rule_that_decides() {
+async fn each_resource_is_reported_with_the_rule_that_decides() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
     let mut expired = disk_body("westeurope");

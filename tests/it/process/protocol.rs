@@ -1,4 +1,4 @@
-//! The custom-handler protocol as the real host speaks it.
+//! The custom-handler protocol, as the real host uses it.
 
 use std::path::Path;
 
@@ -71,7 +71,7 @@ async fn the_hosts_own_envelopes_are_read_for_every_trigger() {
     assert!(azure.host.fire_timer("sweep").await.unwrap().succeeded());
 }
 
-/// A copy of the app in which Event Grid's trigger takes batches.
+/// A copy of the app in which the Event Grid trigger receives batches.
 fn batching_app() -> tempfile::TempDir {
     let (repository, copy) = (Path::new(env!("CARGO_MANIFEST_DIR")), tempfile::tempdir().unwrap());
     std::fs::copy(repository.join("host.json"), copy.path().join("host.json")).unwrap();
@@ -139,7 +139,7 @@ async fn a_batch_with_a_failure_of_the_system_comes_again_as_a_whole() {
 }
 
 #[tokio::test]
-async fn what_is_refused_says_why_in_one_line_of_the_log() {
+async fn refusals_are_logged_in_one_line_with_the_reason() {
     let azure = start(setup(), &[]).await;
     let reply = azure.host.invoke_raw("seal-on-write", r#"{"Data":{"events":[]}}"#).await.unwrap();
     assert_eq!(reply.status, 400);
@@ -152,7 +152,7 @@ async fn what_is_refused_says_why_in_one_line_of_the_log() {
 }
 
 #[tokio::test]
-async fn nobodys_claims_and_no_token_are_ever_logged_or_traced() {
+async fn claims_and_tokens_are_never_logged_or_traced() {
     let azure = start(setup(), &[("RUST_LOG", "trace")]).await;
     let id = disk("d");
     azure.emulator.insert(&id, &disk_body("westeurope")).unwrap();
@@ -169,7 +169,7 @@ async fn nobodys_claims_and_no_token_are_ever_logged_or_traced() {
     azure.host.kill().await;
     let told = format!("{:?} {:?}", azure.host.console(), azure.collector.spans());
     for secret in ["Jane", "203.0.113.77", "0d0d0d0d", "Bearer", "eyJ", &azure.serving.identity_header] {
-        assert!(!told.contains(secret), "{secret} was told");
+        assert!(!told.contains(secret), "{secret} was logged or traced");
     }
     assert!(told.contains(SUBSCRIPTION));
 }

@@ -1,4 +1,4 @@
-//! `diskseal report`, with the real binary: every form, and the exit code.
+//! `diskseal report`, with the real binary: every format, and the exit code.
 
 use diskseal_emulator::{
     Emulator, Member, Options, Protection, disk_body,
@@ -39,7 +39,7 @@ async fn report(serving: &Serving, more: &[&str]) -> (Option<i32>, String, Strin
 }
 
 #[tokio::test]
-async fn every_form_tells_of_sealed_exempt_and_unsealed() {
+async fn every_format_lists_sealed_exempt_and_unsealed() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
     azure.insert(&disk("sealed"), &sealed()).unwrap();
@@ -87,14 +87,14 @@ async fn every_form_tells_of_sealed_exempt_and_unsealed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_looked_at_is_named_and_is_no_success() {
+async fn unreachable_parts_are_named_and_fail_the_report() {
     let mut options = Options::immediate();
     options.subscriptions = vec![SUBSCRIPTION.to_owned()];
     let azure = Emulator::new(options);
     let serving = azure.serve().await.unwrap();
     azure.insert(&disk("sealed"), &sealed()).unwrap();
 
-    // Resource Graph passes over a subscription that the identity does not see.
+    // Resource Graph skips a subscription that the identity cannot see.
     let scope = format!("{SUBSCRIPTION},{OTHER}");
     for exact in [&[][..], &["--exact"][..]] {
         let (code, out, _) = report(&serving, &[&["--subscriptions", &scope], exact].concat()).await;
@@ -102,7 +102,7 @@ async fn what_cannot_be_looked_at_is_named_and_is_no_success() {
         assert!(out.contains(&format!("Not looked at: subscription {OTHER}: ")), "{out}");
     }
 
-    // Where Resource Graph refuses, the lists are asked; one that refuses is a gap.
+    // If Resource Graph refuses, the report lists each subscription; a subscription that refuses is a gap.
     azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
     let (code, out, _) = report(&serving, &["-o", "json"]).await;
     assert_eq!(code, Some(0), "{out}");
@@ -114,7 +114,7 @@ async fn what_cannot_be_looked_at_is_named_and_is_no_success() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_named_with_what_is_wrong() {
+async fn unreadable_resources_are_named_with_the_reason() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
     azure.insert(&disk("-odd"), &sealed()).unwrap();
@@ -137,7 +137,7 @@ async fn what_cannot_be_read_is_named_with_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn what_a_machine_holds_is_pending_until_it_is_free() {
+async fn an_attached_disk_is_pending_until_it_is_detached() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
     let machine = disk("vm").replace("disks", "virtualMachines");
@@ -217,7 +217,7 @@ async fn disks_of_protected_machines_are_named_with_their_vault() {
         assert!(told[1].contains("/disks/over ") && told[1].contains(&vault), "{told:?}");
     }
 
-    // Where nobody says, that is told, once; whoever turns the guard off is not bothered with it.
+    // Without the setting, the report says so once; with the guard off, it says nothing.
     azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
     let (_, out, err) = report(&serving, &["-o", "json"]).await;
     assert!(warnings(&out).is_empty() && err.contains("the vaults of 4 attached disks"), "{err}");

@@ -1,4 +1,4 @@
-//! From a write at ARM, over Event Grid and the host, to the seal.
+//! From a write at ARM, through Event Grid and the host, to the seal.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ async fn whatever_is_created_is_sealed_in_both_schemas_and_spellings() {
 #[tokio::test]
 async fn azure_as_it_really_answers_is_waited_for() {
     let mut setup = setup();
-    // Twelve seconds of waiting are the paused clock's business; here only the wire matters.
+    // Tests on a paused clock cover the twelve seconds of waiting; here only the wire matters.
     let mut options = Options::default();
     if let diskseal_emulator::options::OperationStyle::Asynchronous(style) = &mut options.operations {
         style.retry_after_accepted = Some(0);
@@ -119,7 +119,7 @@ async fn a_failure_of_the_resource_goes_to_the_queue_and_is_made_good_from_there
 }
 
 #[tokio::test]
-async fn what_never_succeeds_ends_in_the_poison_queue() {
+async fn a_resource_that_never_succeeds_ends_in_the_poison_queue() {
     let azure = start(setup(), &[]).await;
     azure.emulator.inject(Fault::refuse(Refusal::disallowed_by_policy()).on(Kind::Patch).always());
     azure.emulator.put(&disk("denied"), &jane(), &disk_body("westeurope")).unwrap();
@@ -152,7 +152,7 @@ async fn a_failure_of_the_system_is_delivered_again() {
 async fn without_an_identity_nothing_is_asked_of_arm_and_the_event_comes_again() {
     let azure = start(setup(), &[("DISKSEAL_DEADLINE", "1")]).await;
     let outage = azure.emulator.inject(Fault::refuse(Refusal::server_error(500)).on(Kind::Token).always());
-    // The first token was fetched at the start, so only a handler that starts now has none.
+    // The handler fetches the first token at its start, so only a new process has none.
     azure.host.kill().await;
     azure.host.ready().await.unwrap();
     azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
@@ -185,7 +185,7 @@ async fn audit_mode_writes_nothing_and_says_what_it_would_do() {
 #[tokio::test]
 async fn the_sweep_queues_what_events_have_missed_and_the_queue_seals_it() {
     let azure = start(setup(), &[]).await;
-    // Two pages of Resource Graph and more.
+    // More than two pages of Resource Graph.
     let ids: Vec<_> = (0..1_500).map(|n| disk(&format!("d{n:04}"))).collect();
     for id in &ids {
         azure.emulator.insert(id, &disk_body("westeurope")).unwrap();

@@ -1,4 +1,4 @@
-//! `diskseal sweep` with the real binary.
+//! `diskseal sweep`, with the real binary.
 
 use std::{collections::BTreeMap, process::Stdio};
 
@@ -16,7 +16,7 @@ use super::{
     disk,
 };
 
-/// An estate over three subscriptions, of which a part is sealed.
+/// Resources in three subscriptions, some of them sealed.
 fn estate(azure: &Emulator, count: usize) -> Vec<String> {
     (0..count)
         .map(|n| {
@@ -60,7 +60,8 @@ async fn everything_in_scope_is_sealed_and_nothing_is_written_twice() {
     }
 }
 
-/// What is sealed leaves the table that is being paged through, so that each listing passes over a half.
+/// Sealed resources drop out of the list while it is being paged, so that each listing skips half of the
+/// rest.
 #[tokio::test]
 async fn nothing_is_passed_over_however_many_pages_there_are() {
     let azure = Emulator::new(Options { resource_graph_page_size: 5, ..Options::immediate() });
@@ -74,7 +75,7 @@ async fn nothing_is_passed_over_however_many_pages_there_are() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_named_and_counted_once_however_often_it_is_listed() {
+async fn an_unreadable_resource_is_named_and_counted_once() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
     azure.insert(&disk("-odd"), &disk_body("westeurope")).unwrap();
@@ -136,7 +137,7 @@ async fn a_sweep_warns_once_of_exemptions_that_end_soon_and_of_protected_machine
     azure.attach(&disk("held"), &machine);
     azure.protect(&machine, &vault, Protection::Backup);
 
-    // A limit has the plan counted first, which must not tell everything twice.
+    // A limit makes the sweep count the plan first, which must not log everything twice.
     let sweep = ["sweep", "--exempt-tag", "exempt", "--max-resources", "1"];
     let (code, _, err) = command(&serving, &sweep, "").await;
     assert_eq!(code, Some(1), "one of a protected machine is left: {err}");
@@ -168,7 +169,7 @@ async fn a_plan_that_is_larger_than_a_limit_is_not_begun() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sealed_is_named_counted_and_told_by_the_exit_code() {
+async fn unsealed_resources_are_named_counted_and_set_the_exit_code() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
     for name in ["a", "b", "locked", "exempt"] {

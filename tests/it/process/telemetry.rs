@@ -1,4 +1,4 @@
-//! The trace of a seal, as a collector receives it, and collectors that are not well.
+//! The trace of a seal, as a collector receives it, and faulty collectors.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{disk, event, is_sealed, setup, start};
 use crate::world::jane;
 
-/// The spans of the trace of the first seal, as soon as its invocation's is there: it ends last.
+/// The spans of the trace of the first seal, once the span of its invocation, which ends last, has arrived.
 async fn trace(azure: &LocalAzure) -> Vec<Span> {
     let enforce = azure.collector.wait_for(|span| span.name == "enforce").await;
     azure.collector.wait_for(|span| span.name == "seal-on-write" && span.trace_id == enforce.trace_id).await;
@@ -89,7 +89,7 @@ async fn one_trace_leads_from_the_invocation_to_every_request() {
     assert_eq!(*attribute(requests[2], "http.request.resend_count"), 1);
     assert_eq!(requests[0].attributes.get("http.request.resend_count"), None);
 
-    // What ARM wrote into its answers is what the spans say.
+    // The spans have the values that ARM wrote into its responses.
     let exchanges = azure.emulator.requests_for(&id);
     for (request, exchange) in requests.iter().zip(&exchanges) {
         let header = |name| exchange.response_header(name).unwrap();
@@ -115,7 +115,7 @@ async fn one_trace_leads_from_the_invocation_to_every_request() {
     assert!(invocation.scope_schema_url.starts_with("https://opentelemetry.io/schemas/"));
 }
 
-/// How much of a span's time, in nanoseconds, none of the others covers.
+/// The time of a span, in nanoseconds, that none of the others covers.
 fn uncovered(whole: &Span, parts: &[&Span]) -> u64 {
     let mut parts: Vec<_> = parts.iter().map(|span| (span.start_unix_nano, span.end_unix_nano)).collect();
     parts.sort_unstable();
@@ -239,9 +239,9 @@ async fn a_sweep_its_messages_and_their_seals_are_one_trace() {
     }
 }
 
-/// The standard's sampler, by the standard's variables, and the parent that decides before it.
+/// The standard sampler, by its standard variables, and the parent that decides before it.
 #[tokio::test]
-async fn what_is_not_sampled_is_not_exported_and_is_sealed_all_the_same() {
+async fn unsampled_looks_are_not_exported_but_still_seal() {
     for (sampler, sampled) in [("always_off", false), ("parentbased_always_off", true), ("always_on", true)] {
         let azure = start(setup(), &[("OTEL_TRACES_SAMPLER", sampler)]).await;
         azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
@@ -286,7 +286,7 @@ async fn a_collector_that_is_not_well_costs_one_warning_a_signal_and_nothing_els
         let warnings = lines.iter().filter(|line| line.stream == Stream::Stderr && line.pid == pid);
         let mut told: Vec<_> = warnings.filter_map(|line| line.text.split(',').next()).collect();
         told.sort_unstable();
-        // An answer of 200 is a success, whatever its bytes are.
+        // A response of 200 is a success, whatever its body is.
         let expected: &[_] = match answers {
             Some(Answers::Garbage) => &[],
             _ => &[

@@ -1,4 +1,4 @@
-//! `diskseal unseal`, with the real binary: the way back, and that nothing seals it again too soon.
+//! `diskseal unseal`, with the real binary: it unseals, and nothing seals again too soon.
 
 use diskseal_emulator::{
     Emulator, Options, disk_body,
@@ -63,7 +63,7 @@ async fn the_exemption_is_there_before_the_seal_goes_and_keeps_it_off() {
             .collect();
         assert_eq!(writes, [Kind::TagsWrite, Kind::TagsWrite, Kind::Patch]);
 
-        // The next look leaves it, and another unseal finds nothing to do.
+        // The next look leaves it, and another unseal has nothing to do.
         let (_, out, _) = command(&serving, &["seal", EXEMPT[0], EXEMPT[1], &a], "").await;
         assert_eq!(
             out.trim_end(),
@@ -92,7 +92,7 @@ async fn a_stop_half_way_leaves_the_disk_sealed_and_exempt_and_the_next_run_goes
     assert_eq!((code, out), (Some(0), format!("unsealed {}\n", disk("a"))));
     assert_eq!(mode(&azure, &disk("a")), "None");
 
-    // Where the exemption cannot be written, nothing else is.
+    // If the exemption cannot be written, nothing else is written.
     let (azure, serving) = sealed(Options::immediate(), &["b"]).await;
     azure.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::TagsWrite).always());
     let (code, ..) = command(&serving, &arguments(&["--yes", &disk("b")]), "").await;

@@ -1,5 +1,5 @@
-"""The Functions host's queues and Event Grid's dead letters in a real storage account, as Microsoft's clients see
-them."""
+"""The Functions host's queues and Event Grid's dead letters in a real storage account, read with Microsoft's
+clients."""
 
 import json
 import logging
@@ -50,7 +50,7 @@ def count(name):
 
 
 def peek(name):
-    """The visible messages, as soon as there are any."""
+    """Waits for visible messages, and returns them."""
     return soon(lambda: queue(name).peek_messages() if name in names() else [], bool, limit=30)
 
 
@@ -60,7 +60,7 @@ def make_disk(azure, name):
     )
     creation = models.CreationData(create_option="Empty")
     disk = models.Disk(location="westeurope", properties=models.DiskProperties(creation_data=creation, disk_size_gb=8))
-    # Its end is ten seconds away for who waits as Azure says; the disk is there after 0.1.
+    # A client that honours Retry-After waits ten seconds; the disk exists after 0.1 s.
     client.disks.begin_create_or_update("rg-data", name, disk, polling=False)
     return client
 
@@ -70,7 +70,7 @@ def tags(client, name):
 
 
 def host(receiver, *settings, options=()):
-    """A Functions host on the account. An operation takes longer than the handler may wait: `Retry-After` says 10 s."""
+    """A Functions host on the account. An operation takes longer than the handler can wait: `Retry-After` is 10 s."""
     all_settings = [
         f"OTEL_EXPORTER_OTLP_ENDPOINT={receiver.endpoint}", "OTEL_BSP_SCHEDULE_DELAY=50", "DISKSEAL_DEADLINE=2", *settings,
     ]
@@ -93,17 +93,17 @@ def output_and_trigger(receiver):
             return
         message = json.loads(found[0].content)
         check("it names the disk and why", (resource("disks", "slow"), "unfinished"), (message.get("id"), message.get("reason")))
-        check("nobody has received it", 0, found[0].dequeue_count)
+        check("it has not been received", 0, found[0].dequeue_count)
         lifetime = found[0].expires_on - found[0].inserted_on
         check("it lives for seven days", timedelta(days=7), lifetime)
 
-    # The account outlives the host, and so does the message: the next host's listener takes it.
+    # The account and the message outlive the host: the listener of the next host receives it.
     with host(receiver) as azure:
         spans = soon(lambda: queued_spans(receiver), bool)
         trace = message["traceparent"].split("-")[1]
-        check("another host's queue trigger takes the message, in the same trace", [trace], [span["trace"] for span in spans])
+        check("another host's queue trigger receives the message, in the same trace", [trace], [span["trace"] for span in spans])
         check("it comes from diskseal-pending", {QUEUE}, {span["attributes"].get("messaging.destination.name") for span in spans})
-        check("it is deleted, for the disk is gone", 0, soon(lambda: count(QUEUE), lambda left: left == 0))
+        check("it is deleted, because the disk is gone", 0, soon(lambda: count(QUEUE), lambda left: left == 0))
 
         client = make_disk(azure, "late")
         check(
@@ -125,18 +125,18 @@ def poison(receiver):
         before = len(queued_spans(receiver))
         soon(lambda: QUEUE in names(), bool)
         sent = queue(QUEUE).send_message(content)
-        # The lease hides the message as soon as it is taken.
+        # The lease hides the message as soon as it is received.
         soon(lambda: queue(QUEUE).peek_messages(), lambda found: not found)
-        check("a message in progress is hidden and there", 1, count(QUEUE))
+        check("a message in progress is invisible, but exists", 1, count(QUEUE))
         found = peek(POISON)
         check("after maxDequeueCount it is on the poison queue, unchanged", [content], [one.content for one in found])
-        check("and no longer on its own", 0, soon(lambda: count(QUEUE), lambda left: left == 0))
+        check("and no longer on its own queue", 0, soon(lambda: count(QUEUE), lambda left: left == 0))
         check("as another message", True, bool(found) and found[0].id != sent.id)
         tries = soon(lambda: queued_spans(receiver)[before:], lambda spans: len(spans) >= 3)
-        check("of four receipts the first, the second and the fourth are tries", 3, len(tries))
+        check("the handler looks at three of four receipts: the first, second and fourth", 3, len(tries))
         starts = sorted(span["start"] for span in tries)
         waits = [(after - before) / 1e9 for before, after in zip(starts, starts[1:])]
-        check("a time-out of visibility apart", True, all(wait >= 1 for wait in waits))
+        check("the receipts are one visibility timeout apart", True, all(wait >= 1 for wait in waits))
         queue(POISON).clear_messages()
 
 
@@ -147,11 +147,11 @@ def dead_letters(receiver):
     with host(receiver, *settings, options=["--speed", "300", "--delivery-attempts", "2"]) as azure:
         make_disk(azure, "undelivered")
         found = soon(lambda: list(container.list_blobs()), bool)
-        check("an event that nobody takes is one blob", 1, len(found))
+        check("an undelivered event is one blob", 1, len(found))
         if not found:
             return
         form = r"DISKSEAL/\d{4}/[1-9]\d?/[1-9]\d?/(0|[1-9]\d?)/[0-9a-f-]{36}\.json"
-        check("its name is the subscription's, the hour, and a GUID", True, bool(re.fullmatch(form, found[0].name)))
+        check("its name consists of the subscription, the hour, and a GUID", True, bool(re.fullmatch(form, found[0].name)))
         letters = json.loads(container.download_blob(found[0].name).readall())
         check("it holds an array of one event", 1, len(letters))
         letter = letters[0]
@@ -163,8 +163,8 @@ def dead_letters(receiver):
             "subject": resource("disks", "undelivered"),
             "type": "Microsoft.Resources.ResourceWriteSuccess",
         }
-        check("with what became of it", expected, {name: letter.get(name) for name in expected})
-        check("and when", {"publishtime", "lastdeliveryattempttime"}, {"publishtime", "lastdeliveryattempttime"} & letter.keys())
+        check("with the result of its delivery", expected, {name: letter.get(name) for name in expected})
+        check("and the times", {"publishtime", "lastdeliveryattempttime"}, {"publishtime", "lastdeliveryattempttime"} & letter.keys())
 
 
 def main():

@@ -1,4 +1,4 @@
-"""azure-eventgrid publishes batches of both schemas to the topic; the handler's own trace tells that they arrive."""
+"""azure-eventgrid publishes batches of both schemas to the topic; the handler's trace shows that they arrive."""
 
 import logging
 import uuid
@@ -27,7 +27,7 @@ def cloud_events(subjects):
 
 
 def arrived(spans):
-    """Event ids with what the handler made of each."""
+    """The handler's result for each event id."""
     outcomes = {span["parent"]: span["attributes"].get("diskseal.outcome") for span in spans if span["name"] == "enforce"}
     return {
         span["attributes"]["cloudevents.event_id"]: (span["attributes"].get("cloudevents.event_subject"), outcomes.get(span["id"]))
@@ -43,7 +43,7 @@ def publish(azure, receiver):
         client.send(events)
         ids = {event.id for event in events}
         found = soon(lambda: arrived(list(receiver.spans)), lambda found: ids <= found.keys())
-        # None of those disks is there, and the handler looked at each.
+        # None of those disks exists, and the handler looked at each.
         expected = {event.id: (event.subject, "gone") for event in events}
         check(f"a batch in {schema} arrives at the handler", expected, {id: found.get(id) for id in ids})
         wrong = EventGridPublisherClient(azure["topicEndpoint"], AzureKeyCredential("d3Jvbmc="))

@@ -34,7 +34,7 @@ def environment(**values):
 
 
 def token(**options):
-    # A credential of its own for each, so that no cache answers.
+    # A separate credential for each, to bypass the cache.
     return ManagedIdentityCredential(retry_total=0, **options).get_token(ARM_SCOPE)
 
 

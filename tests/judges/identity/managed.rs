@@ -1,9 +1,9 @@
-//! `azure_identity` as a program: asks for a token of a managed identity and says what it got.
+//! `azure_identity` as a program: requests a token of a managed identity and prints the result.
 //!
-//! `managed-identity [CLIENT_ID]` looks at `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`, as every function app
-//! does. Without them it takes itself for a virtual machine, whose metadata service has one address
-//! everywhere; `METADATA_HOST` is where that address leads here.
-#![expect(clippy::print_stdout, reason = "what it got is this program's output")]
+//! `managed-identity [CLIENT_ID]` uses `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`, like a function app. Without
+//! them it acts like a virtual machine, whose metadata service has a fixed address; `METADATA_HOST` replaces
+//! that address.
+#![expect(clippy::print_stdout, reason = "the result is this program's output")]
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -20,7 +20,7 @@ struct Claims {
     aud: String,
 }
 
-/// Leads the metadata service's address to where it is here.
+/// Redirects the metadata service's address to the local one.
 #[derive(Debug)]
 struct Route {
     http: Arc<dyn HttpClient>,

@@ -25,7 +25,7 @@ GROUP = "rg-data"
 
 
 def options(azure):
-    # Where Azure names no wait, as for deletions, the SDK's own is half a minute.
+    # Without a wait from Azure, as for deletions, the SDK's default is half a minute.
     return {"base_url": azure["armHttps"], "credential_scopes": [ARM_SCOPE], "polling_interval": 1}
 
 
@@ -97,7 +97,7 @@ def disks_and_snapshots(azure):
     check("disks.begin_revoke_access", "Unattached", client.disks.get(GROUP, "data-1").properties.disk_state)
 
     check("snapshots.begin_delete", None, client.snapshots.begin_delete(GROUP, "snap-1").result())
-    check("snapshots.begin_delete of what is gone", None, client.snapshots.begin_delete(GROUP, "snap-1").result())
+    check("snapshots.begin_delete of a missing snapshot", None, client.snapshots.begin_delete(GROUP, "snap-1").result())
     client.disks.begin_delete(GROUP, "data-1").result()
     refuses("disks.get of what is gone", ResourceNotFoundError, lambda: client.disks.get(GROUP, "data-1"), "ResourceNotFound")
 
@@ -172,7 +172,7 @@ def tags_at_scope(azure):
 
 
 class Fixed:
-    """A credential with a token of one's own making."""
+    """A credential with a given token."""
 
     def __init__(self, token):
         self.token = token
@@ -212,7 +212,7 @@ def typed_errors(azure):
         "a name that is none", HttpResponseError,
         lambda: client.disks.begin_create_or_update(GROUP, "a b", disk(8)).result(), "InvalidResourceName",
     )
-    # A disk that is being made belongs to whoever makes it.
+    # While a disk is being created, only its creator can change it.
     first = client.disks.begin_create_or_update(GROUP, "new", disk(8))
     update = models.DiskUpdate(tags={"a": "b"})
     refuses(
@@ -257,7 +257,7 @@ def sealed(azure):
         "the disks that a virtual machine makes are sealed, of which no event tells", [goal, goal],
         soon(machine_state, lambda found: found == [goal, goal]),
     )
-    # Read before our seal, written after it. A seal says when it was made.
+    # Read before our seal, written after it. The seal has a time stamp.
     def sealed_at():
         return (client.disks.get(GROUP, "new").tags or {}).get("diskseal-sealed-at")
 
@@ -267,7 +267,7 @@ def sealed(azure):
         "a full PUT of what was read before the seal is answered by the next event", goal,
         soon(lambda: state(client.disks.get, "new"), lambda found: found == goal and sealed_at() != before),
     )
-    check("which makes another seal", True, sealed_at() not in (None, before))
+    check("which leads to another seal", True, sealed_at() not in (None, before))
 
 
 def storage_profile(of=models.StorageProfile, os_disk=models.OSDisk, data_disk=models.DataDisk):

@@ -1,4 +1,4 @@
-// The mock has no setting for the address that it listens on. It is nobody else's business.
+// The mock has no setting for its address. This restricts it to loopback.
 const { Server } = require("node:net");
 const { listen } = Server.prototype;
 Server.prototype.listen = function (port, ...rest) {

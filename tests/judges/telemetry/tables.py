@@ -1,4 +1,4 @@
-"""The tables of docs/telemetry.md: what the handler says of itself."""
+"""Reads the tables of docs/telemetry.md: the handler's documented telemetry."""
 
 import os
 import re
@@ -10,7 +10,7 @@ def page():
 
 
 def rows(heading):
-    """The rows of the first table under a heading."""
+    """The rows of the first table below a heading."""
     lines = page()
     found = []
     for line in lines[lines.index(heading) + 1 :]:
@@ -26,12 +26,12 @@ def quoted(cell):
 
 
 def spans():
-    """Of each span: its kind, and the names that its parent may have."""
+    """The kind of each span, and the possible names of its parent."""
     return {quoted(row[0])[0]: (row[1], {name.strip("`") for name in row[2].split(", ")}) for row in rows("### Spans")}
 
 
 def span_attributes():
-    """Of each span: its attributes."""
+    """The attributes of each span."""
     found = {name: set() for name in spans()}
     for attribute, on, _ in rows("### Attributes of spans"):
         for name in quoted(on):
@@ -40,7 +40,7 @@ def span_attributes():
 
 
 def metrics():
-    """Of each metric: its kind, its unit and its attributes."""
+    """The kind, unit and attributes of each metric."""
     return {quoted(row[0])[0]: (row[1], quoted(row[2])[0], set(quoted(row[3]))) for row in rows("## Metrics")}
 
 

@@ -1,6 +1,5 @@
-"""Telemetry on its way from the handler through a collector to a backend, held against the tables of
-docs/telemetry.md: the trace of a disk that was locked, was handed on to the queue, and was sealed from there; and
-metrics."""
+"""Compares telemetry that passed from the handler through a collector to a backend with the tables of
+docs/telemetry.md: the trace of a disk that was locked, went to the queue, and was sealed from there; and metrics."""
 
 import json
 import logging
@@ -22,14 +21,14 @@ TEMPLATE = "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Comput
 POLL = "GET /subscriptions/{id}/providers/Microsoft.Compute/locations/{location}/DiskOperations/{id}"
 TAGS = "PATCH /{scope}/providers/Microsoft.Resources/tags/default"
 GET, PATCH = f"GET {TEMPLATE}", f"PATCH {TEMPLATE}"
-# The first try fails once in a way that is tried again, and then for a lock; the second is the queue's. The
-# last GET proves the tags, whose write has no answer of its own.
+# The first look fails once with an error that is retried, and then because of a lock; the second is the queue's. The
+# last GET proves the tags, because their write returns no result.
 SPANS = [
     *["seal-on-write", "enforce", GET, PATCH, "wait for retry", PATCH, "send diskseal-pending"],
     *["seal-queued", "enforce", GET, PATCH, "wait for operation", POLL, "wait for operation", POLL, TAGS],
     *["wait for proof", GET],
 ]
-# What is in the tables and not in this trace: it is of a batch, or of an invocation that failed.
+# Attributes that are in the tables but not in this trace: those of a batch, or of a failed invocation.
 ELSEWHERE = {
     ("seal-on-write", "error.type"),
     ("seal-on-write", "messaging.batch.message_count"),
@@ -61,7 +60,7 @@ def make_disk(azure):
 
 
 def of_seal(spans):
-    """The trace in which the disk was sealed, whole: the invocation of the queue ends last."""
+    """The complete trace in which the disk was sealed: the invocation of the queue ends last."""
     sealed = [span for span in spans if span["attributes"].get("diskseal.outcome") == "sealed"]
     traces = {span["trace"] for span in sealed}
     trace = [span for span in spans if span["trace"] in traces]
@@ -74,7 +73,7 @@ def documented_name(span):
 
 
 def look_at(spans, where):
-    """The trace against the tables. The spans have name, id, parent, trace and attributes."""
+    """Compares the trace with the tables. The spans have name, id, parent, trace and attributes."""
     trace = of_seal(spans)
     check(f"every span of the seal is there, in {where}", sorted(SPANS), sorted(span["name"] for span in trace))
     by_id = {span["id"]: span for span in trace}
@@ -102,34 +101,34 @@ def look_at(spans, where):
 def look_at_links(trace):
     sent = next((span for span in trace if span["name"] == "send diskseal-pending"), {})
     queued = next((span for span in trace if span["name"] == "seal-queued"), {})
-    check("the queue's seal is the hand-over's child", sent.get("id"), queued.get("parent"))
+    check("the queue's seal is a child of the send span", sent.get("id"), queued.get("parent"))
     check("and links it, and the host's own", (2, True), (
         len(queued.get("links", [])), sent.get("id") in queued.get("links", [])
     ))
     kinds = {documented_name(span): KINDS[span["kind"]] for span in trace}
     table = tables.spans()
-    check("kinds are the table's", {name: table[name][0] for name in kinds}, kinds)
+    check("kinds match the table", {name: table[name][0] for name in kinds}, kinds)
 
 
 def look_at_metrics(metrics):
-    """The metrics against the tables: what came is in them, and what this day must have brought is there."""
+    """Compares the metrics with the tables: all received ones are in them, and all expected ones have arrived."""
     table = tables.metrics()
     found = {}
     for metric in metrics:
         kind, unit, attributes = found.setdefault(metric["name"], (metric["kind"], metric["unit"], set()))
         attributes.update(metric["attributes"])
-    check("every metric is one of the table's", [], sorted(set(found) - set(table)))
+    check("every metric is in the table", [], sorted(set(found) - set(table)))
     same = {name: found[name][:2] for name in found if name in table}
     check("with its kind and unit", {name: table[name][:2] for name in same}, same)
     more = sorted((name, sorted(found[name][2] - table[name][2])) for name in same if found[name][2] - table[name][2])
-    check("and no attribute besides", [], more)
+    check("and no other attributes", [], more)
     expected = {
         "diskseal.time_to_seal", "diskseal.outcomes", "diskseal.failures", "diskseal.events.received",
         "http.client.request.duration", "diskseal.arm.quota.remaining", "diskseal.queue.age",
         "diskseal.sweep.resources", "diskseal.sweep.coverage", "diskseal.sweep.runs",
         "diskseal.exemptions.expiring", "diskseal.enforce.active",
     }
-    check("every metric of this day is there", [], sorted(expected - set(found)))
+    check("every expected metric has arrived", [], sorted(expected - set(found)))
 
 
 def main():
@@ -177,7 +176,7 @@ def look_at_a_day(azure, receiver, backend):
     look_at(spans, "what the collector passes on")
     look_at_links(of_seal(spans))
     resources = {tuple(sorted(span["resource"].items())) for span in spans}
-    check("every span is of one resource", 1, len(resources))
+    check("all spans have one resource", 1, len(resources))
     found = dict(next(iter(resources), ()))
     check("which has the attributes of the table", sorted(tables.resource()), sorted(found))
     expected = {
@@ -187,11 +186,11 @@ def look_at_a_day(azure, receiver, backend):
         "cloud.region": "West Europe",
         "cloud.account.id": SUBSCRIPTION,
     }
-    check("and says who we are", expected, {name: found.get(name) for name in expected})
+    check("and identifies the service", expected, {name: found.get(name) for name in expected})
     functions = {span["name"]: span["attributes"].get("faas.name") for span in of_seal(spans)}
-    check("an invocation says of which function", "func-seal/seal-queued", functions.get("seal-queued"))
+    check("an invocation names its function", "func-seal/seal-queued", functions.get("seal-queued"))
     subjects = {span["attributes"].get("diskseal.resource_id") for span in of_seal(spans)} - {None}
-    check("a seal says of which disk", {resource("disks", "traced")}, subjects)
+    check("a seal names its disk", {resource("disks", "traced")}, subjects)
 
     post(f"{azure['controlUrl']}/timer/sweep")
     swept = soon(

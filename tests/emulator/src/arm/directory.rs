@@ -1,4 +1,4 @@
-//! Subscriptions, tenants, and what a client must know of a cloud before it can sign in.
+//! Subscriptions, tenants, and the metadata of the cloud that a client reads before it signs in.
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ impl Emulator {
         })
     }
 
-    /// Every resource group exists: no client here makes one first.
+    /// Every resource group exists: no client here creates one.
     pub(super) fn group(&self, subscription: &str, group: &str) -> Answer {
         let body = json!({
             "id": format!("/subscriptions/{subscription}/resourceGroups/{group}"),
@@ -76,14 +76,14 @@ impl Emulator {
         Answer::json(StatusCode::OK, &json!({"value": [one]}))
     }
 
-    /// The locations that an answer may name.
+    /// The locations in responses.
     pub(super) fn regions(&self) -> String {
         self.inner.options.region.to_ascii_lowercase()
     }
 }
 
-/// What `az cloud register --endpoint-resource-manager` asks for. What a client would send a secret or a token
-/// to is at the origin by which the question came, so that it never leaves this machine.
+/// The response for `az cloud register --endpoint-resource-manager`. All endpoints that would receive a
+/// secret or a token are on the origin of the request, so that none leaves this machine.
 pub(super) fn endpoints(origin: &str) -> Answer {
     let body = json!({
         "name": "Local",

@@ -1,4 +1,4 @@
-//! Disks and snapshots: read, make, change, delete, and give out access.
+//! Disks and snapshots: read, create, change, delete, and grant access.
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -90,7 +90,7 @@ impl Emulator {
             let message = "Disk {name} is attached to a virtual machine.";
             return Err(Refusal::new(409, "OperationNotAllowed", message));
         }
-        // Nothing outlives a deletion.
+        // Nothing remains after a deletion.
         state.preempt(&target.key(), self.inner.clock.now(), &self.inner.writes);
         let write = context.write(target.to_string());
         if self.is_immediate(context) {
@@ -102,7 +102,7 @@ impl Emulator {
         Ok(self.accepted(context, &operation, None))
     }
 
-    /// `beginGetAccess` and `endGetAccess`. They write nothing that an event would tell of.
+    /// `beginGetAccess` and `endGetAccess`. They raise no event.
     pub(super) fn change_access(
         &self,
         context: &Context,
@@ -125,7 +125,8 @@ impl Emulator {
         Ok(Answer::json(StatusCode::OK, &body.unwrap_or(Value::Null)))
     }
 
-    /// Whether the state of the resource admits a write; one in progress gives way where the options say so.
+    /// Whether the state of the resource permits a write. If the options say so, the write preempts one in
+    /// progress.
     fn check_state(&self, state: &mut State, id: &ResourceId) -> Result<(), Refusal> {
         let Some(stored) = state.resources.get(&id.key()) else { return Ok(()) };
         if stored.being_made && !stored.running.is_empty() {

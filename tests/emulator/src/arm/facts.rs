@@ -1,5 +1,5 @@
-//! What stands around the disks, stated by the test: permissions, system topics, function apps, containers
-//! and queues. Reads only; a list is stated as its `value`.
+//! What surrounds the disks, defined by the test: permissions, system topics, function apps, containers and
+//! queues. Read-only; a list is defined by its `value`.
 //!
 //! Shapes after the REST reference: "Permissions - List", "System Topics - List By Subscription", "System Topic
 //! Event Subscriptions - List By System Topic", "Web Apps - List Functions", "Blob Containers - Get", "Get Queue
@@ -21,28 +21,28 @@ use crate::request::Request;
 #[derive(Debug, Default)]
 pub(crate) struct Facts(Mutex<BTreeMap<String, Result<Value, Refusal>>>);
 
-/// Whether a request is for the Queue service, which answers here as well for want of another address.
+/// Whether a request is for the Queue service, which shares this address.
 pub(super) fn is_of_storage(request: &Request) -> bool {
     request.parameter("comp").is_some()
 }
 
 impl Emulator {
-    /// States what a GET of this path gives: a body, or a list by its `value`.
+    /// Defines the response to a GET of this path: a body, or a list by its `value`.
     pub fn put_fact(&self, path: &str, body: Value) {
         self.inner.facts.0.lock().insert(key(path), Ok(body));
     }
 
-    /// States that a GET of this path is refused.
+    /// Defines that a GET of this path is refused.
     pub fn refuse_fact(&self, path: &str, refusal: Refusal) {
         self.inner.facts.0.lock().insert(key(path), Err(refusal));
     }
 
-    /// Takes back what was stated of this path.
+    /// Removes the definition for this path.
     pub fn forget_fact(&self, path: &str) {
         self.inner.facts.0.lock().remove(&key(path));
     }
 
-    /// States what everybody may do in a subscription, as one role.
+    /// Defines the permissions of everyone in a subscription, as one role.
     pub fn set_permissions(&self, subscription: &str, actions: &[&str], not_actions: &[&str]) {
         let role =
             json!({"actions": actions, "notActions": not_actions, "dataActions": [], "notDataActions": []});
@@ -59,7 +59,7 @@ impl Emulator {
         if !is_of_storage(request) {
             return stated.map(|fact| fact.map(|body| Answer::json(StatusCode::OK, &body)));
         }
-        // The version is demanded with a token: "Versioning for Azure Storage".
+        // With a token, the version is required: "Versioning for Azure Storage".
         let is_versioned = request.header("x-ms-version").is_some();
         Some(match stated {
             _ if !is_versioned => Err(storage_refusal(400, "InvalidHeaderValue")),

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::resource_id::ResourceKind;
 
 impl Emulator {
-    /// One page. The next one starts behind the last id of this, so that nothing is lost or given twice when
+    /// One page. The next one starts after the last id of this one, so that nothing is lost or repeated when
     /// resources come and go between two pages.
     pub(super) fn list(
         &self,

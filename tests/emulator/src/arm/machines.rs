@@ -1,5 +1,5 @@
-//! Virtual machines and scale sets over Resource Manager. A write is done at once: how its operation runs is no
-//! concern of what hears of it when it has ended.
+//! Virtual machines and scale sets over Resource Manager. A write completes at once: observers of its end do
+//! not depend on how its operation runs.
 
 use axum::http::StatusCode;
 use base64::Engine;
@@ -33,7 +33,7 @@ impl Emulator {
         Answer::empty(if was_there { StatusCode::OK } else { StatusCode::NO_CONTENT })
     }
 
-    /// Makes or replaces a machine and tells of it, and of its new disks where the options say so.
+    /// Creates or replaces a machine and raises its event, and those of its new disks if the options say so.
     pub(crate) fn make_machine(
         &self,
         id: &MachineId,
@@ -74,7 +74,7 @@ impl Emulator {
         was_there
     }
 
-    /// The instances of a scale set, as its own list shows them.
+    /// The instances of a scale set, as its own list returns them.
     pub(super) fn list_instances(&self, context: &Context, id: &MachineId) -> Result<Answer, Refusal> {
         let state = self.inner.state.lock();
         if !state.machines.contains_key(&id.key()) {
@@ -105,7 +105,7 @@ impl Emulator {
         Ok(self.page_of(context, listed))
     }
 
-    /// One page; the next one begins behind so many as the token says.
+    /// One page. The token is the number of elements before the next page.
     fn page_of(&self, context: &Context, all: Vec<Value>) -> Answer {
         let request = &context.request;
         let token = request.parameter("$skiptoken");
@@ -130,7 +130,7 @@ impl Emulator {
     }
 }
 
-/// The scale set that a filter names, by id in lower case. Azure knows no other filter.
+/// The scale set in a filter, by id in lower case. Azure supports no other filter.
 fn scale_set_of(filter: &str) -> Result<String, Refusal> {
     let named =
         filter.strip_prefix("'virtualMachineScaleSet/id' eq '").and_then(|rest| rest.strip_suffix('\''));
@@ -139,7 +139,7 @@ fn scale_set_of(filter: &str) -> Result<String, Refusal> {
     })
 }
 
-/// The write of a disk that came with a machine's.
+/// The write of a disk that was created with a machine.
 fn write_of(disk: &ResourceId, machine: &ResourceWrite) -> ResourceWrite {
     ResourceWrite {
         resource_id: disk.to_string(),

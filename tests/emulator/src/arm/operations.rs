@@ -1,4 +1,4 @@
-//! The start of an operation, its end, and the URLs that tell of it.
+//! The start of an operation, its end, and its URLs.
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use crate::state::State;
 use crate::write::ResourceWrite;
 
 impl Emulator {
-    /// How operations run: as the options say, or as fast as they can where a fault needs one.
+    /// How operations run: by the options, or as fast as possible if a fault needs one.
     fn asynchronous(&self) -> Asynchronous {
         match &self.inner.options.operations {
             OperationStyle::Asynchronous(style) => style.clone(),
@@ -29,7 +29,7 @@ impl Emulator {
         }
     }
 
-    /// Starts an operation; the caller has looked at what stands against it.
+    /// Starts an operation. The caller has checked for conflicts.
     pub(super) fn start(
         &self,
         context: &Context,
@@ -73,7 +73,7 @@ impl Emulator {
         operation
     }
 
-    /// Sees to it that operations end whether or not anybody asks.
+    /// Makes sure that operations end without polls.
     fn settle_at(&self, due: Instant) {
         let inner = std::sync::Arc::downgrade(&self.inner);
         tokio::spawn(async move {
@@ -92,7 +92,7 @@ impl Emulator {
         }
     }
 
-    /// Carries a change out at once and tells of it.
+    /// Applies a change at once and raises its event.
     pub(crate) fn apply_now(
         &self,
         target: &ResourceId,
@@ -114,7 +114,7 @@ impl Emulator {
         }
     }
 
-    /// The answer to a write that goes on: both URLs, and when to come back.
+    /// The response to a write that continues: both URLs, and when to poll.
     pub(super) fn accepted(&self, context: &Context, operation: &Operation, body: Option<&Value>) -> Answer {
         let mut answer = match body {
             Some(body) => Answer::json(StatusCode::ACCEPTED, body),
@@ -122,7 +122,7 @@ impl Emulator {
         };
         answer.set("azure-asyncoperation", &self.operation_url(context, operation, false));
         answer.set("location", &self.operation_url(context, operation, true));
-        // Deletions and grants of access have been recorded without.
+        // Recordings of deletions and grants of access lack it.
         if let (Some(seconds), Some(_)) = (self.asynchronous().retry_after_accepted, body) {
             answer.set("retry-after", &seconds.to_string());
         }
@@ -134,7 +134,7 @@ impl Emulator {
         format!("{}{}?{}", context.request.origin, operation.path(), operation.query(monitor, signer))
     }
 
-    /// The status of an operation, or its result where the query says `monitor=true`.
+    /// The status of an operation, or its result if the query has `monitor=true`.
     pub(super) fn poll(&self, context: &Context, subscription: &str, name: &str) -> Result<Answer, Refusal> {
         let style = self.asynchronous();
         let signer = style.signed_urls.then_some(&self.inner.secret);
@@ -147,14 +147,14 @@ impl Emulator {
             .filter(|operation| operation.target.subscription.eq_ignore_ascii_case(subscription))
             .ok_or_else(|| Refusal::new(404, "NotFound", "The operation could not be found."))?;
         if signer.is_some() && request.query != operation.query(monitor, signer) {
-            // Nobody has documented how Azure refuses these; what matters is that it is not a 200.
+            // How Azure refuses these is not documented; what matters is that it is not a 200.
             let message = "The signature of the operation's URL does not match.";
             return Err(Refusal::new(403, "InvalidOperationSignature", message));
         }
         let shown = operation.clone();
         operation.polls_left = operation.polls_left.saturating_sub(1);
         drop(state);
-        // Deletions and grants of access have been recorded without, as has their 202.
+        // Recordings of deletions and grants of access lack it, as does their 202.
         let names_a_wait = !matches!(shown.change, Change::Delete | Change::Access(_));
         let wait = style.retry_after_polling.filter(|_| names_a_wait).map(|seconds| seconds.to_string());
         Ok(if monitor { result(&shown, wait.as_deref()) } else { status(&shown, wait.as_deref()) })

@@ -1,4 +1,4 @@
-//! The tags API: the one way to write tags that cannot erase what somebody else has written meanwhile.
+//! The tags API: the only way to write tags that cannot erase concurrent changes.
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ impl Emulator {
         Ok(Answer::json(StatusCode::OK, &tags_resource(&stored.id.to_string(), &stored.body["tags"])))
     }
 
-    /// The tags of a scope that is no disk and no snapshot. It is taken to exist.
+    /// The tags of a scope that is neither a disk nor a snapshot. It is assumed to exist.
     pub(super) fn get_scope_tags(&self, scope: &str) -> Answer {
         let state = self.inner.state.lock();
         let tags = state.scope_tags.get(&scope.to_ascii_lowercase()).cloned().unwrap_or_default();
@@ -65,7 +65,7 @@ impl Emulator {
     }
 }
 
-/// What the request wants done, and with which tags.
+/// The operation and the tags of the request.
 fn read_change(context: &Context) -> Result<(TagChange, Map<String, Value>), Refusal> {
     let method = context.request.method.as_str();
     if method == "DELETE" {

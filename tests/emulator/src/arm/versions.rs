@@ -1,10 +1,10 @@
-//! Versions of the interfaces: every request names one, and not every one is known.
+//! API versions: every request names one, and not every version is known.
 
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::route::Route;
 
-/// The Compute provider's versions since the one that brought `dataAccessAuthMode`.
+/// The Compute provider's versions since the one that introduced `dataAccessAuthMode`.
 const DISKS: [&str; 9] = [
     "2021-12-01",
     "2022-03-02",
@@ -17,10 +17,10 @@ const DISKS: [&str; 9] = [
     "2026-03-02",
 ];
 
-/// Older ones, in which the states of operations can be read all the same.
+/// Older versions, which can read the state of operations.
 const OPERATIONS: [&str; 4] = ["2020-09-30", "2020-12-01", "2021-04-01", "2021-08-01"];
 
-/// Of virtual machines and scale sets.
+/// Versions for virtual machines and scale sets.
 const MACHINES: [&str; 15] = [
     "2021-03-01",
     "2021-07-01",
@@ -39,14 +39,14 @@ const MACHINES: [&str; 15] = [
     "2026-04-01",
 ];
 
-/// Of Resource Manager's own types: resource groups and tags.
+/// Versions for Resource Manager's own types: resource groups and tags.
 const RESOURCES: [&str; 6] =
     ["2021-04-01", "2022-09-01", "2024-07-01", "2024-11-01", "2025-03-01", "2025-04-01"];
 
-/// Of the management groups' provider.
+/// Versions of the management groups' provider.
 const MANAGEMENT_GROUPS: [&str; 4] = ["2020-02-01", "2020-05-01", "2021-04-01", "2023-04-01"];
 
-/// The version of a request, if its route knows it.
+/// The version of a request, if its route supports it.
 pub(super) fn check(request: &Request, route: &Route, regions: &str) -> Result<String, Refusal> {
     let Some(version) = request.parameter("api-version").filter(|version| !version.is_empty()) else {
         return Err(Refusal::new(
@@ -85,7 +85,7 @@ pub(super) fn check(request: &Request, route: &Route, regions: &str) -> Result<S
             );
             Err(Refusal::new(400, "NoRegisteredProviderFound", &message))
         }
-        // The tags API hands out operation URLs with its own version, which leads here.
+        // The tags API returns operation URLs with its own version, which lead here.
         Route::Operation { .. } if !known(&DISKS) && !known(&OPERATIONS) => {
             let message = format!(
                 "The resource type 'locations/diskoperations' could not be found in the namespace \
@@ -110,7 +110,7 @@ pub(super) fn check(request: &Request, route: &Route, regions: &str) -> Result<S
     }
 }
 
-/// The refusal of a type that nobody here provides.
+/// The refusal of a type that no provider here has.
 pub(super) fn unknown_type(namespace: &str, type_name: &str) -> Refusal {
     if namespace.eq_ignore_ascii_case("Microsoft.Compute") {
         let message = format!(
@@ -123,7 +123,7 @@ pub(super) fn unknown_type(namespace: &str, type_name: &str) -> Refusal {
     }
 }
 
-/// `YYYY-MM-DD`, maybe followed by `-preview`.
+/// `YYYY-MM-DD`, optionally followed by `-preview`.
 fn is_date(version: &str) -> bool {
     let date = version.strip_suffix("-preview").unwrap_or(version);
     date.len() == 10

@@ -1,4 +1,4 @@
-//! PUT, GET, PATCH and DELETE where every write ends at once.
+//! PUT, GET, PATCH and DELETE if every write ends at once.
 
 use azure_core::http::Method;
 use serde_json::json;

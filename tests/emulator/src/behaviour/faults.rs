@@ -1,4 +1,4 @@
-//! Scripted faults and the journal that shows them.
+//! Scripted faults and their trace in the journal.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Resource Graph, as an inventory asks it.
+//! Resource Graph, as an inventory queries it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Virtual machines and scale sets: the disks that Compute makes for them, who hears of it, and the lists.
+//! Virtual machines and scale sets: the disks that Compute creates for them, their events, and the lists.
 
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ async fn a_second_write_keeps_the_disks_and_makes_those_that_are_missing() {
 }
 
 #[tokio::test]
-async fn where_the_switch_says_so_each_disk_tells_of_itself() {
+async fn machine_disks_raise_events_if_the_option_is_set() {
     let client = Client::new(Options { machine_disks_raise_events: true, ..Options::immediate() });
     let id = virtual_machine_id(SUBSCRIPTION, "rg-app", "vm-1");
     let told = operations(&client, |client| {

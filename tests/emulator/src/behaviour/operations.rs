@@ -26,7 +26,7 @@ async fn a_patch_is_accepted_polled_and_done() {
     let seen = client.get(&format!("{id}?{VERSION}")).await.json();
     assert_eq!(seen["properties"]["provisioningState"], "Updating");
     assert!(seen["properties"].get("dataAccessAuthMode").is_none(), "not yet in effect");
-    assert!(writes.try_recv().is_err(), "not told before the end");
+    assert!(writes.try_recv().is_err(), "no event before the end");
 
     let (status, result) =
         (accepted.header("azure-asyncoperation").unwrap(), accepted.header("location").unwrap());
@@ -41,7 +41,7 @@ async fn a_patch_is_accepted_polled_and_done() {
     assert_eq!(properties["dataAccessAuthMode"], "AzureActiveDirectory");
     assert_eq!(properties["provisioningState"], "Succeeded");
     assert_eq!(client.get(result).await.json(), client.emulator.get(&id).unwrap());
-    assert!(writes.try_recv().is_err(), "told once");
+    assert!(writes.try_recv().is_err(), "one event");
 }
 
 #[tokio::test(start_paused = true)]

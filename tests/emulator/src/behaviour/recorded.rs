@@ -1,5 +1,5 @@
-//! Comparison with traffic that was recorded from Azure. It is not ours to copy, so it is read from where the
-//! environment points, and without that nothing is compared.
+//! Comparison with recorded traffic of Azure. We may not copy it, so it is read from the folder that the
+//! environment names; without the folder, nothing is compared.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::{disk_body, snapshot_body};
 const LIFECYCLE: &str = "disk_lifecycle.2023-01-11.api-2022-07-02.json";
 const WITH_MODE: &str = "disk_create_with_dataAccessAuthMode.2023-11-06.api-2023-04-02.json";
 
-/// Headers that were recorded and are not given here, and why. Everything else has to be the same.
+/// Recorded headers that the emulator does not send, and why. All others must be equal.
 const LEFT_OUT: [(&str, &str); 4] = [
     ("content-encoding", "nothing is compressed: no client here asks for it"),
     ("vary", "says that an answer may be compressed"),
@@ -25,10 +25,10 @@ const LEFT_OUT: [(&str, &str); 4] = [
     ("content-length", "the transport's; lengths have a test of their own"),
 ];
 
-/// Headers that are given here and were not always recorded, and why.
+/// Headers that the emulator sends and that were not always recorded, and why.
 const ADDED: [(&str, &str); 9] = [
     ("content-length", "the transport's"),
-    ("x-ms-request-id", "documented for every answer; whoever made the recordings took it out"),
+    ("x-ms-request-id", "documented for every response; removed from the recordings"),
     ("x-ms-correlation-request-id", "taken out of the recording of 2023-11"),
     ("x-ms-routing-request-id", "taken out of the recording of 2023-11"),
     ("x-ms-served-by", "taken out of the recording of 2023-11"),
@@ -38,7 +38,7 @@ const ADDED: [(&str, &str); 9] = [
     ("x-ms-ratelimit-remaining-subscription-global-deletes", "came with the token buckets of 2024"),
 ];
 
-/// Headers whose values depend on the day: that they are there is compared.
+/// Headers whose values depend on the day: only their presence is compared.
 const BY_CHANCE: [&str; 7] = [
     "date",
     "x-ms-correlation-request-id",
@@ -77,7 +77,7 @@ fn bodies_are_as_long_as_they_were() {
     }
 }
 
-/// As Azure was on the day of the recording: signed URLs and the absence of `Retry-After` came in 2023-11.
+/// Azure on the day of the recording: signed URLs and the absence of `Retry-After` came in 2023-11.
 fn on_that_day(file: &str) -> Options {
     let style = if file == WITH_MODE {
         Asynchronous { retry_after_accepted: None, in_progress_polls: 0, ..Asynchronous::default() }
@@ -91,8 +91,8 @@ fn on_that_day(file: &str) -> Options {
     }
 }
 
-/// Sends what was sent, and holds every answer against the recorded one: status, headers, and the body with
-/// the names of its members in their order. Values are compared where they do not depend on chance.
+/// Sends the recorded requests, and compares every response with the recorded one: status, headers, and the
+/// body with the order of its members. Values are compared unless they depend on chance.
 #[tokio::test(start_paused = true)]
 async fn the_recorded_conversations_go_the_same_way() {
     let mut faults = Vec::new();
@@ -118,7 +118,7 @@ async fn the_recorded_conversations_go_the_same_way() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// A disk and a snapshot of it, as they were when the two shapes were recorded.
+/// A disk and its snapshot, as they were when the two shapes were recorded.
 fn estate(client: &Client) {
     let prefix = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rgname/providers/Microsoft.Compute";
     let disk = format!("{prefix}/disks/disk1");
@@ -140,7 +140,7 @@ async fn a_list_is_as_it_was() {
     let header = "x-ms-ratelimit-remaining-resource";
     assert_eq!(groups(reply.header(header).unwrap()), groups(recorded["headers"][header].as_str().unwrap()));
     let mut ours = reply.json();
-    // Left out by whoever shortened the recording: a GET of such a disk was recorded with both.
+    // Omitted in the shortened recording: a GET of such a disk was recorded with both.
     for member in ["diskIOPSReadWrite", "diskMBpsReadWrite"] {
         assert!(ours["value"][0]["properties"].as_object_mut().unwrap().shift_remove(member).is_some());
     }
@@ -158,7 +158,7 @@ async fn an_accepted_snapshot_is_as_it_was() {
     for (name, value) in response["headers"].as_object().unwrap() {
         let ours = reply.header(&name.to_ascii_lowercase()).unwrap();
         match value.as_str().unwrap() {
-            // Shortened by whoever wrote the recording down.
+            // Shortened in the recording.
             was if was.starts_with('<') => assert!(ours.contains("/DiskOperations/"), "{name}: {ours}"),
             was if was.contains(';') => assert_eq!(groups(ours), groups(was)),
             was => assert_eq!(ours, was, "{name}"),
@@ -181,7 +181,7 @@ fn is_url(name: &str) -> bool {
     ["azure-asyncoperation", "location"].contains(&name.to_ascii_lowercase().as_str())
 }
 
-/// What is not the same and not known to be.
+/// Differences that are not known.
 fn differences(reply: &Reply, response: &Value) -> Vec<String> {
     let mut found = Vec::new();
     if response["status"] != json!(reply.status) {
@@ -230,8 +230,8 @@ fn differences(reply: &Reply, response: &Value) -> Vec<String> {
     found
 }
 
-/// The path without the operation's name, and the parameters' names with those values that chance has no part
-/// in.
+/// The path without the operation's name, and the parameters' names with those values that do not depend on
+/// chance.
 fn form_of_url(url: &str) -> (String, Vec<(String, String)>) {
     let (path, query) = url.split_once('?').unwrap();
     let (path, _) = path.rsplit_once('/').unwrap();
@@ -243,12 +243,12 @@ fn form_of_url(url: &str) -> (String, Vec<(String, String)>) {
     (path.to_owned(), parameters.collect())
 }
 
-/// The windows that a request was counted in.
+/// The windows in which a request was counted.
 fn groups(header: &str) -> Vec<&str> {
     header.split(',').filter_map(|window| window.split(';').next()).collect()
 }
 
-/// The same JSON with what depends on chance or time taken out.
+/// The same JSON without the values that depend on chance or time.
 fn shape(body: &Value) -> String {
     fn strip(value: &mut Value) {
         const CHANCE: [&str; 6] =

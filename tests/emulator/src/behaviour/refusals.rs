@@ -1,4 +1,4 @@
-//! What Resource Manager refuses before it looks at a resource.
+//! Requests that Resource Manager refuses before it reads the resource.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The same over loopback, with a client that knows nothing of the emulator.
+//! The same over loopback, with a client that does not use the emulator's code.
 
 use std::sync::Once;
 

@@ -1,4 +1,4 @@
-//! The tags API, as documented and as it is on disks.
+//! The tags API, as documented, and as it behaves on disks.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Limits on requests, and what answers tell of them.
+//! Limits on requests, and the headers that report them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! From OTLP's messages to flat records.
+//! Converts OTLP's messages to flat records.
 
 pub(super) mod metrics;
 

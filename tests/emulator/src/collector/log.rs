@@ -1,29 +1,29 @@
-//! A log record as the collector keeps it: one flat record.
+//! A log record as the collector stores it: one flat record.
 
 use serde_json::Value;
 
 use super::Attributes;
 
-/// One log record, with the resource and scope that it was sent under.
+/// One log record, with its resource and scope.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogRecord {
-    /// When it happened, in nanoseconds since 1970; 0 if it does not say.
+    /// When it happened, in nanoseconds since 1970; 0 if unknown.
     pub time_unix_nano: u64,
-    /// When it was seen to happen, in nanoseconds since 1970.
+    /// When it was observed, in nanoseconds since 1970.
     pub observed_unix_nano: u64,
-    /// How bad it is, from 1 to 24; 9 is information, 13 a warning, 17 an error.
+    /// The severity, from 1 to 24; 9 is information, 13 a warning, 17 an error.
     pub severity_number: i32,
-    /// The same in the source's own word.
+    /// The severity as a text of the source.
     pub severity_text: String,
-    /// The name of the event; empty if it is none.
+    /// The name of the event; empty if it is not an event.
     pub event_name: String,
-    /// What is said.
+    /// The message.
     pub body: Value,
     /// The record's attributes.
     pub attributes: Attributes,
-    /// The trace in which it happened, in hex; empty if in none.
+    /// The trace in which it happened, in hex; empty without one.
     pub trace_id: String,
-    /// The span in which it happened, in hex; empty if in none.
+    /// The span in which it happened, in hex; empty without one.
     pub span_id: String,
     /// The attributes of the resource.
     pub resource: Attributes,

@@ -1,25 +1,25 @@
-//! A point of a metric as the collector keeps it: one flat record.
+//! A point of a metric as the collector stores it: one flat record.
 
 use super::Attributes;
 
-/// One point of one time series, as one export told it.
+/// One point of one time series, from one export.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricPoint {
     /// The metric's name.
     pub name: String,
-    /// What the metric says of itself.
+    /// The metric's description.
     pub description: String,
     /// The unit, in UCUM.
     pub unit: String,
-    /// What is measured, and how it adds up.
+    /// The value, by the kind of the metric.
     pub data: MetricData,
-    /// What tells this time series from the metric's others.
+    /// The attributes, which identify the time series within the metric.
     pub attributes: Attributes,
-    /// From when on it counts, in nanoseconds since 1970; 0 where it does not count.
+    /// The start of the counting, in nanoseconds since 1970; 0 if it does not count.
     pub start_unix_nano: u64,
     /// When it was read, in nanoseconds since 1970.
     pub time_unix_nano: u64,
-    /// How many exemplars came with it.
+    /// The number of its exemplars.
     pub exemplars: usize,
     /// The attributes of the resource.
     pub resource: Attributes,
@@ -34,36 +34,36 @@ pub struct MetricPoint {
 /// The value of a point, by the kind of its metric.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MetricData {
-    /// What it is now.
+    /// A current value.
     Gauge(f64),
-    /// How much it has become.
+    /// A sum.
     Sum {
-        /// How much.
+        /// The sum.
         value: f64,
         /// Whether it only grows.
         is_monotonic: bool,
-        /// Since when it counts.
+        /// The start of the counting.
         temporality: Temporality,
     },
-    /// How often which values came.
+    /// A histogram.
     Histogram {
-        /// How many values.
+        /// The number of values.
         count: u64,
         /// Their sum.
         sum: f64,
-        /// The upper bounds of the buckets but the last.
+        /// The upper bounds of all buckets except the last.
         bounds: Vec<f64>,
-        /// How many values are in each bucket.
+        /// The number of values in each bucket.
         counts: Vec<u64>,
-        /// Since when it counts.
+        /// The start of the counting.
         temporality: Temporality,
     },
 }
 
-/// Since when a sum counts.
+/// The start of a sum's counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Temporality {
-    /// Not said.
+    /// Unspecified.
     Unspecified,
     /// The last export.
     Delta,

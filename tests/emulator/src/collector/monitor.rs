@@ -1,5 +1,5 @@
-//! Azure Monitor's OTLP ingestion: a data collection endpoint, with the addresses of a data collection rule, that
-//! asks for a token of Microsoft Entra ID.
+//! Azure Monitor's OTLP ingestion: a data collection endpoint with the addresses of a data collection rule,
+//! which requires a token of Microsoft Entra ID.
 //!
 //! Sources: "Ingest OpenTelemetry Protocol signals into Azure Monitor" (addresses, audience, role) and "Logs
 //! Ingestion API in Azure Monitor" (refusals).
@@ -30,7 +30,7 @@ const AUDIENCE: &str = "https://monitor.azure.com";
 /// The rule's immutable id.
 const RULE: &str = "dcr-0123456789abcdef0123456789abcdef";
 
-/// Lets in who has a token for Azure Monitor.
+/// Admits callers with a token for Azure Monitor.
 #[derive(Debug)]
 pub(super) struct Gate {
     emulator: Emulator,
@@ -39,7 +39,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// The answer to whom it does not let in.
+    /// The response to a caller that is not admitted.
     pub(super) fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
         let inner = &self.emulator.inner;
         let options = Options { audiences: vec![AUDIENCE.to_owned()], ..inner.options.clone() };
@@ -81,14 +81,14 @@ impl Collector {
         Ok(Self { endpoint: format!("https://localhost:{}", address.port()), received, server })
     }
 
-    /// Refuses, from now on, every token that was shown so far, as after a revoked session.
+    /// Refuses, from now on, every token that was used so far, as after a revoked session.
     pub fn revoke_tokens(&self) {
         if let Some(gate) = &self.received.gate {
             gate.revoked.lock().extend(gate.seen.lock().iter().cloned());
         }
     }
 
-    /// The whole address of a signal (`traces`, `metrics` or `logs`) in Azure Monitor's ingestion.
+    /// The full address of a signal (`traces`, `metrics` or `logs`) in Azure Monitor's ingestion.
     pub fn ingestion(&self, signal: &str) -> String {
         let stream = match signal {
             "traces" => "Microsoft-OTLP-Traces",

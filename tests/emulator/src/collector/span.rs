@@ -1,4 +1,4 @@
-//! A span as the collector keeps it: one flat record.
+//! A span as the collector stores it: one flat record.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Attributes: booleans, numbers, strings, arrays and objects as in JSON; bytes as base64.
 pub type Attributes = BTreeMap<String, Value>;
 
-/// One span, with the resource and scope that it was sent under.
+/// One span, with its resource and scope.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Span {
     /// The trace's id in hex, 32 digits.
@@ -20,7 +20,7 @@ pub struct Span {
     pub trace_state: String,
     /// The span's name.
     pub name: String,
-    /// What role the span has.
+    /// The span's kind.
     pub kind: SpanKind,
     /// The start, in nanoseconds since 1970.
     pub start_unix_nano: u64,
@@ -68,31 +68,31 @@ pub struct SpanLink {
     pub attributes: Attributes,
 }
 
-/// A span's role.
+/// A span's kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SpanKind {
-    /// Not said.
+    /// Unspecified.
     #[default]
     Unspecified,
     /// An operation inside the application.
     Internal,
-    /// A request that is served.
+    /// Serving a request.
     Server,
-    /// A request that is made.
+    /// Making a request.
     Client,
-    /// A message that is sent.
+    /// Sending a message.
     Producer,
-    /// A message that is processed.
+    /// Processing a message.
     Consumer,
 }
 
 /// A span's status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Status {
-    /// Not said, which reads as success.
+    /// Unset, which counts as success.
     #[default]
     Unset,
-    /// Success, said by the application.
+    /// Success, set by the application.
     Ok,
     /// Failure, with its description.
     Error(String),

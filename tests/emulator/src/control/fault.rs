@@ -1,26 +1,26 @@
-//! Faults as JSON: what is posted to `/faults`.
+//! Faults as JSON: the body of `POST /faults`.
 //!
 //! ```json
 //! {"action": {"refuse": {"as": "throttledArm", "retryAfter": 2}}, "kind": "patch", "resource": "disk-1"}
 //! ```
 //!
-//! - `action`, the only member that must be there:
+//! - `action`, the only required member:
 //!   - `{"refuse": R}`: the request changes nothing and is refused.
-//!   - `{"refuseAfterApplying": R}`: it takes effect and is refused all the same.
+//!   - `{"refuseAfterApplying": R}`: it takes effect and is still refused.
 //!   - `{"text": {"status": 502, "contentType": "text/plain", "body": "…"}}`, `{"html": {"status": 503}}`: it
-//!     changes nothing and is answered so.
+//!     changes nothing and gets this response.
 //!   - `"reset"`, `"resetAfterApplying"`: the connection breaks, before or after it takes effect.
-//!   - `"half"`: half of the answer arrives.
-//!   - `{"delay": {"milliseconds": 500}}`: the answer takes so much longer.
+//!   - `"half"`: half of the response arrives.
+//!   - `{"delay": {"milliseconds": 500}}`: the response is delayed.
 //!   - `"hold"`, `"holdAfterApplying"`: it stops until `POST /faults/{id}/release` or `/cut-off`.
 //!   - `"staleRead"`: a GET shows the state before the last write. `"notYetVisible"`: a GET answers 404.
 //!   - `{"operationFails": {"code": "…", "message": "…"}}`, `"operationCanceled"`, `"operationPreempted"`,
-//!     `"operationNeverEnds"`: the write is accepted, and its operation ends so.
+//!     `"operationNeverEnds"`: the write is accepted, and its operation ends (or does not end) like this.
 //! - `kind`, one or a list of: `get`, `list`, `put`, `patch`, `delete`, `access`, `machine`, `tagsRead`, `tagsWrite`,
 //!   `poll`, `query`, `token` (the managed-identity endpoint), `other`. Without it: any.
 //! - `method`: an HTTP method. `resource`: a name or a whole id.
-//! - `times`: how many requests it meets, 1 unless set; `"always"`: every one. `after`: how many pass first.
-//! - `delayMilliseconds`: how long the requests that it meets wait first.
+//! - `times`: how many requests it affects (default 1); `"always"`: every one. `after`: how many pass first.
+//! - `delayMilliseconds`: additional delay of the affected requests.
 //!
 //! `R` is a refusal in one of three forms:
 //! - a word: one of those of [`Named`];
@@ -36,11 +36,11 @@ use serde_json::{Value, json};
 
 use crate::fault::{Fault, Injected, Kind, Refusal};
 
-/// A fault that was put in force over HTTP.
+/// A fault that was injected over HTTP.
 #[derive(Debug)]
 pub(super) struct Ordered {
     pub(super) id: u64,
-    /// What was posted.
+    /// The posted body.
     pub(super) order: Value,
     pub(super) injected: Injected,
 }
@@ -51,11 +51,11 @@ impl Ordered {
     }
 }
 
-/// A refusal by name. Those with `retryAfter` take it in seconds, 1 unless set; `serverError` takes `status`,
-/// 500 unless set.
+/// A refusal by name. Those with `retryAfter` take it in seconds (default 1); `serverError` takes `status`
+/// (default 500).
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "they are the functions of the same names of `Refusal`")]
+#[expect(missing_docs, reason = "each has the name of a function of `Refusal`")]
 pub enum Named {
     ActiveSas,
     AuthorizationFailed,
@@ -157,7 +157,7 @@ struct Free {
     headers: BTreeMap<String, String>,
 }
 
-/// The fault that a body asks for, and the body, or what is wrong with it.
+/// The fault that a body describes, and the body; or why it is invalid.
 pub(super) fn read(body: &[u8]) -> Result<(Fault, Value), String> {
     let posted: Value =
         serde_json::from_slice(body).map_err(|fault| format!("the body is not JSON: {fault}"))?;
@@ -236,13 +236,13 @@ fn refusal(given: Value) -> Result<Refusal, String> {
     let mut refusal = match (free.code, free.body) {
         (Some(code), None) => Refusal::new(status, &code, &free.message.unwrap_or_default()),
         (None, Some(body)) => Refusal::from_body(status, body),
-        _ => return Err("refuse: give either code, with or without message, or body".to_owned()),
+        _ => return Err("refuse: set either code (and optionally message) or body".to_owned()),
     };
     for (name, value) in free.headers {
         let is_header = axum::http::HeaderName::try_from(name.as_str()).is_ok()
             && axum::http::HeaderValue::from_str(&value).is_ok();
         if !is_header {
-            return Err(format!("refuse: {name:?} is no header, or its value cannot be sent"));
+            return Err(format!("refuse: {name:?} is not a header, or its value cannot be sent"));
         }
         refusal = refusal.with_header(name, value);
     }
@@ -253,7 +253,7 @@ fn named(given: ByName) -> Result<Refusal, String> {
     let takes_seconds = matches!(given.r#as, Named::ThrottledArm | Named::ThrottledCompute);
     let takes_status = given.r#as == Named::ServerError;
     if (given.retry_after.is_some() && !takes_seconds) || (given.status.is_some() && !takes_status) {
-        return Err("refuse: retryAfter is for the throttled ones, status for serverError".to_owned());
+        return Err("refuse: retryAfter only applies to throttled refusals, status to serverError".to_owned());
     }
     let seconds = given.retry_after.unwrap_or(1);
     Ok(match given.r#as {
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn faults_of_the_body_are_reported() {
         for (order, told) in [
             ("{", "the body is not JSON"),
             ("{}", "fault: missing field `action`"),
@@ -321,12 +321,15 @@ mod tests {
             (r#"{"action": "reset", "kind": "gett"}"#, "kind: unknown variant `gett`"),
             (r#"{"action": "reset", "times": -1}"#, "times: -1 is neither"),
             (r#"{"action": {"refuse": "tired"}}"#, "refuse: unknown variant `tired`"),
-            (r#"{"action": {"refuse": {"as": "conflict", "retryAfter": 1}}}"#, "refuse: retryAfter is for"),
+            (
+                r#"{"action": {"refuse": {"as": "conflict", "retryAfter": 1}}}"#,
+                "refuse: retryAfter only applies",
+            ),
             (r#"{"action": {"refuse": {"status": 99, "code": "C"}}}"#, "status: 99"),
-            (r#"{"action": {"refuse": {"status": 409}}}"#, "refuse: give either code"),
+            (r#"{"action": {"refuse": {"status": 409}}}"#, "refuse: set either code"),
             (
                 r#"{"action": {"refuse": {"status": 409, "code": "C", "headers": {"a b": "c"}}}}"#,
-                "refuse: \"a b\" is no header",
+                "refuse: \"a b\" is not a header",
             ),
         ] {
             let fault = read(order.as_bytes()).map(|_| ()).unwrap_err();

@@ -1,7 +1,7 @@
-//! Who may use the control surface: programs on this machine, and pages that came from it.
+//! Who may use the control surface: programs on this machine, and pages that it served.
 //!
-//! It knows no credentials, so a page from elsewhere must not be able to use a browser on this machine for
-//! it. No answer allows another origin (there are no CORS headers), and:
+//! It has no credentials, so a foreign page must not be able to use it through a browser on this machine. No
+//! response allows another origin (there are no CORS headers), and:
 //! - `Host` must name loopback, so that a foreign name that resolves to 127.0.0.1 (DNS rebinding) is of no use;
 //! - `Origin`, which browsers send with every request of a page that may change something, must be the
 //!   surface's own. Programs send none.
@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::routes::Refused;
 
-/// Refuses what is not ours, before these routes see it.
+/// Refuses foreign requests before the routes see them.
 pub(super) fn around(routes: Router) -> Router {
     routes.layer(axum::middleware::from_fn(only_our_own))
 }
@@ -26,7 +26,7 @@ async fn only_our_own(request: Request, next: Next) -> Response {
     }
 }
 
-/// Why a request is not one of ours.
+/// Why a request is refused.
 fn foreign(headers: &HeaderMap) -> Option<&'static str> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = text(header::HOST).unwrap_or_default();

@@ -65,7 +65,7 @@ fn why(failure: &Failure) -> String {
     match failure {
         Failure::Connection(fault) => format!("the connection broke: {fault}"),
         Failure::Status(status) => format!("the handler answered {status}"),
-        Failure::MediaType(None) => "the reply names no media type".to_owned(),
+        Failure::MediaType(None) => "the reply has no media type".to_owned(),
         Failure::MediaType(Some(name)) => format!("the reply is {name:?}, not JSON"),
         Failure::InvalidJson(fault) => format!("the reply is not usable JSON: {fault}"),
         Failure::Output(binding, fault) => format!("the output {binding:?} cannot be bound: {fault}"),
@@ -207,7 +207,7 @@ pub(super) fn stats(stats: EventGridStats) -> Value {
     })
 }
 
-/// The content is shown where it can be read, whichever encoding the app uses.
+/// The content is shown decoded, whichever encoding the app uses.
 pub(super) fn message(message: &QueueMessage) -> Value {
     let content = Encoding::Base64.decode(&message.text).unwrap_or_else(|| message.text.clone());
     json!({

@@ -17,7 +17,7 @@ use crate::event_grid::EventGrid;
 use crate::fault::Injected;
 use crate::host::{FunctionsHost, HostError};
 
-/// JSON as people like to read it.
+/// Indented JSON.
 struct Shown(Value);
 
 impl IntoResponse for Shown {
@@ -26,7 +26,7 @@ impl IntoResponse for Shown {
     }
 }
 
-/// A request that cannot be done, with the reason.
+/// A request that cannot be served, with the reason.
 pub(super) struct Refused(pub(super) StatusCode, pub(super) String);
 
 type Answer = Result<Shown, Refused>;
@@ -81,10 +81,16 @@ pub(super) fn router(surface: Surface) -> Router {
         .route("/kill", post(kill))
         .route("/timer/{function}", post(timer))
         .fallback(|uri: Uri| async move {
-            Refused(StatusCode::NOT_FOUND, format!("there is no {}; GET / names what there is", uri.path()))
+            Refused(
+                StatusCode::NOT_FOUND,
+                format!("{} does not exist; GET / lists all endpoints", uri.path()),
+            )
         })
         .method_not_allowed_fallback(|| async {
-            Refused(StatusCode::METHOD_NOT_ALLOWED, "another method; GET / names what there is".to_owned())
+            Refused(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method not allowed; GET / lists all endpoints".to_owned(),
+            )
         })
         .with_state(Arc::new(surface));
     guard::around(routes)
@@ -101,7 +107,7 @@ impl Surface {
 }
 
 fn no_handler() -> Refused {
-    Refused(StatusCode::CONFLICT, "no handler runs here: this Azure has Resource Manager alone".to_owned())
+    Refused(StatusCode::CONFLICT, "this Azure has no handler, only Resource Manager".to_owned())
 }
 
 async fn resources(State(surface): State<Arc<Surface>>) -> Shown {
@@ -115,7 +121,7 @@ struct JournalQuery {
     last: Option<usize>,
 }
 
-/// A query, whose faults are answered as all others are.
+/// A query, whose errors are reported like all others.
 type Wanted<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
 
 fn wanted<T>(query: Wanted<T>) -> Result<T, Refused> {
@@ -250,7 +256,7 @@ impl Surface {
         let found = faults.iter().find(|ordered| ordered.id.to_string() == id);
         found
             .map(|ordered| ordered.injected.clone())
-            .ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("there is no fault {id:?}")))
+            .ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("the fault {id:?} does not exist")))
     }
 }
 
@@ -271,7 +277,7 @@ async fn publish(State(surface): State<Arc<Surface>>, body: Bytes) -> Result<(St
 async fn kill(State(surface): State<Arc<Surface>>) -> Answer {
     let host = surface.host()?;
     let Some(pid) = host.pid() else {
-        return Err(Refused(StatusCode::CONFLICT, "the handler does not run at the moment".to_owned()));
+        return Err(Refused(StatusCode::CONFLICT, "the handler is not running".to_owned()));
     };
     host.kill().await;
     let exit = host.wait_exit(pid).await;
@@ -284,7 +290,10 @@ async fn timer(State(surface): State<Arc<Surface>>, Path(function): Path<String>
         Ok(invocation) => Ok(Shown(record::invocation(&invocation))),
         Err(HostError::NoFunction(_)) => {
             let known = host.functions().join(", ");
-            Err(Refused(StatusCode::NOT_FOUND, format!("there is no function {function:?}, only {known}")))
+            Err(Refused(
+                StatusCode::NOT_FOUND,
+                format!("the function {function:?} does not exist; known functions: {known}"),
+            ))
         }
         Err(fault) => Err(Refused(StatusCode::CONFLICT, fault.to_string())),
     }

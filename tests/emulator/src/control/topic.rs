@@ -1,10 +1,10 @@
-//! Event Grid's custom topic, as publishers know it.
+//! Event Grid's custom topic, for publishers.
 //!
-//! `POST /api/events?api-version=2018-01-01` with the topic's key in the header `aeg-sas-key` (or the parameter
-//! of that name). The body is a batch of Event Grid events (`application/json`), a batch of CloudEvents
-//! (`application/cloudevents-batch+json`) or one CloudEvent (`application/cloudevents+json`); the answer is 200
-//! without a body. The events are delivered to the handler in the schema in which they came, past the filters
-//! of the event subscription.
+//! `POST /api/events?api-version=2018-01-01` with the topic's key in the header `aeg-sas-key` (or the
+//! parameter of that name). The body is a batch of Event Grid events (`application/json`), a batch of
+//! CloudEvents (`application/cloudevents-batch+json`) or one CloudEvent (`application/cloudevents+json`); the
+//! response is 200 without a body. The events are delivered to the handler in their own schema, without the
+//! filters of the event subscription.
 //!
 //! Sources: "Publish events to Azure Event Grid custom topics using access keys", "Event Grid event schema",
 //! "CloudEvents v1.0 schema with Azure Event Grid". The codes of refusals are those that clients see; of their
@@ -39,7 +39,7 @@ const API_VERSION: &str = "2018-01-01";
 /// The largest batch.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
-/// What Event Grid writes into `topic` of the events of its own schema.
+/// The value of `topic` that Event Grid writes into the events of its own schema.
 const RESOURCE: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal/providers/\
                         Microsoft.EventGrid/topics/diskseal";
 
@@ -116,7 +116,7 @@ async fn publish(
     };
     match events {
         Ok(events) => {
-            // Without a subscription, a topic takes events and drops them.
+            // Without a subscription, a topic accepts events and drops them.
             if let Some(event_grid) = topic.event_grid.upgrade() {
                 event_grid.publish(events);
             }
@@ -136,7 +136,7 @@ fn unauthorized(key: Option<&str>, host: &str) -> String {
     }
 }
 
-/// Event Grid's envelope, which says everything twice.
+/// Event Grid's envelope, which repeats its message.
 fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
     let now = Clock::start().now().format(&Rfc3339).unwrap_or_default();
     let report = format!(
@@ -174,7 +174,7 @@ fn batch(
     }
 }
 
-/// An event of Event Grid's schema, with what Event Grid adds.
+/// An event of Event Grid's schema, with the members that Event Grid adds.
 fn event_grid_event(mut event: Value) -> Result<Value, String> {
     required(&event, "EventGridEvent", &["id", "subject", "eventType", "eventTime"])?;
     let time = event["eventTime"].as_str().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What no definition has, as rules of our own reading.
+//! Rules for what the definitions lack, by our own reading.
 //!
 //! Sources: "Track asynchronous Azure operations" and recorded operations for their states and results;
 //! "Subscriptions - List" for the list of subscriptions; "Management Groups - Get Descendants" for what is below
@@ -44,12 +44,12 @@ pub(super) enum Place {
     Poll,
     /// The list of subscriptions.
     Subscriptions,
-    /// A virtual machine, or a list of some. No definition of it is among the official data.
+    /// A virtual machine, or a list of some. The official data has no definition of it.
     Machine,
     /// What is below a management group.
     Descendants,
-    /// What tells of a deployment: permissions, event subscriptions, functions, containers. No definition of
-    /// it is among the official data, so its answers are not judged.
+    /// The resources of a deployment: permissions, event subscriptions, functions, containers. The official
+    /// data has no definition of them, so their responses are not judged.
     Deployment,
 }
 
@@ -112,7 +112,7 @@ impl Contract {
         };
         Ok(Self {
             state: schema::validator(&state())?,
-            // Of a resource that was deleted, the result has been recorded without properties.
+            // The result for a deleted resource was recorded without properties.
             disk: of("DiskRP/stable/2024-03-02/disk.json", "Disk", Side::Answer)?,
             snapshot: of("DiskRP/stable/2024-03-02/snapshot.json", "Snapshot", Side::Answer)?,
             access: of("DiskRP/stable/2024-03-02/diskRPCommon.json", "AccessUri", Side::Answer)?,
@@ -124,7 +124,7 @@ impl Contract {
         })
     }
 
-    /// The faults of an answer of success.
+    /// The faults of a successful response.
     pub(super) fn success(&self, place: Place, status: u16, is_result: bool, body: &Value) -> Vec<String> {
         match (place, status, is_result) {
             (Place::Deployment, 200, _) | (Place::Machine, 204, _) => Vec::new(),
@@ -160,7 +160,7 @@ impl Contract {
         }
     }
 
-    /// The faults of an answer of failure, in the shape that its operation declares, or else the common one.
+    /// The faults of an error response, in the shape that its operation declares, or else the common one.
     pub(super) fn failure(&self, declared: Option<&Validator>, status: u16, body: &Value) -> Vec<String> {
         let is_bare = status == 429 && body.get("error").is_none();
         let error = if is_bare { body } else { &body["error"] };
@@ -178,7 +178,7 @@ impl Contract {
     }
 }
 
-/// "Track asynchronous Azure operations", and the members that were recorded.
+/// "Track asynchronous Azure operations", and the recorded members.
 fn state() -> Value {
     let text = json!({"type": "string", "minLength": 1});
     let time = json!({"type": "string", "format": "date-time"});
@@ -227,7 +227,7 @@ fn state() -> Value {
     })
 }
 
-/// "Subscriptions - List", as far as anybody reads it.
+/// "Subscriptions - List", as far as clients read it.
 fn subscriptions() -> Value {
     json!({
         "type": "object",
@@ -251,7 +251,7 @@ fn subscriptions() -> Value {
     })
 }
 
-/// "Virtual Machines - Get" and "Virtual Machine Scale Set VMs - List", as far as anybody reads them.
+/// "Virtual Machines - Get" and "Virtual Machine Scale Set VMs - List", as far as clients read them.
 fn machine() -> Value {
     let disk = json!({
         "type": "object",

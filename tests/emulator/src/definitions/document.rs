@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-/// Every file that was asked for so far, by its path below the root.
+/// Every file that was read so far, by its path below the root.
 #[derive(Debug)]
 pub(super) struct Documents {
     root: PathBuf,
@@ -18,7 +18,7 @@ pub(super) struct Documents {
 pub(super) struct Part {
     pub(super) file: PathBuf,
     pub(super) value: Value,
-    /// What the part is called: folder, file and name, such as `2024-03-02/disk.json/Disk`.
+    /// The name of the part: folder, file and name, such as `2024-03-02/disk.json/Disk`.
     pub(super) name: String,
 }
 
@@ -39,7 +39,7 @@ impl Documents {
         Ok(value)
     }
 
-    /// What a `$ref` in `file` means.
+    /// Resolves a `$ref` in `file`.
     pub(super) fn resolve(&mut self, file: &Path, reference: &str) -> Result<Part, String> {
         let fault = || format!("{}: {reference} leads nowhere", file.display());
         let (path, pointer) = reference.split_once('#').ok_or_else(fault)?;
@@ -51,7 +51,7 @@ impl Documents {
         Ok(Part { name: format!("{folder}/{}/{name}", last(&target)), value, file: target })
     }
 
-    /// Follows references until there is none.
+    /// Follows references until there are none.
     pub(super) fn follow(&mut self, file: &Path, value: &Value) -> Result<Part, String> {
         let mut part = Part { file: file.to_owned(), value: value.clone(), name: String::new() };
         while let Some(reference) = part.value["$ref"].as_str().map(str::to_owned) {

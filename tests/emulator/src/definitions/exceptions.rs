@@ -1,21 +1,21 @@
-//! Where Azure itself differs from its definitions, each with the reason.
+//! Where Azure itself violates its definitions, each with the reason.
 
 use serde_json::{Value, json};
 
-/// A part of the definitions that Azure does not keep to.
+/// A part of the definitions that Azure violates.
 #[derive(Debug)]
 pub struct Exception {
     /// The definition: folder, file and name.
     pub definition: &'static str,
     /// The member of it.
     pub member: &'static str,
-    /// The type that is taken instead.
+    /// The type to use instead.
     pub instead: &'static str,
     /// Why.
     pub why: &'static str,
 }
 
-/// All of them.
+/// All exceptions.
 pub const EXCEPTIONS: &[Exception] = &[
     Exception {
         definition: "2024-04-01/resourcegraph.json/QueryResponse",
@@ -31,7 +31,7 @@ pub const EXCEPTIONS: &[Exception] = &[
     },
 ];
 
-/// What stands in the place of a member that is excepted.
+/// The replacement of an excepted member.
 pub(super) fn instead(definition: &str, member: &str) -> Option<Value> {
     EXCEPTIONS
         .iter()

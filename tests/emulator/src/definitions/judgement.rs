@@ -1,4 +1,4 @@
-//! One exchange held against the definitions.
+//! Checks one exchange against the definitions.
 
 use std::collections::HashSet;
 
@@ -11,18 +11,18 @@ use super::schema::faults;
 use crate::fault::Kind;
 use crate::journal::Exchange;
 
-/// Which rules an exchange is under.
+/// The rules that apply to an exchange.
 enum Rules<'a> {
     Operation(&'a Operation),
     Place(Place),
-    /// No operation that anybody here speaks of.
+    /// An operation without definition and without rules.
     None,
 }
 
 impl Definitions {
-    /// Everything that is wrong with an exchange. `issued` are the URLs that earlier answers gave out.
+    /// The faults of an exchange. `issued` are the URLs of earlier responses.
     pub fn judge(&self, exchange: &Exchange, issued: &HashSet<String>) -> Vec<String> {
-        // A storage queue's data plane shares the address here, and is not Resource Manager's.
+        // A storage queue's data plane shares this address, but is not part of Resource Manager.
         let is_storage = exchange.parameter("comp").is_some();
         if exchange.kind == Kind::Token || is_storage {
             return Vec::new();
@@ -37,7 +37,7 @@ impl Definitions {
             let faults = request(&rules, exchange, issued);
             found.extend(faults.into_iter().map(|fault| format!("request: {fault}")));
         }
-        // A text that a fault put in the place of an answer is not Azure's.
+        // A text that a fault put in place of a response is not Azure's.
         if let Some(status) = exchange.status.filter(|_| exchange.fault != Some("text")) {
             let faults = self.answer(&rules, exchange, status);
             found.extend(faults.into_iter().map(|fault| format!("answer {status}: {fault}")));
@@ -55,7 +55,7 @@ impl Definitions {
                 let is_result = exchange.parameter("monitor").is_some();
                 found.extend(self.contract.success(*place, status, is_result, body));
             }
-            // What clients other than Diskseal ask for, such as the tenants, is no concern of the definitions.
+            // Requests of other clients that have no definition, such as those for tenants, are not judged.
             Rules::None if is_success => {}
             Rules::Operation(operation) => {
                 found.extend(self.contract.failure(operation.error.as_ref(), status, body));
@@ -97,7 +97,7 @@ fn request(rules: &Rules<'_>, exchange: &Exchange, issued: &HashSet<String>) -> 
     found
 }
 
-/// A version, and beside it at most the one filter that Azure knows.
+/// A version, and optionally the only filter that Azure supports.
 fn is_of_machines(exchange: &Exchange) -> bool {
     let filter = exchange.parameter("$filter");
     let is_known = |filter: String| filter.starts_with("'virtualMachineScaleSet/id' eq '/subscriptions/");
@@ -119,7 +119,7 @@ fn query(operation: &Operation, exchange: &Exchange, is_issued: bool) -> Vec<Str
             found.push(format!("api-version {value}, but the definition is of {}", operation.version));
         }
         let is_known = operation.query.iter().any(|parameter| parameter.name == name);
-        // What a link to the next page carries is nobody's business.
+        // The query of a link to the next page is opaque.
         if !(is_known || operation.is_pageable && is_issued) {
             found.push(format!("the query has a parameter {name} that {} does not know", operation.id));
         }
@@ -139,7 +139,7 @@ fn body(operation: &Operation, exchange: &Exchange) -> Vec<String> {
     let mut found = faults(&wanted.validator, given);
     let content_type = exchange.content_type.as_deref();
     if !is_one_of(&operation.consumes, content_type) {
-        found.push(format!("content type {content_type:?} is none of {:?}", operation.consumes));
+        found.push(format!("content type {content_type:?} is not one of {:?}", operation.consumes));
     }
     found
 }
@@ -162,22 +162,22 @@ fn success(operation: &Operation, exchange: &Exchange, status: u16) -> Vec<Strin
     let names_an_operation =
         ["azure-asyncoperation", "location"].iter().any(|name| exchange.response_header(name).is_some());
     if status == 202 && operation.is_long_running && !names_an_operation {
-        found.push("nothing tells where the operation can be looked at".to_owned());
+        found.push("no header has the URL of the operation".to_owned());
     }
     let content_type = exchange.response_header("content-type");
     if !body.is_null() && !is_one_of(&operation.produces, content_type) {
-        found.push(format!("content type {content_type:?} is none of {:?}", operation.produces));
+        found.push(format!("content type {content_type:?} is not one of {:?}", operation.produces));
     }
     found
 }
 
-/// Rules that hold for every answer of Resource Manager.
+/// Rules for every response of Resource Manager.
 fn headers(exchange: &Exchange, status: u16) -> Vec<String> {
     let mut found = Vec::new();
     if let Some(wait) = exchange.response_header("retry-after")
         && wait.parse::<u32>().is_err()
     {
-        found.push(format!("retry-after {wait:?} is no whole number of seconds"));
+        found.push(format!("retry-after {wait:?} is not a whole number of seconds"));
     }
     if status == 401 && exchange.response_header("www-authenticate").is_none() {
         found.push("a 401 without www-authenticate".to_owned());
@@ -194,7 +194,7 @@ fn headers(exchange: &Exchange, status: u16) -> Vec<String> {
     found
 }
 
-/// Whether a content type is one of those, its parameters aside.
+/// Whether a content type is one of those, without its parameters.
 fn is_one_of(known: &[String], given: Option<&str>) -> bool {
     let essence = given.and_then(|given| given.split(';').next()).unwrap_or_default().trim();
     known.iter().any(|known| known.eq_ignore_ascii_case(essence))

@@ -1,4 +1,4 @@
-//! The operations of the definitions: which requests they are, and what they take and give.
+//! The operations of the definitions: their requests, parameters and responses.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,16 +17,16 @@ pub(super) struct Operation {
     pub(super) id: String,
     method: String,
     template: Vec<String>,
-    /// The version of the file: the only one that its definitions speak of.
+    /// The version of the file, the only one that its definitions cover.
     pub(super) version: String,
     pub(super) query: Vec<Parameter>,
     pub(super) body: Option<Body>,
     pub(super) answers: BTreeMap<u16, Answer>,
-    /// What every other status carries (`default`).
+    /// The default response.
     pub(super) error: Option<Validator>,
-    /// Whether an answer may name the next one.
+    /// Whether a response can have a link to a next page.
     pub(super) is_pageable: bool,
-    /// Whether it may go on after its answer.
+    /// Whether it can continue after its response.
     pub(super) is_long_running: bool,
     pub(super) consumes: Vec<String>,
     pub(super) produces: Vec<String>,
@@ -46,7 +46,7 @@ pub(super) struct Body {
     pub(super) validator: Validator,
 }
 
-/// An answer of one status.
+/// A response of one status.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// None: no body.
@@ -55,7 +55,7 @@ pub(super) struct Answer {
 }
 
 impl Operation {
-    /// Whether a request is one of this operation. Resource Manager reads paths in any case.
+    /// Whether a request belongs to this operation. Resource Manager ignores the case of paths.
     pub(super) fn is(&self, method: &str, path: &str) -> bool {
         if self.method != method {
             return false;
@@ -68,7 +68,7 @@ impl Operation {
                 })
         };
         match self.template.split_first() {
-            // A scope is a path of its own.
+            // A scope is itself a path.
             Some((scope, rest)) if scope == "{scope}" => given
                 .len()
                 .checked_sub(rest.len())
@@ -114,7 +114,7 @@ fn one(
                 let validator = schema::compile(documents, &part.file, &part.value["schema"], Side::Request)?;
                 body = Some(Body { is_required, validator });
             }
-            // Parameters of the path are in the template. There are none of other kinds.
+            // Parameters of the path are in the template. Other kinds do not occur.
             Some("path") => {}
             other => return Err(format!("a parameter in {other:?}")),
         }

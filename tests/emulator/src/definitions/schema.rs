@@ -1,4 +1,4 @@
-//! Schema objects of Swagger 2.0 as JSON Schema, closed: a member that a definition does not name is a fault.
+//! Swagger 2.0 schema objects as closed JSON Schemas: a member that a definition lacks is a fault.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use serde_json::{Map, Value, json};
 use super::document::Documents;
 use super::exceptions;
 
-/// Who writes what is judged.
+/// Who wrote the judged value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
-    /// A client: members that only the service writes are not known.
+    /// A client: read-only members are unknown.
     Request,
-    /// The service, whole.
+    /// The service, in full.
     Answer,
     /// The service in a 202, which carries a part of the resource: nothing is required.
     Partial,
 }
 
-/// Compiles the schema `value`, which stands in `file`.
+/// Compiles the schema `value` of `file`.
 pub(super) fn compile(
     documents: &mut Documents,
     file: &Path,
@@ -37,7 +37,7 @@ pub(super) fn compile(
     validator(&bundle)
 }
 
-/// Compiles what is JSON Schema already.
+/// Compiles a JSON Schema.
 pub(super) fn validator(schema: &Value) -> Result<Validator, String> {
     jsonschema::draft4::options()
         .should_validate_formats(true)
@@ -45,7 +45,7 @@ pub(super) fn validator(schema: &Value) -> Result<Validator, String> {
         .map_err(|error| format!("not a schema: {error}"))
 }
 
-/// Every fault of a value, as a JSON pointer and what is wrong there.
+/// Every fault of a value, as a JSON pointer and a description.
 pub(super) fn faults(validator: &Validator, value: &Value) -> Vec<String> {
     validator
         .iter_errors(value)
@@ -60,17 +60,17 @@ pub(super) fn faults(validator: &Validator, value: &Value) -> Vec<String> {
 struct Conversion<'a> {
     documents: &'a mut Documents,
     side: Side,
-    /// The definitions that are converted, or being so: they refer to each other and to themselves.
+    /// The definitions that are converted or in conversion: they refer to each other and to themselves.
     done: Map<String, Value>,
 }
 
-/// What an object may hold, its ancestors' (`allOf`) included.
+/// The members of an object, including its ancestors' (`allOf`).
 #[derive(Default)]
 struct Members {
     named: Vec<(String, PathBuf, String, Value)>,
     required: BTreeSet<String>,
     others: Option<(PathBuf, Value)>,
-    /// Whether there are descendants with members of their own.
+    /// Whether there are descendants with their own members.
     is_base: bool,
 }
 
@@ -84,7 +84,7 @@ impl Conversion<'_> {
 
     fn reference(&mut self, file: &Path, reference: &str) -> Result<Value, String> {
         let part = self.documents.resolve(file, reference)?;
-        // No separators in a name that stands in a pointer.
+        // No separators in a name, as it becomes part of a pointer.
         let key = part.name.replace('/', ":");
         if !self.done.contains_key(&key) {
             self.done.insert(key.clone(), Value::Null);
@@ -155,7 +155,7 @@ impl Conversion<'_> {
                 Some(reference) => {
                     let part = self.documents.resolve(file, reference)?;
                     self.collect(&part.file, &part.name, &part.value, into)?;
-                    // The descendant is what stands here, and it is closed.
+                    // The value is the descendant, which is closed.
                     into.is_base = false;
                 }
                 None => self.collect(file, name, ancestor, into)?,
@@ -175,8 +175,8 @@ impl Conversion<'_> {
     }
 }
 
-/// Keywords that mean the same in both. Enumerations stay closed even where new values may come
-/// (`modelAsString`): none has come to the version that is judged.
+/// Keywords with the same meaning in both. Enumerations stay closed even if they allow new values
+/// (`modelAsString`): the judged version has none.
 const COPIED: &[&str] = &[
     "type",
     "enum",

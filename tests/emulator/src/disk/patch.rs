@@ -1,11 +1,11 @@
-//! What a PATCH does: properties are merged, tags are replaced as a whole.
+//! The effect of a PATCH: properties are merged, tags are replaced as a whole.
 
 use serde_json::{Map, Value, json};
 
 use super::{fold_mode, ordered, sku};
 
-/// The resource after a PATCH. `properties` follow the JSON merge patch of RFC 7396; tags that are given
-/// replace the whole set.
+/// The resource after a PATCH. `properties` follow the JSON merge patch of RFC 7396; tags, if given, replace
+/// the whole set.
 pub(crate) fn patched(current: &Value, sent: &Value) -> Value {
     let mut body = current.clone();
     if let Some(tags) = sent.get("tags").filter(|tags| !tags.is_null()) {
@@ -26,7 +26,7 @@ pub(crate) fn patched(current: &Value, sent: &Value) -> Value {
     body
 }
 
-/// Puts tags where the provider writes them: behind the location.
+/// Puts tags where the provider writes them: after the location.
 pub(crate) fn set_tags(body: &mut Value, tags: Map<String, Value>) {
     let Some(members) = body.as_object_mut() else { return };
     members.shift_remove("tags");

@@ -1,4 +1,4 @@
-//! What the provider refuses of a body, before anything is changed.
+//! What the provider refuses in a body, before it changes anything.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::tag_rules::check_tags;
 /// The values of `dataAccessAuthMode`.
 pub(crate) const MODES: [&str; 2] = ["AzureActiveDirectory", "None"];
 
-/// What a PATCH of a snapshot may set; a disk's may set more.
+/// The members that a PATCH of a snapshot can set; a disk has more.
 const UPDATABLE: [&str; 11] = [
     "osType",
     "diskSizeGB",
@@ -56,8 +56,8 @@ pub(crate) fn check_put(id: &ResourceId, sent: &Value, exists: bool) -> Result<(
     check_tags(&sent["tags"])
 }
 
-/// Whether a PATCH can be accepted. A member that the type does not have is refused, as a misspelt one must
-/// not pass for done; the text is approximated.
+/// Whether a PATCH can be accepted. An unknown member is refused, so that a misspelt one does not go
+/// unnoticed; the text is approximated.
 pub(crate) fn check_patch(kind: ResourceKind, sent: &Value) -> Result<(), Refusal> {
     let unknown = |name: &str, owner: &str| {
         let message = format!("Could not find member '{name}' on object of type '{owner}'");

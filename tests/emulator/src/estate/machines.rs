@@ -23,20 +23,20 @@ pub fn scale_set_id(subscription: &str, group: &str, name: &str) -> String {
 }
 
 impl Emulator {
-    /// Makes or replaces a virtual machine or scale set as a PUT of this body would, with the disks that it needs,
-    /// and tells of the write. Gives the ids of all its disks.
+    /// Creates or replaces a virtual machine or scale set as a PUT of this body would, with its disks, and
+    /// raises the event. Returns the ids of all its disks.
     pub fn put_machine(&self, id: &str, caller: &Caller, body: &Value) -> Result<Vec<String>, Refusal> {
         let id = machine_id(id)?;
         self.make_machine(&id, body, write(&id, caller, "PUT"))?;
         Ok(self.machine_disks(&id.to_string()))
     }
 
-    /// Deletes a machine and tells of it. Whether it was there.
+    /// Deletes a machine and raises the event. Returns whether it existed.
     pub fn delete_machine(&self, id: &str, caller: &Caller) -> bool {
         machine_id(id).is_ok_and(|id| self.unmake_machine(&id, write(&id, caller, "DELETE")))
     }
 
-    /// The ids of the disks that a machine holds, a scale set by its instances, in their order.
+    /// The ids of the disks of a machine, or of the instances of a scale set, in their order.
     pub fn machine_disks(&self, id: &str) -> Vec<String> {
         let Ok(id) = machine_id(id) else { return Vec::new() };
         let state = self.inner.state.lock();

@@ -1,4 +1,4 @@
-//! A made-up estate, the same for the same seed.
+//! Generated resources, the same for the same seed.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -9,22 +9,22 @@ use crate::{Emulator, disk_body, refusal::Refusal, snapshot_body};
 const LOCATIONS: [&str; 4] = ["westeurope", "northeurope", "eastus2", "japaneast"];
 const GROUPS: u32 = 40;
 
-/// How large an estate is and how much of it is sealed.
+/// The number of resources and the share that is sealed.
 #[derive(Clone, Copy, Debug)]
 pub struct Seeded {
-    /// What makes it this one and no other.
+    /// The seed.
     pub seed: u64,
-    /// How many disks and snapshots; three in four are disks.
+    /// The number of disks and snapshots; three in four are disks.
     pub resources: usize,
-    /// Over how many subscriptions they are spread.
+    /// The number of subscriptions.
     pub subscriptions: u32,
-    /// How many in a hundred are not sealed.
+    /// The percentage that is unsealed.
     pub unsealed_percent: u8,
 }
 
 impl Emulator {
-    /// Makes an estate without telling anybody. Gives the ids of what is not sealed. `tags` are the tags of
-    /// what is.
+    /// Creates the resources without events. Returns the ids of the unsealed ones. `tags` are the tags of the
+    /// sealed ones.
     pub fn insert_estate(&self, estate: Seeded, tags: &Value) -> Result<Vec<String>, Refusal> {
         let mut rng = Rng::with_seed(estate.seed);
         let mut unsealed = vec![];
@@ -52,7 +52,7 @@ impl Emulator {
                 }
             }
             self.insert(&id, &body)?;
-            // A third of the disks are a machine's.
+            // A third of the disks are attached to a machine.
             if id.contains("/disks/") && rng.u8(0..3) == 0 {
                 self.attach(&id, &id.replace("/disks/disk-", "/virtualMachines/vm-"));
             }

@@ -1,4 +1,4 @@
-//! The events that nobody took, as Event Grid writes them to a blob container.
+//! Events that no endpoint accepted, as Event Grid writes them to a blob container.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::event::ticks;
 use super::options::DeadLetters;
 
-/// How an event ended that was not delivered.
+/// Why an event was not delivered.
 #[derive(Clone, Debug)]
 pub(super) struct Undelivered {
     pub(super) reason: String,
@@ -21,7 +21,7 @@ pub(super) struct Undelivered {
 }
 
 impl Undelivered {
-    /// The event with what Event Grid adds to it. CloudEvents knows no upper case in attribute names.
+    /// The event with the members that Event Grid adds. CloudEvents allows no upper case in attribute names.
     pub(super) fn describe(&self, event: &Value) -> Value {
         let mut event = if event.is_object() { event.clone() } else { json!({ "event": event }) };
         let lower = event.get("specversion").is_some();
@@ -41,8 +41,8 @@ impl Undelivered {
     }
 }
 
-/// Writes one blob: an array of events, under the subscription's name in upper case and the hour, whose
-/// parts have no leading zeros.
+/// Writes one blob: an array of events, below the subscription's name in upper case and the hour, without
+/// leading zeros.
 pub(super) async fn write(
     container: &DeadLetters,
     subscription: &str,
@@ -56,7 +56,7 @@ pub(super) async fn write(
     match container {
         DeadLetters::Folder(root) => {
             let folder = root.join(folder);
-            // Not tokio's files: their threads are invisible to a paused clock, which would run on meanwhile.
+            // Not tokio's file API: a paused clock does not see its threads and would advance meanwhile.
             std::fs::create_dir_all(&folder)?;
             std::fs::write(folder.join(name), content)
         }

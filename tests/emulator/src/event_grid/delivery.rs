@@ -14,7 +14,7 @@ use super::dead_letter::{self, Undelivered};
 use super::journal::{Delivery, event_id};
 use super::schedule::{LATE_SUCCESS, LONGEST_PROBATION, is_final, is_success, outcome_name, wait_after};
 
-/// A batch of events on its way.
+/// A batch of events to deliver.
 pub(super) struct Batch {
     pub(super) events: Vec<Value>,
     pub(super) delay: Duration,
@@ -29,10 +29,10 @@ pub(super) struct Standing {
     length: Option<Duration>,
 }
 
-/// What one attempt came to.
+/// The result of one attempt.
 enum Attempt {
     Answered(u16),
-    /// The delivery goes on without being waited for; its answer may still come.
+    /// No response in time. The delivery continues in the background, and its response can still arrive.
     TimedOut(oneshot::Receiver<u16>),
 }
 
@@ -78,17 +78,17 @@ impl Batch {
         self.bury(&service, &undelivered).await;
     }
 
-    /// Delivers once. The delivery runs as its own task, because the handler does not notice that Event Grid
-    /// has turned away.
+    /// Delivers once. The delivery runs in its own task, because the handler does not notice that Event Grid
+    /// has stopped waiting.
     async fn attempt(&self, service: &Arc<Service>, attempt: u32, at: OffsetDateTime) -> Attempt {
         let (answer, mut answered) = oneshot::channel();
         let events = self.events.clone();
         let delivering = Arc::clone(service);
         tokio::spawn(async move {
-            // Nobody listens any more if the batch's retry has succeeded meanwhile.
+            // No receiver if a retry of the batch has succeeded meanwhile.
             let _ = answer.send(delivering.endpoint.deliver(events).await);
         });
-        // An endpoint that dies without an answer is a connection that broke.
+        // An endpoint that ends without a response is a broken connection.
         let status = match timeout(service.options.delivery_timeout, &mut answered).await {
             Ok(status) => Some(status.unwrap_or(500)),
             Err(_) => None,
@@ -110,7 +110,7 @@ impl Batch {
         };
         sleep(service.options.scaled(service.options.dead_letter_delay)).await;
         let letters: Vec<Value> = self.events.iter().map(|event| undelivered.describe(event)).collect();
-        // An unwritable container loses events, as in Azure.
+        // As in Azure, events are lost if the container cannot be written.
         match dead_letter::write(container, &service.options.name, &letters, service.clock.now()).await {
             Ok(()) => service.count(|stats| stats.dead_lettered += letters.len()),
             Err(error) => {
@@ -124,7 +124,7 @@ impl Batch {
     }
 }
 
-/// How a batch ends that is not delivered: `last` is when the last attempt began, and its status.
+/// How an undelivered batch ends: `last` is the start and the status of the last attempt.
 fn give_up(
     reason: &str,
     attempts: u32,
@@ -143,7 +143,7 @@ fn give_up(
     }
 }
 
-/// Waits for the next attempt. True if a success that came late has made it unnecessary.
+/// Waits for the next attempt. Returns true if a late success has made it unnecessary.
 async fn wait_or_late_success(
     wait: Duration,
     late: Option<oneshot::Receiver<u16>>,
@@ -163,7 +163,7 @@ async fn wait_or_late_success(
 }
 
 impl Service {
-    /// Waits until the endpoint is off probation or the event has expired. True if it had to wait.
+    /// Waits until the endpoint is off probation or the event has expired. Returns true if it had to wait.
     async fn wait_for_probation(&self, expires: Instant) -> bool {
         let mut waited = false;
         loop {
@@ -178,7 +178,7 @@ impl Service {
         }
     }
 
-    /// Keeps the endpoint's record.
+    /// Updates the endpoint's record.
     fn note(&self, success: bool) {
         note(&self.standing, success, self.options.probation_after, self.options.probation, |wait| {
             self.options.scaled(wait)
@@ -200,7 +200,7 @@ fn note(
     }
     standing.failures += 1;
     let now = Instant::now();
-    // Of the many deliveries that fail at the same time, one lengthens the probation.
+    // Of many deliveries that fail at the same time, only one lengthens the probation.
     if limit > 0 && standing.failures >= limit && standing.until.is_none_or(|until| until <= now) {
         let length = standing.length.map_or(first, |length| (length * 2).min(LONGEST_PROBATION));
         standing.length = Some(length);

@@ -1,4 +1,4 @@
-//! The event that Resource Manager raises for a write or delete that has ended.
+//! The event that Resource Manager raises when a write or delete has ended.
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::options::{DeliverySchema, EventGridOptions, Spelling};
 use crate::write::{Caller, ResourceWrite};
 
-/// An event before it takes the form of a delivery schema.
+/// An event before it is formatted in a delivery schema.
 #[derive(Clone, Debug)]
 pub(super) struct ResourceEvent {
     event_type: String,
@@ -29,7 +29,7 @@ impl ResourceEvent {
         }
     }
 
-    /// Whether the subscription's filters let the event through.
+    /// Whether the event passes the subscription's filters.
     pub(super) fn passes(&self, options: &EventGridOptions) -> bool {
         let holds = |values: &[String], value: &str| values.iter().any(|v| v.eq_ignore_ascii_case(value));
         let operation = self.data["operationName"].as_str().unwrap_or_default();
@@ -40,7 +40,7 @@ impl ResourceEvent {
             && !holds(&options.excluded_app_ids, app)
     }
 
-    /// The event as an endpoint sees it, with a fresh id.
+    /// The event as an endpoint receives it, with a new id.
     pub(super) fn render(self, schema: DeliverySchema) -> Value {
         let id = Uuid::new_v4().to_string();
         match schema {
@@ -67,7 +67,7 @@ impl ResourceEvent {
     }
 }
 
-/// A time as Event Grid writes it: .NET's seven digits, UTC.
+/// A time as Event Grid formats it: .NET's seven digits, UTC.
 pub(crate) fn ticks(at: OffsetDateTime) -> String {
     let seconds = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
     let whole = at.format(&seconds).unwrap_or_default();
@@ -108,7 +108,7 @@ fn data(write: &ResourceWrite, options: &EventGridOptions) -> Value {
         json!({
             "scope": uri,
             "action": name(&write.operation_name),
-            // What is not known is an empty array where an object stands otherwise.
+            // Unknown values are an empty array instead of an object.
             "evidence": if options.claims { evidence(&write.caller) } else { json!([]) },
         }),
     );
@@ -136,7 +136,7 @@ fn data(write: &ResourceWrite, options: &EventGridOptions) -> Value {
     Value::Object(data)
 }
 
-/// An address out of the range that is kept for documentation.
+/// An address from the range reserved for documentation.
 const CLIENT_ADDRESS: &str = "203.0.113.7";
 
 fn evidence(caller: &Caller) -> Value {
@@ -148,7 +148,7 @@ fn evidence(caller: &Caller) -> Value {
     })
 }
 
-/// Every value is a string, numbers as well.
+/// Every value is a string, including numbers.
 fn claims(caller: &Caller, at: OffsetDateTime) -> Value {
     let issued = at.unix_timestamp();
     let mut claims = json!({

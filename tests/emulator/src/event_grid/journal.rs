@@ -1,4 +1,4 @@
-//! What Event Grid did: every attempt, and what became of every event.
+//! The record of Event Grid: every attempt, and the end of every event.
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -8,28 +8,28 @@ use time::OffsetDateTime;
 pub struct Delivery {
     /// The event's id; empty if it has none.
     pub event_id: String,
-    /// Which attempt it was, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// The endpoint's answer; none if it gave none in time.
+    /// The endpoint's response; none if there was none in time.
     pub status: Option<u16>,
     /// When the attempt began.
     pub at: OffsetDateTime,
 }
 
-/// How many events came to what end so far.
+/// The number of events so far, by their end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventGridStats {
     /// Events that passed the filters or were published by a test, before duplicates.
     pub published: usize,
-    /// Writes that the filters held back.
+    /// Writes that the filters rejected.
     pub filtered: usize,
     /// Events that were lost on purpose.
     pub lost: usize,
-    /// Events that the endpoint took, duplicates counted.
+    /// Events that the endpoint accepted, including duplicates.
     pub delivered: usize,
     /// Events that ended as a dead letter.
     pub dead_lettered: usize,
-    /// Events that ended undelivered where no container for dead letters is configured.
+    /// Undelivered events without a configured container for dead letters.
     pub dropped: usize,
 }
 

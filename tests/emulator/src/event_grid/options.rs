@@ -1,11 +1,11 @@
-//! How a subscription is configured, and how the simulated service misbehaves.
+//! The configuration of a subscription, and the faults of the simulated service.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::storage::Container;
 
-/// The form in which events are delivered: the event subscription's `eventDeliverySchema`.
+/// The schema of deliveries: the event subscription's `eventDeliverySchema`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliverySchema {
     /// Event Grid's own schema.
@@ -14,23 +14,23 @@ pub enum DeliverySchema {
     CloudEventSchemaV1_0,
 }
 
-/// How the ids of resources are spelled in events.
+/// The spelling of resource ids in events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
     /// As the resource was created.
     AsStored,
     /// With `resourcegroups` in lower case, as several providers write it.
     LowerCaseResourceGroups,
-    /// With ids and operation names in upper case, as data born in the activity log has them.
+    /// With ids and operation names in upper case, like data from the activity log.
     UpperCase,
 }
 
-/// How often an event is delivered although once would do: Event Grid promises at least once.
+/// Duplicates: Event Grid delivers at least once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Duplicates {
-    /// No duplicates but those that time-outs cause.
+    /// Only the duplicates that timeouts cause.
     Never,
-    /// Every event arrives so many times; 1 means no duplicate.
+    /// Every event arrives this many times; 1 means no duplicate.
     Times(u32),
     /// Every event arrives twice with this probability, from 0 to 1.
     Sometimes(f64),
@@ -53,11 +53,11 @@ impl From<&Path> for DeadLetters {
 
 /// An event subscription with its system topic. The defaults are Azure's.
 ///
-/// All waits but [`delivery_timeout`](Self::delivery_timeout) are given in Azure's own length, and divided
-/// by [`speed`](Self::speed).
+/// All waits except [`delivery_timeout`](Self::delivery_timeout) are given in Azure's length, and divided by
+/// [`speed`](Self::speed).
 #[derive(Clone, Debug)]
 pub struct EventGridOptions {
-    /// The event subscription's name, which dead letters are filed under.
+    /// The event subscription's name, part of the path of dead letters.
     pub name: String,
     /// The delivery schema.
     pub schema: DeliverySchema,
@@ -68,44 +68,43 @@ pub struct EventGridOptions {
     pub operation_names: Vec<String>,
     /// The values of an advanced filter `StringNotIn` on `data.claims.appid`, which ignores case.
     pub excluded_app_ids: Vec<String>,
-    /// How ids are spelled.
+    /// The spelling of ids.
     pub spelling: Spelling,
-    /// Whether `data.httpRequest` is there. The documentation says that it is on updates and deletes only.
+    /// Whether events have `data.httpRequest`. The documentation lists it only for updates and deletes.
     pub http_request: bool,
-    /// Whether `data.claims` and `data.authorization.evidence` are there: calls between Azure's own services
-    /// may lack them.
+    /// Whether events have `data.claims` and `data.authorization.evidence`: calls between Azure's own
+    /// services may lack them.
     pub claims: bool,
-    /// `maxEventsPerBatch`, 1 to 5000. A batch is what is there, nothing waits for it to fill.
+    /// `maxEventsPerBatch`, 1 to 5000. A batch has the events that are ready; it does not wait to fill up.
     pub max_events_per_batch: usize,
     /// `retryPolicy.maxDeliveryAttempts`, 1 to 30.
     pub max_delivery_attempts: u32,
-    /// `retryPolicy.eventTimeToLiveInMinutes`, as a duration. Looked at before each attempt only.
+    /// `retryPolicy.eventTimeToLiveInMinutes`, as a duration. It is only checked before each attempt.
     pub event_time_to_live: Duration,
-    /// How long an attempt may take. It is the one wait that `speed` does not shorten, because what runs
-    /// meanwhile is the real handler.
+    /// The timeout of an attempt. `speed` does not shorten it, because the real handler runs meanwhile.
     pub delivery_timeout: Duration,
-    /// How many failures in a row put the endpoint on probation; 0 means never.
+    /// The number of consecutive failures that put the endpoint on probation; 0 means never.
     pub probation_after: u32,
-    /// The first probation. It doubles while failures go on, up to four hours. The documentation gives no
-    /// figures but "up to several hours".
+    /// The first probation. It doubles while failures continue, up to four hours. The documentation only says
+    /// "up to several hours".
     pub probation: Duration,
     /// The container for dead letters; without one, undeliverable events are dropped.
     pub dead_letters: Option<DeadLetters>,
-    /// How long after the last attempt a dead letter is written.
+    /// Delay between the last attempt and the dead letter.
     pub dead_letter_delay: Duration,
-    /// From the end of the operation to the first attempt.
+    /// Delay between the end of the operation and the first attempt.
     pub latency: Duration,
-    /// Up to so much is added to the latency of each batch, at random: events overtake one another.
+    /// Maximum random addition to the latency of each batch: events overtake one another.
     pub disorder: Duration,
-    /// Duplicates without a cause.
+    /// Additional duplicates.
     pub duplicates: Duplicates,
     /// The probability, from 0 to 1, that an event is lost before its first attempt. Azure promises 0.
     pub loss: f64,
-    /// Up to this part of each retry's wait is added to it, at random.
+    /// Maximum random addition to each retry's wait, as a fraction of it.
     pub jitter: f64,
     /// The seed of everything random.
     pub seed: u64,
-    /// What Event Grid's waits are divided by.
+    /// The divisor of Event Grid's waits.
     pub speed: f64,
 }
 
@@ -148,7 +147,7 @@ impl Default for EventGridOptions {
 }
 
 impl EventGridOptions {
-    /// A wait of Azure's on this subscription's clock.
+    /// An Azure wait, on this subscription's clock.
     pub(super) fn scaled(&self, wait: Duration) -> Duration {
         if self.speed > 0.0 { wait.div_f64(self.speed) } else { wait }
     }

@@ -1,11 +1,11 @@
-//! When Event Grid tries again, from "Event Grid message delivery and retry".
+//! The retry schedule of Event Grid, from "Event Grid message delivery and retry".
 
 use std::time::Duration;
 
 /// The longest probation.
 pub(super) const LONGEST_PROBATION: Duration = Duration::from_hours(4);
 
-/// How long after a time-out a late success still cancels the retry.
+/// How long after a timeout a late success still cancels the retry.
 pub(super) const LATE_SUCCESS: Duration = Duration::from_mins(3);
 
 /// The wait after the `attempt`th attempt (from 1) that failed with `status`, or with none if it timed out.
@@ -31,17 +31,17 @@ pub(super) fn wait_after(attempt: u32, status: Option<u16>) -> Duration {
     scheduled.max(least)
 }
 
-/// Whether a status is success. Other 2xx are not.
+/// Whether a status is a success. Other 2xx are not.
 pub(super) fn is_success(status: u16) -> bool {
     (200..=204).contains(&status)
 }
 
-/// Whether an Azure resource that answers so is never asked again.
+/// Whether Event Grid does not retry after this status of an Azure resource.
 pub(super) fn is_final(status: u16) -> bool {
     matches!(status, 400 | 403 | 413)
 }
 
-/// `lastDeliveryOutcome` of a status; no status means a time-out.
+/// `lastDeliveryOutcome` of a status; no status means a timeout.
 pub(super) fn outcome_name(status: Option<u16>) -> &'static str {
     match status {
         None | Some(408) => "TimedOut",

@@ -1,4 +1,4 @@
-//! The faults that are in force, and the handle on each.
+//! The active faults, and a handle for each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::{Action, Fault, Kind};
 use crate::Emulator;
 use crate::resource_id::ResourceId;
 
-/// What becomes of held requests.
+/// What happens to held requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Release {
     Held,
@@ -24,18 +24,18 @@ struct Rule {
     fault: Fault,
     matched: Mutex<u32>,
     fired: watch::Sender<u32>,
-    /// How many requests have come to the point at which they are held.
+    /// The number of requests that have reached the point at which they are held.
     held: watch::Sender<u32>,
     release: watch::Sender<Release>,
 }
 
-/// The faults in force, in the order in which they were injected.
+/// The active faults, in the order of injection.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     rules: Mutex<Vec<Arc<Rule>>>,
 }
 
-/// A fault that has met a request.
+/// A fault that affects a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Fired(Arc<Rule>);
 
@@ -48,7 +48,7 @@ impl Fired {
         self.0.fault.delay
     }
 
-    /// Waits for the test to say what becomes of the request.
+    /// Waits until the test decides about the request.
     pub(crate) async fn released(&self) -> Release {
         self.0.held.send_modify(|held| *held += 1);
         let mut release = self.0.release.subscribe();
@@ -60,7 +60,7 @@ impl Fired {
 }
 
 impl Faults {
-    /// The fault that meets a request, which counts as fired. `exists` tells whether the resource does.
+    /// The fault that affects a request; counts it. `exists` is whether the resource exists.
     pub(crate) fn meet(
         &self,
         kind: Kind,
@@ -89,7 +89,7 @@ impl Faults {
     }
 }
 
-/// A handle on an injected fault. Dropping it leaves the fault in force.
+/// A handle on an injected fault. Dropping it leaves the fault active.
 #[derive(Clone, Debug)]
 pub struct Injected {
     emulator: Emulator,
@@ -97,46 +97,46 @@ pub struct Injected {
 }
 
 impl Injected {
-    /// How many requests the fault has met.
+    /// The number of requests that the fault has affected.
     pub fn fired(&self) -> u32 {
         *self.rule.fired.borrow()
     }
 
-    /// Waits until the fault has met a request, which need not have taken effect by then.
+    /// Waits until the fault has affected a request, which may not have taken effect yet.
     pub async fn met(&self) {
         self.met_times(1).await;
     }
 
-    /// Waits until the fault has met so many requests.
+    /// Waits until the fault has affected this many requests.
     pub async fn met_times(&self, times: u32) {
-        // The sender lives as long as `self`, so this fails never.
+        // The sender lives as long as `self`, so this never fails.
         let _ = self.rule.fired.subscribe().wait_for(|fired| *fired >= times).await;
     }
 
-    /// Waits until a request has stopped at the point that the fault names: before it takes effect, or after.
+    /// Waits until a request is held, before or after it takes effect.
     pub async fn held(&self) {
         let _ = self.rule.held.subscribe().wait_for(|held| *held >= 1).await;
     }
 
-    /// Lets every request go on that is held or will be.
+    /// Releases every request that is held or will be.
     pub fn release(&self) {
         self.rule.release.send_replace(Release::GoOn);
     }
 
-    /// Breaks the connection of every request that is held or will be. One that is held before applying
-    /// changes nothing.
+    /// Breaks the connection of every request that is held or will be. A request held before applying changes
+    /// nothing.
     pub fn cut_off(&self) {
         self.rule.release.send_replace(Release::CutOff);
     }
 
-    /// Takes the fault out of force. Requests that it holds stay held.
+    /// Removes the fault. Requests that it holds stay held.
     pub fn remove(&self) {
         self.emulator.inner.faults.rules.lock().retain(|rule| !Arc::ptr_eq(rule, &self.rule));
     }
 }
 
 impl Emulator {
-    /// Puts a fault in force.
+    /// Injects a fault.
     pub fn inject(&self, fault: Fault) -> Injected {
         let rule = Arc::new(Rule {
             fault,
@@ -149,7 +149,7 @@ impl Emulator {
         Injected { emulator: self.clone(), rule }
     }
 
-    /// Takes all faults out of force. Requests that they hold stay held.
+    /// Removes all faults. Requests that they hold stay held.
     pub fn clear_faults(&self) {
         self.inner.faults.rules.lock().clear();
     }

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 /// A row of a table.
 pub(super) type Row = Map<String, Value>;
 
-/// What has columns, whether or not they are a row yet: of a large table, most rows are only looked at.
+/// Anything with columns, even if it is not a row yet: most rows of a large table are only filtered.
 pub(super) trait Columns {
-    /// A column; null if there is none of this name.
+    /// A column; null if it does not exist.
     fn column(&self, name: &str) -> Cow<'_, Value>;
 
     /// All columns.
@@ -26,7 +26,7 @@ impl Columns for Row {
     }
 }
 
-/// What a query computes of a row.
+/// A computed value of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Expression {
     /// A column, or a member of one.
@@ -34,7 +34,7 @@ pub(super) enum Expression {
     Literal(Value),
     Call(Function, Box<Expression>),
     Compare(Comparison, Box<Expression>, Box<Expression>),
-    /// Whether the first is among the others; the flag says that case counts.
+    /// Whether the first is among the others; the flag makes it case-sensitive.
     In(Box<Expression>, Vec<Expression>, bool),
     Not(Box<Expression>),
     And(Box<Expression>, Box<Expression>),
@@ -88,10 +88,10 @@ impl Expression {
         self.of(row) == json!(true)
     }
 
-    /// The column's name where nobody gives it another.
+    /// The column's default name.
     pub(super) fn name(&self) -> Option<String> {
         match self {
-            // A member of a column is named by the whole path.
+            // A member of a column is named by its whole path.
             Self::Path(names) => Some(names.join("_")),
             _ => None,
         }
@@ -137,7 +137,7 @@ impl Comparison {
     }
 }
 
-/// A value as text; null is the empty one.
+/// A value as text; null is empty.
 pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

@@ -1,19 +1,19 @@
-//! The words of a query.
+//! The tokens of a query.
 
-/// A word.
+/// A token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Word {
     Name(String),
     Text(String),
     Number(u64),
-    /// A sign or a pair of them, such as `|` and `=~`.
+    /// One or two symbols, such as `|` and `=~`.
     Sign(&'static str),
 }
 
-/// Longer signs come before their beginnings.
+/// Longer symbols come before their prefixes.
 const SIGNS: [&str; 13] = ["==", "!=", "=~", "!~", "=", "!", "~", "|", ",", "(", ")", ".", "["];
 
-/// The words of a text, or what cannot be read.
+/// The tokens of a text, or the part that is invalid.
 pub(super) fn words(text: &str) -> Result<Vec<Word>, String> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();

@@ -1,5 +1,4 @@
-//! What Azure Backup and Azure Site Recovery protect, as Resource Graph's table `recoveryservicesresources`
-//! tells it.
+//! What Azure Backup and Azure Site Recovery protect, in Resource Graph's table `recoveryservicesresources`.
 
 use serde_json::{Map, Value, json};
 
@@ -15,7 +14,7 @@ pub enum Protection {
 }
 
 impl Emulator {
-    /// Protects a virtual machine by a vault, of which only Resource Graph will know.
+    /// Protects a virtual machine by a vault that only Resource Graph shows.
     pub fn protect(&self, machine: &str, vault: &str, protection: Protection) {
         let (fabric, kind, properties) = match protection {
             Protection::Backup => (

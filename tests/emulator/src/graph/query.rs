@@ -1,11 +1,11 @@
-//! A query: a table and what is done with it, step by step.
+//! A query: a table and a sequence of steps.
 
 use serde_json::{Value, json};
 
 use super::expression::{Columns, Comparison, Expression, Function, Row, text};
 use super::lexer::{Word, words};
 
-/// The tables that there are here.
+/// The supported tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
     /// `resources`
@@ -51,8 +51,8 @@ impl Query {
         }
     }
 
-    /// How many rows the query gives, and `most` of them from `start` on. What the first steps leave out is
-    /// never made a row of, nor is what is on other pages.
+    /// The number of rows of the query, and `most` of them from `start` on. Only the rows of this page are
+    /// materialised.
     pub(super) fn page<T: Columns>(&self, mut table: Vec<T>, start: usize, most: usize) -> (usize, Vec<Row>) {
         let is_choice = |step: &&Step| !matches!(step, Step::Columns(..) | Step::Count);
         let (choices, rest) = self.steps.split_at(self.steps.iter().take_while(is_choice).count());
@@ -68,7 +68,7 @@ impl Query {
     }
 }
 
-/// Moves each order before the choice of columns that leaves what it is by as it is: the rows come out the same.
+/// Moves each sort before a projection that keeps its columns: the result is the same.
 fn ordered_first(mut steps: Vec<Step>) -> Vec<Step> {
     for place in 1..steps.len() {
         let is_kept = match (&steps[place - 1], &steps[place]) {
@@ -86,7 +86,7 @@ fn ordered_first(mut steps: Vec<Step>) -> Vec<Step> {
 }
 
 impl Step {
-    /// Chooses and orders rows, and leaves their columns as they are.
+    /// Filters and sorts rows without changing their columns.
     fn choose<T: Columns>(&self, rows: &mut Vec<T>) {
         match self {
             Self::Where(condition) => rows.retain(|row| condition.holds(row)),
@@ -167,7 +167,7 @@ impl Parser {
                     return Err("'by' expected".to_owned());
                 }
                 let by = self.value()?;
-                // Descending is the language's own default.
+                // The language sorts in descending order by default.
                 let ascending = self.takes_name("asc");
                 if !ascending {
                     self.takes_name("desc");

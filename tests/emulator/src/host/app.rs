@@ -1,4 +1,4 @@
-//! What the host reads from the app's root folder: host.json and the functions' function.json.
+//! The files that the host reads from the app's root folder: host.json and the functions' function.json.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::queue::{Encoding, TriggerOptions};
 /// App settings, which are also the handler's environment.
 pub(super) type Settings = BTreeMap<String, String>;
 
-/// A function app as its files say.
+/// A function app, from its files.
 #[derive(Clone, Debug)]
 pub(super) struct App {
     pub(super) root: PathBuf,
@@ -27,7 +27,7 @@ pub(super) struct App {
     pub(super) functions: BTreeMap<String, Function>,
 }
 
-/// A function as its function.json says.
+/// A function, from its function.json.
 #[derive(Clone, Debug)]
 pub(super) struct Function {
     pub(super) name: String,
@@ -82,7 +82,7 @@ impl App {
     }
 }
 
-/// A path relative to the app's root if the file is there; otherwise the first match on `PATH`.
+/// A path relative to the app's root if the file exists; otherwise the first match on `PATH`.
 fn locate(root: &Path, named: &str, settings: &Settings) -> PathBuf {
     let beside = root.join(named);
     if beside.is_file() {
@@ -123,7 +123,7 @@ fn override_by_settings(file: &mut Value, settings: &Settings) {
     }
 }
 
-/// Under `logging` the real host overlooks the mode without a word, so here it is a fault.
+/// Under `logging` the real host silently ignores the mode, so here it is a fault.
 fn check_telemetry_mode(file: &Value) -> Result<(), HostError> {
     let misplaced = file["logging"].get("telemetryMode").is_some();
     let mode = file["telemetryMode"].as_str().unwrap_or("ApplicationInsights");
@@ -131,7 +131,7 @@ fn check_telemetry_mode(file: &Value) -> Result<(), HostError> {
     if misplaced || !known { Err(HostError::TelemetryMode) } else { Ok(()) }
 }
 
-/// Event Grid and queue bindings come out of the extension bundle; timers and HTTP are built in.
+/// Event Grid and queue bindings come from the extension bundle; timers and HTTP are built in.
 fn check_bundle(file: &Value, functions: &BTreeMap<String, Function>) -> Result<(), HostError> {
     let bundle = &file["extensionBundle"];
     let configured = bundle["id"].as_str() == Some("Microsoft.Azure.Functions.ExtensionBundle")
@@ -145,7 +145,7 @@ fn check_bundle(file: &Value, functions: &BTreeMap<String, Function>) -> Result<
     }
 }
 
-/// The direct child folders that hold a function.json, and no deeper ones.
+/// The direct child folders with a function.json.
 fn read_functions(root: &Path, settings: &Settings) -> Result<BTreeMap<String, Function>, HostError> {
     let failed = |source| HostError::File { path: root.to_owned(), source };
     let mut functions = BTreeMap::new();

@@ -19,10 +19,10 @@ use super::reply::{Failure, RawReply};
 /// A request's body.
 pub(super) type Body = BoxBody<Bytes, Infallible>;
 
-/// How many redirects .NET's client follows.
+/// The number of redirects that .NET's client follows.
 const MOST_REDIRECTS: usize = 50;
 
-/// The URL of a path on the handler. Function names hold nothing that a URL could not.
+/// The URL of a path on the handler. Function names need no escaping.
 pub(super) fn uri(port: u16, path: &str) -> Uri {
     Uri::builder()
         .scheme("http")
@@ -43,7 +43,7 @@ impl Client {
         Self::Loopback(Pooled::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http())
     }
 
-    /// `GET /`, whose answer does not matter.
+    /// `GET /`, whose response does not matter.
     pub(super) async fn get_root(&self, port: u16) -> Result<(), Failure> {
         let mut request = Request::new(Empty::new().boxed());
         *request.uri_mut() = uri(port, "");

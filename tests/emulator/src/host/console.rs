@@ -1,4 +1,4 @@
-//! What the handler writes to its standard streams, with the levels that the host gives it.
+//! The handler's output on its standard streams, with the levels of the host.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub enum Stream {
 pub enum Level {
     /// Every line of standard output.
     Information,
-    /// A line of standard error that has `warn` in it somewhere.
+    /// A line of standard error that contains `warn`.
     Warning,
     /// Any other line of standard error.
     Error,
@@ -33,13 +33,13 @@ pub struct ConsoleLine {
     pub pid: u32,
     /// Where it wrote it.
     pub stream: Stream,
-    /// How the host logs it.
+    /// The level of the host's log.
     pub level: Level,
     /// The line without its end.
     pub text: String,
 }
 
-/// The host parses nothing: the stream and the letters `warn` decide.
+/// The host does not parse the line: only the stream and the letters `warn` decide.
 pub(super) fn level(stream: Stream, text: &str) -> Level {
     match stream {
         Stream::Stdout => Level::Information,
@@ -58,7 +58,7 @@ pub(super) async fn read(
     let mut lines = BufReader::new(from).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
         let text = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
-        // The host throws empty lines away.
+        // The host drops empty lines.
         if !text.is_empty() {
             console.push(ConsoleLine { pid, stream, level: level(stream, &text), text });
         }

@@ -35,11 +35,11 @@ pub struct Invocation {
     pub verdict: Verdict,
     /// The handler's reply, if there was one.
     pub reply: Option<RawReply>,
-    /// The reply's outputs; empty unless the host could use the reply.
+    /// The reply's outputs; empty unless the reply is usable.
     pub outputs: Map<String, Value>,
     /// The reply's return value.
     pub return_value: Value,
-    /// The reply's logs, which are lost unless the host could use the reply.
+    /// The reply's logs, which are lost unless the reply is usable.
     pub logs: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ impl Invocation {
     }
 }
 
-/// What the triggers share.
+/// The state that the triggers share.
 #[derive(Debug)]
 pub(super) struct Dispatcher {
     pub(super) app: App,
@@ -67,7 +67,7 @@ pub(super) struct Dispatcher {
     pub(super) timers: BTreeMap<String, tokio::sync::Mutex<()>>,
 }
 
-/// What identifies an invocation on the wire.
+/// The identifiers of an invocation on the wire.
 struct Identity {
     id: String,
     traceparent: Option<String>,
@@ -75,7 +75,7 @@ struct Identity {
 }
 
 impl Dispatcher {
-    /// Runs a function and records how it went. Completes when the host would.
+    /// Runs a function and records the result. Completes when the host would.
     pub(super) async fn invoke(&self, function: &Function, trigger: &Trigger) -> Invocation {
         let _alone = match self.timers.get(&function.name) {
             Some(timer) => Some(timer.lock().await),
@@ -129,7 +129,7 @@ impl Dispatcher {
         invocation
     }
 
-    /// Posts any bytes to any path, with the headers of an invocation. Nothing is judged or recorded.
+    /// Posts any bytes to any path, with the headers of an invocation. Does not judge or record the reply.
     pub(super) async fn post_raw(&self, path: &str, body: Bytes) -> Result<RawReply, Failure> {
         self.when_ready().await?;
         let headers = self.identify().headers;
@@ -184,7 +184,8 @@ impl Dispatcher {
         Identity { id, traceparent, headers }
     }
 
-    /// Waits until the handler answers, up to four times the limit for its start. A handler that left with
+    /// Waits until the handler answers, up to four times its start limit. A handler that exited with code 0
+    /// goes unnoticed: its port refuses.
     /// code 0 is not missed: its port refuses.
     async fn when_ready(&self) -> Result<u32, Failure> {
         let mut state = self.process.state.clone();
@@ -199,7 +200,7 @@ impl Dispatcher {
         }
     }
 
-    /// Kills a process that has used up `functionTimeout`, and with it everything else that it was doing.
+    /// Kills a process that has used up `functionTimeout`, and with it everything else in progress.
     async fn restart(&self, pid: u32) {
         let (done, ended) = oneshot::channel();
         if self.process.orders.send(Order::Restart(pid, done)).is_ok() {
@@ -238,7 +239,7 @@ pub struct EventGridFunction {
 }
 
 impl Endpoint for EventGridFunction {
-    /// One invocation for each event, all at the same time, and 202 only if all of them succeed.
+    /// One invocation per event, all at the same time; 202 only if all of them succeed.
     fn deliver(&self, events: Vec<Value>) -> BoxFuture<'_, u16> {
         Box::pin(async move {
             let function = self.dispatcher.app.functions.get(&self.function);

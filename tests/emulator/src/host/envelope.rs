@@ -1,4 +1,4 @@
-//! The body that the host posts for an invocation: `Data` and `Metadata`, with the host's encoding of values.
+//! The body that the host posts for an invocation: `Data` and `Metadata`, in the host's encoding.
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -21,7 +21,7 @@ pub enum Trigger {
     QueueMessage(QueueMessage),
 }
 
-/// What a timer function learns about its schedule.
+/// The schedule data of a timer function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TimerInfo {
     /// Whether an occurrence was missed while no instance ran.
@@ -33,9 +33,9 @@ pub struct TimerInfo {
 /// The occurrences of a timer's schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScheduleStatus {
-    /// The occurrence before; none on the first run, which is written as year 1.
+    /// The previous occurrence; none on the first run, which is written as year 1.
     pub last: Option<OffsetDateTime>,
-    /// The occurrence after.
+    /// The next occurrence.
     pub next: OffsetDateTime,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn envelope(function: &Function, trigger: &Trigger, now: OffsetDateTi
     json!({ "Data": { function.trigger.name.as_str(): value }, "Metadata": metadata })
 }
 
-/// Objects stay objects; everything else becomes a string that holds JSON.
+/// Objects stay objects; every other value becomes a string with JSON.
 pub(super) fn encode(value: &Value) -> Value {
     if value.is_object() { value.clone() } else { Value::String(value.to_string()) }
 }
@@ -88,8 +88,8 @@ fn timer(info: &TimerInfo) -> Value {
     })
 }
 
-/// The message's properties. If its text is a JSON object, that object's properties come along, but never in
-/// place of the message's own.
+/// The message's properties. If its text is a JSON object, the members of that object are added, but never
+/// replace the message's own.
 fn queue_metadata(message: &QueueMessage) -> Map<String, Value> {
     let mut metadata = Map::new();
     if let Ok(Value::Object(content)) = serde_json::from_str::<Value>(&message.text) {
@@ -106,7 +106,7 @@ fn queue_metadata(message: &QueueMessage) -> Map<String, Value> {
     metadata
 }
 
-/// As .NET writes a time with an offset.
+/// A time with offset, as .NET formats it.
 fn offset(at: OffsetDateTime) -> String {
     at.format(&format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]+00:00")).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! A handler that is no process but a service inside the test, for tests on a paused clock.
+//! A handler that is a service inside the test instead of a process, for tests on a paused clock.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::process::{Exit, Order, Phase, Process, State};
 use super::reply::Failure;
 use crate::recorded::Recorded;
 
-/// The handler's service, and what makes it anew after a crash, without any memory of the one before.
+/// The handler's service, and the function that creates a new one after a crash, without state.
 pub(super) struct InProcess {
     make: Box<dyn Fn() -> Router + Send + Sync>,
     router: Mutex<Router>,
@@ -38,7 +38,7 @@ impl InProcess {
         let mut generation = self.generation.subscribe();
         let router = self.router.lock().clone();
         tokio::select! {
-            // What is killed does not answer, even if it was about to.
+            // A killed service does not answer, even if it was about to.
             biased;
             _ = generation.changed() => Err(Failure::Connection("the handler was killed".to_owned())),
             response = router.oneshot(request.map(axum::body::Body::new)) => {
@@ -47,7 +47,7 @@ impl InProcess {
         }
     }
 
-    /// Drops what is running and starts anew. Tells which generation has ended.
+    /// Drops what is running and starts again. Returns the generation that has ended.
     fn crash(&self) -> u32 {
         *self.router.lock() = (self.make)();
         let ended = *self.generation.borrow();
@@ -55,7 +55,7 @@ impl InProcess {
         ended
     }
 
-    /// Obeys the orders that a process would be given. Generations stand in for process ids.
+    /// Handles the orders for a process. Generations stand in for process ids.
     pub(super) fn supervise(self: Arc<Self>) -> (Process, JoinHandle<()>) {
         let (state, watched) = watch::channel(State { phase: Phase::Ready, pid: Some(1) });
         let (orders, mut received) = mpsc::unbounded_channel();

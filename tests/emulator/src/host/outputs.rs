@@ -1,4 +1,4 @@
-//! Output bindings: what the host puts on queues for a reply.
+//! Output bindings: the queue messages that the host creates from a reply.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use super::app::Function;
 use super::reply::Failure;
 use crate::queue::{Encoding, QueueAccount};
 
-/// Puts the outputs of a reply on their queues. Outputs without a binding are overlooked, as are bindings
+/// Puts the outputs of a reply on their queues. Outputs without a binding are ignored, as are bindings
 /// without an output.
 pub(super) async fn bind(
     function: &Function,
@@ -30,17 +30,17 @@ pub(super) async fn bind(
     Ok(())
 }
 
-/// The contents of the messages that an output means.
+/// The contents of the messages of an output.
 fn messages(value: &Value, binary: bool) -> Vec<Vec<u8>> {
     match value {
         Value::Null => Vec::new(),
         Value::Array(elements) => elements.iter().filter(|element| !element.is_null()).map(content).collect(),
         Value::String(text) => {
-            // The base64 guess: most short words without punctuation fall for it.
+            // The host guesses base64: most short words without punctuation match.
             if let Some(bytes) = base64_guess(text).filter(|_| !binary) {
                 return vec![bytes];
             }
-            // Text that holds a JSON array counts as the array.
+            // Text that contains a JSON array counts as the array.
             match serde_json::from_str(text) {
                 Ok(Value::Array(elements)) => elements.iter().filter(|e| !e.is_null()).map(content).collect(),
                 _ => vec![text.clone().into_bytes()],
@@ -58,7 +58,7 @@ fn content(value: &Value) -> Vec<u8> {
     }
 }
 
-/// `Convert.FromBase64String`, which overlooks white space.
+/// `Convert.FromBase64String`, which ignores white space.
 fn base64_guess(text: &str) -> Option<Vec<u8>> {
     let compact: String = text.chars().filter(|letter| !matches!(letter, ' ' | '\t' | '\r' | '\n')).collect();
     STANDARD.decode(compact).ok()

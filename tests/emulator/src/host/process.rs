@@ -23,22 +23,22 @@ use crate::recorded::Recorded;
 pub struct Exit {
     /// The process's id.
     pub pid: u32,
-    /// The exit code, if it exited by itself.
+    /// The exit code, if it exited.
     pub code: Option<i32>,
-    /// The signal that ended it, if one did.
+    /// The signal that ended it, if any.
     pub signal: Option<i32>,
     /// Whether the host counts the exit as an error of the handler.
     pub counted: bool,
 }
 
-/// Where the handler stands.
+/// The state of the handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It has been started and has not answered yet, or is about to be started.
+    /// It is about to be started, or was started and has not answered yet.
     Starting,
     /// It answers.
     Ready,
-    /// It exited with code 0: the host does not notice.
+    /// It exited with code 0, which the host does not notice.
     Gone,
     /// The host has shut down, and why.
     Down(String),
@@ -58,11 +58,11 @@ pub(super) enum Order {
     Terminate,
     /// SIGKILL by the host, of this process only, because of `functionTimeout`.
     Restart(u32, oneshot::Sender<()>),
-    /// SIGKILL by the host, for good.
+    /// SIGKILL by the host, without a restart.
     Stop(oneshot::Sender<()>),
 }
 
-/// What the rest of the host sees of the process.
+/// The state of the process that the rest of the host sees.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) state: watch::Receiver<State>,
@@ -85,20 +85,20 @@ pub(super) struct Supervisor {
     console: Arc<Recorded<ConsoleLine>>,
 }
 
-/// What the host meant by ending a process.
+/// Why the host ended a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Intent {
-    /// Nothing: it was not the host.
+    /// The host did not end it.
     None,
     NotReady,
     Restart,
     Stop,
 }
 
-/// Errors further apart than this start the count anew.
+/// Errors further apart than this reset the count.
 const ERROR_WINDOW: Duration = Duration::from_mins(30);
 
-/// How often readiness is asked for.
+/// Interval of the readiness polls.
 const POLL: Duration = Duration::from_millis(25);
 
 impl Supervisor {
@@ -142,7 +142,7 @@ impl Supervisor {
         }
     }
 
-    /// Answers orders while there is no process. False when the host has been stopped.
+    /// Answers orders while there is no process. Returns false when the host has been stopped.
     async fn idle(&mut self) -> bool {
         loop {
             match self.orders.recv().await {
@@ -158,7 +158,7 @@ impl Supervisor {
         }
     }
 
-    /// The environment is the app settings and what the host adds, nothing else.
+    /// The environment is only the app settings and what the host adds.
     async fn spawn(&self) -> std::io::Result<Child> {
         let id = Uuid::new_v4().to_string();
         let port = self.port.to_string();
@@ -179,14 +179,14 @@ impl Supervisor {
                 .kill_on_drop(true)
                 .spawn();
             match spawned {
-                // A process that another thread has just forked still holds the freshly copied file open.
+                // A process that another thread has just forked may still hold the freshly copied file open.
                 Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => sleep(POLL).await,
                 other => return other,
             }
         }
     }
 
-    /// Looks after a process until it has ended, and applies the rules.
+    /// Supervises a process until it has ended, and applies the rules.
     async fn live(&mut self, mut child: Child) {
         let pid = child.id().unwrap_or_default();
         self.enter(Phase::Starting, Some(pid));
@@ -205,7 +205,7 @@ impl Supervisor {
                         self.enter(Phase::Ready, Some(pid));
                     } else {
                         intent = Intent::NotReady;
-                        // It fails only for a process that has ended, and then the wait ends as well.
+                        // It only fails for a process that has ended, and then the wait ends as well.
                         let _ = child.start_kill();
                     }
                 }
@@ -295,7 +295,7 @@ impl Supervisor {
         format!("the handler {ended}\n{}", last.join("\n")).trim_end().to_owned()
     }
 
-    /// Restarts the handler, or shuts the host down after the last error that it allows.
+    /// Restarts the handler, or shuts the host down after the last permitted error.
     fn count_error(&mut self, error: &str) {
         let now = Instant::now();
         if self.errors.back().is_some_and(|last| now - *last > ERROR_WINDOW) {
@@ -312,7 +312,7 @@ impl Supervisor {
     }
 }
 
-/// Polls until anything answers; every status will do.
+/// Polls until there is a response, with any status.
 async fn answers(client: Client, port: u16) {
     while client.get_root(port).await.is_err() {
         sleep(POLL).await;
@@ -320,25 +320,25 @@ async fn answers(client: Client, port: u16) {
 }
 
 fn terminate(child: &Child) {
-    // A child that has not been waited for keeps its id, so the signal cannot reach a stranger.
+    // A child that was not waited for keeps its id, so the signal cannot reach another process.
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
     if let Some(pid) = pid {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
 }
 
-/// A port of loopback for the handler, which no other host of this emulator takes meanwhile.
+/// A port of loopback for the handler that no other host of this emulator takes.
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) number: u16,
-    /// Ports of UDP are others than those of TCP, so holding the one keeps the other free for the handler and
-    /// tells every other host, in this process or another, that it is taken.
+    /// UDP ports are independent of TCP ports. Holding the UDP port keeps the TCP port free for the handler,
+    /// and shows every other host, in this process or another, that it is taken.
     _claim: UdpSocket,
 }
 
 impl Port {
-    /// The real host lets the system choose and may lose the port again before the handler binds it. Here it
-    /// also lies below the range from which Linux gives ports to outgoing connections.
+    /// The real host lets the system choose a port and may lose it before the handler binds it. Here it also
+    /// lies below the range from which Linux assigns ports to outgoing connections.
     pub(super) fn claim() -> Option<Self> {
         (0..100).map(|_| fastrand::u16(16_000..32_000)).find_map(|number| {
             let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, number)).ok()?;

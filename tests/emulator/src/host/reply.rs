@@ -1,4 +1,4 @@
-//! The handler's reply, and what the host makes of it.
+//! The handler's reply, and how the host interprets it.
 
 use serde_json::{Map, Value};
 
@@ -16,11 +16,11 @@ pub struct RawReply {
 /// How an invocation ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The handler succeeded and its outputs were taken.
+    /// The handler succeeded and its outputs were accepted.
     Succeeded,
     /// The invocation failed.
     Failed(Failure),
-    /// A 2xx with nothing in it: the host waits on until `functionTimeout`, then kills the handler.
+    /// An empty 2xx: the host waits until `functionTimeout`, then kills the handler.
     Hung,
     /// The handler did not answer within `functionTimeout` and was killed.
     TimedOut,
@@ -31,15 +31,15 @@ pub enum Verdict {
 pub enum Failure {
     /// The connection was refused or broke.
     Connection(String),
-    /// The status was not 2xx. The body and the logs in it are lost.
+    /// The status was not 2xx. The body and its logs are lost.
     Status(u16),
-    /// The body is not said to be JSON.
+    /// The content type of the body is not JSON.
     MediaType(Option<String>),
-    /// The body is not JSON, or no JSON object.
+    /// The body is not a JSON object.
     InvalidJson(String),
     /// An output could not be bound: the name of the binding and the fault.
     Output(String, String),
-    /// The trigger's value cannot be given to this function.
+    /// The trigger's value cannot be bound to this function.
     Trigger(String),
     /// The host has shut down, or the handler did not become ready.
     HostDown(String),
@@ -53,12 +53,12 @@ pub(super) struct Answer {
     pub(super) logs: Vec<String>,
 }
 
-/// What the host makes of a reply before it binds the outputs.
+/// The host's reading of a reply before it binds the outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Judgement {
     Answered(Answer),
     Failed(Failure),
-    /// The result is null, so the invocation is never completed.
+    /// The result is null, so the invocation never completes.
     Hung,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn judge(reply: &RawReply) -> Judgement {
     if !(200..300).contains(&reply.status) {
         return Judgement::Failed(Failure::Status(reply.status));
     }
-    // No body at all reads as null, whatever its type is said to be.
+    // A missing body counts as null, with any content type.
     if reply.body.is_empty() {
         return Judgement::Hung;
     }
@@ -85,7 +85,7 @@ pub(super) fn judge(reply: &RawReply) -> Judgement {
     }
 }
 
-/// Reads the three properties, whose names may have any case. All may be absent.
+/// Reads the three properties, whose names can have any case. All are optional.
 fn answer(object: Map<String, Value>) -> Result<Answer, Failure> {
     let mut answer = Answer::default();
     for (key, value) in object {

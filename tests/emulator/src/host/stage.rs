@@ -1,4 +1,4 @@
-//! Packaging: the folder that is deployed, made from the repository.
+//! Packaging: creates the folder to deploy from the repository.
 
 use std::fs;
 use std::io;
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::HostError;
 
-/// Makes an app root folder in `into`: what [`stage_definitions`] puts there and the binary, under the name
-/// that host.json gives it and with its run bit.
+/// Creates an app root folder in `into`: the files of [`stage_definitions`] and the binary, with the name
+/// from host.json and its executable bit.
 pub fn stage(repository_root: &Path, binary: &Path, into: &Path) -> Result<(), HostError> {
     stage_definitions(repository_root, into)?;
     let path = into.join("host.json");
@@ -18,15 +18,15 @@ pub fn stage(repository_root: &Path, binary: &Path, into: &Path) -> Result<(), H
         .map_err(|error| HostError::Invalid { path, fault: error.to_string() })?;
     let name = host["customHandler"]["description"]["defaultExecutablePath"].as_str();
     let target = into.join(name.ok_or(HostError::NoExecutable)?);
-    // Across file systems there are no hard links.
+    // Hard links do not work across file systems.
     if fs::hard_link(binary, &target).is_err() {
         fs::copy(binary, &target).map_err(failed(binary))?;
     }
     make_runnable(&target).map_err(failed(&target))
 }
 
-/// Puts host.json and every folder of `function-definitions` side by side into `into`, because the host looks
-/// for function.json in the root's direct children only.
+/// Copies host.json and every folder of `function-definitions` into `into`, because the host only looks for
+/// function.json in direct child folders of the root.
 pub fn stage_definitions(repository_root: &Path, into: &Path) -> Result<(), HostError> {
     let host_json = repository_root.join("host.json");
     fs::create_dir_all(into).map_err(failed(into))?;
@@ -49,7 +49,7 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> HostError + use<> {
     move |source| HostError::File { path, source }
 }
 
-/// A linked binary shares its permissions with the original, so they are touched only if they must be.
+/// A linked binary shares its permissions with the original, so they are changed only if needed.
 fn make_runnable(file: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let mut permissions = fs::metadata(file)?.permissions();

@@ -1,4 +1,4 @@
-//! Scale sets: so many instances as they are meant to have, each a machine with disks of its own.
+//! Scale sets: the intended number of instances, each a machine with its own disks.
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
@@ -62,7 +62,7 @@ impl State {
         self.put_one(instance, &one, more, Some(scale_set.key()), now)
     }
 
-    /// The ids of a scale set's instances, in the order in which they were made where they are numbered.
+    /// The ids of a scale set's instances, in the order of their creation if they are numbered.
     pub(crate) fn instances(&self, scale_set: &MachineId) -> Vec<MachineId> {
         let key = scale_set.key();
         let ours = self.machines.values().filter(|known| known.scale_set.as_ref() == Some(&key));
@@ -71,8 +71,8 @@ impl State {
         ids
     }
 
-    /// What the scale set's own list shows of an instance: the whole of a uniform one. Of a flexible one it has
-    /// been seen to show little; its disks are to be found at the virtual machine itself.
+    /// An instance in the scale set's own list: a uniform one in full. Of a flexible one the list shows
+    /// little; its disks are in the virtual machine itself.
     pub(crate) fn listed(&self, scale_set: &MachineId, instance: &MachineId) -> Value {
         match (self.machines.get(&instance.key()), instance.kind) {
             (Some(known), MachineKind::Instance) => known.body.clone(),
@@ -87,7 +87,7 @@ impl State {
         }
     }
 
-    /// An instance goes with its disks.
+    /// An instance is deleted with its disks.
     pub(super) fn remove_instance(&mut self, instance: &MachineId) {
         let machine = instance.to_string();
         self.machines.remove(&instance.key());

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use super::{Queue, QueueError, QueueMessage, Queues};
 use crate::storage::{StorageAccount, StorageError, StorageQueue};
 
-/// The extension renews the lease while the function runs. In process it is long enough from the start for
-/// every function, at every speed of the queue.
+/// The extension renews the lease while the function runs. In process, the initial lease is long enough for
+/// every function at every speed of the queue.
 const RENEWALS: Duration = Duration::from_hours(24);
 
 /// A storage account's queues.
@@ -33,7 +33,7 @@ impl From<StorageAccount> for QueueAccount {
 }
 
 impl QueueAccount {
-    /// The queue of this name, which is made if there is none.
+    /// The queue of this name, which is created if it does not exist.
     pub fn queue(&self, name: &str) -> Result<AccountQueue, StorageError> {
         Ok(match self {
             Self::InProcess(queues) => AccountQueue::InProcess(queues.queue(name)),
@@ -41,13 +41,13 @@ impl QueueAccount {
         })
     }
 
-    /// The queue where the messages of `name` end that no function could process.
+    /// The poison queue of `name`, for messages that used up their receipts.
     pub fn poison(&self, name: &str) -> Result<AccountQueue, StorageError> {
         self.queue(&format!("{name}-poison"))
     }
 }
 
-/// One queue of an [`QueueAccount`], with all that the Functions host does to it.
+/// One queue of an [`QueueAccount`], with the operations of the Functions host.
 #[derive(Clone, Debug)]
 pub enum AccountQueue {
     /// In process.
@@ -57,7 +57,7 @@ pub enum AccountQueue {
 }
 
 impl AccountQueue {
-    /// Puts a message, visible at once. The text is stored as it is; what encodes it is the client.
+    /// Puts a message, visible at once. The text is stored unchanged; encoding is the client's task.
     pub async fn put(&self, text: String) -> Result<(), QueueError> {
         match self {
             Self::InProcess(queue) => queue.put(text).map(drop),
@@ -65,7 +65,7 @@ impl AccountQueue {
         }
     }
 
-    /// Takes up to `count` visible messages and hides them for so long, which no speed shortens.
+    /// Receives up to `count` visible messages and hides them for this long, regardless of the speed.
     pub async fn lease(&self, count: usize, lease: Duration) -> Result<Vec<QueueMessage>, QueueError> {
         match self {
             Self::InProcess(queue) => {
@@ -79,7 +79,7 @@ impl AccountQueue {
         }
     }
 
-    /// Deletes a message. The receipt must be the one of its last receiver.
+    /// Deletes a message. The pop receipt must be that of the last receipt.
     pub async fn delete(&self, id: &str, pop_receipt: &str) -> Result<(), QueueError> {
         match self {
             Self::InProcess(queue) => queue.delete(id, pop_receipt),
@@ -103,7 +103,7 @@ impl AccountQueue {
         }
     }
 
-    /// How many messages there are, invisible ones included.
+    /// The number of messages, including invisible ones.
     pub async fn count(&self) -> Result<usize, QueueError> {
         match self {
             Self::InProcess(queue) => Ok(queue.len()),
@@ -111,7 +111,7 @@ impl AccountQueue {
         }
     }
 
-    /// Waits until there is no message, visible or not.
+    /// Waits until the queue is empty, including invisible messages.
     pub async fn emptied(&self) {
         match self {
             Self::InProcess(queue) => queue.wait_for(<[_]>::is_empty).await,

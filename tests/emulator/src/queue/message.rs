@@ -1,4 +1,4 @@
-//! A message, its encoding and its faults.
+//! A message, its encoding and its errors.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,32 +6,32 @@ use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-/// A message as its receiver sees it.
+/// A message as its receiver gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueMessage {
     /// The message's id.
     pub id: String,
-    /// What deletes or updates the message until it is received again.
+    /// The pop receipt, which deletes or updates the message until it is received again.
     pub pop_receipt: String,
-    /// The text as it is stored.
+    /// The stored text.
     pub text: String,
-    /// How often the message has been received.
+    /// The number of receipts.
     pub dequeue_count: u32,
-    /// When it was put.
+    /// When it was inserted.
     pub insertion_time: OffsetDateTime,
-    /// When it is deleted unread.
+    /// When it expires.
     pub expiration_time: OffsetDateTime,
-    /// When it can be received again.
+    /// When it becomes visible again.
     pub next_visible_time: OffsetDateTime,
 }
 
-/// What the queue service refuses.
+/// Errors of the queue service.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum QueueError {
     /// The stored text is larger than [`MESSAGE_LIMIT`](super::MESSAGE_LIMIT).
     #[error("the message has {bytes} bytes; a queue takes 65536")]
     MessageTooLarge {
-        /// The length of the text as it would be stored.
+        /// The length of the text in bytes, as it would be stored.
         bytes: usize,
     },
     /// No message has this id.
@@ -40,12 +40,12 @@ pub enum QueueError {
     /// The message was received again meanwhile.
     #[error("the pop receipt does not match the message")]
     PopReceiptMismatch,
-    /// A real service could not be asked, or refused.
+    /// A request to a real service failed or was refused.
     #[error("{0}")]
     Service(String),
 }
 
-/// `extensions.queues.messageEncoding` of host.json: what the Functions host does to every message's text.
+/// `extensions.queues.messageEncoding` of host.json: the host's encoding of every message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     /// Base64 of the content.
@@ -56,7 +56,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The text to be stored for a content.
+    /// The stored text of a content.
     pub fn encode(self, content: &[u8]) -> String {
         match self {
             Self::Base64 => STANDARD.encode(content),
@@ -64,7 +64,7 @@ impl Encoding {
         }
     }
 
-    /// The content of a stored text, or none if the text is not in this encoding.
+    /// The content of a stored text, or none if the text does not have this encoding.
     pub fn decode(self, text: &str) -> Option<String> {
         match self {
             Self::Base64 => {
@@ -75,7 +75,7 @@ impl Encoding {
     }
 }
 
-/// A message as the queue keeps it.
+/// A message as the queue stores it.
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
     pub(super) id: String,

@@ -10,19 +10,19 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::{AccountQueue, Encoding, QueueAccount, QueueMessage};
 use crate::storage::StorageError;
 
-/// How long the extension hides what it has fetched.
+/// How long the extension hides the messages it has received.
 const LEASE: Duration = Duration::from_mins(10);
 
 /// The settings under `extensions.queues` of host.json.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TriggerOptions {
-    /// `batchSize`: how many messages are fetched at once, 1 to 32.
+    /// `batchSize`: the number of messages to receive at once, 1 to 32.
     pub batch_size: usize,
-    /// `newBatchThreshold`: the next batch is fetched when no more than so many messages are in progress.
+    /// `newBatchThreshold`: the next batch is received when at most this many messages are in progress.
     pub new_batch_threshold: usize,
-    /// `visibilityTimeout`: how long a message that failed is hidden.
+    /// `visibilityTimeout`: how long a failed message is hidden.
     pub visibility_timeout: Duration,
-    /// `maxDequeueCount`: after so many attempts a message goes to the poison queue.
+    /// `maxDequeueCount`: after this many receipts a message goes to the poison queue.
     pub max_dequeue_count: u32,
     /// `messageEncoding`.
     pub encoding: Encoding,
@@ -40,7 +40,7 @@ impl Default for TriggerOptions {
     }
 }
 
-/// What runs for each message.
+/// The function that runs for each message.
 pub trait QueueProcessor: Send + Sync + 'static {
     /// Processes a message, with its text decoded. True deletes the message.
     fn process(&self, message: QueueMessage) -> BoxFuture<'_, bool>;
@@ -56,8 +56,7 @@ where
     }
 }
 
-/// A running listener. It ends when this handle is dropped; messages in progress come back when they become
-/// visible.
+/// A running listener. Dropping the handle stops it; messages in progress become visible again.
 #[derive(Debug)]
 pub struct QueueTrigger {
     running: watch::Receiver<usize>,
@@ -84,7 +83,7 @@ impl QueueTrigger {
         Ok(Self { running: watched, queue, task: tokio::spawn(listener.run(running)) })
     }
 
-    /// Waits until no message is left, visible or not, and none is in progress.
+    /// Waits until the queue is empty, including invisible messages, and no message is in progress.
     pub async fn drained(&self) {
         let mut running = self.running.clone();
         loop {
@@ -140,7 +139,7 @@ impl Listener {
             _ => false,
         };
         let (id, receipt) = (&message.id, &message.pop_receipt);
-        // A receipt that no longer fits means that somebody else has the message now, and decides about it.
+        // An outdated pop receipt means that another receiver has the message now.
         if succeeded {
             let _ = self.queue.delete(id, receipt).await;
         } else if message.dequeue_count >= self.options.max_dequeue_count {

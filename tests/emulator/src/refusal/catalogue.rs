@@ -1,4 +1,4 @@
-//! Ready-made refusals. Where nobody has seen the exact text, the comment says so.
+//! Ready-made refusals. If the exact text is unknown, the comment says so.
 
 use serde_json::json;
 
@@ -41,7 +41,7 @@ impl Refusal {
         )
     }
 
-    /// 403: no role that allows the action.
+    /// 403: no role allows the action.
     pub fn authorization_failed() -> Self {
         Self::new(
             403,
@@ -62,7 +62,7 @@ impl Refusal {
         )
     }
 
-    /// 409 with the code that a throttled request has too. Its text is invented.
+    /// 409 with the code of a throttled request. Its text is invented.
     pub fn operation_not_allowed() -> Self {
         Self::new(409, "OperationNotAllowed", "Cannot update '{name}' in its current state.")
     }
@@ -123,7 +123,7 @@ impl Refusal {
         Self::new(404, "SubscriptionNotFound", "The subscription '{subscription}' could not be found.")
     }
 
-    /// 400: a disk access without the network policy that needs it.
+    /// 400: a disk access without its network policy.
     pub fn conflicting_user_input() -> Self {
         Self::new(
             400,
@@ -138,7 +138,7 @@ impl Refusal {
             .with_target(name)
     }
 
-    /// 409: a change of size while a shared access signature is out.
+    /// 409: a change of size while a shared access signature is active.
     pub fn active_sas() -> Self {
         Self::new(
             409,
@@ -147,7 +147,7 @@ impl Refusal {
         )
     }
 
-    /// A failure of Azure's own: 500, 502, 503 (with `Retry-After: 10`) or 504.
+    /// An internal error of Azure: 500, 502, 503 (with `Retry-After: 10`) or 504.
     pub fn server_error(status: u16) -> Self {
         match status {
             503 => Self::new(
@@ -174,7 +174,7 @@ impl Refusal {
         }
     }
 
-    /// 401: the token's time is over.
+    /// 401: the token has expired.
     pub fn expired_token() -> Self {
         Self::unauthorized(
             "ExpiredAuthenticationToken",
@@ -183,7 +183,8 @@ impl Refusal {
         )
     }
 
-    /// 401 with a claims challenge of continuous access evaluation: only a token got with these claims will do.
+    /// 401 with a claims challenge of continuous access evaluation: only a token with these claims is
+    /// accepted.
     pub fn claims_challenge() -> Self {
         let mut refusal =
             Self::new(401, "InvalidAuthenticationToken", "Continuous access evaluation denied the token.");

@@ -1,4 +1,4 @@
-//! What requests need, and what is found.
+//! The actions that requests need, and the faults found.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -105,7 +105,7 @@ fn a_query_needs_what_it_names() {
 }
 
 #[test]
-fn what_the_role_has_not_is_found_and_others_are_left_alone() {
+fn missing_actions_are_reported_and_foreign_requests_are_ignored() {
     let none: [String; 0] = [];
     let found = |exchange: &Exchange| Role::deployed().judge(exchange);
     assert_eq!(found(&exchange("PATCH", &DISK.to_uppercase(), Value::Null)), none);
@@ -117,7 +117,7 @@ fn what_the_role_has_not_is_found_and_others_are_left_alone() {
 }
 
 #[test]
-fn what_people_need_is_read_only_and_no_part_of_the_role() {
+fn actions_for_people_are_reads_outside_the_role() {
     for (action, _) in OF_PEOPLE {
         assert!(action.ends_with("/read"), "{action}");
         assert!(!Role::deployed().all().any(|known| known.eq_ignore_ascii_case(action)), "{action}");

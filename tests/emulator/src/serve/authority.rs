@@ -1,4 +1,4 @@
-//! A certificate authority that is made for one server and forgotten with it.
+//! A certificate authority that is created for one server and discarded with it.
 
 use std::io;
 use std::path::Path;
@@ -13,8 +13,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-/// Makes an authority, writes its certificate to a file, and has it sign a server's certificate for
-/// `localhost` and 127.0.0.1.
+/// Creates an authority, writes its certificate to a file, and signs a server's certificate for `localhost`
+/// and 127.0.0.1.
 pub(super) fn issue(ca_pem: &Path) -> io::Result<TlsAcceptor> {
     let mut params = CertificateParams::new(Vec::<String>::new()).map_err(io::Error::other)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));

@@ -1,4 +1,4 @@
-//! The collector keeps what is sent to it, and can be a bad one.
+//! The collector keeps what it receives, and can fail on request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ fn request() -> Vec<u8> {
     .encode_to_vec()
 }
 
-/// reqwest wants a TLS provider even where there is no TLS. Of two tests that install it, one is second.
+/// reqwest requires a TLS provider even without TLS. The second of two tests that install it fails to.
 fn client() -> reqwest::Client {
     let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
@@ -89,9 +89,9 @@ async fn a_span_arrives_with_its_resource_and_scope() {
     assert_eq!(span.scope_schema_url, "https://schema/scope");
 }
 
-/// Whoever shows traces has them from here, so nothing that the handler does not export can be shown.
+/// Trace viewers read spans from here, so they can only show what the handler exports.
 #[tokio::test]
-async fn what_the_control_surface_serves_is_what_was_exported() {
+async fn the_control_surface_serves_exactly_the_exported_telemetry() {
     let emulator = Emulator::new(Options::immediate());
     let (serving, collector) = (emulator.serve().await.unwrap(), Arc::new(Collector::start().await.unwrap()));
     let control = Control::start(&emulator, &collector, &serving, Ports::default()).await.unwrap();
@@ -99,7 +99,7 @@ async fn what_the_control_surface_serves_is_what_was_exported() {
         let answer = client().get(format!("{}/spans{query}", control.url)).send().await.unwrap();
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     };
-    assert_eq!(get("").await, json!([]), "no span that nobody has exported");
+    assert_eq!(get("").await, json!([]), "no span without an export");
     assert_eq!(export(&collector, "application/x-protobuf").await.unwrap().0, 200);
     let trace = "ab".repeat(16);
     let expected = json!([{
@@ -213,7 +213,7 @@ async fn azure_monitor_lets_in_who_has_a_good_token_for_it() {
     let ended = azure.token_for_lifetime(&ours, "https://monitor.azure.com", Duration::ZERO);
     let other = azure.token_for(&ours, "https://management.azure.com");
     let pem = std::fs::read(serving.ca_pem()).unwrap();
-    // Installed already by another test; either is fine.
+    // Another test may have installed it already.
     let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .tls_certs_only([reqwest::Certificate::from_pem(&pem).unwrap()])

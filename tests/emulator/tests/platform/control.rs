@@ -14,7 +14,7 @@ use tokio_rustls::rustls::crypto::ring;
 const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
 
 async fn start() -> (LocalAzure, Client) {
-    // Whichever test comes first has installed it.
+    // Another test may have installed it already.
     let _ = ring::default_provider().install_default();
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let puppet = Path::new(env!("CARGO_BIN_EXE_puppet"));
@@ -52,7 +52,7 @@ impl Remote {
 }
 
 #[tokio::test]
-async fn what_tests_see_in_process_is_seen_over_http() {
+async fn records_in_process_and_over_http_are_equal() {
     let (azure, client) = start().await;
     let remote = Remote(azure.control.url.clone(), client.clone());
     let id = disk_id(SUBSCRIPTION, "rg-app", "disk-1");

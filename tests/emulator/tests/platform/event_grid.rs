@@ -1,4 +1,4 @@
-//! Event Grid: the events, the retry schedule, and what becomes of events that nobody takes.
+//! Event Grid: events, the retry schedule, and events that no endpoint accepts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -32,7 +32,7 @@ fn write() -> ResourceWrite {
 
 type Batches = Arc<Mutex<Vec<Vec<Value>>>>;
 
-/// Delivers writes to an endpoint that takes everything.
+/// Delivers writes to an endpoint that accepts everything.
 async fn deliver(options: EventGridOptions, writes: Vec<ResourceWrite>) -> (Vec<Vec<Value>>, EventGridStats) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let taken = Batches::default();
@@ -52,7 +52,7 @@ async fn deliver(options: EventGridOptions, writes: Vec<ResourceWrite>) -> (Vec<
     (batches, grid.stats())
 }
 
-/// Publishes one event to an endpoint that always answers `status`; says when it was asked.
+/// Publishes one event to an endpoint that always answers `status`; returns the times of the deliveries.
 async fn refused(options: EventGridOptions, status: u16) -> (EventGrid, Vec<Duration>) {
     let start = Instant::now();
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -145,7 +145,7 @@ async fn batches_and_duplicates_are_opt_in() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_seed_is_one_run() {
+async fn the_same_seed_gives_the_same_run() {
     let run = |seed| async move {
         let options = EventGridOptions {
             disorder: Duration::from_mins(1),
@@ -182,7 +182,7 @@ async fn failures_are_retried_on_the_documented_schedule_for_a_day() {
         expected.push(at);
     }
     let seconds = |times: &[Duration]| times.iter().map(Duration::as_secs).collect::<Vec<_>>();
-    // The next attempt would lie past the event's time to live.
+    // The next attempt would be after the event's time to live.
     assert_eq!(seconds(&asked), seconds(&expected));
     assert_eq!(grid.stats().dropped, 1);
     assert_eq!(grid.deliveries().last().unwrap().attempt, 11);
@@ -258,8 +258,8 @@ async fn a_slow_endpoint_is_asked_again_while_it_still_works() {
     let grid = EventGrid::start(mpsc::unbounded_channel().1, steady(), endpoint);
     grid.publish(vec![json!({ "id": "e1" })]);
     grid.idle().await;
-    // 30 s, 10 s of waiting; the second attempt times out as well, and while the third waits, the second's late
-    // success cancels it.
+    // 30 s, then 10 s of waiting. The second attempt times out as well; while the third waits, the late
+    // success of the second cancels it.
     assert_eq!(*most.lock(), 2);
     let statuses: Vec<_> = grid.deliveries().iter().map(|delivery| delivery.status).collect();
     assert_eq!(statuses, [None, None]);
@@ -305,7 +305,7 @@ async fn idle_waits_for_what_deliveries_cause() {
     let (counted, release) = (Arc::clone(&seen), Arc::new(Notify::new()));
     release.notify_one();
     let grid = EventGrid::start(receiver, steady(), move |_| {
-        // The first delivery's own write raises an event.
+        // The write of the first delivery raises an event.
         if counted.fetch_add(1, Ordering::SeqCst) == 0 {
             echo.send(write()).unwrap();
         }

@@ -1,4 +1,4 @@
-//! What the host sends, and what it makes of replies.
+//! What the host sends, and how it handles replies.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,7 +42,7 @@ fn host_json() -> Value {
     })
 }
 
-/// An app whose handler is the puppet.
+/// An app with the puppet as its handler.
 pub(crate) struct App {
     folder: TempDir,
     pub(crate) settings: BTreeMap<String, String>,
@@ -77,7 +77,7 @@ impl App {
     }
 }
 
-/// A host whose handler answers. The app's folder lives as long as the first part.
+/// A host with a handler that answers. The app's folder lives as long as the first part.
 pub(crate) async fn started(settings: &[(&str, &str)]) -> (App, FunctionsHost) {
     let app = App::new(settings);
     let host = app.start();
@@ -85,7 +85,7 @@ pub(crate) async fn started(settings: &[(&str, &str)]) -> (App, FunctionsHost) {
     (app, host)
 }
 
-/// An event that tells the puppet what to do.
+/// An event that instructs the puppet.
 pub(crate) fn event(script: &Value) -> Value {
     json!({ "id": "e1", "specversion": "1.0", "data": { "puppet": script } })
 }
@@ -94,7 +94,7 @@ pub(crate) async fn play(host: &FunctionsHost, script: Value) -> Invocation {
     host.invoke("on-write", Trigger::Event(event(&script))).await.unwrap()
 }
 
-/// The request of an invocation as the puppet saw it.
+/// The request of an invocation, as the puppet received it.
 async fn seen(host: &FunctionsHost, invocation: &Invocation) -> Value {
     let line =
         host.wait_for_line(|line| line.text.contains("request") && line.text.contains(&invocation.id)).await;
@@ -180,7 +180,7 @@ async fn replies_are_judged_over_the_wire() {
     }
     let broken = play(&host, json!({ "body": "{" })).await;
     assert!(matches!(broken.verdict, Verdict::Failed(Failure::InvalidJson(_))));
-    // The redirect is followed without the script, so that what comes after it is a success.
+    // The host follows the redirect without the script, so the next response is a success.
     let moved = play(&host, json!({ "status": 302, "location": "/elsewhere" })).await;
     assert_eq!(moved.verdict, Verdict::Succeeded);
     assert_eq!(host.invocations().len(), 6);

@@ -122,7 +122,7 @@ async fn a_time_out_kills_the_handler_and_all_that_it_does() {
 }
 
 #[tokio::test]
-async fn event_grid_is_told_that_a_host_is_down() {
+async fn a_host_that_is_down_fails_deliveries() {
     use diskseal_emulator::event_grid::Endpoint as _;
     let app = App::new(&[]);
     let host = FunctionsHost::start(HostOptions { errors_until_down: 1, ..app.options() }).unwrap();

@@ -1,4 +1,4 @@
-//! The whole way of an event: Event Grid, the host, the queue and the host again, in the app as it is deployed.
+//! The whole path of an event: Event Grid, the host, the queue and the host again, in the app as deployed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ async fn an_event_that_cannot_be_settled_comes_back_by_the_queue_and_ends_as_poi
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     stage(&repository, Path::new(env!("CARGO_BIN_EXE_puppet")), folder.path()).unwrap();
     let mut options = HostOptions::new(folder.path());
-    // The messages are hidden for 5 minutes each time, which nobody waits for.
+    // Messages are invisible for 5 minutes each time; the speed shortens this.
     options.queues = Queues::new(1e6);
     options.settings.insert("DISKSEAL_SWEEP_SCHEDULE".to_owned(), "0 0 * * * *".to_owned());
     let host = FunctionsHost::start(options).unwrap();
@@ -58,7 +58,7 @@ async fn event_grid_tries_again_until_the_handler_is_well() {
     assert_eq!((grid.stats().dropped, host.invocations().len()), (1, 4));
 }
 
-/// A service whose first answer is a message for its own queue, which fails once.
+/// A handler whose first response puts a message on its own queue, which fails once.
 fn service(calls: Arc<AtomicU32>) -> Router {
     Router::new().fallback(move || {
         let call = calls.fetch_add(1, Ordering::SeqCst);
@@ -93,7 +93,7 @@ async fn a_service_in_the_test_takes_the_same_way_on_a_paused_clock() {
     grid.publish(vec![event(&json!({}))]);
     grid.idle().await;
     host.queues_drained().await;
-    // The queue's visibility time-out in host.json.
+    // The queue's visibility timeout in host.json.
     assert_eq!(start.elapsed().as_secs(), 300);
     let functions: Vec<_> = host.invocations().into_iter().map(|one| (one.function, one.verdict)).collect();
     let failed = Verdict::Failed(Failure::Status(502));
@@ -123,7 +123,7 @@ async fn a_kill_drops_what_the_service_was_doing() {
     let (invocation, ()) = tokio::join!(host.fire_timer("sweep"), killed);
     assert!(matches!(invocation.unwrap().verdict, Verdict::Failed(Failure::Connection(_))));
     assert_eq!(made.load(Ordering::SeqCst), 2);
-    // functionTimeout of host.json kills as well.
+    // functionTimeout of host.json kills it too.
     let start = Instant::now();
     assert_eq!(host.fire_timer("sweep").await.unwrap().verdict, Verdict::TimedOut);
     assert_eq!(start.elapsed().as_secs(), 300);

@@ -1,5 +1,4 @@
-//! Whether the platform half of the local Azure behaves as Azure does. One binary, because each would link
-//! the whole emulator again.
+//! Tests of the platform services of the local Azure. One binary, because each would link the whole emulator.
 
 #![expect(clippy::unwrap_used, reason = "clippy does not see that what tests share is test code as well")]
 

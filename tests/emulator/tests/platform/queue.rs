@@ -115,7 +115,7 @@ async fn no_more_messages_are_in_progress_than_a_batch_and_its_threshold() {
         })
     };
     let opener = tokio::spawn(async move {
-        // On a paused clock the sleep ends when everything else stands still.
+        // On a paused clock the sleep ends once everything else is idle.
         loop {
             tokio::time::sleep(Duration::from_millis(1)).await;
             gate.notify_one();

@@ -1,5 +1,5 @@
-//! One suite for the storage account in process and for a real one: what the Functions host relies on must
-//! hold in both. The real one is the one that `DISKSEAL_STORAGE` has the connection string of;
+//! One suite for the storage account in process and for a real one: both must have the properties that the
+//! Functions host relies on. `DISKSEAL_STORAGE` is the connection string of the real account;
 //! tests/judges/azurite sets it.
 
 use std::io::Write as _;
@@ -16,13 +16,13 @@ use uuid::Uuid;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The accounts to look at.
+/// The accounts to test.
 fn accounts() -> Vec<QueueAccount> {
     static SAID: Once = Once::new();
     let mut accounts = vec![QueueAccount::from(&Queues::new(1.0))];
     match std::env::var("DISKSEAL_STORAGE") {
         Ok(connection) => accounts.push(StorageAccount::new(&connection, 1.0).unwrap().into()),
-        // Past the test harness, which would swallow it.
+        // Bypasses the test harness, which would capture it.
         Err(_) => SAID.call_once(|| {
             let _ = writeln!(
                 std::io::stderr(),
@@ -33,7 +33,7 @@ fn accounts() -> Vec<QueueAccount> {
     accounts
 }
 
-/// A queue of a name of its own, and the account's listener to it.
+/// A queue with a unique name, and the account's listener for it.
 fn queue(account: &QueueAccount) -> (String, AccountQueue) {
     let name = format!("q{}", Uuid::new_v4().simple());
     let queue = account.queue(&name).unwrap();

@@ -1,4 +1,4 @@
-//! Days in which everything happens that telemetry has a word for.
+//! Days in which everything happens that telemetry has a name for.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) const CLAIMS: [(&str, &str); 7] = [
     ("Jane, who makes the others", "Jane Doe"),
 ];
 
-/// Names of what there can be any number of.
+/// Names with an unlimited number of values.
 pub(super) const NAMES: [&str; 10] = [
     "switch-",
     "rg-app",
@@ -44,7 +44,7 @@ pub(super) const NAMES: [&str; 10] = [
     "twice",
 ];
 
-/// All that collectors have received.
+/// Everything that the collectors received.
 #[derive(Default)]
 pub(super) struct Emitted {
     pub(super) spans: Vec<Span>,
@@ -58,7 +58,7 @@ impl Emitted {
     }
 }
 
-/// Runs them all.
+/// Runs all days.
 pub(super) async fn all() -> Emitted {
     let mut emitted = Emitted::default();
     let (busy, audit, deaf, grouped, commands) =
@@ -70,7 +70,7 @@ pub(super) async fn all() -> Emitted {
     emitted
 }
 
-/// Azure with waits that are short, tokens that are always about to expire, and ARM's own headers.
+/// Azure with short waits, tokens that are always about to expire, and ARM's own headers.
 fn azure() -> Options {
     Options {
         latency: Duration::from_millis(2),
@@ -91,13 +91,13 @@ fn elsewhere(group: &str, name: &str) -> String {
     disk(name).replace("rg-app", group)
 }
 
-/// Puts a disk as a user would, and waits until Event Grid has nothing more to deliver.
+/// Puts a disk as a user, and waits until Event Grid has delivered all events.
 async fn created(azure: &LocalAzure, id: &str) {
     azure.emulator.put(id, &jane(), &disk_body("westeurope")).unwrap();
     azure.event_grid.idle().await;
 }
 
-/// Delivers an event without Event Grid, which would deliver it again.
+/// Delivers an event without Event Grid, which would retry it.
 async fn told(azure: &LocalAzure, event: Value) {
     azure.host.invoke("seal-on-write", Trigger::Event(event)).await.unwrap();
 }
@@ -119,7 +119,7 @@ async fn busy_day() -> Emitted {
     end(azure).await
 }
 
-/// Ends the handler, which tells the rest.
+/// Stops the handler, which flushes the rest.
 async fn end(azure: LocalAzure) -> Emitted {
     let pid = azure.host.pid().unwrap();
     azure.host.terminate();
@@ -130,14 +130,14 @@ async fn end(azure: LocalAzure) -> Emitted {
 }
 
 async fn events(azure: &LocalAzure) {
-    // The first write asks for the switch, and whoever comes meanwhile waits for the answer.
+    // The first write reads the switch, and concurrent writes wait for the answer.
     azure.emulator.inject(Fault::delay(Duration::from_millis(300)).on(Kind::TagsRead));
     for name in ["switch-1", "switch-2"] {
         azure.emulator.put(&disk(name), &jane(), &disk_body("westeurope")).unwrap();
     }
     azure.emulator.put(&snapshot("s"), &jane(), &snapshot_body("westeurope", &disk("switch-1"))).unwrap();
     created(azure, &elsewhere("rg-exempt", "exempt")).await;
-    // It is sealed already: no operation, one look.
+    // It is already sealed: no operation, one look.
     told(azure, event(&disk("switch-1"))).await;
     told(azure, json!({"id": "1", "eventType": "Microsoft.Storage.BlobCreated", "subject": "/x"})).await;
     told(azure, json!({"hello": 1})).await;
@@ -169,7 +169,7 @@ async fn machines(azure: &LocalAzure) {
     let [id, missing] = ["vm-1", "vm-2"].map(|name| virtual_machine_id(SUBSCRIPTION, "rg-app", name));
     azure.emulator.put_machine(&id, &jane(), &virtual_machine_body("westeurope", 1)).unwrap();
     azure.event_grid.idle().await;
-    // Its disks have no say in whether it may be read; and of a machine that is gone, nobody is told.
+    // Events of its disks do not decide whether the machine may be read; a deleted machine raises no event.
     azure.emulator.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Machine));
     told(azure, event(&id)).await;
     let mut new = event(&missing);
@@ -192,7 +192,7 @@ async fn trouble(azure: &LocalAzure) {
         .wait_for(|span| span.name == "seal-queued" && span.attributes.contains_key("messaging.message.id"))
         .await;
     for (name, refusal) in [("arm", Refusal::throttled_arm(1)), ("compute", Refusal::throttled_compute(1))] {
-        // While the door is closed for the one, the other waits for its place.
+        // While one write holds the subscription back, the other waits for admission.
         azure.emulator.inject(refuse(refusal, name));
         azure.emulator.put(&disk(name), &jane(), &disk_body("westeurope")).unwrap();
         azure
@@ -201,7 +201,7 @@ async fn trouble(azure: &LocalAzure) {
             .await;
         created(azure, &disk(&format!("{name}-next"))).await;
     }
-    // Nothing can be asked of ARM for an hour.
+    // ARM allows no requests for an hour.
     let far = disk("far").replace("11111111-", "22222222-");
     azure.emulator.insert(&far, &disk_body("westeurope")).unwrap();
     azure.emulator.inject(Fault::refuse(Refusal::throttled_arm(3_600)).on(Kind::Get).resource("far"));
@@ -217,7 +217,7 @@ async fn sweeps(azure: &LocalAzure) {
     azure.host.fire_timer("sweep").await.unwrap();
 }
 
-/// A collector that refuses for a while makes what is lost countable. Of the traces only parts arrive.
+/// A collector that refuses for a while makes losses countable. Only parts of the traces arrive.
 async fn deaf_day() -> Emitted {
     let mut setup = setup();
     setup.azure = azure();
@@ -241,7 +241,7 @@ async fn audited_day() -> Emitted {
     end(azure).await
 }
 
-/// Who asks for the management group's members is waited for by the others.
+/// Concurrent looks wait for the one that reads the members of the management group.
 async fn grouped_day() -> Emitted {
     let mut setup = setup();
     setup.azure = azure();
@@ -256,7 +256,7 @@ async fn grouped_day() -> Emitted {
     end(azure).await
 }
 
-/// What a person runs, each with its own flush at the end.
+/// The commands, each with its own flush at the end.
 async fn commands() -> Emitted {
     let emulator = Emulator::new(azure());
     let (serving, collector) = (emulator.serve().await.unwrap(), Collector::start().await.unwrap());
@@ -270,7 +270,7 @@ async fn commands() -> Emitted {
         let output = program.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()).output().await.unwrap();
         assert!(output.status.success(), "{arguments:?}: {output:?}");
     }
-    // A lock keeps the exemption from being written.
+    // A lock prevents the write of the exemption.
     emulator.insert(&disk("locked-up"), &disk_body("westeurope")).unwrap();
     emulator.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::TagsWrite));
     let locked = disk("locked-up");

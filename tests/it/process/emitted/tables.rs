@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 const PAGE: &str = include_str!("../../../../docs/telemetry.md");
 
-/// The rows of the first table under a heading, cell by cell.
+/// The rows of the first table below a heading, by cell.
 pub(super) fn rows(heading: &str) -> Vec<Vec<String>> {
     let lines = PAGE.lines().skip_while(|line| *line != heading).skip(1);
     let table = lines.take_while(|line| !line.starts_with('#')).skip_while(|line| !line.starts_with('|'));
@@ -21,8 +21,8 @@ pub(super) fn quoted(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// The closed set of a cell: its own words after "one of", and those of the tables that it points at. None where
-/// the cell is a description.
+/// The closed set of values of a cell: its own values after "one of", and those of the tables that it refers
+/// to. None if the cell is a description.
 pub(super) fn word_list(cell: &str) -> Option<BTreeSet<String>> {
     let points_at_reasons = cell.contains("(#reasons)");
     let points_at_codes = cell.contains("(#codes)");

@@ -1,4 +1,4 @@
-//! From OTLP's metrics to flat records.
+//! Converts OTLP's metrics to flat records.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -11,7 +11,7 @@ use super::attributes;
 use crate::collector::metric::{MetricData, MetricPoint, Temporality};
 use crate::collector::span::Attributes;
 
-/// Every point of an export, in its order. Summaries and exponential histograms are none of the handler's.
+/// Every point of an export, in its order. The handler sends no summaries and exponential histograms.
 pub(in crate::collector) fn points(request: ExportMetricsServiceRequest) -> Vec<MetricPoint> {
     let mut points = Vec::new();
     for resource_metrics in request.resource_metrics {
