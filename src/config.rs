@@ -14,7 +14,8 @@ use crate::{
     arm::{Credential, IdentityOptions},
     policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, Patterns, Policy, TagRule},
     resource::tags,
-    resource_id::{self, Estate},
+    resource_id,
+    scope::{self, Scope},
     telemetry::AzureMonitor,
 };
 
@@ -299,7 +300,7 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         tags: reader
             .parsed("DISKSEAL_TAGS", tag_rules)
             .unwrap_or_else(|| tag_rules(setting::DEFAULT_TAGS).unwrap_or_default()),
-        estate: estate(reader),
+        scope: scope(reader),
         exemptions: Exemptions { subscriptions, resource_groups, names, tag },
         limits: limits(reader),
         backup_guard: reader
@@ -320,11 +321,11 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
     }
 }
 
-fn estate(reader: &mut Reader<'_>) -> Estate {
+fn scope(reader: &mut Reader<'_>) -> Scope {
     let subscriptions = reader.parsed("DISKSEAL_SUBSCRIPTIONS", subscription_ids).unwrap_or_default();
     let name = "DISKSEAL_MANAGEMENT_GROUP";
     let group = reader.parsed(name, |text| {
-        resource_id::is_management_group_id(text).then(|| text.to_owned()).ok_or_else(|| {
+        scope::is_management_group_id(text).then(|| text.to_owned()).ok_or_else(|| {
             format!(
                 "{text:?} is not the ID of a management group, which is the last segment of its resource ID"
             )
@@ -335,11 +336,11 @@ fn estate(reader: &mut Reader<'_>) -> Estate {
             let message =
                 "is set together with DISKSEAL_SUBSCRIPTIONS: set one of them, for the scope is either";
             reader.faults.push(Fault { name, message: message.to_owned() });
-            Estate::Visible
+            Scope::Visible
         }
-        Some(id) => Estate::ManagementGroup(id),
-        None if subscriptions.is_empty() => Estate::Visible,
-        None => Estate::Subscriptions(subscriptions),
+        Some(id) => Scope::ManagementGroup(id),
+        None if subscriptions.is_empty() => Scope::Visible,
+        None => Scope::Subscriptions(subscriptions),
     }
 }
 

@@ -13,10 +13,7 @@ pub use tag_rule::{TagRule, TagRuleError};
 
 use time::{Duration, OffsetDateTime};
 
-use crate::{
-    resource::Resource,
-    resource_id::{Estate, ResourceId},
-};
+use crate::{resource::Resource, resource_id::ResourceId, scope::Scope};
 
 /// How much younger than its disks a machine's finished write may be: no operation goes on for as long.
 const MACHINE_WRITE_LASTS: Duration = Duration::days(1);
@@ -59,7 +56,7 @@ pub struct Policy {
     /// The tags of the seal. Empty: the seal is the auth mode alone.
     pub tags: Vec<TagRule>,
     /// The subscriptions in scope.
-    pub estate: Estate,
+    pub scope: Scope,
     /// What is left as it is.
     pub exemptions: Exemptions,
     /// How much one sweep may change.
@@ -76,7 +73,7 @@ impl Policy {
     /// The exemption that the ID alone decides, so that no look at the resource is needed. Whether it lies
     /// below a management group is more than an ID tells.
     pub fn exempt_by_id(&self, id: &ResourceId) -> Option<Exemption> {
-        if self.estate.contains(id.subscription_id()) == Some(false) {
+        if self.scope.contains(id.subscription_id()) == Some(false) {
             return Some(Exemption::OutOfScope);
         }
         self.exemptions.by_id(id)

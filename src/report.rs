@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use time::{Date, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
-use crate::resource_id::Estate;
+use crate::scope::Scope;
 pub use csv::csv;
 pub use finding::{Finding, Status};
 pub use html::html;
@@ -62,7 +62,7 @@ pub struct Run {
     /// The object ID of the identity, where its token tells it.
     pub identity: Option<String>,
     /// The subscriptions in scope.
-    pub scope: Estate,
+    pub scope: Scope,
     /// Where the resources were listed.
     pub source: Source,
     /// An exemption that ends within so many days is a warning.

@@ -46,9 +46,9 @@ pub enum Error {
     /// The plan is larger than a limit allows.
     #[error(transparent)]
     Exceeded(#[from] Exceeded),
-    /// Nobody knows which subscriptions are in scope.
+    /// The subscriptions in scope cannot be listed.
     #[error(transparent)]
-    Estate(#[from] enforce::Error),
+    Scope(#[from] enforce::Error),
     /// The operator's switch is off.
     #[error("the switch is off (the tag diskseal=off): nothing was written")]
     SwitchedOff,
@@ -59,7 +59,7 @@ impl Error {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Arm(error) => error.failure.reason(),
-            Self::Estate(error) => error.reason(),
+            Self::Scope(error) => error.reason(),
             Self::Exceeded(_) => "exceeded",
             Self::SwitchedOff => "switched_off",
         }
@@ -177,7 +177,7 @@ pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Err
 
 async fn list(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
     check_switch(ctx, deadline).await?;
-    ctx.check_estate(deadline).await?;
+    ctx.check_scope(deadline).await?;
     let protected = Protected::read(ctx, deadline).await?;
     admit(ctx, &protected, Source::Graph, deadline).await?;
     let mut listing = Listing::begin(ctx, Source::Graph, Some(RESOURCES_MAX), deadline).await?;

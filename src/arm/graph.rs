@@ -20,7 +20,7 @@ use super::{
     list::{Unreadable, read_all},
     pipeline::Call,
 };
-use crate::{resource::Resource, resource_id::Estate};
+use crate::{resource::Resource, scope::Scope};
 
 const GRAPH_API_VERSION: &str = "2024-04-01";
 /// The longest page there is.
@@ -38,7 +38,7 @@ pub struct Query {
     /// The query, in the Kusto query language.
     pub text: String,
     /// Where to look.
-    pub estate: Estate,
+    pub scope: Scope,
     /// How many rows to leave out at the start.
     pub skip: usize,
 }
@@ -80,11 +80,11 @@ impl Client {
             Some(Rows { skip_token: None, .. }) => return Ok(None),
         }
         let mut body = json!({"query": query.text, "options": options});
-        match &query.estate {
-            Estate::Visible => {}
-            Estate::Subscriptions(ids) => body["subscriptions"] = json!(ids),
+        match &query.scope {
+            Scope::Visible => {}
+            Scope::Subscriptions(ids) => body["subscriptions"] = json!(ids),
             // A group of more subscriptions than one query takes is refused whole: partial scopes are not asked for.
-            Estate::ManagementGroup(id) => body["managementGroups"] = json!([id]),
+            Scope::ManagementGroup(id) => body["managementGroups"] = json!([id]),
         }
         let url = self.url("/providers/Microsoft.ResourceGraph/resources", GRAPH_API_VERSION);
         let call = Call {

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     resource::Resource,
-    resource_id::{Estate, ResourceId, ResourceType, is_subscription_id},
+    resource_id::{ResourceId, ResourceType, is_subscription_id},
+    scope::Scope,
 };
 
 /// One page of a list.
@@ -97,11 +98,11 @@ impl Client {
     ///
     /// # Errors
     /// See [`super::Failure`].
-    pub async fn subscriptions(&self, estate: &Estate, deadline: Deadline) -> Result<Vec<String>, Error> {
-        let (url, template) = match estate {
-            Estate::Subscriptions(ids) => return Ok(ids.clone()),
-            Estate::Visible => (self.url("/subscriptions", SUBSCRIPTIONS_API_VERSION), "/subscriptions"),
-            Estate::ManagementGroup(id) => {
+    pub async fn subscriptions(&self, scope: &Scope, deadline: Deadline) -> Result<Vec<String>, Error> {
+        let (url, template) = match scope {
+            Scope::Subscriptions(ids) => return Ok(ids.clone()),
+            Scope::Visible => (self.url("/subscriptions", SUBSCRIPTIONS_API_VERSION), "/subscriptions"),
+            Scope::ManagementGroup(id) => {
                 let path = format!("/providers/Microsoft.Management/managementGroups/{id}/descendants");
                 let template = "/providers/Microsoft.Management/managementGroups/{id}/descendants";
                 (self.url(&path, MANAGEMENT_GROUPS_API_VERSION), template)
@@ -111,7 +112,7 @@ impl Client {
         let mut ids = vec![];
         while let Some(url) = next {
             let page = self.elements("", &url, template, deadline).await;
-            let (elements, link) = page.map_err(|error| of_estate(error, estate))?;
+            let (elements, link) = page.map_err(|error| of_scope(error, scope))?;
             ids.extend(elements.iter().filter_map(|json| subscription_id(json.get())));
             next = link;
         }
@@ -198,11 +199,11 @@ fn subscription_id(json: &str) -> Option<String> {
 }
 
 /// A management group that is not there is no resource that is gone: nothing of it can be sealed.
-fn of_estate(error: Error, estate: &Estate) -> Error {
-    let failure = match (estate, error.failure) {
-        (Estate::ManagementGroup(_), Failure::Gone) => Failure::Resource(ResourceFailure::Refused),
-        (Estate::ManagementGroup(_), failure) => failure,
-        (Estate::Visible | Estate::Subscriptions(_), _) => return error,
+fn of_scope(error: Error, scope: &Scope) -> Error {
+    let failure = match (scope, error.failure) {
+        (Scope::ManagementGroup(_), Failure::Gone) => Failure::Resource(ResourceFailure::Refused),
+        (Scope::ManagementGroup(_), failure) => failure,
+        (Scope::Visible | Scope::Subscriptions(_), _) => return error,
     };
     Error { operation: Operation::Members, failure, ..error }
 }

@@ -19,7 +19,8 @@ use crate::{
         Mode, Policy,
         decide::{Change, Decision, Occasion, decide, notices},
     },
-    resource_id::{Estate, ResourceId},
+    resource_id::ResourceId,
+    scope::Scope,
 };
 
 /// How many resources are read at once.
@@ -204,13 +205,13 @@ fn rules_json(policy: &Policy) -> Value {
         policy.tags.iter().map(|rule| (rule.name().to_owned(), rule.template().into())).collect();
     json!({
         "mode": mode(policy),
-        "subscriptions": match &policy.estate {
-            Estate::Subscriptions(ids) => ids.as_slice(),
-            Estate::Visible | Estate::ManagementGroup(_) => &[],
+        "subscriptions": match &policy.scope {
+            Scope::Subscriptions(ids) => ids.as_slice(),
+            Scope::Visible | Scope::ManagementGroup(_) => &[],
         },
-        "managementGroup": match &policy.estate {
-            Estate::ManagementGroup(id) => Some(id),
-            Estate::Visible | Estate::Subscriptions(_) => None,
+        "managementGroup": match &policy.scope {
+            Scope::ManagementGroup(id) => Some(id),
+            Scope::Visible | Scope::Subscriptions(_) => None,
         },
         "tags": tags,
         "exemptions": {
@@ -237,10 +238,10 @@ fn rules(policy: &Policy) -> Vec<String> {
         format!("mode                    {} ({meaning})", mode(policy)),
         format!(
             "subscriptions           {}",
-            match &policy.estate {
-                Estate::Visible => "all that the identity sees".to_owned(),
-                Estate::Subscriptions(ids) => ids.join(", "),
-                Estate::ManagementGroup(id) => format!("those of the management group {id}"),
+            match &policy.scope {
+                Scope::Visible => "all that the identity sees".to_owned(),
+                Scope::Subscriptions(ids) => ids.join(", "),
+                Scope::ManagementGroup(id) => format!("those of the management group {id}"),
             }
         ),
         format!("exempt subscriptions    {}", or(exemptions.subscriptions.globs().collect(), "none")),

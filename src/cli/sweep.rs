@@ -171,8 +171,8 @@ fn tell_rest(survey: Survey) {
 fn failed(error: &Error) -> Exit {
     let exit = match error {
         Error::Exceeded(_) | Error::SwitchedOff => Exit::NotAll,
-        Error::Estate(error) if error.concern() == Concern::Resource => Exit::NotAll,
-        Error::Arm(_) | Error::Estate(_) => Exit::Unreachable,
+        Error::Scope(error) if error.concern() == Concern::Resource => Exit::NotAll,
+        Error::Arm(_) | Error::Scope(_) => Exit::Unreachable,
     };
     complain(&error.to_string(), exit);
     exit

@@ -171,11 +171,11 @@ fn the_port_is_demanded_and_told_together_with_the_rest() {
 #[test]
 fn the_scope_is_subscriptions_or_a_management_group_and_never_both() {
     let id = "11111111-2222-4333-8444-555555555555";
-    let estate = |pairs: &[(&str, &str)]| read(pairs).unwrap().policy.estate;
-    assert_eq!(estate(&[]), Estate::Visible);
-    assert_eq!(estate(&[("DISKSEAL_SUBSCRIPTIONS", id)]), Estate::Subscriptions(vec![id.to_owned()]));
+    let scope = |pairs: &[(&str, &str)]| read(pairs).unwrap().policy.scope;
+    assert_eq!(scope(&[]), Scope::Visible);
+    assert_eq!(scope(&[("DISKSEAL_SUBSCRIPTIONS", id)]), Scope::Subscriptions(vec![id.to_owned()]));
     let group = ("DISKSEAL_MANAGEMENT_GROUP", "mg-prod");
-    assert_eq!(estate(&[group]), Estate::ManagementGroup("mg-prod".to_owned()));
+    assert_eq!(scope(&[group]), Scope::ManagementGroup("mg-prod".to_owned()));
     let Faults(faults) = read(&[group, ("DISKSEAL_SUBSCRIPTIONS", id)]).unwrap_err();
     assert_eq!((faults.len(), faults[0].name), (1, "DISKSEAL_MANAGEMENT_GROUP"));
     assert!(faults[0].message.contains("together with DISKSEAL_SUBSCRIPTIONS"), "{faults:?}");

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Finding;
 use crate::{
     policy::{BackupGuard, MachineEvents, Mode, Policy},
-    resource_id::Estate,
+    scope::Scope,
 };
 
 const CHECK: &str = "permissions";
@@ -35,7 +35,7 @@ fn needs(policy: &Policy) -> Vec<Need> {
         Need { action: "Microsoft.Compute/disks/read", purpose: "to look at disks" },
         Need { action: "Microsoft.Compute/snapshots/read", purpose: "to look at snapshots" },
     ];
-    if policy.estate == Estate::Visible {
+    if policy.scope == Scope::Visible {
         let purpose = "to find the subscriptions in scope";
         needs.push(Need { action: "Microsoft.Resources/subscriptions/read", purpose });
     }

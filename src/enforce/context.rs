@@ -6,7 +6,8 @@ use super::{Error, breaker::Breaker, in_flight::InFlight, members::Members, swit
 use crate::{
     arm::{Client, Deadline},
     policy::{Exemption, MachineEvents, Policy},
-    resource_id::{Estate, MachineId, ResourceId},
+    resource_id::{MachineId, ResourceId},
+    scope::Scope,
 };
 
 /// Everything that enforcing needs besides the resource.
@@ -78,7 +79,7 @@ impl Context {
     /// # Errors
     /// The management group in scope cannot be read.
     pub async fn is_in_scope(&self, machine: &MachineId, deadline: Deadline) -> Result<bool, Error> {
-        match self.policy.estate.contains(machine.subscription_id()) {
+        match self.policy.scope.contains(machine.subscription_id()) {
             Some(answer) => Ok(answer),
             None => self.is_member(machine.subscription_id(), deadline).await,
         }
@@ -86,11 +87,11 @@ impl Context {
 
     /// Whether a subscription is in the management group in scope; true where there is none.
     async fn is_member(&self, subscription_id: &str, deadline: Deadline) -> Result<bool, Error> {
-        let estate = &self.policy.estate;
-        if !matches!(estate, Estate::ManagementGroup(_)) {
+        let scope = &self.policy.scope;
+        if !matches!(scope, Scope::ManagementGroup(_)) {
             return Ok(true);
         }
-        let contain = self.members.contain(&self.arm, estate, subscription_id, deadline);
+        let contain = self.members.contain(&self.arm, scope, subscription_id, deadline);
         // Somebody with more time may be at the same read.
         match tokio::time::timeout_at(deadline.instant(), contain).await {
             Ok(answer) => Ok(answer?),
@@ -98,12 +99,12 @@ impl Context {
         }
     }
 
-    /// Sees that the subscriptions in scope are known: of a group that is misspelt or may not be read, Resource
-    /// Graph may show nothing, which must not be taken for an estate without fault.
+    /// Checks that the management group in scope can be read: for one that is misspelt or may not be read,
+    /// Resource Graph may return no rows, as if everything were sealed.
     ///
     /// # Errors
     /// The management group in scope cannot be read.
-    pub async fn check_estate(&self, deadline: Deadline) -> Result<(), Error> {
+    pub async fn check_scope(&self, deadline: Deadline) -> Result<(), Error> {
         self.is_member("", deadline).await.map(drop)
     }
 

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use crate::{
     arm::{Client, Deadline, Error},
-    resource_id::Estate,
+    scope::Scope,
     telemetry::{Wait, wait},
 };
 
@@ -37,7 +37,7 @@ impl Members {
     pub(super) async fn contain(
         &self,
         arm: &Client,
-        estate: &Estate,
+        scope: &Scope,
         subscription_id: &str,
         deadline: Deadline,
     ) -> Result<bool, Error> {
@@ -49,7 +49,7 @@ impl Members {
                 return Ok(is_member(ids));
             }
         }
-        let read = arm.subscriptions(estate, deadline).await;
+        let read = arm.subscriptions(scope, deadline).await;
         let ids = match (read, seen.take()) {
             (Ok(ids), _) => ids,
             (Err(error), None) => return Err(error),

@@ -11,7 +11,7 @@ use ring::digest::{SHA256, digest};
 use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
 
 use super::{Finding, Report, Status, grouped};
-use crate::resource_id::Estate;
+use crate::scope::Scope;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -87,10 +87,10 @@ fn head(report: &Report) -> Markup {
                 dt { "Scope" }
                 dd {
                     @match &run.scope {
-                        Estate::Visible => { "every subscription that the identity sees" }
-                        Estate::Subscriptions(ids) if ids.len() == 1 => { "1 subscription" }
-                        Estate::Subscriptions(ids) => { (grouped(ids.len())) " subscriptions" }
-                        Estate::ManagementGroup(id) => { "the management group " code { (id) } }
+                        Scope::Visible => { "every subscription that the identity sees" }
+                        Scope::Subscriptions(ids) if ids.len() == 1 => { "1 subscription" }
+                        Scope::Subscriptions(ids) => { (grouped(ids.len())) " subscriptions" }
+                        Scope::ManagementGroup(id) => { "the management group " code { (id) } }
                     }
                 }
             }

@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Counts, Finding, Report, Run};
-use crate::{policy::decide::Decision, resource_id::Estate};
+use crate::{policy::decide::Decision, scope::Scope};
 
 /// The number of the shape.
 pub const FORMAT: u32 = 1;
@@ -170,12 +170,12 @@ pub fn json(report: &Report) -> Result<String, serde_json::Error> {
         taken_at: run.taken_at_text(),
         identity: run.identity.as_deref(),
         scope: match &run.scope {
-            Estate::Subscriptions(ids) => Some(ids),
-            Estate::Visible | Estate::ManagementGroup(_) => None,
+            Scope::Subscriptions(ids) => Some(ids),
+            Scope::Visible | Scope::ManagementGroup(_) => None,
         },
         management_group: match &run.scope {
-            Estate::ManagementGroup(id) => Some(id),
-            Estate::Visible | Estate::Subscriptions(_) => None,
+            Scope::ManagementGroup(id) => Some(id),
+            Scope::Visible | Scope::Subscriptions(_) => None,
         },
         source: run.source.label(),
         expiring_within: run.expiring_within,

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, Policy, TagRule},
     resource::{DataAccessAuthMode, Resource},
-    resource_id::Estate,
+    scope::Scope,
 };
 
 const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
@@ -15,7 +15,7 @@ fn policy() -> Policy {
     Policy {
         mode: Mode::Audit,
         tags: vec![TagRule::new("sealed", "yes").unwrap()],
-        estate: Estate::Visible,
+        scope: Scope::Visible,
         exemptions: Exemptions {
             names: "tmp-*".parse().unwrap(),
             tag: Some("exempt".into()),
@@ -49,7 +49,7 @@ fn empty() -> Report {
     Report::new(Run {
         taken_at: datetime!(2027-01-01 12:00 UTC),
         identity: Some("77776666-5555-4444-8333-222211110000".into()),
-        scope: Estate::Visible,
+        scope: Scope::Visible,
         source: Source::ResourceGraph,
         expiring_within: 30,
     })

@@ -41,7 +41,7 @@ impl Listing {
         if source == Source::Lists {
             return Self::lists(ctx, deadline).await;
         }
-        let mut query = Query { text: kql(&ctx.policy), estate: ctx.policy.estate.clone(), skip: 0 };
+        let mut query = Query { text: kql(&ctx.policy), scope: ctx.policy.scope.clone(), skip: 0 };
         match ctx.arm.query(&query, None, deadline).await {
             Ok(Some(rows)) if run.is_some_and(|run| rows.total > run) => {
                 let hours = usize::try_from(ctx.now().unix_timestamp() / 3_600).unwrap_or_default();
@@ -63,7 +63,7 @@ impl Listing {
     }
 
     async fn lists(ctx: &Context, deadline: Deadline) -> Result<Self, arm::Error> {
-        let subscriptions = ctx.arm.subscriptions(&ctx.policy.estate, deadline).await?;
+        let subscriptions = ctx.arm.subscriptions(&ctx.policy.scope, deadline).await?;
         let types = [ResourceType::Disk, ResourceType::Snapshot];
         let rest = subscriptions.iter().flat_map(|id| types.map(|kind| (id.clone(), kind))).collect();
         Ok(Self::Lists { rest, page: None })

@@ -12,7 +12,7 @@ use crate::{
     enforce::Context,
     policy::BackupGuard,
     resource::Resource,
-    resource_id::Estate,
+    scope::Scope,
 };
 
 const QUERY: &str = "recoveryservicesresources \
@@ -56,7 +56,7 @@ impl Protected {
         }
         // A vault may lie in another subscription than the machine, and outside of what is in scope, so all that
         // are visible are asked for.
-        let query = Query { text: QUERY.to_owned(), estate: Estate::Visible, skip: 0 };
+        let query = Query { text: QUERY.to_owned(), scope: Scope::Visible, skip: 0 };
         let mut page = None;
         loop {
             page = match ctx.arm.query(&query, page.as_ref(), deadline).await {

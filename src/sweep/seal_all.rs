@@ -45,7 +45,7 @@ pub async fn plan(
 ) -> Result<Survey, Error> {
     let mut seen = Seen::default();
     let mut survey = Survey::default();
-    ctx.check_estate(listing_time()).await?;
+    ctx.check_scope(listing_time()).await?;
     let protected = Protected::read(ctx, listing_time()).await?;
     let mut listing = Listing::begin(ctx, source, None, listing_time()).await?;
     while let Some(page) = listing.next(ctx, listing_time()).await? {
@@ -84,7 +84,7 @@ async fn list_and_seal(
     mut tell: impl FnMut(Told),
 ) -> Result<Survey, Error> {
     check_switch(ctx, listing_time()).await?;
-    ctx.check_estate(listing_time()).await?;
+    ctx.check_scope(listing_time()).await?;
     let protected = Protected::read(ctx, listing_time()).await?;
     admit(ctx, &protected, source, listing_time()).await?;
     let mut survey = Survey::default();

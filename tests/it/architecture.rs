@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const PURE: [&str; 5] = ["report", "policy", "event", "resource", "resource_id"];
+const PURE: [&str; 6] = ["report", "policy", "event", "resource", "resource_id", "scope"];
 const LINES_MAX: usize = 400;
 
 struct Source {

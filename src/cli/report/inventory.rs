@@ -10,7 +10,8 @@ use crate::{
     cli::session::Session,
     report::{Finding, Report, Run, Source},
     resource::Resource,
-    resource_id::{Estate, ResourceId, ResourceType},
+    resource_id::{ResourceId, ResourceType},
+    scope::Scope,
     sweep::Protected,
 };
 
@@ -43,7 +44,7 @@ pub(super) async fn take(session: &Session, expiring_within: u16, is_exact: bool
     let run = |source| Run {
         taken_at: ctx.now(),
         identity: identity.clone(),
-        scope: ctx.policy.estate.clone(),
+        scope: ctx.policy.scope.clone(),
         source,
         expiring_within,
     };
@@ -70,7 +71,7 @@ impl Inventory<'_> {
     /// Whether Resource Graph answers at all.
     async fn ask_graph(&mut self) -> Result<bool, Error> {
         let ctx = &self.session.ctx;
-        let query = Query { text: KQL.to_owned(), estate: ctx.policy.estate.clone(), skip: 0 };
+        let query = Query { text: KQL.to_owned(), scope: ctx.policy.scope.clone(), skip: 0 };
         let mut page = match ctx.arm.query(&query, None, self.session.deadline()).await {
             Ok(page) => page,
             Err(Error { failure: Failure::Resource(_) | Failure::Gone, .. }) => return Ok(false),
@@ -131,20 +132,20 @@ impl Inventory<'_> {
     /// The subscriptions in scope. One that the identity does not see is a gap that Resource Graph would keep
     /// to itself.
     async fn subscriptions(&mut self) -> Result<Vec<String>, Error> {
-        let estate = self.session.ctx.policy.estate.clone();
-        let seen = self.list_subscriptions(&Estate::Visible, "the list of subscriptions").await?;
+        let estate = self.session.ctx.policy.scope.clone();
+        let seen = self.list_subscriptions(&Scope::Visible, "the list of subscriptions").await?;
         let scope = match &estate {
-            Estate::Visible => seen.clone(),
-            Estate::Subscriptions(ids) => Some(ids.clone()),
-            Estate::ManagementGroup(id) => {
+            Scope::Visible => seen.clone(),
+            Scope::Subscriptions(ids) => Some(ids.clone()),
+            Scope::ManagementGroup(id) => {
                 self.list_subscriptions(&estate, &format!("the management group {id}")).await?
             }
         };
         let Some(scope) = scope else { return Ok(vec![]) };
         if scope.is_empty() {
             let why = match &estate {
-                Estate::ManagementGroup(id) => format!("the management group {id} has no subscription"),
-                Estate::Visible | Estate::Subscriptions(_) => "the identity sees no subscription".to_owned(),
+                Scope::ManagementGroup(id) => format!("the management group {id} has no subscription"),
+                Scope::Visible | Scope::Subscriptions(_) => "the identity sees no subscription".to_owned(),
             };
             self.report.add_gap("everything", why);
         }
@@ -161,11 +162,7 @@ impl Inventory<'_> {
     }
 
     /// None, and a gap, where Azure refuses.
-    async fn list_subscriptions(
-        &mut self,
-        estate: &Estate,
-        what: &str,
-    ) -> Result<Option<Vec<String>>, Error> {
+    async fn list_subscriptions(&mut self, estate: &Scope, what: &str) -> Result<Option<Vec<String>>, Error> {
         match self.session.ctx.arm.subscriptions(estate, self.session.deadline()).await {
             Ok(ids) => Ok(Some(ids)),
             Err(error) if matches!(error.failure, Failure::System(_)) => Err(error),

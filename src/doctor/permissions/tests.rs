@@ -13,7 +13,7 @@ fn policy(mode: Mode, has_tags: bool) -> Policy {
     Policy {
         mode,
         tags,
-        estate: Estate::Visible,
+        scope: Scope::Visible,
         exemptions: Exemptions::default(),
         limits: Limits::default(),
         backup_guard: BackupGuard::Skip,

@@ -6,7 +6,8 @@ use time::macros::datetime;
 use super::*;
 use crate::{
     policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, TagRule},
-    resource_id::{Estate, ResourceId},
+    resource_id::ResourceId,
+    scope::Scope,
 };
 
 fn id() -> ResourceId {
@@ -22,7 +23,7 @@ fn policy() -> Policy {
             TagRule::new("diskseal-auth-mode", "AzureActiveDirectory").unwrap(),
             TagRule::new("diskseal-sealed-at", "{sealed_at}").unwrap(),
         ],
-        estate: Estate::Visible,
+        scope: Scope::Visible,
         exemptions: Exemptions { tag: Some("diskseal-exempt".into()), ..Exemptions::default() },
         limits: Limits::default(),
         backup_guard: BackupGuard::Skip,
@@ -129,7 +130,7 @@ fn exemptions_are_found_in_order_and_an_expired_one_is_none() {
     let tagged = open(&[("Diskseal-Exempt", "until=2027-01-31; INC-1234")]);
     assert_eq!(
         reason(
-            &with(|p| p.estate = Estate::Subscriptions(vec!["99999999-2222-4333-8444-555555555555".into()])),
+            &with(|p| p.scope = Scope::Subscriptions(vec!["99999999-2222-4333-8444-555555555555".into()])),
             &open(&[])
         ),
         "out_of_scope"
@@ -149,7 +150,7 @@ fn exemptions_are_found_in_order_and_an_expired_one_is_none() {
     assert!(matches!(decide(&with(|p| p.exemptions.tag = None), &tagged, &occasion()), Decision::Seal(_)));
     // In scope by its own subscription, in any case.
     let in_scope = with(|p| {
-        p.estate = Estate::Subscriptions(vec!["11111111-2222-4333-8444-555555555555".to_uppercase()]);
+        p.scope = Scope::Subscriptions(vec!["11111111-2222-4333-8444-555555555555".to_uppercase()]);
     });
     assert!(matches!(decide(&in_scope, &open(&[]), &occasion()), Decision::Seal(_)));
 
