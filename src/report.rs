@@ -17,10 +17,10 @@ use time::{Date, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3
 
 use crate::scope::Scope;
 pub use csv::csv;
-pub use finding::{Finding, Status};
+pub use finding::{Finding, InUse, Status};
 pub use html::html;
 pub use json::{FORMAT, json};
-pub use pending::{InUse, Pending};
+pub use pending::Pending;
 pub use table::{Ink, table};
 pub use warning::Warning;
 

@@ -2,7 +2,7 @@
 
 use time::{Date, OffsetDateTime};
 
-use super::{InUse, NO_LOCATION};
+use super::NO_LOCATION;
 use crate::{
     policy::{
         Exemption, Policy,
@@ -50,6 +50,30 @@ impl Status {
             Self::Exempt => "Exempt",
             Self::Sealed => "Sealed",
         }
+    }
+}
+
+/// A use of a disk that may keep the auth mode from being changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InUse {
+    /// A URL to its data is valid just now.
+    Sas,
+    /// A virtual machine holds it, whose ID this is if Azure told it.
+    Attached(Option<String>),
+}
+
+impl InUse {
+    /// By `properties.diskState` and `managedBy` ("Disks - Get", `DiskState`).
+    fn of(resource: &Resource) -> Option<Self> {
+        let is = |states: &[&str]| {
+            let state = resource.disk_state.as_deref();
+            state.is_some_and(|state| states.iter().any(|one| one.eq_ignore_ascii_case(state)))
+        };
+        if is(&["ActiveSAS", "ActiveSASFrozen"]) {
+            return Some(Self::Sas);
+        }
+        let is_attached = resource.managed_by.is_some() || is(&["Attached", "Reserved", "Frozen"]);
+        is_attached.then(|| Self::Attached(resource.managed_by.clone()))
     }
 }
 

@@ -4,14 +4,16 @@
 mod coverage;
 mod exceptions;
 mod pending;
+mod words;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use ring::digest::{SHA256, digest};
 use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
 
-use super::{Finding, Report, Status, grouped};
+use super::{Report, Status, grouped};
 use crate::scope::Scope;
+use words::swatch;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -46,7 +48,7 @@ pub fn html(report: &Report) -> String {
                     (exceptions::notices(report))
                     (pending::section(report))
                     (exceptions::section(report))
-                    (words())
+                    (glossary())
                 }
                 footer { (sign_off()) p { "Written by diskseal " (env!("CARGO_PKG_VERSION")) ". This page holds everything it shows, and asks no network." } }
                 script { (PreEscaped(SCRIPT)) }
@@ -124,7 +126,7 @@ fn gaps(report: &Report) -> Markup {
     }
 }
 
-fn words() -> Markup {
+fn glossary() -> Markup {
     markup! {
         section.words aria-labelledby="words" {
             h2 #words { "What the words mean" }
@@ -147,43 +149,6 @@ fn words() -> Markup {
 fn sign_off() -> Markup {
     markup! {
         dl.sign-off { @for line in ["Reviewed by", "Date", "Signature"] { div { dt { (line) } dd {} } } }
-    }
-}
-
-fn swatch(status: Status) -> Markup {
-    markup! {
-        svg.swatch width="12" height="12" aria-hidden="true" focusable="false" {
-            rect class=(status.label()) width="12" height="12" {}
-        }
-    }
-}
-
-/// A resource's name, and below it where it is.
-fn name(finding: &Finding) -> Markup {
-    let id = &finding.id;
-    markup! {
-        span.resource { (id.name()) }
-        span.place { (id.resource_group()) }
-        span.place { code { (id.subscription_id()) } }
-    }
-}
-
-/// The reasons, for people.
-fn reason(word: &str) -> &str {
-    match word {
-        "sealed" => "Sealed",
-        "auth_mode" => "Mode not set",
-        "tags" => "Tags missing",
-        "provisioning" => "Azure at work",
-        "active_upload" => "Upload under way",
-        "active_sas" => "URL in use",
-        "attached" => "Attached",
-        "out_of_scope" => "Out of scope",
-        "subscription" => "Subscription rule",
-        "resource_group" => "Resource group rule",
-        "name" => "Name rule",
-        "tag" => "Exemption tag",
-        other => other,
     }
 }
 

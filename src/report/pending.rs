@@ -3,10 +3,9 @@
 //! The state is what ARM says of the resource. Management locks, policies and missing roles show only when
 //! the change is tried, so they are in the queue's messages and in the traces, and not here.
 
-use super::Finding;
+use super::{Finding, finding::InUse};
 use crate::{
     policy::decide::{Decision, NotYet},
-    resource::Resource,
     resource_id::ResourceId,
 };
 
@@ -19,30 +18,6 @@ pub struct Pending<'a> {
     pub reason: &'static str,
     /// The same for people.
     pub text: String,
-}
-
-/// A use of a disk that may keep the auth mode from being changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InUse {
-    /// A URL to its data is valid just now.
-    Sas,
-    /// A virtual machine holds it, whose ID this is if Azure told it.
-    Attached(Option<String>),
-}
-
-impl InUse {
-    /// By `properties.diskState` and `managedBy` ("Disks - Get", `DiskState`).
-    pub(super) fn of(resource: &Resource) -> Option<Self> {
-        let is = |states: &[&str]| {
-            let state = resource.disk_state.as_deref();
-            state.is_some_and(|state| states.iter().any(|one| one.eq_ignore_ascii_case(state)))
-        };
-        if is(&["ActiveSAS", "ActiveSASFrozen"]) {
-            return Some(Self::Sas);
-        }
-        let is_attached = resource.managed_by.is_some() || is(&["Attached", "Reserved", "Frozen"]);
-        is_attached.then(|| Self::Attached(resource.managed_by.clone()))
-    }
 }
 
 /// What a resource waits for, if it does.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html as markup};
 
-use super::{reason, swatch};
+use super::words::{reason, swatch};
 use crate::report::{Counts, Report, Status, grouped};
 
 /// The least share of a bar that a state gets that has any resources: one in a hundred thousand must be seen.

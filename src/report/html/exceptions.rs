@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html as markup};
 
-use super::{name, reason, swatch};
+use super::words::{name, reason, swatch};
 use crate::report::{
     Finding, Report, Status, grouped,
     warning::{EXPIRING, Warning, in_days},

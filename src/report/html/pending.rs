@@ -4,7 +4,7 @@ use maud::{Markup, html as markup};
 
 use super::{
     exceptions::{ROWS_MAX, left_out},
-    reason,
+    words::reason,
 };
 use crate::report::Report;
 
