@@ -244,7 +244,7 @@ async fn look_once(
     let change = match assess(ctx, look, deadline).await? {
         Decision::Compliant => return Ok(Outcome::AlreadySealed),
         Decision::Exempt(exemption) => return Ok(Outcome::Exempt(exemption)),
-        Decision::NotYet(reason) => return Err(Error::NotYet(reason)),
+        Decision::Pending(reason) => return Err(Error::Pending(reason)),
         Decision::Seal(change) => change,
     };
     if ctx.policy.mode == Mode::Audit {
@@ -304,7 +304,7 @@ async fn prove(ctx: &Context, look: &Look, deadline: Deadline) -> Result<(), Err
         wait(Wait::Proof, tokio::time::sleep(pause)).await;
         match assess(ctx, look, deadline).await? {
             Decision::Compliant | Decision::Exempt(_) => return Ok(()),
-            Decision::Seal(_) | Decision::NotYet(_) => {}
+            Decision::Seal(_) | Decision::Pending(_) => {}
         }
     }
     Err(Error::Unproven)

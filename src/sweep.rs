@@ -76,7 +76,7 @@ pub struct Survey {
     /// How many are left as they are, for a recorded reason.
     pub exempt: usize,
     /// How many are not sealed, and not to be written just now.
-    pub not_yet: usize,
+    pub pending: usize,
     /// How many are disks of virtual machines that are backed up or replicated, and are left as they are.
     pub protected: usize,
     /// How many elements of the listing could not be read.
@@ -87,10 +87,10 @@ pub struct Survey {
 
 impl fmt::Display for Survey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { unsealed, compliant, exempt, not_yet, protected, unreadable, expiring: _ } = self;
+        let Self { unsealed, compliant, exempt, pending, protected, unreadable, expiring: _ } = self;
         write!(
             f,
-            "{unsealed} unsealed, {not_yet} not yet, {compliant} sealed, {exempt} exempt, {protected} protected, \
+            "{unsealed} unsealed, {pending} pending, {compliant} sealed, {exempt} exempt, {protected} protected, \
              {unreadable} unreadable"
         )
     }
@@ -109,7 +109,7 @@ impl Survey {
                     warn!("the machine of {} is protected by {vault}", resource.id);
                 }
             }
-            Decision::Compliant | Decision::Exempt(_) | Decision::NotYet(_) => {}
+            Decision::Compliant | Decision::Exempt(_) | Decision::Pending(_) => {}
         }
         self.count(ctx, protected, resource)
     }
@@ -118,7 +118,7 @@ impl Survey {
         match decision(ctx, resource) {
             Decision::Compliant => self.compliant += 1,
             Decision::Exempt(_) => self.exempt += 1,
-            Decision::NotYet(_) => self.not_yet += 1,
+            Decision::Pending(_) => self.pending += 1,
             Decision::Seal(_)
                 if ctx.policy.backup_guard == BackupGuard::Skip && protected.of(resource).is_some() =>
             {

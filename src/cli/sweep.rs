@@ -140,7 +140,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
     match ended {
         Some(Ok(survey)) => {
             tell_rest(survey);
-            if survey.not_yet + survey.protected + survey.unreadable > 0 {
+            if survey.pending + survey.protected + survey.unreadable > 0 {
                 worst.max(Exit::NotAll)
             } else {
                 worst
@@ -158,7 +158,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
 fn tell_rest(survey: Survey) {
     for (count, what) in [
         (survey.exempt, "exempt"),
-        (survey.not_yet, "not yet: the next sweep looks again"),
+        (survey.pending, "pending: the next sweep looks again"),
         (survey.protected, "of protected machines: left as they are, see the warnings"),
         (survey.unreadable, "unreadable in the listing: see the warnings"),
     ] {

@@ -12,7 +12,7 @@ use tracing::{Instrument, field::Empty, info_span};
 use super::{Context, Deadline, Error, PROOF_WAITS, settle};
 use crate::{
     arm::Update,
-    policy::{Mode, Policy, TagExemption, TagRule, decide::NotYet},
+    policy::{Mode, Policy, TagExemption, TagRule, decide::PendingReason},
     resource::{
         DataAccessAuthMode, Resource,
         tags::{Tags, VALUE_CHARS_MAX},
@@ -163,10 +163,10 @@ async fn look_once(
         return Ok(Unsealed::AlreadyUnsealed);
     }
     if resource.is_provisioning() {
-        return Err(Error::NotYet(NotYet::Provisioning));
+        return Err(Error::Pending(PendingReason::Provisioning));
     }
     if resource.is_uploading() {
-        return Err(Error::NotYet(NotYet::ActiveUpload));
+        return Err(Error::Pending(PendingReason::ActiveUpload));
     }
     if ctx.policy.mode == Mode::Audit {
         return Ok(Unsealed::WouldUnseal);

@@ -19,11 +19,11 @@ const HEADER: [&str; 14] = [
     "pending",
 ];
 
-/// One row for each of [`Report::exceptions`], under a header. The summary and what could not be looked at
-/// have no place in it.
+/// One row for each of [`Report::exceptions`], under a header. It has no summary and does
+/// not name what could not be read.
 ///
 /// # Errors
-/// None in memory; the writer's own are passed on.
+/// Never, when writing to memory.
 pub fn csv(report: &Report) -> Result<String, std::io::Error> {
     let mut writer = ::csv::Writer::from_writer(vec![]);
     writer.write_record(HEADER)?;

@@ -50,7 +50,7 @@ pub fn html(report: &Report) -> String {
                     (exceptions::section(report))
                     (glossary())
                 }
-                footer { (sign_off()) p { "Written by diskseal " (env!("CARGO_PKG_VERSION")) ". This page holds everything it shows, and asks no network." } }
+                footer { (sign_off()) p { "Written by diskseal " (env!("CARGO_PKG_VERSION")) ". This page is self-contained and needs no network." } }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -81,7 +81,7 @@ fn head(report: &Report) -> Markup {
                 dd {
                     @match &run.identity {
                         Some(id) => { code { (id) } }
-                        None => { "not told by its token" }
+                        None => { "its token has no object ID" }
                     }
                 }
             }
@@ -115,7 +115,7 @@ fn gaps(report: &Report) -> Markup {
     markup! {
         @if !report.gaps.is_empty() {
             section.gaps aria-labelledby="gaps" {
-                h2 #gaps { "What could not be looked at" }
+                h2 #gaps { "What could not be read" }
                 ul {
                     @for gap in &report.gaps {
                         li { strong { (gap.what) } ": " (gap.why) }
@@ -134,9 +134,9 @@ fn glossary() -> Markup {
                 dt { (swatch(Status::Sealed)) "Sealed" }
                 dd { code { "dataAccessAuthMode" } " is " code { "AzureActiveDirectory" } ", and the tags of the seal are there: data leaves only to a caller with a Microsoft Entra identity and the right to it." }
                 dt { (swatch(Status::Exempt)) "Exempt" }
-                dd { "Left as it is for a recorded reason: a rule of the settings, or a tag that says until when and why." }
-                dt { (swatch(Status::NotYet)) "Not yet" }
-                dd { "Not sealed, and not to be written just now: Azure is at work on it, or data is being uploaded to it." }
+                dd { "Left as it is: by a rule of the settings, or by a tag with an end date and a reason." }
+                dt { (swatch(Status::Pending)) "Pending" }
+                dd { "Not sealed, and cannot be sealed now: an earlier write is in progress, or data is being uploaded to it." }
                 dt { (swatch(Status::Unsealed)) "Unsealed" }
                 dd { "The mode or a tag of the seal is missing." }
             }

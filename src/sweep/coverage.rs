@@ -43,8 +43,8 @@ pub(super) fn tell(survey: Survey, total: Total) {
 
 /// All that a listing does not name is sealed.
 fn swept(survey: Survey, total: Total) -> Swept {
-    let Survey { unsealed, compliant, exempt, not_yet, protected, unreadable, expiring } = survey;
-    let open = unsealed + exempt + not_yet + protected + unreadable;
+    let Survey { unsealed, compliant, exempt, pending, protected, unreadable, expiring } = survey;
+    let open = unsealed + exempt + pending + protected + unreadable;
     let sealed = match total {
         Total::Counted(all) => all.saturating_sub(open),
         Total::Listed | Total::Unknown => compliant,
@@ -54,7 +54,7 @@ fn swept(survey: Survey, total: Total) -> Swept {
             ("sealed", sealed),
             ("unsealed", unsealed as u64),
             ("exempt", exempt as u64),
-            ("not_yet", not_yet as u64),
+            ("pending", pending as u64),
             ("protected", protected as u64),
             ("unreadable", unreadable as u64),
         ],
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn what_is_not_listed_is_sealed() {
         // One of the candidates was none: its tag differs in case alone.
-        let survey = Survey { unsealed: 3, compliant: 1, exempt: 2, not_yet: 1, ..Survey::default() };
+        let survey = Survey { unsealed: 3, compliant: 1, exempt: 2, pending: 1, ..Survey::default() };
         let count = |total, state| {
             let states = swept(survey, total).states;
             states.iter().find(|(name, _)| *name == state).unwrap().1

@@ -93,9 +93,9 @@ fn only_what_is_missing_is_written() {
 
 #[test]
 fn a_resource_in_the_wrong_state_waits_only_if_something_is_missing() {
-    for (state, disk_state, not_yet) in [
-        ("Updating", "Unattached", Some(NotYet::Provisioning)),
-        ("Succeeded", "ActiveUpload", Some(NotYet::ActiveUpload)),
+    for (state, disk_state, pending) in [
+        ("Updating", "Unattached", Some(PendingReason::Provisioning)),
+        ("Succeeded", "ActiveUpload", Some(PendingReason::ActiveUpload)),
         ("Succeeded", "Attached", None),
         ("Succeeded", "ReadyToUpload", None),
         ("Failed", "Unattached", None),
@@ -106,8 +106,8 @@ fn a_resource_in_the_wrong_state_waits_only_if_something_is_missing() {
         let mut sealed = resource(DataAccessAuthMode::AzureActiveDirectory, &SEALED);
         sealed.provisioning_state.clone_from(&open.provisioning_state);
         sealed.disk_state.clone_from(&open.disk_state);
-        match (decide(&policy(), &open, &occasion()), not_yet) {
-            (Decision::NotYet(got), Some(want)) => assert_eq!(got, want),
+        match (decide(&policy(), &open, &occasion()), pending) {
+            (Decision::Pending(got), Some(want)) => assert_eq!(got, want),
             (Decision::Seal(_), None) => {}
             (got, want) => panic!("{state}, {disk_state}: {got:?}, not {want:?}"),
         }

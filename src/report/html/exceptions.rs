@@ -1,4 +1,4 @@
-//! The exceptions: what ends soon, what is odd, and every resource that is not plainly sealed.
+//! The exemptions that end soon, the warnings, and every resource that is not sealed.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use maud::{Markup, html as markup};
 use super::words::{name, reason, swatch};
 use crate::report::{
     Finding, Report, Status, grouped,
-    warning::{EXPIRING, Warning, in_days},
+    warning::{EXPIRING, in_days},
 };
 
 /// The most rows of one table. A browser sorts and prints so many; the other forms hold all.
@@ -57,7 +57,7 @@ pub(super) fn expiries(report: &Report) -> Markup {
 }
 
 pub(super) fn notices(report: &Report) -> Markup {
-    let warnings: Vec<Warning<'_>> =
+    let warnings: Vec<_> =
         report.warnings().into_iter().filter(|warning| warning.reason != EXPIRING).collect();
     markup! {
         @if !warnings.is_empty() {
@@ -85,7 +85,7 @@ pub(super) fn section(report: &Report) -> Markup {
         section aria-labelledby="exceptions" {
             h2 #exceptions tabindex="-1" { "Exceptions" }
             @if exceptions.is_empty() {
-                p { "None: nothing that was looked at is unsealed or exempt." }
+                p { "None: everything that could be read is sealed." }
             } @else {
                 (controls(&exceptions))
                 p #shown role="status" { (grouped(exceptions.len())) " exceptions" }

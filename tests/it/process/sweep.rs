@@ -104,7 +104,7 @@ async fn a_dry_run_shows_exactly_what_a_sweep_then_sends() {
         .collect();
     assert_eq!(
         lines.last().unwrap(),
-        &"8 unsealed, 0 not yet, 0 sealed, 0 exempt, 0 protected, 0 unreadable"
+        &"8 unsealed, 0 pending, 0 sealed, 0 exempt, 0 protected, 0 unreadable"
     );
 
     let (code, ..) = command(&serving, &[&["sweep"][..], &tags].concat(), "").await;
