@@ -9,7 +9,6 @@ mod context;
 mod error;
 mod in_flight;
 mod machine;
-mod members;
 mod switch;
 mod unseal;
 

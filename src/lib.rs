@@ -24,12 +24,13 @@
 //! | room | what it holds | may use |
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
-//! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `config`, `doctor`, `enforce`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry` |
+//! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry` |
 //! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
 //! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `enforce`, `policy`, `resource_id`, `scope` |
 //! | [`config`] | settings as a pure function of a lookup; every fault at once | `arm`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
-//! | [`sweep`] | list, decide on the listing, hand on what is not sealed | `arm`, `enforce`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
-//! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
+//! | [`sweep`] | list, decide on the listing, hand over what is unsealed | `arm`, `enforce`, `estate`, `policy`, `report`, `resource`, `resource_id`, `telemetry` |
+//! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `estate`, `policy`, `resource`, `resource_id`, `telemetry` |
+//! | [`estate`] | what is in scope, how it is listed, what protects it, how much is sealed | `arm`, `policy`, `report`, `resource`, `resource_id`, `scope`, `telemetry` |
 //! | [`arm`] | ARM over HTTP: identity, retry, governor, long-running operations, typed errors | `resource`, `resource_id`, `scope`, `telemetry` |
 //! | [`telemetry`] | the subscriber, OTLP, trace context, waits as spans, every metric | |
 //! | [`report`] | findings to coverage, exceptions and warnings, as table, JSON, CSV and HTML | `policy`, `resource`, `resource_id`, `scope` |
@@ -55,6 +56,7 @@ pub mod cli;
 pub mod config;
 pub mod doctor;
 pub mod enforce;
+pub mod estate;
 pub mod event;
 pub mod function;
 pub mod policy;

@@ -7,7 +7,7 @@ mod exemption;
 mod limits;
 mod tag_rule;
 
-pub use exemption::{Exemption, Exemptions, Patterns, TagExemption};
+pub use exemption::{EXPIRING_WITHIN_DAYS, Exemption, Exemptions, Patterns, TagExemption, days_left};
 pub use limits::{Exceeded, Limits};
 pub use tag_rule::{TagRule, TagRuleError};
 

@@ -4,7 +4,7 @@
 //! sealed disks need no memory.
 
 mod csv;
-mod finding;
+mod entry;
 mod html;
 mod json;
 mod pending;
@@ -17,9 +17,9 @@ use time::{Date, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3
 
 use serde::Serialize;
 
-use crate::{resource_id::ResourceId, scope::Scope};
+use crate::{policy::days_left, resource_id::ResourceId, scope::Scope};
 pub use csv::csv;
-pub use finding::{Finding, InUse, Status};
+pub use entry::{Entry, InUse, Status};
 pub use html::html;
 pub use json::{FORMAT, json};
 pub use table::{Ink, table};
@@ -27,11 +27,11 @@ pub use table::{Ink, table};
 /// The location of a resource for which Azure returns none.
 const NO_LOCATION: &str = "unknown";
 
-/// Where the resources were listed.
+/// Where resources are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Resource Graph, whose table lags behind the resources ("Keep your data fresh").
-    ResourceGraph,
+    Graph,
     /// The lists of each subscription, which are exact.
     Lists,
 }
@@ -40,7 +40,7 @@ impl Source {
     /// A word from a closed set.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::ResourceGraph => "resource_graph",
+            Self::Graph => "resource_graph",
             Self::Lists => "lists",
         }
     }
@@ -48,7 +48,7 @@ impl Source {
     /// The same for people.
     const fn sentence(self) -> &'static str {
         match self {
-            Self::ResourceGraph => "Azure Resource Graph, which may lag some minutes behind the resources",
+            Self::Graph => "Azure Resource Graph, which may lag some minutes behind the resources",
             Self::Lists => "the lists of each subscription, which are exact",
         }
     }
@@ -75,9 +75,9 @@ impl Run {
         time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
     }
 
-    /// Whole days from the day of the run to `until`; 0 is the last day of an exemption.
+    /// Whole days from the day of the run to `until`.
     fn days_left(&self, until: Date) -> i64 {
-        (until - self.taken_at.to_offset(UtcOffset::UTC).date()).whole_days()
+        days_left(until, self.taken_at)
     }
 }
 
@@ -126,7 +126,8 @@ impl Counts {
             .map_or_else(|| "–".to_owned(), |mille| format!("{}.{} %", mille / 10, mille % 10))
     }
 
-    fn add(&mut self, status: Status) {
+    /// Counts one more.
+    pub fn add(&mut self, status: Status) {
         *match status {
             Status::Sealed => &mut self.sealed,
             Status::Exempt => &mut self.exempt,
@@ -165,7 +166,7 @@ pub struct Report {
     by_kind: BTreeMap<String, Counts>,
     by_location: BTreeMap<String, Counts>,
     by_reason: BTreeMap<(Status, &'static str), usize>,
-    findings: Vec<Finding>,
+    entries: Vec<Entry>,
     gaps: Vec<Gap>,
 }
 
@@ -179,7 +180,7 @@ impl Report {
             by_kind: BTreeMap::new(),
             by_location: BTreeMap::new(),
             by_reason: BTreeMap::new(),
-            findings: vec![],
+            entries: vec![],
             gaps: vec![],
         }
     }
@@ -195,15 +196,15 @@ impl Report {
     }
 
     /// Counts a resource, and keeps it unless it is sealed and has no warning.
-    pub fn add(&mut self, finding: Finding) {
-        let (status, id) = (finding.status(), &finding.id);
+    pub fn add(&mut self, entry: Entry) {
+        let (status, id) = (entry.status(), &entry.id);
         self.totals.add(status);
         self.by_subscription.entry(id.subscription_id().to_ascii_lowercase()).or_default().add(status);
-        self.by_kind.entry(finding.kind().to_owned()).or_default().add(status);
-        self.by_location.entry(finding.location().to_owned()).or_default().add(status);
-        *self.by_reason.entry((status, finding.reason())).or_default() += 1;
-        if status != Status::Sealed || !finding.notices.is_empty() || finding.vault.is_some() {
-            self.findings.push(finding);
+        self.by_kind.entry(entry.kind().to_owned()).or_default().add(status);
+        self.by_location.entry(entry.location().to_owned()).or_default().add(status);
+        *self.by_reason.entry((status, entry.reason())).or_default() += 1;
+        if status != Status::Sealed || !entry.notices.is_empty() || entry.vault.is_some() {
+            self.entries.push(entry);
         }
     }
 
@@ -229,16 +230,15 @@ impl Report {
 
     /// Everything that is not plainly sealed: the worst first, then in the order of subscription, resource
     /// group and name.
-    pub fn exceptions(&self) -> Vec<&Finding> {
-        let mut exceptions: Vec<_> = self.findings.iter().collect();
-        exceptions
-            .sort_by_cached_key(|finding| (finding.status(), finding.id.to_string().to_ascii_lowercase()));
+    pub fn exceptions(&self) -> Vec<&Entry> {
+        let mut exceptions: Vec<_> = self.entries.iter().collect();
+        exceptions.sort_by_cached_key(|entry| (entry.status(), entry.id.to_string().to_ascii_lowercase()));
         exceptions
     }
 
     /// What a person should look at, resource by resource, in the order of [`Self::exceptions`].
     pub fn warnings(&self) -> Vec<Remark<'_>> {
-        self.exceptions().into_iter().flat_map(|finding| warning::of(finding, &self.run)).collect()
+        self.exceptions().into_iter().flat_map(|entry| warning::of(entry, &self.run)).collect()
     }
 
     /// What is pending, in the order of [`Self::exceptions`].

@@ -1,17 +1,22 @@
 //! `diskseal report`: how much of the scope is sealed, what is not, and why.
 
-mod inventory;
-
 use std::{
     io::{IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
+    sync::LazyLock,
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 
-use super::session::{self, Exit, Session, complain, say};
-use crate::report::{Ink, Report, csv, html, json, table};
+use super::session::{self, Exit, Session, complain, progress, say};
+use crate::{
+    arm, estate,
+    policy::EXPIRING_WITHIN_DAYS,
+    report::{Ink, Report, Run, Source, csv, html, json, table},
+};
+
+static EXPIRING_WITHIN: LazyLock<String> = LazyLock::new(|| EXPIRING_WITHIN_DAYS.to_string());
 
 pub(super) fn command() -> Command {
     Command::new("report")
@@ -52,7 +57,7 @@ pub(super) fn command() -> Command {
                 .long("expiring-within")
                 .value_name("DAYS")
                 .value_parser(value_parser!(u16))
-                .default_value("30")
+                .default_value(EXPIRING_WITHIN.as_str())
                 .help("Warn of exemptions that end within this many days"),
         )
         .arg(
@@ -68,7 +73,7 @@ struct Wish {
     output: String,
     file: Option<PathBuf>,
     expiring_within: u16,
-    is_exact: bool,
+    source: Source,
 }
 
 pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
@@ -76,7 +81,7 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
         output: matches.get_one::<String>("output").cloned().unwrap_or_default(),
         file: matches.get_one::<PathBuf>("file").cloned(),
         expiring_within: matches.get_one("expiring-within").copied().unwrap_or_default(),
-        is_exact: matches.get_flag("exact"),
+        source: if matches.get_flag("exact") { Source::Lists } else { Source::Graph },
     };
     let is_colourless = lookup("NO_COLOR").is_some_and(|value| !value.is_empty());
     session::run(lookup, |session| report(session, wish, is_colourless))
@@ -84,7 +89,7 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
 
 async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
     let taken = tokio::select! {
-        taken = inventory::take(&session, wish.expiring_within, wish.is_exact) => taken,
+        taken = inventory(&session, &wish) => taken,
         _ = tokio::signal::ctrl_c() => return fail("stopped before everything was read; there is no report", Exit::NotAll),
     };
     let report = match taken {
@@ -113,6 +118,23 @@ async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
         },
     }
     if report.is_clean() { Exit::Done } else { Exit::NotAll }
+}
+
+async fn inventory(session: &Session, wish: &Wish) -> Result<Report, arm::Error> {
+    let ctx = &session.ctx;
+    let run = Run {
+        taken_at: ctx.now(),
+        identity: ctx.arm.identity().object_id(session.deadline()).await?,
+        scope: ctx.policy.scope.clone(),
+        source: wish.source,
+        expiring_within: wish.expiring_within,
+    };
+    let progress = progress("{bar:30} {pos} of {len} read");
+    let on_page = |read: usize, all: Option<usize>| {
+        progress.set_length(all.unwrap_or(read) as u64);
+        progress.set_position(read as u64);
+    };
+    estate::inventory(&ctx.arm, &ctx.policy, run, session.config.deadline, on_page).await
 }
 
 fn written(report: &Report, output: &str, is_coloured: bool) -> Result<String, String> {

@@ -3,14 +3,15 @@
 use std::{collections::BTreeMap, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
-use super::session::{self, Exit, Session, complain, say};
+use super::session::{self, Exit, Session, complain, progress, say};
 use crate::{
     enforce::{self, Concern, Outcome},
+    estate::Survey,
+    report::Source,
     resource_id::ResourceId,
-    sweep::{Error, Source, Survey, Told, plan, seal_all},
+    sweep::{Advance, Error, plan, seal_all},
 };
 
 pub(super) fn command() -> Command {
@@ -70,7 +71,7 @@ async fn dry_run(session: Session, source: Source) -> Exit {
     match plan(&session.ctx, source, tell).await {
         Ok(survey) => {
             say(&survey.to_string());
-            if survey.unsealed == 0 { Exit::Done } else { Exit::NotAll }
+            if survey.counts.unsealed == 0 { Exit::Done } else { Exit::NotAll }
         }
         Err(error) => failed(&error),
     }
@@ -116,11 +117,11 @@ fn label(result: &Result<Outcome, enforce::Error>) -> &'static str {
 }
 
 async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
-    let progress = progress();
+    let progress = progress("{bar:30} {pos} of {len} listed, {per_sec}, {eta} left");
     let tally = Mutex::new(Tally::default());
-    let tell = |told| match told {
-        Told::Listed(count) => progress.set_length(progress.position() + count as u64),
-        Told::Ended(id, result) => {
+    let tell = |advance| match advance {
+        Advance::Listed(count) => progress.set_length(progress.position() + count as u64),
+        Advance::Ended(id, result) => {
             progress.inc(1);
             if let Err(error) = &result {
                 progress.suspend(|| say(&format!("{} {id}: {error}", error.concern().label())));
@@ -140,7 +141,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
     match ended {
         Some(Ok(survey)) => {
             tell_rest(survey);
-            if survey.pending + survey.protected + survey.unreadable > 0 {
+            if survey.counts.pending + survey.protected + survey.unreadable > 0 {
                 worst.max(Exit::NotAll)
             } else {
                 worst
@@ -157,8 +158,8 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
 /// What the listing alone decided.
 fn tell_rest(survey: Survey) {
     for (count, what) in [
-        (survey.exempt, "exempt"),
-        (survey.pending, "pending: the next sweep looks again"),
+        (survey.counts.exempt, "exempt"),
+        (survey.counts.pending, "pending: the next sweep looks again"),
         (survey.protected, "of protected machines: left as they are, see the warnings"),
         (survey.unreadable, "unreadable in the listing: see the warnings"),
     ] {
@@ -176,11 +177,4 @@ fn failed(error: &Error) -> Exit {
     };
     complain(&error.to_string(), exit);
     exit
-}
-
-/// On a terminal alone; elsewhere it draws nothing.
-fn progress() -> ProgressBar {
-    let form = "{bar:30} {pos} of {len} listed, {per_sec}, {eta} left";
-    let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style)
 }

@@ -2,12 +2,12 @@
 
 use time::OffsetDateTime;
 
-use super::{Error, breaker::Breaker, in_flight::InFlight, members::Members, switch::Switch};
+use super::{Error, breaker::Breaker, in_flight::InFlight, switch::Switch};
 use crate::{
     arm::{Client, Deadline},
+    estate::Members,
     policy::{Exemption, MachineEvents, Policy},
     resource_id::{MachineId, ResourceId},
-    scope::Scope,
 };
 
 /// Everything that enforcing needs besides the resource.
@@ -57,8 +57,7 @@ impl Context {
         self.policy.machine_events == MachineEvents::On
     }
 
-    /// The exemption that the ID alone decides, and the management group in scope, whose subscriptions are read
-    /// once an hour.
+    /// The exemption that the ID decides, by the rules and by the subscriptions in scope.
     ///
     /// # Errors
     /// The management group in scope cannot be read.
@@ -68,30 +67,23 @@ impl Context {
         deadline: Deadline,
     ) -> Result<Option<Exemption>, Error> {
         let exemption = self.policy.exempt_by_id(id);
-        if exemption.is_none() && !self.is_member(id.subscription_id(), deadline).await? {
+        if exemption.is_none() && !self.contains(id.subscription_id(), deadline).await? {
             return Ok(Some(Exemption::OutOfScope));
         }
         Ok(exemption)
     }
 
-    /// Whether a machine's subscription is in scope; its disks are asked about one by one.
+    /// Whether a machine's subscription is in scope; each of its disks is checked as well.
     ///
     /// # Errors
     /// The management group in scope cannot be read.
     pub async fn is_in_scope(&self, machine: &MachineId, deadline: Deadline) -> Result<bool, Error> {
-        match self.policy.scope.contains(machine.subscription_id()) {
-            Some(answer) => Ok(answer),
-            None => self.is_member(machine.subscription_id(), deadline).await,
-        }
+        self.contains(machine.subscription_id(), deadline).await
     }
 
-    /// Whether a subscription is in the management group in scope; true where there is none.
-    async fn is_member(&self, subscription_id: &str, deadline: Deadline) -> Result<bool, Error> {
-        let scope = &self.policy.scope;
-        if !matches!(scope, Scope::ManagementGroup(_)) {
-            return Ok(true);
-        }
-        let contain = self.members.contain(&self.arm, scope, subscription_id, deadline);
+    /// Whether a subscription is in scope.
+    async fn contains(&self, subscription_id: &str, deadline: Deadline) -> Result<bool, Error> {
+        let contain = self.members.contain(&self.arm, &self.policy.scope, subscription_id, deadline);
         // Somebody with more time may be at the same read.
         match tokio::time::timeout_at(deadline.instant(), contain).await {
             Ok(answer) => Ok(answer?),
@@ -105,7 +97,7 @@ impl Context {
     /// # Errors
     /// The management group in scope cannot be read.
     pub async fn check_scope(&self, deadline: Deadline) -> Result<(), Error> {
-        self.is_member("", deadline).await.map(drop)
+        self.contains("", deadline).await.map(drop)
     }
 
     /// The clock.

@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Counts, Finding, Gap, Remark, Report, Run};
+use super::{Counts, Entry, Gap, Remark, Report, Run};
 use crate::{policy::decide::Decision, scope::Scope};
 
 /// The number of the shape.
@@ -118,13 +118,13 @@ struct Missing<'a> {
 }
 
 impl<'a> Exception<'a> {
-    fn new(finding: &'a Finding, run: &Run) -> Self {
-        let until = finding.until();
+    fn new(entry: &'a Entry, run: &Run) -> Self {
+        let until = entry.until();
         Self {
-            status: finding.status().label(),
-            reason: finding.reason(),
-            detail: finding.detail(),
-            missing: match &finding.decision {
+            status: entry.status().label(),
+            reason: entry.reason(),
+            detail: entry.detail(),
+            missing: match &entry.decision {
                 Decision::Seal(change) => Some(Missing {
                     data_access_auth_mode: change.data_access_auth_mode.is_some(),
                     tags: change.tags.iter().map(|(name, _)| name).collect(),
@@ -133,13 +133,13 @@ impl<'a> Exception<'a> {
             },
             until: until.map(|date| date.to_string()),
             days_left: until.map(|date| run.days_left(date)),
-            owner: finding.owner.as_deref(),
-            kind: finding.kind(),
-            name: finding.id.name(),
-            resource_group: finding.id.resource_group(),
-            subscription_id: finding.id.subscription_id(),
-            location: finding.location.as_deref(),
-            id: finding.id.to_string(),
+            owner: entry.owner.as_deref(),
+            kind: entry.kind(),
+            name: entry.id.name(),
+            resource_group: entry.id.resource_group(),
+            subscription_id: entry.id.subscription_id(),
+            location: entry.location.as_deref(),
+            id: entry.id.to_string(),
         }
     }
 }
@@ -175,7 +175,7 @@ pub fn json(report: &Report) -> Result<String, serde_json::Error> {
             .iter()
             .map(|((status, reason), count)| ReasonCount { status: status.label(), reason, count: *count })
             .collect(),
-        exceptions: report.exceptions().into_iter().map(|finding| Exception::new(finding, run)).collect(),
+        exceptions: report.exceptions().into_iter().map(|entry| Exception::new(entry, run)).collect(),
         pending: report.pending(),
         warnings: report.warnings(),
         gaps,

@@ -3,12 +3,12 @@
 //! The state is read from the resource. Management locks, policies and missing roles show only when the change
 //! is tried, so queue messages and traces name them, and the report does not.
 
-use super::{Finding, Remark, finding::InUse};
+use super::{Entry, Remark, entry::InUse};
 use crate::policy::decide::{Decision, PendingReason};
 
 /// Why a resource is pending, if it is.
-pub(super) fn of(finding: &Finding) -> Option<Remark<'_>> {
-    let (reason, text) = match (&finding.decision, &finding.in_use) {
+pub(super) fn of(entry: &Entry) -> Option<Remark<'_>> {
+    let (reason, text) = match (&entry.decision, &entry.in_use) {
         (Decision::Pending(PendingReason::Provisioning), _) => {
             ("provisioning", "an earlier write is still in progress".to_owned())
         }
@@ -28,5 +28,5 @@ pub(super) fn of(finding: &Finding) -> Option<Remark<'_>> {
         }
         _ => return None,
     };
-    Some(Remark { reason, text, id: &finding.id })
+    Some(Remark { reason, text, id: &entry.id })
 }

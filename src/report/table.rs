@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Finding, Report, Status, grouped};
+use super::{Entry, Report, Status, grouped};
 
 /// The most characters of an owner.
 const OWNER_CHARS_MAX: usize = 32;
@@ -90,17 +90,17 @@ pub fn table(report: &Report, ink: Ink) -> String {
     text
 }
 
-fn exception(finding: &Finding) -> Line {
+fn exception(entry: &Entry) -> Line {
     Line {
-        status: Some(finding.status()),
+        status: Some(entry.status()),
         cells: vec![
-            finding.status().label().to_owned(),
-            finding.reason().to_owned(),
-            finding.until().map(|date| date.to_string()).unwrap_or_default(),
-            plain(finding.location()),
-            finding.id.to_string(),
-            short(&plain(finding.owner.as_deref().unwrap_or_default())),
-            plain(&finding.detail()),
+            entry.status().label().to_owned(),
+            entry.reason().to_owned(),
+            entry.until().map(|date| date.to_string()).unwrap_or_default(),
+            plain(entry.location()),
+            entry.id.to_string(),
+            short(&plain(entry.owner.as_deref().unwrap_or_default())),
+            plain(&entry.detail()),
         ],
     }
 }

@@ -50,7 +50,7 @@ fn empty() -> Report {
         taken_at: datetime!(2027-01-01 12:00 UTC),
         identity: Some("77776666-5555-4444-8333-222211110000".into()),
         scope: Scope::Visible,
-        source: Source::ResourceGraph,
+        source: Source::Graph,
         expiring_within: 30,
     })
 }
@@ -58,7 +58,7 @@ fn empty() -> Report {
 fn report(resources: &[Resource]) -> Report {
     let mut report = empty();
     for resource in resources {
-        report.add(Finding::new(&policy(), resource, report.taken_at()));
+        report.add(Entry::new(&policy(), resource, report.taken_at()));
     }
     report
 }
@@ -96,7 +96,7 @@ fn everything_is_counted_and_what_is_sealed_is_not_kept() {
         reasons,
         [("auth_mode", 1), ("tags", 1), ("active_upload", 1), ("name", 1), ("tag", 2), ("sealed", 2)]
     );
-    let names: Vec<_> = report.exceptions().iter().map(|finding| finding.id.name().to_owned()).collect();
+    let names: Vec<_> = report.exceptions().iter().map(|entry| entry.id.name().to_owned()).collect();
     assert_eq!(names, ["over", "untagged", "uploading", "later", "soon", "tmp-1", "odd"]);
 }
 
@@ -118,7 +118,7 @@ fn what_ends_soon_and_what_does_not_count_is_a_warning() {
         let exempt = resource("d", false, &[("exempt", &format!("until={until}; x"))]);
         let mut report = empty();
         report.run.expiring_within = within;
-        report.add(Finding::new(&policy(), &exempt, report.taken_at()));
+        report.add(Entry::new(&policy(), &exempt, report.taken_at()));
         assert_eq!(report.warnings().len(), count, "{days} days left, warned within {within}");
     }
 }

@@ -1,21 +1,21 @@
 //! What a person should look at before it becomes an exception.
 
-use super::{Finding, Remark, Run, Status};
+use super::{Entry, Remark, Run, Status};
 
 /// The reason of a warning of an exemption that ends soon.
 pub(super) const EXPIRING: &str = "exemption_expiring";
 
 /// The warnings about one resource.
-pub(super) fn of<'a>(finding: &'a Finding, run: &Run) -> Vec<Remark<'a>> {
+pub(super) fn of<'a>(entry: &'a Entry, run: &Run) -> Vec<Remark<'a>> {
     use crate::policy::decide::Notice;
 
-    let id = &finding.id;
-    let expiring = expires_soon(finding, run).map(|(until, days)| Remark {
+    let id = &entry.id;
+    let expiring = expires_soon(entry, run).map(|(until, days)| Remark {
         id,
         reason: EXPIRING,
         text: format!("its exemption ends {}, on {until}", in_days(days)),
     });
-    let notices = finding.notices.iter().map(|notice| Remark {
+    let notices = entry.notices.iter().map(|notice| Remark {
         id,
         reason: match notice {
             Notice::ExemptionExpired(_) => "exemption_expired",
@@ -24,14 +24,14 @@ pub(super) fn of<'a>(finding: &'a Finding, run: &Run) -> Vec<Remark<'a>> {
         },
         text: notice.to_string(),
     });
-    let protected = protected(finding).map(|text| Remark { id, reason: "protected_machine", text });
+    let protected = protected(entry).map(|text| Remark { id, reason: "protected_machine", text });
     expiring.into_iter().chain(notices).chain(protected).collect()
 }
 
 /// What sealing means for the backups of its machine. An exemption is the answer to it.
-fn protected(finding: &Finding) -> Option<String> {
-    let vault = finding.vault.as_deref()?;
-    match finding.status() {
+fn protected(entry: &Entry) -> Option<String> {
+    let vault = entry.vault.as_deref()?;
+    match entry.status() {
         Status::Exempt => None,
         Status::Sealed => {
             Some(format!("its machine is protected by {vault}, which does not support sealed disks"))
@@ -44,8 +44,8 @@ fn protected(finding: &Finding) -> Option<String> {
 }
 
 /// The last day of the exemption and the days until then, if the run warns of it.
-fn expires_soon(finding: &Finding, run: &Run) -> Option<(time::Date, i64)> {
-    let until = finding.until()?;
+fn expires_soon(entry: &Entry, run: &Run) -> Option<(time::Date, i64)> {
+    let until = entry.until()?;
     let days = run.days_left(until);
     (days <= i64::from(run.expiring_within)).then_some((until, days))
 }

@@ -10,7 +10,8 @@ use azure_core::http::Method;
 use diskseal::{
     arm::Deadline,
     doctor::{Finding, Subject, Verdict, examine},
-    sweep::{Source, collect, plan},
+    report::Source,
+    sweep::{collect, plan},
 };
 use diskseal_emulator::{
     Emulator, Member, Options,

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html as markup};
 
-use crate::report::{Finding, Status};
+use crate::report::{Entry, Status};
 
 pub(super) fn swatch(status: Status) -> Markup {
     markup! {
@@ -13,8 +13,8 @@ pub(super) fn swatch(status: Status) -> Markup {
 }
 
 /// A resource's name, and below it where it is.
-pub(super) fn name(finding: &Finding) -> Markup {
-    let id = &finding.id;
+pub(super) fn name(entry: &Entry) -> Markup {
+    let id = &entry.id;
     markup! {
         span.resource { (id.name()) }
         span.place { (id.resource_group()) }

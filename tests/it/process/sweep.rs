@@ -142,7 +142,7 @@ async fn a_sweep_warns_once_of_exemptions_that_end_soon_and_of_protected_machine
     assert_eq!(code, Some(1), "one of a protected machine is left: {err}");
     let told = |text: &str| err.lines().filter(|line| line.contains(text)).collect::<Vec<_>>();
     let soon = told("the exemption of ");
-    assert!(matches!(&soon[..], [line] if line.contains("/disks/soon ends with ")), "{err}");
+    assert!(matches!(&soon[..], [line] if line.contains("/disks/soon ends on ")), "{err}");
     assert_eq!((told("its exemption expired on ").len(), told(&vault).len()), (1, 1), "{err}");
 }
 

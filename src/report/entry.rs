@@ -32,6 +32,16 @@ impl Status {
     /// All of them, the best first.
     pub const BEST_FIRST: [Self; 4] = [Self::Sealed, Self::Exempt, Self::Pending, Self::Unsealed];
 
+    /// The state that a decision amounts to.
+    pub const fn of(decision: &Decision) -> Self {
+        match decision {
+            Decision::Compliant => Self::Sealed,
+            Decision::Exempt(_) => Self::Exempt,
+            Decision::Pending(_) => Self::Pending,
+            Decision::Seal(_) => Self::Unsealed,
+        }
+    }
+
     /// A word from a closed set.
     pub const fn label(self) -> &'static str {
         match self {
@@ -79,7 +89,7 @@ impl InUse {
 
 /// What was found about one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Entry {
     /// Which it is.
     pub id: ResourceId,
     /// The region's name in the form in which regions are compared, if Azure returns one.
@@ -96,7 +106,7 @@ pub struct Finding {
     pub vault: Option<String>,
 }
 
-impl Finding {
+impl Entry {
     /// Decides by the handler's own rules.
     pub fn new(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Self {
         let occasion = Occasion { now, event_time: None, trace_id: None };
@@ -113,12 +123,7 @@ impl Finding {
 
     /// The state that the decision amounts to.
     pub fn status(&self) -> Status {
-        match self.decision {
-            Decision::Compliant => Status::Sealed,
-            Decision::Exempt(_) => Status::Exempt,
-            Decision::Pending(_) => Status::Pending,
-            Decision::Seal(_) => Status::Unsealed,
-        }
+        Status::of(&self.decision)
     }
 
     /// Why it is in that state: a word from a closed set.
