@@ -66,13 +66,13 @@ impl App {
         Self { context: SetOnce::new(), deadline, is_warm: AtomicBool::new(false) }
     }
 
-    fn invocation(&self, headers: &HeaderMap, deadline: Duration) -> Invocation {
+    fn invocation(&self, headers: &HeaderMap, trigger: Trigger, time: Duration) -> Invocation {
         let is_cold = !self.is_warm.swap(true, Ordering::Relaxed);
-        Invocation::new(headers, deadline, is_cold)
+        Invocation::new(headers, trigger.terms(time), is_cold)
     }
 
     async fn context(&self, invocation: &Invocation) -> Result<Arc<Context>, Reply> {
-        let start = tokio::time::timeout_at(invocation.deadline.instant(), self.context.wait());
+        let start = tokio::time::timeout_at(invocation.terms.until(), self.context.wait());
         wait(Wait::Start, start).await.map(Arc::clone).map_err(|_| {
             fail(&Span::current(), "still_starting");
             Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, "still starting")
@@ -113,7 +113,7 @@ async fn seal_on_write(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Reply {
-    let invocation = app.invocation(&headers, app.deadline);
+    let invocation = app.invocation(&headers, Trigger::EventGrid, app.deadline);
     let span = invocation.span("seal-on-write", Trigger::EventGrid);
     match read(body, Envelope::events) {
         Ok(events) => {
@@ -129,7 +129,7 @@ async fn seal_queued(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Reply {
-    let invocation = app.invocation(&headers, app.deadline);
+    let invocation = app.invocation(&headers, Trigger::Queue, app.deadline);
     match read(body, Envelope::message) {
         // A queue keeps only what has failed. The status tells this from a try that did, and no trace does.
         Ok(received) if !received.is_due() => {
@@ -156,7 +156,7 @@ async fn sweep(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Reply {
-    let invocation = app.invocation(&headers, SWEEP_DEADLINE);
+    let invocation = app.invocation(&headers, Trigger::Timer, SWEEP_DEADLINE);
     let span = invocation.span("sweep", Trigger::Timer);
     if let Err(reply) = read(body, Envelope::timer) {
         return refused(&invocation, &span, Trigger::Timer, reply);
@@ -171,7 +171,7 @@ async fn sweep_and_queue(app: &App, invocation: &Invocation) -> Reply {
         Ok(ctx) => ctx,
         Err(reply) => return reply,
     };
-    let collected = match sweep::collect(&ctx, invocation.deadline.behind_events()).await {
+    let collected = match sweep::collect(&ctx, invocation.terms).await {
         Ok(collected) => collected,
         Err(off @ sweep::Error::SwitchedOff) => {
             warn!(invocation_id = invocation.id, "sweep: {off}");

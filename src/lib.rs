@@ -24,14 +24,15 @@
 //! | room | what it holds | may use |
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
-//! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry` |
-//! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
-//! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `enforce`, `policy`, `resource_id`, `scope` |
-//! | [`config`] | settings as a pure function of a lookup; every fault at once | `arm`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
-//! | [`sweep`] | list, decide on the listing, hand over what is unsealed | `arm`, `enforce`, `estate`, `policy`, `report`, `resource`, `resource_id`, `telemetry` |
-//! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `estate`, `policy`, `resource`, `resource_id`, `telemetry` |
-//! | [`estate`] | what is in scope, how it is listed, what protects it, how much is sealed | `arm`, `policy`, `report`, `resource`, `resource_id`, `scope`, `telemetry` |
-//! | [`arm`] | ARM over HTTP: identity, retry, governor, long-running operations, typed errors | `resource`, `resource_id`, `scope`, `telemetry` |
+//! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry` |
+//! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `azure`, `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
+//! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `policy`, `resource_id`, `scope` |
+//! | [`config`] | settings as a pure function of a lookup; every fault at once | `azure`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
+//! | [`sweep`] | list, decide on the listing, hand over what is unsealed | `arm`, `azure`, `enforce`, `estate`, `policy`, `report`, `resource`, `resource_id`, `telemetry` |
+//! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `azure`, `estate`, `policy`, `resource`, `resource_id`, `telemetry` |
+//! | [`estate`] | what is in scope, how it is listed, what protects it, how much is sealed | `arm`, `azure`, `policy`, `report`, `resource`, `resource_id`, `scope`, `telemetry` |
+//! | [`arm`] | ARM over HTTP: one constant a call, retry, governor, long-running operations, typed errors | `azure`, `resource`, `resource_id`, `scope`, `telemetry` |
+//! | [`azure`] | what every request to Azure needs: identity, HTTP client, terms (deadline and urgency) | `telemetry` |
 //! | [`telemetry`] | the subscriber, OTLP, trace context, waits as spans, every metric | |
 //! | [`report`] | findings to coverage, exceptions and warnings, as table, JSON, CSV and HTML | `policy`, `resource`, `resource_id`, `scope` |
 //! | [`policy`] | rules, exemptions, `decide`; a decision already holds the exact change to send | `resource`, `resource_id`, `scope` |
@@ -52,6 +53,7 @@
 //! - Nothing is kept that a SIGKILL could lose: what [`enforce::Context`] remembers only saves requests.
 
 pub mod arm;
+pub mod azure;
 pub mod cli;
 pub mod config;
 pub mod doctor;

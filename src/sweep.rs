@@ -13,7 +13,8 @@ pub use seal_all::{Advance, plan, seal_all};
 
 use crate::{
     arm,
-    enforce::{self, Context, Deadline},
+    azure::Terms,
+    enforce::{self, Context},
     estate::{Judged, Listing, Protected, Survey, has_time, warn_of_unreadable},
     policy::{Exceeded, Mode, decide::Change},
     report::Source,
@@ -78,23 +79,23 @@ impl fmt::Display for Collected {
 /// # Errors
 /// ARM could not be asked, or the plan is larger than a limit allows. A refusal of Resource Graph is no error:
 /// the exact lists are read instead.
-pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
-    let result = list(ctx, deadline).await;
+pub async fn collect(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
+    let result = list(ctx, terms).await;
     metrics::sweep_run(result.as_ref().err().map(Error::reason));
     result
 }
 
-async fn list(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
-    check_switch(ctx, deadline).await?;
-    ctx.check_scope(deadline).await?;
+async fn list(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
+    check_switch(ctx, terms).await?;
+    ctx.check_scope(terms).await?;
     let (arm, policy) = (&ctx.arm, &ctx.policy);
-    let protected = Protected::read(arm, policy, deadline).await?;
-    admit(ctx, &protected, Source::Graph, deadline).await?;
-    let mut listing = Listing::of_unsealed(arm, policy, Source::Graph, deadline).await?;
-    listing.rotate(arm, RESOURCES_MAX, ctx.now(), deadline).await?;
+    let protected = Protected::read(arm, policy, terms).await?;
+    admit(ctx, &protected, Source::Graph, terms).await?;
+    let mut listing = Listing::of_unsealed(arm, policy, Source::Graph, terms).await?;
+    listing.rotate(arm, RESOURCES_MAX, ctx.now(), terms).await?;
     let mut collected = Collected::default();
     let mut seen = HashSet::new();
-    'pages: while let Some(page) = listing.next(arm, deadline).await? {
+    'pages: while let Some(page) = listing.next(arm, terms).await? {
         collected.survey.unreadable += page.unreadable.len();
         page.unreadable.iter().for_each(warn_of_unreadable);
         for (index, resource) in page.resources.iter().enumerate() {
@@ -109,14 +110,14 @@ async fn list(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
                 collected.to_seal.push(resource.id.clone());
             }
         }
-        if !has_time(deadline) {
+        if !has_time(terms) {
             break;
         }
     }
     collected.left += listing.remaining();
     let mut survey = collected.survey;
     survey.counts.unsealed += collected.left;
-    coverage::export(survey, coverage::total(ctx, &listing, deadline).await);
+    coverage::export(survey, coverage::total(ctx, &listing, terms).await);
     if policy.mode == Mode::Audit {
         collected.to_seal.clear();
     }
@@ -131,33 +132,28 @@ fn add(ctx: &Context, protected: &Protected, resource: &Resource, survey: &mut S
 }
 
 /// While the operator's switch is off, no sweep is begun; in audit mode it would write nothing anyway.
-async fn check_switch(ctx: &Context, deadline: Deadline) -> Result<(), Error> {
-    if ctx.policy.mode == Mode::Enforce && !ctx.is_switched_on(deadline).await {
+async fn check_switch(ctx: &Context, terms: Terms) -> Result<(), Error> {
+    if ctx.policy.mode == Mode::Enforce && !ctx.is_switched_on(terms).await {
         return Err(Error::SwitchedOff);
     }
     Ok(())
 }
 
 /// Counts the plan before anything is written, if there are limits.
-async fn admit(
-    ctx: &Context,
-    protected: &Protected,
-    source: Source,
-    deadline: Deadline,
-) -> Result<(), Error> {
+async fn admit(ctx: &Context, protected: &Protected, source: Source, terms: Terms) -> Result<(), Error> {
     let limits = ctx.policy.limits;
     if ctx.policy.mode == Mode::Audit || !limits.are_set() {
         return Ok(());
     }
-    let mut listing = Listing::of_unsealed(&ctx.arm, &ctx.policy, source, deadline).await?;
+    let mut listing = Listing::of_unsealed(&ctx.arm, &ctx.policy, source, terms).await?;
     let mut survey = Survey::default();
     let mut listed = 0;
-    while let Some(page) = listing.next(&ctx.arm, deadline).await? {
+    while let Some(page) = listing.next(&ctx.arm, terms).await? {
         listed += page.resources.len();
         for resource in &page.resources {
             survey.add(Judged::new(&ctx.policy, protected, resource, ctx.now()));
         }
     }
-    let all = listing.in_scope(&ctx.arm, deadline).await?.unwrap_or(listed);
+    let all = listing.in_scope(&ctx.arm, terms).await?.unwrap_or(listed);
     Ok(limits.admit(survey.counts.unsealed, all)?)
 }

@@ -124,7 +124,7 @@ async fn inventory(session: &Session, wish: &Wish) -> Result<Report, arm::Error>
     let ctx = &session.ctx;
     let run = Run {
         taken_at: ctx.now(),
-        identity: ctx.arm.identity().object_id(session.deadline()).await?,
+        identity: ctx.arm.identity().object_id(session.terms()).await?,
         scope: ctx.policy.scope.clone(),
         source: wish.source,
         expiring_within: wish.expiring_within,

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::{Finding, event_grid::DeadLetters};
-use crate::arm::{self, Failure, SystemFailure};
+use crate::arm::{self, Failure, SystemFailure, api};
 
 const CHECK: &str = "function app";
 const STORAGE: &str = "storage";
@@ -23,7 +23,7 @@ pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec
             return vec![Finding::failed(CHECK, app, "is not there", remedy)];
         }
         Err(error) => {
-            return vec![Finding::not_seen(CHECK, app, "Microsoft.Web/sites/functions/read", error)];
+            return vec![Finding::not_seen(CHECK, app, api::FUNCTIONS.action, error)];
         }
     };
     let named = |wanted: &str| {
@@ -80,9 +80,7 @@ pub(super) fn dead_letters(container: &DeadLetters, answer: Result<&Value, &arm:
             "the dead-letter container is not there",
             format!("az storage container create --auth-mode login --account-name {account} -n {container}"),
         ),
-        Err(error) => {
-            Finding::not_seen(STORAGE, &about, "Microsoft.Storage/…/blobServices/containers/read", error)
-        }
+        Err(error) => Finding::not_seen(STORAGE, &about, api::CONTAINER.action, error),
     }
 }
 
@@ -106,7 +104,7 @@ pub(super) fn queue(service: &str, answer: Result<(), &arm::Error>) -> Finding {
              Queue Data Reader is enough",
         ),
         Err(error) if matches!(error.failure, Failure::System(SystemFailure::NoToken)) => {
-            Finding::not_seen(STORAGE, &about, "", error)
+            Finding::not_seen(STORAGE, &about, None, error)
         }
         Err(error) => Finding::failed(
             STORAGE,

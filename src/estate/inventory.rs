@@ -4,7 +4,8 @@ use std::{collections::HashSet, time::Duration};
 
 use super::{Listed, Listing, Protected, Protection, is_refusal};
 use crate::{
-    arm::{Client, Deadline, Error, Unreadable},
+    arm::{Client, Error, Unreadable},
+    azure::Terms,
     policy::Policy,
     report::{Entry, Report, Run, Source},
     resource_id::ResourceId,
@@ -41,9 +42,9 @@ pub async fn inventory(
     time: Duration,
     on_page: impl FnMut(usize, Option<usize>),
 ) -> Result<Report, Error> {
-    let protected = Protected::read(arm, policy, Deadline::after(time)).await?;
+    let protected = Protected::read(arm, policy, Terms::behind_events(time)).await?;
     let listing = match run.source {
-        Source::Graph => Listing::of_all(arm, &policy.scope, Deadline::after(time)).await?,
+        Source::Graph => Listing::of_all(arm, &policy.scope, Terms::behind_events(time)).await?,
         Source::Lists => None,
     };
     let source = if listing.is_some() { Source::Graph } else { Source::Lists };
@@ -63,8 +64,8 @@ pub async fn inventory(
 }
 
 impl Inventory<'_> {
-    fn deadline(&self) -> Deadline {
-        Deadline::after(self.time)
+    fn terms(&self) -> Terms {
+        Terms::behind_events(self.time)
     }
 
     async fn read(
@@ -74,7 +75,7 @@ impl Inventory<'_> {
     ) -> Result<(), Error> {
         let mut read = 0;
         loop {
-            match listing.next(self.arm, self.deadline()).await {
+            match listing.next(self.arm, self.terms()).await {
                 Ok(None) => break,
                 Ok(Some(page)) => {
                     read += page.resources.len() + page.unreadable.len();
@@ -146,7 +147,7 @@ impl Inventory<'_> {
 
     /// None, and a gap, if Azure refuses.
     async fn list_subscriptions(&mut self, scope: &Scope, what: &str) -> Result<Option<Vec<String>>, Error> {
-        match self.arm.subscriptions(scope, self.deadline()).await {
+        match self.arm.subscriptions(scope, self.terms()).await {
             Ok(ids) => Ok(Some(ids)),
             Err(error) if is_refusal(&error) => {
                 self.report.add_gap(what, error.to_string());

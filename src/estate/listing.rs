@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 
 use super::is_refusal;
 use crate::{
-    arm::{self, Client, Deadline, Page, Query, Rows, Unreadable},
+    arm::{self, Client, Page, Query, Rows, Unreadable},
+    azure::Terms,
     policy::{Policy, TagRule},
     report::Source,
     resource::Resource,
@@ -46,22 +47,22 @@ impl Listing {
         arm: &Client,
         policy: &Policy,
         source: Source,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Self, arm::Error> {
         if source == Source::Graph
-            && let Some(listing) = Self::graph(arm, kql(policy), &policy.scope, deadline).await?
+            && let Some(listing) = Self::graph(arm, kql(policy), &policy.scope, terms).await?
         {
             return Ok(listing);
         }
-        Ok(Self::lists(&arm.subscriptions(&policy.scope, deadline).await?))
+        Ok(Self::lists(&arm.subscriptions(&policy.scope, terms).await?))
     }
 
     /// Everything in scope, sealed or not, by Resource Graph; none if that refuses.
     ///
     /// # Errors
     /// ARM could not be asked.
-    pub async fn of_all(arm: &Client, scope: &Scope, deadline: Deadline) -> Result<Option<Self>, arm::Error> {
-        Self::graph(arm, kql_of_all(), scope, deadline).await
+    pub async fn of_all(arm: &Client, scope: &Scope, terms: Terms) -> Result<Option<Self>, arm::Error> {
+        Self::graph(arm, kql_of_all(), scope, terms).await
     }
 
     /// Everything in these subscriptions, by the exact lists.
@@ -76,10 +77,10 @@ impl Listing {
         arm: &Client,
         text: String,
         scope: &Scope,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Option<Self>, arm::Error> {
         let query = Query { text, scope: scope.clone(), skip: 0 };
-        let rows = match arm.query(&query, None, deadline).await {
+        let rows = match arm.query(&query, None, terms).await {
             Ok(rows) => rows,
             Err(error) if is_refusal(&error) => return Ok(None),
             Err(error) => return Err(error),
@@ -98,14 +99,14 @@ impl Listing {
         arm: &Client,
         run: usize,
         now: OffsetDateTime,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<(), arm::Error> {
         if let Pages::Graph { query, rows, total, .. } = &mut self.0
             && *total > run
         {
             let hours = usize::try_from(now.unix_timestamp() / 3_600).unwrap_or_default();
             query.skip = hours.wrapping_mul(run) % *total;
-            *rows = arm.query(query, None, deadline).await?;
+            *rows = arm.query(query, None, terms).await?;
         }
         Ok(())
     }
@@ -114,13 +115,13 @@ impl Listing {
     ///
     /// # Errors
     /// ARM could not be asked, or refuses.
-    pub async fn next(&mut self, arm: &Client, deadline: Deadline) -> Result<Option<Listed>, arm::Error> {
+    pub async fn next(&mut self, arm: &Client, terms: Terms) -> Result<Option<Listed>, arm::Error> {
         match &mut self.0 {
             Pages::Graph { query, rows, is_fresh, returned, total } => {
                 if !std::mem::take(is_fresh)
                     && let Some(previous) = rows.as_ref()
                 {
-                    *rows = arm.query(query, Some(previous), deadline).await?;
+                    *rows = arm.query(query, Some(previous), terms).await?;
                 }
                 Ok(rows.as_mut().map(|rows| {
                     let (resources, unreadable) = rows.take_resources();
@@ -131,12 +132,12 @@ impl Listing {
             }
             Pages::Lists { rest, current, page } => {
                 if let (Some(previous), Some((subscription, _))) = (page.take(), current.as_ref()) {
-                    *page = arm.next(subscription, &previous, deadline).await?;
+                    *page = arm.next(subscription, &previous, terms).await?;
                 }
                 if page.is_none() {
                     *current = rest.next();
                     if let Some((subscription, kind)) = current {
-                        *page = Some(arm.list(subscription, *kind, deadline).await?);
+                        *page = Some(arm.list(subscription, *kind, terms).await?);
                     }
                 }
                 Ok(page.as_mut().map(|page| Listed {
@@ -178,16 +179,16 @@ impl Listing {
     ///
     /// # Errors
     /// ARM could not be asked, or refuses.
-    pub async fn in_scope(&self, arm: &Client, deadline: Deadline) -> Result<Option<usize>, arm::Error> {
+    pub async fn in_scope(&self, arm: &Client, terms: Terms) -> Result<Option<usize>, arm::Error> {
         let Pages::Graph { query, .. } = &self.0 else { return Ok(None) };
         let all = Query { text: kql_of_all(), skip: 0, ..query.clone() };
-        Ok(arm.query(&all, None, deadline).await?.map(|rows| rows.total))
+        Ok(arm.query(&all, None, terms).await?.map(|rows| rows.total))
     }
 }
 
 /// Whether another page can be read in time.
-pub fn has_time(deadline: Deadline) -> bool {
-    deadline.allows(PAGE_TIME)
+pub fn has_time(terms: Terms) -> bool {
+    terms.allow(PAGE_TIME)
 }
 
 /// One page.

@@ -9,7 +9,8 @@ use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
 use crate::{
-    arm::{Client, Deadline, Error},
+    arm::{Client, Error},
+    azure::Terms,
     scope::Scope,
     telemetry::{Wait, wait},
 };
@@ -42,7 +43,7 @@ impl Members {
         arm: &Client,
         scope: &Scope,
         subscription_id: &str,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<bool, Error> {
         if let Some(answer) = scope.contains(subscription_id) {
             return Ok(answer);
@@ -55,7 +56,7 @@ impl Members {
                 return Ok(is_member(ids));
             }
         }
-        let read = arm.subscriptions(scope, deadline).await;
+        let read = arm.subscriptions(scope, terms).await;
         let ids = match (read, cached.take()) {
             (Ok(ids), _) => ids,
             (Err(error), None) => return Err(error),

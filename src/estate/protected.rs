@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use super::is_refusal;
 use crate::{
-    arm::{self, Client, Deadline, Query},
+    arm::{self, Client, Query},
+    azure::Terms,
     policy::{BackupGuard, Policy},
     resource::Resource,
     scope::Scope,
@@ -66,7 +67,7 @@ impl Protected {
     ///
     /// # Errors
     /// ARM could not be asked. A refusal is no error.
-    pub async fn read(arm: &Client, policy: &Policy, deadline: Deadline) -> Result<Self, arm::Error> {
+    pub async fn read(arm: &Client, policy: &Policy, terms: Terms) -> Result<Self, arm::Error> {
         let mut machines = HashMap::new();
         if policy.backup_guard == BackupGuard::Off {
             return Ok(Self { machines: Some(machines) });
@@ -76,7 +77,7 @@ impl Protected {
         let query = Query { text: QUERY.to_owned(), scope: Scope::Visible, skip: 0 };
         let mut page = None;
         loop {
-            page = match arm.query(&query, page.as_ref(), deadline).await {
+            page = match arm.query(&query, page.as_ref(), terms).await {
                 Ok(page) => page,
                 Err(error) if is_refusal(&error) => return Ok(Self { machines: None }),
                 Err(error) => return Err(error),

@@ -1,4 +1,4 @@
-//! One invocation: its id, its trace, its deadline.
+//! One invocation: its ID, its trace, its terms.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use tracing::{Span, field::Empty, info_span};
 
 use crate::{
-    enforce::Deadline,
+    azure::Terms,
     telemetry::{TraceContext, function_app},
 };
 
@@ -19,7 +19,7 @@ const STORAGE_QUEUE: &str = "azure_storage_queue";
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub(super) id: String,
-    pub(super) deadline: Deadline,
+    pub(super) terms: Terms,
     pub(super) is_cold: bool,
     trace: TraceContext,
 }
@@ -32,12 +32,22 @@ pub(super) enum Trigger {
     Timer,
 }
 
+impl Trigger {
+    /// The terms of an invocation: an event goes first, and everything else behind events.
+    pub(super) fn terms(self, time: Duration) -> Terms {
+        match self {
+            Self::EventGrid => Terms::for_event(time),
+            Self::Queue | Self::Timer => Terms::behind_events(time),
+        }
+    }
+}
+
 impl Invocation {
-    pub(super) fn new(headers: &HeaderMap, deadline: Duration, is_cold: bool) -> Self {
+    pub(super) fn new(headers: &HeaderMap, terms: Terms, is_cold: bool) -> Self {
         let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
         Self {
             id: header("x-azure-functions-invocationid").unwrap_or_else(|| "none".to_owned()),
-            deadline: Deadline::after(deadline),
+            terms,
             is_cold,
             trace: TraceContext { traceparent: header("traceparent"), tracestate: header("tracestate") },
         }

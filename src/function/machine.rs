@@ -28,7 +28,7 @@ pub(super) async fn handle(
     written: Option<OffsetDateTime>,
     told: &TraceContext,
 ) -> Vec<Handled> {
-    match ctx.is_in_scope(machine, invocation.deadline).await {
+    match ctx.is_in_scope(machine, invocation.terms).await {
         Ok(true) => {}
         Ok(false) => {
             let line = format!("exempt {machine}: its subscription is not in scope");
@@ -37,7 +37,7 @@ pub(super) async fn handle(
         }
         Err(fault) => return vec![not_read(invocation, machine, &fault)],
     }
-    let disks = match disks_of(ctx, machine, written, invocation.deadline).await {
+    let disks = match disks_of(ctx, machine, written, invocation.terms).await {
         Ok(Some(disks)) => disks,
         Ok(None) => {
             let line = format!("gone {machine}");
@@ -57,11 +57,8 @@ pub(super) async fn handle(
         warn!(invocation_id = invocation.id, "{line}");
         handled.push(Handled::Done(line));
     }
-    let looks = disks.ids.into_iter().map(|resource| Look {
-        resource,
-        trigger: Trigger::Event,
-        event_time: written,
-        of_machine: true,
+    let looks = disks.ids.into_iter().map(|resource| {
+        Look::new(resource, Trigger::Event, invocation.terms.time_left()).after_write(written, true)
     });
     if is_many {
         let context = send_span(count).in_scope(|| invocation.trace_context(told));

@@ -15,7 +15,7 @@ use super::{
     reply::Reply,
 };
 use crate::{
-    enforce::{self, Concern, Context, Deadline, Error, Look, Outcome, enforce, known_reason},
+    enforce::{self, Concern, Context, Error, Look, Outcome, enforce, known_reason},
     event::{self, Ignored, ResourceWritten, Subject},
     resource_id::{ResourceId, ResourceType},
     telemetry::{TraceContext, metrics},
@@ -90,9 +90,9 @@ pub(super) async fn message(app: &App, invocation: &Invocation, received: Receiv
     let Pending { id: resource, reason, first_seen, of_machine, .. } = received.pending;
     metrics::queue_age(known_reason(&reason), (ctx.now() - first_seen).as_seconds_f64());
     let trigger = if is_of_a_sweep { enforce::Trigger::Sweep } else { enforce::Trigger::Queue };
-    let look = Look { resource, trigger, event_time: Some(first_seen), of_machine };
-    // What waits in the queue has waited already; what is created now goes first.
-    let result = seal(&ctx, invocation, &look, invocation.deadline.behind_events()).await;
+    let time = invocation.terms.time_left();
+    let look = Look::new(resource, trigger, time).after_write(Some(first_seen), of_machine);
+    let result = seal(&ctx, invocation, &look).await;
     let line = line(&look.resource, &result);
     match result {
         Ok(_) => Reply::done(line),
@@ -144,7 +144,8 @@ async fn handle(
     match written.subject {
         Subject::Resource(resource) => {
             let trigger = enforce::Trigger::Event;
-            let look = Look { resource, trigger, event_time: written.time, of_machine: false };
+            let time = invocation.terms.time_left();
+            let look = Look::new(resource, trigger, time).after_write(written.time, false);
             vec![seal_now(ctx, invocation, look, &told).await]
         }
         Subject::Machine(machine) => machine::handle(ctx, invocation, &machine, written.time, &told).await,
@@ -158,7 +159,7 @@ pub(super) async fn seal_now(
     look: Look,
     told: &TraceContext,
 ) -> Handled {
-    let result = seal(ctx, invocation, &look, invocation.deadline).await;
+    let result = seal(ctx, invocation, &look).await;
     let line = line(&look.resource, &result);
     match result {
         Ok(_) => Handled::Done(line),
@@ -189,18 +190,13 @@ async fn is_echo(ctx: &Context, invocation: &Invocation, written: &ResourceWritt
     let Some(caller) = &written.caller else {
         return Ok(false);
     };
-    let own = ctx.object_id(invocation.deadline).await?;
+    let own = ctx.object_id(invocation.terms).await?;
     Ok(own.is_some_and(|own| caller.is(&own)))
 }
 
-async fn seal(
-    ctx: &Context,
-    invocation: &Invocation,
-    look: &Look,
-    deadline: Deadline,
-) -> Result<Outcome, Error> {
+async fn seal(ctx: &Context, invocation: &Invocation, look: &Look) -> Result<Outcome, Error> {
     let started = Instant::now();
-    let result = enforce(ctx, look, deadline).await;
+    let result = enforce(ctx, look).await;
     let took_ms = started.elapsed().as_millis();
     let line = line(&look.resource, &result);
     match &result {

@@ -4,7 +4,8 @@
 use tracing::warn;
 
 use crate::{
-    enforce::{Context, Deadline},
+    azure::Terms,
+    enforce::Context,
     estate::{Listing, Survey},
     report::Counts,
     telemetry::metrics::{self, Swept},
@@ -22,11 +23,11 @@ pub(super) enum Total {
 }
 
 /// Counts what is in scope. A sweep goes on without a total that cannot be read.
-pub(super) async fn total(ctx: &Context, listing: &Listing, deadline: Deadline) -> Total {
+pub(super) async fn total(ctx: &Context, listing: &Listing, terms: Terms) -> Total {
     if !metrics::are_exported() {
         return Total::Unknown;
     }
-    match listing.in_scope(&ctx.arm, deadline).await {
+    match listing.in_scope(&ctx.arm, terms).await {
         Ok(in_scope) => in_scope.map_or(Total::Listed, Total::Counted),
         Err(error) => {
             warn!("the number of resources in scope cannot be read: {error}");

@@ -14,11 +14,8 @@ use paths::Paths;
 
 const PURE: [&str; 6] = ["report", "policy", "event", "resource", "resource_id", "scope"];
 /// Circles that are still there.
-const MENDED_ELSEWHERE: [(&str, &str); 3] = [
-    ("arm::inspect", "arm::pipeline"),
-    ("function::machine", "function::seal"),
-    ("telemetry::destination", "telemetry::transport"),
-];
+const MENDED_ELSEWHERE: [(&str, &str); 2] =
+    [("function::machine", "function::seal"), ("telemetry::destination", "telemetry::transport")];
 const LINES_MAX: usize = 400;
 
 struct Source {

@@ -106,6 +106,7 @@ fn a_circle_is_seen_and_a_root_that_composes_is_none() {
     }
     assert_eq!(circles(&[("a", "use b::f; struct T; fn g() { f() }"), ("a::b", "use super::T;")]), [""; 0]);
     assert_eq!(circles(&[("a", "pub use b::f; fn g() {}"), ("a::b", "use super::g;")]), [""; 0]);
+    assert_eq!(circles(&[("a", "pub use b::F; fn g() -> X { X::F }"), ("a::b", "use super::g;")]), [""; 0]);
     let both = ["a > a::b", "a::b > a"];
     assert_eq!(circles(&[("a", "pub use b::F; fn g(f: F) {}"), ("a::b", "use super::g;")]), both);
 }

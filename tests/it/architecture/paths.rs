@@ -11,7 +11,7 @@ pub(super) struct Paths {
     pub(super) exported: BTreeMap<String, Vec<String>>,
     /// What it names by a path outside of its imports.
     pub(super) inline: Vec<Vec<String>>,
-    /// Every identifier outside of its imports.
+    /// Every identifier outside of its imports that is no part of another's path.
     pub(super) words: Vec<String>,
 }
 
@@ -32,8 +32,7 @@ impl Paths {
             } else if is_word(tokens[at]) {
                 let start = at;
                 at = tree(&tokens, at, &[], &mut named);
-                let path = tokens[start..at].iter().filter(|token| is_word(token));
-                paths.words.extend(path.map(|word| (*word).to_owned()));
+                paths.words.push(tokens[start].to_owned());
                 paths.inline.extend(named.into_iter().map(|(_, path)| path).filter(|path| path.len() > 1));
             } else {
                 at += 1;
