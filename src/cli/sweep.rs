@@ -16,10 +16,10 @@ use crate::{
 
 pub(super) fn command() -> Command {
     Command::new("sweep")
-        .about("Seals everything in scope that is not sealed")
+        .about("Seal everything in scope that is unsealed")
         .long_about(
-            "Seals everything in scope that is not sealed: lists it through Resource Graph, across all \
-             subscriptions, and seals it in this process, leaving a part of ARM's quota to others.",
+            "List everything in scope that is unsealed, through Resource Graph and across all subscriptions, and seal \
+             it in this process. A part of ARM's quota is left to others.",
         )
         .after_help(
             "Examples:\n  \
@@ -32,13 +32,13 @@ pub(super) fn command() -> Command {
             Arg::new("dry-run")
                 .long("dry-run")
                 .action(ArgAction::SetTrue)
-                .help("Show exactly the requests that would be sent, and send none that writes"),
+                .help("Show the requests that would be sent, and write nothing"),
         )
         .arg(
             Arg::new("exact")
                 .long("exact")
                 .action(ArgAction::SetTrue)
-                .help("Ask the lists of each subscription instead of Resource Graph, which lags behind"),
+                .help("List each subscription instead of querying Resource Graph, which can lag"),
         )
         .arg(
             Arg::new("concurrency")
@@ -46,7 +46,7 @@ pub(super) fn command() -> Command {
                 .value_name("NUMBER")
                 .default_value("64")
                 .value_parser(value_parser!(u16).range(1..=256))
-                .help("Most resources that are worked on at once"),
+                .help("Maximum number of resources in progress at once"),
         )
 }
 
@@ -61,14 +61,14 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
 
 async fn dry_run(session: Session, source: Source) -> Exit {
     let arm = &session.ctx.arm;
-    let tell = |id: ResourceId, change: crate::policy::decide::Change| {
+    let show = |id: ResourceId, change: crate::policy::decide::Change| {
         let mode = change.data_access_auth_mode.as_ref().map(|mode| arm.mode_write(&id, mode));
         let tags = (!change.tags.is_empty()).then(|| arm.tags_write(&id, &change.tags));
         for write in mode.into_iter().chain(tags) {
             say(&format!("PATCH {}\n{}", write.url, String::from_utf8_lossy(&write.body)));
         }
     };
-    match plan(&session.ctx, source, tell).await {
+    match plan(&session.ctx, source, show).await {
         Ok(survey) => {
             say(&survey.to_string());
             if survey.counts.unsealed == 0 { Exit::Done } else { Exit::NotAll }
@@ -77,7 +77,7 @@ async fn dry_run(session: Session, source: Source) -> Exit {
     }
 }
 
-/// What became of how many.
+/// How many had each outcome.
 #[derive(Default)]
 struct Tally {
     outcomes: BTreeMap<(&'static str, &'static str), usize>,
@@ -101,7 +101,7 @@ impl Tally {
         self.worst = self.worst.max(Some(exit));
     }
 
-    fn tell(&self) {
+    fn show(&self) {
         for ((label, reason), count) in &self.outcomes {
             let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
             say(&format!("{count:>8} {label}{reason}"));
@@ -119,7 +119,7 @@ fn label(result: &Result<Outcome, enforce::Error>) -> &'static str {
 async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
     let progress = progress("{bar:30} {pos} of {len} listed, {per_sec}, {eta} left");
     let tally = Mutex::new(Tally::default());
-    let tell = |advance| match advance {
+    let on_advance = |advance| match advance {
         Advance::Listed(count) => progress.set_length(progress.position() + count as u64),
         Advance::Ended(id, result) => {
             progress.inc(1);
@@ -131,16 +131,16 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
     };
     let deadline = session.config.deadline;
     let ended = tokio::select! {
-        ended = seal_all(&session.ctx, source, concurrency, deadline, tell) => Some(ended),
+        ended = seal_all(&session.ctx, source, concurrency, deadline, on_advance) => Some(ended),
         _ = tokio::signal::ctrl_c() => None,
     };
     progress.finish_and_clear();
     let tally = tally.into_inner();
-    tally.tell();
+    tally.show();
     let worst = tally.worst.unwrap_or(Exit::Done);
     match ended {
         Some(Ok(survey)) => {
-            tell_rest(survey);
+            show_rest(survey);
             if survey.counts.pending + survey.protected + survey.unreadable > 0 {
                 worst.max(Exit::NotAll)
             } else {
@@ -149,14 +149,14 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
         }
         Some(Err(error)) => failed(&error),
         None => {
-            say("stopped; another sweep goes on with what is left");
+            say("stopped; the next sweep continues with what is left");
             Exit::NotAll
         }
     }
 }
 
 /// What the listing alone decided.
-fn tell_rest(survey: Survey) {
+fn show_rest(survey: Survey) {
     for (count, what) in [
         (survey.counts.exempt, "exempt"),
         (survey.counts.pending, "pending: the next sweep looks again"),

@@ -91,8 +91,8 @@ async fn list_and_seal(
     let mut survey = Survey::default();
     let mut seen = Hashes::default();
     let mut total = None;
-    // What is sealed meanwhile makes the pages move, so that a listing passes over what the next one finds. It
-    // ends because each round must bring something new, and the last one finds nothing in flight.
+    // What is sealed meanwhile moves the pages, so that a listing skips what the next one finds. The loop ends
+    // because each round must find something new, and nothing is in flight when the last one begins.
     loop {
         let known = survey.counts.unsealed;
         let fresh = Fresh {
@@ -103,7 +103,7 @@ async fn list_and_seal(
             seen: &mut seen,
             total: &mut total,
         };
-        // A page or two are there before they are needed, so that no place in flight waits for a listing.
+        // A page or two are read before they are needed, so that no place in flight waits for a listing.
         let (sender, steps) = mpsc::channel(0);
         let work = steps.map(stream::iter).flatten().map(|step| async {
             let resource = match step {
@@ -115,7 +115,7 @@ async fn list_and_seal(
             Advance::Ended(look.resource, result)
         });
         let work = work.buffer_unordered(concurrency).map(&mut on_advance).collect::<()>();
-        // Where a listing breaks off, what is in flight is brought to its end first.
+        // If a listing fails, what is in flight is finished first.
         let (end, ()) = futures::join!(fresh.list(sender), work);
         end?;
         if survey.counts.unsealed == known {
@@ -125,11 +125,11 @@ async fn list_and_seal(
     }
 }
 
-/// What a listing gives to do.
+/// What a listing asks for.
 enum Step {
-    /// So many resources are listed from here on.
+    /// To expect this many resources.
     Listed(usize),
-    /// This one is to be sealed.
+    /// To seal this one.
     Seal(ResourceId),
 }
 
@@ -141,13 +141,13 @@ struct Hashes {
 }
 
 impl Hashes {
-    /// Whether it was not there before.
+    /// Whether it is new.
     fn insert(&mut self, id: &impl Hash) -> bool {
         self.hashes.insert(self.hasher.hash_one(id))
     }
 }
 
-/// Listings, page by page, of what is to be sealed and was on none before.
+/// Listings, page by page, of what is to be sealed and was on no listing before.
 struct Fresh<'a> {
     ctx: &'a Context,
     source: Source,
@@ -158,7 +158,7 @@ struct Fresh<'a> {
 }
 
 impl Fresh<'_> {
-    /// Lists until a listing brings nothing new, while what earlier ones have brought is worked on.
+    /// Lists until a listing shows nothing new, while what earlier ones have shown is being sealed.
     async fn list(mut self, mut steps: mpsc::Sender<Vec<Step>>) -> Result<(), arm::Error> {
         loop {
             let known = self.survey.counts.unsealed;
@@ -171,7 +171,7 @@ impl Fresh<'_> {
             let mut next = vec![Step::Listed(listing.remaining())];
             while let Some(page) = listing.next(arm, listing_time()).await? {
                 next.extend(self.unsealed(&page));
-                // Who works on it outlives the listing.
+                // The receiver outlives the listing.
                 let _ = steps.send(std::mem::take(&mut next)).await;
             }
             if self.survey.counts.unsealed == known {

@@ -36,8 +36,7 @@ fn sources() -> Vec<Source> {
             }
         }
     }
-    let folder = std::env::var("SRC_PROBE")
-        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), PathBuf::from);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = vec![];
     walk(&folder, &mut files);
     files

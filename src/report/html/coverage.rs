@@ -10,7 +10,7 @@ use crate::report::{Counts, Report, Status, grouped};
 /// The least share of a bar that a state gets that has any resources: one in a hundred thousand must be seen.
 const PERMILLE_MIN: usize = 8;
 
-/// Hatchings, so that the states can be told apart without colour. Every bar refers to them.
+/// Hatchings, so that the states differ without colour. Every bar refers to them.
 pub(super) fn patterns() -> Markup {
     markup! {
         svg.patterns width="0" height="0" aria-hidden="true" focusable="false" {

@@ -206,6 +206,6 @@ async fn ctrl_c_stops_with_a_summary() {
     while let Some(line) = lines.next_line().await.unwrap() {
         told.push(line);
     }
-    assert_eq!(told.last().unwrap(), "stopped; another sweep goes on with what is left");
+    assert_eq!(told.last().unwrap(), "stopped; the next sweep continues with what is left");
     assert_eq!(child.wait().await.unwrap().code(), Some(1));
 }
