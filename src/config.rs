@@ -10,42 +10,14 @@ mod scope;
 mod seal;
 mod serve;
 mod setting;
+mod values;
 
-use std::{
-    fmt,
-    num::{NonZeroU16, NonZeroU32},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
-use cloud::Cloud;
-pub use setting::{Fallback, Setting, Use, Value, settings};
-use url::Url;
+pub use setting::{Fallback, Setting, Use, Value};
+pub use values::Config;
 
-use crate::{
-    azure::{Credential, IdentityOptions},
-    policy::Policy,
-    telemetry::AzureMonitor,
-};
-
-/// Everything that is set from outside.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The rules.
-    pub policy: Policy,
-    /// Maximum number of writes per second and subscription that are not for an event.
-    pub pace: Option<NonZeroU32>,
-    /// How long one invocation may take, all waits included.
-    pub deadline: Duration,
-    /// Azure Monitor's OTLP ingestion, where telemetry goes there.
-    pub azure_monitor: AzureMonitor,
-    cloud: &'static Cloud,
-    arm_endpoint: Option<Url>,
-    arm_audience: Option<String>,
-    credential: Credential,
-    client_id: Option<String>,
-    port: Option<NonZeroU16>,
-    sweep_schedule: Option<String>,
-}
+use crate::{azure::Credential, policy::Policy, telemetry::AzureMonitor};
 
 /// One invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +40,11 @@ impl fmt::Display for Faults {
         write!(f, "{count} invalid setting{}:", if count == 1 { "" } else { "s" })?;
         self.0.iter().try_for_each(|Fault { name, message }| write!(f, "\n  {name}: {message}"))
     }
+}
+
+/// Every setting, in the order in which they are read and listed.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    [seal::ALL, scope::ALL, limits::ALL, azure::ALL, monitor::ALL, serve::ALL].into_iter().flatten()
 }
 
 impl Config {
@@ -127,34 +104,6 @@ impl Config {
             }
         }
         (config, faults)
-    }
-
-    /// Azure Resource Manager's base URL: HTTPS, or plain HTTP on loopback.
-    ///
-    /// # Errors
-    /// None for any cloud that can be set.
-    pub fn arm_endpoint(&self) -> Result<Url, url::ParseError> {
-        self.arm_endpoint.clone().map_or_else(|| Url::parse(self.cloud.arm_endpoint), Ok)
-    }
-
-    /// The identity of requests to Azure Resource Manager.
-    pub fn identity(&self) -> IdentityOptions {
-        let audience = self.arm_audience.as_deref().unwrap_or(self.cloud.arm_audience);
-        self.identity_for(audience)
-    }
-
-    /// The identity of exports to Azure Monitor.
-    pub fn monitor_identity(&self) -> IdentityOptions {
-        self.identity_for(self.cloud.monitor_audience)
-    }
-
-    fn identity_for(&self, audience: &str) -> IdentityOptions {
-        IdentityOptions {
-            credential: self.credential,
-            client_id: self.client_id.clone(),
-            cloud: self.cloud.authority.clone(),
-            audience: audience.to_owned(),
-        }
     }
 }
 

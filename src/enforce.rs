@@ -9,7 +9,6 @@ mod context;
 mod error;
 mod in_flight;
 mod machine;
-mod members;
 mod switch;
 mod unseal;
 
@@ -267,7 +266,7 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
     let change = match assess(ctx, look).await? {
         Decision::Compliant => return Ok(Outcome::AlreadySealed),
         Decision::Exempt(exemption) => return Ok(Outcome::Exempt(exemption)),
-        Decision::NotYet(reason) => return Err(Error::NotYet(reason)),
+        Decision::Pending(reason) => return Err(Error::Pending(reason)),
         Decision::Seal(change) => change,
     };
     if ctx.policy.mode == Mode::Audit {
@@ -321,7 +320,7 @@ async fn prove(ctx: &Context, look: &Look) -> Result<(), Error> {
         wait(Wait::Proof, tokio::time::sleep(pause)).await;
         match assess(ctx, look).await? {
             Decision::Compliant | Decision::Exempt(_) => return Ok(()),
-            Decision::Seal(_) | Decision::NotYet(_) => {}
+            Decision::Seal(_) | Decision::Pending(_) => {}
         }
     }
     Err(Error::Unproven)

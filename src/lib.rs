@@ -24,24 +24,26 @@
 //! | room | what it holds | may use |
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
-//! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `azure`, `config`, `doctor`, `enforce`, `function`, `policy`, `report`, `resource`, `resource_id`, `sweep`, `telemetry` |
+//! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry` |
 //! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `azure`, `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
-//! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `policy`, `resource_id` |
-//! | [`config`] | settings as a pure function of a lookup; every fault at once | `azure`, `policy`, `resource`, `resource_id`, `telemetry` |
-//! | [`sweep`] | list, decide on the listing, hand on what is not sealed | `arm`, `azure`, `enforce`, `policy`, `resource`, `resource_id`, `telemetry` |
-//! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `azure`, `policy`, `resource`, `resource_id`, `telemetry` |
-//! | [`arm`] | ARM over HTTP: one constant a call, retry, governor, long-running operations, typed errors | `azure`, `resource`, `resource_id`, `telemetry` |
+//! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `policy`, `resource_id`, `scope` |
+//! | [`config`] | settings as a pure function of a lookup; every fault at once | `azure`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
+//! | [`sweep`] | list, decide on the listing, hand over what is unsealed | `arm`, `azure`, `enforce`, `estate`, `policy`, `report`, `resource`, `resource_id`, `telemetry` |
+//! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `azure`, `estate`, `policy`, `resource`, `resource_id`, `telemetry` |
+//! | [`estate`] | what is in scope, how it is listed, what protects it, how much is sealed | `arm`, `azure`, `policy`, `report`, `resource`, `resource_id`, `scope`, `telemetry` |
+//! | [`arm`] | ARM over HTTP: one constant a call, retry, governor, long-running operations, typed errors | `azure`, `resource`, `resource_id`, `scope`, `telemetry` |
 //! | [`azure`] | what every request to Azure needs: identity, HTTP client, terms (deadline and urgency) | `telemetry` |
 //! | [`telemetry`] | the subscriber, OTLP, trace context, waits as spans, every metric | |
-//! | [`report`] | findings to coverage, exceptions and warnings, as table, JSON, CSV and HTML | `policy`, `resource`, `resource_id` |
-//! | [`policy`] | rules, exemptions, `decide`; a decision already holds the exact change to send | `resource`, `resource_id` |
+//! | [`report`] | findings to coverage, exceptions and warnings, as table, JSON, CSV and HTML | `policy`, `resource`, `resource_id`, `scope` |
+//! | [`policy`] | rules, exemptions, `decide`; a decision already holds the exact change to send | `resource`, `resource_id`, `scope` |
 //! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten`, of a disk or of a machine | `resource_id` |
 //! | [`resource`] | disk and snapshot as ARM says them; tags and their limits | `resource_id` |
 //! | [`resource_id`] | the ARM resource ID of a disk or snapshot, and that of a machine | |
+//! | [`scope`] | the subscriptions or the management group in which Diskseal works | |
 //!
 //! # Invariants
 //!
-//! - The pure rooms (`report`, `policy`, `event`, `resource`, `resource_id`) never await, do no I/O, read no
+//! - The pure rooms (`report`, `policy`, `event`, `resource`, `resource_id`, `scope`) never await, do no I/O, read no
 //!   clock and no environment, and log nothing. `now` is an argument.
 //! - Of an event, nothing but a parsed [`resource_id::ResourceId`] or [`resource_id::MachineId`] ever reaches a URL. The caller's claims
 //!   never leave [`event`], but for an object ID that cannot be printed.
@@ -56,11 +58,13 @@ pub mod cli;
 pub mod config;
 pub mod doctor;
 pub mod enforce;
+pub mod estate;
 pub mod event;
 pub mod function;
 pub mod policy;
 pub mod report;
 pub mod resource;
 pub mod resource_id;
+pub mod scope;
 pub mod sweep;
 pub mod telemetry;

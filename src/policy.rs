@@ -7,16 +7,13 @@ mod exemption;
 mod limits;
 mod tag_rule;
 
-pub use exemption::{Exemption, Exemptions, Patterns, TagExemption};
+pub use exemption::{EXPIRING_WITHIN_DAYS, Exemption, Exemptions, Patterns, TagExemption, days_left};
 pub use limits::{Exceeded, Limits};
 pub use tag_rule::{TagRule, TagRuleError};
 
 use time::{Duration, OffsetDateTime};
 
-use crate::{
-    resource::Resource,
-    resource_id::{Estate, ResourceId},
-};
+use crate::{resource::Resource, resource_id::ResourceId, scope::Scope};
 
 /// How much younger than its disks a machine's finished write may be: no operation goes on for as long.
 const MACHINE_WRITE_LASTS: Duration = Duration::days(1);
@@ -63,7 +60,7 @@ pub struct Policy {
     /// The tags of the seal. Empty: the seal is the auth mode alone.
     pub tags: Vec<TagRule>,
     /// The subscriptions in scope.
-    pub estate: Estate,
+    pub scope: Scope,
     /// What is left as it is.
     pub exemptions: Exemptions,
     /// How much one sweep may change.
@@ -80,7 +77,7 @@ impl Policy {
     /// The exemption that the ID alone decides, so that no look at the resource is needed. Whether it lies
     /// below a management group is more than an ID tells.
     pub fn exempt_by_id(&self, id: &ResourceId) -> Option<Exemption> {
-        if self.estate.contains(id.subscription_id()) == Some(false) {
+        if self.scope.contains(id.subscription_id()) == Some(false) {
             return Some(Exemption::OutOfScope);
         }
         self.exemptions.by_id(id)

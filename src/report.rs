@@ -1,10 +1,10 @@
-//! The report: how much of an estate is sealed, what is not and why, and what will not stay so.
+//! The report: how much of the scope is sealed, what is not and why, and which exemptions end soon.
 //!
-//! It counts every resource and keeps only those about which there is something to say, so that an estate
-//! of a hundred thousand sealed disks needs no more memory than its exceptions.
+//! It counts every resource and keeps those that are not sealed or have a warning, so that a hundred thousand
+//! sealed disks need no memory.
 
 mod csv;
-mod finding;
+mod entry;
 mod html;
 mod json;
 mod pending;
@@ -15,23 +15,23 @@ use std::collections::BTreeMap;
 
 use time::{Date, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
-use crate::resource_id::Estate;
+use serde::Serialize;
+
+use crate::{policy::days_left, resource_id::ResourceId, scope::Scope};
 pub use csv::csv;
-pub use finding::{Finding, Status};
+pub use entry::{Entry, InUse, Status};
 pub use html::html;
 pub use json::{FORMAT, json};
-pub use pending::{InUse, Pending};
 pub use table::{Ink, table};
-pub use warning::Warning;
 
-/// What is said where Azure gave no location.
+/// The location of a resource for which Azure returns none.
 const NO_LOCATION: &str = "unknown";
 
-/// Where the resources were listed.
+/// Where resources are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Resource Graph, whose table lags behind the resources ("Keep your data fresh").
-    ResourceGraph,
+    Graph,
     /// The lists of each subscription, which are exact.
     Lists,
 }
@@ -40,7 +40,7 @@ impl Source {
     /// A word from a closed set.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::ResourceGraph => "resource_graph",
+            Self::Graph => "resource_graph",
             Self::Lists => "lists",
         }
     }
@@ -48,24 +48,24 @@ impl Source {
     /// The same for people.
     const fn sentence(self) -> &'static str {
         match self {
-            Self::ResourceGraph => "Azure Resource Graph, which may lag some minutes behind the resources",
+            Self::Graph => "Azure Resource Graph, which may lag some minutes behind the resources",
             Self::Lists => "the lists of each subscription, which are exact",
         }
     }
 }
 
-/// When, as whom and where the estate was looked at.
+/// When, by which identity and from which source the report was taken.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// When, which expiries are held against.
+    /// When; expiries are compared with it.
     pub taken_at: OffsetDateTime,
-    /// The object ID of the identity, where its token tells it.
+    /// The object ID of the identity, if its token has one.
     pub identity: Option<String>,
     /// The subscriptions in scope.
-    pub scope: Estate,
+    pub scope: Scope,
     /// Where the resources were listed.
     pub source: Source,
-    /// An exemption that ends within so many days is a warning.
+    /// An exemption that ends within this many days is a warning.
     pub expiring_within: u16,
 }
 
@@ -75,9 +75,9 @@ impl Run {
         time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
     }
 
-    /// Whole days from the day of the run to `until`; 0 is the last day of an exemption.
+    /// Whole days from the day of the run to `until`.
     fn days_left(&self, until: Date) -> i64 {
-        (until - self.taken_at.to_offset(UtcOffset::UTC).date()).whole_days()
+        days_left(until, self.taken_at)
     }
 }
 
@@ -88,8 +88,8 @@ pub struct Counts {
     pub sealed: usize,
     /// Left as they are, for a recorded reason.
     pub exempt: usize,
-    /// Not sealed, and not to be written just now.
-    pub not_yet: usize,
+    /// Not sealed, and cannot be sealed now.
+    pub pending: usize,
     /// Not sealed.
     pub unsealed: usize,
 }
@@ -97,12 +97,12 @@ pub struct Counts {
 impl Counts {
     /// All of them.
     pub const fn total(&self) -> usize {
-        self.sealed + self.exempt + self.not_yet + self.unsealed
+        self.sealed + self.exempt + self.pending + self.unsealed
     }
 
     /// How many are neither sealed nor exempt.
     pub const fn open(&self) -> usize {
-        self.not_yet + self.unsealed
+        self.pending + self.unsealed
     }
 
     /// How many are in this state.
@@ -110,7 +110,7 @@ impl Counts {
         match status {
             Status::Sealed => self.sealed,
             Status::Exempt => self.exempt,
-            Status::NotYet => self.not_yet,
+            Status::Pending => self.pending,
             Status::Unsealed => self.unsealed,
         }
     }
@@ -126,18 +126,19 @@ impl Counts {
             .map_or_else(|| "–".to_owned(), |mille| format!("{}.{} %", mille / 10, mille % 10))
     }
 
-    fn add(&mut self, status: Status) {
+    /// Counts one more.
+    pub fn add(&mut self, status: Status) {
         *match status {
             Status::Sealed => &mut self.sealed,
             Status::Exempt => &mut self.exempt,
-            Status::NotYet => &mut self.not_yet,
+            Status::Pending => &mut self.pending,
             Status::Unsealed => &mut self.unsealed,
         } += 1;
     }
 }
 
-/// Something that the report could not look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A part of the scope that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// What is missing from the report.
     pub what: String,
@@ -145,7 +146,18 @@ pub struct Gap {
     pub why: String,
 }
 
-/// What was found in an estate.
+/// Something to know about one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Remark<'a> {
+    /// A word from a closed set.
+    pub reason: &'static str,
+    /// The same for people.
+    pub text: String,
+    /// The resource.
+    pub id: &'a ResourceId,
+}
+
+/// What was found in the scope.
 #[derive(Clone, Debug)]
 pub struct Report {
     run: Run,
@@ -154,7 +166,7 @@ pub struct Report {
     by_kind: BTreeMap<String, Counts>,
     by_location: BTreeMap<String, Counts>,
     by_reason: BTreeMap<(Status, &'static str), usize>,
-    findings: Vec<Finding>,
+    entries: Vec<Entry>,
     gaps: Vec<Gap>,
 }
 
@@ -168,35 +180,35 @@ impl Report {
             by_kind: BTreeMap::new(),
             by_location: BTreeMap::new(),
             by_reason: BTreeMap::new(),
-            findings: vec![],
+            entries: vec![],
             gaps: vec![],
         }
     }
 
-    /// When the estate was looked at.
+    /// When the report was taken.
     pub fn taken_at(&self) -> OffsetDateTime {
         self.run.taken_at
     }
 
-    /// Says that a subscription was looked at, even if nothing is found in it.
+    /// Lists a subscription, even if nothing is found in it.
     pub fn add_subscription(&mut self, id: &str) {
         self.by_subscription.entry(id.to_ascii_lowercase()).or_default();
     }
 
-    /// Counts a resource, and keeps it if there is something to say about it.
-    pub fn add(&mut self, finding: Finding) {
-        let (status, id) = (finding.status(), &finding.id);
+    /// Counts a resource, and keeps it unless it is sealed and has no warning.
+    pub fn add(&mut self, entry: Entry) {
+        let (status, id) = (entry.status(), &entry.id);
         self.totals.add(status);
         self.by_subscription.entry(id.subscription_id().to_ascii_lowercase()).or_default().add(status);
-        self.by_kind.entry(finding.kind().to_owned()).or_default().add(status);
-        self.by_location.entry(finding.location().to_owned()).or_default().add(status);
-        *self.by_reason.entry((status, finding.reason())).or_default() += 1;
-        if status != Status::Sealed || !finding.notices.is_empty() || finding.vault.is_some() {
-            self.findings.push(finding);
+        self.by_kind.entry(entry.kind().to_owned()).or_default().add(status);
+        self.by_location.entry(entry.location().to_owned()).or_default().add(status);
+        *self.by_reason.entry((status, entry.reason())).or_default() += 1;
+        if status != Status::Sealed || !entry.notices.is_empty() || entry.vault.is_some() {
+            self.entries.push(entry);
         }
     }
 
-    /// Names what could not be looked at.
+    /// Names what could not be read.
     pub fn add_gap(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.gaps.push(Gap { what: what.into(), why: why.into() });
     }
@@ -206,32 +218,31 @@ impl Report {
         self.totals
     }
 
-    /// What could not be looked at.
+    /// What could not be read.
     pub fn gaps(&self) -> &[Gap] {
         &self.gaps
     }
 
-    /// Whether everything in scope was looked at, and all of it is sealed or exempt.
+    /// Whether everything in scope was read, and all of it is sealed or exempt.
     pub fn is_clean(&self) -> bool {
         self.gaps.is_empty() && self.totals.open() == 0
     }
 
     /// Everything that is not plainly sealed: the worst first, then in the order of subscription, resource
     /// group and name.
-    pub fn exceptions(&self) -> Vec<&Finding> {
-        let mut exceptions: Vec<_> = self.findings.iter().collect();
-        exceptions
-            .sort_by_cached_key(|finding| (finding.status(), finding.id.to_string().to_ascii_lowercase()));
+    pub fn exceptions(&self) -> Vec<&Entry> {
+        let mut exceptions: Vec<_> = self.entries.iter().collect();
+        exceptions.sort_by_cached_key(|entry| (entry.status(), entry.id.to_string().to_ascii_lowercase()));
         exceptions
     }
 
     /// What a person should look at, resource by resource, in the order of [`Self::exceptions`].
-    pub fn warnings(&self) -> Vec<Warning<'_>> {
-        self.exceptions().into_iter().flat_map(|finding| warning::of(finding, &self.run)).collect()
+    pub fn warnings(&self) -> Vec<Remark<'_>> {
+        self.exceptions().into_iter().flat_map(|entry| warning::of(entry, &self.run)).collect()
     }
 
-    /// What is not sealed and waits, in the order of [`Self::exceptions`].
-    pub fn pending(&self) -> Vec<Pending<'_>> {
+    /// What is pending, in the order of [`Self::exceptions`].
+    pub fn pending(&self) -> Vec<Remark<'_>> {
         self.exceptions().into_iter().filter_map(pending::of).collect()
     }
 
@@ -251,8 +262,8 @@ impl Report {
         };
         match (self.gaps.len(), open) {
             (0, _) => format!("{known}."),
-            (_, 0) => format!("{known}, but not everything could be looked at."),
-            _ => format!("{known}, and not everything could be looked at."),
+            (_, 0) => format!("{known}, but part of the scope could not be read."),
+            _ => format!("{known}, and part of the scope could not be read."),
         }
     }
 

@@ -4,12 +4,10 @@
 //! ID is refused here: other providers, child resources, dot segments, encoded characters, queries,
 //! fragments, control characters, and names that Azure itself would not allow.
 
-mod estate;
 mod machine;
 
 use std::{fmt, hash, str::FromStr};
 
-pub use estate::{Estate, is_management_group_id};
 use serde::{Deserialize, Serialize};
 
 pub use machine::{Machine, MachineId, ParseMachineIdError};

@@ -16,7 +16,7 @@ use super::{
     governor::Kind,
     list::{Unreadable, read_all},
 };
-use crate::{azure::Terms, resource::Resource, resource_id::Estate};
+use crate::{azure::Terms, resource::Resource, scope::Scope};
 
 /// The longest page there is.
 const PAGE_SIZE: usize = 1_000;
@@ -33,7 +33,7 @@ pub struct Query {
     /// The query, in the Kusto query language.
     pub text: String,
     /// Where to look.
-    pub estate: Estate,
+    pub scope: Scope,
     /// How many rows to leave out at the start.
     pub skip: usize,
 }
@@ -75,11 +75,11 @@ impl Client {
             Some(Rows { skip_token: None, .. }) => return Ok(None),
         }
         let mut body = json!({"query": query.text, "options": options});
-        match &query.estate {
-            Estate::Visible => {}
-            Estate::Subscriptions(ids) => body["subscriptions"] = json!(ids),
+        match &query.scope {
+            Scope::Visible => {}
+            Scope::Subscriptions(ids) => body["subscriptions"] = json!(ids),
             // A group of more subscriptions than one query takes is refused whole: partial scopes are not asked for.
-            Estate::ManagementGroup(id) => body["managementGroups"] = json!([id]),
+            Scope::ManagementGroup(id) => body["managementGroups"] = json!([id]),
         }
         let url = self.url(QUERY.template, &QUERY);
         let answer = self.send(&QUERY, &url, GATE, Some(body.to_string().into()), terms).await?;

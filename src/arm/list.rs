@@ -13,7 +13,8 @@ use super::{
 use crate::{
     azure::Terms,
     resource::Resource,
-    resource_id::{Estate, ResourceId, ResourceType, is_subscription_id},
+    resource_id::{ResourceId, ResourceType, is_subscription_id},
+    scope::Scope,
 };
 
 /// One page of a list.
@@ -98,11 +99,11 @@ impl Client {
     ///
     /// # Errors
     /// See [`super::Failure`].
-    pub async fn subscriptions(&self, estate: &Estate, terms: Terms) -> Result<Vec<String>, Error> {
-        let (api, path) = match estate {
-            Estate::Subscriptions(ids) => return Ok(ids.clone()),
-            Estate::Visible => (&api::SUBSCRIPTIONS, "/subscriptions".to_owned()),
-            Estate::ManagementGroup(id) => (
+    pub async fn subscriptions(&self, scope: &Scope, terms: Terms) -> Result<Vec<String>, Error> {
+        let (api, path) = match scope {
+            Scope::Subscriptions(ids) => return Ok(ids.clone()),
+            Scope::Visible => (&api::SUBSCRIPTIONS, "/subscriptions".to_owned()),
+            Scope::ManagementGroup(id) => (
                 &api::DESCENDANTS,
                 format!("/providers/Microsoft.Management/managementGroups/{id}/descendants"),
             ),
@@ -112,7 +113,7 @@ impl Client {
         let mut ids = vec![];
         while let Some(url) = next {
             let page = self.elements(api, "", &url, terms).await;
-            let (elements, link) = page.map_err(|error| of_estate(error, estate))?;
+            let (elements, link) = page.map_err(|error| of_scope(error, scope))?;
             ids.extend(elements.iter().filter_map(|json| subscription_id(json.get())));
             next = link;
         }
@@ -212,11 +213,11 @@ fn subscription_id(json: &str) -> Option<String> {
 }
 
 /// A management group that is not there is no resource that is gone: nothing of it can be sealed.
-fn of_estate(error: Error, estate: &Estate) -> Error {
-    let failure = match (estate, error.failure) {
-        (Estate::ManagementGroup(_), Failure::Gone) => Failure::Resource(ResourceFailure::Refused),
-        (Estate::ManagementGroup(_), failure) => failure,
-        (Estate::Visible | Estate::Subscriptions(_), _) => return error,
+fn of_scope(error: Error, scope: &Scope) -> Error {
+    let failure = match (scope, error.failure) {
+        (Scope::ManagementGroup(_), Failure::Gone) => Failure::Resource(ResourceFailure::Refused),
+        (Scope::ManagementGroup(_), failure) => failure,
+        (Scope::Visible | Scope::Subscriptions(_), _) => return error,
     };
     Error { failure, ..error }
 }

@@ -167,7 +167,7 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
     let (decision, rule, exit) = match decide(policy, &resource, &occasion) {
         Decision::Compliant => ("sealed", "it has the auth mode and the tags".to_owned(), Exit::Done),
         Decision::Exempt(exemption) => ("exempt", exemption.to_string(), Exit::Done),
-        Decision::NotYet(reason) => ("not_yet", reason.reason().to_owned(), Exit::NotAll),
+        Decision::Pending(reason) => ("pending", reason.reason().to_owned(), Exit::NotAll),
         Decision::Seal(change) => {
             let decision = if policy.mode == Mode::Audit { "would_seal" } else { "seal" };
             (decision, missing(&change), Exit::NotAll)

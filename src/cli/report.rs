@@ -1,25 +1,30 @@
-//! `diskseal report`: how much of the estate is sealed, what is not, and why.
-
-mod inventory;
+//! `diskseal report`: how much of the scope is sealed, what is not, and why.
 
 use std::{
     io::{IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
+    sync::LazyLock,
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 
-use super::session::{self, Exit, Session, complain, say};
-use crate::report::{Ink, Report, csv, html, json, table};
+use super::session::{self, Exit, Session, complain, progress, say};
+use crate::{
+    arm, estate,
+    policy::EXPIRING_WITHIN_DAYS,
+    report::{Ink, Report, Run, Source, csv, html, json, table},
+};
+
+static EXPIRING_WITHIN: LazyLock<String> = LazyLock::new(|| EXPIRING_WITHIN_DAYS.to_string());
 
 pub(super) fn command() -> Command {
     Command::new("report")
-        .about("Reports what is sealed, what is not and why, and which exemptions end soon")
+        .about("Report what is sealed, what is not and why, and which exemptions end soon")
         .long_about(
-            "Looks at every managed disk and snapshot in scope, by the rules that the handler seals by, and writes \
-             nothing to Azure. Coverage is told by subscription, kind, location and reason; every exempt resource \
-             with its reason, its expiry and the value of its tag `owner`; and what could not be looked at is named.",
+            "Read every managed disk and snapshot in scope, using the handler's own rules, and write nothing to Azure. \
+             The report shows coverage by subscription, kind, location and reason; lists every exempt resource with \
+             its reason, its last day and the value of its tag `owner`; and names what could not be read.",
         )
         .after_help(
             "Examples:\n  \
@@ -28,7 +33,7 @@ pub(super) fn command() -> Command {
              diskseal report --output csv | head\n  \
              diskseal report --output json | jq -r '.exceptions[] | select(.status == \"unsealed\") | .id' | diskseal seal\n  \
              diskseal report --expiring-within 90 --exempt-tag diskseal-exempt\n\n\
-             Exit codes: 0 everything is sealed or exempt, 1 something is not or could not be looked at, 2 wrong \
+             Exit codes: 0 everything is sealed or exempt, 1 something is not or could not be read, 2 wrong \
              command line or settings, 3 Azure could not be reached.",
         )
         .arg(
@@ -38,28 +43,28 @@ pub(super) fn command() -> Command {
                 .value_name("FORMAT")
                 .value_parser(PossibleValuesParser::new(["table", "json", "csv", "html"]))
                 .default_value("table")
-                .help("The form of the report. html is one page that needs no network; csv holds the exceptions"),
+                .help("Output format; html is one self-contained page, csv lists the exceptions"),
         )
         .arg(
             Arg::new("file")
                 .long("file")
                 .value_name("PATH")
                 .value_parser(value_parser!(PathBuf))
-                .help("Writes the report to this file instead of standard output"),
+                .help("Write the report to this file instead of standard output"),
         )
         .arg(
             Arg::new("expiring-within")
                 .long("expiring-within")
                 .value_name("DAYS")
                 .value_parser(value_parser!(u16))
-                .default_value("30")
-                .help("Warns of exemptions that end within so many days"),
+                .default_value(EXPIRING_WITHIN.as_str())
+                .help("Warn of exemptions that end within this many days"),
         )
         .arg(
             Arg::new("exact")
                 .long("exact")
                 .action(ArgAction::SetTrue)
-                .help("Asks each subscription's own lists, which never lag, instead of Resource Graph"),
+                .help("List each subscription instead of querying Resource Graph, which can lag"),
         )
 }
 
@@ -68,7 +73,7 @@ struct Wish {
     output: String,
     file: Option<PathBuf>,
     expiring_within: u16,
-    is_exact: bool,
+    source: Source,
 }
 
 pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
@@ -76,7 +81,7 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
         output: matches.get_one::<String>("output").cloned().unwrap_or_default(),
         file: matches.get_one::<PathBuf>("file").cloned(),
         expiring_within: matches.get_one("expiring-within").copied().unwrap_or_default(),
-        is_exact: matches.get_flag("exact"),
+        source: if matches.get_flag("exact") { Source::Lists } else { Source::Graph },
     };
     let is_colourless = lookup("NO_COLOR").is_some_and(|value| !value.is_empty());
     session::run(lookup, |session| report(session, wish, is_colourless))
@@ -84,8 +89,8 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
 
 async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
     let taken = tokio::select! {
-        taken = inventory::take(&session, wish.expiring_within, wish.is_exact) => taken,
-        _ = tokio::signal::ctrl_c() => return fail("stopped before all was looked at; there is no report", Exit::NotAll),
+        taken = inventory(&session, &wish) => taken,
+        _ = tokio::signal::ctrl_c() => return fail("stopped before everything was read; there is no report", Exit::NotAll),
     };
     let report = match taken {
         Ok(report) => report,
@@ -99,7 +104,7 @@ async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
     // The table names them itself.
     if wish.output != "table" || wish.file.is_some() {
         for gap in report.gaps() {
-            fail(&format!("not looked at: {}: {}", gap.what, gap.why), Exit::NotAll);
+            fail(&format!("not read: {}: {}", gap.what, gap.why), Exit::NotAll);
         }
     }
     match wish.file {
@@ -113,6 +118,23 @@ async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
         },
     }
     if report.is_clean() { Exit::Done } else { Exit::NotAll }
+}
+
+async fn inventory(session: &Session, wish: &Wish) -> Result<Report, arm::Error> {
+    let ctx = &session.ctx;
+    let run = Run {
+        taken_at: ctx.now(),
+        identity: ctx.arm.identity().object_id(session.terms()).await?,
+        scope: ctx.policy.scope.clone(),
+        source: wish.source,
+        expiring_within: wish.expiring_within,
+    };
+    let progress = progress("{bar:30} {pos} of {len} read");
+    let on_page = |read: usize, all: Option<usize>| {
+        progress.set_length(all.unwrap_or(read) as u64);
+        progress.set_position(read as u64);
+    };
+    estate::inventory(&ctx.arm, &ctx.policy, run, session.config.deadline, on_page).await
 }
 
 fn written(report: &Report, output: &str, is_coloured: bool) -> Result<String, String> {

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     enforce::{Concern, Error, Look, Outcome, Trigger, enforce},
+    estate::Protected,
     policy::BackupGuard,
     resource_id::ResourceId,
-    sweep::Protected,
 };
 
 /// How many resources are worked on at once.
@@ -44,7 +44,7 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
 }
 
 async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
-    let protected = match Protected::read(&session.ctx, session.terms()).await {
+    let protected = match Protected::read(&session.ctx.arm, &session.ctx.policy, session.terms()).await {
         Ok(protected) => protected,
         Err(fault) => {
             complain(&fault.to_string(), Exit::Unreachable);
@@ -86,7 +86,7 @@ async fn guarded(session: &Session, protected: &Protected, id: &ResourceId) -> O
         return None;
     }
     let resource = session.ctx.arm.get(id, session.terms()).await.ok()?;
-    let vault = protected.of(&resource)?.to_owned();
+    let vault = protected.of(&resource)?.to_string();
     if session.ctx.policy.backup_guard == BackupGuard::Skip {
         return Some(vault);
     }

@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use time::OffsetDateTime;
 use tokio::runtime::{Handle, Runtime};
 
@@ -114,4 +115,10 @@ pub(super) fn complain(fault: &str, exit: Exit) -> ExitCode {
 pub(super) fn say(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A bar of this form on a terminal; elsewhere it draws nothing.
+pub(super) fn progress(form: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style).with_finish(ProgressFinish::AndClear)
 }

@@ -3,22 +3,23 @@
 use std::{collections::BTreeMap, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
 
-use super::session::{self, Exit, Session, complain, say};
+use super::session::{self, Exit, Session, complain, progress, say};
 use crate::{
     enforce::{self, Concern, Outcome},
+    estate::Survey,
+    report::Source,
     resource_id::ResourceId,
-    sweep::{Error, Source, Survey, Told, plan, seal_all},
+    sweep::{Advance, Error, plan, seal_all},
 };
 
 pub(super) fn command() -> Command {
     Command::new("sweep")
-        .about("Seals everything in scope that is not sealed")
+        .about("Seal everything in scope that is unsealed")
         .long_about(
-            "Seals everything in scope that is not sealed: lists it through Resource Graph, across all \
-             subscriptions, and seals it in this process, leaving a part of ARM's quota to others.",
+            "List everything in scope that is unsealed, through Resource Graph and across all subscriptions, and seal \
+             it in this process. A part of ARM's quota is left to others.",
         )
         .after_help(
             "Examples:\n  \
@@ -31,13 +32,13 @@ pub(super) fn command() -> Command {
             Arg::new("dry-run")
                 .long("dry-run")
                 .action(ArgAction::SetTrue)
-                .help("Show exactly the requests that would be sent, and send none that writes"),
+                .help("Show the requests that would be sent, and write nothing"),
         )
         .arg(
             Arg::new("exact")
                 .long("exact")
                 .action(ArgAction::SetTrue)
-                .help("Ask the lists of each subscription instead of Resource Graph, which lags behind"),
+                .help("List each subscription instead of querying Resource Graph, which can lag"),
         )
         .arg(
             Arg::new("concurrency")
@@ -45,7 +46,7 @@ pub(super) fn command() -> Command {
                 .value_name("NUMBER")
                 .default_value("64")
                 .value_parser(value_parser!(u16).range(1..=256))
-                .help("Most resources that are worked on at once"),
+                .help("Maximum number of resources in progress at once"),
         )
 }
 
@@ -60,23 +61,23 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
 
 async fn dry_run(session: Session, source: Source) -> Exit {
     let arm = &session.ctx.arm;
-    let tell = |id: ResourceId, change: crate::policy::decide::Change| {
+    let show = |id: ResourceId, change: crate::policy::decide::Change| {
         let mode = change.data_access_auth_mode.as_ref().map(|mode| arm.mode_write(&id, mode));
         let tags = (!change.tags.is_empty()).then(|| arm.tags_write(&id, &change.tags));
         for write in mode.into_iter().chain(tags) {
             say(&format!("PATCH {}\n{}", write.url, String::from_utf8_lossy(&write.body)));
         }
     };
-    match plan(&session.ctx, source, tell).await {
+    match plan(&session.ctx, source, show).await {
         Ok(survey) => {
             say(&survey.to_string());
-            if survey.unsealed == 0 { Exit::Done } else { Exit::NotAll }
+            if survey.counts.unsealed == 0 { Exit::Done } else { Exit::NotAll }
         }
         Err(error) => failed(&error),
     }
 }
 
-/// What became of how many.
+/// How many had each outcome.
 #[derive(Default)]
 struct Tally {
     outcomes: BTreeMap<(&'static str, &'static str), usize>,
@@ -100,7 +101,7 @@ impl Tally {
         self.worst = self.worst.max(Some(exit));
     }
 
-    fn tell(&self) {
+    fn show(&self) {
         for ((label, reason), count) in &self.outcomes {
             let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
             say(&format!("{count:>8} {label}{reason}"));
@@ -116,11 +117,11 @@ fn label(result: &Result<Outcome, enforce::Error>) -> &'static str {
 }
 
 async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
-    let progress = progress();
+    let progress = progress("{bar:30} {pos} of {len} listed, {per_sec}, {eta} left");
     let tally = Mutex::new(Tally::default());
-    let tell = |told| match told {
-        Told::Listed(count) => progress.set_length(progress.position() + count as u64),
-        Told::Ended(id, result) => {
+    let on_advance = |advance| match advance {
+        Advance::Listed(count) => progress.set_length(progress.position() + count as u64),
+        Advance::Ended(id, result) => {
             progress.inc(1);
             if let Err(error) = &result {
                 progress.suspend(|| say(&format!("{} {id}: {error}", error.concern().label())));
@@ -130,17 +131,17 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
     };
     let deadline = session.config.deadline;
     let ended = tokio::select! {
-        ended = seal_all(&session.ctx, source, concurrency, deadline, tell) => Some(ended),
+        ended = seal_all(&session.ctx, source, concurrency, deadline, on_advance) => Some(ended),
         _ = tokio::signal::ctrl_c() => None,
     };
     progress.finish_and_clear();
     let tally = tally.into_inner();
-    tally.tell();
+    tally.show();
     let worst = tally.worst.unwrap_or(Exit::Done);
     match ended {
         Some(Ok(survey)) => {
-            tell_rest(survey);
-            if survey.not_yet + survey.protected + survey.unreadable > 0 {
+            show_rest(survey);
+            if survey.counts.pending + survey.protected + survey.unreadable > 0 {
                 worst.max(Exit::NotAll)
             } else {
                 worst
@@ -148,17 +149,17 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
         }
         Some(Err(error)) => failed(&error),
         None => {
-            say("stopped; another sweep goes on with what is left");
+            say("stopped; the next sweep continues with what is left");
             Exit::NotAll
         }
     }
 }
 
 /// What the listing alone decided.
-fn tell_rest(survey: Survey) {
+fn show_rest(survey: Survey) {
     for (count, what) in [
-        (survey.exempt, "exempt"),
-        (survey.not_yet, "not yet: the next sweep looks again"),
+        (survey.counts.exempt, "exempt"),
+        (survey.counts.pending, "pending: the next sweep looks again"),
         (survey.protected, "of protected machines: left as they are, see the warnings"),
         (survey.unreadable, "unreadable in the listing: see the warnings"),
     ] {
@@ -171,16 +172,9 @@ fn tell_rest(survey: Survey) {
 fn failed(error: &Error) -> Exit {
     let exit = match error {
         Error::Exceeded(_) | Error::SwitchedOff => Exit::NotAll,
-        Error::Estate(error) if error.concern() == Concern::Resource => Exit::NotAll,
-        Error::Arm(_) | Error::Estate(_) => Exit::Unreachable,
+        Error::Scope(error) if error.concern() == Concern::Resource => Exit::NotAll,
+        Error::Arm(_) | Error::Scope(_) => Exit::Unreachable,
     };
     complain(&error.to_string(), exit);
     exit
-}
-
-/// On a terminal alone; elsewhere it draws nothing.
-fn progress() -> ProgressBar {
-    let form = "{bar:30} {pos} of {len} listed, {per_sec}, {eta} left";
-    let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style)
 }

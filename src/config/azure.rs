@@ -3,10 +3,10 @@
 use url::Url;
 
 use super::{
-    Credential, Fallback, Setting, Use, Value,
     cloud::{CLOUDS, PUBLIC},
-    setting::{meaning, names, set, word},
+    setting::{Fallback, Setting, Use, Value, meaning, names, set, word},
 };
+use crate::azure::Credential;
 
 pub(super) const ALL: &[Setting] = &[CREDENTIAL, CLIENT_ID, CLOUD, ARM_ENDPOINT, ARM_AUDIENCE];
 

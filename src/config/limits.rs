@@ -1,6 +1,6 @@
 //! Settings of how much is written, and how fast.
 
-use super::{Fallback, Setting, Use, Value, setting::set};
+use super::setting::{Fallback, Setting, Use, Value, set};
 
 pub(super) const ALL: &[Setting] = &[MAX_RESOURCES, MAX_PERCENT, PACE];
 

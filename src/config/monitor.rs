@@ -2,7 +2,10 @@
 
 use url::Url;
 
-use super::{Fallback, Setting, Use, Value, azure::confidential, setting::set};
+use super::{
+    azure::confidential,
+    setting::{Fallback, Setting, Use, Value, set},
+};
 
 pub(super) const ALL: &[Setting] = &[TRACES_ENDPOINT, METRICS_ENDPOINT, LOGS_ENDPOINT];
 

@@ -1,13 +1,11 @@
 //! Settings of the scope: the subscriptions in it, and what is exempt.
 
-use super::{
-    Fallback, Setting, Use, Value,
-    setting::{elements, set},
-};
+use super::setting::{Fallback, Setting, Use, Value, elements, set};
 use crate::{
     policy::Patterns,
     resource::tags,
-    resource_id::{Estate, is_management_group_id, is_subscription_id},
+    resource_id::is_subscription_id,
+    scope::{Scope, is_management_group_id},
 };
 
 /// Subscriptions before the management group, which checks that none are set.
@@ -32,13 +30,13 @@ const SUBSCRIPTIONS: Setting = Setting {
         let id = |id| is_subscription_id(id).then(|| id.to_owned()).ok_or_else(|| message(id));
         let ids: Vec<_> = elements(text).map(id).collect::<Result<_, _>>()?;
         if !ids.is_empty() {
-            config.policy.estate = Estate::Subscriptions(ids);
+            config.policy.scope = Scope::Subscriptions(ids);
         }
         Ok(())
     },
-    show: |config| match &config.policy.estate {
-        Estate::Subscriptions(ids) => Some(ids.join(",")),
-        Estate::Visible | Estate::ManagementGroup(_) => None,
+    show: |config| match &config.policy.scope {
+        Scope::Subscriptions(ids) => Some(ids.join(",")),
+        Scope::Visible | Scope::ManagementGroup(_) => None,
     },
 };
 
@@ -56,15 +54,15 @@ const MANAGEMENT_GROUP: Setting = Setting {
                 "{text:?} is not the ID of a management group (the last segment of its resource ID)"
             ));
         }
-        if config.policy.estate != Estate::Visible {
+        if config.policy.scope != Scope::Visible {
             return Err(format!("cannot be combined with {}; set one of the two", SUBSCRIPTIONS.name));
         }
-        config.policy.estate = Estate::ManagementGroup(text.to_owned());
+        config.policy.scope = Scope::ManagementGroup(text.to_owned());
         Ok(())
     },
-    show: |config| match &config.policy.estate {
-        Estate::ManagementGroup(id) => Some(id.clone()),
-        Estate::Visible | Estate::Subscriptions(_) => None,
+    show: |config| match &config.policy.scope {
+        Scope::ManagementGroup(id) => Some(id.clone()),
+        Scope::Visible | Scope::Subscriptions(_) => None,
     },
 };
 
@@ -73,10 +71,10 @@ fn the_scope_is_subscriptions_or_a_management_group_and_never_both() {
     use super::{Faults, tests::read};
     let subscriptions = (SUBSCRIPTIONS.name, "11111111-2222-4333-8444-555555555555");
     let group = (MANAGEMENT_GROUP.name, "mg-prod");
-    let scope = |pairs: &[(&str, &str)]| read(pairs).unwrap().policy.estate;
-    assert_eq!(scope(&[]), Estate::Visible);
-    assert_eq!(scope(&[subscriptions]), Estate::Subscriptions(vec![subscriptions.1.to_owned()]));
-    assert_eq!(scope(&[group]), Estate::ManagementGroup("mg-prod".to_owned()));
+    let scope = |pairs: &[(&str, &str)]| read(pairs).unwrap().policy.scope;
+    assert_eq!(scope(&[]), Scope::Visible);
+    assert_eq!(scope(&[subscriptions]), Scope::Subscriptions(vec![subscriptions.1.to_owned()]));
+    assert_eq!(scope(&[group]), Scope::ManagementGroup("mg-prod".to_owned()));
     let Faults(faults) = read(&[group, subscriptions]).unwrap_err();
     assert_eq!((faults.len(), faults[0].name), (1, MANAGEMENT_GROUP.name));
     assert!(faults[0].message.contains("combined with DISKSEAL_SUBSCRIPTIONS"), "{faults:?}");

@@ -1,9 +1,6 @@
 //! Settings of the seal: whether to write it, its tags, what leads to it and what stops it.
 
-use super::{
-    Fallback, Setting, Use, Value,
-    setting::{elements, meaning, names, set, word},
-};
+use super::setting::{Fallback, Setting, Use, Value, elements, meaning, names, set, word};
 use crate::{
     policy::{BackupGuard, MachineEvents, Mode, TagRule},
     resource::tags::TAGS_MAX,

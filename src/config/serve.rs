@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Fallback, Setting, Use, Value, setting::set};
+use super::setting::{Fallback, Setting, Use, Value, set};
 
 pub(super) const ALL: &[Setting] = &[PORT, DEADLINE, SWEEP_SCHEDULE];
 

@@ -3,7 +3,7 @@
 //! The rows stand in the files beside this one, by subject, each with its test right below. The command line, the
 //! manual page, completions, `policy check` and the table of `docs/settings.md` come from them.
 
-use super::{Config, azure, limits, monitor, scope, seal, serve};
+use super::values::Config;
 
 /// Which commands have a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +78,6 @@ impl Setting {
     pub fn given(&self, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
         lookup(self.name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
-}
-
-/// Every setting, in the order in which they are read and listed.
-pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    [seal::ALL, scope::ALL, limits::ALL, azure::ALL, monitor::ALL, serve::ALL].into_iter().flatten()
 }
 
 /// Sets a part of the configuration, if its text could be read.

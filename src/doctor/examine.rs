@@ -17,7 +17,7 @@ use crate::{
     azure::{Identity, SignedIn, Terms},
     enforce::{Context, is_off},
     policy::{Mode, Policy},
-    resource_id::Estate,
+    scope::Scope,
 };
 
 /// How many subscriptions are looked at at once.
@@ -152,13 +152,13 @@ fn switch(scope: &str, is_off: Result<bool, &arm::Error>) -> Finding {
 /// The subscriptions in scope.
 async fn subscriptions(ctx: &Context, tell: &mut dyn FnMut(Finding)) -> Option<Vec<String>> {
     const CHECK: &str = "scope";
-    let (about, which) = match &ctx.policy.estate {
-        Estate::Visible => ("", "all that this identity sees"),
-        Estate::Subscriptions(_) => ("", "by DISKSEAL_SUBSCRIPTIONS"),
-        Estate::ManagementGroup(id) => (id.as_str(), "all below this management group"),
+    let (about, which) = match &ctx.policy.scope {
+        Scope::Visible => ("", "all that this identity sees"),
+        Scope::Subscriptions(_) => ("", "by DISKSEAL_SUBSCRIPTIONS"),
+        Scope::ManagementGroup(id) => (id.as_str(), "all below this management group"),
     };
-    match (ctx.arm.subscriptions(&ctx.policy.estate, terms()).await, &ctx.policy.estate) {
-        (Ok(ids), Estate::ManagementGroup(_)) if ids.is_empty() => {
+    match (ctx.arm.subscriptions(&ctx.policy.scope, terms()).await, &ctx.policy.scope) {
+        (Ok(ids), Scope::ManagementGroup(_)) if ids.is_empty() => {
             let remedy = "correct DISKSEAL_MANAGEMENT_GROUP, or move subscriptions into the group";
             tell(Finding::failed(CHECK, about, "this management group has no subscription", remedy));
             None
@@ -172,7 +172,7 @@ async fn subscriptions(ctx: &Context, tell: &mut dyn FnMut(Finding)) -> Option<V
             tell(Finding::ok(CHECK, about, format!("{}, {which}", count(ids.len(), "subscription"))));
             Some(ids)
         }
-        (Err(error), Estate::ManagementGroup(_)) if !matches!(error.failure, Failure::System(_)) => {
+        (Err(error), Scope::ManagementGroup(_)) if !matches!(error.failure, Failure::System(_)) => {
             // Without the members, no event and no sweep knows what is in scope.
             tell(Finding::failed(
                 CHECK,

@@ -10,7 +10,7 @@ use super::Finding;
 use crate::{
     arm::api::{self, Api},
     policy::{BackupGuard, MachineEvents, Mode, Policy},
-    resource_id::Estate,
+    scope::Scope,
 };
 
 const CHECK: &str = "permissions";
@@ -33,7 +33,7 @@ struct Need {
 /// Every action that the handler performs under this policy.
 fn needs(policy: &Policy) -> Vec<Need> {
     let mut calls = vec![(&api::DISK, "to look at disks"), (&api::SNAPSHOT, "to look at snapshots")];
-    if policy.estate == Estate::Visible {
+    if policy.scope == Scope::Visible {
         calls.push((&api::SUBSCRIPTIONS, "to find the subscriptions in scope"));
     }
     if policy.machine_events == MachineEvents::On {

@@ -2,12 +2,13 @@
 
 use time::OffsetDateTime;
 
-use super::{Error, breaker::Breaker, in_flight::InFlight, members::Members, switch::Switch};
+use super::{Error, breaker::Breaker, in_flight::InFlight, switch::Switch};
 use crate::{
     arm::{self, Client},
     azure::Terms,
+    estate::Members,
     policy::{Exemption, MachineEvents, Policy},
-    resource_id::{Estate, MachineId, ResourceId},
+    resource_id::{MachineId, ResourceId},
 };
 
 /// Everything that enforcing needs besides the resource.
@@ -57,37 +58,29 @@ impl Context {
         self.policy.machine_events == MachineEvents::On
     }
 
-    /// The exemption that the ID alone decides, and the management group in scope, whose subscriptions are read
-    /// once an hour.
+    /// The exemption that the ID decides, by the rules and by the subscriptions in scope.
     ///
     /// # Errors
     /// The management group in scope cannot be read.
     pub async fn exempt_by_id(&self, id: &ResourceId, terms: Terms) -> Result<Option<Exemption>, Error> {
         let exemption = self.policy.exempt_by_id(id);
-        if exemption.is_none() && !self.is_member(id.subscription_id(), terms).await? {
+        if exemption.is_none() && !self.contains(id.subscription_id(), terms).await? {
             return Ok(Some(Exemption::OutOfScope));
         }
         Ok(exemption)
     }
 
-    /// Whether a machine's subscription is in scope; its disks are asked about one by one.
+    /// Whether a machine's subscription is in scope; each of its disks is checked as well.
     ///
     /// # Errors
     /// The management group in scope cannot be read.
     pub async fn is_in_scope(&self, machine: &MachineId, terms: Terms) -> Result<bool, Error> {
-        match self.policy.estate.contains(machine.subscription_id()) {
-            Some(answer) => Ok(answer),
-            None => self.is_member(machine.subscription_id(), terms).await,
-        }
+        self.contains(machine.subscription_id(), terms).await
     }
 
-    /// Whether a subscription is in the management group in scope; true where there is none.
-    async fn is_member(&self, subscription_id: &str, terms: Terms) -> Result<bool, Error> {
-        let estate = &self.policy.estate;
-        if !matches!(estate, Estate::ManagementGroup(_)) {
-            return Ok(true);
-        }
-        let contain = self.members.contain(&self.arm, estate, subscription_id, terms);
+    /// Whether a subscription is in scope.
+    async fn contains(&self, subscription_id: &str, terms: Terms) -> Result<bool, Error> {
+        let contain = self.members.contain(&self.arm, &self.policy.scope, subscription_id, terms);
         // Somebody with more time may be at the same read.
         match tokio::time::timeout_at(terms.until(), contain).await {
             Ok(answer) => Ok(answer?),
@@ -95,13 +88,13 @@ impl Context {
         }
     }
 
-    /// Sees that the subscriptions in scope are known: of a group that is misspelt or may not be read, Resource
-    /// Graph may show nothing, which must not be taken for an estate without fault.
+    /// Checks that the management group in scope can be read: for one that is misspelt or may not be read,
+    /// Resource Graph may return no rows, as if everything were sealed.
     ///
     /// # Errors
     /// The management group in scope cannot be read.
-    pub async fn check_estate(&self, terms: Terms) -> Result<(), Error> {
-        self.is_member("", terms).await.map(drop)
+    pub async fn check_scope(&self, terms: Terms) -> Result<(), Error> {
+        self.contains("", terms).await.map(drop)
     }
 
     /// The clock.

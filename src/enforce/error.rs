@@ -2,7 +2,7 @@
 
 use crate::{
     arm::{self, Failure},
-    policy::decide::NotYet,
+    policy::decide::PendingReason,
 };
 
 /// Whom a failure concerns, which decides who tries again.
@@ -75,8 +75,8 @@ pub fn known_reason(text: &str) -> &'static str {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// It is in a state in which it is not to be written.
-    #[error("not yet: {}", .0.reason())]
-    NotYet(NotYet),
+    #[error("pending: {}", .0.reason())]
+    Pending(PendingReason),
     /// ARM said no, or could not be asked.
     #[error(transparent)]
     Arm(#[from] arm::Error),
@@ -98,7 +98,7 @@ impl Error {
     /// Whom it concerns.
     pub fn concern(&self) -> Concern {
         match self {
-            Self::NotYet(_) | Self::Unproven | Self::Unfinished | Self::Busy => Concern::Resource,
+            Self::Pending(_) | Self::Unproven | Self::Unfinished | Self::Busy => Concern::Resource,
             Self::Deadline => Concern::System,
             Self::Arm(error) => match error.failure {
                 Failure::Gone | Failure::Overtaken | Failure::Resource(_) => Concern::Resource,
@@ -110,7 +110,7 @@ impl Error {
     /// A word from a closed set, for `error.type` and the queue's messages.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::NotYet(reason) => reason.reason(),
+            Self::Pending(reason) => reason.reason(),
             Self::Arm(error) => error.failure.reason(),
             Self::Unproven => "unproven",
             Self::Unfinished => "unfinished",
@@ -130,7 +130,7 @@ impl Error {
     /// Whether another look in a second or so is likely to find it over.
     pub(super) fn is_passing(&self) -> bool {
         match self {
-            Self::NotYet(reason) => *reason == NotYet::Provisioning,
+            Self::Pending(reason) => *reason == PendingReason::Provisioning,
             Self::Arm(error) => error.failure == Failure::Overtaken,
             // Somebody has undone it meanwhile, or a replica shows it late: either way, look again.
             Self::Unproven => true,

@@ -13,7 +13,7 @@ use super::{Context, Error, PROOF_WAITS, Trigger, settle};
 use crate::{
     arm::Update,
     azure::Terms,
-    policy::{Mode, Policy, TagExemption, TagRule, decide::NotYet},
+    policy::{Mode, Policy, TagExemption, TagRule, decide::PendingReason},
     resource::{
         DataAccessAuthMode, Resource,
         tags::{Tags, VALUE_CHARS_MAX},
@@ -166,10 +166,10 @@ async fn look_once(
         return Ok(Unsealed::AlreadyUnsealed);
     }
     if resource.is_provisioning() {
-        return Err(Error::NotYet(NotYet::Provisioning));
+        return Err(Error::Pending(PendingReason::Provisioning));
     }
     if resource.is_uploading() {
-        return Err(Error::NotYet(NotYet::ActiveUpload));
+        return Err(Error::Pending(PendingReason::ActiveUpload));
     }
     if ctx.policy.mode == Mode::Audit {
         return Ok(Unsealed::WouldUnseal);

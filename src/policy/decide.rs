@@ -28,8 +28,8 @@ pub enum Decision {
     Exempt(Exemption),
     /// Write what is missing.
     Seal(Change),
-    /// Nothing yet: ARM would refuse the change, or it would hurt someone.
-    NotYet(NotYet),
+    /// Nothing now: ARM would refuse the change, or the change would break an upload.
+    Pending(PendingReason),
 }
 
 /// Exactly what is to be sent: never a member or tag that is right already.
@@ -41,16 +41,16 @@ pub struct Change {
     pub tags: Tags,
 }
 
-/// A state of the resource in which it is not to be written.
+/// Why a resource cannot be sealed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotYet {
-    /// ARM is still at work on an earlier write, and answers a new one with a conflict.
+pub enum PendingReason {
+    /// An earlier write is still in progress, and ARM would answer a new one with a conflict.
     Provisioning,
-    /// Somebody is uploading data by a URL that the seal would make worthless half-way.
+    /// Data is being uploaded by a URL that the seal would invalidate.
     ActiveUpload,
 }
 
-impl NotYet {
+impl PendingReason {
     /// A word from a closed set, for the trace.
     pub const fn reason(self) -> &'static str {
         match self {
@@ -89,10 +89,10 @@ pub fn decide(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Deci
         return Decision::Compliant;
     };
     if resource.is_provisioning() {
-        return Decision::NotYet(NotYet::Provisioning);
+        return Decision::Pending(PendingReason::Provisioning);
     }
     if resource.is_uploading() {
-        return Decision::NotYet(NotYet::ActiveUpload);
+        return Decision::Pending(PendingReason::ActiveUpload);
     }
     Decision::Seal(change)
 }

@@ -4,7 +4,8 @@ use std::{fmt, str::FromStr};
 
 use glob::{MatchOptions, Pattern};
 use time::{
-    Date, Duration, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description,
+    Date, Duration, OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem,
+    macros::format_description,
 };
 
 use crate::{resource::tags::Tags, resource_id::ResourceId};
@@ -70,6 +71,14 @@ impl Exemptions {
         let value = tags.get(self.tag.as_deref()?)?;
         Some(TagExemption::read(value, now))
     }
+}
+
+/// A sweep warns of exemptions that end within this many days; a report does, too, unless it is asked otherwise.
+pub const EXPIRING_WITHIN_DAYS: u16 = 30;
+
+/// Whole days from the day of `now`, UTC, to `until`; 0 is the last day of an exemption.
+pub fn days_left(until: Date, now: OffsetDateTime) -> i64 {
+    (until - now.to_offset(UtcOffset::UTC).date()).whole_days()
 }
 
 /// What an exemption tag says.

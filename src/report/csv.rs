@@ -19,33 +19,33 @@ const HEADER: [&str; 14] = [
     "pending",
 ];
 
-/// One row for each of [`Report::exceptions`], under a header. The summary and what could not be looked at
-/// have no place in it.
+/// One row for each of [`Report::exceptions`], under a header. It has no summary and does
+/// not name what could not be read.
 ///
 /// # Errors
-/// None in memory; the writer's own are passed on.
+/// Never, when writing to memory.
 pub fn csv(report: &Report) -> Result<String, std::io::Error> {
     let mut writer = ::csv::Writer::from_writer(vec![]);
     writer.write_record(HEADER)?;
-    for finding in report.exceptions() {
-        let until = finding.until();
+    for entry in report.exceptions() {
+        let until = entry.until();
         let warnings: Vec<_> =
-            warning::of(finding, &report.run).into_iter().map(|warning| warning.text).collect();
+            warning::of(entry, &report.run).into_iter().map(|warning| warning.text).collect();
         writer.write_record([
-            finding.status().label(),
-            finding.reason(),
-            &inert(finding.detail()),
+            entry.status().label(),
+            entry.reason(),
+            &inert(entry.detail()),
             &until.map(|date| date.to_string()).unwrap_or_default(),
             &until.map(|date| report.run.days_left(date).to_string()).unwrap_or_default(),
-            &inert(finding.owner.clone().unwrap_or_default()),
-            finding.kind(),
-            &inert(finding.id.name().to_owned()),
-            &inert(finding.id.resource_group().to_owned()),
-            finding.id.subscription_id(),
-            finding.location(),
-            &finding.id.to_string(),
+            &inert(entry.owner.clone().unwrap_or_default()),
+            entry.kind(),
+            &inert(entry.id.name().to_owned()),
+            &inert(entry.id.resource_group().to_owned()),
+            entry.id.subscription_id(),
+            entry.location(),
+            &entry.id.to_string(),
             &inert(warnings.join("; ")),
-            &pending::of(finding).map(|one| one.text).unwrap_or_default(),
+            &pending::of(entry).map(|one| one.text).unwrap_or_default(),
         ])?;
     }
     let bytes = writer.into_inner().map_err(::csv::IntoInnerError::into_error)?;

@@ -4,14 +4,16 @@
 mod coverage;
 mod exceptions;
 mod pending;
+mod words;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use ring::digest::{SHA256, digest};
 use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
 
-use super::{Finding, Report, Status, grouped};
-use crate::resource_id::Estate;
+use super::{Report, Status, grouped};
+use crate::scope::Scope;
+use words::swatch;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -46,9 +48,9 @@ pub fn html(report: &Report) -> String {
                     (exceptions::notices(report))
                     (pending::section(report))
                     (exceptions::section(report))
-                    (words())
+                    (glossary())
                 }
-                footer { (sign_off()) p { "Written by diskseal " (env!("CARGO_PKG_VERSION")) ". This page holds everything it shows, and asks no network." } }
+                footer { (sign_off()) p { "Written by diskseal " (env!("CARGO_PKG_VERSION")) ". This page is self-contained and needs no network." } }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -79,7 +81,7 @@ fn head(report: &Report) -> Markup {
                 dd {
                     @match &run.identity {
                         Some(id) => { code { (id) } }
-                        None => { "not told by its token" }
+                        None => { "its token has no object ID" }
                     }
                 }
             }
@@ -87,10 +89,10 @@ fn head(report: &Report) -> Markup {
                 dt { "Scope" }
                 dd {
                     @match &run.scope {
-                        Estate::Visible => { "every subscription that the identity sees" }
-                        Estate::Subscriptions(ids) if ids.len() == 1 => { "1 subscription" }
-                        Estate::Subscriptions(ids) => { (grouped(ids.len())) " subscriptions" }
-                        Estate::ManagementGroup(id) => { "the management group " code { (id) } }
+                        Scope::Visible => { "every subscription that the identity sees" }
+                        Scope::Subscriptions(ids) if ids.len() == 1 => { "1 subscription" }
+                        Scope::Subscriptions(ids) => { (grouped(ids.len())) " subscriptions" }
+                        Scope::ManagementGroup(id) => { "the management group " code { (id) } }
                     }
                 }
             }
@@ -113,7 +115,7 @@ fn gaps(report: &Report) -> Markup {
     markup! {
         @if !report.gaps.is_empty() {
             section.gaps aria-labelledby="gaps" {
-                h2 #gaps { "What could not be looked at" }
+                h2 #gaps { "What could not be read" }
                 ul {
                     @for gap in &report.gaps {
                         li { strong { (gap.what) } ": " (gap.why) }
@@ -124,7 +126,7 @@ fn gaps(report: &Report) -> Markup {
     }
 }
 
-fn words() -> Markup {
+fn glossary() -> Markup {
     markup! {
         section.words aria-labelledby="words" {
             h2 #words { "What the words mean" }
@@ -132,9 +134,9 @@ fn words() -> Markup {
                 dt { (swatch(Status::Sealed)) "Sealed" }
                 dd { code { "dataAccessAuthMode" } " is " code { "AzureActiveDirectory" } ", and the tags of the seal are there: data leaves only to a caller with a Microsoft Entra identity and the right to it." }
                 dt { (swatch(Status::Exempt)) "Exempt" }
-                dd { "Left as it is for a recorded reason: a rule of the settings, or a tag that says until when and why." }
-                dt { (swatch(Status::NotYet)) "Not yet" }
-                dd { "Not sealed, and not to be written just now: Azure is at work on it, or data is being uploaded to it." }
+                dd { "Left as it is: by a rule of the settings, or by a tag with an end date and a reason." }
+                dt { (swatch(Status::Pending)) "Pending" }
+                dd { "Not sealed, and cannot be sealed now: an earlier write is in progress, or data is being uploaded to it." }
                 dt { (swatch(Status::Unsealed)) "Unsealed" }
                 dd { "The mode or a tag of the seal is missing." }
             }
@@ -147,43 +149,6 @@ fn words() -> Markup {
 fn sign_off() -> Markup {
     markup! {
         dl.sign-off { @for line in ["Reviewed by", "Date", "Signature"] { div { dt { (line) } dd {} } } }
-    }
-}
-
-fn swatch(status: Status) -> Markup {
-    markup! {
-        svg.swatch width="12" height="12" aria-hidden="true" focusable="false" {
-            rect class=(status.label()) width="12" height="12" {}
-        }
-    }
-}
-
-/// A resource's name, and below it where it is.
-fn name(finding: &Finding) -> Markup {
-    let id = &finding.id;
-    markup! {
-        span.resource { (id.name()) }
-        span.place { (id.resource_group()) }
-        span.place { code { (id.subscription_id()) } }
-    }
-}
-
-/// The reasons, for people.
-fn reason(word: &str) -> &str {
-    match word {
-        "sealed" => "Sealed",
-        "auth_mode" => "Mode not set",
-        "tags" => "Tags missing",
-        "provisioning" => "Azure at work",
-        "active_upload" => "Upload under way",
-        "active_sas" => "URL in use",
-        "attached" => "Attached",
-        "out_of_scope" => "Out of scope",
-        "subscription" => "Subscription rule",
-        "resource_group" => "Resource group rule",
-        "name" => "Name rule",
-        "tag" => "Exemption tag",
-        other => other,
     }
 }
 

@@ -6,32 +6,32 @@
 //! format         1
 //! version        of diskseal
 //! takenAt        RFC 3339, UTC
-//! identity       object ID, or null where the token does not tell it
+//! identity       object ID, or null if the token has none
 //! scope          subscription IDs, or null for all that the identity sees
 //! managementGroup
 //!                the ID of the management group in scope, and then scope is null; or null
 //! source         resource_graph | lists
 //! expiringWithin days
 //! verdict        one sentence
-//! clean          true if everything was looked at and is sealed or exempt
-//! totals         {total, sealed, exempt, notYet, unsealed, sealedPercent: number | null, rounded down}
+//! clean          true if everything was read and is sealed or exempt
+//! totals         {total, sealed, exempt, pending, unsealed, sealedPercent: number | null, rounded down}
 //! bySubscription, byKind, byLocation
 //!                {name: {as totals}}
 //! byReason       [{status, reason, count}]
 //! exceptions     [{status, reason, detail, missing, until, daysLeft, owner, kind, name, resourceGroup,
 //!                subscriptionId, location, id}]; missing, until, daysLeft, owner and location may be null
 //!                missing: {dataAccessAuthMode: true | false, tags: [names]} of what is unsealed
-//! pending        [{reason, text, id}]: what is not sealed, in a state in which Azure refuses the change or may
+//! pending        [{reason, text, id}]: what is not sealed, and whose state makes Azure refuse the change, or may
 //! warnings       [{reason, text, id}]
-//! gaps           [{what, why}]: what could not be looked at
+//! gaps           [{what, why}]: what could not be read
 //! ```
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Counts, Finding, Report, Run};
-use crate::{policy::decide::Decision, resource_id::Estate};
+use super::{Counts, Entry, Gap, Remark, Report, Run};
+use crate::{policy::decide::Decision, scope::Scope};
 
 /// The number of the shape.
 pub const FORMAT: u32 = 1;
@@ -55,9 +55,9 @@ struct Document<'a> {
     by_location: BTreeMap<&'a str, Coverage>,
     by_reason: Vec<ReasonCount>,
     exceptions: Vec<Exception<'a>>,
-    pending: Vec<Remark>,
-    warnings: Vec<Remark>,
-    gaps: Vec<Gap<'a>>,
+    pending: Vec<Remark<'a>>,
+    warnings: Vec<Remark<'a>>,
+    gaps: &'a [Gap],
 }
 
 #[derive(Serialize)]
@@ -66,7 +66,7 @@ struct Coverage {
     total: usize,
     sealed: usize,
     exempt: usize,
-    not_yet: usize,
+    pending: usize,
     unsealed: usize,
     sealed_percent: Option<f64>,
 }
@@ -78,7 +78,7 @@ impl From<&Counts> for Coverage {
             total: counts.total(),
             sealed: counts.sealed,
             exempt: counts.exempt,
-            not_yet: counts.not_yet,
+            pending: counts.pending,
             unsealed: counts.unsealed,
             sealed_percent: permille.map(|mille| f64::from(mille) / 10.0),
         }
@@ -118,13 +118,13 @@ struct Missing<'a> {
 }
 
 impl<'a> Exception<'a> {
-    fn new(finding: &'a Finding, run: &Run) -> Self {
-        let until = finding.until();
+    fn new(entry: &'a Entry, run: &Run) -> Self {
+        let until = entry.until();
         Self {
-            status: finding.status().label(),
-            reason: finding.reason(),
-            detail: finding.detail(),
-            missing: match &finding.decision {
+            status: entry.status().label(),
+            reason: entry.reason(),
+            detail: entry.detail(),
+            missing: match &entry.decision {
                 Decision::Seal(change) => Some(Missing {
                     data_access_auth_mode: change.data_access_auth_mode.is_some(),
                     tags: change.tags.iter().map(|(name, _)| name).collect(),
@@ -133,35 +133,21 @@ impl<'a> Exception<'a> {
             },
             until: until.map(|date| date.to_string()),
             days_left: until.map(|date| run.days_left(date)),
-            owner: finding.owner.as_deref(),
-            kind: finding.kind(),
-            name: finding.id.name(),
-            resource_group: finding.id.resource_group(),
-            subscription_id: finding.id.subscription_id(),
-            location: finding.location.as_deref(),
-            id: finding.id.to_string(),
+            owner: entry.owner.as_deref(),
+            kind: entry.kind(),
+            name: entry.id.name(),
+            resource_group: entry.id.resource_group(),
+            subscription_id: entry.id.subscription_id(),
+            location: entry.location.as_deref(),
+            id: entry.id.to_string(),
         }
     }
-}
-
-/// A pending resource, or a warning.
-#[derive(Serialize)]
-struct Remark {
-    reason: &'static str,
-    text: String,
-    id: String,
-}
-
-#[derive(Serialize)]
-struct Gap<'a> {
-    what: &'a str,
-    why: &'a str,
 }
 
 /// The report as JSON.
 ///
 /// # Errors
-/// None in memory; the writer's own are passed on.
+/// Never, when writing to memory.
 pub fn json(report: &Report) -> Result<String, serde_json::Error> {
     let Report { run, totals, by_subscription, by_kind, by_location, by_reason, gaps, .. } = report;
     let document = Document {
@@ -170,12 +156,12 @@ pub fn json(report: &Report) -> Result<String, serde_json::Error> {
         taken_at: run.taken_at_text(),
         identity: run.identity.as_deref(),
         scope: match &run.scope {
-            Estate::Subscriptions(ids) => Some(ids),
-            Estate::Visible | Estate::ManagementGroup(_) => None,
+            Scope::Subscriptions(ids) => Some(ids),
+            Scope::Visible | Scope::ManagementGroup(_) => None,
         },
         management_group: match &run.scope {
-            Estate::ManagementGroup(id) => Some(id),
-            Estate::Visible | Estate::Subscriptions(_) => None,
+            Scope::ManagementGroup(id) => Some(id),
+            Scope::Visible | Scope::Subscriptions(_) => None,
         },
         source: run.source.label(),
         expiring_within: run.expiring_within,
@@ -189,18 +175,10 @@ pub fn json(report: &Report) -> Result<String, serde_json::Error> {
             .iter()
             .map(|((status, reason), count)| ReasonCount { status: status.label(), reason, count: *count })
             .collect(),
-        exceptions: report.exceptions().into_iter().map(|finding| Exception::new(finding, run)).collect(),
-        pending: report
-            .pending()
-            .into_iter()
-            .map(|one| Remark { reason: one.reason, text: one.text, id: one.id.to_string() })
-            .collect(),
-        warnings: report
-            .warnings()
-            .into_iter()
-            .map(|warning| Remark { reason: warning.reason, text: warning.text, id: warning.id.to_string() })
-            .collect(),
-        gaps: gaps.iter().map(|gap| Gap { what: &gap.what, why: &gap.why }).collect(),
+        exceptions: report.exceptions().into_iter().map(|entry| Exception::new(entry, run)).collect(),
+        pending: report.pending(),
+        warnings: report.warnings(),
+        gaps,
     };
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Finding, Report, Status, grouped};
+use super::{Entry, Report, Status, grouped};
 
 /// The most characters of an owner.
 const OWNER_CHARS_MAX: usize = 32;
@@ -20,7 +20,7 @@ impl Ink {
     fn paint(self, status: Status, text: &str) -> String {
         let colour = match status {
             Status::Unsealed => 31,
-            Status::NotYet => 33,
+            Status::Pending => 33,
             Status::Exempt => 36,
             Status::Sealed => 32,
         };
@@ -41,10 +41,10 @@ struct Line {
 pub fn table(report: &Report, ink: Ink) -> String {
     let mut text = format!("{}\n", report.verdict());
     for gap in &report.gaps {
-        let _ = writeln!(text, "Not looked at: {}: {}", plain(&gap.what), plain(&gap.why));
+        let _ = writeln!(text, "Not read: {}: {}", plain(&gap.what), plain(&gap.why));
     }
     for (by, counts) in report.breakdowns() {
-        let header = [by, "Sealed", "Sealed %", "Exempt", "Not yet", "Unsealed", "Total"];
+        let header = [by, "Sealed", "Sealed %", "Exempt", "Pending", "Unsealed", "Total"];
         let total = (by == "Subscription" && counts.len() > 1).then_some(("all", &report.totals));
         let rows = counts.iter().map(|(name, counts)| (name.as_str(), counts)).chain(total);
         let lines = rows.map(|(name, counts)| Line {
@@ -54,7 +54,7 @@ pub fn table(report: &Report, ink: Ink) -> String {
                 grouped(counts.sealed),
                 counts.sealed_percent(),
                 grouped(counts.exempt),
-                grouped(counts.not_yet),
+                grouped(counts.pending),
                 grouped(counts.unsealed),
                 grouped(counts.total()),
             ],
@@ -70,16 +70,16 @@ pub fn table(report: &Report, ink: Ink) -> String {
     let header = ["Exception", "Reason", "Until", "Location", "Resource", "Owner", "Why"];
     push(&mut text, &header, exceptions, header.len(), ink);
     let pending = report.pending().into_iter().map(|one| Line {
-        status: Some(Status::NotYet),
+        status: Some(Status::Pending),
         cells: vec![one.reason.to_owned(), one.id.to_string(), plain(&one.text)],
     });
     push(&mut text, &["Pending", "Resource", "Why"], pending.collect(), 3, ink);
     let warnings = report.warnings().into_iter().map(|warning| Line {
-        status: Some(Status::NotYet),
+        status: Some(Status::Pending),
         cells: vec![warning.reason.to_owned(), warning.id.to_string(), plain(&warning.text)],
     });
     push(&mut text, &["Warning", "Resource", "What"], warnings.collect(), 3, ink);
-    let identity = report.run.identity.as_deref().unwrap_or("an identity that its token does not name");
+    let identity = report.run.identity.as_deref().unwrap_or("an identity whose token has no object ID");
     let _ = writeln!(
         text,
         "\nTaken at {} as {}, from {}.",
@@ -90,17 +90,17 @@ pub fn table(report: &Report, ink: Ink) -> String {
     text
 }
 
-fn exception(finding: &Finding) -> Line {
+fn exception(entry: &Entry) -> Line {
     Line {
-        status: Some(finding.status()),
+        status: Some(entry.status()),
         cells: vec![
-            finding.status().label().to_owned(),
-            finding.reason().to_owned(),
-            finding.until().map(|date| date.to_string()).unwrap_or_default(),
-            plain(finding.location()),
-            finding.id.to_string(),
-            short(&plain(finding.owner.as_deref().unwrap_or_default())),
-            plain(&finding.detail()),
+            entry.status().label().to_owned(),
+            entry.reason().to_owned(),
+            entry.until().map(|date| date.to_string()).unwrap_or_default(),
+            plain(entry.location()),
+            entry.id.to_string(),
+            short(&plain(entry.owner.as_deref().unwrap_or_default())),
+            plain(&entry.detail()),
         ],
     }
 }

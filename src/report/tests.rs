@@ -44,8 +44,8 @@ fn empty() -> Report {
     Report::new(Run {
         taken_at: datetime!(2027-01-01 12:00 UTC),
         identity: Some("77776666-5555-4444-8333-222211110000".into()),
-        scope: Estate::Visible,
-        source: Source::ResourceGraph,
+        scope: Scope::Visible,
+        source: Source::Graph,
         expiring_within: 30,
     })
 }
@@ -53,12 +53,12 @@ fn empty() -> Report {
 fn report(resources: &[Resource]) -> Report {
     let mut report = empty();
     for resource in resources {
-        report.add(Finding::new(&policy(), resource, report.taken_at()));
+        report.add(Entry::new(&policy(), resource, report.taken_at()));
     }
     report
 }
 
-fn estate() -> Report {
+fn mixed() -> Report {
     let mut uploading = resource("uploading", false, &[]);
     uploading.disk_state = Some("ActiveUpload".into());
     let mut untagged = resource("untagged", true, &[]);
@@ -78,8 +78,8 @@ fn estate() -> Report {
 
 #[test]
 fn everything_is_counted_and_what_is_sealed_is_not_kept() {
-    let report = estate();
-    let counts = Counts { sealed: 2, exempt: 3, not_yet: 1, unsealed: 2 };
+    let report = mixed();
+    let counts = Counts { sealed: 2, exempt: 3, pending: 1, unsealed: 2 };
     assert_eq!(report.totals(), counts);
     assert_eq!(report.by_subscription, [(SUBSCRIPTION.to_owned(), counts)].into());
     assert_eq!(report.by_kind, [("disk".to_owned(), counts)].into());
@@ -91,13 +91,13 @@ fn everything_is_counted_and_what_is_sealed_is_not_kept() {
         reasons,
         [("auth_mode", 1), ("tags", 1), ("active_upload", 1), ("name", 1), ("tag", 2), ("sealed", 2)]
     );
-    let names: Vec<_> = report.exceptions().iter().map(|finding| finding.id.name().to_owned()).collect();
+    let names: Vec<_> = report.exceptions().iter().map(|entry| entry.id.name().to_owned()).collect();
     assert_eq!(names, ["over", "untagged", "uploading", "later", "soon", "tmp-1", "odd"]);
 }
 
 #[test]
 fn what_ends_soon_and_what_does_not_count_is_a_warning() {
-    let report = estate();
+    let report = mixed();
     let warnings: Vec<_> =
         report.warnings().iter().map(|warning| (warning.id.name().to_owned(), warning.reason)).collect();
     assert_eq!(
@@ -113,16 +113,16 @@ fn what_ends_soon_and_what_does_not_count_is_a_warning() {
         let exempt = resource("d", false, &[("exempt", &format!("until={until}; x"))]);
         let mut report = empty();
         report.run.expiring_within = within;
-        report.add(Finding::new(&policy(), &exempt, report.taken_at()));
+        report.add(Entry::new(&policy(), &exempt, report.taken_at()));
         assert_eq!(report.warnings().len(), count, "{days} days left, warned within {within}");
     }
 }
 
 #[test]
-fn the_verdict_is_not_better_than_what_was_looked_at() {
+fn the_verdict_is_not_better_than_what_was_read() {
     for (resources, gap, verdict, is_clean) in [
         (vec![], false, "Nothing was found in scope.", true),
-        (vec![], true, "Nothing was found in scope, but not everything could be looked at.", false),
+        (vec![], true, "Nothing was found in scope, but part of the scope could not be read.", false),
         (vec![resource("a", true, &[])], false, "The one disk or snapshot is sealed or exempt.", true),
         (
             vec![resource("a", true, &[]), resource("tmp-b", false, &[])],
@@ -133,7 +133,7 @@ fn the_verdict_is_not_better_than_what_was_looked_at() {
         (
             vec![resource("a", true, &[]), resource("b", false, &[])],
             true,
-            "1 of 2 disks and snapshots is neither sealed nor exempt, and not everything could be looked at.",
+            "1 of 2 disks and snapshots is neither sealed nor exempt, and part of the scope could not be read.",
             false,
         ),
     ] {
@@ -160,7 +160,7 @@ fn only_all_is_a_hundred_percent() {
 
 #[test]
 fn the_json_has_its_documented_shape() {
-    let mut report = estate();
+    let mut report = mixed();
     report.add_gap("subscription x", "403");
     let json: serde_json::Value = serde_json::from_str(&json(&report).unwrap()).unwrap();
     let documented =
@@ -175,7 +175,7 @@ fn the_json_has_its_documented_shape() {
     assert_eq!(json["scope"], serde_json::Value::Null);
     assert_eq!(json["clean"], false);
     assert_eq!(json["totals"]["sealedPercent"], 25.0);
-    assert_eq!(json["bySubscription"][SUBSCRIPTION]["notYet"], 1);
+    assert_eq!(json["bySubscription"][SUBSCRIPTION]["pending"], 1);
     assert_eq!(json["gaps"][0]["what"], "subscription x");
     let soon = &json["exceptions"][4];
     assert_eq!(
@@ -191,7 +191,7 @@ fn the_json_has_its_documented_shape() {
 
 #[test]
 fn a_spreadsheet_is_given_no_formula() {
-    let text = csv(&estate()).unwrap();
+    let text = csv(&mixed()).unwrap();
     let mut reader = ::csv::Reader::from_reader(text.as_bytes());
     let records: Vec<_> = reader.records().map(Result::unwrap).collect();
     assert_eq!(records.len(), 7);
@@ -202,17 +202,17 @@ fn a_spreadsheet_is_given_no_formula() {
 
 #[test]
 fn the_table_names_everything_and_steers_no_terminal() {
-    let mut report = estate();
+    let mut report = mixed();
     report.add_gap("subscription x\u{1b}[2J", "403");
     let text = table(&report, Ink::Plain);
     assert!(
-        text.starts_with("3 of 8 disks and snapshots are neither sealed nor exempt, and not everything"),
+        text.starts_with("3 of 8 disks and snapshots are neither sealed nor exempt, and part of the scope"),
         "{text}"
     );
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
     assert!(!text.contains('\u{202e}'));
     for words in [
-        "Not looked at: subscription x",
+        "Not read: subscription x",
         "SUBSCRIPTION",
         "westeurope",
         "auth_mode",
@@ -229,7 +229,7 @@ fn the_table_names_everything_and_steers_no_terminal() {
 
 #[test]
 fn a_tag_comes_out_of_the_page_as_text() {
-    let page = html(&estate());
+    let page = html(&mixed());
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
     assert!(page.contains("team &lt;b&gt;data&lt;/b&gt;"));
     assert_eq!(page.matches("<script").count(), 1, "the page's own");
@@ -249,7 +249,7 @@ fn a_page_stays_one_that_a_browser_can_sort() {
 }
 
 #[test]
-fn what_waits_is_told_in_every_form_with_its_state() {
+fn what_is_pending_is_listed_in_every_form_with_its_state() {
     let machine = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm";
     let in_state = |name: &str, is_sealed: bool, state: &str, managed_by: Option<&str>| {
         let mut resource = resource(name, is_sealed, &[]);

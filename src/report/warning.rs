@@ -1,33 +1,21 @@
 //! What a person should look at before it becomes an exception.
 
-use super::{Finding, Run, Status};
-use crate::resource_id::ResourceId;
+use super::{Entry, Remark, Run, Status};
 
-/// One thing to look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning<'a> {
-    /// The resource that it is about.
-    pub id: &'a ResourceId,
-    /// A word from a closed set.
-    pub reason: &'static str,
-    /// What is the matter, for people.
-    pub text: String,
-}
-
-/// How a warning says that an exemption will end.
+/// The reason of a warning of an exemption that ends soon.
 pub(super) const EXPIRING: &str = "exemption_expiring";
 
 /// The warnings about one resource.
-pub(super) fn of<'a>(finding: &'a Finding, run: &Run) -> Vec<Warning<'a>> {
+pub(super) fn of<'a>(entry: &'a Entry, run: &Run) -> Vec<Remark<'a>> {
     use crate::policy::decide::Notice;
 
-    let id = &finding.id;
-    let expiring = expires_soon(finding, run).map(|(until, days)| Warning {
+    let id = &entry.id;
+    let expiring = expires_soon(entry, run).map(|(until, days)| Remark {
         id,
         reason: EXPIRING,
-        text: format!("its exemption ends {}, with {until}", in_days(days)),
+        text: format!("its exemption ends {}, on {until}", in_days(days)),
     });
-    let notices = finding.notices.iter().map(|notice| Warning {
+    let notices = entry.notices.iter().map(|notice| Remark {
         id,
         reason: match notice {
             Notice::ExemptionExpired(_) => "exemption_expired",
@@ -36,28 +24,28 @@ pub(super) fn of<'a>(finding: &'a Finding, run: &Run) -> Vec<Warning<'a>> {
         },
         text: notice.to_string(),
     });
-    let protected = protected(finding).map(|text| Warning { id, reason: "protected_machine", text });
+    let protected = protected(entry).map(|text| Remark { id, reason: "protected_machine", text });
     expiring.into_iter().chain(notices).chain(protected).collect()
 }
 
 /// What sealing means for the backups of its machine. An exemption is the answer to it.
-fn protected(finding: &Finding) -> Option<String> {
-    let vault = finding.vault.as_deref()?;
-    match finding.status() {
+fn protected(entry: &Entry) -> Option<String> {
+    let vault = entry.vault.as_deref()?;
+    match entry.status() {
         Status::Exempt => None,
         Status::Sealed => {
             Some(format!("its machine is protected by {vault}, which does not support sealed disks"))
         }
-        Status::Unsealed | Status::NotYet => Some(format!(
-            "its machine is protected by {vault}, which does not support sealed disks: sweeps leave it unless \
-             DISKSEAL_BACKUP_GUARD says otherwise"
+        Status::Unsealed | Status::Pending => Some(format!(
+            "its machine is protected by {vault}, which does not support sealed disks: sweeps leave it as it is \
+             unless DISKSEAL_BACKUP_GUARD is warn or off"
         )),
     }
 }
 
-/// The last day of the exemption and the days till then, if they are as few as the run warns of.
-fn expires_soon(finding: &Finding, run: &Run) -> Option<(time::Date, i64)> {
-    let until = finding.until()?;
+/// The last day of the exemption and the days until then, if the run warns of it.
+fn expires_soon(entry: &Entry, run: &Run) -> Option<(time::Date, i64)> {
+    let until = entry.until()?;
     let days = run.days_left(until);
     (days <= i64::from(run.expiring_within)).then_some((until, days))
 }

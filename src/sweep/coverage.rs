@@ -1,61 +1,67 @@
-//! How much of all in scope is sealed, for metrics. A listing holds what is not sealed, so that one more query
-//! tells how much there is; where nobody looks at metrics, it is not asked.
+//! How much of the scope is sealed, for metrics. A listing holds what is not sealed, so one more query returns how
+//! much there is; it is sent only if metrics are exported.
 
 use tracing::warn;
 
-use super::{Listing, Survey};
 use crate::{
     azure::Terms,
     enforce::Context,
+    estate::{Listing, Survey},
+    report::Counts,
     telemetry::metrics::{self, Swept},
 };
 
 /// How much is in scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Total {
-    /// So much, sealed or not.
+    /// This many, sealed or not.
     Counted(usize),
-    /// What the listing names is all: the exact lists.
+    /// As much as the listing, which was that of the exact lists.
     Listed,
-    /// Nobody wants to know, or it cannot be told.
+    /// Not asked, or not answered.
     Unknown,
 }
 
-/// Counts what is in scope. A sweep is not held up by a total that cannot be had.
+/// Counts what is in scope. A sweep goes on without a total that cannot be read.
 pub(super) async fn total(ctx: &Context, listing: &Listing, terms: Terms) -> Total {
     if !metrics::are_exported() {
         return Total::Unknown;
     }
-    match listing.in_scope(ctx, terms).await {
+    match listing.in_scope(&ctx.arm, terms).await {
         Ok(in_scope) => in_scope.map_or(Total::Listed, Total::Counted),
         Err(error) => {
-            warn!("how much is in scope cannot be told: {error}");
+            warn!("the number of resources in scope cannot be read: {error}");
             Total::Unknown
         }
     }
 }
 
-/// Tells what a sweep saw.
-pub(super) fn tell(survey: Survey, total: Total) {
+/// Records what a sweep listed.
+pub(super) fn export(survey: Survey, total: Total) {
     if total != Total::Unknown {
         metrics::swept(&swept(survey, total));
     }
 }
 
-/// All that a listing does not name is sealed.
+/// What a listing does not name is sealed.
 fn swept(survey: Survey, total: Total) -> Swept {
-    let Survey { unsealed, compliant, exempt, not_yet, protected, unreadable, expiring } = survey;
-    let open = unsealed + exempt + not_yet + protected + unreadable;
+    let Survey {
+        counts: Counts { sealed: listed, exempt, pending, unsealed },
+        protected,
+        unreadable,
+        expiring,
+    } = survey;
+    let rest = unsealed + exempt + pending + protected + unreadable;
     let sealed = match total {
-        Total::Counted(all) => all.saturating_sub(open),
-        Total::Listed | Total::Unknown => compliant,
+        Total::Counted(all) => all.saturating_sub(rest),
+        Total::Listed | Total::Unknown => listed,
     } as u64;
     Swept {
         states: [
             ("sealed", sealed),
             ("unsealed", unsealed as u64),
             ("exempt", exempt as u64),
-            ("not_yet", not_yet as u64),
+            ("pending", pending as u64),
             ("protected", protected as u64),
             ("unreadable", unreadable as u64),
         ],
@@ -70,8 +76,9 @@ mod tests {
 
     #[test]
     fn what_is_not_listed_is_sealed() {
-        // One of the candidates was none: its tag differs in case alone.
-        let survey = Survey { unsealed: 3, compliant: 1, exempt: 2, not_yet: 1, ..Survey::default() };
+        // One of the candidates is sealed: the name of its tag differs in case alone.
+        let counts = Counts { unsealed: 3, sealed: 1, exempt: 2, pending: 1 };
+        let survey = Survey { counts, ..Survey::default() };
         let count = |total, state| {
             let states = swept(survey, total).states;
             states.iter().find(|(name, _)| *name == state).unwrap().1

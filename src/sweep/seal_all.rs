@@ -9,16 +9,16 @@ use std::{
 use futures::{SinkExt, StreamExt, channel::mpsc, stream};
 
 use super::{
-    Error, Protected, Survey, admit, check_switch,
+    Error, add, admit, check_switch,
     coverage::{self, Total},
-    listing::{Listed, Listing, Source},
-    warn_of,
 };
 use crate::{
     arm,
     azure::Terms,
     enforce::{self, Context, Look, Outcome, Trigger, enforce},
+    estate::{Listed, Listing, Protected, Survey, warn_of_unreadable},
     policy::decide::Change,
+    report::Source,
     resource_id::ResourceId,
     telemetry::metrics,
 };
@@ -26,12 +26,12 @@ use crate::{
 /// How long a listing may take, its quota's waits included.
 const LISTING_TIME: Duration = Duration::from_hours(1);
 
-/// What a sweep tells while it goes on.
+/// A step that a sweep has made.
 #[derive(Debug)]
-pub enum Told {
-    /// So many resources are listed from here on, where the listing says.
+pub enum Advance {
+    /// It lists this many resources more, if the listing says how many.
     Listed(usize),
-    /// This is what became of one.
+    /// It has looked at one.
     Ended(ResourceId, Result<Outcome, enforce::Error>),
 }
 
@@ -42,26 +42,26 @@ pub enum Told {
 pub async fn plan(
     ctx: &Context,
     source: Source,
-    mut tell: impl FnMut(ResourceId, Change),
+    mut on_change: impl FnMut(ResourceId, Change),
 ) -> Result<Survey, Error> {
-    let mut seen = Seen::default();
+    let mut seen = Hashes::default();
     let mut survey = Survey::default();
-    ctx.check_estate(listing_time()).await?;
-    let protected = Protected::read(ctx, listing_time()).await?;
-    let mut listing = Listing::begin(ctx, source, None, listing_time()).await?;
-    while let Some(page) = listing.next(ctx, listing_time()).await? {
+    ctx.check_scope(listing_time()).await?;
+    let protected = Protected::read(&ctx.arm, &ctx.policy, listing_time()).await?;
+    let mut listing = Listing::of_unsealed(&ctx.arm, &ctx.policy, source, listing_time()).await?;
+    while let Some(page) = listing.next(&ctx.arm, listing_time()).await? {
         survey.unreadable += page.unreadable.len();
-        page.unreadable.iter().for_each(warn_of);
+        page.unreadable.iter().for_each(warn_of_unreadable);
         for resource in page.resources.iter().filter(|resource| seen.insert(&resource.id)) {
-            if let Some(change) = survey.add(ctx, &protected, resource) {
-                tell(resource.id.clone(), change);
+            if let Some(change) = add(ctx, &protected, resource, &mut survey) {
+                on_change(resource.id.clone(), change);
             }
         }
     }
     Ok(survey)
 }
 
-/// Seals all that is in scope, `concurrency` at a time, each within `time`.
+/// Seals everything in scope, `concurrency` at a time, each within `time`.
 ///
 /// # Errors
 /// ARM could not be asked, or the plan is larger than a limit allows; then nothing was written.
@@ -70,9 +70,9 @@ pub async fn seal_all(
     source: Source,
     concurrency: usize,
     time: Duration,
-    tell: impl FnMut(Told),
+    on_advance: impl FnMut(Advance),
 ) -> Result<Survey, Error> {
-    let result = list_and_seal(ctx, source, concurrency, time, tell).await;
+    let result = list_and_seal(ctx, source, concurrency, time, on_advance).await;
     metrics::sweep_run(result.as_ref().err().map(Error::reason));
     result
 }
@@ -82,19 +82,19 @@ async fn list_and_seal(
     source: Source,
     concurrency: usize,
     time: Duration,
-    mut tell: impl FnMut(Told),
+    mut on_advance: impl FnMut(Advance),
 ) -> Result<Survey, Error> {
     check_switch(ctx, listing_time()).await?;
-    ctx.check_estate(listing_time()).await?;
-    let protected = Protected::read(ctx, listing_time()).await?;
+    ctx.check_scope(listing_time()).await?;
+    let protected = Protected::read(&ctx.arm, &ctx.policy, listing_time()).await?;
     admit(ctx, &protected, source, listing_time()).await?;
     let mut survey = Survey::default();
-    let mut seen = Seen::default();
+    let mut seen = Hashes::default();
     let mut total = None;
-    // What is sealed meanwhile makes the pages move, so that a listing passes over what the next one finds. It
-    // ends because each round must bring something new, and the last one finds nothing in flight.
+    // What is sealed meanwhile moves the pages, so that a listing skips what the next one finds. The loop ends
+    // because each round must find something new, and nothing is in flight when the last one begins.
     loop {
-        let known = survey.unsealed;
+        let known = survey.counts.unsealed;
         let fresh = Fresh {
             ctx,
             source,
@@ -103,77 +103,78 @@ async fn list_and_seal(
             seen: &mut seen,
             total: &mut total,
         };
-        // A page or two are there before they are needed, so that no place in flight waits for a listing.
+        // A page or two are read before they are needed, so that no place in flight waits for a listing.
         let (sender, steps) = mpsc::channel(0);
         let work = steps.map(stream::iter).flatten().map(|step| async {
             let resource = match step {
-                Step::Listed(count) => return Told::Listed(count),
+                Step::Listed(count) => return Advance::Listed(count),
                 Step::Seal(resource) => resource,
             };
             let look = Look::new(resource, Trigger::Command, time);
             let result = enforce(ctx, &look).await;
-            Told::Ended(look.resource, result)
+            Advance::Ended(look.resource, result)
         });
-        let work = work.buffer_unordered(concurrency).map(&mut tell).collect::<()>();
-        // Where a listing breaks off, what is in flight is brought to its end first.
+        let work = work.buffer_unordered(concurrency).map(&mut on_advance).collect::<()>();
+        // If a listing fails, what is in flight is finished first.
         let (end, ()) = futures::join!(fresh.list(sender), work);
         end?;
-        if survey.unsealed == known {
-            coverage::tell(survey, total.unwrap_or(Total::Unknown));
+        if survey.counts.unsealed == known {
+            coverage::export(survey, total.unwrap_or(Total::Unknown));
             return Ok(survey);
         }
     }
 }
 
-/// What a listing gives to do.
+/// What a listing asks for.
 enum Step {
-    /// So many resources are listed from here on.
+    /// To expect this many resources.
     Listed(usize),
-    /// This one is to be sealed.
+    /// To seal this one.
     Seal(ResourceId),
 }
 
-/// Hashes of what was listed: a sweep of a large estate keeps no IDs.
+/// Hashes of what was listed, so that a sweep of a large scope keeps no IDs.
 #[derive(Default)]
-struct Seen {
+struct Hashes {
     hasher: RandomState,
     hashes: HashSet<u64>,
 }
 
-impl Seen {
-    /// Whether it was not there before.
+impl Hashes {
+    /// Whether it is new.
     fn insert(&mut self, id: &impl Hash) -> bool {
         self.hashes.insert(self.hasher.hash_one(id))
     }
 }
 
-/// Listings, page by page, of what is to be sealed and was on none before.
+/// Listings, page by page, of what is to be sealed and was on no listing before.
 struct Fresh<'a> {
     ctx: &'a Context,
     source: Source,
     protected: &'a Protected,
     survey: &'a mut Survey,
-    seen: &'a mut Seen,
+    seen: &'a mut Hashes,
     total: &'a mut Option<Total>,
 }
 
 impl Fresh<'_> {
-    /// Lists until a listing brings nothing new, while what earlier ones have brought is worked on.
+    /// Lists until a listing shows nothing new, while what earlier ones have shown is being sealed.
     async fn list(mut self, mut steps: mpsc::Sender<Vec<Step>>) -> Result<(), arm::Error> {
         loop {
-            let known = self.survey.unsealed;
+            let known = self.survey.counts.unsealed;
             self.survey.unreadable = 0;
-            let mut listing = Listing::begin(self.ctx, self.source, None, listing_time()).await?;
+            let (arm, policy) = (&self.ctx.arm, &self.ctx.policy);
+            let mut listing = Listing::of_unsealed(arm, policy, self.source, listing_time()).await?;
             if self.total.is_none() {
                 *self.total = Some(coverage::total(self.ctx, &listing, listing_time()).await);
             }
             let mut next = vec![Step::Listed(listing.remaining())];
-            while let Some(page) = listing.next(self.ctx, listing_time()).await? {
+            while let Some(page) = listing.next(arm, listing_time()).await? {
                 next.extend(self.unsealed(&page));
-                // Who works on it outlives the listing.
+                // The receiver outlives the listing.
                 let _ = steps.send(std::mem::take(&mut next)).await;
             }
-            if self.survey.unsealed == known {
+            if self.survey.counts.unsealed == known {
                 return Ok(());
             }
         }
@@ -181,10 +182,10 @@ impl Fresh<'_> {
 
     fn unsealed(&mut self, page: &Listed) -> Vec<Step> {
         self.survey.unreadable += page.unreadable.len();
-        page.unreadable.iter().filter(|one| self.seen.insert(&one.what)).for_each(warn_of);
+        page.unreadable.iter().filter(|one| self.seen.insert(&one.what)).for_each(warn_of_unreadable);
         let mut unsealed = vec![];
         for resource in page.resources.iter().filter(|resource| self.seen.insert(&resource.id)) {
-            if self.survey.add(self.ctx, self.protected, resource).is_some() {
+            if add(self.ctx, self.protected, resource, self.survey).is_some() {
                 unsealed.push(Step::Seal(resource.id.clone()));
             }
         }

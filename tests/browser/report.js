@@ -102,7 +102,7 @@ await check("the selects filter by status, kind and reason, together, and can be
 await check("pending resources are listed with their state", async () => {
   const rows = await page.locator("section[aria-labelledby=pending] tbody tr").evaluateAll((all) => all.map((row) =>
     [row.querySelector(".resource").textContent, row.querySelector("[data-label=State]").textContent, row.querySelector("[data-label=Why]").textContent]));
-  const words = { active_sas: "URL in use", active_upload: "Upload under way", attached: "Attached" };
+  const words = { active_sas: "URL in use", active_upload: "Upload in progress", attached: "Attached" };
   const wanted = expected.pending.map(({ id, reason, text }) => [id.split("/").pop(), words[reason], text]);
   return same([rows, rows.map(([name]) => name).sort()], [wanted, ["build-agent-7", "orders-db-os", "upload-in-progress"]]);
 });
@@ -110,8 +110,8 @@ await check("unreadable items are named", async () =>
   same((await page.locator(".gaps li strong").allTextContents()).map((text) => text.endsWith("/disks/a/b")), [true]));
 await check("the numbers match those of the JSON", async () => {
   const figures = await page.locator(".figures .figure").allTextContents();
-  const { sealed, exempt, notYet, unsealed, sealedPercent } = expected.totals;
-  return same(figures, [...[sealed, exempt, notYet, unsealed].map(String), `${sealedPercent.toFixed(1)} %`]);
+  const { sealed, exempt, pending, unsealed, sealedPercent } = expected.totals;
+  return same(figures, [...[sealed, exempt, pending, unsealed].map(String), `${sealedPercent.toFixed(1)} %`]);
 });
 
 for (const colorScheme of ["light", "dark"]) {

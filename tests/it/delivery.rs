@@ -162,8 +162,8 @@ async fn a_sweep_under_arms_bucket_is_hardly_ever_refused_and_holds_no_event_up(
     }
     let mut ended = 0;
     let hour = Duration::from_hours(1);
-    let sweep = diskseal::sweep::seal_all(&world.ctx, diskseal::sweep::Source::Graph, 64, hour, |told| {
-        if let diskseal::sweep::Told::Ended(id, result) = told {
+    let sweep = diskseal::sweep::seal_all(&world.ctx, diskseal::report::Source::Graph, 64, hour, |advance| {
+        if let diskseal::sweep::Advance::Ended(id, result) = advance {
             assert_eq!(result.map(|outcome| outcome.label()), Ok("sealed"), "{id}");
             ended += 1;
         }

@@ -6,7 +6,8 @@ use diskseal::{
     azure::Terms,
     enforce::{Concern, Outcome},
     policy::Exemption,
-    sweep::{Error, Source, Told, collect, plan, seal_all},
+    report::Source,
+    sweep::{Advance, Error, collect, plan, seal_all},
 };
 use diskseal_emulator::{
     Member, Options, disk_body,
@@ -69,8 +70,8 @@ async fn lists_and_the_way_out_where_resource_graph_refuses_are_those_of_its_sub
         let world = world();
         world.fault(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
         let mut sealed = vec![];
-        let tell = |told| {
-            if let Told::Ended(id, result) = told {
+        let tell = |advance| {
+            if let Advance::Ended(id, result) = advance {
                 sealed.push((id.to_string(), result.unwrap().label()));
             }
         };

@@ -11,7 +11,8 @@ use diskseal::{
     arm::api,
     azure::Terms,
     doctor::{Finding, Subject, Verdict, examine},
-    sweep::{Source, collect, plan},
+    report::Source,
+    sweep::{collect, plan},
 };
 use diskseal_emulator::{
     Emulator, Member, Options,

@@ -49,7 +49,7 @@ async fn only_what_lacks_the_mode_or_a_tag_is_listed() {
     names.sort();
     assert_eq!(names, ["plain", "reset", "snapshot", "untagged"]);
     assert_eq!(
-        found.survey.compliant, 1,
+        found.survey.counts.sealed, 1,
         "a tag whose name is spelled otherwise was listed, and found to be there"
     );
     for exchange in world.azure.journal() {
@@ -112,5 +112,5 @@ async fn the_scope_and_the_exemptions_are_those_of_every_look() {
     world.azure.insert(&elsewhere, &diskseal_emulator::disk_body("westeurope")).unwrap();
     world.disk("exempt-1");
     let found = collect(&world.ctx, terms()).await.unwrap();
-    assert_eq!((found.to_seal.len(), found.survey.exempt), (1, 1));
+    assert_eq!((found.to_seal.len(), found.survey.counts.exempt), (1, 1));
 }

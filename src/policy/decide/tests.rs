@@ -6,7 +6,8 @@ use time::macros::datetime;
 use super::*;
 use crate::{
     policy::{BackupGuard, Exemptions, TagRule},
-    resource_id::{Estate, ResourceId},
+    resource_id::ResourceId,
+    scope::Scope,
 };
 
 fn id() -> ResourceId {
@@ -87,9 +88,9 @@ fn only_what_is_missing_is_written() {
 
 #[test]
 fn a_resource_in_the_wrong_state_waits_only_if_something_is_missing() {
-    for (state, disk_state, not_yet) in [
-        ("Updating", "Unattached", Some(NotYet::Provisioning)),
-        ("Succeeded", "ActiveUpload", Some(NotYet::ActiveUpload)),
+    for (state, disk_state, pending) in [
+        ("Updating", "Unattached", Some(PendingReason::Provisioning)),
+        ("Succeeded", "ActiveUpload", Some(PendingReason::ActiveUpload)),
         ("Succeeded", "Attached", None),
         ("Succeeded", "ReadyToUpload", None),
         ("Failed", "Unattached", None),
@@ -100,8 +101,8 @@ fn a_resource_in_the_wrong_state_waits_only_if_something_is_missing() {
         let mut sealed = resource(DataAccessAuthMode::AzureActiveDirectory, &SEALED);
         sealed.provisioning_state.clone_from(&open.provisioning_state);
         sealed.disk_state.clone_from(&open.disk_state);
-        match (decide(&policy(), &open, &occasion()), not_yet) {
-            (Decision::NotYet(got), Some(want)) => assert_eq!(got, want),
+        match (decide(&policy(), &open, &occasion()), pending) {
+            (Decision::Pending(got), Some(want)) => assert_eq!(got, want),
             (Decision::Seal(_), None) => {}
             (got, want) => panic!("{state}, {disk_state}: {got:?}, not {want:?}"),
         }
@@ -124,7 +125,7 @@ fn exemptions_are_found_in_order_and_an_expired_one_is_none() {
     let tagged = open(&[("Diskseal-Exempt", "until=2027-01-31; INC-1234")]);
     assert_eq!(
         reason(
-            &with(|p| p.estate = Estate::Subscriptions(vec!["99999999-2222-4333-8444-555555555555".into()])),
+            &with(|p| p.scope = Scope::Subscriptions(vec!["99999999-2222-4333-8444-555555555555".into()])),
             &open(&[])
         ),
         "out_of_scope"
@@ -144,7 +145,7 @@ fn exemptions_are_found_in_order_and_an_expired_one_is_none() {
     assert!(matches!(decide(&with(|p| p.exemptions.tag = None), &tagged, &occasion()), Decision::Seal(_)));
     // In scope by its own subscription, in any case.
     let in_scope = with(|p| {
-        p.estate = Estate::Subscriptions(vec!["11111111-2222-4333-8444-555555555555".to_uppercase()]);
+        p.scope = Scope::Subscriptions(vec!["11111111-2222-4333-8444-555555555555".to_uppercase()]);
     });
     assert!(matches!(decide(&in_scope, &open(&[]), &occasion()), Decision::Seal(_)));
 

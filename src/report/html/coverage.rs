@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html as markup};
 
-use super::{reason, swatch};
+use super::words::{reason, swatch};
 use crate::report::{Counts, Report, Status, grouped};
 
 /// The least share of a bar that a state gets that has any resources: one in a hundred thousand must be seen.
 const PERMILLE_MIN: usize = 8;
 
-/// Hatchings, so that the states can be told apart without colour. Every bar refers to them.
+/// Hatchings, so that the states differ without colour. Every bar refers to them.
 pub(super) fn patterns() -> Markup {
     markup! {
         svg.patterns width="0" height="0" aria-hidden="true" focusable="false" {
@@ -19,7 +19,7 @@ pub(super) fn patterns() -> Markup {
                     rect.ground width="6" height="6" {}
                     rect.line width="3" height="6" {}
                 }
-                pattern #hatch-not_yet width="5" height="5" patternUnits="userSpaceOnUse" {
+                pattern #hatch-pending width="5" height="5" patternUnits="userSpaceOnUse" {
                     rect.ground width="5" height="5" {}
                     circle.line cx="2.5" cy="2.5" r="1.6" {}
                 }
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_bar_is_whole_and_hides_nothing() {
-        for (sealed, exempt, not_yet, unsealed) in [
+        for (sealed, exempt, pending, unsealed) in [
             (1, 0, 0, 0),
             (99_999, 0, 0, 1),
             (1, 1, 1, 0),
@@ -154,7 +154,7 @@ mod tests {
             (99_997, 1, 1, 1),
             (333, 333, 333, 1),
         ] {
-            let counts = Counts { sealed, exempt, not_yet, unsealed };
+            let counts = Counts { sealed, exempt, pending, unsealed };
             let segments = segments(&counts);
             let shown: Vec<_> = segments.iter().map(|(status, ..)| *status).collect();
             let there: Vec<_> =

@@ -1,13 +1,13 @@
-//! The exceptions: what ends soon, what is odd, and every resource that is not plainly sealed.
+//! The exemptions that end soon, the warnings, and every resource that is not sealed.
 
 use std::collections::BTreeSet;
 
 use maud::{Markup, html as markup};
 
-use super::{name, reason, swatch};
+use super::words::{name, reason, swatch};
 use crate::report::{
-    Finding, Report, Status, grouped,
-    warning::{EXPIRING, Warning, in_days},
+    Entry, Report, Status, grouped,
+    warning::{EXPIRING, in_days},
 };
 
 /// The most rows of one table. A browser sorts and prints so many; the other forms hold all.
@@ -21,7 +21,7 @@ pub(super) fn expiries(report: &Report) -> Markup {
     let mut ending: Vec<_> = report
         .exceptions()
         .into_iter()
-        .filter_map(|finding| Some((finding.until()?, finding)))
+        .filter_map(|entry| Some((entry.until()?, entry)))
         .filter(|(until, _)| report.run.days_left(*until) <= i64::from(days))
         .collect();
     ending.sort_by_key(|(until, _)| *until);
@@ -39,13 +39,13 @@ pub(super) fn expiries(report: &Report) -> Markup {
                         }
                     }
                     tbody role="rowgroup" {
-                        @for (until, finding) in ending.iter().take(ROWS_MAX) {
+                        @for (until, entry) in ending.iter().take(ROWS_MAX) {
                             tr role="row" {
                                 td.date role="cell" data-label="Last day" { time datetime=(until) { (until) } }
                                 td role="cell" data-label="Ends" { (in_days(report.run.days_left(*until))) }
-                                th scope="row" role="rowheader" { (name(finding)) }
-                                td.words-of-others role="cell" data-label="Owner" { (finding.owner.as_deref().unwrap_or("–")) }
-                                td.words-of-others role="cell" data-label="Reason" { (finding.detail()) }
+                                th scope="row" role="rowheader" { (name(entry)) }
+                                td.words-of-others role="cell" data-label="Owner" { (entry.owner.as_deref().unwrap_or("–")) }
+                                td.words-of-others role="cell" data-label="Reason" { (entry.detail()) }
                             }
                         }
                     }
@@ -57,7 +57,7 @@ pub(super) fn expiries(report: &Report) -> Markup {
 }
 
 pub(super) fn notices(report: &Report) -> Markup {
-    let warnings: Vec<Warning<'_>> =
+    let warnings: Vec<_> =
         report.warnings().into_iter().filter(|warning| warning.reason != EXPIRING).collect();
     markup! {
         @if !warnings.is_empty() {
@@ -80,12 +80,12 @@ pub(super) fn notices(report: &Report) -> Markup {
 
 pub(super) fn section(report: &Report) -> Markup {
     let exceptions: Vec<_> =
-        report.exceptions().into_iter().filter(|finding| finding.status() != Status::Sealed).collect();
+        report.exceptions().into_iter().filter(|entry| entry.status() != Status::Sealed).collect();
     markup! {
         section aria-labelledby="exceptions" {
             h2 #exceptions tabindex="-1" { "Exceptions" }
             @if exceptions.is_empty() {
-                p { "None: nothing that was looked at is unsealed or exempt." }
+                p { "None: everything that could be read is sealed." }
             } @else {
                 (controls(&exceptions))
                 p #shown role="status" { (grouped(exceptions.len())) " exceptions" }
@@ -94,7 +94,7 @@ pub(super) fn section(report: &Report) -> Markup {
                     thead role="rowgroup" {
                         tr role="row" { @for column in COLUMNS { th scope="col" role="columnheader" { (column) } } }
                     }
-                    tbody role="rowgroup" { @for finding in exceptions.iter().take(ROWS_MAX) { (row(finding, report)) } }
+                    tbody role="rowgroup" { @for entry in exceptions.iter().take(ROWS_MAX) { (row(entry, report)) } }
                 }
                 (left_out(exceptions.len()))
             }
@@ -103,10 +103,10 @@ pub(super) fn section(report: &Report) -> Markup {
 }
 
 /// Shown by the script alone, because without it they would do nothing.
-fn controls(exceptions: &[&Finding]) -> Markup {
-    let statuses: BTreeSet<_> = exceptions.iter().map(|finding| finding.status()).collect();
-    let kinds: BTreeSet<_> = exceptions.iter().map(|finding| finding.kind()).collect();
-    let reasons: BTreeSet<_> = exceptions.iter().map(|finding| finding.reason()).collect();
+fn controls(exceptions: &[&Entry]) -> Markup {
+    let statuses: BTreeSet<_> = exceptions.iter().map(|entry| entry.status()).collect();
+    let kinds: BTreeSet<_> = exceptions.iter().map(|entry| entry.kind()).collect();
+    let reasons: BTreeSet<_> = exceptions.iter().map(|entry| entry.reason()).collect();
     let statuses = statuses.into_iter().map(|status| (status.label(), status.title())).collect();
     let kinds = kinds.into_iter().map(|kind| (kind, kind)).collect();
     let reasons = reasons.into_iter().map(|word| (word, reason(word))).collect();
@@ -137,25 +137,25 @@ fn choice(member: &str, title: &str, options: Vec<(&str, &str)>) -> Markup {
     }
 }
 
-fn row(finding: &Finding, report: &Report) -> Markup {
-    let status = finding.status();
+fn row(entry: &Entry, report: &Report) -> Markup {
+    let status = entry.status();
     markup! {
-        tr role="row" data-status=(status.label()) data-kind=(finding.kind()) data-reason=(finding.reason()) {
+        tr role="row" data-status=(status.label()) data-kind=(entry.kind()) data-reason=(entry.reason()) {
             td role="cell" data-label="Status" data-sort=(format!("{}", status as u8)) { span.status { (swatch(status)) (status.title()) } }
-            th scope="row" role="rowheader" data-sort=(finding.id.name()) title=(finding.id) { (name(finding)) }
-            td role="cell" data-label="Kind" { (finding.kind()) }
-            td role="cell" data-label="Location" { (finding.location()) }
-            td.words-of-others role="cell" data-label="Reason" { strong { (reason(finding.reason())) } span.detail { (finding.detail()) } }
-            td.date role="cell" data-label="Until" data-sort=(finding.until().map(|until| until.to_string()).unwrap_or_default()) {
-                @if let Some(until) = finding.until() {
+            th scope="row" role="rowheader" data-sort=(entry.id.name()) title=(entry.id) { (name(entry)) }
+            td role="cell" data-label="Kind" { (entry.kind()) }
+            td role="cell" data-label="Location" { (entry.location()) }
+            td.words-of-others role="cell" data-label="Reason" { strong { (reason(entry.reason())) } span.detail { (entry.detail()) } }
+            td.date role="cell" data-label="Until" data-sort=(entry.until().map(|until| until.to_string()).unwrap_or_default()) {
+                @if let Some(until) = entry.until() {
                     time datetime=(until) { (until) }
                     @if report.run.days_left(until) <= i64::from(report.run.expiring_within) {
                         span.soon { "ends " (in_days(report.run.days_left(until))) }
                     }
                 } @else { span.none { "–" } }
             }
-            td.words-of-others role="cell" data-label="Owner" data-sort=(finding.owner.as_deref().unwrap_or_default()) {
-                @match &finding.owner { Some(owner) => { (owner) } None => { span.none { "–" } } }
+            td.words-of-others role="cell" data-label="Owner" data-sort=(entry.owner.as_deref().unwrap_or_default()) {
+                @match &entry.owner { Some(owner) => { (owner) } None => { span.none { "–" } } }
             }
         }
     }

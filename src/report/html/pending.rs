@@ -1,10 +1,10 @@
-//! What waits, and for what.
+//! What is pending, and why.
 
 use maud::{Markup, html as markup};
 
 use super::{
     exceptions::{ROWS_MAX, left_out},
-    reason,
+    words::reason,
 };
 use crate::report::Report;
 
@@ -14,9 +14,9 @@ pub(super) fn section(report: &Report) -> Markup {
         @if !pending.is_empty() {
             section aria-labelledby="pending" {
                 h2 #pending { "Pending" }
-                p { "Not sealed, and in a state in which Azure refuses the change or may. Every sweep tries again. Locks, policies and missing roles show only when the change is tried: the queue and the traces name them." }
+                p { "Not sealed, and in a state in which Azure refuses the change, or may. Every sweep tries again. Locks, policies and missing roles show only when the change is tried: queue messages and traces name them." }
                 table.list.pending role="table" {
-                    caption.hidden { "Resources that wait, with the state that they wait in" }
+                    caption.hidden { "Resources that are pending, with their state" }
                     thead role="rowgroup" {
                         tr role="row" {
                             @for column in ["Resource", "State", "Why"] {

@@ -98,7 +98,7 @@ async fn a_sweep_reports_the_coverage() {
     azure.host.fire_timer("sweep").await.unwrap();
     let points = points(&azure).await;
     for (state, expected) in
-        [("sealed", 3.0), ("unsealed", 2.0), ("exempt", 1.0), ("not_yet", 0.0), ("protected", 0.0)]
+        [("sealed", 3.0), ("unsealed", 2.0), ("exempt", 1.0), ("pending", 0.0), ("protected", 0.0)]
     {
         assert_eq!(
             last(&points, "diskseal.sweep.resources", &json!({"diskseal.state": state})),

@@ -70,7 +70,7 @@ async fn each_resource_is_reported_with_the_rule_that_decides() {
             format!("exempt {}: its tag says until 2999-12-31: INC-1", ids[2]),
             format!("exempt {}: its name matches \"tmp-*\"", ids[3]),
             format!("gone {}: it does not exist", ids[4]),
-            format!("not_yet {}: provisioning", ids[5]),
+            format!("pending {}: provisioning", ids[5]),
         ]
     );
     assert!(azure.journal().iter().all(|exchange| exchange.method == "GET"));

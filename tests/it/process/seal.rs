@@ -195,7 +195,7 @@ async fn the_sweep_queues_what_events_have_missed_and_the_queue_seals_it() {
     assert!(invocation.succeeded(), "{:?}", invocation.verdict);
     assert_eq!(
         invocation.logs,
-        ["1499 unsealed, 1 not yet, 0 sealed, 0 exempt, 0 protected, 0 unreadable, 0 left to the next run"]
+        ["1499 unsealed, 1 pending, 0 sealed, 0 exempt, 0 protected, 0 unreadable, 0 left to the next run"]
     );
     assert_eq!(invocation.outputs["pending"].as_array().unwrap().len(), 1_499);
     azure.host.queues_drained().await;
@@ -205,7 +205,7 @@ async fn the_sweep_queues_what_events_have_missed_and_the_queue_seals_it() {
     let again = azure.host.fire_timer("sweep").await.unwrap();
     assert_eq!(
         again.logs,
-        ["0 unsealed, 1 not yet, 0 sealed, 0 exempt, 0 protected, 0 unreadable, 0 left to the next run"]
+        ["0 unsealed, 1 pending, 0 sealed, 0 exempt, 0 protected, 0 unreadable, 0 left to the next run"]
     );
     assert!(again.outputs.is_empty());
 }
@@ -221,7 +221,7 @@ async fn where_resource_graph_refuses_the_lists_are_asked() {
     let invocation = azure.host.fire_timer("sweep").await.unwrap();
     assert_eq!(
         invocation.logs,
-        ["151 unsealed, 0 not yet, 0 sealed, 0 exempt, 0 protected, 0 unreadable, 0 left to the next run"]
+        ["151 unsealed, 0 pending, 0 sealed, 0 exempt, 0 protected, 0 unreadable, 0 left to the next run"]
     );
     azure.host.queues_drained().await;
     assert!(is_sealed(&azure, &disk("d149")) && is_sealed(&azure, &snapshot("s")));

@@ -105,7 +105,7 @@ async fn a_dry_run_shows_exactly_what_a_sweep_then_sends() {
         .collect();
     assert_eq!(
         lines.last().unwrap(),
-        &"8 unsealed, 0 not yet, 0 sealed, 0 exempt, 0 protected, 0 unreadable"
+        &"8 unsealed, 0 pending, 0 sealed, 0 exempt, 0 protected, 0 unreadable"
     );
 
     let (code, ..) = command(&serving, &[&["sweep"][..], &tags].concat(), "").await;
@@ -143,7 +143,7 @@ async fn a_sweep_warns_once_of_exemptions_that_end_soon_and_of_protected_machine
     assert_eq!(code, Some(1), "one of a protected machine is left: {err}");
     let told = |text: &str| err.lines().filter(|line| line.contains(text)).collect::<Vec<_>>();
     let soon = told("the exemption of ");
-    assert!(matches!(&soon[..], [line] if line.contains("/disks/soon ends with ")), "{err}");
+    assert!(matches!(&soon[..], [line] if line.contains("/disks/soon ends on ")), "{err}");
     assert_eq!((told("its exemption expired on ").len(), told(&vault).len()), (1, 1), "{err}");
 }
 
@@ -207,6 +207,6 @@ async fn ctrl_c_stops_with_a_summary() {
     while let Some(line) = lines.next_line().await.unwrap() {
         told.push(line);
     }
-    assert_eq!(told.last().unwrap(), "stopped; another sweep goes on with what is left");
+    assert_eq!(told.last().unwrap(), "stopped; the next sweep continues with what is left");
     assert_eq!(child.wait().await.unwrap().code(), Some(1));
 }

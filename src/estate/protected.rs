@@ -1,19 +1,19 @@
 //! Which virtual machines Azure Backup and Azure Site Recovery protect.
 //!
-//! Neither supports disks that are secured with Microsoft Entra ID, so sealing such a machine's disk can break
-//! its backups ("Secure downloads and uploads of Azure managed disks", restrictions).
+//! Neither supports disks that are secured with Microsoft Entra ID, so sealing the disk of a protected machine can
+//! break its backups ("Secure downloads and uploads of Azure managed disks", restrictions).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use serde::Deserialize;
 
+use super::is_refusal;
 use crate::{
-    arm::{self, Failure, Query},
+    arm::{self, Client, Query},
     azure::Terms,
-    enforce::Context,
-    policy::BackupGuard,
+    policy::{BackupGuard, Policy},
     resource::Resource,
-    resource_id::Estate,
+    scope::Scope,
 };
 
 const QUERY: &str = "recoveryservicesresources \
@@ -26,11 +26,28 @@ const QUERY: &str = "recoveryservicesresources \
 
 /// The protected virtual machines, as far as the identity may see their vaults.
 #[derive(Debug)]
-pub enum Protected {
-    /// Each machine's ID in lower case, and the vault that protects it.
-    Known(HashMap<String, String>),
-    /// Resource Graph does not say, so every disk that a machine holds may be one of them.
+pub struct Protected {
+    /// By the machine's ID in lower case, the vault that protects it. None if Resource Graph refuses to list them,
+    /// so that any attached disk might be protected.
+    machines: Option<HashMap<String, String>>,
+}
+
+/// What protects a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection<'a> {
+    /// The vault of this ID.
+    By(&'a str),
+    /// Perhaps a vault; Resource Graph does not list which machines are protected.
     Unknown,
+}
+
+impl fmt::Display for Protection<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::By(vault) => vault,
+            Self::Unknown => "an unknown vault: Resource Graph does not list which machines are protected",
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -46,28 +63,26 @@ struct Item {
 }
 
 impl Protected {
-    /// Asks Resource Graph, unless the guard is off.
+    /// Queries Resource Graph, unless the guard is off.
     ///
     /// # Errors
-    /// ARM could not be asked. One that refuses is no error.
-    pub async fn read(ctx: &Context, terms: Terms) -> Result<Self, arm::Error> {
+    /// ARM could not be asked. A refusal is no error.
+    pub async fn read(arm: &Client, policy: &Policy, terms: Terms) -> Result<Self, arm::Error> {
         let mut machines = HashMap::new();
-        if ctx.policy.backup_guard == BackupGuard::Off {
-            return Ok(Self::Known(machines));
+        if policy.backup_guard == BackupGuard::Off {
+            return Ok(Self { machines: Some(machines) });
         }
-        // A vault may lie in another subscription than the machine, and outside of what is in scope, so all that
-        // are visible are asked for.
-        let query = Query { text: QUERY.to_owned(), estate: Estate::Visible, skip: 0 };
+        // A vault may be in another subscription than the machine, and out of scope, so the query covers all that
+        // are visible.
+        let query = Query { text: QUERY.to_owned(), scope: Scope::Visible, skip: 0 };
         let mut page = None;
         loop {
-            page = match ctx.arm.query(&query, page.as_ref(), terms).await {
+            page = match arm.query(&query, page.as_ref(), terms).await {
                 Ok(page) => page,
-                Err(arm::Error { failure: Failure::Resource(_) | Failure::Gone, .. }) => {
-                    return Ok(Self::Unknown);
-                }
+                Err(error) if is_refusal(&error) => return Ok(Self { machines: None }),
                 Err(error) => return Err(error),
             };
-            let Some(rows) = &page else { return Ok(Self::Known(machines)) };
+            let Some(rows) = &page else { return Ok(Self { machines: Some(machines) }) };
             for item in rows.rows.iter().filter_map(|row| serde_json::from_str::<Item>(row.get()).ok()) {
                 let source = [&item.backed_up, &item.also_backed_up, &item.replicated];
                 if let Some(machine) = source.into_iter().flatten().find(|id| !id.is_empty()) {
@@ -77,19 +92,17 @@ impl Protected {
         }
     }
 
-    /// Whether no machine is known to be protected, so that no resource needs to be looked at.
+    /// Whether nothing is protected, so that no resource needs to be read.
     pub fn is_nothing(&self) -> bool {
-        matches!(self, Self::Known(machines) if machines.is_empty())
+        self.machines.as_ref().is_some_and(HashMap::is_empty)
     }
 
-    /// What protects this resource's machine, if anything does or may.
-    pub fn of(&self, resource: &Resource) -> Option<&str> {
+    /// What protects this resource, if anything does or may.
+    pub fn of(&self, resource: &Resource) -> Option<Protection<'_>> {
         let machine = resource.managed_by.as_deref()?;
-        match self {
-            Self::Known(machines) => machines.get(&machine.to_ascii_lowercase()).map(String::as_str),
-            Self::Unknown => {
-                Some("an unknown vault: Resource Graph does not say which machines are protected")
-            }
+        match &self.machines {
+            Some(machines) => machines.get(&machine.to_ascii_lowercase()).map(|vault| Protection::By(vault)),
+            None => Some(Protection::Unknown),
         }
     }
 }

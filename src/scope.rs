@@ -1,8 +1,8 @@
-//! Which part of Azure is looked after.
+//! The scope: subscriptions or a management group in which Diskseal works.
 
 /// The subscriptions in scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Estate {
+pub enum Scope {
     /// All that the identity sees.
     #[default]
     Visible,
@@ -12,8 +12,8 @@ pub enum Estate {
     ManagementGroup(String),
 }
 
-impl Estate {
-    /// Whether a subscription is in scope, where the settings alone say it.
+impl Scope {
+    /// Whether a subscription is in scope; none where only Azure knows.
     pub fn contains(&self, subscription_id: &str) -> Option<bool> {
         match self {
             Self::Visible => Some(true),
@@ -48,10 +48,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_settings_alone_cannot_say_is_not_said() {
-        let listed = Estate::Subscriptions(vec!["AB".to_owned()]);
+    fn whether_a_subscription_is_below_a_management_group_is_azures_to_say() {
+        let listed = Scope::Subscriptions(vec!["AB".to_owned()]);
         assert_eq!((listed.contains("ab"), listed.contains("cd")), (Some(true), Some(false)));
-        assert_eq!(Estate::Visible.contains("ab"), Some(true));
-        assert_eq!(Estate::ManagementGroup("prod".to_owned()).contains("ab"), None);
+        assert_eq!(Scope::Visible.contains("ab"), Some(true));
+        assert_eq!(Scope::ManagementGroup("prod".to_owned()).contains("ab"), None);
     }
 }

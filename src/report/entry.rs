@@ -1,12 +1,12 @@
-//! One resource, as the report tells it.
+//! One resource, as the report shows it.
 
 use time::{Date, OffsetDateTime};
 
-use super::{InUse, NO_LOCATION};
+use super::NO_LOCATION;
 use crate::{
     policy::{
         Exemption, Policy,
-        decide::{Decision, NotYet, Notice, Occasion, decide, notices},
+        decide::{Decision, Notice, Occasion, PendingReason, decide, notices},
     },
     resource::Resource,
     resource_id::{ResourceId, ResourceType},
@@ -20,8 +20,8 @@ const OWNER_TAG: &str = "owner";
 pub enum Status {
     /// Not sealed.
     Unsealed,
-    /// Not sealed, and not to be written just now.
-    NotYet,
+    /// Not sealed, and cannot be sealed now.
+    Pending,
     /// Left as it is, for a recorded reason.
     Exempt,
     /// Under the seal.
@@ -30,13 +30,23 @@ pub enum Status {
 
 impl Status {
     /// All of them, the best first.
-    pub const BEST_FIRST: [Self; 4] = [Self::Sealed, Self::Exempt, Self::NotYet, Self::Unsealed];
+    pub const BEST_FIRST: [Self; 4] = [Self::Sealed, Self::Exempt, Self::Pending, Self::Unsealed];
+
+    /// The state that a decision amounts to.
+    pub const fn of(decision: &Decision) -> Self {
+        match decision {
+            Decision::Compliant => Self::Sealed,
+            Decision::Exempt(_) => Self::Exempt,
+            Decision::Pending(_) => Self::Pending,
+            Decision::Seal(_) => Self::Unsealed,
+        }
+    }
 
     /// A word from a closed set.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Unsealed => "unsealed",
-            Self::NotYet => "not_yet",
+            Self::Pending => "pending",
             Self::Exempt => "exempt",
             Self::Sealed => "sealed",
         }
@@ -46,34 +56,58 @@ impl Status {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Unsealed => "Unsealed",
-            Self::NotYet => "Not yet",
+            Self::Pending => "Pending",
             Self::Exempt => "Exempt",
             Self::Sealed => "Sealed",
         }
     }
 }
 
+/// A use of a disk that may keep the auth mode from being changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InUse {
+    /// A URL to its data is valid.
+    Sas,
+    /// It is attached to a virtual machine, whose ID this is if Azure returns it.
+    Attached(Option<String>),
+}
+
+impl InUse {
+    /// By `properties.diskState` and `managedBy` ("Disks - Get", `DiskState`).
+    fn of(resource: &Resource) -> Option<Self> {
+        let is = |states: &[&str]| {
+            let state = resource.disk_state.as_deref();
+            state.is_some_and(|state| states.iter().any(|one| one.eq_ignore_ascii_case(state)))
+        };
+        if is(&["ActiveSAS", "ActiveSASFrozen"]) {
+            return Some(Self::Sas);
+        }
+        let is_attached = resource.managed_by.is_some() || is(&["Attached", "Reserved", "Frozen"]);
+        is_attached.then(|| Self::Attached(resource.managed_by.clone()))
+    }
+}
+
 /// What was found about one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Entry {
     /// Which it is.
     pub id: ResourceId,
-    /// The region's name in the form in which regions are compared, if Azure told it.
+    /// The region's name in the form in which regions are compared, if Azure returns one.
     pub location: Option<String>,
     /// The value of its tag `owner`.
     pub owner: Option<String>,
-    /// What the policy says of it.
+    /// What the policy decides.
     pub decision: Decision,
-    /// What a person should know besides.
+    /// What else a person should know.
     pub notices: Vec<Notice>,
-    /// What uses it just now.
+    /// What uses it now.
     pub in_use: Option<InUse>,
     /// The vault by which Azure Backup or Azure Site Recovery protects its machine.
     pub vault: Option<String>,
 }
 
-impl Finding {
-    /// Looks at a resource by the rules that the handler seals by.
+impl Entry {
+    /// Decides by the handler's own rules.
     pub fn new(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Self {
         let occasion = Occasion { now, event_time: None, trace_id: None };
         Self {
@@ -89,12 +123,7 @@ impl Finding {
 
     /// The state that the decision amounts to.
     pub fn status(&self) -> Status {
-        match self.decision {
-            Decision::Compliant => Status::Sealed,
-            Decision::Exempt(_) => Status::Exempt,
-            Decision::NotYet(_) => Status::NotYet,
-            Decision::Seal(_) => Status::Unsealed,
-        }
+        Status::of(&self.decision)
     }
 
     /// Why it is in that state: a word from a closed set.
@@ -102,7 +131,7 @@ impl Finding {
         match &self.decision {
             Decision::Compliant => "sealed",
             Decision::Exempt(exemption) => exemption.reason(),
-            Decision::NotYet(not_yet) => not_yet.reason(),
+            Decision::Pending(pending) => pending.reason(),
             Decision::Seal(change) if change.data_access_auth_mode.is_some() => "auth_mode",
             Decision::Seal(_) => "tags",
         }
@@ -114,9 +143,11 @@ impl Finding {
             Decision::Compliant => String::new(),
             Decision::Exempt(Exemption::Tag { reason, .. }) => reason.clone(),
             Decision::Exempt(exemption) => exemption.to_string(),
-            Decision::NotYet(NotYet::Provisioning) => "Azure is still at work on an earlier write".to_owned(),
-            Decision::NotYet(NotYet::ActiveUpload) => {
-                "data is being uploaded by a URL that the seal would make worthless".to_owned()
+            Decision::Pending(PendingReason::Provisioning) => {
+                "an earlier write is still in progress".to_owned()
+            }
+            Decision::Pending(PendingReason::ActiveUpload) => {
+                "data is being uploaded by a URL that the seal would invalidate".to_owned()
             }
             Decision::Seal(change) => {
                 let mode = change.data_access_auth_mode.is_some().then(|| "the mode".to_owned());

@@ -1,0 +1,21 @@
+//! The estate: what is in scope, how it is listed, what protects it, and how much of it is sealed. One place for
+//! events, the queue, sweeps, `seal`, the report and `doctor`. Nothing in this room writes to Azure.
+
+mod inventory;
+mod listing;
+mod members;
+mod protected;
+mod survey;
+
+pub use inventory::inventory;
+pub use listing::{Listed, Listing, has_time};
+pub use members::Members;
+pub use protected::{Protected, Protection};
+pub use survey::{Judged, Survey, warn_of_unreadable};
+
+use crate::arm::{self, Failure};
+
+/// Whether Azure refuses this request alone, so that other requests can be tried.
+pub fn is_refusal(error: &arm::Error) -> bool {
+    !matches!(error.failure, Failure::System(_))
+}

@@ -1,0 +1,173 @@
+//! Everything in scope as a report, which names what could not be read.
+
+use std::{collections::HashSet, time::Duration};
+
+use super::{Listed, Listing, Protected, Protection, is_refusal};
+use crate::{
+    arm::{Client, Error, Unreadable},
+    azure::Terms,
+    policy::Policy,
+    report::{Entry, Report, Run, Source},
+    resource_id::ResourceId,
+    scope::Scope,
+};
+
+/// How many unreadable elements are named, so that a page of nonsense does not fill the report.
+const UNREADABLE_MAX: usize = 100;
+
+/// A report in the making.
+struct Inventory<'a> {
+    arm: &'a Client,
+    policy: &'a Policy,
+    protected: &'a Protected,
+    /// How long one request may take.
+    time: Duration,
+    report: Report,
+    seen: HashSet<ResourceId>,
+    unreadable: usize,
+    /// How many attached disks might be protected, if Resource Graph does not list what is.
+    perhaps_protected: usize,
+}
+
+/// Reads everything in scope, each request within `time`. What Azure refuses is a gap in the report; if Resource
+/// Graph refuses, the exact lists are read instead. `on_page` is given how many resources are read, and of how many
+/// if that is known.
+///
+/// # Errors
+/// Azure could not be asked.
+pub async fn inventory(
+    arm: &Client,
+    policy: &Policy,
+    run: Run,
+    time: Duration,
+    on_page: impl FnMut(usize, Option<usize>),
+) -> Result<Report, Error> {
+    let protected = Protected::read(arm, policy, Terms::behind_events(time)).await?;
+    let listing = match run.source {
+        Source::Graph => Listing::of_all(arm, &policy.scope, Terms::behind_events(time)).await?,
+        Source::Lists => None,
+    };
+    let source = if listing.is_some() { Source::Graph } else { Source::Lists };
+    let mut inventory = Inventory {
+        arm,
+        policy,
+        protected: &protected,
+        time,
+        report: Report::new(Run { source, ..run }),
+        seen: HashSet::new(),
+        unreadable: 0,
+        perhaps_protected: 0,
+    };
+    let subscriptions = inventory.subscriptions().await?;
+    inventory.read(listing.unwrap_or_else(|| Listing::lists(&subscriptions)), on_page).await?;
+    Ok(inventory.finish())
+}
+
+impl Inventory<'_> {
+    fn terms(&self) -> Terms {
+        Terms::behind_events(self.time)
+    }
+
+    async fn read(
+        &mut self,
+        mut listing: Listing,
+        mut on_page: impl FnMut(usize, Option<usize>),
+    ) -> Result<(), Error> {
+        let mut read = 0;
+        loop {
+            match listing.next(self.arm, self.terms()).await {
+                Ok(None) => break,
+                Ok(Some(page)) => {
+                    read += page.resources.len() + page.unreadable.len();
+                    self.add(&page, &listing.place());
+                    on_page(read, listing.announced());
+                }
+                // The other lists can still be read.
+                Err(error) if listing.announced().is_none() && is_refusal(&error) => {
+                    self.report.add_gap(listing.place(), error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let (Some(announced), missing @ 1..) = (listing.announced(), listing.remaining()) {
+            let what = format!("{missing} of the {announced} rows of Resource Graph");
+            self.report.add_gap(what, "they were announced and not returned");
+        }
+        Ok(())
+    }
+
+    /// Pages overlap when what is listed changes between them.
+    fn add(&mut self, page: &Listed, place: &str) {
+        let now = self.report.taken_at();
+        for resource in &page.resources {
+            if self.seen.insert(resource.id.clone()) {
+                let mut entry = Entry::new(self.policy, resource, now);
+                match self.protected.of(resource) {
+                    Some(Protection::By(vault)) => entry.vault = Some(vault.to_owned()),
+                    Some(Protection::Unknown) => self.perhaps_protected += 1,
+                    None => {}
+                }
+                self.report.add(entry);
+            }
+        }
+        for Unreadable { what, why } in &page.unreadable {
+            self.unreadable += 1;
+            if self.unreadable <= UNREADABLE_MAX {
+                self.report.add_gap(what, format!("{place} returns it in a form that cannot be read: {why}"));
+            }
+        }
+    }
+
+    /// The subscriptions in scope. One that the identity does not see is a gap, which Resource Graph does not show.
+    async fn subscriptions(&mut self) -> Result<Vec<String>, Error> {
+        let visible = self.list_subscriptions(&Scope::Visible, "the list of subscriptions").await?;
+        let (in_scope, if_none) = match &self.policy.scope {
+            Scope::Visible => (visible.clone(), "the identity sees no subscription".to_owned()),
+            Scope::Subscriptions(ids) => (Some(ids.clone()), "no subscription is in scope".to_owned()),
+            group @ Scope::ManagementGroup(id) => {
+                let what = format!("the management group {id}");
+                (self.list_subscriptions(group, &what).await?, format!("{what} has no subscription"))
+            }
+        };
+        let Some(in_scope) = in_scope else { return Ok(vec![]) };
+        if in_scope.is_empty() {
+            self.report.add_gap("everything", if_none);
+        }
+        if let Some(visible) = &visible {
+            for id in &in_scope {
+                if visible.iter().any(|visible| visible.eq_ignore_ascii_case(id)) {
+                    self.report.add_subscription(id);
+                } else {
+                    self.report.add_gap(format!("subscription {id}"), "the identity does not see it");
+                }
+            }
+        }
+        Ok(in_scope)
+    }
+
+    /// None, and a gap, if Azure refuses.
+    async fn list_subscriptions(&mut self, scope: &Scope, what: &str) -> Result<Option<Vec<String>>, Error> {
+        match self.arm.subscriptions(scope, self.terms()).await {
+            Ok(ids) => Ok(Some(ids)),
+            Err(error) if is_refusal(&error) => {
+                self.report.add_gap(what, error.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn finish(mut self) -> Report {
+        if let more @ 1.. = self.unreadable.saturating_sub(UNREADABLE_MAX) {
+            self.report.add_gap(format!("{more} more elements"), "they cannot be read either");
+        }
+        if self.perhaps_protected > 0 {
+            self.report.add_gap(
+                format!("the vaults of {} attached disks", self.perhaps_protected),
+                "Resource Graph does not list which machines Azure Backup and Azure Site Recovery protect; \
+                 DISKSEAL_BACKUP_GUARD=off skips the query",
+            );
+        }
+        self.report
+    }
+}
