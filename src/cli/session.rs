@@ -16,9 +16,10 @@ use crate::{
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Exit {
     /// Done.
+    #[default]
     Done,
     /// Something is not sealed, or not as it should be.
     NotAll,

@@ -80,7 +80,7 @@ async fn dry_run(session: Session, source: Source) -> Exit {
 #[derive(Default)]
 struct Tally {
     outcomes: BTreeMap<(&'static str, &'static str), usize>,
-    worst: Option<Exit>,
+    worst: Exit,
 }
 
 impl Tally {
@@ -97,7 +97,7 @@ impl Tally {
             Err(error) => (label(result), error.reason(), Exit::Unreachable),
         };
         *self.outcomes.entry((label, reason)).or_default() += 1;
-        self.worst = self.worst.max(Some(exit));
+        self.worst = self.worst.max(exit);
     }
 
     fn tell(&self) {
@@ -136,7 +136,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
     progress.finish_and_clear();
     let tally = tally.into_inner();
     tally.tell();
-    let worst = tally.worst.unwrap_or(Exit::Done);
+    let worst = tally.worst;
     match ended {
         Some(Ok(survey)) => {
             tell_rest(survey);
