@@ -8,19 +8,21 @@ mod breaker;
 mod context;
 mod error;
 mod in_flight;
+mod line;
 mod machine;
 mod members;
 mod switch;
 mod unseal;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use time::OffsetDateTime;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 pub use crate::arm::Deadline;
 pub use context::Context;
-pub use error::{Concern, Error, REASONS, known_reason};
+pub use error::{Concern, Error};
+pub use line::Line;
 pub use machine::disks_of;
 pub use switch::is_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
@@ -59,7 +61,7 @@ pub enum Trigger {
     Queue,
     /// A sweep has listed it.
     Sweep,
-    /// A person has named it, or sweeps by the command line.
+    /// A person has named it.
     Command,
 }
 
@@ -88,44 +90,45 @@ pub struct Look {
     pub of_machine: bool,
 }
 
-/// What became of a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was not sealed and is now, proven by what ARM says.
-    Sealed(Change),
-    /// It was sealed before.
-    AlreadySealed,
-    /// It is left as it is, for a recorded reason.
-    Exempt(Exemption),
-    /// It is not sealed, and audit mode never writes.
-    WouldSeal(Change),
-    /// It is not there any more.
-    Gone,
-    /// It was written so often in so short a time that someone must be undoing the seal. The sweep
-    /// seals it later.
-    LeftToSweep,
-    /// The operator's switch is off. The first sweep after it is on again seals it.
-    SwitchedOff,
+words! {
+    /// What a look at a resource led to.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Outcome, label of labels {
+        /// It was not sealed and is now, proven by what ARM says.
+        Sealed(Change) => "sealed",
+        /// It was sealed before.
+        AlreadySealed => "already_sealed",
+        /// It is left as it is, for a recorded reason.
+        Exempt(Exemption) => "exempt",
+        /// It is not sealed, and audit mode never writes.
+        WouldSeal(Change) => "would_seal",
+        /// It was announced or listed, and no longer exists.
+        Gone => "gone",
+        /// A person named it, and it does not exist.
+        NotFound => "not_found",
+        /// It was written so often in so short a time that someone must be undoing the seal. The sweep
+        /// seals it later.
+        LeftToSweep => "left_to_sweep",
+        /// The operator's switch is off. The first sweep after it is on again seals it.
+        SwitchedOff => "switched_off",
+    }
 }
 
 impl Outcome {
-    /// A word from a closed set, for the trace and the log.
-    pub const fn label(&self) -> &'static str {
+    /// Why it is left as it is, a word from a closed set.
+    pub fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::Sealed(_) => "sealed",
-            Self::AlreadySealed => "already_sealed",
-            Self::Exempt(_) => "exempt",
-            Self::WouldSeal(_) => "would_seal",
-            Self::Gone => "gone",
-            Self::LeftToSweep => "left_to_sweep",
-            Self::SwitchedOff => "switched_off",
+            Self::Exempt(exemption) => Some(exemption.reason()),
+            _ => None,
         }
     }
 
-    /// Why it is left as it is, a word from a closed set.
-    pub const fn reason(&self) -> Option<&'static str> {
+    /// The same in a sentence, also for what only waits.
+    fn why(&self) -> Option<&dyn fmt::Display> {
         match self {
-            Self::Exempt(exemption) => Some(exemption.reason()),
+            Self::Exempt(exemption) => Some(exemption),
+            Self::LeftToSweep => Some(&"it was written too often in ten minutes"),
+            Self::SwitchedOff => Some(&"the tag diskseal=off stops every write"),
             _ => None,
         }
     }
@@ -202,9 +205,10 @@ async fn within(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Outcom
     if let Some(exemption) = ctx.exempt_by_id(&look.resource, deadline).await? {
         return Ok(Outcome::Exempt(exemption));
     }
+    let missing = if look.trigger == Trigger::Command { Outcome::NotFound } else { Outcome::Gone };
     let progress = ctx.in_flight.arrive();
     let once = ctx.in_flight.once(&look.resource, &progress, || {
-        settle(deadline, Outcome::Gone, || look_once(ctx, look, deadline, &progress))
+        settle(deadline, missing, || look_once(ctx, look, deadline, &progress))
     });
     match tokio::time::timeout_at(deadline.instant(), once).await {
         Ok(result) => result,
@@ -212,15 +216,15 @@ async fn within(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Outcom
     }
 }
 
-/// Looks until no other writer gets in between, and takes a resource that is not there for `gone`.
-async fn settle<T, F>(deadline: Deadline, gone: T, look_once: impl Fn() -> F) -> Result<T, Error>
+/// Looks until no other writer gets in between. A resource that does not exist gives `missing`.
+async fn settle<T, F>(deadline: Deadline, missing: T, look_once: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
     let mut waits = OVERTAKEN_WAITS.into_iter();
     loop {
         let error = match look_once().await {
-            Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) => return Ok(gone),
+            Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) => return Ok(missing),
             Err(error) if error.is_passing() => error,
             result => return result,
         };

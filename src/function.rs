@@ -34,6 +34,7 @@ use tracing::{Instrument, Span, error, info, warn};
 
 pub use pending::Pending;
 pub use reply::Reply;
+pub use seal::Ignored;
 
 use crate::{
     enforce::Context,
@@ -42,6 +43,7 @@ use crate::{
     telemetry::{TraceContext, Wait, wait},
 };
 use envelope::{Envelope, EnvelopeError};
+pub use invocation::Refused;
 use invocation::{Invocation, Trigger, fail, send_span};
 
 /// The longest body. A batch of Event Grid is 1 MB at most, and the envelope holds it twice, escaped.
@@ -74,7 +76,7 @@ impl App {
     async fn context(&self, invocation: &Invocation) -> Result<Arc<Context>, Reply> {
         let start = tokio::time::timeout_at(invocation.deadline.instant(), self.context.wait());
         wait(Wait::Start, start).await.map(Arc::clone).map_err(|_| {
-            fail(&Span::current(), "still_starting");
+            fail(&Span::current(), Refused::StillStarting.reason());
             Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, "still starting")
         })
     }
@@ -217,7 +219,7 @@ fn read<T>(
 /// The host throws a failure's body away, so the reason is logged.
 fn refused(invocation: &Invocation, span: &Span, trigger: Trigger, reply: Reply) -> Reply {
     invocation.join(span, trigger, &TraceContext::default());
-    fail(span, "refused");
+    fail(span, Refused::Body.reason());
     if let Reply::Failed { status, message } = &reply {
         error!(invocation_id = invocation.id, "refused with {}: {message}", status.as_u16());
     }

@@ -37,6 +37,7 @@
 //! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten`, of a disk or of a machine | `resource_id` |
 //! | [`resource`] | disk and snapshot as ARM says them; tags and their limits | `resource_id` |
 //! | [`resource_id`] | the ARM resource ID of a disk or snapshot, and that of a machine | |
+//! | `words` | a macro that every room may use: enums whose variants have words, and the lists of those | |
 //!
 //! # Invariants
 //!
@@ -48,6 +49,9 @@
 //! - A failure of one resource is answered 200 and goes to the queue; 500 is for what fails every
 //!   resource. Event Grid delays *new* events for an endpoint that keeps answering 500.
 //! - Nothing is kept that a SIGKILL could lose: what [`enforce::Context`] remembers only saves requests.
+
+#[macro_use]
+mod words;
 
 pub mod arm;
 pub mod cli;

@@ -37,32 +37,23 @@ const RESOURCES_MAX: usize = 2_000;
 /// A sweep warns of exemptions that end within so many days.
 const EXPIRING_WITHIN_DAYS: i64 = 30;
 
-/// Why a sweep was not begun, or did not come to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// ARM could not be asked.
-    #[error(transparent)]
-    Arm(#[from] arm::Error),
-    /// The plan is larger than a limit allows.
-    #[error(transparent)]
-    Exceeded(#[from] Exceeded),
-    /// Nobody knows which subscriptions are in scope.
-    #[error(transparent)]
-    Estate(#[from] enforce::Error),
-    /// The operator's switch is off.
-    #[error("the switch is off (the tag diskseal=off): nothing was written")]
-    SwitchedOff,
-}
-
-impl Error {
-    /// A word from a closed set, for `error.type`.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Arm(error) => error.failure.reason(),
-            Self::Estate(error) => error.reason(),
-            Self::Exceeded(_) => "exceeded",
-            Self::SwitchedOff => "switched_off",
-        }
+words! {
+    /// Why a sweep was not begun, or did not come to its end.
+    #[derive(Debug, thiserror::Error)]
+    pub enum Error, reason of reasons {
+        /// The plan is larger than a limit allows.
+        #[error(transparent)]
+        Exceeded(#[from] Exceeded) => "exceeded",
+        /// The operator's switch is off.
+        #[error("the switch is off (the tag diskseal=off): nothing was written")]
+        SwitchedOff => "switched_off",
+    } + {
+        /// ARM could not be asked.
+        #[error(transparent)]
+        Arm(#[from] arm::Error),
+        /// Nobody knows which subscriptions are in scope.
+        #[error(transparent)]
+        Estate(#[from] enforce::Error),
     }
 }
 

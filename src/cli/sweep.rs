@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::session::{self, Exit, Session, complain, say};
 use crate::{
-    enforce::{self, Concern, Outcome},
+    enforce::{self, Line},
     resource_id::ResourceId,
     sweep::{Error, Source, Survey, Told, plan, seal_all},
 };
@@ -70,48 +70,30 @@ async fn dry_run(session: Session, source: Source) -> Exit {
     match plan(&session.ctx, source, tell).await {
         Ok(survey) => {
             say(&survey.to_string());
-            if survey.unsealed == 0 { Exit::Done } else { Exit::NotAll }
+            Exit::Done
         }
         Err(error) => failed(&error),
     }
 }
 
-/// What became of how many.
+/// How many had which outcome, and the worst exit code of all.
 #[derive(Default)]
 struct Tally {
-    outcomes: BTreeMap<(&'static str, &'static str), usize>,
+    outcomes: BTreeMap<(&'static str, Option<&'static str>), usize>,
     worst: Exit,
 }
 
 impl Tally {
-    fn add(&mut self, result: &Result<Outcome, enforce::Error>) {
-        let (label, reason, exit) = match result {
-            Ok(Outcome::Exempt(exemption)) => ("exempt", exemption.reason(), Exit::Done),
-            Ok(Outcome::Sealed(_) | Outcome::AlreadySealed | Outcome::Gone) => {
-                (label(result), "", Exit::Done)
-            }
-            Ok(_) => (label(result), "", Exit::NotAll),
-            Err(error) if error.concern() == Concern::Resource => {
-                (label(result), error.reason(), Exit::NotAll)
-            }
-            Err(error) => (label(result), error.reason(), Exit::Unreachable),
-        };
-        *self.outcomes.entry((label, reason)).or_default() += 1;
+    fn add(&mut self, line: &Line, exit: Exit) {
+        *self.outcomes.entry((line.outcome, line.reason)).or_default() += 1;
         self.worst = self.worst.max(exit);
     }
 
-    fn tell(&self) {
-        for ((label, reason), count) in &self.outcomes {
-            let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
-            say(&format!("{count:>8} {label}{reason}"));
+    fn show(&self) {
+        for ((outcome, reason), count) in &self.outcomes {
+            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            say(&format!("{count:>8} {outcome}{reason}"));
         }
-    }
-}
-
-fn label(result: &Result<Outcome, enforce::Error>) -> &'static str {
-    match result {
-        Ok(outcome) => outcome.label(),
-        Err(error) => error.concern().label(),
     }
 }
 
@@ -122,10 +104,11 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
         Told::Listed(count) => progress.set_length(progress.position() + count as u64),
         Told::Ended(id, result) => {
             progress.inc(1);
-            if let Err(error) = &result {
-                progress.suspend(|| say(&format!("{} {id}: {error}", error.concern().label())));
+            let line = Line::of_look(&id, &result);
+            if result.is_err() {
+                progress.suspend(|| say(&line.to_string()));
             }
-            tally.lock().add(&result);
+            tally.lock().add(&line, Exit::from(&result));
         }
     };
     let deadline = session.config.deadline;
@@ -135,7 +118,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
     };
     progress.finish_and_clear();
     let tally = tally.into_inner();
-    tally.tell();
+    tally.show();
     let worst = tally.worst;
     match ended {
         Some(Ok(survey)) => {
@@ -158,7 +141,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
 fn tell_rest(survey: Survey) {
     for (count, what) in [
         (survey.exempt, "exempt"),
-        (survey.not_yet, "not yet: the next sweep looks again"),
+        (survey.not_yet, "pending: the next sweep looks again"),
         (survey.protected, "of protected machines: left as they are, see the warnings"),
         (survey.unreadable, "unreadable in the listing: see the warnings"),
     ] {
@@ -171,8 +154,8 @@ fn tell_rest(survey: Survey) {
 fn failed(error: &Error) -> Exit {
     let exit = match error {
         Error::Exceeded(_) | Error::SwitchedOff => Exit::NotAll,
-        Error::Estate(error) if error.concern() == Concern::Resource => Exit::NotAll,
-        Error::Arm(_) | Error::Estate(_) => Exit::Unreachable,
+        Error::Arm(error) => Exit::from(&enforce::Error::from(error.clone())),
+        Error::Estate(error) => Exit::from(error),
     };
     complain(&error.to_string(), exit);
     exit

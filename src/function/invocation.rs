@@ -108,6 +108,17 @@ impl Invocation {
     }
 }
 
+words! {
+    /// Why an invocation fails before anything is done.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Refused, reason of reasons {
+        /// The process has not started within the invocation's deadline.
+        StillStarting => "still_starting",
+        /// The body is no invocation.
+        Body => "refused",
+    }
+}
+
 /// The hand-over of so many messages to the queue: their creation context. The host sends them, after our
 /// answer.
 pub(super) fn send_span(messages: usize) -> Span {

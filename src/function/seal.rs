@@ -15,14 +15,31 @@ use super::{
     reply::Reply,
 };
 use crate::{
-    enforce::{self, Concern, Context, Deadline, Error, Look, Outcome, enforce, known_reason},
-    event::{self, Ignored, ResourceWritten, Subject},
+    enforce::{self, Concern, Context, Deadline, Error, Look, Outcome, enforce},
+    event::{self, ResourceWritten, Subject},
     resource_id::{ResourceId, ResourceType},
     telemetry::{TraceContext, metrics},
 };
 
 /// How many events of one batch are worked on at once.
 const BATCH_CONCURRENCY: usize = 64;
+
+words! {
+    /// Why an event is not handled, and its invocation succeeds all the same.
+    #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum Ignored, reason of reasons {
+        /// A write of a machine, where these are not wanted.
+        #[error("a write of a machine, and DISKSEAL_MACHINE_EVENTS is off")]
+        MachineEventsOff => "machine_events_off",
+        /// A look would find what we have just written.
+        #[error("our own write of {0}")]
+        Echo(Subject) => "echo",
+    } + {
+        /// It is no write of a disk, snapshot or machine.
+        #[error(transparent)]
+        Event(#[from] event::Ignored),
+    }
+}
 
 /// What became of one event, or of one disk of its machine.
 pub(super) enum Handled {
@@ -36,7 +53,7 @@ pub(super) enum Handled {
 pub(super) async fn events(
     app: &App,
     invocation: &Invocation,
-    parsed: Vec<Result<ResourceWritten, Ignored>>,
+    parsed: Vec<Result<ResourceWritten, event::Ignored>>,
 ) -> Reply {
     let ctx = match app.context(invocation).await {
         Ok(ctx) => ctx,
@@ -45,12 +62,8 @@ pub(super) async fn events(
     if let [Ok(written)] = parsed.as_slice() {
         describe(&Span::current(), written, ctx.now());
     }
-    let wanted = |written: ResourceWritten| match &written.subject {
-        Subject::Machine(_) if !ctx.takes_machine_events() => Err(Ignored::MachineEventsOff),
-        _ => Ok(written),
-    };
     let handled: Vec<_> = stream::iter(parsed)
-        .map(|event| handle(&ctx, invocation, event.and_then(wanted)))
+        .map(|event| handle(&ctx, invocation, event))
         .buffer_unordered(BATCH_CONCURRENCY)
         .collect()
         .await;
@@ -62,7 +75,7 @@ pub(super) fn parse(
     invocation: &Invocation,
     span: &Span,
     events: &[Value],
-) -> Vec<Result<ResourceWritten, Ignored>> {
+) -> Vec<Result<ResourceWritten, event::Ignored>> {
     let parsed: Vec<_> = events.iter().map(event::parse).collect();
     if let [Ok(written)] = parsed.as_slice() {
         invocation.join(span, Trigger::EventGrid, &trace_of(written));
@@ -87,8 +100,9 @@ pub(super) async fn message(app: &App, invocation: &Invocation, received: Receiv
         Err(reply) => return reply,
     };
     let is_of_a_sweep = received.is_of_a_sweep();
-    let Pending { id: resource, reason, first_seen, of_machine, .. } = received.pending;
-    metrics::queue_age(known_reason(&reason), (ctx.now() - first_seen).as_seconds_f64());
+    let reason = received.pending.known_reason();
+    let Pending { id: resource, first_seen, of_machine, .. } = received.pending;
+    metrics::queue_age(reason, (ctx.now() - first_seen).as_seconds_f64());
     let trigger = if is_of_a_sweep { enforce::Trigger::Sweep } else { enforce::Trigger::Queue };
     let look = Look { resource, trigger, event_time: Some(first_seen), of_machine };
     // What waits in the queue has waited already; what is created now goes first.
@@ -107,20 +121,21 @@ pub(super) async fn message(app: &App, invocation: &Invocation, received: Receiv
 async fn handle(
     ctx: &Context,
     invocation: &Invocation,
-    event: Result<ResourceWritten, Ignored>,
+    event: Result<ResourceWritten, event::Ignored>,
 ) -> Vec<Handled> {
     let written = match event {
         Ok(written) => written,
         Err(ignored) => {
             metrics::event_received(if ignored.is_unreadable() { "unreadable" } else { "other" });
-            metrics::outcome("ignored", Some(ignored.reason()), None, enforce::Trigger::Event.label());
-            info!(invocation_id = invocation.id, reason = ignored.reason(), "ignored: {ignored}");
-            return vec![Handled::Done(format!("ignored: {ignored}"))];
+            return vec![ignore(invocation, None, &ignored.into())];
         }
     };
-    let is_echo = is_echo(ctx, invocation, &written).await;
-    let told = trace_of(&written);
     let kind = written.subject.resource_type();
+    if kind.is_none() && !ctx.takes_machine_events() {
+        metrics::event_received("other");
+        return vec![ignore(invocation, None, &Ignored::MachineEventsOff)];
+    }
+    let is_echo = is_echo(ctx, invocation, &written).await;
     metrics::event_received(match (&is_echo, kind) {
         (Ok(true), _) => "echo",
         (_, Some(kind)) => kind.label(),
@@ -128,19 +143,14 @@ async fn handle(
     });
     match is_echo {
         Ok(false) => {}
-        Ok(true) => {
-            let subject = &written.subject;
-            let trigger = enforce::Trigger::Event.label();
-            metrics::outcome("ignored", Some("echo"), kind.map(ResourceType::label), trigger);
-            info!(invocation_id = invocation.id, reason = "echo", "ignored: our own write of {subject}");
-            return vec![Handled::Done("ignored: our own write".to_owned())];
-        }
+        Ok(true) => return vec![ignore(invocation, kind, &Ignored::Echo(written.subject))],
         Err(error) => {
             error!(invocation_id = invocation.id, "failed {}: {error}", written.subject);
             enforce::count_failure(kind, enforce::Trigger::Event, &error);
             return vec![Handled::Failed(error.reason(), error.to_string())];
         }
     }
+    let told = trace_of(&written);
     match written.subject {
         Subject::Resource(resource) => {
             let trigger = enforce::Trigger::Event;
@@ -149,6 +159,14 @@ async fn handle(
         }
         Subject::Machine(machine) => machine::handle(ctx, invocation, &machine, written.time, &told).await,
     }
+}
+
+fn ignore(invocation: &Invocation, kind: Option<ResourceType>, why: &Ignored) -> Handled {
+    let (reason, trigger) = (why.reason(), enforce::Trigger::Event.label());
+    metrics::outcome("ignored", Some(reason), kind.map(ResourceType::label), trigger);
+    let line = format!("ignored: {why}");
+    info!(invocation_id = invocation.id, reason, "{line}");
+    Handled::Done(line)
 }
 
 /// Seals one resource within the invocation, or else hands it on.

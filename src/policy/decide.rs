@@ -41,22 +41,16 @@ pub struct Change {
     pub tags: Tags,
 }
 
-/// A state of the resource in which it is not to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotYet {
-    /// ARM is still at work on an earlier write, and answers a new one with a conflict.
-    Provisioning,
-    /// Somebody is uploading data by a URL that the seal would make worthless half-way.
-    ActiveUpload,
-}
-
-impl NotYet {
-    /// A word from a closed set, for the trace.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Provisioning => "provisioning",
-            Self::ActiveUpload => "active_upload",
-        }
+words! {
+    /// A state of the resource in which it is not to be written.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum NotYet, reason of reasons {
+        /// ARM is still at work on an earlier write, and answers a new one with a conflict.
+        #[error("it is being created or changed")]
+        Provisioning => "provisioning",
+        /// The seal would cut off an upload by URL half-way.
+        #[error("an upload into it is in progress")]
+        ActiveUpload => "active_upload",
     }
 }
 

@@ -109,7 +109,7 @@ async fn list_and_seal(
                 Step::Listed(count) => return Told::Listed(count),
                 Step::Seal(resource) => resource,
             };
-            let look = Look { resource, trigger: Trigger::Command, event_time: None, of_machine: false };
+            let look = Look { resource, trigger: Trigger::Sweep, event_time: None, of_machine: false };
             let result = enforce(ctx, &look, Deadline::after(deadline).behind_events()).await;
             Told::Ended(look.resource, result)
         });

@@ -134,13 +134,18 @@ impl World {
 
     /// Looks at a resource, as an event that has just been raised makes us do.
     pub(crate) async fn enforce(&self, id: &str) -> Result<Outcome, Error> {
+        self.enforce_within(id, self.deadline).await
+    }
+
+    /// The same with another deadline.
+    pub(crate) async fn enforce_within(&self, id: &str, deadline: Duration) -> Result<Outcome, Error> {
         let look = Look {
             resource: id.parse().unwrap(),
             trigger: Trigger::Event,
             event_time: Some(OffsetDateTime::now_utc()),
             of_machine: false,
         };
-        enforce(&self.ctx, &look, Deadline::after(self.deadline)).await
+        enforce(&self.ctx, &look, Deadline::after(deadline)).await
     }
 
     /// The requests about a resource, as words.
