@@ -135,8 +135,10 @@ async fn seal_queued(
     match read(body, Envelope::message) {
         // A queue keeps only what has failed. The status tells this from a try that did, and no trace does.
         Ok(received) if !received.is_due() => {
-            let line =
-                format!("waiting {}: {}, and not due yet", received.pending.id, received.pending.reason);
+            let line = format!(
+                "not_due {}: {}; the next try is later",
+                received.pending.id, received.pending.reason
+            );
             info!(invocation_id = invocation.id, "{line}");
             Reply::failed(StatusCode::SERVICE_UNAVAILABLE, line)
         }

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{commands::command, disk};
 
 const GROUP: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-app";
+const UNSEAL: &str = "unseal --yes --exempt-tag keep --until 2999-12-31 --reason INC-1 ID";
 
 /// What a command works on, and what is said and done about it.
 struct Case {
@@ -83,7 +84,6 @@ fn nothing(_: &Emulator) {}
 
 fn cases() -> Vec<Case> {
     let case = |command, prepare: fn(&Emulator), out, code| Case { command, prepare, out, code };
-    const UNSEAL: &str = "unseal --yes --exempt-tag keep --until 2999-12-31 --reason INC-1 ID";
     vec![
         case("seal ID", bare, "sealed ID\n", 0),
         case("seal ID", sealed, "already_sealed ID\n", 0),
