@@ -116,7 +116,7 @@ words! {
 
 impl Outcome {
     /// Why it is left as it is, a word from a closed set.
-    pub fn reason(&self) -> Option<&'static str> {
+    pub const fn reason(&self) -> Option<&'static str> {
         match self {
             Self::Exempt(exemption) => Some(exemption.reason()),
             _ => None,

@@ -16,9 +16,18 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::resource_id::{MachineId, ParseMachineIdError, ParseResourceIdError, ResourceId, ResourceType};
 
+/// The operations whose events are a reason to look: first those on disks and snapshots, then those on machines.
+pub const OPERATIONS: [&str; 5] = [
+    "Microsoft.Compute/disks/write",
+    "Microsoft.Compute/snapshots/write",
+    "Microsoft.Compute/virtualMachines/write",
+    "Microsoft.Compute/virtualMachineScaleSets/write",
+    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
+];
+
 /// A write that ARM finished.
-const RESOURCE_WRITE_SUCCESS: &str = "Microsoft.Resources.ResourceWriteSuccess";
-/// The same from Azure Resource Notifications, which also tells of writes that no user asked for.
+pub const RESOURCE_WRITE_SUCCESS: &str = "Microsoft.Resources.ResourceWriteSuccess";
+/// The same from Azure Resource Notifications, which also covers writes that no user asked for.
 const RESOURCE_CREATED_OR_UPDATED: &str = "Microsoft.ResourceNotifications.Resources.CreatedOrUpdated";
 
 /// The claim with the object ID of whoever made the request.

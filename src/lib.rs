@@ -25,8 +25,8 @@
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
 //! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `config`, `doctor`, `enforce`, `function`, `policy`, `report`, `resource`, `resource_id`, `sweep`, `telemetry` |
-//! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
-//! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `enforce`, `policy`, `resource_id` |
+//! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `enforce`, `event`, `function`, `policy`, `resource_id` |
+//! | [`function`] | the custom-handler protocol: functions, envelope in, an answer out that cannot be empty | `enforce`, `event`, `policy`, `resource_id`, `sweep`, `telemetry` |
 //! | [`config`] | settings as a pure function of a lookup; every fault at once | `arm`, `policy`, `resource`, `resource_id`, `telemetry` |
 //! | [`sweep`] | list, decide on the listing, hand on what is not sealed | `arm`, `enforce`, `policy`, `resource`, `resource_id`, `telemetry` |
 //! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `policy`, `resource`, `resource_id`, `telemetry` |

@@ -26,7 +26,7 @@ macro_rules! words {
 
         impl $name {
             /// Its word, from a closed set.
-            pub fn $word(&self) -> &'static str {
+            pub const fn $word(&self) -> &'static str {
                 match self {
                     $(Self::$own { .. } => $text,)*
                     $($(Self::$of(inner) => inner.$word(),)*)?

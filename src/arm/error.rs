@@ -150,7 +150,7 @@ impl fmt::Display for Error {
 
 impl Error {
     /// The failure's word.
-    pub fn reason(&self) -> &'static str {
+    pub const fn reason(&self) -> &'static str {
         self.failure.reason()
     }
 

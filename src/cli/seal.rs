@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 use futures::{StreamExt, stream};
+use tracing::Level;
 
 use super::{
     ids,
@@ -57,7 +58,7 @@ async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
             let look = Look { resource, trigger: Trigger::Command, event_time: None, of_machine: false };
             if let Some(vault) = guarded(&session, &protected, &look.resource).await {
                 let why = format!("its machine is protected by {vault}");
-                return (Line::new("protected", &look.resource, Some(why)), Exit::NotAll);
+                return (Line::new(Level::WARN, "protected", &look.resource, Some(why)), Exit::NotAll);
             }
             let result = enforce(&session.ctx, &look, session.deadline()).await;
             (Line::of_look(&look.resource, &result), Exit::from(&result))

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     arm::{self, Deadline, Failure, Identity},
     enforce::{Context, is_off},
+    function::QUEUE,
     policy::{Mode, Policy},
     resource_id::Estate,
 };
@@ -276,7 +277,7 @@ fn not_seen(id: &str, needed: &str, error: &arm::Error) -> Finding {
 async fn queue(subject: &Subject) -> Finding {
     let Some((service, identity)) = &subject.queue else { return function_app::queue_not_checked() };
     let mut url = service.clone();
-    url.set_path(&format!("{}/{}", service.path().trim_end_matches('/'), function_app::QUEUE));
+    url.set_path(&format!("{}/{}", service.path().trim_end_matches('/'), QUEUE));
     url.set_query(Some("comp=metadata"));
     let answer = arm::queue_answers(&subject.http, identity, &url, deadline()).await;
     function_app::queue(service.as_str(), answer.as_ref().copied())

@@ -5,13 +5,12 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use tracing::{Span, field::Empty, info_span};
 
+use super::functions::{Function, QUEUE};
 use crate::{
     enforce::Deadline,
     telemetry::{TraceContext, function_app},
 };
 
-/// The queue of what could not be sealed yet.
-const QUEUE: &str = "diskseal-pending";
 /// `messaging.system` has no word for it yet, so it is ours.
 const STORAGE_QUEUE: &str = "azure_storage_queue";
 
@@ -19,36 +18,38 @@ const STORAGE_QUEUE: &str = "azure_storage_queue";
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub(super) id: String,
+    function: Function,
     pub(super) deadline: Deadline,
     pub(super) is_cold: bool,
     trace: TraceContext,
 }
 
-/// What triggers a function, in the words of the semantic conventions for FaaS and messaging.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Trigger {
-    EventGrid,
-    Queue,
-    Timer,
-}
-
 impl Invocation {
-    pub(super) fn new(headers: &HeaderMap, deadline: Duration, is_cold: bool) -> Self {
+    /// `per_resource` is how long one resource may take.
+    pub(super) fn new(
+        function: Function,
+        headers: &HeaderMap,
+        per_resource: Duration,
+        is_cold: bool,
+    ) -> Self {
         let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
         Self {
             id: header("x-azure-functions-invocationid").unwrap_or_else(|| "none".to_owned()),
-            deadline: Deadline::after(deadline),
+            function,
+            deadline: Deadline::after(function.deadline(per_resource)),
             is_cold,
             trace: TraceContext { traceparent: header("traceparent"), tracestate: header("tracestate") },
         }
     }
 
     /// The invocation's span, from now on. It has no place in a trace before it [joins](Self::join) one.
-    pub(super) fn span(&self, function: &'static str, trigger: Trigger) -> Span {
-        let (kind, faas_trigger, system, destination) = match trigger {
-            Trigger::EventGrid => ("consumer", "pubsub", Some("eventgrid"), None),
-            Trigger::Queue => ("consumer", "pubsub", Some(STORAGE_QUEUE), Some(QUEUE)),
-            Trigger::Timer => ("server", "timer", None, None),
+    pub(super) fn span(&self) -> Span {
+        let function = self.function.name();
+        // In the words of the semantic conventions for FaaS and messaging.
+        let (kind, faas_trigger, system, destination) = match self.function {
+            Function::SealOnWrite => ("consumer", "pubsub", Some("eventgrid"), None),
+            Function::SealQueued => ("consumer", "pubsub", Some(STORAGE_QUEUE), Some(QUEUE)),
+            Function::Sweep => ("server", "timer", None, None),
         };
         let is_message = system.is_some();
         let span = info_span!(
@@ -84,14 +85,14 @@ impl Invocation {
 
     /// Gives the span its place. It continues the host's trace, else the one in which the message was created,
     /// else it begins one. A queue's message continues the trace in which the resource was first seen, so that
-    /// one trace tells all of it; and whatever the parent is, the others are linked ("Semantic conventions for
+    /// one trace holds all of it; and whatever the parent is, the others are linked ("Semantic conventions for
     /// messaging spans", consumer spans).
-    pub(super) fn join(&self, span: &Span, trigger: Trigger, told: &TraceContext) {
+    pub(super) fn join(&self, span: &Span, told: &TraceContext) {
         if span.is_disabled() {
             return;
         }
         let is_told = told.is_valid();
-        let is_child_of_told = is_told && (matches!(trigger, Trigger::Queue) || !self.trace.is_valid());
+        let is_child_of_told = is_told && (self.function == Function::SealQueued || !self.trace.is_valid());
         if is_child_of_told {
             told.parent(span);
             self.trace.link(span);
