@@ -1,14 +1,11 @@
 //! Events while a sweep runs, in one process under ARM's own limits: what an event waits for the other's sake.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use diskseal_emulator::{Emulator, Options, disk_body, options::Keep, serve::Serving};
 use reqwest::Client;
 use serde_json::json;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
 use super::process::{Handler, event, invoke};
 

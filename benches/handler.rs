@@ -11,18 +11,16 @@
 mod bare_client;
 mod process;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use axum::{Router, body::Bytes, extract::DefaultBodyLimit, http::Uri};
 use diskseal_emulator::{Emulator, Options, disk_body, options::Keep, serve::Serving};
 use process::Handler;
 use reqwest::Client;
+use tokio::time::Instant;
 
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000001";
 const STARTS: usize = 15;

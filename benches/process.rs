@@ -1,10 +1,7 @@
 //! The handler as a process of its own, and what its host sends to it.
 #![expect(dead_code, reason = "each bench uses a part of it")]
 
-use std::{
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{process::Stdio, time::Duration};
 
 use diskseal_emulator::serve::Serving;
 use reqwest::Client;
@@ -13,6 +10,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     process::{Child, Command},
+    time::Instant,
 };
 
 /// A running handler. It is killed when it is dropped.

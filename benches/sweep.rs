@@ -12,17 +12,13 @@ mod bare_client;
 mod beside;
 mod process;
 
-use std::{
-    collections::HashMap,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, process::Stdio, time::Duration};
 
 use diskseal_emulator::{Emulator, Options, estate::seeded::Seeded, options::Keep, serve::Serving};
 use futures::{StreamExt, stream};
 use reqwest::{Certificate, Client};
 use serde_json::json;
-use tokio::process::Command;
+use tokio::{process::Command, time::Instant};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_diskseal");
 const IN_FLIGHT: usize = 64;

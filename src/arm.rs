@@ -5,50 +5,39 @@
 //! policy refuses the loopback endpoints that a local Azure needs, and its retry policy knows neither
 //! our deadline nor the gate that all callers share.
 
-mod deadline;
+pub mod api;
 mod error;
 mod governor;
 mod graph;
-mod identity;
-mod inspect;
 mod list;
 mod machine;
 mod operation;
 mod pipeline;
 mod retry;
-mod transport;
 
 use std::{num::NonZeroU32, sync::Arc};
 
 use azure_core::{
     Bytes,
-    http::{HttpClient, Method, Url},
+    http::{HttpClient, Url},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-pub use deadline::Deadline;
-pub use error::{Error, Failure, Operation as Asked, ResourceFailure, SystemFailure};
+pub use api::Api;
+pub use error::{Error, Failure, ResourceFailure, SystemFailure};
 pub use graph::{Query, Rows};
-pub use identity::{Credential, Identity, IdentityOptions, SignedIn};
-pub use inspect::{ingestion_answers, queue_answers};
 pub use list::{Page, Unreadable};
 pub use machine::MachineDisks;
 pub use operation::Operation;
-pub use transport::http_client;
 
 use crate::{
+    azure::{Identity, Terms},
     resource::{DataAccessAuthMode, Resource, tags::Tags},
     resource_id::{ResourceId, ResourceType},
 };
 use governor::Governor;
 use pipeline::{Answer, Call, Pipeline};
-
-/// The version of the disk resource provider's API: in every cloud for long, and the last whose
-/// definitions know everything that is sent and read here.
-const DISKS_API_VERSION: &str = "2024-03-02";
-/// The version of the tags API.
-const TAGS_API_VERSION: &str = "2024-07-01";
 
 /// ARM, as one identity sees it. All callers of one process share one client, and with it the gate
 /// for throttling.
@@ -77,16 +66,15 @@ pub struct Write {
 }
 
 impl Client {
-    /// A client for ARM at `endpoint`.
-    pub fn new(endpoint: Url, http: Arc<dyn HttpClient>, identity: Identity) -> Self {
-        Self { endpoint, pipeline: Pipeline { http, identity, governor: Governor::new(None) } }
-    }
-
-    /// The same, with at most so many writes a second and subscription behind events.
-    #[must_use]
-    pub fn with_pace(self, pace: Option<NonZeroU32>) -> Self {
-        let pipeline = Pipeline { governor: Governor::new(pace), ..self.pipeline };
-        Self { pipeline, ..self }
+    /// A client for ARM at `endpoint`. `pace` is the greatest number of writes a second and subscription that
+    /// are not for an event.
+    pub fn new(
+        endpoint: Url,
+        http: Arc<dyn HttpClient>,
+        identity: Identity,
+        pace: Option<NonZeroU32>,
+    ) -> Self {
+        Self { endpoint, pipeline: Pipeline { http, identity, governor: Governor::new(pace) } }
     }
 
     /// The identity with which every request is sent.
@@ -98,10 +86,14 @@ impl Client {
     ///
     /// # Errors
     /// `Gone` if it is not there; see [`Failure`] for the others.
-    pub async fn get(&self, id: &ResourceId, deadline: Deadline) -> Result<Resource, Error> {
-        let url = self.url(&id.to_string(), DISKS_API_VERSION);
-        let answer = self.send(Asked::Get, Method::Get, &url, template(id), id, None, deadline).await?;
-        read(Asked::Get, id, &answer)
+    pub async fn get(&self, id: &ResourceId, terms: Terms) -> Result<Resource, Error> {
+        let api = match id.resource_type() {
+            ResourceType::Disk => &api::DISK,
+            ResourceType::Snapshot => &api::SNAPSHOT,
+        };
+        let url = self.url(&id.to_string(), api);
+        let answer = self.send(api, &url, id.subscription_id(), None, terms).await?;
+        read(api, id, &answer)
     }
 
     /// Sets `properties.dataAccessAuthMode`, and nothing else: tags in the same PATCH would replace
@@ -113,16 +105,21 @@ impl Client {
         &self,
         id: &ResourceId,
         mode: &DataAccessAuthMode,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Update, Error> {
         let Write { url, body } = self.mode_write(id, mode);
-        let answer =
-            self.send(Asked::Update, Method::Patch, &url, template(id), id, Some(body), deadline).await?;
+        let api = update_of(id);
+        let answer = self.send(api, &url, id.subscription_id(), Some(body), terms).await?;
         if answer.status == 202 || Operation::is_in(&answer.headers) {
             // The body of a 202 is a part of the resource, so it proves nothing.
-            return Ok(Update::Accepted(Operation::from_headers(id, &answer.headers, &self.endpoint)));
+            return Ok(Update::Accepted(Operation::from_headers(
+                id,
+                &answer.headers,
+                &self.endpoint,
+                self.identity().now(),
+            )));
         }
-        read(Asked::Update, id, &answer).map(Update::Done)
+        read(api, id, &answer).map(Update::Done)
     }
 
     /// Merges tags into those that are there, which no tag of another writer can be lost by. Gives
@@ -137,9 +134,9 @@ impl Client {
         &self,
         id: &ResourceId,
         tags: &Tags,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Option<Tags>, Error> {
-        self.patch_tags(id, "Merge", tags, deadline).await
+        self.patch_tags(&api::TAGS_MERGE, id, tags, terms).await
     }
 
     /// Removes tags of exactly these names and values, and leaves all others. Gives the tags as they are
@@ -151,22 +148,20 @@ impl Client {
         &self,
         id: &ResourceId,
         tags: &Tags,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Option<Tags>, Error> {
-        self.patch_tags(id, "Delete", tags, deadline).await
+        self.patch_tags(&api::TAGS_DELETE, id, tags, terms).await
     }
 
     async fn patch_tags(
         &self,
+        api: &'static Api,
         id: &ResourceId,
-        operation: &'static str,
         tags: &Tags,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Option<Tags>, Error> {
-        let Write { url, body } = self.tags_patch(id, operation, tags);
-        let template = "/{scope}/providers/Microsoft.Resources/tags/default";
-        let answer =
-            self.send(Asked::MergeTags, Method::Patch, &url, template, id, Some(body), deadline).await?;
+        let Write { url, body } = self.tags_patch(api, id, tags);
+        let answer = self.send(api, &url, id.subscription_id(), Some(body), terms).await?;
         if answer.status == 202 {
             return Ok(None);
         }
@@ -178,58 +173,60 @@ impl Client {
     ///
     /// # Errors
     /// See [`Failure`].
-    pub async fn tags(&self, scope: &str, deadline: Deadline) -> Result<Tags, Error> {
-        let url = self.url(&format!("{scope}/providers/Microsoft.Resources/tags/default"), TAGS_API_VERSION);
-        let call = Call {
-            operation: Asked::GetTags,
-            method: Method::Get,
-            url: &url,
-            template: "/{scope}/providers/Microsoft.Resources/tags/default",
-            subscription_id: scope.split('/').nth(2).unwrap_or_default(),
-            body: None,
-        };
-        let answer = self.pipeline.send(&call, deadline).await?;
+    pub async fn tags(&self, scope: &str, terms: Terms) -> Result<Tags, Error> {
+        let api = &api::TAGS;
+        let url = self.url(&format!("{scope}/providers/Microsoft.Resources/tags/default"), api);
+        let answer = self.send(api, &url, subscription_of(scope), None, terms).await?;
         let resource: TagsResource = serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::without_answer(Asked::GetTags, SystemFailure::Unreadable, error))?;
+            .map_err(|error| Error::without_answer(api.what, SystemFailure::Unreadable, error))?;
         Ok(resource.properties.tags)
     }
 
     /// The PATCH that [`Client::update`] sends.
     pub fn mode_write(&self, id: &ResourceId, mode: &DataAccessAuthMode) -> Write {
         let body = json!({"properties": {"dataAccessAuthMode": mode}});
-        Write { url: self.url(&id.to_string(), DISKS_API_VERSION), body: body.to_string().into() }
+        Write { url: self.url(&id.to_string(), update_of(id)), body: body.to_string().into() }
     }
 
     /// The PATCH that [`Client::merge_tags`] sends.
     pub fn tags_write(&self, id: &ResourceId, tags: &Tags) -> Write {
-        self.tags_patch(id, "Merge", tags)
+        self.tags_patch(&api::TAGS_MERGE, id, tags)
     }
 
-    fn tags_patch(&self, id: &ResourceId, operation: &'static str, tags: &Tags) -> Write {
+    fn tags_patch(&self, api: &Api, id: &ResourceId, tags: &Tags) -> Write {
+        let operation = if *api == api::TAGS_DELETE { "Delete" } else { "Merge" };
         let body = json!({"operation": operation, "properties": {"tags": tags}});
         let path = format!("{id}/providers/Microsoft.Resources/tags/default");
-        Write { url: self.url(&path, TAGS_API_VERSION), body: body.to_string().into() }
+        Write { url: self.url(&path, api), body: body.to_string().into() }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one request, each said once by each caller")]
+    /// Reads one thing by its path below the endpoint, as JSON: whoever asks picks the members, and says what a
+    /// missing one means.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn inspect(&self, api: &'static Api, path: &str, terms: Terms) -> Result<Value, Error> {
+        let url = self.url(path, api);
+        let answer = self.send(api, &url, subscription_of(path), None, terms).await?;
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| Error::without_answer(api.what, SystemFailure::Unreadable, error))
+    }
+
     async fn send(
         &self,
-        operation: Asked,
-        method: Method,
+        api: &'static Api,
         url: &Url,
-        template: &'static str,
-        id: &ResourceId,
+        subscription_id: &str,
         body: Option<Bytes>,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Answer, Error> {
-        let call = Call { operation, method, url, template, subscription_id: id.subscription_id(), body };
-        self.pipeline.send(&call, deadline).await
+        self.pipeline.send(&Call { api, url, subscription_id, body }, terms).await
     }
 
-    fn url(&self, path: &str, api_version: &str) -> Url {
+    fn url(&self, path: &str, api: &Api) -> Url {
         let mut url = self.endpoint.clone();
         url.set_path(path);
-        url.query_pairs_mut().append_pair("api-version", api_version);
+        url.query_pairs_mut().append_pair("api-version", api.version);
         url
     }
 }
@@ -245,18 +242,19 @@ struct TagsOutput {
     tags: Tags,
 }
 
-fn template(id: &ResourceId) -> &'static str {
+fn update_of(id: &ResourceId) -> &'static Api {
     match id.resource_type() {
-        ResourceType::Disk => {
-            "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/disks/{name}"
-        }
-        ResourceType::Snapshot => {
-            "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/snapshots/{name}"
-        }
+        ResourceType::Disk => &api::DISK_UPDATE,
+        ResourceType::Snapshot => &api::SNAPSHOT_UPDATE,
     }
 }
 
-fn read(operation: Asked, id: &ResourceId, answer: &Answer) -> Result<Resource, Error> {
+/// Whose limits a request counts against.
+fn subscription_of(path: &str) -> &str {
+    path.split('/').nth(2).unwrap_or_default()
+}
+
+fn read(api: &Api, id: &ResourceId, answer: &Answer) -> Result<Resource, Error> {
     Resource::from_json(id, &answer.body)
-        .map_err(|error| Error::without_answer(operation, SystemFailure::Unreadable, error))
+        .map_err(|error| Error::without_answer(api.what, SystemFailure::Unreadable, error))
 }

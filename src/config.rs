@@ -11,7 +11,7 @@ pub use setting::{PORT, SETTINGS, Setting, Use};
 use url::Url;
 
 use crate::{
-    arm::{Credential, IdentityOptions},
+    azure::{Credential, IdentityOptions},
     policy::{BackupGuard, Exemptions, Limits, MachineEvents, Mode, Patterns, Policy, TagRule},
     resource::tags,
     resource_id::{self, Estate},

@@ -8,6 +8,7 @@ mod examine;
 mod function_app;
 mod ingestion;
 mod permissions;
+mod probe;
 
 use crate::arm::{self, Failure, ResourceFailure, SystemFailure};
 
@@ -78,8 +79,8 @@ impl Finding {
         Self { verdict: Verdict::Failed, ..Self::warning(check, about, text, remedy) }
     }
 
-    /// It could not be looked at. `needed` is the action that looking takes.
-    fn not_seen(check: &'static str, about: &str, needed: &str, error: &arm::Error) -> Self {
+    /// It could not be read. `needed` is the action that reading it takes.
+    fn not_seen(check: &'static str, about: &str, needed: Option<&str>, error: &arm::Error) -> Self {
         match error.failure {
             Failure::System(failure) => Self {
                 verdict: Verdict::Unreachable,
@@ -88,7 +89,7 @@ impl Finding {
             Failure::Resource(ResourceFailure::Forbidden | ResourceFailure::DenyAssignment) => Self::warning(
                 check,
                 about,
-                format!("not checked: this identity may not look ({needed})"),
+                format!("not checked: this identity lacks {}", needed.unwrap_or("a role")),
                 "run doctor as somebody with the role Reader there, with --credential azure-cli",
             ),
             Failure::Resource(ResourceFailure::SubscriptionNotFound) => Self::failed(

@@ -19,7 +19,6 @@ use std::{fmt, time::Duration};
 use time::OffsetDateTime;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
-pub use crate::arm::Deadline;
 pub use context::Context;
 pub use error::{Concern, Error};
 pub use line::Line;
@@ -29,6 +28,7 @@ pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
 use crate::{
     arm::{self, Failure, Update},
+    azure::Terms,
     policy::{
         Exemption, Mode,
         decide::{Change, Decision, Occasion, decide, notices},
@@ -66,6 +66,14 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// The terms of a look that this trigger leads to: an event goes first, and everything else behind events.
+    pub fn terms(self, time: Duration) -> Terms {
+        match self {
+            Self::Event => Terms::for_event(time),
+            Self::Queue | Self::Sweep | Self::Command => Terms::behind_events(time),
+        }
+    }
+
     /// A word from a closed set, for metrics.
     pub const fn label(self) -> &'static str {
         match self {
@@ -77,7 +85,7 @@ impl Trigger {
     }
 }
 
-/// A reason to look at a resource.
+/// A reason to look at a resource, and the terms of the look.
 #[derive(Clone, Debug)]
 pub struct Look {
     /// What to look at.
@@ -88,6 +96,26 @@ pub struct Look {
     pub event_time: Option<OffsetDateTime>,
     /// Whether it was a write of the machine that holds the disk, and not one of its own.
     pub of_machine: bool,
+    /// Follow from the trigger, so that no caller can forget how urgent it is.
+    terms: Terms,
+}
+
+impl Look {
+    /// A look that has to end within `time` from now.
+    pub fn new(resource: ResourceId, trigger: Trigger, time: Duration) -> Self {
+        Self { resource, trigger, event_time: None, of_machine: false, terms: trigger.terms(time) }
+    }
+
+    /// The same look for a write that happened at `event_time`, of its own or `of_machine`.
+    #[must_use]
+    pub fn after_write(self, event_time: Option<OffsetDateTime>, of_machine: bool) -> Self {
+        Self { event_time, of_machine, ..self }
+    }
+
+    /// By when it has to end, and how urgent it is.
+    pub fn terms(&self) -> Terms {
+        self.terms
+    }
 }
 
 words! {
@@ -138,8 +166,8 @@ impl Outcome {
 ///
 /// # Errors
 /// ARM could not be asked, or the resource is gone.
-pub async fn assess(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Decision, Error> {
-    let resource = read(ctx, look, deadline).await?;
+pub async fn assess(ctx: &Context, look: &Look) -> Result<Decision, Error> {
+    let resource = read(ctx, look).await?;
     let now = ctx.now();
     for notice in notices(&ctx.policy, &resource, now) {
         warn!(resource_id = %resource.id, "{notice}");
@@ -159,7 +187,7 @@ pub async fn assess(ctx: &Context, look: &Look, deadline: Deadline) -> Result<De
 ///
 /// # Errors
 /// It is not sealed; [`Error::concern`] says whether others can be.
-pub async fn enforce(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Outcome, Error> {
+pub async fn enforce(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
     let span = info_span!(
         "enforce",
         diskseal.resource_id = %look.resource,
@@ -170,7 +198,7 @@ pub async fn enforce(ctx: &Context, look: &Look, deadline: Deadline) -> Result<O
         otel.status_description = Empty,
     );
     let _active = metrics::active();
-    let result = within(ctx, look, deadline).instrument(span.clone()).await;
+    let result = within(ctx, look).instrument(span.clone()).await;
     record(&span, &result);
     count(ctx, look, &result);
     result
@@ -201,23 +229,23 @@ pub fn count_failure(kind: Option<ResourceType>, trigger: Trigger, error: &Error
     metrics::failure(scope.word(), reason, error.azure_code());
 }
 
-async fn within(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Outcome, Error> {
-    if let Some(exemption) = ctx.exempt_by_id(&look.resource, deadline).await? {
+async fn within(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
+    if let Some(exemption) = ctx.exempt_by_id(&look.resource, look.terms).await? {
         return Ok(Outcome::Exempt(exemption));
     }
     let missing = if look.trigger == Trigger::Command { Outcome::NotFound } else { Outcome::Gone };
     let progress = ctx.in_flight.arrive();
-    let once = ctx.in_flight.once(&look.resource, &progress, || {
-        settle(deadline, missing, || look_once(ctx, look, deadline, &progress))
-    });
-    match tokio::time::timeout_at(deadline.instant(), once).await {
+    let once = ctx
+        .in_flight
+        .once(&look.resource, &progress, || settle(look.terms, missing, || look_once(ctx, look, &progress)));
+    match tokio::time::timeout_at(look.terms.until(), once).await {
         Ok(result) => result,
         Err(_) => Err(progress.out_of_time()),
     }
 }
 
 /// Looks until no other writer gets in between. A resource that does not exist gives `missing`.
-async fn settle<T, F>(deadline: Deadline, missing: T, look_once: impl Fn() -> F) -> Result<T, Error>
+async fn settle<T, F>(terms: Terms, missing: T, look_once: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
@@ -229,7 +257,7 @@ where
             result => return result,
         };
         match waits.next() {
-            Some(pause) if deadline.allows(pause) => {
+            Some(pause) if terms.allow(pause) => {
                 // ARM has no way to tell when the other writer is done.
                 wait(Wait::OtherWriter, tokio::time::sleep(pause)).await;
             }
@@ -238,14 +266,9 @@ where
     }
 }
 
-async fn look_once(
-    ctx: &Context,
-    look: &Look,
-    deadline: Deadline,
-    progress: &Progress<'_>,
-) -> Result<Outcome, Error> {
+async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
     progress.looking();
-    let change = match assess(ctx, look, deadline).await? {
+    let change = match assess(ctx, look).await? {
         Decision::Compliant => return Ok(Outcome::AlreadySealed),
         Decision::Exempt(exemption) => return Ok(Outcome::Exempt(exemption)),
         Decision::NotYet(reason) => return Err(Error::NotYet(reason)),
@@ -254,59 +277,53 @@ async fn look_once(
     if ctx.policy.mode == Mode::Audit {
         return Ok(Outcome::WouldSeal(change));
     }
-    if !ctx.is_switched_on(deadline).await {
+    if !ctx.is_switched_on(look.terms).await {
         return Ok(Outcome::SwitchedOff);
     }
     if !ctx.breaker.admits(&look.resource) {
         return Ok(Outcome::LeftToSweep);
     }
-    act(ctx, look, &change, deadline, progress).await?;
+    act(ctx, look, &change, progress).await?;
     Ok(Outcome::Sealed(change))
 }
 
 /// Sends the change, auth mode first: the tags must never claim what is not so.
-async fn act(
-    ctx: &Context,
-    look: &Look,
-    change: &Change,
-    deadline: Deadline,
-    progress: &Progress<'_>,
-) -> Result<(), Error> {
+async fn act(ctx: &Context, look: &Look, change: &Change, progress: &Progress<'_>) -> Result<(), Error> {
     let id = &look.resource;
     let mut is_proven = true;
     if let Some(mode) = &change.data_access_auth_mode {
         progress.looking();
-        let update = ctx.arm.update(id, mode, deadline).await?;
+        let update = ctx.arm.update(id, mode, look.terms).await?;
         ctx.breaker.count(id);
         let resource = match update {
             Update::Done(resource) => Some(resource),
             Update::Accepted(operation) => {
                 progress.accepted();
-                ctx.arm.wait(operation, deadline).await?
+                ctx.arm.wait(operation, look.terms).await?
             }
         };
         is_proven &= resource.is_some_and(|resource| resource.data_access_auth_mode == *mode);
     }
     if !change.tags.is_empty() {
-        let tags = ctx.arm.merge_tags(id, &change.tags, deadline).await?;
+        let tags = ctx.arm.merge_tags(id, &change.tags, look.terms).await?;
         progress.accepted();
         if change.data_access_auth_mode.is_none() {
             ctx.breaker.count(id);
         }
         is_proven &= tags.is_some_and(|tags| tags.contains_all(&change.tags));
     }
-    if is_proven { Ok(()) } else { prove(ctx, look, deadline).await }
+    if is_proven { Ok(()) } else { prove(ctx, look).await }
 }
 
 /// Reads until the seal is to be seen.
-async fn prove(ctx: &Context, look: &Look, deadline: Deadline) -> Result<(), Error> {
+async fn prove(ctx: &Context, look: &Look) -> Result<(), Error> {
     for pause in PROOF_WAITS {
-        if !deadline.allows(pause) {
+        if !look.terms.allow(pause) {
             return Err(Error::Unfinished);
         }
         // A write that was accepted shows in reads after a while, and nothing tells when.
         wait(Wait::Proof, tokio::time::sleep(pause)).await;
-        match assess(ctx, look, deadline).await? {
+        match assess(ctx, look).await? {
             Decision::Compliant | Decision::Exempt(_) => return Ok(()),
             Decision::Seal(_) | Decision::NotYet(_) => {}
         }
@@ -314,16 +331,16 @@ async fn prove(ctx: &Context, look: &Look, deadline: Deadline) -> Result<(), Err
     Err(Error::Unproven)
 }
 
-async fn read(ctx: &Context, look: &Look, deadline: Deadline) -> Result<Resource, arm::Error> {
+async fn read(ctx: &Context, look: &Look) -> Result<Resource, arm::Error> {
     let is_new = look.event_time.is_some_and(|written| ctx.now() - written < NEW_FOR);
     let mut waits = REPLICATION_WAITS.into_iter().filter(|_| is_new);
     loop {
-        let error = match ctx.arm.get(&look.resource, deadline).await {
+        let error = match ctx.arm.get(&look.resource, look.terms).await {
             Err(error) if error.failure == Failure::Gone => error,
             result => return result,
         };
         match waits.next() {
-            Some(pause) if deadline.allows(pause) => {
+            Some(pause) if look.terms.allow(pause) => {
                 // Replication between ARM's regions announces itself by nothing but the next read.
                 wait(Wait::Replication, tokio::time::sleep(pause)).await;
             }

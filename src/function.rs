@@ -73,7 +73,7 @@ impl App {
     }
 
     async fn context(&self, invocation: &Invocation) -> Result<Arc<Context>, Reply> {
-        let start = tokio::time::timeout_at(invocation.deadline.instant(), self.context.wait());
+        let start = tokio::time::timeout_at(invocation.terms.until(), self.context.wait());
         wait(Wait::Start, start).await.map(Arc::clone).map_err(|_| {
             fail(&Span::current(), Refused::StillStarting.reason());
             Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, "still starting")

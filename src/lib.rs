@@ -24,13 +24,14 @@
 //! | room | what it holds | may use |
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
-//! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `config`, `doctor`, `enforce`, `function`, `policy`, `report`, `resource`, `resource_id`, `sweep`, `telemetry` |
-//! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `enforce`, `event`, `function`, `policy`, `resource_id` |
-//! | [`function`] | the custom-handler protocol: functions, envelope in, an answer out that cannot be empty | `enforce`, `event`, `policy`, `resource_id`, `sweep`, `telemetry` |
-//! | [`config`] | settings as a pure function of a lookup; every fault at once | `arm`, `policy`, `resource`, `resource_id`, `telemetry` |
-//! | [`sweep`] | list, decide on the listing, hand on what is not sealed | `arm`, `enforce`, `policy`, `resource`, `resource_id`, `telemetry` |
-//! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `policy`, `resource`, `resource_id`, `telemetry` |
-//! | [`arm`] | ARM over HTTP: identity, retry, governor, long-running operations, typed errors | `resource`, `resource_id`, `telemetry` |
+//! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `azure`, `config`, `doctor`, `enforce`, `function`, `policy`, `report`, `resource`, `resource_id`, `sweep`, `telemetry` |
+//! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `event`, `function`, `policy`, `resource_id` |
+//! | [`function`] | the custom-handler protocol: functions, envelope in, an answer out that cannot be empty | `azure`, `enforce`, `event`, `policy`, `resource_id`, `sweep`, `telemetry` |
+//! | [`config`] | settings as a pure function of a lookup; every fault at once | `azure`, `policy`, `resource`, `resource_id`, `telemetry` |
+//! | [`sweep`] | list, decide on the listing, hand on what is not sealed | `arm`, `azure`, `enforce`, `policy`, `resource`, `resource_id`, `telemetry` |
+//! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `azure`, `policy`, `resource`, `resource_id`, `telemetry` |
+//! | [`arm`] | ARM over HTTP: one constant a call, retry, governor, long-running operations, typed errors | `azure`, `resource`, `resource_id`, `telemetry` |
+//! | [`azure`] | what every request to Azure needs: identity, HTTP client, terms (deadline and urgency) | `telemetry` |
 //! | [`telemetry`] | the subscriber, OTLP, trace context, waits as spans, every metric | |
 //! | [`report`] | findings to coverage, exceptions and warnings, as table, JSON, CSV and HTML | `policy`, `resource`, `resource_id` |
 //! | [`policy`] | rules, exemptions, `decide`; a decision already holds the exact change to send | `resource`, `resource_id` |
@@ -54,6 +55,7 @@
 mod words;
 
 pub mod arm;
+pub mod azure;
 pub mod cli;
 pub mod config;
 pub mod doctor;

@@ -13,7 +13,8 @@ use std::{collections::HashSet, fmt};
 
 use crate::{
     arm::{self, Unreadable},
-    enforce::{self, Context, Deadline},
+    azure::Terms,
+    enforce::{self, Context},
     policy::{
         BackupGuard, Exceeded, Exemption, Mode,
         decide::{Change, Decision, Occasion, decide},
@@ -160,21 +161,21 @@ impl fmt::Display for Collected {
 /// # Errors
 /// ARM could not be asked, or the plan is larger than a limit allows. Resource Graph that refuses is no
 /// error: the exact lists are asked instead.
-pub async fn collect(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
-    let result = list(ctx, deadline).await;
+pub async fn collect(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
+    let result = list(ctx, terms).await;
     metrics::sweep_run(result.as_ref().err().map(Error::reason));
     result
 }
 
-async fn list(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
-    check_switch(ctx, deadline).await?;
-    ctx.check_estate(deadline).await?;
-    let protected = Protected::read(ctx, deadline).await?;
-    admit(ctx, &protected, Source::Graph, deadline).await?;
-    let mut listing = Listing::begin(ctx, Source::Graph, Some(RESOURCES_MAX), deadline).await?;
+async fn list(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
+    check_switch(ctx, terms).await?;
+    ctx.check_estate(terms).await?;
+    let protected = Protected::read(ctx, terms).await?;
+    admit(ctx, &protected, Source::Graph, terms).await?;
+    let mut listing = Listing::begin(ctx, Source::Graph, Some(RESOURCES_MAX), terms).await?;
     let mut collected = Collected::default();
     let mut seen = HashSet::new();
-    'pages: while let Some(page) = listing.next(ctx, deadline).await? {
+    'pages: while let Some(page) = listing.next(ctx, terms).await? {
         collected.survey.unreadable += page.unreadable.len();
         page.unreadable.iter().for_each(warn_of);
         for (index, resource) in page.resources.iter().enumerate() {
@@ -187,13 +188,13 @@ async fn list(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
                 collected.to_seal.push(resource.id.clone());
             }
         }
-        if !has_time(deadline) {
+        if !has_time(terms) {
             break;
         }
     }
     collected.left += listing.remaining();
     let unsealed = collected.survey.unsealed + collected.left;
-    let total = coverage::total(ctx, &listing, deadline).await;
+    let total = coverage::total(ctx, &listing, terms).await;
     coverage::tell(Survey { unsealed, ..collected.survey }, total);
     if ctx.policy.mode == Mode::Audit {
         collected.to_seal.clear();
@@ -202,33 +203,28 @@ async fn list(ctx: &Context, deadline: Deadline) -> Result<Collected, Error> {
 }
 
 /// While the operator's switch is off, a sweep is not begun; in audit mode it would write nothing anyway.
-async fn check_switch(ctx: &Context, deadline: Deadline) -> Result<(), Error> {
-    if ctx.policy.mode == Mode::Enforce && !ctx.is_switched_on(deadline).await {
+async fn check_switch(ctx: &Context, terms: Terms) -> Result<(), Error> {
+    if ctx.policy.mode == Mode::Enforce && !ctx.is_switched_on(terms).await {
         return Err(Error::SwitchedOff);
     }
     Ok(())
 }
 
 /// Counts the plan before anything is written, where there are limits to hold it against.
-async fn admit(
-    ctx: &Context,
-    protected: &Protected,
-    source: Source,
-    deadline: Deadline,
-) -> Result<(), Error> {
+async fn admit(ctx: &Context, protected: &Protected, source: Source, terms: Terms) -> Result<(), Error> {
     let limits = ctx.policy.limits;
     if ctx.policy.mode == Mode::Audit || !limits.are_set() {
         return Ok(());
     }
-    let mut listing = Listing::begin(ctx, source, None, deadline).await?;
+    let mut listing = Listing::begin(ctx, source, None, terms).await?;
     let mut survey = Survey::default();
     let mut listed = 0;
-    while let Some(page) = listing.next(ctx, deadline).await? {
+    while let Some(page) = listing.next(ctx, terms).await? {
         listed += page.resources.len();
         for resource in &page.resources {
             survey.count(ctx, protected, resource);
         }
     }
-    let all = listing.in_scope(ctx, deadline).await?.unwrap_or(listed);
+    let all = listing.in_scope(ctx, terms).await?.unwrap_or(listed);
     Ok(limits.admit(survey.unsealed, all)?)
 }

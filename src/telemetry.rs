@@ -29,7 +29,7 @@ use opentelemetry::{
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_semantic_conventions::SCHEMA_URL;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tracing::{Metadata, Span, level_filters::LevelFilter, warn};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{
@@ -118,8 +118,8 @@ impl Telemetry {
             thread::spawn(move || done.send(stop(timeout).is_ok()));
         }
         drop(done);
-        let until = std::time::Instant::now() + timeout;
-        while ended.recv_timeout(until.saturating_duration_since(std::time::Instant::now())).is_ok() {}
+        let until = Instant::now() + timeout;
+        while ended.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok() {}
     }
 }
 

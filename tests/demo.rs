@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anstream::{eprintln, println};
 use clap::{Arg, ArgAction, Command};
@@ -15,6 +15,7 @@ use diskseal_emulator::event_grid::EventGridOptions;
 use diskseal_emulator::local_azure::{LocalAzure, Setup};
 use diskseal_emulator::options::{OperationStyle, Options};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 
 use crate::act::Stage;
 use crate::chronicle::Chronicle;

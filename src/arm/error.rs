@@ -10,47 +10,8 @@ use std::{fmt, time::Duration};
 
 use serde::Deserialize;
 
-/// What was asked of ARM when it failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// A token for ARM.
-    Token,
-    /// GET of a disk or snapshot.
-    Get,
-    /// PATCH of `properties.dataAccessAuthMode`.
-    Update,
-    /// Looking at a long-running operation.
-    Wait,
-    /// PATCH of the tags, `Merge`.
-    MergeTags,
-    /// GET of the tags of anything.
-    GetTags,
-    /// A page of a list.
-    List,
-    /// GET of a virtual machine or of a scale set's instances.
-    Machine,
-    /// The subscriptions below a management group.
-    Members,
-    /// A look at what stands around the resources: roles, topics, the function app.
-    Inspect,
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Token => "getting a token",
-            Self::Get => "reading the resource",
-            Self::Update => "setting dataAccessAuthMode",
-            Self::Wait => "waiting for the operation",
-            Self::MergeTags => "merging the tags",
-            Self::GetTags => "reading tags",
-            Self::List => "listing resources",
-            Self::Machine => "reading the machine",
-            Self::Members => "listing the management group's subscriptions",
-            Self::Inspect => "looking",
-        })
-    }
-}
+use super::api::{Api, OPERATION};
+use crate::azure::NoToken;
 
 words! {
     /// What kind of trouble it is, and so who can mend it.
@@ -119,8 +80,8 @@ words! {
 /// A request to ARM that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// What was asked.
-    pub operation: Operation,
+    /// What failed, as [`Api::what`](super::Api::what) has it.
+    pub what: &'static str,
     /// What kind of trouble it is.
     pub failure: Failure,
     /// The HTTP status, where there was an answer.
@@ -135,9 +96,15 @@ pub struct Error {
 
 impl std::error::Error for Error {}
 
+impl From<NoToken> for Error {
+    fn from(NoToken(message): NoToken) -> Self {
+        Self::without_answer("getting a token", SystemFailure::NoToken, message)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed: ", self.operation)?;
+        write!(f, "{} failed: ", self.what)?;
         if let Some(status) = self.status {
             write!(f, "{status} ")?;
         }
@@ -160,9 +127,9 @@ impl Error {
     }
 
     /// An error without an answer from ARM.
-    pub fn without_answer(operation: Operation, failure: SystemFailure, message: impl fmt::Display) -> Self {
+    pub fn without_answer(what: &'static str, failure: SystemFailure, message: impl fmt::Display) -> Self {
         Self {
-            operation,
+            what,
             failure: Failure::System(failure),
             status: None,
             code: None,
@@ -172,15 +139,10 @@ impl Error {
     }
 
     /// An answer that is no success.
-    pub fn from_answer(
-        operation: Operation,
-        status: u16,
-        body: &[u8],
-        retry_after: Option<Duration>,
-    ) -> Self {
+    pub fn from_answer(what: &'static str, status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
         let Body { code, message, .. } = Body::read(body);
         Self {
-            operation,
+            what,
             failure: classify(status, code.as_deref()),
             status: Some(status),
             code,
@@ -192,8 +154,10 @@ impl Error {
     /// The same with the action that the identity's role lacks, where that is the trouble. In front, because
     /// ARM's own words may be cut off.
     #[must_use]
-    pub fn naming(mut self, action: &str) -> Self {
-        if self.failure == Failure::Resource(ResourceFailure::Forbidden) {
+    pub fn naming(mut self, api: &Api) -> Self {
+        if self.failure == Failure::Resource(ResourceFailure::Forbidden)
+            && let Some(action) = api.action
+        {
             self.message = format!("the identity's role lacks {action}: {}", self.message);
         }
         self
@@ -202,7 +166,7 @@ impl Error {
     /// A change that was accepted and cannot be waited for any longer.
     pub fn unfinished() -> Self {
         Self {
-            operation: Operation::Wait,
+            what: OPERATION.what,
             failure: Failure::Resource(ResourceFailure::Unfinished),
             status: None,
             code: None,
@@ -222,7 +186,7 @@ impl Error {
         };
         let message = error.and_then(|error| error.message.as_deref()).unwrap_or("no error in the operation");
         Self {
-            operation: Operation::Wait,
+            what: OPERATION.what,
             failure,
             status: None,
             code,

@@ -14,11 +14,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
-    deadline::{Deadline, Urgency},
-    error::{Error, Operation, SystemFailure},
+use super::error::{Error, SystemFailure};
+use crate::{
+    azure::{Terms, Urgency},
+    telemetry::metrics,
 };
-use crate::telemetry::metrics;
 
 /// How many requests are under way at once at most. Far above what ARM's buckets let through, and low
 /// enough that a flood of events cannot exhaust sockets or memory.
@@ -61,8 +61,8 @@ impl Kind {
     const fn needed(self, urgency: Urgency) -> f64 {
         match (urgency, self) {
             (Urgency::Event, _) => 1.0,
-            (Urgency::Sweep, Self::Read) => 51.0,
-            (Urgency::Sweep, Self::Write) => 41.0,
+            (Urgency::BehindEvents, Self::Read) => 51.0,
+            (Urgency::BehindEvents, Self::Write) => 41.0,
         }
     }
 }
@@ -118,16 +118,16 @@ impl Governor {
     /// Waits until a request of this kind may be sent.
     pub(super) async fn admit(
         &self,
-        operation: Operation,
+        what: &'static str,
         subscription_id: &str,
         kind: Kind,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Admission<'_>, Error> {
         let door = (subscription_id.to_ascii_lowercase(), kind);
-        let throttled = |message| Error::without_answer(operation, SystemFailure::Throttled, message);
+        let throttled = |message| Error::without_answer(what, SystemFailure::Throttled, message);
         loop {
-            while let Some(wait) = self.wait(&door, deadline.urgency()) {
-                if !deadline.allows(wait) {
+            while let Some(wait) = self.wait(&door, terms.urgency()) {
+                if !terms.allow(wait) {
                     let seconds = wait.as_secs();
                     return Err(Error {
                         retry_after: Some(wait),
@@ -137,13 +137,13 @@ impl Governor {
                 // Nothing tells of a door that opens again but the time that ARM named.
                 tokio::time::sleep(wait).await;
             }
-            let permit = tokio::time::timeout_at(deadline.instant(), self.in_flight.acquire())
+            let permit = tokio::time::timeout_at(terms.until(), self.in_flight.acquire())
                 .await
                 .ok()
                 .and_then(Result::ok)
                 .ok_or_else(|| throttled("no request could be sent within the deadline".to_owned()))?;
             // The door may have closed while this one waited for its place.
-            if self.pass(&door, deadline.urgency()) {
+            if self.pass(&door, terms.urgency()) {
                 return Ok(Admission { governor: self, door, _permit: permit });
             }
         }
@@ -185,7 +185,7 @@ impl Governor {
         if let Some((left, _)) = &mut door.quota {
             *left -= 1.0;
         }
-        let is_paced = key.1 == Kind::Write && urgency == Urgency::Sweep;
+        let is_paced = key.1 == Kind::Write && urgency == Urgency::BehindEvents;
         if let Some(pace) = self.pace.filter(|_| is_paced) {
             // From the place before, not from now: lateness would add up to a slower pace.
             let interval = Duration::from_secs(1) / pace.get();
@@ -228,7 +228,7 @@ impl Door {
         let empty = self
             .left(kind, now)
             .map(|left| Duration::from_secs_f64((kind.needed(urgency) - left).max(0.0) / kind.refill()));
-        let paced = self.next.filter(|_| urgency == Urgency::Sweep);
+        let paced = self.next.filter(|_| urgency == Urgency::BehindEvents);
         let paced = paced.map(|next| next.saturating_duration_since(now));
         closed.max(empty).max(paced).filter(|wait| !wait.is_zero())
     }

@@ -5,24 +5,19 @@
 
 use std::time::Duration;
 
-use azure_core::http::{
-    Method,
-    headers::{HeaderName, Headers},
-};
+use azure_core::http::headers::{HeaderName, Headers};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
 use super::{
     Client,
-    deadline::Deadline,
-    error::{Error, Operation, SystemFailure},
+    api::QUERY,
+    error::{Error, SystemFailure},
     governor::Kind,
     list::{Unreadable, read_all},
-    pipeline::Call,
 };
-use crate::{resource::Resource, resource_id::Estate};
+use crate::{azure::Terms, resource::Resource, resource_id::Estate};
 
-const GRAPH_API_VERSION: &str = "2024-04-01";
 /// The longest page there is.
 const PAGE_SIZE: usize = 1_000;
 /// Queries count against the user, whatever the subscriptions are.
@@ -71,7 +66,7 @@ impl Client {
         &self,
         query: &Query,
         previous: Option<&Rows>,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Option<Rows>, Error> {
         let mut options = json!({"resultFormat": "objectArray", "$top": PAGE_SIZE});
         match previous {
@@ -86,21 +81,13 @@ impl Client {
             // A group of more subscriptions than one query takes is refused whole: partial scopes are not asked for.
             Estate::ManagementGroup(id) => body["managementGroups"] = json!([id]),
         }
-        let url = self.url("/providers/Microsoft.ResourceGraph/resources", GRAPH_API_VERSION);
-        let call = Call {
-            operation: Operation::List,
-            method: Method::Post,
-            url: &url,
-            template: "/providers/Microsoft.ResourceGraph/resources",
-            subscription_id: GATE,
-            body: Some(body.to_string().into()),
-        };
-        let answer = self.pipeline.send(&call, deadline).await?;
+        let url = self.url(QUERY.template, &QUERY);
+        let answer = self.send(&QUERY, &url, GATE, Some(body.to_string().into()), terms).await?;
         if let Some(wait) = quota_spent(&answer.headers) {
             self.pipeline.governor.close(GATE, Kind::Write, wait);
         }
         let body: Body = serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::without_answer(Operation::List, SystemFailure::Unreadable, error))?;
+            .map_err(|error| Error::without_answer(QUERY.what, SystemFailure::Unreadable, error))?;
         Ok(Some(Rows {
             rows: body.data,
             total: body.total_records,

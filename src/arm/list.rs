@@ -1,16 +1,17 @@
 //! Lists: one page at a time, so that memory stays flat whatever the estate's size.
 
-use azure_core::http::{Method, Url};
+use azure_core::http::Url;
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::{
-    Client, DISKS_API_VERSION,
-    deadline::Deadline,
-    error::{Error, Failure, Operation, ResourceFailure, SystemFailure, one_line},
-    pipeline::Call,
+    Client,
+    api::{self, Api},
+    error::{Error, Failure, ResourceFailure, SystemFailure, one_line},
+    subscription_of,
 };
 use crate::{
+    azure::Terms,
     resource::Resource,
     resource_id::{Estate, ResourceId, ResourceType, is_subscription_id},
 };
@@ -22,6 +23,7 @@ pub struct Page {
     pub resources: Vec<Resource>,
     /// The elements that could not be read, so that no one takes the list for whole.
     pub unreadable: Vec<Unreadable>,
+    api: &'static Api,
     /// Where the next page is.
     next: Option<Url>,
 }
@@ -56,11 +58,6 @@ struct Subscription {
     id: String,
 }
 
-/// The version of the subscriptions API ("Subscriptions - List").
-const SUBSCRIPTIONS_API_VERSION: &str = "2022-12-01";
-/// The version of the management groups API ("Management Groups - Get Descendants").
-const MANAGEMENT_GROUPS_API_VERSION: &str = "2020-05-01";
-
 impl Client {
     /// The first page of a subscription's disks or snapshots.
     ///
@@ -70,10 +67,14 @@ impl Client {
         &self,
         subscription_id: &str,
         resource_type: ResourceType,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Page, Error> {
+        let api = match resource_type {
+            ResourceType::Disk => &api::DISKS,
+            ResourceType::Snapshot => &api::SNAPSHOTS,
+        };
         let path = format!("/subscriptions/{subscription_id}/providers/{resource_type}");
-        self.page(subscription_id, &self.url(&path, DISKS_API_VERSION), deadline).await
+        self.page(api, subscription_id, &self.url(&path, api), terms).await
     }
 
     /// The page after `page`, if there is one.
@@ -84,10 +85,10 @@ impl Client {
         &self,
         subscription_id: &str,
         page: &Page,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Option<Page>, Error> {
         match &page.next {
-            Some(url) => self.page(subscription_id, url, deadline).await.map(Some),
+            Some(url) => self.page(page.api, subscription_id, url, terms).await.map(Some),
             None => Ok(None),
         }
     }
@@ -97,20 +98,20 @@ impl Client {
     ///
     /// # Errors
     /// See [`super::Failure`].
-    pub async fn subscriptions(&self, estate: &Estate, deadline: Deadline) -> Result<Vec<String>, Error> {
-        let (url, template) = match estate {
+    pub async fn subscriptions(&self, estate: &Estate, terms: Terms) -> Result<Vec<String>, Error> {
+        let (api, path) = match estate {
             Estate::Subscriptions(ids) => return Ok(ids.clone()),
-            Estate::Visible => (self.url("/subscriptions", SUBSCRIPTIONS_API_VERSION), "/subscriptions"),
-            Estate::ManagementGroup(id) => {
-                let path = format!("/providers/Microsoft.Management/managementGroups/{id}/descendants");
-                let template = "/providers/Microsoft.Management/managementGroups/{id}/descendants";
-                (self.url(&path, MANAGEMENT_GROUPS_API_VERSION), template)
-            }
+            Estate::Visible => (&api::SUBSCRIPTIONS, "/subscriptions".to_owned()),
+            Estate::ManagementGroup(id) => (
+                &api::DESCENDANTS,
+                format!("/providers/Microsoft.Management/managementGroups/{id}/descendants"),
+            ),
         };
+        let url = self.url(&path, api);
         let mut next = Some(url);
         let mut ids = vec![];
         while let Some(url) = next {
-            let page = self.elements("", &url, template, deadline).await;
+            let page = self.elements(api, "", &url, terms).await;
             let (elements, link) = page.map_err(|error| of_estate(error, estate))?;
             ids.extend(elements.iter().filter_map(|json| subscription_id(json.get())));
             next = link;
@@ -118,37 +119,50 @@ impl Client {
         Ok(ids)
     }
 
-    async fn page(&self, subscription_id: &str, url: &Url, deadline: Deadline) -> Result<Page, Error> {
-        let template = "/subscriptions/{id}/providers/Microsoft.Compute/{type}";
-        let (elements, next) = self.elements(subscription_id, url, template, deadline).await?;
-        let (resources, unreadable) = read_all(&elements);
-        Ok(Page { resources, unreadable, next })
+    /// Reads a whole list by its path below the endpoint, all pages of it, as JSON. For short lists.
+    ///
+    /// # Errors
+    /// See [`super::Failure`].
+    pub async fn inspect_all(
+        &self,
+        api: &'static Api,
+        path: &str,
+        terms: Terms,
+    ) -> Result<Vec<Value>, Error> {
+        let mut next = Some(self.url(path, api));
+        let mut all = vec![];
+        while let Some(url) = next {
+            let (elements, link) = self.elements(api, subscription_of(path), &url, terms).await?;
+            // Each element was read as JSON once already.
+            all.extend(elements.iter().filter_map(|json| serde_json::from_str(json.get()).ok()));
+            next = link;
+        }
+        Ok(all)
     }
 
-    pub(super) async fn elements(
+    async fn page(
         &self,
+        api: &'static Api,
         subscription_id: &str,
         url: &Url,
-        template: &'static str,
-        deadline: Deadline,
-    ) -> Result<(Vec<Box<RawValue>>, Option<Url>), Error> {
-        self.elements_of(Operation::List, subscription_id, url, template, deadline).await
+        terms: Terms,
+    ) -> Result<Page, Error> {
+        let (elements, next) = self.elements(api, subscription_id, url, terms).await?;
+        let (resources, unreadable) = read_all(&elements);
+        Ok(Page { resources, unreadable, api, next })
     }
 
     /// One page of any list, and where the next one is.
-    pub(super) async fn elements_of(
+    pub(super) async fn elements(
         &self,
-        operation: Operation,
+        api: &'static Api,
         subscription_id: &str,
         url: &Url,
-        template: &'static str,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<(Vec<Box<RawValue>>, Option<Url>), Error> {
-        let call = Call { operation, method: Method::Get, url, template, subscription_id, body: None };
-        let answer = self.pipeline.send(&call, deadline).await?;
-        let unreadable = |error: &dyn std::fmt::Display| {
-            Error::without_answer(operation, SystemFailure::Unreadable, error)
-        };
+        let answer = self.send(api, url, subscription_id, None, terms).await?;
+        let unreadable =
+            |error: &dyn std::fmt::Display| Error::without_answer(api.what, SystemFailure::Unreadable, error);
         let body: Body = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
         let next = match body.next_link.filter(|link| !link.is_empty()) {
             None => None,
@@ -204,7 +218,7 @@ fn of_estate(error: Error, estate: &Estate) -> Error {
         (Estate::ManagementGroup(_), failure) => failure,
         (Estate::Visible | Estate::Subscriptions(_), _) => return error,
     };
-    Error { operation: Operation::Members, failure, ..error }
+    Error { failure, ..error }
 }
 
 #[cfg(test)]

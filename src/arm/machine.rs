@@ -6,37 +6,23 @@
 
 use std::collections::HashSet;
 
-use azure_core::http::{Method, Url};
+use azure_core::http::Url;
 use serde::Deserialize;
 
 use super::{
     Client,
-    deadline::Deadline,
-    error::{Error, Operation, SystemFailure},
-    pipeline::Call,
+    api::{self, Api},
+    error::{Error, SystemFailure},
 };
-use crate::resource_id::{Machine, MachineId, ResourceId};
-
-/// The version of the compute resource provider's API: in every cloud for long, and the filter by scale set is
-/// older.
-const COMPUTE_API_VERSION: &str = "2024-03-01";
-
-const MACHINES_READ: &str = "Microsoft.Compute/virtualMachines/read";
-const INSTANCES_READ: &str = "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read";
-
-const MACHINES: &str =
-    "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines";
-const MACHINE: &str =
-    "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines/{name}";
-const INSTANCES: &str = "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute\
-                         /virtualMachineScaleSets/{name}/virtualMachines";
-const INSTANCE: &str = "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute\
-                        /virtualMachineScaleSets/{name}/virtualMachines/{id}";
+use crate::{
+    azure::Terms,
+    resource_id::{Machine, MachineId, ResourceId},
+};
 
 /// The managed disks of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineDisks {
-    /// Each once, in the order in which ARM tells them.
+    /// Each once, in the order in which ARM lists them.
     pub ids: Vec<ResourceId>,
     /// Whether these are all: a scale set may have more instances than two pages of a list hold.
     pub are_all: bool,
@@ -72,15 +58,15 @@ struct ManagedDisk {
     id: Option<String>,
 }
 
-/// What has been told of so far.
+/// What was found so far.
 #[derive(Default)]
-struct Told {
+struct Found {
     ids: Vec<ResourceId>,
     known: HashSet<ResourceId>,
     has_unreadable: bool,
 }
 
-impl Told {
+impl Found {
     fn add(&mut self, body: Body) {
         let Some(profile) = body.properties.and_then(|properties| properties.storage_profile) else { return };
         let disks = profile.os_disk.into_iter().chain(profile.data_disks.into_iter().flatten());
@@ -100,72 +86,68 @@ impl Client {
     /// # Errors
     /// `Gone` if the machine is not there; see [`super::Failure`] for the others. Where the role lacks an
     /// action, the error names it.
-    pub async fn machine_disks(&self, id: &MachineId, deadline: Deadline) -> Result<MachineDisks, Error> {
+    pub async fn machine_disks(&self, id: &MachineId, terms: Terms) -> Result<MachineDisks, Error> {
         match id.machine() {
-            Machine::VirtualMachine(_) => self.disks_of_one(id, MACHINE, MACHINES_READ, deadline).await,
-            Machine::Instance { .. } => self.disks_of_one(id, INSTANCE, INSTANCES_READ, deadline).await,
-            Machine::ScaleSet(_) => self.disks_of_scale_set(id, deadline).await,
+            Machine::VirtualMachine(_) => self.disks_of_one(&api::MACHINE, id, terms).await,
+            Machine::Instance { .. } => self.disks_of_one(&api::INSTANCE, id, terms).await,
+            Machine::ScaleSet(_) => self.disks_of_scale_set(id, terms).await,
         }
     }
 
     async fn disks_of_one(
         &self,
+        api: &'static Api,
         id: &MachineId,
-        template: &'static str,
-        action: &str,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<MachineDisks, Error> {
-        let url = self.url(&id.to_string(), COMPUTE_API_VERSION);
-        let (operation, subscription_id) = (Operation::Machine, id.subscription_id());
-        let call = Call { operation, method: Method::Get, url: &url, template, subscription_id, body: None };
-        let answer = self.pipeline.send(&call, deadline).await.map_err(|error| error.naming(action))?;
+        let url = self.url(&id.to_string(), api);
+        let answer = self.send(api, &url, id.subscription_id(), None, terms).await;
+        let answer = answer.map_err(|error| error.naming(api))?;
         let body = serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::without_answer(operation, SystemFailure::Unreadable, error))?;
-        let mut told = Told::default();
-        told.add(body);
-        Ok(MachineDisks { are_all: !told.has_unreadable, ids: told.ids })
+            .map_err(|error| Error::without_answer(api.what, SystemFailure::Unreadable, error))?;
+        let mut found = Found::default();
+        found.add(body);
+        Ok(MachineDisks { are_all: !found.has_unreadable, ids: found.ids })
     }
 
-    async fn disks_of_scale_set(&self, id: &MachineId, deadline: Deadline) -> Result<MachineDisks, Error> {
-        let mut told = Told::default();
-        let url = self.url(&format!("{id}/virtualMachines"), COMPUTE_API_VERSION);
-        let mut next = self.tell_page(id, &url, INSTANCES, INSTANCES_READ, &mut told, deadline).await?;
-        let is_flexible = told.ids.is_empty() && !told.has_unreadable;
+    async fn disks_of_scale_set(&self, id: &MachineId, terms: Terms) -> Result<MachineDisks, Error> {
+        let mut found = Found::default();
+        let url = self.url(&format!("{id}/virtualMachines"), &api::INSTANCES);
+        let mut next = self.add_page(&api::INSTANCES, id, &url, &mut found, terms).await?;
+        let is_flexible = found.ids.is_empty() && !found.has_unreadable;
         if is_flexible {
             let url = self.machines_of(id);
-            next = self.tell_page(id, &url, MACHINES, MACHINES_READ, &mut told, deadline).await?;
+            next = self.add_page(&api::MACHINES, id, &url, &mut found, terms).await?;
         } else if let Some(url) = next {
-            next = self.tell_page(id, &url, INSTANCES, INSTANCES_READ, &mut told, deadline).await?;
+            next = self.add_page(&api::INSTANCES, id, &url, &mut found, terms).await?;
         }
-        Ok(MachineDisks { are_all: next.is_none() && !told.has_unreadable, ids: told.ids })
+        Ok(MachineDisks { are_all: next.is_none() && !found.has_unreadable, ids: found.ids })
     }
 
     /// The list of the virtual machines of a scale set with flexible orchestration.
     fn machines_of(&self, id: &MachineId) -> Url {
         let group = format!("/subscriptions/{}/resourceGroups/{}", id.subscription_id(), id.resource_group());
         let path = format!("{group}/providers/Microsoft.Compute/virtualMachines");
-        let mut url = self.url(&path, COMPUTE_API_VERSION);
+        let mut url = self.url(&path, &api::MACHINES);
         // No part of a parsed ID can hold the quote that would end the text.
         url.query_pairs_mut().append_pair("$filter", &format!("'virtualMachineScaleSet/id' eq '{id}'"));
         url
     }
 
-    async fn tell_page(
+    async fn add_page(
         &self,
+        api: &'static Api,
         id: &MachineId,
         url: &Url,
-        template: &'static str,
-        action: &str,
-        told: &mut Told,
-        deadline: Deadline,
+        found: &mut Found,
+        terms: Terms,
     ) -> Result<Option<Url>, Error> {
-        let operation = Operation::Machine;
-        let page = self.elements_of(operation, id.subscription_id(), url, template, deadline).await;
-        let (elements, next) = page.map_err(|error| error.naming(action))?;
+        let page = self.elements(api, id.subscription_id(), url, terms).await;
+        let (elements, next) = page.map_err(|error| error.naming(api))?;
         for element in &elements {
             match serde_json::from_str(element.get()) {
-                Ok(body) => told.add(body),
-                Err(_) => told.has_unreadable = true,
+                Ok(body) => found.add(body),
+                Err(_) => found.has_unreadable = true,
             }
         }
         Ok(next)
@@ -176,14 +158,14 @@ impl Client {
 mod tests {
     use super::*;
 
-    fn told(json: &str) -> Told {
-        let mut told = Told::default();
-        told.add(serde_json::from_str(json).unwrap());
-        told
+    fn found(json: &str) -> Found {
+        let mut found = Found::default();
+        found.add(serde_json::from_str(json).unwrap());
+        found
     }
 
     #[test]
-    fn managed_disks_are_told_once_and_nothing_else_is() {
+    fn managed_disks_are_found_once_and_nothing_else_is() {
         let id = |name: &str| {
             format!(
                 "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/RG/providers/Microsoft.Compute/disks/{name}"
@@ -199,9 +181,9 @@ mod tests {
                 {"lun": 4, "managedDisk": null},
             ],
         }}});
-        let told = told(&json.to_string());
-        assert_eq!(told.ids, [id("os"), id("d0")].map(|id| id.parse().unwrap()));
-        assert!(!told.has_unreadable);
+        let found = found(&json.to_string());
+        assert_eq!(found.ids, [id("os"), id("d0")].map(|id| id.parse().unwrap()));
+        assert!(!found.has_unreadable);
     }
 
     #[test]
@@ -212,11 +194,11 @@ mod tests {
             r#"{"properties":{}}"#,
             r#"{"properties":{"storageProfile":{"osDisk":null,"dataDisks":null}}}"#,
         ] {
-            let told = told(json);
-            assert!(told.ids.is_empty() && !told.has_unreadable, "{json}");
+            let found = found(json);
+            assert!(found.ids.is_empty() && !found.has_unreadable, "{json}");
         }
         let strange =
             r#"{"properties":{"storageProfile":{"osDisk":{"managedDisk":{"id":"/somewhere/else"}}}}}"#;
-        assert!(told(strange).has_unreadable);
+        assert!(found(strange).has_unreadable);
     }
 }

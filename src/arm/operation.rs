@@ -7,19 +7,21 @@
 use std::time::Duration;
 
 use azure_core::http::{
-    Method, Url,
+    Url,
     headers::{HeaderName, Headers},
 };
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use super::{
     Client,
-    deadline::Deadline,
-    error::{self, Error, Failure, Operation as Asked},
-    pipeline::{Answer, Call},
+    api::OPERATION,
+    error::{self, Error, Failure},
+    pipeline::Answer,
     retry,
 };
 use crate::{
+    azure::Terms,
     resource::Resource,
     resource_id::ResourceId,
     telemetry::{Wait, wait},
@@ -64,7 +66,12 @@ struct Output {
 
 impl Operation {
     /// Reads the headers of an answer. `endpoint` is ARM's: our token goes nowhere else.
-    pub(super) fn from_headers(resource: &ResourceId, headers: &Headers, endpoint: &Url) -> Self {
+    pub(super) fn from_headers(
+        resource: &ResourceId,
+        headers: &Headers,
+        endpoint: &Url,
+        now: OffsetDateTime,
+    ) -> Self {
         let url = |name: HeaderName| {
             let url = Url::parse(headers.get_optional_str(&name)?).ok()?;
             (url.origin() == endpoint.origin()).then_some(url)
@@ -72,7 +79,7 @@ impl Operation {
         let status = url(AZURE_ASYNC_OPERATION)
             .map(Status::AsyncOperation)
             .or_else(|| url(LOCATION).map(Status::Location));
-        Self { resource: resource.clone(), status, retry_after: retry::retry_after(headers) }
+        Self { resource: resource.clone(), status, retry_after: retry::retry_after(headers, now) }
     }
 
     /// Whether an answer tells of an operation at all. A 200 can as well.
@@ -87,26 +94,26 @@ impl Client {
     ///
     /// # Errors
     /// The operation did not succeed, or ARM could not be asked.
-    pub async fn wait(&self, operation: Operation, deadline: Deadline) -> Result<Option<Resource>, Error> {
+    pub async fn wait(&self, operation: Operation, terms: Terms) -> Result<Option<Resource>, Error> {
         let Operation { resource, status: Some(status), mut retry_after } = operation else {
             return Ok(None);
         };
         let mut default_wait = FIRST_WAIT;
         loop {
             let pause = retry_after.unwrap_or(default_wait);
-            if !deadline.allows(pause) {
+            if !terms.allow(pause) {
                 return Err(Error::unfinished());
             }
             // ARM demands that a client waits as long as `Retry-After` says before it asks again.
             wait(Wait::Operation, tokio::time::sleep(pause)).await;
             default_wait = (default_wait * 2).min(LONGEST_WAIT);
-            let answer = match self.poll(&resource, &status, deadline).await {
+            let answer = match self.poll(&resource, &status, terms).await {
                 Ok(answer) => answer,
                 // The operation's record is gone or not for us. The resource itself is.
                 Err(Error { failure: Failure::Gone | Failure::Resource(_), .. }) => return Ok(None),
                 Err(error) => return Err(error),
             };
-            retry_after = retry::retry_after(&answer.headers);
+            retry_after = retry::retry_after(&answer.headers, self.identity().now());
             match progress(&status, &answer)? {
                 Progress::Running => {}
                 Progress::Succeeded(output) => {
@@ -116,22 +123,9 @@ impl Client {
         }
     }
 
-    async fn poll(
-        &self,
-        resource: &ResourceId,
-        status: &Status,
-        deadline: Deadline,
-    ) -> Result<Answer, Error> {
+    async fn poll(&self, resource: &ResourceId, status: &Status, terms: Terms) -> Result<Answer, Error> {
         let (Status::AsyncOperation(url) | Status::Location(url)) = status;
-        let call = Call {
-            operation: Asked::Wait,
-            method: Method::Get,
-            url,
-            template: "/subscriptions/{id}/providers/Microsoft.Compute/locations/{location}/DiskOperations/{id}",
-            subscription_id: resource.subscription_id(),
-            body: None,
-        };
-        self.pipeline.send(&call, deadline).await
+        self.send(&OPERATION, url, resource.subscription_id(), None, terms).await
     }
 }
 

@@ -10,16 +10,19 @@ use azure_core::{
         headers::{AUTHORIZATION, CONTENT_TYPE, HeaderName, Headers, USER_AGENT},
     },
 };
+use backon::BackoffBuilder;
 use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::{
-    deadline::Deadline,
-    error::{Error, Failure, Operation, SystemFailure},
+    api::Api,
+    error::{Error, Failure, SystemFailure},
     governor::{Governor, Kind},
-    identity::{Authorization, Identity},
     retry,
 };
-use crate::telemetry::{Wait, metrics, wait};
+use crate::{
+    azure::{Authorization, Identity, Terms},
+    telemetry::{Wait, metrics, wait},
+};
 
 /// How long one attempt may take. ARM itself gives up after a minute; a new attempt gets through
 /// sooner than that.
@@ -34,11 +37,8 @@ const USER_AGENT_VALUE: &str = concat!("diskseal/", env!("CARGO_PKG_VERSION"));
 
 /// A request, as it is sent again and again.
 pub(super) struct Call<'a> {
-    pub(super) operation: Operation,
-    pub(super) method: Method,
+    pub(super) api: &'static Api,
     pub(super) url: &'a Url,
-    /// The URL's form, for the span's name (`url.template`).
-    pub(super) template: &'static str,
     pub(super) subscription_id: &'a str,
     pub(super) body: Option<Bytes>,
 }
@@ -59,15 +59,16 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     /// Sends until there is an answer that another attempt would not change, or no time for one.
-    pub(super) async fn send(&self, call: &Call<'_>, deadline: Deadline) -> Result<Answer, Error> {
+    pub(super) async fn send(&self, call: &Call<'_>, terms: Terms) -> Result<Answer, Error> {
         let mut is_renewed = false;
         let mut attempts = 0;
+        let mut backoff = retry::BACKOFF.build();
         loop {
             let admission =
-                self.governor.admit(call.operation, call.subscription_id, kind(call.method), deadline);
+                self.governor.admit(call.api.what, call.subscription_id, kind(call.api.method), terms);
             let admission = wait(Wait::Admission, admission).await?;
-            let authorization = self.identity.authorization(deadline).await?;
-            let result = self.attempt(call, attempts, &authorization, deadline).await;
+            let authorization = self.identity.authorization(terms).await?;
+            let result = self.attempt(call, attempts, &authorization, terms).await;
             if let Ok(answer) = &result {
                 self.note_quota(call, &answer.headers);
             }
@@ -82,12 +83,12 @@ impl Pipeline {
                 self.identity.renew(&authorization);
                 continue;
             }
-            let pause = error.retry_after.unwrap_or_default().max(retry::backoff(attempts - 1));
+            let pause = error.retry_after.unwrap_or_default().max(backoff.next().unwrap_or_default());
             if error.failure == Failure::System(SystemFailure::Throttled) {
                 metrics::throttled(error.throttle());
-                self.governor.close(call.subscription_id, kind(call.method), pause);
+                self.governor.close(call.subscription_id, kind(call.api.method), pause);
             }
-            if !is_worth_another_try(&error) || attempts == retry::ATTEMPTS_MAX || !deadline.allows(pause) {
+            if !is_worth_another_try(&error) || attempts == retry::ATTEMPTS_MAX || !terms.allow(pause) {
                 return Err(error);
             }
             // The back-off of a retry, never shorter than ARM's `Retry-After`.
@@ -96,7 +97,7 @@ impl Pipeline {
     }
 
     fn note_quota(&self, call: &Call<'_>, headers: &Headers) {
-        let kind = kind(call.method);
+        let kind = kind(call.api.method);
         let name = match kind {
             Kind::Read => &REMAINING_READS,
             Kind::Write => &REMAINING_WRITES,
@@ -111,14 +112,14 @@ impl Pipeline {
         call: &Call<'_>,
         resend_count: u32,
         authorization: &Authorization,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Answer, Error> {
         let span = span(call, resend_count);
         let started = tokio::time::Instant::now();
         let exchange = self.exchange(call, authorization).instrument(span.clone());
-        let until = deadline.instant().min(started + ATTEMPT_TIMEOUT);
+        let until = terms.until().min(started + ATTEMPT_TIMEOUT);
         let result = tokio::time::timeout_at(until, exchange).await.unwrap_or_else(|_| {
-            Err(Error::without_answer(call.operation, SystemFailure::Timeout, "ARM did not answer in time"))
+            Err(Error::without_answer(call.api.what, SystemFailure::Timeout, "ARM did not answer in time"))
         });
         count(call, &result, started.elapsed());
         if let Err(error) = &result {
@@ -139,7 +140,7 @@ impl Pipeline {
                 ErrorKind::Io | ErrorKind::Connection => SystemFailure::Unreachable,
                 _ => SystemFailure::Unreadable,
             };
-            Error::without_answer(call.operation, failure, innermost(&error))
+            Error::without_answer(call.api.what, failure, innermost(&error))
         };
         let response = self.http.execute_request(&request(call, authorization)).await.map_err(broken)?;
         record(&response);
@@ -151,9 +152,10 @@ impl Pipeline {
                 return Ok(Answer { status, headers, body });
             }
             let message = format_args!("{status} with a body that is not JSON: something stands before ARM");
-            return Err(Error::without_answer(call.operation, SystemFailure::Unreadable, message));
+            return Err(Error::without_answer(call.api.what, SystemFailure::Unreadable, message));
         }
-        Err(Error::from_answer(call.operation, status, &body, retry::retry_after(&headers)))
+        let retry_after = retry::retry_after(&headers, self.identity.now());
+        Err(Error::from_answer(call.api.what, status, &body, retry_after))
     }
 }
 
@@ -165,8 +167,8 @@ fn count(call: &Call<'_>, result: &Result<Answer, Error>, took: Duration) {
         Err(error) => (None, Some(error.failure.reason())),
     };
     let request = metrics::Request {
-        method: call.method.as_str(),
-        template: call.template,
+        method: call.api.method.as_str(),
+        template: call.api.template,
         address: call.url.host_str().unwrap_or_default(),
         port: call.url.port_or_known_default(),
         status,
@@ -199,7 +201,7 @@ fn is_worth_another_try(error: &Error) -> bool {
 }
 
 fn request(call: &Call<'_>, authorization: &Authorization) -> Request {
-    let mut request = Request::new(call.url.clone(), call.method);
+    let mut request = Request::new(call.url.clone(), call.api.method);
     request.insert_header(AUTHORIZATION, authorization.header.clone());
     request.insert_header(USER_AGENT, USER_AGENT_VALUE);
     let client_request_id = uuid::Uuid::new_v4().to_string();
@@ -215,10 +217,10 @@ fn request(call: &Call<'_>, authorization: &Authorization) -> Request {
 /// "Semantic conventions for HTTP client spans" and "Semantic conventions for Azure SDKs". Numbers are
 /// `i64`, because OTLP has no unsigned ones and they would become texts.
 fn span(call: &Call<'_>, resend_count: u32) -> Span {
-    let method = call.method.as_str();
+    let method = call.api.method.as_str();
     info_span!(
         "ARM",
-        otel.name = format_args!("{method} {}", call.template),
+        otel.name = format_args!("{method} {}", call.api.template),
         otel.kind = "client",
         otel.status_code = Empty,
         http.request.method = method,
@@ -228,21 +230,13 @@ fn span(call: &Call<'_>, resend_count: u32) -> Span {
         server.address = call.url.host_str(),
         server.port = call.url.port_or_known_default().map(i64::from),
         url.full = %Redacted(call.url),
-        url.template = call.template,
-        azure.resource_provider.namespace = namespace(call),
+        url.template = call.api.template,
+        azure.resource_provider.namespace = call.api.provider,
         diskseal.arm.client_request_id = Empty,
         azure.service.request.id = Empty,
         diskseal.arm.correlation_id = Empty,
         azure.error.code = Empty,
     )
-}
-
-fn namespace(call: &Call<'_>) -> &'static str {
-    match call.operation {
-        Operation::MergeTags | Operation::GetTags => "Microsoft.Resources",
-        Operation::List | Operation::Inspect => super::inspect::namespace(call.template),
-        _ => "Microsoft.Compute",
-    }
 }
 
 fn record(response: &AsyncRawResponse) {

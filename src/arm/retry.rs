@@ -1,16 +1,23 @@
 //! Which answers are worth another try, and how long to wait before it.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use azure_core::{
     http::headers::{HeaderName, Headers, RETRY_AFTER},
     time::parse_rfc7231,
 };
-use retry_policies::{Jitter, RetryDecision, RetryPolicy, policies::ExponentialBackoff};
+use backon::ExponentialBuilder;
 use time::OffsetDateTime;
 
 /// How often one request is sent at most.
 pub(super) const ATTEMPTS_MAX: u32 = 5;
+
+/// The waits between two attempts, each twice the one before, with jitter.
+pub(super) const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(100))
+    .with_max_delay(Duration::from_secs(4))
+    .with_jitter()
+    .without_max_times();
 
 const DATE: HeaderName = HeaderName::from_static("date");
 
@@ -19,34 +26,22 @@ pub(super) const fn is_retryable(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// The wait before the next attempt, exponential with full jitter.
-pub(super) fn backoff(attempts: u32) -> Duration {
-    let policy = ExponentialBackoff::builder()
-        .retry_bounds(Duration::from_millis(200), Duration::from_secs(8))
-        .jitter(Jitter::Full)
-        .build_with_max_retries(u32::MAX);
-    match policy.should_retry(SystemTime::UNIX_EPOCH, attempts) {
-        RetryDecision::Retry { execute_after } => {
-            execute_after.duration_since(SystemTime::now()).unwrap_or_default()
-        }
-        RetryDecision::DoNotRetry => Duration::ZERO,
-    }
-}
-
 /// `Retry-After` in either of its forms (RFC 9110, section 10.2.3). A date is held against the
-/// answer's own `Date`, so that it does not matter whose clock is wrong.
-pub(super) fn retry_after(headers: &Headers) -> Option<Duration> {
+/// answer's own `Date`, so that it does not matter whose clock is wrong; without one, against `now`.
+pub(super) fn retry_after(headers: &Headers, now: OffsetDateTime) -> Option<Duration> {
     let text = headers.get_optional_str(&RETRY_AFTER)?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let at = parse_rfc7231(text).ok()?;
-    let now = headers.get_optional_str(&DATE).and_then(|date| parse_rfc7231(date).ok());
-    (at - now.unwrap_or_else(OffsetDateTime::now_utc)).try_into().ok().or(Some(Duration::ZERO))
+    let date = headers.get_optional_str(&DATE).and_then(|date| parse_rfc7231(date).ok());
+    (at - date.unwrap_or(now)).try_into().ok().or(Some(Duration::ZERO))
 }
 
 #[cfg(test)]
 mod tests {
+    use backon::BackoffBuilder;
+
     use super::*;
 
     fn waits(retry_after_value: &str, date: Option<&'static str>) -> Option<Duration> {
@@ -55,7 +50,7 @@ mod tests {
         if let Some(date) = date {
             headers.insert(DATE, date);
         }
-        retry_after(&headers)
+        retry_after(&headers, OffsetDateTime::UNIX_EPOCH)
     }
 
     #[test]
@@ -72,10 +67,12 @@ mod tests {
 
     #[test]
     fn backoff_grows_and_is_bounded() {
-        for attempt in [0, 1, 5, 40, u32::MAX - 1] {
-            assert!(backoff(attempt) <= Duration::from_secs(8), "{attempt}");
+        let (mut waits, mut earlier) = (BACKOFF.build(), Duration::ZERO);
+        for attempt in 0..100 {
+            let wait = waits.next().unwrap();
+            assert!(wait <= Duration::from_secs(8), "{attempt}: {wait:?}");
+            assert!(attempt > 5 || wait > earlier, "{attempt}: {wait:?}");
+            earlier = wait;
         }
-        let longest = |attempt| (0..200).map(|_| backoff(attempt)).max().unwrap();
-        assert!(longest(4) > longest(0));
     }
 }

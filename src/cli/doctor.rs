@@ -12,7 +12,7 @@ use super::{
     session::{self, Exit, Session, complain, say},
 };
 use crate::{
-    arm::{Credential, Identity, IdentityOptions, http_client},
+    azure::{Credential, Identity, IdentityOptions, http_client},
     config::Config,
     doctor::{Finding, Subject, Verdict, examine},
 };
@@ -84,7 +84,8 @@ fn subject(config: &Config, function_app: Option<&String>, queue: Option<&str>) 
         None => None,
     };
     let is_person = config.identity.credential == Credential::AzureCli;
-    let monitor = Identity::new(&config.monitor_identity, &http).map_err(|fault| fault.to_string())?;
+    let monitor =
+        Identity::new(&config.monitor_identity, &http, session::now).map_err(|fault| fault.to_string())?;
     let ingestion = config.azure_monitor.endpoints();
     let ingestion = ingestion.map(|(signal, url)| (signal, url.clone())).collect();
     Ok(Subject { function_app: function_app.cloned(), queue, ingestion, monitor, http, is_person })
@@ -100,7 +101,7 @@ fn queue_service(
         format!("{url:?} is not a queue service; give for example https://ACCOUNT.queue.core.windows.net")
     })?;
     let options = IdentityOptions { audience: STORAGE_AUDIENCE.to_owned(), ..options.clone() };
-    Ok((url, Identity::new(&options, http).map_err(|fault| fault.to_string())?))
+    Ok((url, Identity::new(&options, http, session::now).map_err(|fault| fault.to_string())?))
 }
 
 /// The path of a site, and nothing that could lead a request elsewhere.

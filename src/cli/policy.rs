@@ -141,12 +141,12 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
     let policy = &session.ctx.policy;
     let by_id =
         |id: ResourceId, decision, rule: String, exit| Ruling { id, decision, rule, notices: vec![], exit };
-    match session.ctx.exempt_by_id(&id, session.deadline()).await {
+    match session.ctx.exempt_by_id(&id, session.terms()).await {
         Ok(None) => {}
         Ok(Some(exemption)) => return by_id(id, "exempt", exemption.to_string(), Exit::Done),
         Err(error) => return by_id(id, "unknown", error.to_string(), Exit::from(&error)),
     }
-    let resource = match session.ctx.arm.get(&id, session.deadline()).await {
+    let resource = match session.ctx.arm.get(&id, session.terms()).await {
         Ok(resource) => resource,
         Err(arm::Error { failure: Failure::Gone, .. }) => {
             return by_id(id, "not_found", "it does not exist".to_owned(), Exit::NotAll);

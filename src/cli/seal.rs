@@ -45,7 +45,7 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
 }
 
 async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
-    let protected = match Protected::read(&session.ctx, session.deadline()).await {
+    let protected = match Protected::read(&session.ctx, session.terms()).await {
         Ok(protected) => protected,
         Err(fault) => {
             let fault = Error::from(fault);
@@ -55,12 +55,12 @@ async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
     };
     let work = stream::iter(ids)
         .map(|resource| async {
-            let look = Look { resource, trigger: Trigger::Command, event_time: None, of_machine: false };
+            let look = Look::new(resource, Trigger::Command, session.config.deadline);
             if let Some(vault) = guarded(&session, &protected, &look.resource).await {
                 let why = format!("its machine is protected by {vault}");
                 return (Line::new(Level::WARN, "protected", &look.resource, Some(why)), Exit::NotAll);
             }
-            let result = enforce(&session.ctx, &look, session.deadline()).await;
+            let result = enforce(&session.ctx, &look).await;
             (Line::of_look(&look.resource, &result), Exit::from(&result))
         })
         .buffer_unordered(CONCURRENCY);
@@ -85,7 +85,7 @@ async fn guarded(session: &Session, protected: &Protected, id: &ResourceId) -> O
     if protected.is_nothing() {
         return None;
     }
-    let resource = session.ctx.arm.get(id, session.deadline()).await.ok()?;
+    let resource = session.ctx.arm.get(id, session.terms()).await.ok()?;
     let vault = protected.of(&resource)?.to_owned();
     if session.ctx.policy.backup_guard == BackupGuard::Skip {
         return Some(vault);

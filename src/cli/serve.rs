@@ -24,8 +24,9 @@ use tracing::{error, info, warn};
 
 use super::session::{Exit, azure, complain};
 use crate::{
+    azure::Terms,
     config::Config,
-    enforce::{Context, Deadline},
+    enforce::Context,
     function::{self, App},
     telemetry::{Audience, Connection, Telemetry},
 };
@@ -94,7 +95,7 @@ async fn serve(config: Config, listener: TcpListener, telemetry: &Telemetry) -> 
                 telemetry.connect(connection);
                 // Only this sets it.
                 let _ = app.context.set(Arc::clone(&context));
-                if let Err(fault) = context.object_id(Deadline::after(deadline)).await {
+                if let Err(fault) = context.object_id(Terms::for_event(deadline)).await {
                     warn!("no token yet: {fault}");
                 }
                 std::future::pending().await

@@ -6,9 +6,10 @@ use time::OffsetDateTime;
 use tokio::runtime::{Handle, Runtime};
 
 use crate::{
-    arm::{Client, Identity, http_client},
+    arm::Client,
+    azure::{Identity, Terms, http_client},
     config::Config,
-    enforce::{Concern, Context, Deadline, Error, Outcome, Unsealed},
+    enforce::{Concern, Context, Error, Outcome, Unsealed},
     policy::decide::Decision,
     telemetry::{Audience, Authorize, Connection, Telemetry},
 };
@@ -97,9 +98,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// How long one resource may take.
-    pub(super) fn deadline(&self) -> Deadline {
-        Deadline::after(self.config.deadline)
+    /// The terms of one resource, from now on.
+    pub(super) fn terms(&self) -> Terms {
+        Terms::behind_events(self.config.deadline)
     }
 }
 
@@ -132,7 +133,7 @@ where
 /// Everything that enforcing and exporting need, from the settings.
 pub(super) fn azure(config: &Config, runtime: Handle) -> Result<(Arc<Context>, Connection), String> {
     let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
-    let identity = |options| Identity::new(options, &http).map_err(|fault| fault.to_string());
+    let identity = |options| Identity::new(options, &http, now).map_err(|fault| fault.to_string());
     let is_monitored = config.azure_monitor.endpoints().next().is_some();
     let authorize = is_monitored.then(|| identity(&config.monitor_identity)).transpose()?;
     let connection = Connection {
@@ -141,9 +142,15 @@ pub(super) fn azure(config: &Config, runtime: Handle) -> Result<(Arc<Context>, C
         authorize: authorize.map(|identity| Arc::new(identity) as Arc<dyn Authorize>),
     };
     let identity = identity(&config.identity)?;
-    let client = Client::new(config.arm_endpoint.clone(), http, identity).with_pace(config.pace);
-    let context = Context::new(client, config.policy.clone(), OffsetDateTime::now_utc);
+    let client = Client::new(config.arm_endpoint.clone(), http, identity, config.pace);
+    let context = Context::new(client, config.policy.clone(), now);
     Ok((Arc::new(context), connection))
+}
+
+/// The wall clock. Everything else takes it as an argument, so that a test can set it.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+pub(super) fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
 }
 
 /// One line on standard error.

@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use futures::{StreamExt, stream};
-use time::{Date, OffsetDateTime};
+use time::Date;
 
 use super::{
     ids,
@@ -78,7 +78,7 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
     else {
         return Exit::Usage.into();
     };
-    let exemption = match ExemptionTag::new(&config.policy, *until, reason, OffsetDateTime::now_utc()) {
+    let exemption = match ExemptionTag::new(&config.policy, *until, reason, session::now()) {
         Ok(exemption) => exemption,
         Err(fault) => return complain(&format!("nothing was unsealed: {fault}"), Exit::Usage),
     };
@@ -125,7 +125,7 @@ async fn work(session: Session, ids: Vec<ResourceId>, exemption: ExemptionTag) -
     let all = ids.len();
     let work = stream::iter(ids)
         .map(|id| async move {
-            let result = unseal(&session.ctx, &id, exemption, session.deadline()).await;
+            let result = unseal(&session.ctx, &id, exemption, session.config.deadline).await;
             (id, result)
         })
         .buffer_unordered(CONCURRENCY);

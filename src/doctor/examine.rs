@@ -10,10 +10,11 @@ use time::{OffsetDateTime, UtcOffset};
 use super::{
     Finding,
     event_grid::{self, DeadLetters},
-    function_app, ingestion, permissions,
+    function_app, ingestion, permissions, probe,
 };
 use crate::{
-    arm::{self, Deadline, Failure, Identity},
+    arm::{self, Failure, api},
+    azure::{Identity, SignedIn, Terms},
     enforce::{Context, is_off},
     function::QUEUE,
     policy::{Mode, Policy},
@@ -24,11 +25,6 @@ use crate::{
 const CONCURRENCY: usize = 8;
 /// How long the answers about one subscription, app or container may take.
 const PATIENCE: Duration = Duration::from_secs(25);
-
-const PERMISSIONS_API_VERSION: &str = "2022-04-01";
-const EVENT_GRID_API_VERSION: &str = "2025-02-15";
-const WEB_API_VERSION: &str = "2024-04-01";
-const STORAGE_API_VERSION: &str = "2024-01-01";
 
 /// What is examined besides the settings.
 pub struct Subject {
@@ -57,12 +53,12 @@ struct Seen {
 /// Looks at everything, in the order in which a fault explains those after it.
 pub async fn examine(ctx: &Context, subject: &Subject, tell: &mut dyn FnMut(Finding)) {
     tell(settings(&ctx.policy));
-    match ctx.arm.identity().sign_in(deadline()).await {
-        Ok(signed_in) => token(&signed_in, subject.is_person).into_iter().for_each(&mut *tell),
-        Err(error) => return tell(Finding::not_seen("token", "", "", &error)),
+    match ctx.arm.identity().sign_in(terms()).await {
+        Ok(signed_in) => token(&signed_in, ctx.now(), subject.is_person).into_iter().for_each(&mut *tell),
+        Err(error) => return tell(Finding::not_seen("token", "", None, &error.into())),
     }
     if let Some(scope) = &ctx.policy.switch {
-        tell(switch(scope, ctx.arm.tags(scope, deadline()).await.as_ref().map(is_off)));
+        tell(switch(scope, ctx.arm.tags(scope, terms()).await.as_ref().map(is_off)));
     }
     let Some(subscriptions) = subscriptions(ctx, tell).await else { return };
     let app = subject.function_app.as_deref();
@@ -82,22 +78,17 @@ pub async fn examine(ctx: &Context, subject: &Subject, tell: &mut dyn FnMut(Find
         tell(function_app::no_app());
     }
     for app in &apps {
-        let template =
-            "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Web/sites/{name}/functions";
-        let functions =
-            ctx.arm.inspect_all(&format!("{app}/functions"), WEB_API_VERSION, template, deadline()).await;
+        let functions = ctx.arm.inspect_all(&api::FUNCTIONS, &format!("{app}/functions"), terms()).await;
         function_app::functions(app, functions.as_deref()).into_iter().for_each(&mut *tell);
     }
     for container in &containers {
-        let template = "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Storage/storageAccounts/{name}\
-                        /blobServices/default/containers/{name}";
         let path =
             format!("{}/blobServices/default/containers/{}", container.storage_account, container.container);
-        let answer = ctx.arm.inspect(&path, STORAGE_API_VERSION, template, deadline()).await;
+        let answer = ctx.arm.inspect(&api::CONTAINER, &path, terms()).await;
         tell(function_app::dead_letters(container, answer.as_ref()));
     }
     for (signal, url) in &subject.ingestion {
-        let answer = arm::ingestion_answers(&subject.http, &subject.monitor, url, deadline()).await;
+        let answer = probe::ingestion_answers(&subject.http, &subject.monitor, url, terms()).await;
         tell(ingestion::ingestion(signal, answer.as_ref().copied()));
     }
     tell(queue(subject).await);
@@ -118,11 +109,11 @@ fn settings(policy: &Policy) -> Finding {
     }
 }
 
-fn token(signed_in: &arm::SignedIn, is_person: bool) -> Vec<Finding> {
+fn token(signed_in: &SignedIn, now: OffsetDateTime, is_person: bool) -> Vec<Finding> {
     let expires_on = signed_in.expires_on.to_offset(UtcOffset::UTC);
     let expires_on = expires_on.replace_nanosecond(0).unwrap_or(expires_on);
     let name = signed_in.object_id.as_deref().unwrap_or("that the token does not tell");
-    let left = (expires_on - OffsetDateTime::now_utc()).whole_minutes();
+    let left = (expires_on - now).whole_minutes();
     let text = format!("signed in as object ID {name}, token good for {left} minutes");
     let mut findings = vec![Finding::ok("token", "", text)];
     if is_person {
@@ -148,7 +139,7 @@ fn switch(scope: &str, is_off: Result<bool, &arm::Error>) -> Finding {
             "take the tag diskseal off it when writes may go on",
         ),
         Err(error) => match error.failure {
-            Failure::System(_) => Finding::not_seen(CHECK, scope, "", error),
+            Failure::System(_) => Finding::not_seen(CHECK, scope, api::TAGS.action, error),
             Failure::Gone | Failure::Overtaken | Failure::Resource(_) => Finding::failed(
                 CHECK,
                 scope,
@@ -167,7 +158,7 @@ async fn subscriptions(ctx: &Context, tell: &mut dyn FnMut(Finding)) -> Option<V
         Estate::Subscriptions(_) => ("", "by DISKSEAL_SUBSCRIPTIONS"),
         Estate::ManagementGroup(id) => (id.as_str(), "all below this management group"),
     };
-    match (ctx.arm.subscriptions(&ctx.policy.estate, deadline()).await, &ctx.policy.estate) {
+    match (ctx.arm.subscriptions(&ctx.policy.estate, terms()).await, &ctx.policy.estate) {
         (Ok(ids), Estate::ManagementGroup(_)) if ids.is_empty() => {
             let remedy = "correct DISKSEAL_MANAGEMENT_GROUP, or move subscriptions into the group";
             tell(Finding::failed(CHECK, about, "this management group has no subscription", remedy));
@@ -194,7 +185,7 @@ async fn subscriptions(ctx: &Context, tell: &mut dyn FnMut(Finding)) -> Option<V
             None
         }
         (Err(error), _) => {
-            tell(Finding::not_seen(CHECK, about, "Microsoft.Resources/subscriptions/read", &error));
+            tell(Finding::not_seen(CHECK, about, api::SUBSCRIPTIONS.action, &error));
             None
         }
     }
@@ -202,14 +193,12 @@ async fn subscriptions(ctx: &Context, tell: &mut dyn FnMut(Finding)) -> Option<V
 
 async fn subscription(ctx: &Context, id: &str, function_app: Option<&str>) -> Seen {
     let path = format!("/subscriptions/{id}/providers/Microsoft.Authorization/permissions");
-    let template = "/subscriptions/{id}/providers/Microsoft.Authorization/permissions";
-    let answer = ctx.arm.inspect_all(&path, PERMISSIONS_API_VERSION, template, deadline()).await;
+    let answer = ctx.arm.inspect_all(&api::PERMISSIONS, &path, terms()).await;
     let mut seen = Seen::default();
     match answer {
         Ok(permissions) => seen.findings.extend(permissions::findings(id, &ctx.policy, &permissions)),
         Err(error) => {
-            let needed = "Microsoft.Authorization/permissions/read";
-            seen.findings.push(Finding::not_seen("permissions", id, needed, &error));
+            seen.findings.push(Finding::not_seen("permissions", id, api::PERMISSIONS.action, &error));
         }
     }
     event_route(ctx, id, function_app, &mut seen).await;
@@ -247,30 +236,26 @@ async fn event_route(ctx: &Context, id: &str, function_app: Option<&str>, seen: 
 /// The event subscriptions of the system topic; none if there is no topic.
 async fn of_system_topic(ctx: &Context, id: &str) -> Result<Option<Vec<Value>>, Finding> {
     let path = format!("/subscriptions/{id}/providers/Microsoft.EventGrid/systemTopics");
-    let template = "/subscriptions/{id}/providers/Microsoft.EventGrid/systemTopics";
-    let topics = ctx.arm.inspect_all(&path, EVENT_GRID_API_VERSION, template, deadline()).await;
-    let topics = topics.map_err(|error| not_seen(id, "Microsoft.EventGrid/systemTopics/read", &error))?;
+    let topics = ctx.arm.inspect_all(&api::SYSTEM_TOPICS, &path, terms()).await;
+    let topics = topics.map_err(|error| not_seen(id, api::SYSTEM_TOPICS.action, &error))?;
     let Some(topic) = event_grid::topic_of(id, &topics) else { return Ok(None) };
-    let template = "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.EventGrid/systemTopics/{name}\
-                    /eventSubscriptions";
     let path = format!("{topic}/eventSubscriptions");
-    match ctx.arm.inspect_all(&path, EVENT_GRID_API_VERSION, template, deadline()).await {
+    match ctx.arm.inspect_all(&api::TOPIC_EVENT_SUBSCRIPTIONS, &path, terms()).await {
         Ok(subscriptions) => Ok(Some(subscriptions)),
         Err(error) if error.failure == Failure::Gone => Ok(None),
-        Err(error) => Err(not_seen(id, "Microsoft.EventGrid/systemTopics/eventSubscriptions/read", &error)),
+        Err(error) => Err(not_seen(id, api::TOPIC_EVENT_SUBSCRIPTIONS.action, &error)),
     }
 }
 
 /// The event subscriptions that are the subscription's own, by no topic that anybody sees.
 async fn of_subscription(ctx: &Context, id: &str) -> Result<Option<Vec<Value>>, Finding> {
     let path = format!("/subscriptions/{id}/providers/Microsoft.EventGrid/eventSubscriptions");
-    let template = "/subscriptions/{id}/providers/Microsoft.EventGrid/eventSubscriptions";
-    let all = ctx.arm.inspect_all(&path, EVENT_GRID_API_VERSION, template, deadline()).await;
-    let all = all.map_err(|error| not_seen(id, "Microsoft.EventGrid/eventSubscriptions/read", &error))?;
+    let all = ctx.arm.inspect_all(&api::EVENT_SUBSCRIPTIONS, &path, terms()).await;
+    let all = all.map_err(|error| not_seen(id, api::EVENT_SUBSCRIPTIONS.action, &error))?;
     Ok(Some(event_grid::own(id, all)))
 }
 
-fn not_seen(id: &str, needed: &str, error: &arm::Error) -> Finding {
+fn not_seen(id: &str, needed: Option<&str>, error: &arm::Error) -> Finding {
     Finding::not_seen("Event Grid", id, needed, error)
 }
 
@@ -279,7 +264,7 @@ async fn queue(subject: &Subject) -> Finding {
     let mut url = service.clone();
     url.set_path(&format!("{}/{}", service.path().trim_end_matches('/'), QUEUE));
     url.set_query(Some("comp=metadata"));
-    let answer = arm::queue_answers(&subject.http, identity, &url, deadline()).await;
+    let answer = probe::queue_answers(&subject.http, identity, &url, terms()).await;
     function_app::queue(service.as_str(), answer.as_ref().copied())
 }
 
@@ -287,6 +272,6 @@ fn count(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-fn deadline() -> Deadline {
-    Deadline::after(PATIENCE)
+fn terms() -> Terms {
+    Terms::behind_events(PATIENCE)
 }

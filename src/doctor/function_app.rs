@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Finding, event_grid::DeadLetters};
 use crate::{
-    arm::{self, Failure, SystemFailure},
+    arm::{self, Failure, SystemFailure, api},
     function::{Function, QUEUE},
 };
 
@@ -22,7 +22,7 @@ pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec
             return vec![Finding::failed(CHECK, app, "is not there", remedy)];
         }
         Err(error) => {
-            return vec![Finding::not_seen(CHECK, app, "Microsoft.Web/sites/functions/read", error)];
+            return vec![Finding::not_seen(CHECK, app, api::FUNCTIONS.action, error)];
         }
     };
     let named = |wanted: &str| {
@@ -79,9 +79,7 @@ pub(super) fn dead_letters(container: &DeadLetters, answer: Result<&Value, &arm:
             "the dead-letter container is not there",
             format!("az storage container create --auth-mode login --account-name {account} -n {container}"),
         ),
-        Err(error) => {
-            Finding::not_seen(STORAGE, &about, "Microsoft.Storage/…/blobServices/containers/read", error)
-        }
+        Err(error) => Finding::not_seen(STORAGE, &about, api::CONTAINER.action, error),
     }
 }
 
@@ -105,7 +103,7 @@ pub(super) fn queue(service: &str, answer: Result<(), &arm::Error>) -> Finding {
              Queue Data Reader is enough",
         ),
         Err(error) if matches!(error.failure, Failure::System(SystemFailure::NoToken)) => {
-            Finding::not_seen(STORAGE, &about, "", error)
+            Finding::not_seen(STORAGE, &about, None, error)
         }
         Err(error) => Finding::failed(
             STORAGE,

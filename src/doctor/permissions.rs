@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Finding;
 use crate::{
+    arm::api::{self, Api},
     policy::{BackupGuard, MachineEvents, Mode, Policy},
     resource_id::Estate,
 };
@@ -31,34 +32,22 @@ struct Need {
 
 /// Every action that the handler performs under this policy.
 fn needs(policy: &Policy) -> Vec<Need> {
-    let mut needs = vec![
-        Need { action: "Microsoft.Compute/disks/read", purpose: "to look at disks" },
-        Need { action: "Microsoft.Compute/snapshots/read", purpose: "to look at snapshots" },
-    ];
+    let mut calls = vec![(&api::DISK, "to look at disks"), (&api::SNAPSHOT, "to look at snapshots")];
     if policy.estate == Estate::Visible {
-        let purpose = "to find the subscriptions in scope";
-        needs.push(Need { action: "Microsoft.Resources/subscriptions/read", purpose });
+        calls.push((&api::SUBSCRIPTIONS, "to find the subscriptions in scope"));
     }
     if policy.machine_events == MachineEvents::On {
-        let actions = [
-            "Microsoft.Compute/virtualMachines/read",
-            "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read",
-        ];
-        needs.extend(actions.map(|action| Need { action, purpose: "to find the disks of machines" }));
+        calls.extend([&api::MACHINE, &api::INSTANCE].map(|api| (api, "to find the disks of machines")));
     }
     if policy.mode == Mode::Enforce {
-        needs.push(Need { action: "Microsoft.Compute/disks/write", purpose: "to seal disks" });
-        needs.push(Need { action: "Microsoft.Compute/snapshots/write", purpose: "to seal snapshots" });
+        calls.extend([(&api::DISK_UPDATE, "to seal disks"), (&api::SNAPSHOT_UPDATE, "to seal snapshots")]);
         if !policy.tags.is_empty() {
-            needs
-                .push(Need { action: "Microsoft.Resources/tags/write", purpose: "to merge the seal's tags" });
+            calls.push((&api::TAGS_MERGE, "to merge the seal's tags"));
         }
     }
-    needs
+    calls.into_iter().filter_map(|(api, purpose)| Some(Need { action: api.action?, purpose })).collect()
 }
 
-/// Not every tenant asks for it: read on the resources is what Azure documents for Resource Graph.
-const GRAPH: &str = "Microsoft.ResourceGraph/resources/read";
 /// What Resource Graph shows the protected machines by: it shows what the identity may read.
 const VAULTS: [&str; 3] = [
     "Microsoft.RecoveryServices/vaults/read",
@@ -66,8 +55,7 @@ const VAULTS: [&str; 3] = [
     "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers/replicationProtectedItems/read",
 ];
 /// Writes that a role may hold without being called too wide: what enforcing takes.
-const WRITES: [&str; 3] =
-    ["Microsoft.Compute/disks/write", "Microsoft.Compute/snapshots/write", "Microsoft.Resources/tags/write"];
+const WRITES: [&Api; 3] = [&api::DISK_UPDATE, &api::SNAPSHOT_UPDATE, &api::TAGS_MERGE];
 /// The rights to disks' data, which the seal is there to guard.
 const DATA: [&str; 4] = [
     "Microsoft.Compute/disks/download/action",
@@ -102,12 +90,13 @@ pub(super) fn findings(subscription_id: &str, policy: &Policy, json: &[Value]) -
         let text = format!("all {} actions that it needs: {}", needs.len(), actions.join(", "));
         findings.push(Finding::ok(CHECK, subscription_id, text));
     }
-    if !allows(&permissions, GRAPH) {
+    // Not every tenant asks for it: read on the resources is what Azure documents for Resource Graph.
+    if let Some(query) = api::QUERY.action.filter(|query| !allows(&permissions, query)) {
         findings.push(Finding::warning(
             CHECK,
             subscription_id,
-            format!("{GRAPH} is not granted; where Azure asks for it, the sweep falls back to the lists"),
-            format!("add {GRAPH} to the identity's role"),
+            format!("{query} is not granted; where Azure requires it, the sweep falls back to the lists"),
+            format!("add {query} to the identity's role"),
         ));
     }
     if policy.backup_guard != BackupGuard::Off {
@@ -134,12 +123,15 @@ fn excess(subscription_id: &str, permissions: &[Permission], needs: &[Need]) -> 
     let mut too_wide: Vec<&str> = patterns
         .map(String::as_str)
         .filter(|pattern| !is_read(pattern))
-        .filter(|pattern| !WRITES.iter().any(|known| known.eq_ignore_ascii_case(pattern)))
+        .filter(|pattern| {
+            let mut known = WRITES.iter().filter_map(|api| api.action);
+            !known.any(|known| known.eq_ignore_ascii_case(pattern))
+        })
         .collect();
     too_wide.dedup();
     let data = permissions.iter().flat_map(|permission| permission.data_actions.iter().flatten());
     let has_data = data.into_iter().any(|pattern| DATA.iter().any(|action| matches(pattern, action)));
-    let actions: Vec<&str> = needs.iter().map(|need| need.action).chain([GRAPH]).collect();
+    let actions: Vec<&str> = needs.iter().map(|need| need.action).chain(api::QUERY.action).collect();
     let mut findings = vec![];
     if !too_wide.is_empty() {
         findings.push(Finding::warning(

@@ -4,7 +4,8 @@ use time::OffsetDateTime;
 
 use super::{Error, breaker::Breaker, in_flight::InFlight, members::Members, switch::Switch};
 use crate::{
-    arm::{Client, Deadline},
+    arm::{self, Client},
+    azure::Terms,
     policy::{Exemption, MachineEvents, Policy},
     resource_id::{Estate, MachineId, ResourceId},
 };
@@ -42,13 +43,13 @@ impl Context {
     ///
     /// # Errors
     /// There is no token to read it from.
-    pub async fn object_id(&self, deadline: Deadline) -> Result<Option<String>, Error> {
-        Ok(self.arm.identity().object_id(deadline).await?)
+    pub async fn object_id(&self, terms: Terms) -> Result<Option<String>, Error> {
+        Ok(self.arm.identity().object_id(terms).await.map_err(arm::Error::from)?)
     }
 
     /// Whether the operator's switch allows writes.
-    pub async fn is_switched_on(&self, deadline: Deadline) -> bool {
-        self.switch.is_on(&self.arm, deadline).await
+    pub async fn is_switched_on(&self, terms: Terms) -> bool {
+        self.switch.is_on(&self.arm, terms).await
     }
 
     /// Whether a write of a machine is a reason to look at its disks.
@@ -61,13 +62,9 @@ impl Context {
     ///
     /// # Errors
     /// The management group in scope cannot be read.
-    pub async fn exempt_by_id(
-        &self,
-        id: &ResourceId,
-        deadline: Deadline,
-    ) -> Result<Option<Exemption>, Error> {
+    pub async fn exempt_by_id(&self, id: &ResourceId, terms: Terms) -> Result<Option<Exemption>, Error> {
         let exemption = self.policy.exempt_by_id(id);
-        if exemption.is_none() && !self.is_member(id.subscription_id(), deadline).await? {
+        if exemption.is_none() && !self.is_member(id.subscription_id(), terms).await? {
             return Ok(Some(Exemption::OutOfScope));
         }
         Ok(exemption)
@@ -77,22 +74,22 @@ impl Context {
     ///
     /// # Errors
     /// The management group in scope cannot be read.
-    pub async fn is_in_scope(&self, machine: &MachineId, deadline: Deadline) -> Result<bool, Error> {
+    pub async fn is_in_scope(&self, machine: &MachineId, terms: Terms) -> Result<bool, Error> {
         match self.policy.estate.contains(machine.subscription_id()) {
             Some(answer) => Ok(answer),
-            None => self.is_member(machine.subscription_id(), deadline).await,
+            None => self.is_member(machine.subscription_id(), terms).await,
         }
     }
 
     /// Whether a subscription is in the management group in scope; true where there is none.
-    async fn is_member(&self, subscription_id: &str, deadline: Deadline) -> Result<bool, Error> {
+    async fn is_member(&self, subscription_id: &str, terms: Terms) -> Result<bool, Error> {
         let estate = &self.policy.estate;
         if !matches!(estate, Estate::ManagementGroup(_)) {
             return Ok(true);
         }
-        let contain = self.members.contain(&self.arm, estate, subscription_id, deadline);
+        let contain = self.members.contain(&self.arm, estate, subscription_id, terms);
         // Somebody with more time may be at the same read.
-        match tokio::time::timeout_at(deadline.instant(), contain).await {
+        match tokio::time::timeout_at(terms.until(), contain).await {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(Error::Deadline),
         }
@@ -103,8 +100,8 @@ impl Context {
     ///
     /// # Errors
     /// The management group in scope cannot be read.
-    pub async fn check_estate(&self, deadline: Deadline) -> Result<(), Error> {
-        self.is_member("", deadline).await.map(drop)
+    pub async fn check_estate(&self, terms: Terms) -> Result<(), Error> {
+        self.is_member("", terms).await.map(drop)
     }
 
     /// The clock.

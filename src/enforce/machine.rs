@@ -5,9 +5,10 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tracing::{Instrument, field::Empty, info_span};
 
-use super::{Concern, Context, Deadline, Error, NEW_FOR, Outcome};
+use super::{Concern, Context, Error, NEW_FOR, Outcome};
 use crate::{
     arm::{self, Failure, MachineDisks},
+    azure::Terms,
     resource_id::{Machine, MachineId},
     telemetry::{Wait, wait},
 };
@@ -24,7 +25,7 @@ pub async fn disks_of(
     ctx: &Context,
     machine: &MachineId,
     written: Option<OffsetDateTime>,
-    deadline: Deadline,
+    terms: Terms,
 ) -> Result<Option<MachineDisks>, Error> {
     let span = info_span!(
         "machine",
@@ -36,7 +37,7 @@ pub async fn disks_of(
         otel.status_code = Empty,
         otel.status_description = Empty,
     );
-    let result = match read(ctx, machine, written, deadline).instrument(span.clone()).await {
+    let result = match read(ctx, machine, written, terms).instrument(span.clone()).await {
         Err(arm::Error { failure: Failure::Gone, .. }) => {
             span.record("diskseal.outcome", "gone");
             return Ok(None);
@@ -61,17 +62,17 @@ async fn read(
     ctx: &Context,
     machine: &MachineId,
     written: Option<OffsetDateTime>,
-    deadline: Deadline,
+    terms: Terms,
 ) -> Result<MachineDisks, arm::Error> {
-    let result = ctx.arm.machine_disks(machine, deadline).await;
+    let result = ctx.arm.machine_disks(machine, terms).await;
     let is_gone = matches!(&result, Err(arm::Error { failure: Failure::Gone, .. }));
     let is_new = written.is_some_and(|written| ctx.now() - written < NEW_FOR);
     // A scale set's own operation lasts longer than replication, and its two reads are needed for its disks.
     let has_read_left = !matches!(machine.machine(), Machine::ScaleSet(_));
-    if is_gone && is_new && has_read_left && deadline.allows(REPLICATION_WAIT) {
+    if is_gone && is_new && has_read_left && terms.allow(REPLICATION_WAIT) {
         // Replication between ARM's regions announces itself by nothing but the next read.
         wait(Wait::Replication, tokio::time::sleep(REPLICATION_WAIT)).await;
-        return ctx.arm.machine_disks(machine, deadline).await;
+        return ctx.arm.machine_disks(machine, terms).await;
     }
     result
 }

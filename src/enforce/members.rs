@@ -9,7 +9,8 @@ use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
 use crate::{
-    arm::{Client, Deadline, Error},
+    arm::{Client, Error},
+    azure::Terms,
     resource_id::Estate,
     telemetry::{Wait, wait},
 };
@@ -39,7 +40,7 @@ impl Members {
         arm: &Client,
         estate: &Estate,
         subscription_id: &str,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<bool, Error> {
         let is_member = |ids: &[String]| ids.iter().any(|id| id.eq_ignore_ascii_case(subscription_id));
         let mut seen = wait(Wait::Members, self.seen.lock()).await;
@@ -49,7 +50,7 @@ impl Members {
                 return Ok(is_member(ids));
             }
         }
-        let read = arm.subscriptions(estate, deadline).await;
+        let read = arm.subscriptions(estate, terms).await;
         let ids = match (read, seen.take()) {
             (Ok(ids), _) => ids,
             (Err(error), None) => return Err(error),

@@ -10,7 +10,8 @@ use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
 use crate::{
-    arm::{Client, Deadline},
+    arm::Client,
+    azure::Terms,
     resource::tags::Tags,
     telemetry::{Wait, wait},
 };
@@ -42,7 +43,7 @@ impl Switch {
 
     /// Whether writes are allowed. A switch that cannot be read stands as it stood, and on before it was
     /// ever read: whoever needs certainty sees the warning.
-    pub(super) async fn is_on(&self, arm: &Client, deadline: Deadline) -> bool {
+    pub(super) async fn is_on(&self, arm: &Client, terms: Terms) -> bool {
         let Some(scope) = &self.scope else { return true };
         let mut seen = wait(Wait::Switch, self.seen.lock()).await;
         if let Some(Seen { is_on, at }) = *seen
@@ -50,7 +51,7 @@ impl Switch {
         {
             return is_on;
         }
-        let is_on = match arm.tags(scope, deadline).await {
+        let is_on = match arm.tags(scope, terms).await {
             Ok(tags) => !is_off(&tags),
             Err(error) => {
                 warn!("the switch at {scope} cannot be read, and stands as it stood: {error}");

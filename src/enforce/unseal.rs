@@ -4,14 +4,15 @@
 //! would undo: the exemption is there and proven before the seal is touched, and the seal's tags go before
 //! the mode does. Until the mode is written, the resource is sealed.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use time::{Date, OffsetDateTime, UtcOffset};
 use tracing::{Instrument, field::Empty, info_span};
 
-use super::{Context, Deadline, Error, PROOF_WAITS, settle};
+use super::{Context, Error, PROOF_WAITS, Trigger, settle};
 use crate::{
     arm::Update,
+    azure::Terms,
     policy::{Mode, Policy, TagExemption, TagRule, decide::NotYet},
     resource::{
         DataAccessAuthMode, Resource,
@@ -106,7 +107,8 @@ words! {
     }
 }
 
-/// Takes the seal off one resource and leaves an exemption, so that the next look does not seal it again.
+/// Takes the seal off one resource and leaves an exemption, so that the next look does not seal it again. Ends
+/// within `time`.
 ///
 /// # Errors
 /// It may still be sealed; if the exemption was written already, it stays, and the same call goes on from
@@ -115,8 +117,9 @@ pub async fn unseal(
     ctx: &Context,
     id: &ResourceId,
     exemption: &ExemptionTag,
-    deadline: Deadline,
+    time: Duration,
 ) -> Result<Unsealed, Error> {
+    let terms = Trigger::Command.terms(time);
     let span = info_span!(
         "unseal",
         diskseal.resource_id = %id,
@@ -126,8 +129,8 @@ pub async fn unseal(
         otel.status_code = Empty,
         otel.status_description = Empty,
     );
-    let work = settle(deadline, Unsealed::NotFound, || look_once(ctx, id, exemption, deadline));
-    let result = tokio::time::timeout_at(deadline.instant(), work.instrument(span.clone()))
+    let work = settle(terms, Unsealed::NotFound, || look_once(ctx, id, exemption, terms));
+    let result = tokio::time::timeout_at(terms.until(), work.instrument(span.clone()))
         .await
         .unwrap_or(Err(Error::Deadline));
     match &result {
@@ -143,9 +146,9 @@ async fn look_once(
     ctx: &Context,
     id: &ResourceId,
     exemption: &ExemptionTag,
-    deadline: Deadline,
+    terms: Terms,
 ) -> Result<Unsealed, Error> {
-    let resource = ctx.arm.get(id, deadline).await?;
+    let resource = ctx.arm.get(id, terms).await?;
     let wanted: Tags = [(exemption.name.as_str(), exemption.value.as_str())].into_iter().collect();
     let seal = tags_of_the_seal(ctx, &resource);
     let is_exempt = resource.tags.contains_all(&wanted);
@@ -162,24 +165,24 @@ async fn look_once(
         return Ok(Unsealed::WouldUnseal);
     }
     if !is_exempt {
-        let tags = ctx.arm.merge_tags(id, &wanted, deadline).await?;
+        let tags = ctx.arm.merge_tags(id, &wanted, terms).await?;
         if !tags.is_some_and(|tags| exempts(ctx, &tags)) {
-            prove(ctx, id, deadline, |resource| exempts(ctx, &resource.tags)).await?;
+            prove(ctx, id, terms, |resource| exempts(ctx, &resource.tags)).await?;
         }
     }
     if !seal.is_empty() {
-        ctx.arm.delete_tags(id, &seal, deadline).await?;
+        ctx.arm.delete_tags(id, &seal, terms).await?;
     }
     if resource.data_access_auth_mode != UNSEALED {
-        let resource = match ctx.arm.update(id, &UNSEALED, deadline).await? {
+        let resource = match ctx.arm.update(id, &UNSEALED, terms).await? {
             Update::Done(resource) => Some(resource),
-            Update::Accepted(operation) => ctx.arm.wait(operation, deadline).await?,
+            Update::Accepted(operation) => ctx.arm.wait(operation, terms).await?,
         };
         let is_done = |resource: &Resource| {
             resource.data_access_auth_mode == UNSEALED && tags_of_the_seal(ctx, resource).is_empty()
         };
         if !resource.is_some_and(|resource| is_done(&resource)) {
-            prove(ctx, id, deadline, is_done).await?;
+            prove(ctx, id, terms, is_done).await?;
         }
     }
     Ok(Unsealed::Unsealed)
@@ -206,16 +209,16 @@ fn exempts(ctx: &Context, tags: &Tags) -> bool {
 async fn prove(
     ctx: &Context,
     id: &ResourceId,
-    deadline: Deadline,
+    terms: Terms,
     is_there: impl Fn(&Resource) -> bool,
 ) -> Result<(), Error> {
     for pause in PROOF_WAITS {
-        if !deadline.allows(pause) {
+        if !terms.allow(pause) {
             return Err(Error::Unfinished);
         }
         // As with the seal's proof, nothing but a read tells.
         wait(Wait::Proof, tokio::time::sleep(pause)).await;
-        if is_there(&ctx.arm.get(id, deadline).await?) {
+        if is_there(&ctx.arm.get(id, terms).await?) {
             return Ok(());
         }
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::azure::Terms;
+
 /// The queue of what could not be sealed at once.
 pub const QUEUE: &str = "diskseal-pending";
 
@@ -35,11 +37,13 @@ impl Function {
         }
     }
 
-    /// How long one invocation may take, where that of one resource may take `resource`.
-    pub(super) fn deadline(self, resource: Duration) -> Duration {
+    /// The terms of an invocation, where one resource may take `per_resource`: an event goes first, and everything
+    /// else behind events.
+    pub(super) fn terms(self, per_resource: Duration) -> Terms {
         match self {
-            Self::SealOnWrite | Self::SealQueued => resource,
-            Self::Sweep => SWEEP_DEADLINE,
+            Self::SealOnWrite => Terms::for_event(per_resource),
+            Self::SealQueued => Terms::behind_events(per_resource),
+            Self::Sweep => Terms::behind_events(SWEEP_DEADLINE),
         }
     }
 }
@@ -71,11 +75,11 @@ mod tests {
     }
 
     #[test]
-    fn no_invocation_outlasts_the_hosts_timeout() {
+    fn a_sweep_ends_before_the_hosts_timeout() {
         let host: Value = serde_json::from_str(include_str!("../../host.json")).unwrap();
         let timeout = host["functionTimeout"].as_str().unwrap();
         let parts: Vec<u64> = timeout.split(':').map(|part| part.parse().unwrap()).collect();
         let timeout = Duration::from_secs(parts.iter().fold(0, |seconds, part| seconds * 60 + part));
-        assert!(Function::Sweep.deadline(Duration::ZERO) < timeout, "{timeout:?}");
+        assert!(SWEEP_DEADLINE < timeout, "{timeout:?}");
     }
 }

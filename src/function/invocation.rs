@@ -1,4 +1,4 @@
-//! One invocation: its id, its trace, its deadline.
+//! One invocation: its ID, its function, its trace, its terms.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tracing::{Span, field::Empty, info_span};
 
 use super::functions::{Function, QUEUE};
 use crate::{
-    enforce::Deadline,
+    azure::Terms,
     telemetry::{TraceContext, function_app},
 };
 
@@ -19,7 +19,7 @@ const STORAGE_QUEUE: &str = "azure_storage_queue";
 pub(super) struct Invocation {
     pub(super) id: String,
     function: Function,
-    pub(super) deadline: Deadline,
+    pub(super) terms: Terms,
     pub(super) is_cold: bool,
     trace: TraceContext,
 }
@@ -36,7 +36,7 @@ impl Invocation {
         Self {
             id: header("x-azure-functions-invocationid").unwrap_or_else(|| "none".to_owned()),
             function,
-            deadline: Deadline::after(function.deadline(per_resource)),
+            terms: function.terms(per_resource),
             is_cold,
             trace: TraceContext { traceparent: header("traceparent"), tracestate: header("tracestate") },
         }

@@ -31,12 +31,12 @@ pub(super) async fn handle(
 ) -> Vec<Handled> {
     let done = |line: &Line| Handled::Done(log(invocation, line, None));
     let end = |outcome| done(&Line::of_look(machine, &Ok(outcome)));
-    match ctx.is_in_scope(machine, invocation.deadline).await {
+    match ctx.is_in_scope(machine, invocation.terms).await {
         Ok(true) => {}
         Ok(false) => return vec![end(Outcome::Exempt(Exemption::OutOfScope))],
         Err(fault) => return vec![not_read(invocation, machine, &fault)],
     }
-    let disks = match disks_of(ctx, machine, written, invocation.deadline).await {
+    let disks = match disks_of(ctx, machine, written, invocation.terms).await {
         Ok(Some(disks)) => disks,
         Ok(None) => return vec![end(Outcome::Gone)],
         Err(fault) => return vec![not_read(invocation, machine, &fault)],
@@ -50,11 +50,8 @@ pub(super) async fn handle(
         let why = "it has more disks than two reads return".to_owned();
         handled.push(done(&Line::new(Level::WARN, Outcome::LeftToSweep.label(), machine, Some(why))));
     }
-    let looks = disks.ids.into_iter().map(|resource| Look {
-        resource,
-        trigger: Trigger::Event,
-        event_time: written,
-        of_machine: true,
+    let looks = disks.ids.into_iter().map(|resource| {
+        Look::new(resource, Trigger::Event, invocation.terms.time_left()).after_write(written, true)
     });
     if is_many {
         let context = send_span(count).in_scope(|| invocation.trace_context(told));

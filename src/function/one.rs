@@ -10,7 +10,7 @@ use super::{
     pending::Pending,
 };
 use crate::{
-    enforce::{Concern, Context, Deadline, Error, Line, Look, Outcome, enforce},
+    enforce::{Concern, Context, Error, Line, Look, Outcome, enforce},
     telemetry::TraceContext,
 };
 
@@ -33,7 +33,7 @@ pub(super) async fn seal_now(
     look: Look,
     told: &TraceContext,
 ) -> Handled {
-    let (result, line) = seal(ctx, invocation, &look, invocation.deadline).await;
+    let (result, line) = seal(ctx, invocation, &look).await;
     match result {
         Ok(_) => Handled::Done(line),
         Err(error) if error.concern() == Concern::Resource => {
@@ -49,10 +49,9 @@ pub(super) async fn seal(
     ctx: &Context,
     invocation: &Invocation,
     look: &Look,
-    deadline: Deadline,
 ) -> (Result<Outcome, Error>, String) {
     let started = Instant::now();
-    let result = enforce(ctx, look, deadline).await;
+    let result = enforce(ctx, look).await;
     let line = log(invocation, &Line::of_look(&look.resource, &result), Some(started.elapsed()));
     (result, line)
 }

@@ -116,9 +116,9 @@ async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Re
     let Pending { id: resource, first_seen, of_machine, .. } = received.pending;
     metrics::queue_age(reason, (ctx.now() - first_seen).as_seconds_f64());
     let trigger = if is_of_a_sweep { Trigger::Sweep } else { Trigger::Queue };
-    let look = Look { resource, trigger, event_time: Some(first_seen), of_machine };
-    // What is in the queue can wait; what is created now goes first.
-    let (result, line) = seal(&ctx, invocation, &look, invocation.deadline.behind_events()).await;
+    let time = invocation.terms.time_left();
+    let look = Look::new(resource, trigger, time).after_write(Some(first_seen), of_machine);
+    let (result, line) = seal(&ctx, invocation, &look).await;
     match result {
         Ok(_) => Reply::done(line),
         Err(error) if is_of_a_sweep && error.concern() == Concern::Resource => Reply::done(line),
@@ -164,8 +164,8 @@ async fn handle(
     let told = trace_of(&written);
     match written.subject {
         Subject::Resource(resource) => {
-            let trigger = Trigger::Event;
-            let look = Look { resource, trigger, event_time: written.time, of_machine: false };
+            let time = invocation.terms.time_left();
+            let look = Look::new(resource, Trigger::Event, time).after_write(written.time, false);
             vec![seal_now(ctx, invocation, look, &told).await]
         }
         Subject::Machine(machine) => machine::handle(ctx, invocation, &machine, written.time, &told).await,
@@ -186,7 +186,7 @@ async fn is_echo(ctx: &Context, invocation: &Invocation, written: &ResourceWritt
     let Some(caller) = &written.caller else {
         return Ok(false);
     };
-    let own = ctx.object_id(invocation.deadline).await?;
+    let own = ctx.object_id(invocation.terms).await?;
     Ok(own.is_some_and(|own| caller.is(&own)))
 }
 

@@ -27,7 +27,7 @@ async fn list_and_queue(app: &App, invocation: &Invocation) -> Reply {
         Ok(ctx) => ctx,
         Err(reply) => return reply,
     };
-    let collected = match sweep::collect(&ctx, invocation.deadline.behind_events()).await {
+    let collected = match sweep::collect(&ctx, invocation.terms).await {
         Ok(collected) => collected,
         Err(off @ Error::SwitchedOff) => {
             warn!(invocation_id = invocation.id, "sweep: {off}");

@@ -5,7 +5,8 @@ use tracing::warn;
 
 use super::{Listing, Survey};
 use crate::{
-    enforce::{Context, Deadline},
+    azure::Terms,
+    enforce::Context,
     telemetry::metrics::{self, Swept},
 };
 
@@ -21,11 +22,11 @@ pub(super) enum Total {
 }
 
 /// Counts what is in scope. A sweep is not held up by a total that cannot be had.
-pub(super) async fn total(ctx: &Context, listing: &Listing, deadline: Deadline) -> Total {
+pub(super) async fn total(ctx: &Context, listing: &Listing, terms: Terms) -> Total {
     if !metrics::are_exported() {
         return Total::Unknown;
     }
-    match listing.in_scope(ctx, deadline).await {
+    match listing.in_scope(ctx, terms).await {
         Ok(in_scope) => in_scope.map_or(Total::Listed, Total::Counted),
         Err(error) => {
             warn!("how much is in scope cannot be told: {error}");

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    arm::{self, Deadline, Failure, Page, Query, Rows, Unreadable},
+    arm::{self, Failure, Page, Query, Rows, Unreadable},
+    azure::Terms,
     enforce::Context,
     policy::{Policy, TagRule},
     resource_id::ResourceType,
@@ -36,22 +37,22 @@ impl Listing {
         ctx: &Context,
         source: Source,
         run: Option<usize>,
-        deadline: Deadline,
+        terms: Terms,
     ) -> Result<Self, arm::Error> {
         if source == Source::Lists {
-            return Self::lists(ctx, deadline).await;
+            return Self::lists(ctx, terms).await;
         }
         let mut query = Query { text: kql(&ctx.policy), estate: ctx.policy.estate.clone(), skip: 0 };
-        match ctx.arm.query(&query, None, deadline).await {
+        match ctx.arm.query(&query, None, terms).await {
             Ok(Some(rows)) if run.is_some_and(|run| rows.total > run) => {
                 let hours = usize::try_from(ctx.now().unix_timestamp() / 3_600).unwrap_or_default();
                 query.skip = hours.wrapping_mul(run.unwrap_or_default()) % rows.total;
-                let rows = ctx.arm.query(&query, None, deadline).await?;
+                let rows = ctx.arm.query(&query, None, terms).await?;
                 Ok(Self::graph(query, rows))
             }
             Ok(rows) => Ok(Self::graph(query, rows)),
             Err(arm::Error { failure: Failure::Resource(_) | Failure::Gone, .. }) => {
-                Self::lists(ctx, deadline).await
+                Self::lists(ctx, terms).await
             }
             Err(error) => Err(error),
         }
@@ -62,24 +63,20 @@ impl Listing {
         Self::Graph { query, rows, is_first: true, seen: 0, total }
     }
 
-    async fn lists(ctx: &Context, deadline: Deadline) -> Result<Self, arm::Error> {
-        let subscriptions = ctx.arm.subscriptions(&ctx.policy.estate, deadline).await?;
+    async fn lists(ctx: &Context, terms: Terms) -> Result<Self, arm::Error> {
+        let subscriptions = ctx.arm.subscriptions(&ctx.policy.estate, terms).await?;
         let types = [ResourceType::Disk, ResourceType::Snapshot];
         let rest = subscriptions.iter().flat_map(|id| types.map(|kind| (id.clone(), kind))).collect();
         Ok(Self::Lists { rest, page: None })
     }
 
-    pub(super) async fn next(
-        &mut self,
-        ctx: &Context,
-        deadline: Deadline,
-    ) -> Result<Option<Listed>, arm::Error> {
+    pub(super) async fn next(&mut self, ctx: &Context, terms: Terms) -> Result<Option<Listed>, arm::Error> {
         match self {
             Self::Graph { query, rows, is_first, seen, .. } => {
                 if !std::mem::take(is_first)
                     && let Some(previous) = rows.as_ref()
                 {
-                    *rows = ctx.arm.query(query, Some(previous), deadline).await?;
+                    *rows = ctx.arm.query(query, Some(previous), terms).await?;
                 }
                 Ok(rows.as_mut().map(|rows| {
                     let (resources, unreadable) = rows.take_resources();
@@ -89,11 +86,11 @@ impl Listing {
             }
             Self::Lists { rest, page } => {
                 if let Some((subscription, previous)) = page.take()
-                    && let Some(next) = ctx.arm.next(&subscription, &previous, deadline).await?
+                    && let Some(next) = ctx.arm.next(&subscription, &previous, terms).await?
                 {
                     *page = Some((subscription, next));
                 } else if let Some((subscription, kind)) = rest.pop() {
-                    let first = ctx.arm.list(&subscription, kind, deadline).await?;
+                    let first = ctx.arm.list(&subscription, kind, terms).await?;
                     *page = Some((subscription, first));
                 }
                 Ok(page.as_mut().map(|(_, page)| Listed {
@@ -114,11 +111,7 @@ impl Listing {
     }
 
     /// How many resources are in scope, sealed or not. The lists hold them all, so they need not be asked.
-    pub(super) async fn in_scope(
-        &self,
-        ctx: &Context,
-        deadline: Deadline,
-    ) -> Result<Option<usize>, arm::Error> {
+    pub(super) async fn in_scope(&self, ctx: &Context, terms: Terms) -> Result<Option<usize>, arm::Error> {
         let Self::Graph { query, .. } = self else { return Ok(None) };
         let all = Query {
             text: format!(
@@ -127,13 +120,13 @@ impl Listing {
             skip: 0,
             ..query.clone()
         };
-        Ok(ctx.arm.query(&all, None, deadline).await?.map(|rows| rows.total))
+        Ok(ctx.arm.query(&all, None, terms).await?.map(|rows| rows.total))
     }
 }
 
 /// Whether another page can be had in time.
-pub(super) fn has_time(deadline: Deadline) -> bool {
-    deadline.allows(PAGE_TIME)
+pub(super) fn has_time(terms: Terms) -> bool {
+    terms.allow(PAGE_TIME)
 }
 
 /// One page.

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::{
-    arm::{self, Deadline, Failure, Query},
+    arm::{self, Failure, Query},
+    azure::Terms,
     enforce::Context,
     policy::BackupGuard,
     resource::Resource,
@@ -49,7 +50,7 @@ impl Protected {
     ///
     /// # Errors
     /// ARM could not be asked. One that refuses is no error.
-    pub async fn read(ctx: &Context, deadline: Deadline) -> Result<Self, arm::Error> {
+    pub async fn read(ctx: &Context, terms: Terms) -> Result<Self, arm::Error> {
         let mut machines = HashMap::new();
         if ctx.policy.backup_guard == BackupGuard::Off {
             return Ok(Self::Known(machines));
@@ -59,7 +60,7 @@ impl Protected {
         let query = Query { text: QUERY.to_owned(), estate: Estate::Visible, skip: 0 };
         let mut page = None;
         loop {
-            page = match ctx.arm.query(&query, page.as_ref(), deadline).await {
+            page = match ctx.arm.query(&query, page.as_ref(), terms).await {
                 Ok(page) => page,
                 Err(arm::Error { failure: Failure::Resource(_) | Failure::Gone, .. }) => {
                     return Ok(Self::Unknown);

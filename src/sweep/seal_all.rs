@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     arm,
-    enforce::{self, Context, Deadline, Look, Outcome, Trigger, enforce},
+    azure::Terms,
+    enforce::{self, Context, Look, Outcome, Trigger, enforce},
     policy::decide::Change,
     resource_id::ResourceId,
     telemetry::metrics,
@@ -60,7 +61,7 @@ pub async fn plan(
     Ok(survey)
 }
 
-/// Seals all that is in scope, so many at once, each within its own deadline.
+/// Seals all that is in scope, `concurrency` at a time, each within `time`.
 ///
 /// # Errors
 /// ARM could not be asked, or the plan is larger than a limit allows; then nothing was written.
@@ -68,10 +69,10 @@ pub async fn seal_all(
     ctx: &Context,
     source: Source,
     concurrency: usize,
-    deadline: Duration,
+    time: Duration,
     tell: impl FnMut(Told),
 ) -> Result<Survey, Error> {
-    let result = list_and_seal(ctx, source, concurrency, deadline, tell).await;
+    let result = list_and_seal(ctx, source, concurrency, time, tell).await;
     metrics::sweep_run(result.as_ref().err().map(Error::reason));
     result
 }
@@ -80,7 +81,7 @@ async fn list_and_seal(
     ctx: &Context,
     source: Source,
     concurrency: usize,
-    deadline: Duration,
+    time: Duration,
     mut tell: impl FnMut(Told),
 ) -> Result<Survey, Error> {
     check_switch(ctx, listing_time()).await?;
@@ -109,8 +110,8 @@ async fn list_and_seal(
                 Step::Listed(count) => return Told::Listed(count),
                 Step::Seal(resource) => resource,
             };
-            let look = Look { resource, trigger: Trigger::Sweep, event_time: None, of_machine: false };
-            let result = enforce(ctx, &look, Deadline::after(deadline).behind_events()).await;
+            let look = Look::new(resource, Trigger::Sweep, time);
+            let result = enforce(ctx, &look).await;
             Told::Ended(look.resource, result)
         });
         let work = work.buffer_unordered(concurrency).map(&mut tell).collect::<()>();
@@ -191,6 +192,6 @@ impl Fresh<'_> {
     }
 }
 
-fn listing_time() -> Deadline {
-    Deadline::after(LISTING_TIME).behind_events()
+fn listing_time() -> Terms {
+    Terms::behind_events(LISTING_TIME)
 }

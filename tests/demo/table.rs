@@ -1,8 +1,7 @@
 //! The table of what happened to each resource.
 
 use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, TableComponent,
-    presets,
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, presets,
 };
 use diskseal_emulator::local_azure::LocalAzure;
 
@@ -26,9 +25,8 @@ struct Standing {
 /// The table as it is now; `width` limits it, and none means no terminal and so no colours.
 pub(crate) fn render(azure: &LocalAzure, stage: &Stage, width: Option<u16>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
-    // Columns are parted by their padding.
-    table.remove_style(TableComponent::VerticalLines);
+    // Padding separates the columns.
+    table.load_style(presets::NOTHING.header_separator(LineStyle::none().fill('─').junction('─')));
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width).enforce_styling();
     } else {

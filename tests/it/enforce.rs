@@ -1,12 +1,16 @@
 //! What becomes of a resource, by what Azure is asked and what it holds afterwards.
 
-use diskseal::{enforce::Outcome, policy::Exemption};
+use diskseal::{
+    enforce::{Outcome, Trigger},
+    policy::Exemption,
+};
 use diskseal_emulator::{
     Options,
     fault::{Fault, Kind, Refusal},
     options::TagsStyle,
 };
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::world::{SUBSCRIPTION, World, jane};
 
@@ -25,6 +29,23 @@ async fn a_seal_takes_three_requests_and_a_sealed_resource_one() {
         world.azure.clear_journal();
         assert_eq!(world.enforce(&id).await, Ok(Outcome::AlreadySealed));
         assert_eq!(world.requests(&id), [Kind::Get]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pace_holds_for_every_trigger_but_an_event() {
+    for (trigger, seconds) in
+        [(Trigger::Event, 0), (Trigger::Queue, 9), (Trigger::Sweep, 9), (Trigger::Command, 9)]
+    {
+        let world = World::with(Options::immediate(), &[("DISKSEAL_PACE", "1")]);
+        let ids: Vec<_> = (0..5).map(|number| world.disk(&format!("d{number}"))).collect();
+        let started = Instant::now();
+        let looks = ids.iter().map(|id| world.enforce_for(id, trigger));
+        for result in futures::future::join_all(looks).await {
+            assert_eq!(result.unwrap().label(), "sealed");
+        }
+        // Ten writes, the mode's and the tags' of each disk, and the first goes at once.
+        assert_eq!(started.elapsed().as_secs(), seconds, "{trigger:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! All integration tests in one binary: it links once, and its tests share one world.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::disallowed_methods, reason = "events and tokens of the tests are of today")]
 
 mod architecture;
 mod definitions;

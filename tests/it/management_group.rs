@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use diskseal::{
-    arm::Deadline,
+    azure::Terms,
     enforce::{Concern, Outcome},
     policy::Exemption,
     sweep::{Error, Source, Told, collect, plan, seal_all},
@@ -40,8 +40,8 @@ fn disk_in(subscription: &str) -> String {
     disk_id(subscription, "RG", "d")
 }
 
-fn deadline() -> Deadline {
-    Deadline::after(Duration::from_mins(4))
+fn terms() -> Terms {
+    Terms::behind_events(Duration::from_mins(4))
 }
 
 fn asked(world: &World, kind: Kind) -> usize {
@@ -51,7 +51,7 @@ fn asked(world: &World, kind: Kind) -> usize {
 #[tokio::test(start_paused = true)]
 async fn one_query_names_the_group_and_no_subscription() {
     let world = world();
-    let found = collect(&world.ctx, deadline()).await.unwrap();
+    let found = collect(&world.ctx, terms()).await.unwrap();
     let ids: Vec<_> = found.to_seal.iter().map(ToString::to_string).collect();
     assert_eq!(ids, [disk_in(SUBSCRIPTION), disk_in(BELOW)]);
     let journal = world.azure.journal();
@@ -106,7 +106,7 @@ async fn an_event_from_outside_is_left_alone_and_the_group_is_read_once() {
 async fn a_group_that_cannot_be_read_is_no_empty_scope() {
     let world = World::with(Options::immediate(), &[("DISKSEAL_MANAGEMENT_GROUP", "mg-typo")]);
     let id = world.disk("d");
-    let deadline = deadline();
+    let deadline = terms();
     let is_fault = |error: &Error| {
         let text = error.to_string();
         assert!(text.starts_with("listing the management group's subscriptions failed: 404 "), "{text}");
@@ -136,7 +136,7 @@ async fn an_event_waits_for_nobody_longer_than_it_has_time() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         (world.enforce(&id).await, started.elapsed())
     };
-    let (sweep, (event, ended)) = tokio::join!(collect(&world.ctx, deadline()), event);
+    let (sweep, (event, ended)) = tokio::join!(collect(&world.ctx, terms()), event);
     assert_eq!((event.unwrap_err().concern(), ended), (Concern::System, Duration::from_secs(6)));
     assert_eq!(sweep.unwrap().to_seal.len(), 1);
 }

@@ -11,7 +11,8 @@ use azure_core::{
     http::{AsyncRawResponse, Body, HttpClient, Request, StatusCode, Url, headers::Headers},
 };
 use diskseal::{
-    arm::{Client, Deadline, Identity, Operation, Update},
+    arm::{Client, Operation, Update},
+    azure::{Identity, Terms},
     resource::{DataAccessAuthMode, Resource},
     resource_id::{ResourceId, ResourceType},
 };
@@ -136,10 +137,13 @@ impl Azure {
     fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
         let replay =
             Arc::new(Replay { answers: Mutex::new(answers.into_iter().collect()), ..Replay::default() });
-        let identity = Identity::with_credential("scope".to_owned(), || Ok(Arc::new(SomeToken))).unwrap();
+        let identity = Identity::with_credential("scope".to_owned(), OffsetDateTime::now_utc, || {
+            Ok(Arc::new(SomeToken))
+        })
+        .unwrap();
         let endpoint = Url::parse("https://management.azure.com").unwrap();
         let http: Arc<dyn HttpClient> = replay.clone();
-        Self { client: Client::new(endpoint, http, identity), replay }
+        Self { client: Client::new(endpoint, http, identity, None), replay }
     }
 
     /// The URLs that were asked after the first one.
@@ -149,7 +153,7 @@ impl Azure {
 
     async fn accepted(&self, id: &ResourceId) -> Operation {
         let mode = DataAccessAuthMode::AzureActiveDirectory;
-        match self.client.update(id, &mode, Deadline::after(MINUTE)).await.unwrap() {
+        match self.client.update(id, &mode, Terms::for_event(MINUTE)).await.unwrap() {
             Update::Accepted(operation) => operation,
             Update::Done(resource) => panic!("a part of a resource was taken for all of it: {resource:?}"),
         }
@@ -159,7 +163,7 @@ impl Azure {
     async fn sealed(&self, id: &ResourceId) -> (Option<Resource>, Duration) {
         let operation = self.accepted(id).await;
         let started = Instant::now();
-        let end = self.client.wait(operation, Deadline::after(MINUTE)).await.unwrap();
+        let end = self.client.wait(operation, Terms::for_event(MINUTE)).await.unwrap();
         (end, started.elapsed())
     }
 }
@@ -233,7 +237,7 @@ async fn a_recorded_disk_that_never_had_a_mode_has_none() {
     let Some(folder) = fixtures_or_notice() else { return };
     for label in ["get-disk", "get-disk-after-patch"] {
         let azure = Azure::answering(answers(&folder, LIFECYCLE, &[label]));
-        let resource = azure.client.get(&disk(), Deadline::after(MINUTE)).await.unwrap();
+        let resource = azure.client.get(&disk(), Terms::for_event(MINUTE)).await.unwrap();
         assert_eq!(resource.data_access_auth_mode, DataAccessAuthMode::None);
         assert!(resource.tags.is_empty() && !resource.is_provisioning() && !resource.is_uploading());
         let asked = azure.replay.asked.lock().await;
@@ -255,7 +259,7 @@ async fn an_accepted_snapshot_has_no_name_and_proves_nothing() {
     let azure = Azure::answering([Answer::of(&shape), urls[1].clone()]);
     let operation = azure.accepted(&snapshot).await;
     // Still in progress after the first look, and no time for a second one.
-    let end = azure.client.wait(operation, Deadline::after(Duration::from_secs(5))).await;
+    let end = azure.client.wait(operation, Terms::for_event(Duration::from_secs(5))).await;
     assert_eq!(end.unwrap_err().failure.reason(), "unfinished");
 }
 
@@ -263,14 +267,14 @@ async fn an_accepted_snapshot_has_no_name_and_proves_nothing() {
 async fn an_upper_case_group_in_a_list_is_the_same_group() {
     let Some(folder) = fixtures_or_notice() else { return };
     let azure = Azure::answering([Answer::of(&read(&folder, "list_shape_uppercase_rg.json"))]);
-    let deadline = Deadline::after(MINUTE);
-    let page = azure.client.list(SUBSCRIPTION, ResourceType::Disk, deadline).await.unwrap();
+    let terms = Terms::for_event(MINUTE);
+    let page = azure.client.list(SUBSCRIPTION, ResourceType::Disk, terms).await.unwrap();
     let [resource] = page.resources.as_slice() else { panic!("{page:?}") };
     assert_eq!(page.unreadable, []);
     assert_eq!(resource.id, id("rgname", "disks", "disk1"));
     assert!(resource.id.to_string().contains("/RGNAME/"), "and is asked for as Azure spells it");
     assert_eq!(resource.data_access_auth_mode, DataAccessAuthMode::None);
-    assert!(azure.client.next(SUBSCRIPTION, &page, deadline).await.unwrap().is_none());
+    assert!(azure.client.next(SUBSCRIPTION, &page, terms).await.unwrap().is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -310,7 +314,7 @@ async fn the_official_answers_to_a_merge_of_tags_are_read() {
             response["headers"] = json!({"Content-Type": "application/json; charset=utf-8"});
         }
         let azure = Azure::answering([Answer::of(&response)]);
-        let tags = azure.client.merge_tags(&disk(), &wanted, Deadline::after(MINUTE)).await.unwrap();
+        let tags = azure.client.merge_tags(&disk(), &wanted, Terms::for_event(MINUTE)).await.unwrap();
         assert_eq!(tags.is_some(), known, "{status}");
         if let Some(tags) = tags {
             assert_eq!(serde_json::to_value(tags).unwrap(), response["body"]["properties"]["tags"]);

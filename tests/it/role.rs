@@ -8,7 +8,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use azure_core::http::Method;
 use diskseal::{
-    arm::Deadline,
+    arm::api,
+    azure::Terms,
     doctor::{Finding, Subject, Verdict, examine},
     sweep::{Source, collect, plan},
 };
@@ -76,7 +77,7 @@ async fn the_role_has_no_action_that_the_code_does_not_perform() {
     // A snapshot, and both ways to find the rest, also in a management group.
     let world = World::at(azure.clone(), &[]);
     assert_eq!(world.enforce(&world.snapshot("s")).await.unwrap().label(), "sealed");
-    collect(&world.ctx, Deadline::after(Duration::from_mins(4))).await.unwrap();
+    collect(&world.ctx, Terms::behind_events(Duration::from_mins(4))).await.unwrap();
     plan(&world.ctx, Source::Lists, |_, _| ()).await.unwrap();
     let of_group = World::at(azure.clone(), &[GROUP]);
     plan(&of_group.ctx, Source::Lists, |_, _| ()).await.unwrap();
@@ -93,6 +94,15 @@ async fn the_role_has_no_action_that_the_code_does_not_perform() {
     let foreign: Vec<_> = performed.difference(&role).collect();
     assert!(foreign.is_empty(), "infra/role-actions.json has not: {foreign:?}");
     assert_eq!(role.len(), Role::deployed().all().count(), "an action is there twice");
+}
+
+#[test]
+fn every_call_has_an_action_of_the_role_or_of_people_and_no_other_action_is_in_the_role() {
+    let role = Role::deployed();
+    let granted = role.actions.iter().chain(&role.optional.management_group).map(String::as_str);
+    let granted: BTreeSet<&str> = granted.chain(OF_PEOPLE.map(|(action, _)| action)).collect();
+    let called: BTreeSet<&str> = api::ALL.iter().filter_map(|api| api.action).collect();
+    assert_eq!(called, granted);
 }
 
 #[test]

@@ -16,7 +16,8 @@ use azure_core::{
     http::{AsyncRawResponse, HttpClient, Method, Request, Url, headers::CONTENT_TYPE},
 };
 use diskseal::{
-    arm::{Client, Deadline, Failure, Identity, Update, http_client},
+    arm::{Client, Failure, Update},
+    azure::{Identity, Terms, http_client},
     resource::DataAccessAuthMode,
     resource_id::ResourceId,
 };
@@ -105,18 +106,19 @@ fn scenario(method: Method, path: &str, body: Option<Value>) -> Option<Scenario>
     let opening = Opening { method, path: path.to_owned(), body };
     let http = http_client().unwrap();
     let transport = Arc::new(Transport { http, mock: mock.clone(), opening, exchanges: Mutex::default() });
-    let identity = Identity::with_credential("scope".into(), || Ok(Arc::new(Anybody))).unwrap();
-    Some(Scenario { client: Client::new(mock, transport.clone(), identity), transport })
+    let identity =
+        Identity::with_credential("scope".into(), OffsetDateTime::now_utc, || Ok(Arc::new(Anybody))).unwrap();
+    Some(Scenario { client: Client::new(mock, transport.clone(), identity, None), transport })
 }
 
 impl Scenario {
     /// Opens the scenario by a PATCH and waits for its end, which must be a good one. Gives all that was
     /// said meanwhile.
     async fn run(&self) -> Vec<Exchange> {
-        let (disk, deadline) = (disk(), Deadline::after(Duration::from_secs(20)));
-        let update = self.client.update(&disk, &DataAccessAuthMode::AzureActiveDirectory, deadline).await;
+        let (disk, terms) = (disk(), Terms::for_event(Duration::from_secs(20)));
+        let update = self.client.update(&disk, &DataAccessAuthMode::AzureActiveDirectory, terms).await;
         let Update::Accepted(operation) = update.unwrap() else { panic!("not accepted: done at once") };
-        let resource = self.client.wait(operation, deadline).await.unwrap();
+        let resource = self.client.wait(operation, terms).await.unwrap();
         assert!(resource.is_none(), "none of the scenarios ends with a disk: {resource:?}");
         self.transport.exchanges.lock().unwrap().clone()
     }
@@ -142,7 +144,7 @@ async fn a_201_with_azure_async_operation_is_polled_to_its_end() {
     // What the operation does not carry, a GET of the resource tells; the mock's is no disk.
     let path = format!("{GROUP}/Azure.ResourceManager.OperationTemplates/orders/order1");
     let get = self::scenario(Method::Get, &path, None).unwrap();
-    let order = get.client.get(&disk(), Deadline::after(Duration::from_secs(5))).await.unwrap();
+    let order = get.client.get(&disk(), Terms::for_event(Duration::from_secs(5))).await.unwrap();
     assert_eq!(order.provisioning_state.as_deref(), Some("Succeeded"));
 }
 
@@ -199,6 +201,6 @@ async fn urls_of_6_kb_are_followed() {
 async fn arms_error_is_understood() {
     let path = format!("{GROUP}/Azure.ResourceManager.CommonProperties/confidentialResources/confidential");
     let Some(scenario) = scenario(Method::Get, &path, None) else { return };
-    let error = scenario.client.get(&disk(), Deadline::after(Duration::from_secs(5))).await.unwrap_err();
+    let error = scenario.client.get(&disk(), Terms::for_event(Duration::from_secs(5))).await.unwrap_err();
     assert_eq!((error.failure, error.code.as_deref()), (Failure::Gone, Some("ResourceNotFound")));
 }

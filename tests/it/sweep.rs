@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use diskseal::{arm::Deadline, sweep::collect};
+use diskseal::{azure::Terms, sweep::collect};
 use diskseal_emulator::{
     Options, Protection,
     fault::{Fault, Kind, Refusal},
@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::world::World;
 
-fn deadline() -> Deadline {
-    Deadline::after(std::time::Duration::from_mins(4))
+fn terms() -> Terms {
+    Terms::behind_events(std::time::Duration::from_mins(4))
 }
 
 #[tokio::test(start_paused = true)]
@@ -21,7 +21,7 @@ async fn one_run_hands_on_so_many_and_says_what_is_left() {
     for n in 0..2_600 {
         world.disk(&format!("d{n:04}"));
     }
-    let found = collect(&world.ctx, deadline()).await.unwrap();
+    let found = collect(&world.ctx, terms()).await.unwrap();
     let unique: HashSet<_> = found.to_seal.iter().collect();
     assert_eq!(unique.len(), found.to_seal.len(), "nothing is handed on twice");
     assert!(found.to_seal.len() <= 2_000);
@@ -44,7 +44,7 @@ async fn only_what_lacks_the_mode_or_a_tag_is_listed() {
     let spelled = world.tagged_disk("spelled-otherwise", &spelled);
     world.azure.set_property(&spelled, "dataAccessAuthMode", json!("AzureActiveDirectory"));
 
-    let found = collect(&world.ctx, deadline()).await.unwrap();
+    let found = collect(&world.ctx, terms()).await.unwrap();
     let mut names: Vec<_> = found.to_seal.iter().map(|id| id.name().to_owned()).collect();
     names.sort();
     assert_eq!(names, ["plain", "reset", "snapshot", "untagged"]);
@@ -70,7 +70,7 @@ async fn disks_of_protected_machines_are_left_as_the_guard_says() {
             // Azure spells one ID in several ways.
             world.azure.attach(&world.disk("backed-up"), &MACHINE.to_lowercase());
             world.azure.protect(MACHINE, VAULT, protection);
-            let found = collect(&world.ctx, deadline()).await.unwrap();
+            let found = collect(&world.ctx, terms()).await.unwrap();
             assert_eq!((found.to_seal.len(), found.survey.protected), (sealed, protected), "{guard}");
             let queries = world.azure.journal().len();
             assert_eq!(queries, if guard == "off" { 1 } else { 2 }, "{guard}");
@@ -84,7 +84,7 @@ async fn where_nobody_says_what_is_protected_every_attached_disk_may_be() {
     world.disk("free");
     world.azure.attach(&world.disk("attached"), MACHINE);
     world.fault(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
-    let found = collect(&world.ctx, deadline()).await.unwrap();
+    let found = collect(&world.ctx, terms()).await.unwrap();
     assert_eq!((found.to_seal.len(), found.survey.protected), (1, 1));
 }
 
@@ -93,12 +93,12 @@ async fn a_spent_quota_is_waited_for_and_a_429_survived() {
     let world = World::new();
     for n in 0..40 {
         world.disk(&format!("d{n}"));
-        collect(&world.ctx, deadline()).await.unwrap();
+        collect(&world.ctx, terms()).await.unwrap();
     }
     let throttled = world.azure.journal().iter().filter(|exchange| exchange.status == Some(429)).count();
     assert_eq!(throttled, 0, "15 queries in 5 s are allowed, and the headers say when they are spent");
     world.fault(Fault::refuse(Refusal::throttled_arm(30)).on(Kind::Query));
-    assert_eq!(collect(&world.ctx, deadline()).await.unwrap().to_seal.len(), 40);
+    assert_eq!(collect(&world.ctx, terms()).await.unwrap().to_seal.len(), 40);
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,6 +111,6 @@ async fn the_scope_and_the_exemptions_are_those_of_every_look() {
     let elsewhere = world.disk("d").replace("11111111-2222", "22222222-2222");
     world.azure.insert(&elsewhere, &diskseal_emulator::disk_body("westeurope")).unwrap();
     world.disk("exempt-1");
-    let found = collect(&world.ctx, deadline()).await.unwrap();
+    let found = collect(&world.ctx, terms()).await.unwrap();
     assert_eq!((found.to_seal.len(), found.survey.exempt), (1, 1));
 }

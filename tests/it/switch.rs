@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diskseal::{arm::Deadline, enforce::Outcome, sweep};
+use diskseal::{azure::Terms, enforce::Outcome, sweep};
 use diskseal_emulator::{
     Options,
     fault::{Fault, Kind, Refusal},
@@ -32,8 +32,8 @@ async fn off_stops_every_write_within_a_minute_and_on_allows_them_again() {
     for _ in 0..50 {
         assert_eq!(world.enforce(&id).await, Ok(Outcome::SwitchedOff));
     }
-    let deadline = Deadline::after(Duration::from_mins(4));
-    assert!(matches!(sweep::collect(&world.ctx, deadline).await, Err(sweep::Error::SwitchedOff)));
+    let terms = Terms::behind_events(Duration::from_mins(4));
+    assert!(matches!(sweep::collect(&world.ctx, terms).await, Err(sweep::Error::SwitchedOff)));
     assert_eq!(world.writes(), writes);
     assert_eq!(reads_of_the_switch(&world), 2, "what was read is taken for true for a minute");
 

@@ -8,9 +8,10 @@ use azure_core::{
     http::Url,
 };
 use diskseal::{
-    arm::{Client, Identity},
+    arm::Client,
+    azure::Identity,
     config::Config,
-    enforce::{Context, Deadline, Error, Look, Outcome, Trigger, enforce},
+    enforce::{Context, Error, Look, Outcome, Trigger, enforce},
 };
 use diskseal_emulator::{
     Emulator, Options, disk_body,
@@ -58,7 +59,7 @@ pub(crate) fn ourselves(azure: &Emulator) -> Caller {
 /// The same, as what we sign in by.
 pub(crate) fn identity(azure: &Emulator) -> Identity {
     let azure = azure.clone();
-    Identity::with_credential(format!("{AUDIENCE}/.default"), move || {
+    Identity::with_credential(format!("{AUDIENCE}/.default"), OffsetDateTime::now_utc, move || {
         Ok(Arc::new(OurIdentity(azure.clone())))
     })
     .unwrap()
@@ -91,7 +92,7 @@ impl World {
         };
         let config = Config::for_command(&lookup).unwrap();
         let endpoint = Url::parse("https://management.azure.com").unwrap();
-        let arm = Client::new(endpoint, azure.http_client(), identity(&azure));
+        let arm = Client::new(endpoint, azure.http_client(), identity(&azure), config.pace);
         let ctx = Context::new(arm, config.policy, OffsetDateTime::now_utc);
         Self { azure, ctx, deadline: config.deadline }
     }
@@ -134,18 +135,22 @@ impl World {
 
     /// Looks at a resource, as an event that has just been raised makes us do.
     pub(crate) async fn enforce(&self, id: &str) -> Result<Outcome, Error> {
-        self.enforce_within(id, self.deadline).await
+        self.enforce_for(id, Trigger::Event).await
     }
 
-    /// The same with another deadline.
-    pub(crate) async fn enforce_within(&self, id: &str, deadline: Duration) -> Result<Outcome, Error> {
-        let look = Look {
-            resource: id.parse().unwrap(),
-            trigger: Trigger::Event,
-            event_time: Some(OffsetDateTime::now_utc()),
-            of_machine: false,
-        };
-        enforce(&self.ctx, &look, Deadline::after(deadline)).await
+    /// The same within another time.
+    pub(crate) async fn enforce_within(&self, id: &str, time: Duration) -> Result<Outcome, Error> {
+        self.look(id, Trigger::Event, time).await
+    }
+
+    /// Looks at a resource that was written just now, for a reason.
+    pub(crate) async fn enforce_for(&self, id: &str, trigger: Trigger) -> Result<Outcome, Error> {
+        self.look(id, trigger, self.deadline).await
+    }
+
+    async fn look(&self, id: &str, trigger: Trigger, time: Duration) -> Result<Outcome, Error> {
+        let look = Look::new(id.parse().unwrap(), trigger, time);
+        enforce(&self.ctx, &look.after_write(Some(OffsetDateTime::now_utc()), false)).await
     }
 
     /// The requests about a resource, as words.

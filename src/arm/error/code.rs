@@ -62,11 +62,11 @@ impl Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Operation, *};
+    use super::*;
 
     fn error(code: &str) -> Error {
         let body = format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#);
-        Error::from_answer(Operation::Get, 429, body.as_bytes(), None)
+        Error::from_answer("reading the resource", 429, body.as_bytes(), None)
     }
 
     #[test]

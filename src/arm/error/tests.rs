@@ -1,10 +1,10 @@
 //! Every code that the fact sheets name, and who can mend it.
 
-use super::{Error, Failure, Operation, ResourceFailure as Resource, SystemFailure as System};
+use super::{Error, Failure, ResourceFailure as Resource, SystemFailure as System};
 
 fn failure(status: u16, code: &str) -> Failure {
     let body = format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#);
-    Error::from_answer(Operation::Get, status, body.as_bytes(), None).failure
+    Error::from_answer("reading the resource", status, body.as_bytes(), None).failure
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn both_forms_of_the_error_body_are_read_and_any_other_is_survived() {
         ("", None),
         ("[]", None),
     ] {
-        let error = Error::from_answer(Operation::Update, 409, body.as_bytes(), None);
+        let error = Error::from_answer("setting dataAccessAuthMode", 409, body.as_bytes(), None);
         assert_eq!(error.code.as_deref(), code, "{body}");
     }
 }
@@ -78,7 +78,7 @@ fn both_forms_of_the_error_body_are_read_and_any_other_is_survived() {
 #[test]
 fn messages_are_one_line_of_bounded_length() {
     let body = format!(r#"{{"error":{{"code":"A","message":"a\r\nb{}"}}}}"#, "x".repeat(9_000));
-    let text = Error::from_answer(Operation::Update, 409, body.as_bytes(), None).to_string();
+    let text = Error::from_answer("setting dataAccessAuthMode", 409, body.as_bytes(), None).to_string();
     assert!(text.starts_with("setting dataAccessAuthMode failed: 409 A a  bx"), "{text}");
     assert!(text.chars().count() < 400 && !text.contains('\n'));
 }

@@ -5,12 +5,12 @@ use crate::arm::error::Failure;
 
 const DEADLINE: Duration = Duration::from_secs(25);
 
-async fn admit(governor: &Governor, subscription: &str, kind: Kind, deadline: Deadline) -> Result<(), Error> {
-    governor.admit(Operation::Update, subscription, kind, deadline).await.map(drop)
+async fn admit(governor: &Governor, subscription: &str, kind: Kind, terms: Terms) -> Result<(), Error> {
+    governor.admit("setting dataAccessAuthMode", subscription, kind, terms).await.map(drop)
 }
 
-fn event() -> Deadline {
-    Deadline::after(DEADLINE)
+fn event() -> Terms {
+    Terms::for_event(DEADLINE)
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,7 +41,7 @@ async fn who_could_not_get_through_in_time_is_told_at_once() {
 #[tokio::test(start_paused = true)]
 async fn the_sweep_leaves_a_reserve_that_events_use() {
     let governor = Governor::new(None);
-    let sweep = || Deadline::after(Duration::from_mins(10)).behind_events();
+    let sweep = || Terms::behind_events(Duration::from_mins(10));
     governor.note("a", Kind::Write, 45);
     let start = Instant::now();
     for _ in 0..5 {
@@ -62,13 +62,13 @@ async fn a_pace_is_held_by_the_sweep_and_does_not_hold_events() {
     let governor = Governor::new(NonZeroU32::new(4));
     let start = Instant::now();
     for _ in 0..240 {
-        let sweep = Deadline::after(Duration::from_mins(10)).behind_events();
+        let sweep = Terms::behind_events(Duration::from_mins(10));
         admit(&governor, "a", Kind::Write, sweep).await.unwrap();
     }
     let took = start.elapsed().as_secs_f64();
     assert!((59.0..60.5).contains(&took), "240 writes at 4 a second took {took} s");
     let start = Instant::now();
     admit(&governor, "a", Kind::Write, event()).await.unwrap();
-    admit(&governor, "b", Kind::Write, Deadline::after(DEADLINE).behind_events()).await.unwrap();
+    admit(&governor, "b", Kind::Write, Terms::behind_events(DEADLINE)).await.unwrap();
     assert_eq!(start.elapsed(), Duration::ZERO);
 }

@@ -22,7 +22,7 @@ fn headers(pairs: &[(&'static str, &str)]) -> Headers {
 }
 
 fn operation(pairs: &[(&'static str, &str)]) -> Operation {
-    Operation::from_headers(&disk(), &headers(pairs), &Url::parse(ARM).unwrap())
+    Operation::from_headers(&disk(), &headers(pairs), &Url::parse(ARM).unwrap(), OffsetDateTime::UNIX_EPOCH)
 }
 
 #[test]

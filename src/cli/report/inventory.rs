@@ -38,8 +38,8 @@ struct Inventory<'a> {
 /// Azure could not be asked.
 pub(super) async fn take(session: &Session, expiring_within: u16, is_exact: bool) -> Result<Report, Error> {
     let ctx = &session.ctx;
-    let identity = ctx.arm.identity().object_id(session.deadline()).await?;
-    let protected = Protected::read(ctx, session.deadline()).await?;
+    let identity = ctx.arm.identity().object_id(session.terms()).await?;
+    let protected = Protected::read(ctx, session.terms()).await?;
     let run = |source| Run {
         taken_at: ctx.now(),
         identity: identity.clone(),
@@ -71,7 +71,7 @@ impl Inventory<'_> {
     async fn ask_graph(&mut self) -> Result<bool, Error> {
         let ctx = &self.session.ctx;
         let query = Query { text: KQL.to_owned(), estate: ctx.policy.estate.clone(), skip: 0 };
-        let mut page = match ctx.arm.query(&query, None, self.session.deadline()).await {
+        let mut page = match ctx.arm.query(&query, None, self.session.terms()).await {
             Ok(page) => page,
             Err(Error { failure: Failure::Resource(_) | Failure::Gone, .. }) => return Ok(false),
             Err(error) => return Err(error),
@@ -85,7 +85,7 @@ impl Inventory<'_> {
             announced = rows.total;
             self.add(&resources);
             self.progress.tell(read, Some(announced));
-            page = ctx.arm.query(&query, Some(&rows), self.session.deadline()).await?;
+            page = ctx.arm.query(&query, Some(&rows), self.session.terms()).await?;
         }
         self.add_unreadable(&unreadable, "Resource Graph");
         if read < announced {
@@ -116,13 +116,13 @@ impl Inventory<'_> {
 
     async fn list(&mut self, subscription: &str, kind: ResourceType) -> Result<(), Error> {
         let arm = &self.session.ctx.arm;
-        let mut page = Some(arm.list(subscription, kind, self.session.deadline()).await?);
+        let mut page = Some(arm.list(subscription, kind, self.session.terms()).await?);
         let mut unreadable = vec![];
         while let Some(mut list) = page {
             unreadable.append(&mut list.unreadable);
             self.add(&list.resources);
             self.progress.tell(self.seen.len(), None);
-            page = arm.next(subscription, &list, self.session.deadline()).await?;
+            page = arm.next(subscription, &list, self.session.terms()).await?;
         }
         self.add_unreadable(&unreadable, &format!("the list of {kind} of subscription {subscription}"));
         Ok(())
@@ -166,7 +166,7 @@ impl Inventory<'_> {
         estate: &Estate,
         what: &str,
     ) -> Result<Option<Vec<String>>, Error> {
-        match self.session.ctx.arm.subscriptions(estate, self.session.deadline()).await {
+        match self.session.ctx.arm.subscriptions(estate, self.session.terms()).await {
             Ok(ids) => Ok(Some(ids)),
             Err(error) if matches!(error.failure, Failure::System(_)) => Err(error),
             Err(error) => {

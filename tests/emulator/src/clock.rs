@@ -16,6 +16,7 @@ pub struct Clock {
 }
 
 impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub(crate) fn start() -> Self {
         Self { epoch: OffsetDateTime::now_utc(), started: Instant::now() }
     }

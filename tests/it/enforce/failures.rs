@@ -8,7 +8,8 @@ use azure_core::{
     http::Url,
 };
 use diskseal::{
-    arm::{Client, Identity},
+    arm::Client,
+    azure::Identity,
     enforce::{Concern, Context, Error, Outcome},
 };
 use diskseal_emulator::{
@@ -228,9 +229,11 @@ impl TokenCredential for Nobody {
 async fn without_a_token_nothing_is_asked_of_arm() {
     let mut world = World::new();
     let id = world.disk("d");
-    let identity = Identity::with_credential("scope".to_owned(), || Ok(Arc::new(Nobody))).unwrap();
+    let identity =
+        Identity::with_credential("scope".to_owned(), OffsetDateTime::now_utc, || Ok(Arc::new(Nobody)))
+            .unwrap();
     let endpoint = Url::parse("https://management.azure.com").unwrap();
-    let arm = Client::new(endpoint, world.azure.http_client(), identity);
+    let arm = Client::new(endpoint, world.azure.http_client(), identity, None);
     world.ctx = Context::new(arm, world.ctx.policy.clone(), OffsetDateTime::now_utc);
     let error = world.enforce(&id).await.unwrap_err();
     assert_eq!((error.concern(), error.reason()), (Concern::System, "no_token"));

@@ -285,7 +285,7 @@ async fn an_event_subscription_on_the_subscription_itself_is_one_as_well() {
     azure.refuse_fact(&own, refused());
     let (code, wrong) = doctor(&serving, &["--function-app", &app()]).await;
     assert_eq!(code, Some(0), "{wrong}");
-    assert!(wrong.contains("may not look (Microsoft.EventGrid/eventSubscriptions/read)"), "{wrong}");
+    assert!(wrong.contains("this identity lacks Microsoft.EventGrid/eventSubscriptions/read"), "{wrong}");
     assert!(!wrong.contains("no system topic"), "{wrong}");
     azure.put_fact(&own, json!({"value": [own_event_subscription(SUBSCRIPTION)]}));
     azure.refuse_fact(&topics(), refused());
@@ -349,7 +349,7 @@ async fn what_may_not_be_looked_at_is_no_absence() {
     );
     let (code, wrong) = doctor(&serving, &["--function-app", &app()]).await;
     assert_eq!(code, Some(0), "{wrong}");
-    assert!(wrong.contains("this identity may not look (Microsoft.EventGrid/systemTopics/read)"), "{wrong}");
+    assert!(wrong.contains("this identity lacks Microsoft.EventGrid/systemTopics/read"), "{wrong}");
     assert!(wrong.contains("Storage Queue Data Contributor"), "{wrong}");
 
     azure.refuse_fact("/diskseal-pending", refused().with_header("x-ms-error-code", "AuthorizationFailure"));

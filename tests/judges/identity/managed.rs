@@ -60,7 +60,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<Claims, Box<dyn std::error::Error>> {
     let metadata = std::env::var("METADATA_HOST").ok().map(|host| Url::parse(&host)).transpose()?;
-    let http = Arc::new(Route { http: diskseal::arm::http_client()?, metadata });
+    let http = Arc::new(Route { http: diskseal::azure::http_client()?, metadata });
     let credential = ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
         user_assigned_id: std::env::args().nth(1).map(UserAssignedId::ClientId),
         client_options: ClientOptions {

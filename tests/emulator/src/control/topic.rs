@@ -28,6 +28,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::event_grid::EventGrid;
 
 /// The path of every topic.
@@ -137,7 +138,7 @@ fn unauthorized(key: Option<&str>, host: &str) -> String {
 
 /// Event Grid's envelope, which says everything twice.
 fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
-    let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+    let now = Clock::start().now().format(&Rfc3339).unwrap_or_default();
     let report = format!(
         "Report '{}:0:{now}' to our forums for assistance or raise a support ticket.",
         Uuid::new_v4()

@@ -1,9 +1,8 @@
-//! Who we are to ARM: a token, kept as long as it is good, and the object ID that it carries.
+//! The identity of this process: its token, kept while it is good, and the object ID that the token carries.
 //!
-//! `azure_identity` caches the token, fetches a new one five minutes ahead of its expiry, and lets
-//! one caller do so while the others wait. This file adds what ARM can still ask for: a new token
-//! after a 401 (continuous access evaluation, a revoked session), and the old one while it is good
-//! but the identity endpoint is not.
+//! `azure_identity` caches the token, fetches a new one five minutes before it expires, and lets one caller do
+//! so while the others wait. This file adds two things: a new token after a 401 (continuous access evaluation,
+//! a revoked session), and the use of the old token while it is good but the identity endpoint fails.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -18,14 +17,12 @@ use azure_identity::{
     ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
     WorkloadIdentityCredentialOptions,
 };
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use parking_lot::RwLock;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::{
-    deadline::Deadline,
-    error::{Error, Operation, SystemFailure},
-};
+use super::terms::Terms;
 use crate::telemetry::{Authorize, Wait, wait};
 
 /// How long an export waits for its token. A new one is fetched five minutes before the old one ends.
@@ -42,20 +39,20 @@ pub enum Credential {
     AzureCli,
 }
 
-/// Where the token comes from, and for what it is.
+/// Where the token comes from, and what it is for.
 #[derive(Clone, Debug)]
 pub struct IdentityOptions {
     /// How the identity proves itself.
     pub credential: Credential,
     /// The client ID of a user-assigned identity.
     pub client_id: Option<String>,
-    /// The cloud whose Microsoft Entra ID is asked; none is the public one, or `AZURE_AUTHORITY_HOST`.
+    /// The cloud whose Microsoft Entra ID issues the token; none is the public one, or `AZURE_AUTHORITY_HOST`.
     pub cloud: Option<CloudConfiguration>,
     /// The resource that the token is for: ARM's audience, or Azure Monitor's.
     pub audience: String,
 }
 
-/// As whom, and until when.
+/// The signed-in identity, and how long its token lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIn {
     /// The object ID (claim `oid`), if the token can be read.
@@ -69,6 +66,7 @@ type NewCredential = dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + 
 /// The identity with which every request is sent.
 pub struct Identity {
     scope: String,
+    now: fn() -> OffsetDateTime,
     new_credential: Box<NewCredential>,
     credential: RwLock<Arc<dyn TokenCredential>>,
     latest: RwLock<Option<Arc<Authorization>>>,
@@ -81,77 +79,97 @@ impl fmt::Debug for Identity {
 }
 
 /// A token in the form in which it is sent.
-pub(super) struct Authorization {
+pub struct Authorization {
     token: AccessToken,
     /// The value of the header `Authorization`.
-    pub(super) header: String,
+    pub header: String,
     object_id: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    oid: Option<String>,
-}
+/// There is no token: what the credential or the identity endpoint says, in one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("getting a token failed: {0}")]
+pub struct NoToken(pub String);
 
 impl Identity {
     /// The identity that the settings name.
     ///
     /// # Errors
     /// The environment lacks what the credential needs.
-    pub fn new(options: &IdentityOptions, http: &Arc<dyn HttpClient>) -> azure_core::Result<Self> {
+    pub fn new(
+        options: &IdentityOptions,
+        http: &Arc<dyn HttpClient>,
+        now: fn() -> OffsetDateTime,
+    ) -> azure_core::Result<Self> {
         let scope = format!("{}/.default", options.audience);
         let (options, http) = (options.clone(), Arc::clone(http));
-        Self::with_credential(scope, move || credential(&options, &http))
+        Self::with_credential(scope, now, move || credential(&options, &http))
     }
 
-    /// An identity with a credential of the caller's choice. `new_credential` is asked again after ARM
-    /// has refused a token, so that no cache can bring the refused one back.
+    /// An identity with a credential of the caller's choice, and the clock that expiries are compared with.
+    /// `new_credential` is called again after a token was refused, so that no cache can return the refused one.
     ///
     /// # Errors
     /// Those of `new_credential`.
     pub fn with_credential(
         scope: String,
+        now: fn() -> OffsetDateTime,
         new_credential: impl Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync + 'static,
     ) -> azure_core::Result<Self> {
         let credential = RwLock::new(new_credential()?);
-        Ok(Self { scope, new_credential: Box::new(new_credential), credential, latest: RwLock::default() })
+        Ok(Self {
+            scope,
+            now,
+            new_credential: Box::new(new_credential),
+            credential,
+            latest: RwLock::default(),
+        })
     }
 
-    /// Our own object ID, as the token says.
+    /// Our own object ID, from the token.
     ///
     /// # Errors
     /// There is no token.
-    pub async fn object_id(&self, deadline: Deadline) -> Result<Option<String>, Error> {
-        Ok(self.authorization(deadline).await?.object_id.clone())
+    pub async fn object_id(&self, terms: Terms) -> Result<Option<String>, NoToken> {
+        Ok(self.authorization(terms).await?.object_id.clone())
     }
 
-    /// Signs in, or says as whom it is signed in already.
+    /// Signs in, or returns who is signed in already.
     ///
     /// # Errors
     /// There is no token.
-    pub async fn sign_in(&self, deadline: Deadline) -> Result<SignedIn, Error> {
-        let authorization = self.authorization(deadline).await?;
+    pub async fn sign_in(&self, terms: Terms) -> Result<SignedIn, NoToken> {
+        let authorization = self.authorization(terms).await?;
         let (object_id, expires_on) = (authorization.object_id.clone(), authorization.token.expires_on);
         Ok(SignedIn { object_id, expires_on })
     }
 
-    pub(super) async fn authorization(&self, deadline: Deadline) -> Result<Arc<Authorization>, Error> {
+    /// The token, in the form in which it is sent.
+    ///
+    /// # Errors
+    /// There is no token.
+    pub async fn authorization(&self, terms: Terms) -> Result<Arc<Authorization>, NoToken> {
         let credential = Arc::clone(&self.credential.read());
         let scopes = [self.scope.as_str()];
-        let token = tokio::time::timeout_at(deadline.instant(), credential.get_token(&scopes, None));
+        let token = tokio::time::timeout_at(terms.until(), credential.get_token(&scopes, None));
         let fault = match wait(Wait::Token, token).await {
             Ok(Ok(token)) => return Ok(self.keep(token)),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the identity endpoint did not answer in time".to_owned(),
         };
         match self.latest() {
-            Some(latest) if latest.token.expires_on > OffsetDateTime::now_utc() => Ok(latest),
-            _ => Err(Error::without_answer(Operation::Token, SystemFailure::NoToken, fault)),
+            Some(latest) if latest.token.expires_on > self.now() => Ok(latest),
+            _ => Err(NoToken(fault)),
         }
     }
 
-    /// Forgets the token that ARM has just refused, once for any number of callers who were refused.
-    pub(super) fn renew(&self, refused: &Authorization) {
+    /// The clock that expiries are compared with.
+    pub fn now(&self) -> OffsetDateTime {
+        (self.now)()
+    }
+
+    /// Forgets a token that was refused, once for any number of callers that were refused.
+    pub fn renew(&self, refused: &Authorization) {
         let mut latest = self.latest.write();
         let is_latest = latest.as_ref().is_some_and(|latest| latest.token.token == refused.token.token);
         if !is_latest {
@@ -174,11 +192,9 @@ impl Identity {
             return latest;
         }
         let secret = token.token.secret();
-        // ARM checks the token; we only read who we are. Not every token is a readable JWT.
-        let claims = jsonwebtoken::dangerous::insecure_decode::<Claims>(secret).ok();
         let authorization = Arc::new(Authorization {
             header: format!("Bearer {secret}"),
-            object_id: claims.and_then(|token| token.claims.oid),
+            object_id: object_id(secret),
             token,
         });
         *self.latest.write() = Some(Arc::clone(&authorization));
@@ -190,7 +206,7 @@ impl Identity {
 #[async_trait]
 impl Authorize for Identity {
     async fn header(&self) -> Result<String, String> {
-        let authorization = self.authorization(Deadline::after(EXPORT_TOKEN_TIMEOUT)).await;
+        let authorization = self.authorization(Terms::behind_events(EXPORT_TOKEN_TIMEOUT)).await;
         authorization.map(|authorization| authorization.header.clone()).map_err(|error| error.to_string())
     }
 
@@ -199,6 +215,17 @@ impl Authorize for Identity {
             self.renew(&latest);
         }
     }
+}
+
+/// The claim `oid` of a token in the form of a JSON Web Token (RFC 7519). Its signature is not checked: that is
+/// for the service that the token is sent to. Not every token has this form.
+fn object_id(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        oid: String,
+    }
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice::<Claims>(&payload).ok().map(|claims| claims.oid)
 }
 
 fn credential(

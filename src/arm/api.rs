@@ -1,0 +1,285 @@
+//! Every call that Diskseal makes to Azure Resource Manager: one constant each.
+//!
+//! Source: the REST API reference of each provider, for template and version; "Azure resource provider
+//! operations", for the action that a role must allow.
+
+use azure_core::http::Method;
+
+/// One operation of a resource provider's REST API.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Api {
+    /// What it does, for messages: `reading the resource`.
+    pub what: &'static str,
+    /// The HTTP method.
+    pub method: Method,
+    /// The form of its path, for the span's attribute `url.template`.
+    pub template: &'static str,
+    /// The value of the query parameter `api-version`.
+    pub version: &'static str,
+    /// The action that the identity's role must allow. None where ARM asks for no action.
+    pub action: Option<&'static str>,
+    /// The resource provider, for the span's attribute `azure.resource_provider.namespace`.
+    pub provider: &'static str,
+}
+
+const AUTHORIZATION: &str = "Microsoft.Authorization";
+const COMPUTE: &str = "Microsoft.Compute";
+const EVENT_GRID: &str = "Microsoft.EventGrid";
+const MANAGEMENT: &str = "Microsoft.Management";
+const RESOURCE_GRAPH: &str = "Microsoft.ResourceGraph";
+const RESOURCES: &str = "Microsoft.Resources";
+const STORAGE: &str = "Microsoft.Storage";
+const WEB: &str = "Microsoft.Web";
+
+/// Available in every cloud, and the last version whose definitions have every member that is sent and read here.
+const DISKS_VERSION: &str = "2024-03-02";
+/// Available in every cloud; the filter by scale set is older.
+const MACHINES_VERSION: &str = "2024-03-01";
+const TAGS_VERSION: &str = "2024-07-01";
+const EVENT_GRID_VERSION: &str = "2025-02-15";
+
+/// "Disks - Get".
+pub const DISK: Api = Api {
+    what: "reading the resource",
+    method: Method::Get,
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/disks/{name}",
+    version: DISKS_VERSION,
+    action: Some("Microsoft.Compute/disks/read"),
+    provider: COMPUTE,
+};
+
+/// "Snapshots - Get".
+pub const SNAPSHOT: Api = Api {
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/snapshots/{name}",
+    action: Some("Microsoft.Compute/snapshots/read"),
+    ..DISK
+};
+
+/// "Disks - Update", for `properties.dataAccessAuthMode`.
+pub const DISK_UPDATE: Api = Api {
+    what: "setting dataAccessAuthMode",
+    method: Method::Patch,
+    action: Some("Microsoft.Compute/disks/write"),
+    ..DISK
+};
+
+/// "Snapshots - Update", for `properties.dataAccessAuthMode`.
+pub const SNAPSHOT_UPDATE: Api = Api {
+    what: "setting dataAccessAuthMode",
+    method: Method::Patch,
+    action: Some("Microsoft.Compute/snapshots/write"),
+    ..SNAPSHOT
+};
+
+/// "Disks - List".
+pub const DISKS: Api =
+    Api { what: "listing disks", template: "/subscriptions/{id}/providers/Microsoft.Compute/disks", ..DISK };
+
+/// "Snapshots - List".
+pub const SNAPSHOTS: Api = Api {
+    what: "listing snapshots",
+    template: "/subscriptions/{id}/providers/Microsoft.Compute/snapshots",
+    ..SNAPSHOT
+};
+
+/// The state of a long-running operation, at the URL that ARM gave ("Track asynchronous Azure operations"). Its
+/// URL is signed, so no action is needed.
+pub const OPERATION: Api = Api {
+    what: "waiting for the operation",
+    template: "/subscriptions/{id}/providers/Microsoft.Compute/locations/{location}/DiskOperations/{id}",
+    action: None,
+    ..DISK
+};
+
+/// "Tags - Get At Scope".
+pub const TAGS: Api = Api {
+    what: "reading tags",
+    method: Method::Get,
+    template: "/{scope}/providers/Microsoft.Resources/tags/default",
+    version: TAGS_VERSION,
+    action: Some("Microsoft.Resources/tags/read"),
+    provider: RESOURCES,
+};
+
+/// "Tags - Update At Scope", operation `Merge`.
+pub const TAGS_MERGE: Api = Api {
+    what: "merging the tags",
+    method: Method::Patch,
+    action: Some("Microsoft.Resources/tags/write"),
+    ..TAGS
+};
+
+/// "Tags - Update At Scope", operation `Delete`.
+pub const TAGS_DELETE: Api = Api { what: "removing the tags", ..TAGS_MERGE };
+
+/// "Virtual Machines - Get".
+pub const MACHINE: Api = Api {
+    what: "reading the machine",
+    method: Method::Get,
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines/{name}",
+    version: MACHINES_VERSION,
+    action: Some("Microsoft.Compute/virtualMachines/read"),
+    provider: COMPUTE,
+};
+
+/// "Virtual Machines - List", for those of a scale set with flexible orchestration.
+pub const MACHINES: Api = Api {
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines",
+    ..MACHINE
+};
+
+/// "Virtual Machine Scale Set VMs - Get".
+pub const INSTANCE: Api = Api {
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute\
+               /virtualMachineScaleSets/{name}/virtualMachines/{id}",
+    action: Some("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read"),
+    ..MACHINE
+};
+
+/// "Virtual Machine Scale Set VMs - List".
+pub const INSTANCES: Api = Api {
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute\
+               /virtualMachineScaleSets/{name}/virtualMachines",
+    ..INSTANCE
+};
+
+/// "Resources - Resources", a query of Azure Resource Graph.
+pub const QUERY: Api = Api {
+    what: "querying Resource Graph",
+    method: Method::Post,
+    template: "/providers/Microsoft.ResourceGraph/resources",
+    version: "2024-04-01",
+    action: Some("Microsoft.ResourceGraph/resources/read"),
+    provider: RESOURCE_GRAPH,
+};
+
+/// "Subscriptions - List".
+pub const SUBSCRIPTIONS: Api = Api {
+    what: "listing subscriptions",
+    method: Method::Get,
+    template: "/subscriptions",
+    version: "2022-12-01",
+    action: Some("Microsoft.Resources/subscriptions/read"),
+    provider: RESOURCES,
+};
+
+/// "Management Groups - Get Descendants".
+pub const DESCENDANTS: Api = Api {
+    what: "listing the management group's subscriptions",
+    method: Method::Get,
+    template: "/providers/Microsoft.Management/managementGroups/{id}/descendants",
+    version: "2020-05-01",
+    action: Some("Microsoft.Management/managementGroups/descendants/read"),
+    provider: MANAGEMENT,
+};
+
+/// "Permissions - List" at a subscription.
+pub const PERMISSIONS: Api = Api {
+    what: "reading the permissions",
+    method: Method::Get,
+    template: "/subscriptions/{id}/providers/Microsoft.Authorization/permissions",
+    version: "2022-04-01",
+    action: Some("Microsoft.Authorization/permissions/read"),
+    provider: AUTHORIZATION,
+};
+
+/// "System Topics - List By Subscription".
+pub const SYSTEM_TOPICS: Api = Api {
+    what: "listing the system topics",
+    method: Method::Get,
+    template: "/subscriptions/{id}/providers/Microsoft.EventGrid/systemTopics",
+    version: EVENT_GRID_VERSION,
+    action: Some("Microsoft.EventGrid/systemTopics/read"),
+    provider: EVENT_GRID,
+};
+
+/// "System Topic Event Subscriptions - List By System Topic".
+pub const TOPIC_EVENT_SUBSCRIPTIONS: Api = Api {
+    what: "listing the topic's event subscriptions",
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.EventGrid/systemTopics/{name}\
+               /eventSubscriptions",
+    action: Some("Microsoft.EventGrid/systemTopics/eventSubscriptions/read"),
+    ..SYSTEM_TOPICS
+};
+
+/// "Event Subscriptions - List Global By Subscription".
+pub const EVENT_SUBSCRIPTIONS: Api = Api {
+    what: "listing the subscription's event subscriptions",
+    template: "/subscriptions/{id}/providers/Microsoft.EventGrid/eventSubscriptions",
+    action: Some("Microsoft.EventGrid/eventSubscriptions/read"),
+    ..SYSTEM_TOPICS
+};
+
+/// "Web Apps - List Functions".
+pub const FUNCTIONS: Api = Api {
+    what: "listing the app's functions",
+    method: Method::Get,
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Web/sites/{name}/functions",
+    version: "2024-04-01",
+    action: Some("Microsoft.Web/sites/functions/read"),
+    provider: WEB,
+};
+
+/// "Blob Containers - Get".
+pub const CONTAINER: Api = Api {
+    what: "reading the container",
+    method: Method::Get,
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Storage/storageAccounts/{name}\
+               /blobServices/default/containers/{name}",
+    version: "2024-01-01",
+    action: Some("Microsoft.Storage/storageAccounts/blobServices/containers/read"),
+    provider: STORAGE,
+};
+
+/// Every call.
+pub const ALL: [&Api; 23] = [
+    &DISK,
+    &SNAPSHOT,
+    &DISK_UPDATE,
+    &SNAPSHOT_UPDATE,
+    &DISKS,
+    &SNAPSHOTS,
+    &OPERATION,
+    &TAGS,
+    &TAGS_MERGE,
+    &TAGS_DELETE,
+    &MACHINE,
+    &MACHINES,
+    &INSTANCE,
+    &INSTANCES,
+    &QUERY,
+    &SUBSCRIPTIONS,
+    &DESCENDANTS,
+    &PERMISSIONS,
+    &SYSTEM_TOPICS,
+    &TOPIC_EVENT_SUBSCRIPTIONS,
+    &EVENT_SUBSCRIPTIONS,
+    &FUNCTIONS,
+    &CONTAINER,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_constant_is_in_the_list() {
+        let constants = include_str!("api.rs").matches(": Api =").count();
+        // This line has the words as well.
+        assert_eq!(ALL.len(), constants - 1);
+    }
+
+    #[test]
+    fn the_provider_is_the_one_that_the_template_and_the_action_name() {
+        for api in ALL {
+            let named = api
+                .template
+                .rsplit_once("/providers/")
+                .map_or(RESOURCES, |(_, rest)| rest.split('/').next().unwrap_or_default());
+            assert_eq!(api.provider, named, "{}", api.template);
+            if let Some(action) = api.action {
+                assert!(action.starts_with(&format!("{named}/")), "{action}");
+            }
+        }
+    }
+}
