@@ -87,25 +87,26 @@ impl Invocation {
     /// else it begins one. A queue's message continues the trace in which the resource was first seen, so that
     /// one trace holds all of it; and whatever the parent is, the others are linked ("Semantic conventions for
     /// messaging spans", consumer spans).
-    pub(super) fn join(&self, span: &Span, told: &TraceContext) {
+    pub(super) fn join(&self, span: &Span, origin: &TraceContext) {
         if span.is_disabled() {
             return;
         }
-        let is_told = told.is_valid();
-        let is_child_of_told = is_told && (self.function == Function::SealQueued || !self.trace.is_valid());
-        if is_child_of_told {
-            told.parent(span);
+        let has_origin = origin.is_valid();
+        let is_child_of_origin =
+            has_origin && (self.function == Function::SealQueued || !self.trace.is_valid());
+        if is_child_of_origin {
+            origin.parent(span);
             self.trace.link(span);
         } else {
             self.trace.parent(span);
         }
-        told.link(span);
+        origin.link(span);
     }
 
     /// The trace that a message hands on: ours, or where we export nothing, the one that came in.
-    pub(super) fn trace_context(&self, told: &TraceContext) -> TraceContext {
+    pub(super) fn trace_context(&self, origin: &TraceContext) -> TraceContext {
         TraceContext::current()
-            .unwrap_or_else(|| if self.trace.is_valid() { self.trace.clone() } else { told.clone() })
+            .unwrap_or_else(|| if self.trace.is_valid() { self.trace.clone() } else { origin.clone() })
     }
 }
 

@@ -21,13 +21,13 @@ use crate::{
 /// as many instances as the platform starts work on them.
 const DISKS_MAX: usize = 32;
 
-/// Looks at the disks of one machine. `told` is the trace that the event names.
+/// Looks at the disks of one machine. `origin` is the trace that the event names.
 pub(super) async fn handle(
     ctx: &Context,
     invocation: &Invocation,
     machine: &MachineId,
     written: Option<OffsetDateTime>,
-    told: &TraceContext,
+    origin: &TraceContext,
 ) -> Vec<Handled> {
     let done = |line: &Line| Handled::Done(log(invocation, line, None));
     let end = |outcome| done(&Line::of_look(machine, &Ok(outcome)));
@@ -54,13 +54,13 @@ pub(super) async fn handle(
         Look::new(resource, Trigger::Event, invocation.terms.time_left()).after_write(written, true)
     });
     if is_many {
-        let context = send_span(count).in_scope(|| invocation.trace_context(told));
+        let context = send_span(count).in_scope(|| invocation.trace_context(origin));
         let queued = |look| Handled::Queued(pending(ctx, look, Pending::OF_A_MACHINE, context.clone()));
         handled.extend(looks.map(queued));
         return handled;
     }
     let sealed: Vec<_> = stream::iter(looks)
-        .map(|look| seal_now(ctx, invocation, look, told))
+        .map(|look| seal_now(ctx, invocation, look, origin))
         .buffer_unordered(DISKS_MAX)
         .collect()
         .await;

@@ -26,18 +26,18 @@ pub(super) enum Handled {
     Failed(&'static str, String),
 }
 
-/// Seals one resource within the invocation, or hands it to the queue. `told` is the trace that the event names.
+/// Seals one resource within the invocation, or hands it to the queue. `origin` is the trace that the event names.
 pub(super) async fn seal_now(
     ctx: &Context,
     invocation: &Invocation,
     look: Look,
-    told: &TraceContext,
+    origin: &TraceContext,
 ) -> Handled {
     let (result, line) = seal(ctx, invocation, &look).await;
     match result {
         Ok(_) => Handled::Done(line),
         Err(error) if error.concern() == Concern::Resource => {
-            let context = send_span(1).in_scope(|| invocation.trace_context(told));
+            let context = send_span(1).in_scope(|| invocation.trace_context(origin));
             Handled::Pending(pending(ctx, look, error.reason(), context), line)
         }
         Err(error) => Handled::Failed(error.reason(), line),

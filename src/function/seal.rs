@@ -161,14 +161,14 @@ async fn handle(
             return vec![Handled::Failed(error.reason(), log(invocation, &line, None))];
         }
     }
-    let told = trace_of(&written);
+    let origin = trace_of(&written);
     match written.subject {
         Subject::Resource(resource) => {
             let time = invocation.terms.time_left();
             let look = Look::new(resource, Trigger::Event, time).after_write(written.time, false);
-            vec![seal_now(ctx, invocation, look, &told).await]
+            vec![seal_now(ctx, invocation, look, &origin).await]
         }
-        Subject::Machine(machine) => machine::handle(ctx, invocation, &machine, written.time, &told).await,
+        Subject::Machine(machine) => machine::handle(ctx, invocation, &machine, written.time, &origin).await,
     }
 }
 
