@@ -8,17 +8,19 @@ mod breaker;
 mod context;
 mod error;
 mod in_flight;
+mod line;
 mod machine;
 mod switch;
 mod unseal;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use time::OffsetDateTime;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 pub use context::Context;
-pub use error::{Concern, Error, REASONS, known_reason};
+pub use error::{Concern, Error};
+pub use line::Line;
 pub use machine::disks_of;
 pub use switch::is_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
@@ -58,7 +60,7 @@ pub enum Trigger {
     Queue,
     /// A sweep has listed it.
     Sweep,
-    /// A person has named it, or sweeps by the command line.
+    /// A person has named it.
     Command,
 }
 
@@ -115,44 +117,45 @@ impl Look {
     }
 }
 
-/// What became of a resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was not sealed and is now, proven by what ARM says.
-    Sealed(Change),
-    /// It was sealed before.
-    AlreadySealed,
-    /// It is left as it is, for a recorded reason.
-    Exempt(Exemption),
-    /// It is not sealed, and audit mode never writes.
-    WouldSeal(Change),
-    /// It is not there any more.
-    Gone,
-    /// It was written so often in so short a time that someone must be undoing the seal. The sweep
-    /// seals it later.
-    LeftToSweep,
-    /// The operator's switch is off. The first sweep after it is on again seals it.
-    SwitchedOff,
+words! {
+    /// What a look at a resource led to.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Outcome, label of labels {
+        /// It was not sealed and is now, proven by what ARM says.
+        Sealed(Change) => "sealed",
+        /// It was sealed before.
+        AlreadySealed => "already_sealed",
+        /// It is left as it is, for a recorded reason.
+        Exempt(Exemption) => "exempt",
+        /// It is not sealed, and audit mode never writes.
+        WouldSeal(Change) => "would_seal",
+        /// It was announced or listed, and no longer exists.
+        Gone => "gone",
+        /// A person named it, and it does not exist.
+        NotFound => "not_found",
+        /// It was written so often in so short a time that someone must be undoing the seal. The sweep
+        /// seals it later.
+        LeftToSweep => "left_to_sweep",
+        /// The operator's switch is off. The first sweep after it is on again seals it.
+        SwitchedOff => "switched_off",
+    }
 }
 
 impl Outcome {
-    /// A word from a closed set, for the trace and the log.
-    pub const fn label(&self) -> &'static str {
-        match self {
-            Self::Sealed(_) => "sealed",
-            Self::AlreadySealed => "already_sealed",
-            Self::Exempt(_) => "exempt",
-            Self::WouldSeal(_) => "would_seal",
-            Self::Gone => "gone",
-            Self::LeftToSweep => "left_to_sweep",
-            Self::SwitchedOff => "switched_off",
-        }
-    }
-
     /// Why it is left as it is, a word from a closed set.
     pub const fn reason(&self) -> Option<&'static str> {
         match self {
             Self::Exempt(exemption) => Some(exemption.reason()),
+            _ => None,
+        }
+    }
+
+    /// The same in a sentence, also for what only waits.
+    fn why(&self) -> Option<&dyn fmt::Display> {
+        match self {
+            Self::Exempt(exemption) => Some(exemption),
+            Self::LeftToSweep => Some(&"it was written too often in ten minutes"),
+            Self::SwitchedOff => Some(&"the tag diskseal=off stops every write"),
             _ => None,
         }
     }
@@ -229,25 +232,26 @@ async fn within(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
     if let Some(exemption) = ctx.exempt_by_id(&look.resource, look.terms).await? {
         return Ok(Outcome::Exempt(exemption));
     }
+    let missing = if look.trigger == Trigger::Command { Outcome::NotFound } else { Outcome::Gone };
     let progress = ctx.in_flight.arrive();
-    let once = ctx.in_flight.once(&look.resource, &progress, || {
-        settle(look.terms, Outcome::Gone, || look_once(ctx, look, &progress))
-    });
+    let once = ctx
+        .in_flight
+        .once(&look.resource, &progress, || settle(look.terms, missing, || look_once(ctx, look, &progress)));
     match tokio::time::timeout_at(look.terms.until(), once).await {
         Ok(result) => result,
         Err(_) => Err(progress.out_of_time()),
     }
 }
 
-/// Looks until no other writer gets in between, and takes a resource that is not there for `gone`.
-async fn settle<T, F>(terms: Terms, gone: T, look_once: impl Fn() -> F) -> Result<T, Error>
+/// Looks until no other writer gets in between. A resource that does not exist gives `missing`.
+async fn settle<T, F>(terms: Terms, missing: T, look_once: impl Fn() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
     let mut waits = OVERTAKEN_WAITS.into_iter();
     loop {
         let error = match look_once().await {
-            Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) => return Ok(gone),
+            Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) => return Ok(missing),
             Err(error) if error.is_passing() => error,
             result => return result,
         };

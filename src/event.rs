@@ -16,9 +16,18 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::resource_id::{MachineId, ParseMachineIdError, ParseResourceIdError, ResourceId, ResourceType};
 
+/// The operations whose events are a reason to look: first those on disks and snapshots, then those on machines.
+pub const OPERATIONS: [&str; 5] = [
+    "Microsoft.Compute/disks/write",
+    "Microsoft.Compute/snapshots/write",
+    "Microsoft.Compute/virtualMachines/write",
+    "Microsoft.Compute/virtualMachineScaleSets/write",
+    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
+];
+
 /// A write that ARM finished.
-const RESOURCE_WRITE_SUCCESS: &str = "Microsoft.Resources.ResourceWriteSuccess";
-/// The same from Azure Resource Notifications, which also tells of writes that no user asked for.
+pub const RESOURCE_WRITE_SUCCESS: &str = "Microsoft.Resources.ResourceWriteSuccess";
+/// The same from Azure Resource Notifications, which also covers writes that no user asked for.
 const RESOURCE_CREATED_OR_UPDATED: &str = "Microsoft.ResourceNotifications.Resources.CreatedOrUpdated";
 
 /// The claim with the object ID of whoever made the request.
@@ -112,49 +121,35 @@ impl fmt::Debug for ObjectId {
     }
 }
 
-/// Why an event is none of our business. Redelivery could not change that.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Ignored {
-    /// Neither Event Grid's schema nor CloudEvents 1.0.
-    #[error("not an event: no eventType and no type")]
-    NotAnEvent,
-    /// A CloudEvent of a version that nobody has defined yet.
-    #[error("a CloudEvent of an unknown specversion")]
-    SpecVersion,
-    /// Not a finished write: a deletion, a failure, an action, or somebody else's event.
-    #[error("not a successful write")]
-    EventType,
-    /// No resource ID where one belongs.
-    #[error("no resource ID in the event")]
-    NoResourceId,
-    /// A write of something else, or an ID that Azure could not have sent.
-    #[error("{0}")]
-    ResourceId(#[from] ParseResourceIdError),
-    /// An ID of a machine that Azure could not have sent.
-    #[error("{0}")]
-    MachineId(ParseMachineIdError),
-    /// A write of a machine, where these are not wanted.
-    #[error("a write of a machine, and DISKSEAL_MACHINE_EVENTS is off")]
-    MachineEventsOff,
+words! {
+    /// Why an event is ignored. Redelivery could not change that.
+    #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum Ignored, reason of reasons {
+        /// Neither Event Grid's schema nor CloudEvents 1.0.
+        #[error("not an event: no eventType and no type")]
+        NotAnEvent => "not_an_event",
+        /// A CloudEvent of a version that nobody has defined yet.
+        #[error("a CloudEvent of an unknown specversion")]
+        SpecVersion => "spec_version",
+        /// Not a finished write: a deletion, a failure, an action, or somebody else's event.
+        #[error("not a successful write")]
+        EventType => "event_type",
+        /// No resource ID where one belongs.
+        #[error("no resource ID in the event")]
+        NoResourceId => "no_resource_id",
+        /// A write of something else.
+        #[error("{}", ParseResourceIdError::NotADiskOrSnapshot)]
+        NotADiskOrSnapshot => "not_a_disk_or_snapshot",
+        /// An ID that Azure could not have sent.
+        #[error("{0}")]
+        InvalidResourceId(String) => "invalid_resource_id",
+    }
 }
 
 impl Ignored {
     /// Whether it is no event at all, as far as anybody can tell.
     pub const fn is_unreadable(&self) -> bool {
         matches!(self, Self::NotAnEvent | Self::SpecVersion)
-    }
-
-    /// A word from a closed set, for the log and for metrics.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::NotAnEvent => "not_an_event",
-            Self::SpecVersion => "spec_version",
-            Self::EventType => "event_type",
-            Self::NoResourceId => "no_resource_id",
-            Self::ResourceId(ParseResourceIdError::NotADiskOrSnapshot) => "not_a_disk_or_snapshot",
-            Self::ResourceId(_) | Self::MachineId(_) => "invalid_resource_id",
-            Self::MachineEventsOff => "machine_events_off",
-        }
     }
 }
 
@@ -183,14 +178,17 @@ pub fn parse(event: &Value) -> Result<ResourceWritten, Ignored> {
 }
 
 fn subject(id: &str) -> Result<Subject, Ignored> {
-    let refused = match id.parse() {
+    let fault: ParseResourceIdError = match id.parse() {
         Ok(resource) => return Ok(Subject::Resource(resource)),
-        Err(refused) => refused,
+        Err(fault) => fault,
     };
-    match id.parse() {
-        Ok(machine) => Ok(Subject::Machine(machine)),
-        Err(ParseMachineIdError::NotAMachine) => Err(refused.into()),
-        Err(of_a_machine) => Err(Ignored::MachineId(of_a_machine)),
+    match (id.parse(), fault) {
+        (Ok(machine), _) => Ok(Subject::Machine(machine)),
+        (Err(ParseMachineIdError::NotAMachine), ParseResourceIdError::NotADiskOrSnapshot) => {
+            Err(Ignored::NotADiskOrSnapshot)
+        }
+        (Err(ParseMachineIdError::NotAMachine), fault) => Err(Ignored::InvalidResourceId(fault.to_string())),
+        (Err(fault), _) => Err(Ignored::InvalidResourceId(fault.to_string())),
     }
 }
 

@@ -5,11 +5,14 @@
 //! and asks `GET /` until something answers, and ever again to see that it still does.
 
 mod envelope;
+mod functions;
 mod invocation;
 mod machine;
+mod one;
 mod pending;
 mod reply;
 mod seal;
+mod sweep;
 
 use std::{
     any::Any,
@@ -30,32 +33,30 @@ use axum::{
 };
 use tokio::sync::SetOnce;
 use tower_http::catch_panic::CatchPanicLayer;
-use tracing::{Instrument, Span, error, info, warn};
+use tracing::{Span, error, warn};
 
 pub use pending::Pending;
 pub use reply::Reply;
+pub use seal::Ignored;
 
 use crate::{
     enforce::Context,
-    resource_id::ResourceId,
-    sweep,
     telemetry::{TraceContext, Wait, wait},
 };
 use envelope::{Envelope, EnvelopeError};
-use invocation::{Invocation, Trigger, fail, send_span};
+pub use functions::{Function, QUEUE};
+pub use invocation::Refused;
+use invocation::{Invocation, fail};
 
 /// The longest body. A batch of Event Grid is 1 MB at most, and the envelope holds it twice, escaped.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// A sweep's own deadline, well below the `functionTimeout` of host.json, at which the host would
-/// kill the process and every other invocation with it.
-const SWEEP_DEADLINE: Duration = Duration::from_mins(4);
 
 /// What all invocations share.
 #[derive(Debug)]
 pub struct App {
     /// Set when everything is warm; invocations that come earlier wait for it.
     pub context: SetOnce<Arc<Context>>,
-    /// How long one invocation may take.
+    /// How long one resource may take.
     pub deadline: Duration,
     is_warm: AtomicBool,
 }
@@ -66,15 +67,15 @@ impl App {
         Self { context: SetOnce::new(), deadline, is_warm: AtomicBool::new(false) }
     }
 
-    fn invocation(&self, headers: &HeaderMap, trigger: Trigger, time: Duration) -> Invocation {
+    fn invocation(&self, function: Function, headers: &HeaderMap) -> Invocation {
         let is_cold = !self.is_warm.swap(true, Ordering::Relaxed);
-        Invocation::new(headers, trigger.terms(time), is_cold)
+        Invocation::new(function, headers, self.deadline, is_cold)
     }
 
     async fn context(&self, invocation: &Invocation) -> Result<Arc<Context>, Reply> {
         let start = tokio::time::timeout_at(invocation.terms.until(), self.context.wait());
         wait(Wait::Start, start).await.map(Arc::clone).map_err(|_| {
-            fail(&Span::current(), "still_starting");
+            fail(&Span::current(), Refused::StillStarting.reason());
             Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, "still starting")
         })
     }
@@ -82,15 +83,18 @@ impl App {
 
 /// The routes of all functions.
 pub fn router(app: Arc<App>) -> Router {
-    guarded(
-        Router::new()
-            .route("/", get(|| async { StatusCode::OK }))
-            .route("/seal-on-write", post(seal_on_write))
-            .route("/seal-queued", post(seal_queued))
-            .route("/sweep", post(sweep))
-            .fallback(unknown)
-            .with_state(app),
-    )
+    let mut router = Router::new().route("/", get(|| async { StatusCode::OK })).fallback(unknown);
+    for function in Function::ALL {
+        let invoke = move |State(app): State<Arc<App>>,
+                           headers: HeaderMap,
+                           body: Result<Bytes, BytesRejection>| async move {
+            let invocation = app.invocation(function, &headers);
+            let reply = invoke(&app, function, &invocation, body).await;
+            reply.unwrap_or_else(|reply| refused(&invocation, reply))
+        };
+        router = router.route(&format!("/{}", function.name()), post(invoke));
+    }
+    guarded(router.with_state(app))
 }
 
 /// A body limit, and a panic that fails its own invocation alone.
@@ -105,100 +109,28 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 
 async fn unknown(uri: Uri) -> Reply {
     warn!(path = %uri.path().chars().take(128).collect::<String>().escape_debug(), "no such function");
-    Reply::failed(StatusCode::NOT_FOUND, "no such function: seal-on-write, seal-queued and sweep are known")
+    let known = Function::names().join(", ");
+    Reply::failed(StatusCode::NOT_FOUND, format!("no such function; the functions are {known}"))
 }
 
-async fn seal_on_write(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
+/// Reads the envelope as the function's trigger fills it, and does what the function does.
+///
+/// # Errors
+/// The body is no invocation of this function; the reply says why.
+async fn invoke(
+    app: &App,
+    function: Function,
+    invocation: &Invocation,
     body: Result<Bytes, BytesRejection>,
-) -> Reply {
-    let invocation = app.invocation(&headers, Trigger::EventGrid, app.deadline);
-    let span = invocation.span("seal-on-write", Trigger::EventGrid);
-    match read(body, Envelope::events) {
-        Ok(events) => {
-            let parsed = seal::parse(&invocation, &span, &events);
-            seal::events(&app, &invocation, parsed).instrument(span).await
+) -> Result<Reply, Reply> {
+    Ok(match function {
+        Function::SealOnWrite => seal::events(app, invocation, &read(body, Envelope::events)?).await,
+        Function::SealQueued => seal::message(app, invocation, read(body, Envelope::message)?).await,
+        Function::Sweep => {
+            read(body, Envelope::timer)?;
+            sweep::run(app, invocation).await
         }
-        Err(reply) => refused(&invocation, &span, Trigger::EventGrid, reply),
-    }
-}
-
-async fn seal_queued(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Reply {
-    let invocation = app.invocation(&headers, Trigger::Queue, app.deadline);
-    match read(body, Envelope::message) {
-        // A queue keeps only what has failed. The status tells this from a try that did, and no trace does.
-        Ok(received) if !received.is_due() => {
-            let line =
-                format!("waiting {}: {}, and not due yet", received.pending.id, received.pending.reason);
-            info!(invocation_id = invocation.id, "{line}");
-            Reply::failed(StatusCode::SERVICE_UNAVAILABLE, line)
-        }
-        Ok(received) => {
-            let span = invocation.span("seal-queued", Trigger::Queue);
-            invocation.join(&span, Trigger::Queue, &received.pending.trace_context());
-            span.record("messaging.message.id", received.id.as_deref());
-            seal::message(&app, &invocation, received).instrument(span).await
-        }
-        Err(reply) => {
-            let span = invocation.span("seal-queued", Trigger::Queue);
-            refused(&invocation, &span, Trigger::Queue, reply)
-        }
-    }
-}
-
-async fn sweep(
-    State(app): State<Arc<App>>,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Reply {
-    let invocation = app.invocation(&headers, Trigger::Timer, SWEEP_DEADLINE);
-    let span = invocation.span("sweep", Trigger::Timer);
-    if let Err(reply) = read(body, Envelope::timer) {
-        return refused(&invocation, &span, Trigger::Timer, reply);
-    }
-    invocation.join(&span, Trigger::Timer, &TraceContext::default());
-    sweep_and_queue(&app, &invocation).instrument(span).await
-}
-
-/// Puts what is not sealed on the queue, where as many instances as the platform starts work on it.
-async fn sweep_and_queue(app: &App, invocation: &Invocation) -> Reply {
-    let ctx = match app.context(invocation).await {
-        Ok(ctx) => ctx,
-        Err(reply) => return reply,
-    };
-    let collected = match sweep::collect(&ctx, invocation.terms).await {
-        Ok(collected) => collected,
-        Err(off @ sweep::Error::SwitchedOff) => {
-            warn!(invocation_id = invocation.id, "sweep: {off}");
-            return Reply::done(off.to_string());
-        }
-        Err(error) => {
-            fail(&Span::current(), error.reason());
-            error!(invocation_id = invocation.id, "sweep: {error}");
-            return Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, error);
-        }
-    };
-    info!(invocation_id = invocation.id, "sweep: {collected}");
-    if collected.to_seal.is_empty() {
-        return Reply::done(collected.to_string());
-    }
-    let TraceContext { traceparent, tracestate } =
-        send_span(collected.to_seal.len()).in_scope(|| invocation.trace_context(&TraceContext::default()));
-    let message = |id: &ResourceId| Pending {
-        id: id.clone(),
-        reason: Pending::OF_A_SWEEP.to_owned(),
-        first_seen: ctx.now(),
-        traceparent: traceparent.clone(),
-        tracestate: tracestate.clone(),
-        of_machine: false,
-    };
-    let pending = collected.to_seal.iter().map(message).collect();
-    Reply::Succeeded { pending, logs: vec![collected.to_string()] }
+    })
 }
 
 fn read<T>(
@@ -215,9 +147,10 @@ fn read<T>(
 }
 
 /// The host throws a failure's body away, so the reason is logged.
-fn refused(invocation: &Invocation, span: &Span, trigger: Trigger, reply: Reply) -> Reply {
-    invocation.join(span, trigger, &TraceContext::default());
-    fail(span, "refused");
+fn refused(invocation: &Invocation, reply: Reply) -> Reply {
+    let span = invocation.span();
+    invocation.join(&span, &TraceContext::default());
+    fail(&span, Refused::Body.reason());
     if let Reply::Failed { status, message } = &reply {
         error!(invocation_id = invocation.id, "refused with {}: {message}", status.as_u16());
     }

@@ -25,8 +25,8 @@
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
 //! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry` |
-//! | [`function`] | the custom-handler protocol: routes, envelope in, an answer out that cannot be empty | `azure`, `enforce`, `event`, `resource_id`, `sweep`, `telemetry` |
-//! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `policy`, `resource_id`, `scope` |
+//! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `event`, `function`, `policy`, `resource_id`, `scope` |
+//! | [`function`] | the custom-handler protocol: functions, envelope in, an answer out that cannot be empty | `azure`, `enforce`, `event`, `policy`, `resource_id`, `sweep`, `telemetry` |
 //! | [`config`] | settings as a pure function of a lookup; every fault at once | `azure`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
 //! | [`sweep`] | list, decide on the listing, hand over what is unsealed | `arm`, `azure`, `enforce`, `estate`, `policy`, `report`, `resource`, `resource_id`, `telemetry` |
 //! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `azure`, `estate`, `policy`, `resource`, `resource_id`, `telemetry` |
@@ -40,6 +40,7 @@
 //! | [`resource`] | disk and snapshot as ARM says them; tags and their limits | `resource_id` |
 //! | [`resource_id`] | the ARM resource ID of a disk or snapshot, and that of a machine | |
 //! | [`scope`] | the subscriptions or the management group in which Diskseal works | |
+//! | `words` | a macro that every room may use: enums whose variants have words, and the lists of those | |
 //!
 //! # Invariants
 //!
@@ -51,6 +52,9 @@
 //! - A failure of one resource is answered 200 and goes to the queue; 500 is for what fails every
 //!   resource. Event Grid delays *new* events for an endpoint that keeps answering 500.
 //! - Nothing is kept that a SIGKILL could lose: what [`enforce::Context`] remembers only saves requests.
+
+#[macro_use]
+mod words;
 
 pub mod arm;
 pub mod azure;

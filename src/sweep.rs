@@ -27,32 +27,23 @@ use crate::{
 /// its `functionTimeout`, and the next run lists what is left.
 const RESOURCES_MAX: usize = 2_000;
 
-/// Why a sweep was not begun, or was not finished.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// ARM could not be asked.
-    #[error(transparent)]
-    Arm(#[from] arm::Error),
-    /// The plan is larger than a limit allows.
-    #[error(transparent)]
-    Exceeded(#[from] Exceeded),
-    /// The subscriptions in scope cannot be listed.
-    #[error(transparent)]
-    Scope(#[from] enforce::Error),
-    /// The operator's switch is off.
-    #[error("the switch is off (the tag diskseal=off): nothing was written")]
-    SwitchedOff,
-}
-
-impl Error {
-    /// A word from a closed set, for `error.type`.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Arm(error) => error.failure.reason(),
-            Self::Scope(error) => error.reason(),
-            Self::Exceeded(_) => "exceeded",
-            Self::SwitchedOff => "switched_off",
-        }
+words! {
+    /// Why a sweep was not begun, or was not finished.
+    #[derive(Debug, thiserror::Error)]
+    pub enum Error, reason of reasons {
+        /// The plan is larger than a limit allows.
+        #[error(transparent)]
+        Exceeded(#[from] Exceeded) => "exceeded",
+        /// The operator's switch is off.
+        #[error("the switch is off (the tag diskseal=off): nothing was written")]
+        SwitchedOff => "switched_off",
+    } + {
+        /// ARM could not be asked.
+        #[error(transparent)]
+        Arm(#[from] arm::Error),
+        /// The subscriptions in scope cannot be listed.
+        #[error(transparent)]
+        Scope(#[from] enforce::Error),
     }
 }
 

@@ -13,105 +13,67 @@ use serde::Deserialize;
 use super::api::{Api, OPERATION};
 use crate::azure::NoToken;
 
-/// What kind of trouble it is, and so who can mend it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The resource is not there. Nothing to do.
-    Gone,
-    /// Another write of the same resource got in between: look again.
-    Overtaken,
-    /// This resource cannot be sealed now; others can.
-    Resource(ResourceFailure),
-    /// Nothing can be sealed now.
-    System(SystemFailure),
-}
-
-/// Why one resource cannot be sealed now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResourceFailure {
-    /// 409: it is attached, in use, or in another state in which ARM refuses the change.
-    Conflict,
-    /// 409 `ScopeLocked`: a management lock.
-    Locked,
-    /// 403 `RequestDisallowedByPolicy`: an Azure Policy denies the value.
-    DisallowedByPolicy,
-    /// 403 `DenyAssignmentAuthorizationFailed`: a managed application or a locked node resource group.
-    DenyAssignment,
-    /// 403: no role with the needed actions on this scope.
-    Forbidden,
-    /// 404 `SubscriptionNotFound`: the identity's tenant does not know the subscription.
-    SubscriptionNotFound,
-    /// ARM does not take the request as it is.
-    Refused,
-    /// The long-running operation ended in `Failed`.
-    OperationFailed,
-    /// The long-running operation ended in `Canceled`.
-    OperationCanceled,
-    /// ARM has accepted the change, and had not finished it by the deadline.
-    Unfinished,
-}
-
-/// Why nothing can be sealed now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SystemFailure {
-    /// The identity endpoint gave no token.
-    NoToken,
-    /// ARM refused the token.
-    Unauthorized,
-    /// ARM could not be reached, or its answer broke off.
-    Unreachable,
-    /// ARM did not answer in time.
-    Timeout,
-    /// 429, or a gate that an earlier 429 closed for longer than the deadline allows.
-    Throttled,
-    /// 5xx
-    ServerError,
-    /// An answer that ARM could not have given: something stands in between.
-    Unreadable,
-}
-
-impl Failure {
-    /// A word from a closed set, for `error.type` and for messages.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Gone => "gone",
-            Self::Overtaken => "overtaken",
-            Self::Resource(failure) => failure.reason(),
-            Self::System(failure) => failure.reason(),
-        }
+words! {
+    /// What kind of trouble it is, and so who can mend it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Failure, reason of reasons {
+        /// The resource is not there. Nothing to do.
+        Gone => "gone",
+        /// Another write of the same resource got in between: look again.
+        Overtaken => "overtaken",
+    } + {
+        /// This resource cannot be sealed now; others can.
+        Resource(ResourceFailure),
+        /// Nothing can be sealed now.
+        System(SystemFailure),
     }
 }
 
-impl ResourceFailure {
-    /// A word from a closed set, for `error.type` and for messages.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Conflict => "conflict",
-            Self::Locked => "locked",
-            Self::DisallowedByPolicy => "disallowed_by_policy",
-            Self::DenyAssignment => "deny_assignment",
-            Self::Forbidden => "forbidden",
-            Self::SubscriptionNotFound => "subscription_not_found",
-            Self::Refused => "refused",
-            Self::OperationFailed => "operation_failed",
-            Self::OperationCanceled => "operation_canceled",
-            Self::Unfinished => "unfinished",
-        }
+words! {
+    /// Why one resource cannot be sealed now.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum ResourceFailure, reason of reasons {
+        /// 409: it is attached, in use, or in another state in which ARM refuses the change.
+        Conflict => "conflict",
+        /// 409 `ScopeLocked`: a management lock.
+        Locked => "locked",
+        /// 403 `RequestDisallowedByPolicy`: an Azure Policy denies the value.
+        DisallowedByPolicy => "disallowed_by_policy",
+        /// 403 `DenyAssignmentAuthorizationFailed`: a managed application or a locked node resource group.
+        DenyAssignment => "deny_assignment",
+        /// 403: no role with the needed actions on this scope.
+        Forbidden => "forbidden",
+        /// 404 `SubscriptionNotFound`: the identity's tenant does not know the subscription.
+        SubscriptionNotFound => "subscription_not_found",
+        /// ARM does not take the request as it is.
+        Refused => "refused",
+        /// The long-running operation ended in `Failed`.
+        OperationFailed => "operation_failed",
+        /// The long-running operation ended in `Canceled`.
+        OperationCanceled => "operation_canceled",
+        /// ARM has accepted the change, and had not finished it by the deadline.
+        Unfinished => "unfinished",
     }
 }
 
-impl SystemFailure {
-    /// A word from a closed set, for `error.type` and for messages.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::NoToken => "no_token",
-            Self::Unauthorized => "unauthorized",
-            Self::Unreachable => "unreachable",
-            Self::Timeout => "timeout",
-            Self::Throttled => "throttled",
-            Self::ServerError => "server_error",
-            Self::Unreadable => "unreadable",
-        }
+words! {
+    /// Why nothing can be sealed now.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum SystemFailure, reason of reasons {
+        /// The identity endpoint gave no token.
+        NoToken => "no_token",
+        /// ARM refused the token.
+        Unauthorized => "unauthorized",
+        /// ARM could not be reached, or its answer broke off.
+        Unreachable => "unreachable",
+        /// ARM did not answer in time.
+        Timeout => "timeout",
+        /// 429, or a gate that an earlier 429 closed for longer than the deadline allows.
+        Throttled => "throttled",
+        /// 5xx
+        ServerError => "server_error",
+        /// An answer that ARM could not have given: something stands in between.
+        Unreadable => "unreadable",
     }
 }
 
@@ -154,6 +116,16 @@ impl fmt::Display for Error {
 }
 
 impl Error {
+    /// The failure's word.
+    pub const fn reason(&self) -> &'static str {
+        self.failure.reason()
+    }
+
+    /// Every word that [`Self::reason`] gives.
+    pub fn reasons() -> Vec<&'static str> {
+        Failure::reasons()
+    }
+
     /// An error without an answer from ARM.
     pub fn without_answer(what: &'static str, failure: SystemFailure, message: impl fmt::Display) -> Self {
         Self {

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     arm::{self, Failure},
     config::{Config, Setting, settings},
-    enforce::Concern,
+    enforce::Error,
     policy::{
         Mode,
         decide::{Change, Decision, Occasion, decide, notices},
@@ -145,32 +145,30 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
     match session.ctx.exempt_by_id(&id, session.terms()).await {
         Ok(None) => {}
         Ok(Some(exemption)) => return by_id(id, "exempt", exemption.to_string(), Exit::Done),
-        Err(error) => {
-            let exit = if error.concern() == Concern::System { Exit::Unreachable } else { Exit::NotAll };
-            return by_id(id, "unknown", error.to_string(), exit);
-        }
+        Err(error) => return by_id(id, "unknown", error.to_string(), Exit::from(&error)),
     }
     let resource = match session.ctx.arm.get(&id, session.terms()).await {
         Ok(resource) => resource,
         Err(arm::Error { failure: Failure::Gone, .. }) => {
-            return by_id(id, "gone", "it does not exist".to_owned(), Exit::NotAll);
+            return by_id(id, "not_found", "it does not exist".to_owned(), Exit::NotAll);
         }
         Err(error) => {
-            let is_system = matches!(error.failure, Failure::System(_));
-            let exit = if is_system { Exit::Unreachable } else { Exit::NotAll };
-            return by_id(id, "unknown", error.to_string(), exit);
+            let error = Error::from(error);
+            return by_id(id, "unknown", error.to_string(), Exit::from(&error));
         }
     };
     let now = session.ctx.now();
     let occasion = Occasion { now, event_time: None, trace_id: None };
     let notices = notices(policy, &resource, now).iter().map(ToString::to_string).collect();
-    let (decision, rule, exit) = match decide(policy, &resource, &occasion) {
-        Decision::Compliant => ("sealed", "it has the auth mode and the tags".to_owned(), Exit::Done),
-        Decision::Exempt(exemption) => ("exempt", exemption.to_string(), Exit::Done),
-        Decision::Pending(reason) => ("pending", reason.reason().to_owned(), Exit::NotAll),
+    let decided = decide(policy, &resource, &occasion);
+    let exit = Exit::from(&decided);
+    let (decision, rule) = match decided {
+        Decision::Compliant => ("sealed", "it has the auth mode and the tags".to_owned()),
+        Decision::Exempt(exemption) => ("exempt", exemption.to_string()),
+        Decision::Pending(reason) => ("pending", reason.to_string()),
         Decision::Seal(change) => {
             let decision = if policy.mode == Mode::Audit { "would_seal" } else { "seal" };
-            (decision, missing(&change), Exit::NotAll)
+            (decision, missing(&change))
         }
     };
     Ruling { id, decision, rule, notices, exit }

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 use futures::{StreamExt, stream};
+use tracing::Level;
 
 use super::{
     ids,
     session::{self, Exit, Session, complain, say},
 };
 use crate::{
-    enforce::{Concern, Error, Look, Outcome, Trigger, enforce},
+    enforce::{Error, Line, Look, Trigger, enforce},
     estate::Protected,
     policy::BackupGuard,
     resource_id::ResourceId,
@@ -47,31 +48,30 @@ async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
     let protected = match Protected::read(&session.ctx.arm, &session.ctx.policy, session.terms()).await {
         Ok(protected) => protected,
         Err(fault) => {
-            complain(&fault.to_string(), Exit::Unreachable);
-            return Exit::Unreachable;
+            let fault = Error::from(fault);
+            complain(&fault.to_string(), Exit::from(&fault));
+            return Exit::from(&fault);
         }
     };
     let work = stream::iter(ids)
         .map(|resource| async {
             let look = Look::new(resource, Trigger::Command, session.config.deadline);
             if let Some(vault) = guarded(&session, &protected, &look.resource).await {
-                return (
-                    format!("protected {}: its machine is protected by {vault}", look.resource),
-                    Exit::NotAll,
-                );
+                let why = format!("its machine is protected by {vault}");
+                return (Line::new(Level::WARN, "protected", &look.resource, Some(why)), Exit::NotAll);
             }
             let result = enforce(&session.ctx, &look).await;
-            (line(&look.resource, &result), exit(&result))
+            (Line::of_look(&look.resource, &result), Exit::from(&result))
         })
         .buffer_unordered(CONCURRENCY);
     let mut worst = Exit::Done;
-    let told = work.for_each(|(line, exit)| {
-        say(&line);
+    let all = work.for_each(|(line, exit)| {
+        say(&line.to_string());
         worst = worst.max(exit);
         std::future::ready(())
     });
     tokio::select! {
-        () = told => worst,
+        () = all => worst,
         _ = tokio::signal::ctrl_c() => {
             say("stopped; what is not named above was not finished");
             Exit::NotAll
@@ -80,7 +80,7 @@ async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
 }
 
 /// What protects the disk's machine, if that keeps the disk from being sealed. Looks at the disk only where
-/// anything is protected at all; what cannot be read is for `enforce` to tell.
+/// anything is protected at all; `enforce` reports what cannot be read.
 async fn guarded(session: &Session, protected: &Protected, id: &ResourceId) -> Option<String> {
     if protected.is_nothing() {
         return None;
@@ -92,20 +92,4 @@ async fn guarded(session: &Session, protected: &Protected, id: &ResourceId) -> O
     }
     tracing::warn!("the machine of {id} is protected by {vault}");
     None
-}
-
-fn line(resource: &ResourceId, result: &Result<Outcome, Error>) -> String {
-    match result {
-        Ok(Outcome::Exempt(exemption)) => format!("exempt {resource}: {exemption}"),
-        Ok(outcome) => format!("{} {resource}", outcome.label()),
-        Err(error) => format!("{} {resource}: {error}", error.concern().label()),
-    }
-}
-
-fn exit(result: &Result<Outcome, Error>) -> Exit {
-    match result {
-        Ok(Outcome::Sealed(_) | Outcome::AlreadySealed) => Exit::Done,
-        Err(error) if error.concern() == Concern::System => Exit::Unreachable,
-        Ok(_) | Err(_) => Exit::NotAll,
-    }
 }

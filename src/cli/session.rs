@@ -10,19 +10,28 @@ use crate::{
     arm::Client,
     azure::{Identity, Terms, http_client},
     config::Config,
-    enforce::Context,
+    enforce::{Concern, Context, Error, Outcome, Unsealed},
+    policy::decide::Decision,
     telemetry::{Audience, Authorize, Connection, Telemetry},
 };
 
 /// How long telemetry may take to leave at the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// How a command ended. For a resource, the outcome decides; of several, the highest code counts.
+///
+/// | code | when |
+/// | --- | --- |
+/// | 0 | `sealed`, `already_sealed`, `exempt`, and `gone` of what a listing named; for `unseal`: `unsealed`, `already_unsealed`; a dry run that was carried out |
+/// | 1 | whatever else leaves a resource without the seal (`pending`, `would_seal`, `left_to_sweep`, `switched_off`, `protected`, unreadable in a listing), or for `unseal` with it; `not_found`; a sweep that a limit or the switch stopped; Ctrl-C |
+/// | 2 | a wrong command line or wrong settings: nothing was tried |
+/// | 3 | Azure could not be asked (`failed`) |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Exit {
     /// Done.
+    #[default]
     Done,
-    /// Something is not sealed, or not as it should be.
+    /// A resource is not as it should be.
     NotAll,
     /// A wrong command line or wrong settings: nothing was tried.
     Usage,
@@ -38,6 +47,48 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Unreachable => 3,
         })
+    }
+}
+
+impl From<&Result<Outcome, Error>> for Exit {
+    fn from(result: &Result<Outcome, Error>) -> Self {
+        match result {
+            Ok(Outcome::Sealed(_) | Outcome::AlreadySealed | Outcome::Exempt(_) | Outcome::Gone) => {
+                Self::Done
+            }
+            Ok(Outcome::WouldSeal(_) | Outcome::NotFound | Outcome::LeftToSweep | Outcome::SwitchedOff) => {
+                Self::NotAll
+            }
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl From<&Result<Unsealed, Error>> for Exit {
+    fn from(result: &Result<Unsealed, Error>) -> Self {
+        match result {
+            Ok(Unsealed::Unsealed | Unsealed::AlreadyUnsealed) => Self::Done,
+            Ok(Unsealed::WouldUnseal | Unsealed::NotFound) => Self::NotAll,
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl From<&Decision> for Exit {
+    fn from(decision: &Decision) -> Self {
+        match decision {
+            Decision::Compliant | Decision::Exempt(_) => Self::Done,
+            Decision::Pending(_) | Decision::Seal(_) => Self::NotAll,
+        }
+    }
+}
+
+impl From<&Error> for Exit {
+    fn from(error: &Error) -> Self {
+        match error.concern() {
+            Concern::Resource => Self::NotAll,
+            Concern::System => Self::Unreachable,
+        }
     }
 }
 

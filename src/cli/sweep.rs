@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::session::{self, Exit, Session, complain, progress, say};
 use crate::{
-    enforce::{self, Concern, Outcome},
+    enforce::{self, Line},
     estate::Survey,
     report::Source,
     resource_id::ResourceId,
@@ -71,48 +71,30 @@ async fn dry_run(session: Session, source: Source) -> Exit {
     match plan(&session.ctx, source, show).await {
         Ok(survey) => {
             say(&survey.to_string());
-            if survey.counts.unsealed == 0 { Exit::Done } else { Exit::NotAll }
+            Exit::Done
         }
         Err(error) => failed(&error),
     }
 }
 
-/// How many had each outcome.
+/// How many had each outcome, and the worst exit code of all.
 #[derive(Default)]
 struct Tally {
-    outcomes: BTreeMap<(&'static str, &'static str), usize>,
-    worst: Option<Exit>,
+    outcomes: BTreeMap<(&'static str, Option<&'static str>), usize>,
+    worst: Exit,
 }
 
 impl Tally {
-    fn add(&mut self, result: &Result<Outcome, enforce::Error>) {
-        let (label, reason, exit) = match result {
-            Ok(Outcome::Exempt(exemption)) => ("exempt", exemption.reason(), Exit::Done),
-            Ok(Outcome::Sealed(_) | Outcome::AlreadySealed | Outcome::Gone) => {
-                (label(result), "", Exit::Done)
-            }
-            Ok(_) => (label(result), "", Exit::NotAll),
-            Err(error) if error.concern() == Concern::Resource => {
-                (label(result), error.reason(), Exit::NotAll)
-            }
-            Err(error) => (label(result), error.reason(), Exit::Unreachable),
-        };
-        *self.outcomes.entry((label, reason)).or_default() += 1;
-        self.worst = self.worst.max(Some(exit));
+    fn add(&mut self, line: &Line, exit: Exit) {
+        *self.outcomes.entry((line.outcome, line.reason)).or_default() += 1;
+        self.worst = self.worst.max(exit);
     }
 
     fn show(&self) {
-        for ((label, reason), count) in &self.outcomes {
-            let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
-            say(&format!("{count:>8} {label}{reason}"));
+        for ((outcome, reason), count) in &self.outcomes {
+            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            say(&format!("{count:>8} {outcome}{reason}"));
         }
-    }
-}
-
-fn label(result: &Result<Outcome, enforce::Error>) -> &'static str {
-    match result {
-        Ok(outcome) => outcome.label(),
-        Err(error) => error.concern().label(),
     }
 }
 
@@ -123,10 +105,11 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
         Advance::Listed(count) => progress.set_length(progress.position() + count as u64),
         Advance::Ended(id, result) => {
             progress.inc(1);
-            if let Err(error) = &result {
-                progress.suspend(|| say(&format!("{} {id}: {error}", error.concern().label())));
+            let line = Line::of_look(&id, &result);
+            if result.is_err() {
+                progress.suspend(|| say(&line.to_string()));
             }
-            tally.lock().add(&result);
+            tally.lock().add(&line, Exit::from(&result));
         }
     };
     let deadline = session.config.deadline;
@@ -137,7 +120,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
     progress.finish_and_clear();
     let tally = tally.into_inner();
     tally.show();
-    let worst = tally.worst.unwrap_or(Exit::Done);
+    let worst = tally.worst;
     match ended {
         Some(Ok(survey)) => {
             show_rest(survey);
@@ -172,8 +155,8 @@ fn show_rest(survey: Survey) {
 fn failed(error: &Error) -> Exit {
     let exit = match error {
         Error::Exceeded(_) | Error::SwitchedOff => Exit::NotAll,
-        Error::Scope(error) if error.concern() == Concern::Resource => Exit::NotAll,
-        Error::Arm(_) | Error::Scope(_) => Exit::Unreachable,
+        Error::Arm(error) => Exit::from(&enforce::Error::from(error.clone())),
+        Error::Scope(error) => Exit::from(error),
     };
     complain(&error.to_string(), exit);
     exit

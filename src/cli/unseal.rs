@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    enforce::{Concern, Error, ExemptionTag, Unsealed, unseal},
+    enforce::{ExemptionTag, Line, unseal},
     policy::TagExemption,
     resource_id::ResourceId,
 };
@@ -129,37 +129,22 @@ async fn work(session: Session, ids: Vec<ResourceId>, exemption: ExemptionTag) -
             (id, result)
         })
         .buffer_unordered(CONCURRENCY);
-    let (mut worst, mut told) = (Exit::Done, 0);
-    let telling = work.for_each(|(id, result)| {
-        say(&line(&id, &result));
-        worst = worst.max(exit(&result));
-        told += 1;
+    let (mut worst, mut done) = (Exit::Done, 0);
+    let all_done = work.for_each(|(id, result)| {
+        say(&Line::of_unseal(&id, &result).to_string());
+        worst = worst.max(Exit::from(&result));
+        done += 1;
         std::future::ready(())
     });
     tokio::select! {
-        () = telling => return worst,
+        () = all_done => return worst,
         _ = tokio::signal::ctrl_c() => {}
     }
     say(&format!(
-        "stopped after {told} of {all}; what is not named above may be exempt already and is sealed, or unsealed and \
+        "stopped after {done} of {all}; what is not named above may be exempt already and is sealed, or unsealed and \
          exempt: run the same command again to go on"
     ));
     Exit::NotAll
-}
-
-fn line(id: &ResourceId, result: &Result<Unsealed, Error>) -> String {
-    match result {
-        Ok(outcome) => format!("{} {id}", outcome.label()),
-        Err(error) => format!("{} {id}: {error}", error.concern().label()),
-    }
-}
-
-fn exit(result: &Result<Unsealed, Error>) -> Exit {
-    match result {
-        Ok(Unsealed::Unsealed | Unsealed::AlreadyUnsealed) => Exit::Done,
-        Err(error) if error.concern() == Concern::System => Exit::Unreachable,
-        Ok(_) | Err(_) => Exit::NotAll,
-    }
 }
 
 #[cfg(test)]

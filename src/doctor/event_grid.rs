@@ -6,19 +6,16 @@
 use serde_json::Value;
 
 use super::Finding;
-use crate::policy::MachineEvents;
+use crate::{
+    event::{OPERATIONS, RESOURCE_WRITE_SUCCESS},
+    function::Function,
+    policy::MachineEvents,
+};
 
 const CHECK: &str = "Event Grid";
 const TOPIC_TYPE: &str = "Microsoft.Resources.Subscriptions";
-const EVENT_TYPE: &str = "Microsoft.Resources.ResourceWriteSuccess";
-/// The operations whose events have to come: first those on disks and snapshots, then those on machines.
-const OPERATIONS: [&str; 5] = [
-    "Microsoft.Compute/disks/write",
-    "Microsoft.Compute/snapshots/write",
-    "Microsoft.Compute/virtualMachines/write",
-    "Microsoft.Compute/virtualMachineScaleSets/write",
-    "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
-];
+/// The function that takes events.
+const FUNCTION: &str = Function::SealOnWrite.name();
 
 /// The operations that matter under these settings.
 fn operations(machine_events: MachineEvents) -> &'static [&'static str] {
@@ -27,8 +24,6 @@ fn operations(machine_events: MachineEvents) -> &'static [&'static str] {
         MachineEvents::Off => OPERATIONS.split_at(2).0,
     }
 }
-/// The function that takes events, as its folder is named.
-const FUNCTION: &str = "seal-on-write";
 
 /// A container for events that could not be delivered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,9 +216,10 @@ fn examine(subscription_id: &str, machine_events: MachineEvents, subscription: &
 fn types_fault(about: &str, types: &Value) -> Option<Finding> {
     // No list means every type.
     let types = types.as_array().filter(|types| !types.is_empty())?;
-    let is_there = types.iter().any(|one| text(one).eq_ignore_ascii_case(EVENT_TYPE));
-    let remedy = format!("add {EVENT_TYPE} to includedEventTypes");
-    (!is_there).then(|| Finding::failed(CHECK, about, format!("does not deliver {EVENT_TYPE}"), remedy))
+    let is_there = types.iter().any(|one| text(one).eq_ignore_ascii_case(RESOURCE_WRITE_SUCCESS));
+    let remedy = format!("add {RESOURCE_WRITE_SUCCESS} to includedEventTypes");
+    (!is_there)
+        .then(|| Finding::failed(CHECK, about, format!("does not deliver {RESOURCE_WRITE_SUCCESS}"), remedy))
 }
 
 fn filter_faults(about: &str, filter: &Value, operations: &[&str]) -> Vec<Finding> {
@@ -284,7 +280,7 @@ fn passes(filter: &Value, operation: &str) -> Option<bool> {
         "data.operationname" => operation.to_ascii_lowercase(),
         "data.status" => "succeeded".to_owned(),
         "data.resourceprovider" => "microsoft.compute".to_owned(),
-        "eventtype" | "type" => EVENT_TYPE.to_ascii_lowercase(),
+        "eventtype" | "type" => RESOURCE_WRITE_SUCCESS.to_ascii_lowercase(),
         // Who wrote: leaves out our own echo, and passes everybody else.
         "data.claims.appid" if operator == "stringnotin" => return Some(true),
         _ => return None,

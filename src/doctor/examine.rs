@@ -16,6 +16,7 @@ use crate::{
     arm::{self, Failure, api},
     azure::{Identity, SignedIn, Terms},
     enforce::{Context, is_off},
+    function::QUEUE,
     policy::{Mode, Policy},
     scope::Scope,
 };
@@ -261,7 +262,7 @@ fn not_seen(id: &str, needed: Option<&str>, error: &arm::Error) -> Finding {
 async fn queue(subject: &Subject) -> Finding {
     let Some((service, identity)) = &subject.queue else { return function_app::queue_not_checked() };
     let mut url = service.clone();
-    url.set_path(&format!("{}/{}", service.path().trim_end_matches('/'), function_app::QUEUE));
+    url.set_path(&format!("{}/{}", service.path().trim_end_matches('/'), QUEUE));
     url.set_query(Some("comp=metadata"));
     let answer = probe::queue_answers(&subject.http, identity, &url, terms()).await;
     function_app::queue(service.as_str(), answer.as_ref().copied())

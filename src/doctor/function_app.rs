@@ -5,14 +5,13 @@
 use serde_json::Value;
 
 use super::{Finding, event_grid::DeadLetters};
-use crate::arm::{self, Failure, SystemFailure, api};
+use crate::{
+    arm::{self, Failure, SystemFailure, api},
+    function::{Function, QUEUE},
+};
 
 const CHECK: &str = "function app";
 const STORAGE: &str = "storage";
-/// The functions, as their folders are named.
-const FUNCTIONS: [&str; 3] = ["seal-on-write", "seal-queued", "sweep"];
-/// The queue of what could not be sealed yet.
-pub(super) const QUEUE: &str = "diskseal-pending";
 
 /// What the functions mean that the host knows.
 pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec<Finding> {
@@ -33,7 +32,7 @@ pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec
         })
     };
     let mut findings = vec![];
-    for wanted in FUNCTIONS {
+    for wanted in Function::names() {
         match named(wanted) {
             None => findings.push(Finding::failed(
                 CHECK,
@@ -54,7 +53,7 @@ pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec
         }
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(CHECK, app, format!("the host knows {}", FUNCTIONS.join(", "))));
+        findings.push(Finding::ok(CHECK, app, format!("the host knows {}", Function::names().join(", "))));
     }
     findings
 }

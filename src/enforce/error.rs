@@ -32,66 +32,30 @@ impl Concern {
     }
 }
 
-/// Every word that [`Error::reason`] gives.
-pub const REASONS: [&str; 27] = [
-    "active_upload",
-    "busy",
-    "conflict",
-    "deadline",
-    "deny_assignment",
-    "disallowed_by_policy",
-    "forbidden",
-    "gone",
-    "locked",
-    "no_token",
-    "operation_canceled",
-    "operation_failed",
-    "overtaken",
-    "provisioning",
-    "refused",
-    "server_error",
-    "subscription_not_found",
-    "throttled",
-    "timeout",
-    "unauthorized",
-    "unfinished",
-    "unproven",
-    "unreachable",
-    "unreadable",
-    // What a sweep's message says: the resource was listed.
-    "sweep",
-    // And one of a machine with many disks.
-    "machine",
-    // A message of another version of this handler.
-    "_OTHER",
-];
-
-/// A message's reason as a word of the closed set.
-pub fn known_reason(text: &str) -> &'static str {
-    REASONS.into_iter().find(|reason| *reason == text).unwrap_or("_OTHER")
-}
-
-/// Why a resource is not sealed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// It is in a state in which it is not to be written.
-    #[error("pending: {}", .0.reason())]
-    Pending(PendingReason),
-    /// ARM said no, or could not be asked.
-    #[error(transparent)]
-    Arm(#[from] arm::Error),
-    /// ARM has taken the change, and the resource does not show it.
-    #[error("the change was accepted, and the resource does not show it yet")]
-    Unproven,
-    /// ARM has taken the change, and the time is over.
-    #[error("the change was accepted, and not finished within the deadline")]
-    Unfinished,
-    /// Another invocation is at work on it, and the time is over.
-    #[error("another invocation was at work on it for the whole of the deadline")]
-    Busy,
-    /// The time is over.
-    #[error("not done within the deadline")]
-    Deadline,
+words! {
+    /// Why a resource is not sealed.
+    #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum Error, reason of reasons {
+        /// ARM has accepted the change, and the resource does not show it.
+        #[error("the change was accepted, and the resource does not show it yet")]
+        Unproven => "unproven",
+        /// ARM has accepted the change, and the time is over.
+        #[error("the change was accepted, and not finished within the deadline")]
+        Unfinished => "unfinished",
+        /// Another invocation is at work on it, and the time is over.
+        #[error("another invocation was at work on it for the whole of the deadline")]
+        Busy => "busy",
+        /// The time is over.
+        #[error("not done within the deadline")]
+        Deadline => "deadline",
+    } + {
+        /// It is in a state in which it is not to be written.
+        #[error(transparent)]
+        Pending(#[from] PendingReason),
+        /// ARM refused a request, or could not be asked.
+        #[error(transparent)]
+        Arm(#[from] arm::Error),
+    }
 }
 
 impl Error {
@@ -104,18 +68,6 @@ impl Error {
                 Failure::Gone | Failure::Overtaken | Failure::Resource(_) => Concern::Resource,
                 Failure::System(_) => Concern::System,
             },
-        }
-    }
-
-    /// A word from a closed set, for `error.type` and the queue's messages.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Pending(reason) => reason.reason(),
-            Self::Arm(error) => error.failure.reason(),
-            Self::Unproven => "unproven",
-            Self::Unfinished => "unfinished",
-            Self::Busy => "busy",
-            Self::Deadline => "deadline",
         }
     }
 

@@ -92,28 +92,18 @@ impl fmt::Display for ExemptionTag {
     }
 }
 
-/// What became of a resource that was to be unsealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unsealed {
-    /// It was sealed and is not any more, and it is exempt.
-    Unsealed,
-    /// It was not sealed, and this very exemption stood on it.
-    AlreadyUnsealed,
-    /// Audit mode never writes.
-    WouldUnseal,
-    /// It is not there.
-    Gone,
-}
-
-impl Unsealed {
-    /// A word from a closed set, for the trace and the log.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Unsealed => "unsealed",
-            Self::AlreadyUnsealed => "already_unsealed",
-            Self::WouldUnseal => "would_unseal",
-            Self::Gone => "gone",
-        }
+words! {
+    /// What an unseal of a resource led to.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Unsealed, label of labels {
+        /// It was sealed and is no longer, and it is exempt.
+        Unsealed => "unsealed",
+        /// It was not sealed, and this very exemption stood on it.
+        AlreadyUnsealed => "already_unsealed",
+        /// Audit mode never writes.
+        WouldUnseal => "would_unseal",
+        /// It does not exist.
+        NotFound => "not_found",
     }
 }
 
@@ -139,7 +129,7 @@ pub async fn unseal(
         otel.status_code = Empty,
         otel.status_description = Empty,
     );
-    let work = settle(terms, Unsealed::Gone, || look_once(ctx, id, exemption, terms));
+    let work = settle(terms, Unsealed::NotFound, || look_once(ctx, id, exemption, terms));
     let result = tokio::time::timeout_at(terms.until(), work.instrument(span.clone()))
         .await
         .unwrap_or(Err(Error::Deadline));

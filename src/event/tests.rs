@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use time::macros::datetime;
 
-use super::{Ignored, ObjectId, ResourceWritten, Subject, parse};
+use super::{Ignored, OPERATIONS, ObjectId, RESOURCE_WRITE_SUCCESS, ResourceWritten, Subject, parse};
 
 const DISK: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-app/providers/Microsoft.Compute/disks/disk-a";
 
@@ -71,6 +71,21 @@ fn the_resource_id_alone_is_enough() {
         json!({"eventType": "Microsoft.Resources.ResourceWriteSuccess", "subject": DISK, "eventTime": "yesterday", "data": {"claims": []}}),
     ] {
         assert_eq!(written(&event).subject, Subject::Resource(DISK.parse().unwrap()), "{event}");
+    }
+}
+
+/// What the installation lets through the filter of the event subscription is what is understood here.
+#[test]
+fn the_installation_delivers_every_operation_that_is_understood() {
+    let infra: Value = serde_json::from_str(include_str!("../../infra/events.json")).unwrap();
+    assert_eq!(infra["operations"], json!(OPERATIONS));
+    assert_eq!(infra["eventTypes"], json!([RESOURCE_WRITE_SUCCESS]));
+    for operation in OPERATIONS {
+        let types = operation.strip_suffix("/write").unwrap().strip_prefix("Microsoft.Compute/").unwrap();
+        let path: Vec<_> = types.split('/').map(|kind| format!("{kind}/1")).collect();
+        let mut event = event_grid();
+        event["subject"] = json!(DISK.replace("disks/disk-a", &path.join("/")));
+        assert!(parse(&event).is_ok(), "{operation}");
     }
 }
 

@@ -1,17 +1,16 @@
-//! One invocation: its ID, its trace, its terms.
+//! One invocation: its ID, its function, its trace, its terms.
 
 use std::time::Duration;
 
 use axum::http::HeaderMap;
 use tracing::{Span, field::Empty, info_span};
 
+use super::functions::{Function, QUEUE};
 use crate::{
     azure::Terms,
     telemetry::{TraceContext, function_app},
 };
 
-/// The queue of what could not be sealed yet.
-const QUEUE: &str = "diskseal-pending";
 /// `messaging.system` has no word for it yet, so it is ours.
 const STORAGE_QUEUE: &str = "azure_storage_queue";
 
@@ -19,46 +18,38 @@ const STORAGE_QUEUE: &str = "azure_storage_queue";
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub(super) id: String,
+    function: Function,
     pub(super) terms: Terms,
     pub(super) is_cold: bool,
     trace: TraceContext,
 }
 
-/// What triggers a function, in the words of the semantic conventions for FaaS and messaging.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Trigger {
-    EventGrid,
-    Queue,
-    Timer,
-}
-
-impl Trigger {
-    /// The terms of an invocation: an event goes first, and everything else behind events.
-    pub(super) fn terms(self, time: Duration) -> Terms {
-        match self {
-            Self::EventGrid => Terms::for_event(time),
-            Self::Queue | Self::Timer => Terms::behind_events(time),
-        }
-    }
-}
-
 impl Invocation {
-    pub(super) fn new(headers: &HeaderMap, terms: Terms, is_cold: bool) -> Self {
+    /// `per_resource` is how long one resource may take.
+    pub(super) fn new(
+        function: Function,
+        headers: &HeaderMap,
+        per_resource: Duration,
+        is_cold: bool,
+    ) -> Self {
         let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
         Self {
             id: header("x-azure-functions-invocationid").unwrap_or_else(|| "none".to_owned()),
-            terms,
+            function,
+            terms: function.terms(per_resource),
             is_cold,
             trace: TraceContext { traceparent: header("traceparent"), tracestate: header("tracestate") },
         }
     }
 
     /// The invocation's span, from now on. It has no place in a trace before it [joins](Self::join) one.
-    pub(super) fn span(&self, function: &'static str, trigger: Trigger) -> Span {
-        let (kind, faas_trigger, system, destination) = match trigger {
-            Trigger::EventGrid => ("consumer", "pubsub", Some("eventgrid"), None),
-            Trigger::Queue => ("consumer", "pubsub", Some(STORAGE_QUEUE), Some(QUEUE)),
-            Trigger::Timer => ("server", "timer", None, None),
+    pub(super) fn span(&self) -> Span {
+        let function = self.function.name();
+        // In the words of the semantic conventions for FaaS and messaging.
+        let (kind, faas_trigger, system, destination) = match self.function {
+            Function::SealOnWrite => ("consumer", "pubsub", Some("eventgrid"), None),
+            Function::SealQueued => ("consumer", "pubsub", Some(STORAGE_QUEUE), Some(QUEUE)),
+            Function::Sweep => ("server", "timer", None, None),
         };
         let is_message = system.is_some();
         let span = info_span!(
@@ -94,27 +85,39 @@ impl Invocation {
 
     /// Gives the span its place. It continues the host's trace, else the one in which the message was created,
     /// else it begins one. A queue's message continues the trace in which the resource was first seen, so that
-    /// one trace tells all of it; and whatever the parent is, the others are linked ("Semantic conventions for
+    /// one trace holds all of it; and whatever the parent is, the others are linked ("Semantic conventions for
     /// messaging spans", consumer spans).
-    pub(super) fn join(&self, span: &Span, trigger: Trigger, told: &TraceContext) {
+    pub(super) fn join(&self, span: &Span, origin: &TraceContext) {
         if span.is_disabled() {
             return;
         }
-        let is_told = told.is_valid();
-        let is_child_of_told = is_told && (matches!(trigger, Trigger::Queue) || !self.trace.is_valid());
-        if is_child_of_told {
-            told.parent(span);
+        let has_origin = origin.is_valid();
+        let is_child_of_origin =
+            has_origin && (self.function == Function::SealQueued || !self.trace.is_valid());
+        if is_child_of_origin {
+            origin.parent(span);
             self.trace.link(span);
         } else {
             self.trace.parent(span);
         }
-        told.link(span);
+        origin.link(span);
     }
 
     /// The trace that a message hands on: ours, or where we export nothing, the one that came in.
-    pub(super) fn trace_context(&self, told: &TraceContext) -> TraceContext {
+    pub(super) fn trace_context(&self, origin: &TraceContext) -> TraceContext {
         TraceContext::current()
-            .unwrap_or_else(|| if self.trace.is_valid() { self.trace.clone() } else { told.clone() })
+            .unwrap_or_else(|| if self.trace.is_valid() { self.trace.clone() } else { origin.clone() })
+    }
+}
+
+words! {
+    /// Why an invocation fails before anything is done.
+    #[derive(Clone, Copy, Debug)]
+    pub enum Refused, reason of reasons {
+        /// The process has not started within the invocation's deadline.
+        StillStarting => "still_starting",
+        /// The body is no invocation.
+        Body => "refused",
     }
 }
 

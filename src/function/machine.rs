@@ -1,17 +1,18 @@
-//! From a machine's write to its disks: Compute makes them itself, without the seal, and may tell of them by no
-//! event of their own.
+//! From a machine's write to its disks: Compute makes them itself, without the seal, and they may raise no event of
+//! their own.
 
 use futures::{StreamExt, stream};
 use time::OffsetDateTime;
-use tracing::{error, info, warn};
+use tracing::Level;
 
 use super::{
     invocation::{Invocation, send_span},
+    one::{Handled, log, pending, seal_now},
     pending::Pending,
-    seal::{Handled, pending, seal_now},
 };
 use crate::{
-    enforce::{Concern, Context, Error, Look, Trigger, count_failure, disks_of},
+    enforce::{Concern, Context, Error, Line, Look, Outcome, Trigger, count_failure, disks_of},
+    policy::Exemption,
     resource_id::MachineId,
     telemetry::TraceContext,
 };
@@ -20,55 +21,46 @@ use crate::{
 /// as many instances as the platform starts work on them.
 const DISKS_MAX: usize = 32;
 
-/// Looks at the disks of one machine. `told` is the trace that the event tells of.
+/// Looks at the disks of one machine. `origin` is the trace that the event names.
 pub(super) async fn handle(
     ctx: &Context,
     invocation: &Invocation,
     machine: &MachineId,
     written: Option<OffsetDateTime>,
-    told: &TraceContext,
+    origin: &TraceContext,
 ) -> Vec<Handled> {
+    let done = |line: &Line| Handled::Done(log(invocation, line, None));
+    let end = |outcome| done(&Line::of_look(machine, &Ok(outcome)));
     match ctx.is_in_scope(machine, invocation.terms).await {
         Ok(true) => {}
-        Ok(false) => {
-            let line = format!("exempt {machine}: its subscription is not in scope");
-            info!(invocation_id = invocation.id, "{line}");
-            return vec![Handled::Done(line)];
-        }
+        Ok(false) => return vec![end(Outcome::Exempt(Exemption::OutOfScope))],
         Err(fault) => return vec![not_read(invocation, machine, &fault)],
     }
     let disks = match disks_of(ctx, machine, written, invocation.terms).await {
         Ok(Some(disks)) => disks,
-        Ok(None) => {
-            let line = format!("gone {machine}");
-            info!(invocation_id = invocation.id, "{line}");
-            return vec![Handled::Done(line)];
-        }
+        Ok(None) => return vec![end(Outcome::Gone)],
         Err(fault) => return vec![not_read(invocation, machine, &fault)],
     };
     let (count, is_many) = (disks.ids.len(), disks.ids.len() > DISKS_MAX);
     let plural = if count == 1 { "" } else { "s" };
     let way = if is_many { ", each handed to the queue" } else { "" };
-    let line = format!("machine {machine}: {count} managed disk{plural}{way}");
-    info!(invocation_id = invocation.id, "{line}");
-    let mut handled = vec![Handled::Done(line)];
+    let why = format!("{count} managed disk{plural}{way}");
+    let mut handled = vec![done(&Line::new(Level::INFO, "machine", machine, Some(why)))];
     if !disks.are_all {
-        let line = format!("left_to_sweep {machine}: it has more disks than two reads tell of");
-        warn!(invocation_id = invocation.id, "{line}");
-        handled.push(Handled::Done(line));
+        let why = "it has more disks than two reads return".to_owned();
+        handled.push(done(&Line::new(Level::WARN, Outcome::LeftToSweep.label(), machine, Some(why))));
     }
     let looks = disks.ids.into_iter().map(|resource| {
         Look::new(resource, Trigger::Event, invocation.terms.time_left()).after_write(written, true)
     });
     if is_many {
-        let context = send_span(count).in_scope(|| invocation.trace_context(told));
-        let queued =
-            |look| Handled::Pending(pending(ctx, look, Pending::OF_A_MACHINE, context.clone()), None);
+        let context = send_span(count).in_scope(|| invocation.trace_context(origin));
+        let queued = |look| Handled::Queued(pending(ctx, look, Pending::OF_A_MACHINE, context.clone()));
         handled.extend(looks.map(queued));
         return handled;
     }
     let sealed: Vec<_> = stream::iter(looks)
-        .map(|look| seal_now(ctx, invocation, look, told))
+        .map(|look| seal_now(ctx, invocation, look, origin))
         .buffer_unordered(DISKS_MAX)
         .collect()
         .await;
@@ -78,13 +70,15 @@ pub(super) async fn handle(
 
 fn not_read(invocation: &Invocation, machine: &MachineId, fault: &Error) -> Handled {
     count_failure(None, Trigger::Event, fault);
-    if fault.concern() == Concern::Resource {
-        // No disk is known that could wait in the queue; the sweep needs no machine to find them.
-        let line = format!("left_to_sweep {machine}: {fault}");
-        warn!(invocation_id = invocation.id, "{line}");
-        return Handled::Done(line);
+    match fault.concern() {
+        // No disk is known that could be put on the queue; the sweep needs no machine to find them.
+        Concern::Resource => {
+            let line = Line::of_failure(Outcome::LeftToSweep.label(), machine, fault);
+            Handled::Done(log(invocation, &line, None))
+        }
+        Concern::System => {
+            let line = Line::of_failure(Concern::System.label(), machine, fault);
+            Handled::Failed(fault.reason(), log(invocation, &line, None))
+        }
     }
-    let line = format!("failed {machine}: {fault}");
-    error!(invocation_id = invocation.id, "{line}");
-    Handled::Failed(fault.reason(), line)
 }

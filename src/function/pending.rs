@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::{resource_id::ResourceId, telemetry::TraceContext};
+use crate::{enforce::Error, resource_id::ResourceId, telemetry::TraceContext};
 
 /// What the queue needs to know of a resource. It is sent as an object, never as a string, which the
 /// host would decode if it happened to be base64.
@@ -59,6 +59,18 @@ impl Pending {
     pub const OF_A_MACHINE: &str = "machine";
     /// The reason of what a sweep has listed. Every other one is why a try failed.
     pub const OF_A_SWEEP: &str = "sweep";
+    /// The word for a reason that another version of this handler has written.
+    pub const OTHER: &str = "_OTHER";
+
+    /// Every reason that this version writes.
+    pub fn reasons() -> Vec<&'static str> {
+        [Error::reasons(), vec![Self::OF_A_MACHINE, Self::OF_A_SWEEP]].concat()
+    }
+
+    /// The reason as a word of the closed set: that of another version of this handler is `_OTHER`.
+    pub fn known_reason(&self) -> &'static str {
+        Self::reasons().into_iter().find(|reason| *reason == self.reason).unwrap_or(Self::OTHER)
+    }
 
     /// The trace in which the resource was first seen.
     pub fn trace_context(&self) -> TraceContext {
@@ -71,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pauses_between_two_tries_grow() {
+    fn the_pauses_between_two_tries_grow_and_reasons_are_words() {
         let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
         let pending = Pending {
             id: id.parse().unwrap(),
@@ -85,5 +97,7 @@ mod tests {
         let due: Vec<_> = (0..40).filter(|count| received(*count).is_due()).collect();
         assert_eq!(due, [1, 2, 4, 8, 16, 32]);
         assert!(received(1).is_of_a_sweep());
+        let known = |reason: &str| Pending { reason: reason.to_owned(), ..pending.clone() }.known_reason();
+        assert_eq!(["locked", "machine", "new"].map(known), ["locked", "machine", "_OTHER"]);
     }
 }

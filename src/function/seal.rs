@@ -1,73 +1,64 @@
-//! From an event or a queue's message to `enforce`, and from its result to the answer.
+//! From an event or a queue's message to the resources that it leads to, and from their ends to the answer.
 
 use axum::http::StatusCode;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 use time::OffsetDateTime;
-use tokio::time::Instant;
-use tracing::{Span, error, info, warn};
+use tracing::{Instrument, Level, Span, info};
 
 use super::{
     App,
-    invocation::{Invocation, Trigger, fail, send_span},
+    invocation::{Invocation, fail},
     machine,
+    one::{Handled, log, seal, seal_now},
     pending::{Pending, Received},
     reply::Reply,
 };
 use crate::{
-    enforce::{self, Concern, Context, Error, Look, Outcome, enforce, known_reason},
-    event::{self, Ignored, ResourceWritten, Subject},
-    resource_id::{ResourceId, ResourceType},
+    enforce::{Concern, Context, Error, Line, Look, Trigger, count_failure},
+    event::{self, ResourceWritten, Subject},
+    resource_id::ResourceType,
     telemetry::{TraceContext, metrics},
 };
 
 /// How many events of one batch are worked on at once.
 const BATCH_CONCURRENCY: usize = 64;
 
-/// What became of one event, or of one disk of its machine.
-pub(super) enum Handled {
-    Done(String),
-    /// Handed to the queue, with a line for the log if its machine has not told of it.
-    Pending(Pending, Option<String>),
-    Failed(&'static str, String),
+words! {
+    /// Why an event is not handled, and its invocation succeeds all the same.
+    #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum Ignored, reason of reasons {
+        /// A write of a machine, where these are not wanted.
+        #[error("a write of a machine, and DISKSEAL_MACHINE_EVENTS is off")]
+        MachineEventsOff => "machine_events_off",
+        /// A look would find what we have just written.
+        #[error("our own write of {0}")]
+        Echo(Subject) => "echo",
+    } + {
+        /// It is no write of a disk, snapshot or machine.
+        #[error(transparent)]
+        Event(#[from] event::Ignored),
+    }
 }
 
-/// `seal-on-write`: one event or a batch, within the invocation's span.
-pub(super) async fn events(
-    app: &App,
-    invocation: &Invocation,
-    parsed: Vec<Result<ResourceWritten, Ignored>>,
-) -> Reply {
-    let ctx = match app.context(invocation).await {
-        Ok(ctx) => ctx,
-        Err(reply) => return reply,
-    };
-    if let [Ok(written)] = parsed.as_slice() {
-        describe(&Span::current(), written, ctx.now());
-    }
-    let wanted = |written: ResourceWritten| match &written.subject {
-        Subject::Machine(_) if !ctx.takes_machine_events() => Err(Ignored::MachineEventsOff),
-        _ => Ok(written),
-    };
-    let handled: Vec<_> = stream::iter(parsed)
-        .map(|event| handle(&ctx, invocation, event.and_then(wanted)))
-        .buffer_unordered(BATCH_CONCURRENCY)
-        .collect()
-        .await;
-    answer(&Span::current(), handled.into_iter().flatten())
+/// `seal-on-write`: one event or a batch.
+pub(super) async fn events(app: &App, invocation: &Invocation, events: &[Value]) -> Reply {
+    let span = invocation.span();
+    let parsed = parse(invocation, &span, events);
+    handle_all(app, invocation, parsed).instrument(span).await
 }
 
 /// The events, with the invocation's span in its place: a batch has no one trace to continue.
-pub(super) fn parse(
+fn parse(
     invocation: &Invocation,
     span: &Span,
     events: &[Value],
-) -> Vec<Result<ResourceWritten, Ignored>> {
+) -> Vec<Result<ResourceWritten, event::Ignored>> {
     let parsed: Vec<_> = events.iter().map(event::parse).collect();
     if let [Ok(written)] = parsed.as_slice() {
-        invocation.join(span, Trigger::EventGrid, &trace_of(written));
+        invocation.join(span, &trace_of(written));
     } else {
-        invocation.join(span, Trigger::EventGrid, &TraceContext::default());
+        invocation.join(span, &TraceContext::default());
         for written in parsed.iter().flatten() {
             trace_of(written).link(span);
         }
@@ -78,22 +69,56 @@ pub(super) fn parse(
     parsed
 }
 
-/// `seal-queued`, within the invocation's span: a resource that could not be sealed earlier, or that a sweep has
-/// found. What a sweep has found and ARM refuses is left to the next sweep; for all else the queue tries again,
-/// and after the last try its poison queue keeps it.
+async fn handle_all(
+    app: &App,
+    invocation: &Invocation,
+    parsed: Vec<Result<ResourceWritten, event::Ignored>>,
+) -> Reply {
+    let ctx = match app.context(invocation).await {
+        Ok(ctx) => ctx,
+        Err(reply) => return reply,
+    };
+    if let [Ok(written)] = parsed.as_slice() {
+        describe(&Span::current(), written, ctx.now());
+    }
+    let handled: Vec<_> = stream::iter(parsed)
+        .map(|event| handle(&ctx, invocation, event))
+        .buffer_unordered(BATCH_CONCURRENCY)
+        .collect()
+        .await;
+    answer(&Span::current(), handled.into_iter().flatten())
+}
+
+/// `seal-queued`: a resource that could not be sealed earlier, or that a sweep has listed. If ARM refuses what a
+/// sweep has listed, it is left to the next sweep; for all else the queue tries again, and after the last try its
+/// poison queue keeps it.
 pub(super) async fn message(app: &App, invocation: &Invocation, received: Received) -> Reply {
+    if !received.is_due() {
+        // A queue keeps only what has failed. The status tells this from a try that did, and there is no trace.
+        let why = format!("{}; the next try is later", received.pending.reason);
+        let line = Line::new(Level::INFO, "not_due", &received.pending.id, Some(why));
+        let line = Line { reason: Some(received.pending.known_reason()), ..line };
+        return Reply::failed(StatusCode::SERVICE_UNAVAILABLE, log(invocation, &line, None));
+    }
+    let span = invocation.span();
+    invocation.join(&span, &received.pending.trace_context());
+    span.record("messaging.message.id", received.id.as_deref());
+    try_again(app, invocation, received).instrument(span).await
+}
+
+async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Reply {
     let ctx = match app.context(invocation).await {
         Ok(ctx) => ctx,
         Err(reply) => return reply,
     };
     let is_of_a_sweep = received.is_of_a_sweep();
-    let Pending { id: resource, reason, first_seen, of_machine, .. } = received.pending;
-    metrics::queue_age(known_reason(&reason), (ctx.now() - first_seen).as_seconds_f64());
-    let trigger = if is_of_a_sweep { enforce::Trigger::Sweep } else { enforce::Trigger::Queue };
+    let reason = received.pending.known_reason();
+    let Pending { id: resource, first_seen, of_machine, .. } = received.pending;
+    metrics::queue_age(reason, (ctx.now() - first_seen).as_seconds_f64());
+    let trigger = if is_of_a_sweep { Trigger::Sweep } else { Trigger::Queue };
     let time = invocation.terms.time_left();
     let look = Look::new(resource, trigger, time).after_write(Some(first_seen), of_machine);
-    let result = seal(&ctx, invocation, &look).await;
-    let line = line(&look.resource, &result);
+    let (result, line) = seal(&ctx, invocation, &look).await;
     match result {
         Ok(_) => Reply::done(line),
         Err(error) if is_of_a_sweep && error.concern() == Concern::Resource => Reply::done(line),
@@ -107,20 +132,21 @@ pub(super) async fn message(app: &App, invocation: &Invocation, received: Receiv
 async fn handle(
     ctx: &Context,
     invocation: &Invocation,
-    event: Result<ResourceWritten, Ignored>,
+    event: Result<ResourceWritten, event::Ignored>,
 ) -> Vec<Handled> {
     let written = match event {
         Ok(written) => written,
         Err(ignored) => {
             metrics::event_received(if ignored.is_unreadable() { "unreadable" } else { "other" });
-            metrics::outcome("ignored", Some(ignored.reason()), None, enforce::Trigger::Event.label());
-            info!(invocation_id = invocation.id, reason = ignored.reason(), "ignored: {ignored}");
-            return vec![Handled::Done(format!("ignored: {ignored}"))];
+            return vec![ignore(invocation, None, &ignored.into())];
         }
     };
-    let is_echo = is_echo(ctx, invocation, &written).await;
-    let told = trace_of(&written);
     let kind = written.subject.resource_type();
+    if kind.is_none() && !ctx.takes_machine_events() {
+        metrics::event_received("other");
+        return vec![ignore(invocation, None, &Ignored::MachineEventsOff)];
+    }
+    let is_echo = is_echo(ctx, invocation, &written).await;
     metrics::event_received(match (&is_echo, kind) {
         (Ok(true), _) => "echo",
         (_, Some(kind)) => kind.label(),
@@ -128,63 +154,33 @@ async fn handle(
     });
     match is_echo {
         Ok(false) => {}
-        Ok(true) => {
-            let subject = &written.subject;
-            let trigger = enforce::Trigger::Event.label();
-            metrics::outcome("ignored", Some("echo"), kind.map(ResourceType::label), trigger);
-            info!(invocation_id = invocation.id, reason = "echo", "ignored: our own write of {subject}");
-            return vec![Handled::Done("ignored: our own write".to_owned())];
-        }
+        Ok(true) => return vec![ignore(invocation, kind, &Ignored::Echo(written.subject))],
         Err(error) => {
-            error!(invocation_id = invocation.id, "failed {}: {error}", written.subject);
-            enforce::count_failure(kind, enforce::Trigger::Event, &error);
-            return vec![Handled::Failed(error.reason(), error.to_string())];
+            count_failure(kind, Trigger::Event, &error);
+            let line = Line::of_failure(Concern::System.label(), &written.subject, &error);
+            return vec![Handled::Failed(error.reason(), log(invocation, &line, None))];
         }
     }
+    let origin = trace_of(&written);
     match written.subject {
         Subject::Resource(resource) => {
-            let trigger = enforce::Trigger::Event;
             let time = invocation.terms.time_left();
-            let look = Look::new(resource, trigger, time).after_write(written.time, false);
-            vec![seal_now(ctx, invocation, look, &told).await]
+            let look = Look::new(resource, Trigger::Event, time).after_write(written.time, false);
+            vec![seal_now(ctx, invocation, look, &origin).await]
         }
-        Subject::Machine(machine) => machine::handle(ctx, invocation, &machine, written.time, &told).await,
+        Subject::Machine(machine) => machine::handle(ctx, invocation, &machine, written.time, &origin).await,
     }
 }
 
-/// Seals one resource within the invocation, or else hands it on.
-pub(super) async fn seal_now(
-    ctx: &Context,
-    invocation: &Invocation,
-    look: Look,
-    told: &TraceContext,
-) -> Handled {
-    let result = seal(ctx, invocation, &look).await;
-    let line = line(&look.resource, &result);
-    match result {
-        Ok(_) => Handled::Done(line),
-        Err(error) if error.concern() == Concern::Resource => {
-            let context = send_span(1).in_scope(|| invocation.trace_context(told));
-            Handled::Pending(pending(ctx, look, error.reason(), context), Some(line))
-        }
-        Err(error) => Handled::Failed(error.reason(), line),
-    }
+fn ignore(invocation: &Invocation, kind: Option<ResourceType>, why: &Ignored) -> Handled {
+    let (reason, trigger) = (why.reason(), Trigger::Event.label());
+    metrics::outcome("ignored", Some(reason), kind.map(ResourceType::label), trigger);
+    let line = format!("ignored: {why}");
+    info!(invocation_id = invocation.id, diskseal.outcome = "ignored", diskseal.reason = reason, "{line}");
+    Handled::Done(line)
 }
 
-/// The queue's message about a resource that is to be looked at.
-pub(super) fn pending(ctx: &Context, look: Look, reason: &str, context: TraceContext) -> Pending {
-    let TraceContext { traceparent, tracestate } = context;
-    Pending {
-        id: look.resource,
-        reason: reason.to_owned(),
-        first_seen: look.event_time.unwrap_or_else(|| ctx.now()),
-        traceparent,
-        tracestate,
-        of_machine: look.of_machine,
-    }
-}
-
-/// Whether the event tells of our own write. Our PATCH raises one, and a look at it would find what we
+/// Whether the event is about our own write. Our PATCH raises one, and a look at it would find what we
 /// have just written.
 async fn is_echo(ctx: &Context, invocation: &Invocation, written: &ResourceWritten) -> Result<bool, Error> {
     let Some(caller) = &written.caller else {
@@ -192,39 +188,6 @@ async fn is_echo(ctx: &Context, invocation: &Invocation, written: &ResourceWritt
     };
     let own = ctx.object_id(invocation.terms).await?;
     Ok(own.is_some_and(|own| caller.is(&own)))
-}
-
-async fn seal(ctx: &Context, invocation: &Invocation, look: &Look) -> Result<Outcome, Error> {
-    let started = Instant::now();
-    let result = enforce(ctx, look).await;
-    let took_ms = started.elapsed().as_millis();
-    let line = line(&look.resource, &result);
-    match &result {
-        Ok(Outcome::LeftToSweep | Outcome::SwitchedOff) => {
-            warn!(invocation_id = invocation.id, took_ms, "{line}");
-        }
-        Ok(_) => info!(invocation_id = invocation.id, took_ms, "{line}"),
-        Err(error) if error.concern() == Concern::Resource => {
-            warn!(invocation_id = invocation.id, took_ms, "{line}");
-        }
-        Err(_) => error!(invocation_id = invocation.id, took_ms, "{line}"),
-    }
-    result
-}
-
-/// One line for the operator.
-fn line(resource: &ResourceId, result: &Result<Outcome, Error>) -> String {
-    match result {
-        Ok(Outcome::Exempt(exemption)) => format!("exempt {resource}: {exemption}"),
-        Ok(Outcome::LeftToSweep) => {
-            format!("left_to_sweep {resource}: it was written too often in ten minutes")
-        }
-        Ok(Outcome::SwitchedOff) => {
-            format!("switched_off {resource}: the tag diskseal=off stops every write")
-        }
-        Ok(outcome) => format!("{} {resource}", outcome.label()),
-        Err(error) => format!("{} {resource}: {error}", error.concern().label()),
-    }
 }
 
 fn answer(span: &Span, handled: impl Iterator<Item = Handled>) -> Reply {
@@ -235,8 +198,9 @@ fn answer(span: &Span, handled: impl Iterator<Item = Handled>) -> Reply {
             Handled::Done(line) => logs.push(line),
             Handled::Pending(message, line) => {
                 pending.push(message);
-                logs.extend(line);
+                logs.push(line);
             }
+            Handled::Queued(message) => pending.push(message),
             Handled::Failed(why, line) => {
                 reason = why;
                 failures.push(line);

@@ -41,22 +41,16 @@ pub struct Change {
     pub tags: Tags,
 }
 
-/// Why a resource cannot be sealed now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PendingReason {
-    /// An earlier write is still in progress, and ARM would answer a new one with a conflict.
-    Provisioning,
-    /// Data is being uploaded by a URL that the seal would invalidate.
-    ActiveUpload,
-}
-
-impl PendingReason {
-    /// A word from a closed set, for the trace.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Provisioning => "provisioning",
-            Self::ActiveUpload => "active_upload",
-        }
+words! {
+    /// Why a resource cannot be sealed now.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum PendingReason, reason of reasons {
+        /// An earlier write is still in progress, and ARM would answer a new one with a conflict.
+        #[error("it is being created or changed")]
+        Provisioning => "provisioning",
+        /// Data is being uploaded by a URL that the seal would invalidate.
+        #[error("an upload into it is in progress")]
+        ActiveUpload => "active_upload",
     }
 }
 

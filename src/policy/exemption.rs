@@ -126,39 +126,27 @@ impl TagExemption {
     }
 }
 
-/// Why a resource is left as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Exemption {
-    /// Its subscription is not in scope.
-    OutOfScope,
-    /// Its subscription matches this glob.
-    Subscription(String),
-    /// Its resource group matches this glob.
-    ResourceGroup(String),
-    /// Its name matches this glob.
-    Name(String),
-    /// Its tag says so.
-    Tag {
-        /// The last day of the exemption, UTC.
-        until: Date,
-        /// Why, in the words of whoever wrote the tag.
-        reason: String,
-    },
-    /// A write of its machine led here, and it is older than that: see [`super::Policy::predates`].
-    OlderThanWrite,
-}
-
-impl Exemption {
-    /// A word from a closed set, for the trace.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::OutOfScope => "out_of_scope",
-            Self::Subscription(_) => "subscription",
-            Self::ResourceGroup(_) => "resource_group",
-            Self::Name(_) => "name",
-            Self::Tag { .. } => "tag",
-            Self::OlderThanWrite => "older_than_write",
-        }
+words! {
+    /// Why a resource is left as it is.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Exemption, reason of reasons {
+        /// Its subscription is not in scope.
+        OutOfScope => "out_of_scope",
+        /// Its subscription matches this glob.
+        Subscription(String) => "subscription",
+        /// Its resource group matches this glob.
+        ResourceGroup(String) => "resource_group",
+        /// Its name matches this glob.
+        Name(String) => "name",
+        /// Its tag exempts it.
+        Tag {
+            /// The last day of the exemption, UTC.
+            until: Date,
+            /// Why, in the words of whoever wrote the tag.
+            reason: String,
+        } => "tag",
+        /// A write of its machine led here, and it is older than that: see [`super::Policy::predates`].
+        OlderThanWrite => "older_than_write",
     }
 }
 

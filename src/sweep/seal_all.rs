@@ -110,7 +110,7 @@ async fn list_and_seal(
                 Step::Listed(count) => return Advance::Listed(count),
                 Step::Seal(resource) => resource,
             };
-            let look = Look::new(resource, Trigger::Command, time);
+            let look = Look::new(resource, Trigger::Sweep, time);
             let result = enforce(ctx, &look).await;
             Advance::Ended(look.resource, result)
         });

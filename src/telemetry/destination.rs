@@ -4,14 +4,12 @@
 
 use std::sync::Arc;
 
-use opentelemetry_otlp::{Protocol, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::metrics::Temporality;
 use url::Url;
 
 use super::{
     lane::Lane,
     signal::{self, Lookup, Signal},
-    transport::{Link, Transport},
 };
 
 /// Azure Monitor's OTLP ingestion, by signal: the whole URLs of its data collection rule. The settings are
@@ -73,23 +71,6 @@ impl Destination {
         match self {
             Self::AzureMonitor(_) if signal::says_no_temporality(lookup) => Temporality::Delta,
             _ => signal::temporality(lookup),
-        }
-    }
-
-    /// Completes the builder of an exporter.
-    pub(super) fn configured<B: WithExportConfig + WithHttpConfig>(
-        &self,
-        builder: B,
-        signal: Signal,
-        lookup: Lookup<'_>,
-        link: &Link,
-        lane: &Arc<Lane>,
-    ) -> B {
-        let transport = Transport::new(link.clone(), self.clone(), signal.timeout(lookup), Arc::clone(lane));
-        let builder = builder.with_http_client(transport).with_protocol(Protocol::HttpBinary);
-        match self {
-            Self::Standard => builder,
-            Self::AzureMonitor(url) => builder.with_endpoint(url.as_str()),
         }
     }
 }

@@ -1,15 +1,24 @@
 //! One short line a message: stdout for information, stderr for warnings and errors.
 //!
 //! The Functions host adds the time, and takes each line of stderr for an error unless it holds
-//! "warn"; it parses no levels and no JSON.
+//! "warn"; it parses no levels and no JSON. Fields that begin with `diskseal.` repeat what the sentence says, for
+//! those who filter exported records; they are not printed.
 
 use std::{fmt, io};
 
 use super::Audience;
-use tracing::{Event, Level, Subscriber};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+};
 use tracing_subscriber::{
     Layer,
-    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer, writer::MakeWriterExt},
+    field::VisitOutput,
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::{DefaultVisitor, Writer},
+        writer::MakeWriterExt,
+    },
     registry::LookupSpan,
 };
 
@@ -38,7 +47,7 @@ where
 {
     fn format_event(
         &self,
-        ctx: &FmtContext<'_, S, N>,
+        _: &FmtContext<'_, S, N>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -47,7 +56,20 @@ where
             Level::WARN => writer.write_str("warning: ")?,
             _ => {}
         }
-        ctx.field_format().format_fields(writer.by_ref(), event)?;
+        let mut shown = Shown(DefaultVisitor::new(writer.by_ref(), true));
+        event.record(&mut shown);
+        shown.0.finish()?;
         writeln!(writer)
+    }
+}
+
+/// Writes the message and the fields that it does not hold already.
+struct Shown<'a>(DefaultVisitor<'a>);
+
+impl Visit for Shown<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if !field.name().starts_with("diskseal.") {
+            self.0.record_debug(field, value);
+        }
     }
 }

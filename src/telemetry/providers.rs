@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter};
+use opentelemetry_otlp::{
+    LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
+};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
@@ -17,8 +19,9 @@ use opentelemetry_sdk::{
 use super::{
     destination::{AzureMonitor, Destination},
     exporter::{Bounded, Exporter},
+    lane::Lane,
     signal::{self, Lookup, Signal},
-    transport::Link,
+    transport::{Link, Transport},
 };
 
 /// How long a span waits for company, where `OTEL_BSP_SCHEDULE_DELAY` does not say. The host stops us
@@ -58,7 +61,7 @@ impl Providers {
         let mut logs = None;
         for (to, lane) in ways(Signal::Logs) {
             let builder =
-                to.configured(LogExporter::builder().with_http(), Signal::Logs, lookup, link, &lane);
+                configured(LogExporter::builder().with_http(), &to, Signal::Logs, lookup, link, &lane);
             let Some(mut otlp) = this.made(Signal::Logs, builder.build()) else { continue };
             otlp.set_resource(resource);
             let batch = LogBatch::default().with_max_queue_size(lane.capacity()).build();
@@ -77,7 +80,7 @@ impl Providers {
         let mut traces = None;
         for (to, lane) in ways(Signal::Traces) {
             let builder =
-                to.configured(SpanExporter::builder().with_http(), Signal::Traces, lookup, link, &lane);
+                configured(SpanExporter::builder().with_http(), &to, Signal::Traces, lookup, link, &lane);
             let Some(mut otlp) = this.made(Signal::Traces, builder.build()) else { continue };
             otlp.set_resource(resource);
             let mut batch = SpanBatch::default().with_max_queue_size(lane.capacity());
@@ -103,7 +106,7 @@ impl Providers {
         let mut metrics = None;
         for (to, lane) in ways(Signal::Metrics) {
             let builder = MetricExporter::builder().with_temporality(to.temporality(lookup)).with_http();
-            let builder = to.configured(builder, Signal::Metrics, lookup, link, &lane);
+            let builder = configured(builder, &to, Signal::Metrics, lookup, link, &lane);
             let Some(otlp) = this.made(Signal::Metrics, builder.build()) else { continue };
             let reader = PeriodicReader::builder(Exporter { otlp, lane });
             let reader = reader.with_interval(signal::metric_interval(lookup)).build();
@@ -125,5 +128,23 @@ impl Providers {
         let fault =
             |fault| format!("{} are not exported, and nothing else is affected: {fault}", signal.label());
         made.map_err(|error| self.faults.push(fault(error))).ok()
+    }
+}
+
+/// Completes the builder of an exporter with its destination and the way there.
+fn configured<B: WithExportConfig + WithHttpConfig>(
+    builder: B,
+    destination: &Destination,
+    signal: Signal,
+    lookup: Lookup<'_>,
+    link: &Link,
+    lane: &Arc<Lane>,
+) -> B {
+    let transport =
+        Transport::new(link.clone(), destination.clone(), signal.timeout(lookup), Arc::clone(lane));
+    let builder = builder.with_http_client(transport).with_protocol(Protocol::HttpBinary);
+    match destination {
+        Destination::Standard => builder,
+        Destination::AzureMonitor(url) => builder.with_endpoint(url.as_str()),
     }
 }

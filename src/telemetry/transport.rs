@@ -148,20 +148,18 @@ impl opentelemetry_http::HttpClient for Transport {
     }
 }
 
-/// Sends with a token, and once more with another one if that was refused.
+/// Sends with a token. If it is refused, sends once more with a new one.
 async fn authorized(connection: Connection, mut request: Request) -> Result<Answer, String> {
     let authorize = connection.authorize.ok_or("there is no identity to export with")?;
-    let mut header = authorize.header().await?;
-    for is_last in [false, true] {
-        request.insert_header(AUTHORIZATION, header.clone());
-        let answer = exchange(&*connection.http, &request).await?;
-        if answer.status != 401 || is_last {
-            return Ok(answer);
-        }
-        authorize.refused(&header);
-        header = authorize.header().await?;
+    let header = authorize.header().await?;
+    request.insert_header(AUTHORIZATION, header.clone());
+    let answer = exchange(&*connection.http, &request).await?;
+    if answer.status != 401 {
+        return Ok(answer);
     }
-    unreachable!("the last one returns")
+    authorize.refused(&header);
+    request.insert_header(AUTHORIZATION, authorize.header().await?);
+    exchange(&*connection.http, &request).await
 }
 
 async fn exchange(http: &dyn HttpClient, request: &Request) -> Result<Answer, String> {

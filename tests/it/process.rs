@@ -22,6 +22,7 @@ mod crash;
 mod credentials;
 mod doctor;
 mod emitted;
+mod exit_codes;
 mod exporting;
 mod help;
 mod hostile;

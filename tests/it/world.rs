@@ -138,9 +138,18 @@ impl World {
         self.enforce_for(id, Trigger::Event).await
     }
 
+    /// The same within another time.
+    pub(crate) async fn enforce_within(&self, id: &str, time: Duration) -> Result<Outcome, Error> {
+        self.look(id, Trigger::Event, time).await
+    }
+
     /// Looks at a resource that was written just now, for a reason.
     pub(crate) async fn enforce_for(&self, id: &str, trigger: Trigger) -> Result<Outcome, Error> {
-        let look = Look::new(id.parse().unwrap(), trigger, self.deadline);
+        self.look(id, trigger, self.deadline).await
+    }
+
+    async fn look(&self, id: &str, trigger: Trigger, time: Duration) -> Result<Outcome, Error> {
+        let look = Look::new(id.parse().unwrap(), trigger, time);
         enforce(&self.ctx, &look.after_write(Some(OffsetDateTime::now_utc()), false)).await
     }
 

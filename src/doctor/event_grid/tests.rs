@@ -20,7 +20,7 @@ fn subscription(pointer: &str, value: Value) -> Value {
             "properties": {"resourceId": format!("{APP}/functions/seal-on-write")}},
         "eventDeliverySchema": "EventGridSchema",
         "expirationTimeUtc": null,
-        "filter": {"subjectBeginsWith": "", "subjectEndsWith": "", "includedEventTypes": [EVENT_TYPE],
+        "filter": {"subjectBeginsWith": "", "subjectEndsWith": "", "includedEventTypes": [RESOURCE_WRITE_SUCCESS],
             "advancedFilters": [{"operatorType": "StringIn", "key": "data.operationName", "values": OPERATIONS}]},
         "deadLetterDestination": {"endpointType": "StorageBlob",
             "properties": {"resourceId": "/subscriptions/s/x", "blobContainerName": "dead"}},

@@ -1,17 +1,27 @@
 //! Every failure: its concern, the requests in the meantime, and that a later look succeeds.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use diskseal::enforce::{Concern, Outcome};
+use azure_core::{
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    error::ErrorKind,
+    http::Url,
+};
+use diskseal::{
+    arm::Client,
+    azure::Identity,
+    enforce::{Concern, Context, Error, Outcome},
+};
 use diskseal_emulator::{
-    Options,
+    Member, Options,
     fault::{Fault, Kind, Refusal},
     options::{Asynchronous, OperationStyle, TagsStyle},
 };
 use serde_json::json;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::world::World;
+use crate::world::{SUBSCRIPTION, World};
 
 /// The persistent faults, with the concern and the reason of each.
 fn lasting() -> Vec<(Fault, Concern, &'static str)> {
@@ -74,6 +84,18 @@ async fn a_lasting_failure_ends_within_the_deadline_and_is_made_good_later() {
         assert!(later.enforce(&id).await.is_ok(), "{fault:?}");
         assert!(later.is_sealed(&id), "{fault:?}");
     }
+}
+
+/// A new reason needs a fault of the local Azure that leads to it, or a test of its own that is named here.
+#[test]
+fn every_reason_is_provoked_by_a_test() {
+    let of_tests_below = ["busy", "deadline", "unproven", "no_token", "provisioning", "active_upload"];
+    // A resource that does not exist is an outcome on every path.
+    let never = ["gone"];
+    let provoked: BTreeSet<_> =
+        lasting().into_iter().map(|(.., reason)| reason).chain(of_tests_below).chain(never).collect();
+    let missing: Vec<_> = Error::reasons().into_iter().filter(|reason| !provoked.contains(reason)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,6 +178,66 @@ async fn a_resource_that_is_provisioning_is_waited_for_briefly_and_then_left_to_
     world.azure.set_property(&upload, "diskState", json!("ActiveUpload"));
     assert_eq!(world.enforce(&upload).await.unwrap_err().reason(), "active_upload");
     assert_eq!(world.requests(&upload), [Kind::Get]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_another_look_until_the_deadline_is_busy_and_for_a_shared_read_out_of_time() {
+    let (slow, short) = (Duration::from_secs(10), Duration::from_secs(5));
+    let world = World::new();
+    let id = world.disk("d");
+    world.fault(Fault::delay(slow).on(Kind::Get));
+    let (first, second) = tokio::join!(world.enforce(&id), world.enforce_within(&id, short));
+    assert_eq!((first.unwrap().label(), second.unwrap_err().reason()), ("sealed", "busy"));
+
+    let world = World::with(Options::immediate(), &[("DISKSEAL_MANAGEMENT_GROUP", "mg")]);
+    let ids = ["a", "b"].map(|name| world.disk(name));
+    world.azure.set_management_group("mg", &[Member::Subscription(SUBSCRIPTION.to_owned())]);
+    world.fault(Fault::delay(slow).on(Kind::Descendants));
+    let (first, second) = tokio::join!(world.enforce(&ids[0]), world.enforce_within(&ids[1], short));
+    let second = second.unwrap_err();
+    assert_eq!(first.unwrap().label(), "sealed");
+    assert_eq!((second.concern(), second.reason()), (Concern::System, "deadline"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_accepted_and_shows_no_effect_is_unproven() {
+    let world = World::new();
+    let id = world.disk("d");
+    let ineffective = world.fault(Fault::text(202, "application/json", "").on(Kind::TagsWrite).always());
+    let error = world.enforce(&id).await.unwrap_err();
+    assert_eq!((error.concern(), error.reason()), (Concern::Resource, "unproven"));
+    ineffective.remove();
+    assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+}
+
+/// The identity endpoint refuses.
+#[derive(Debug)]
+struct Nobody;
+
+#[async_trait::async_trait]
+impl TokenCredential for Nobody {
+    async fn get_token(
+        &self,
+        _: &[&str],
+        _: Option<TokenRequestOptions<'_>>,
+    ) -> azure_core::Result<AccessToken> {
+        Err(azure_core::Error::with_message(ErrorKind::Credential, "nobody is assigned"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_token_nothing_is_asked_of_arm() {
+    let mut world = World::new();
+    let id = world.disk("d");
+    let identity =
+        Identity::with_credential("scope".to_owned(), OffsetDateTime::now_utc, || Ok(Arc::new(Nobody)))
+            .unwrap();
+    let endpoint = Url::parse("https://management.azure.com").unwrap();
+    let arm = Client::new(endpoint, world.azure.http_client(), identity, None);
+    world.ctx = Context::new(arm, world.ctx.policy.clone(), OffsetDateTime::now_utc);
+    let error = world.enforce(&id).await.unwrap_err();
+    assert_eq!((error.concern(), error.reason()), (Concern::System, "no_token"));
+    assert!(world.requests(&id).is_empty());
 }
 
 #[tokio::test(start_paused = true)]

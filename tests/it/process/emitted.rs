@@ -6,7 +6,12 @@ mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use diskseal::enforce::REASONS;
+use diskseal::{
+    enforce::{Concern, Error, Outcome, Unsealed},
+    function::{Ignored, Pending, Refused},
+    policy::Exemption,
+    sweep,
+};
 use diskseal_emulator::collector::{MetricData, MetricPoint, Span, SpanKind, Status};
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -168,11 +173,45 @@ async fn no_attribute_of_a_metric_names_a_resource() {
     }
 }
 
-#[tokio::test]
-async fn reasons_are_those_of_the_code() {
+#[test]
+fn reasons_are_those_of_the_code() {
     let documented = set(rows("## Reasons").iter().flat_map(|row| quoted(&row[0])));
-    let missing: Vec<_> = REASONS.iter().filter(|reason| !documented.contains(**reason)).collect();
+    let of_the_code = [
+        Error::reasons(),
+        Exemption::reasons(),
+        Ignored::reasons(),
+        Pending::reasons(),
+        Refused::reasons(),
+        sweep::Error::reasons(),
+        vec![Pending::OTHER],
+    ];
+    assert_eq!(documented, set(of_the_code.concat()));
+}
+
+/// Whoever is called at night finds what to do about each.
+#[test]
+fn every_reason_why_something_is_not_sealed_is_in_the_runbook() {
+    let runbook = include_str!("../../../docs/runbook.md");
+    let tables = runbook.split("| reason | what to do |").skip(1);
+    let rows = tables.flat_map(|table| table.lines().skip(1).take_while(|line| line.starts_with('|')));
+    let known = set(rows.flat_map(|row| quoted(row.split('|').nth(1).unwrap())));
+    let missing: Vec<_> = Error::reasons().into_iter().filter(|reason| !known.contains(*reason)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn outcomes_are_those_of_the_code() {
+    let concerns = [Concern::Resource, Concern::System].map(Concern::label);
+    let looks = [&Outcome::labels()[..], &concerns].concat();
+    let cell = |heading, attribute: &str| {
+        let rows = rows(heading);
+        let row = rows.iter().find(|row| quoted(&row[0]) == [attribute]).unwrap();
+        word_list(&row[2]).unwrap()
+    };
+    let of_spans = [&looks[..], &Unsealed::labels()].concat();
+    assert_eq!(cell("### Attributes of spans", "diskseal.outcome"), set(of_spans));
+    let of_metrics = [&looks[..], &["ignored"]].concat();
+    assert_eq!(cell("### Attributes of metrics", "diskseal.outcome"), set(of_metrics));
 }
 
 #[tokio::test]

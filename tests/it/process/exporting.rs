@@ -6,13 +6,14 @@ use std::{collections::BTreeSet, time::Duration};
 use diskseal_emulator::{
     collector::{Answers, Collector, Export, MetricData, MetricPoint, Temporality},
     disk_body,
-    host::Stream,
+    fault::{Fault, Kind, Refusal},
+    host::{Stream, Trigger},
     local_azure::LocalAzure,
     serve::Serving,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{disk, is_sealed, settings, setup, start};
+use super::{disk, event, is_sealed, settings, setup, start};
 use crate::world::jane;
 
 /// Seals one disk from its event.
@@ -92,6 +93,40 @@ async fn a_log_record_carries_the_trace_and_span_in_which_it_was_written() {
     // Personal data of the event, and tokens.
     let all = format!("{:?}", azure.collector.logs());
     assert!(!all.contains("Jane") && !all.contains("Bearer") && !all.contains("eyJ"), "{all}");
+}
+
+#[tokio::test]
+async fn log_records_can_be_filtered_by_outcome_reason_and_resource_and_the_line_does_not_repeat_them() {
+    let azure = start(setup(), &[]).await;
+    let locked = Fault::refuse(Refusal::scope_locked()).on(Kind::Patch).resource("locked").times(3);
+    azure.emulator.inject(locked);
+    seal(&azure, "d").await;
+    azure.emulator.insert(&disk("locked"), &disk_body("westeurope")).unwrap();
+    azure.host.invoke("seal-on-write", Trigger::Event(event(&disk("locked")))).await.unwrap();
+    let other = json!({"eventType": "Something.Else", "subject": disk("d")});
+    azure.host.invoke("seal-on-write", Trigger::Event(other)).await.unwrap();
+    for (outcome, reason, resource) in [
+        ("sealed", None, Some(disk("d"))),
+        ("pending", Some("locked"), Some(disk("locked"))),
+        // The tries at the first and second receipt fail as well, and the third is none.
+        ("not_due", Some("locked"), Some(disk("locked"))),
+        ("ignored", Some("event_type"), None),
+    ] {
+        let record = azure
+            .collector
+            .wait_for_log(|record| {
+                let is =
+                    |name, value: Option<&str>| record.attributes.get(name).and_then(Value::as_str) == value;
+                is("diskseal.outcome", Some(outcome)) && is("diskseal.reason", reason)
+            })
+            .await;
+        let named = record.attributes.get("diskseal.resource_id").and_then(Value::as_str);
+        assert_eq!(named, resource.as_deref(), "{record:?}");
+        let text = record.body.as_str().unwrap();
+        let line = azure.host.wait_for_line(|line| line.text.contains(text)).await;
+        let fields = line.text.split_once(text).unwrap().1;
+        assert!(fields.starts_with(" invocation_id=\"") && !fields.contains("diskseal."), "{line:?}");
+    }
 }
 
 #[tokio::test]

@@ -69,8 +69,8 @@ async fn each_resource_is_reported_with_the_rule_that_decides() {
             "  note: its exemption expired on 2020-01-01 and no longer counts".to_owned(),
             format!("exempt {}: its tag says until 2999-12-31: INC-1", ids[2]),
             format!("exempt {}: its name matches \"tmp-*\"", ids[3]),
-            format!("gone {}: it does not exist", ids[4]),
-            format!("pending {}: provisioning", ids[5]),
+            format!("not_found {}: it does not exist", ids[4]),
+            format!("pending {}: it is being created or changed", ids[5]),
         ]
     );
     assert!(azure.journal().iter().all(|exchange| exchange.method == "GET"));

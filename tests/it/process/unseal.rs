@@ -140,14 +140,17 @@ async fn wrong_use_sends_nothing() {
 }
 
 #[tokio::test]
-async fn audit_mode_never_unseals_and_what_is_gone_is_told() {
+async fn audit_mode_never_unseals_and_what_is_not_found_is_named() {
     let (azure, serving) = sealed(Options::immediate(), &["a"]).await;
-    let (a, gone) = (disk("a"), disk("gone"));
-    let input = format!("{a}\n{gone}\n");
+    let (a, missing) = (disk("a"), disk("missing"));
+    let input = format!("{a}\n{missing}\n");
     let (code, out, _) = command(&serving, &arguments(&["--yes", "--mode", "audit"]), &input).await;
     let mut lines: Vec<_> = out.lines().collect();
     lines.sort_unstable();
-    assert_eq!((code, lines), (Some(1), vec![format!("gone {gone}").as_str(), &format!("would_unseal {a}")]));
+    assert_eq!(
+        (code, lines),
+        (Some(1), vec![format!("not_found {missing}").as_str(), &format!("would_unseal {a}")])
+    );
     assert!(azure.journal().iter().all(|exchange| exchange.method == "GET"));
 
     azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Token).always());

@@ -1,0 +1,72 @@
+//! What one line says of a resource: for the log, for the host and for whoever runs a command.
+
+use std::fmt;
+
+use tracing::Level;
+
+use super::{Concern, Error, Outcome, Unsealed};
+
+/// The outcome of a resource or machine: `outcome id`, and `: why` where there is more to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// How bad it is.
+    pub level: Level,
+    /// A word from a closed set.
+    pub outcome: &'static str,
+    /// Why it is not sealed, a word from a closed set.
+    pub reason: Option<&'static str>,
+    /// The ID of the resource or machine.
+    pub resource: String,
+    /// More about it, in a sentence.
+    pub why: Option<String>,
+}
+
+impl Line {
+    /// A line with a sentence of its own.
+    pub fn new(
+        level: Level,
+        outcome: &'static str,
+        resource: &impl fmt::Display,
+        why: Option<String>,
+    ) -> Self {
+        Self { level, outcome, reason: None, resource: resource.to_string(), why }
+    }
+
+    /// What a look at a resource or machine led to.
+    pub fn of_look(resource: &impl fmt::Display, result: &Result<Outcome, Error>) -> Self {
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(error) => return Self::of_failure(error.concern().label(), resource, error),
+        };
+        let level = match outcome {
+            Outcome::LeftToSweep | Outcome::SwitchedOff => Level::WARN,
+            _ => Level::INFO,
+        };
+        let why = outcome.why().map(ToString::to_string);
+        Self { reason: outcome.reason(), ..Self::new(level, outcome.label(), resource, why) }
+    }
+
+    /// What an unseal of a resource led to.
+    pub fn of_unseal(resource: &impl fmt::Display, result: &Result<Unsealed, Error>) -> Self {
+        match result {
+            Ok(outcome) => Self::new(Level::INFO, outcome.label(), resource, None),
+            Err(error) => Self::of_failure(error.concern().label(), resource, error),
+        }
+    }
+
+    /// A failure, under the word for what follows from it.
+    pub fn of_failure(outcome: &'static str, resource: &impl fmt::Display, error: &Error) -> Self {
+        let level = match error.concern() {
+            Concern::Resource => Level::WARN,
+            Concern::System => Level::ERROR,
+        };
+        Self { reason: Some(error.reason()), ..Self::new(level, outcome, resource, Some(error.to_string())) }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.outcome, self.resource)?;
+        self.why.iter().try_for_each(|why| write!(f, ": {why}"))
+    }
+}

@@ -1,0 +1,85 @@
+//! The functions of the app: what the host calls, by which name, on which trigger and for how long.
+
+use std::time::Duration;
+
+use crate::azure::Terms;
+
+/// The queue of what could not be sealed at once.
+pub const QUEUE: &str = "diskseal-pending";
+
+/// A sweep's own deadline, well below the `functionTimeout` of host.json, at which the host would
+/// kill the process and every other invocation with it.
+const SWEEP_DEADLINE: Duration = Duration::from_mins(4);
+
+words! {
+    /// A function of the app.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Function, name of names {
+        /// Event Grid's trigger: a write of a resource, or a batch of them.
+        SealOnWrite => "seal-on-write",
+        /// The queue's trigger: a resource that could not be sealed at once, or that a sweep has listed.
+        SealQueued => "seal-queued",
+        /// The timer's trigger: puts what is not sealed on the queue.
+        Sweep => "sweep",
+    }
+}
+
+impl Function {
+    /// Every function.
+    pub const ALL: [Self; 3] = [Self::SealOnWrite, Self::SealQueued, Self::Sweep];
+
+    /// The type of its trigger's binding, as function.json has it.
+    pub const fn trigger(self) -> &'static str {
+        match self {
+            Self::SealOnWrite => "eventGridTrigger",
+            Self::SealQueued => "queueTrigger",
+            Self::Sweep => "timerTrigger",
+        }
+    }
+
+    /// The terms of an invocation, where one resource may take `per_resource`: an event goes first, and everything
+    /// else behind events.
+    pub(super) fn terms(self, per_resource: Duration) -> Terms {
+        match self {
+            Self::SealOnWrite => Terms::for_event(per_resource),
+            Self::SealQueued => Terms::behind_events(per_resource),
+            Self::Sweep => Terms::behind_events(SWEEP_DEADLINE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn functions_are_those_that_are_deployed() {
+        assert_eq!(Function::ALL.map(|function| function.name()).to_vec(), Function::names());
+        let definitions = Path::new(env!("CARGO_MANIFEST_DIR")).join("function-definitions");
+        assert_eq!(fs::read_dir(&definitions).unwrap().count(), Function::ALL.len());
+        let json = |path: &Path| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
+        for function in Function::ALL {
+            let definition = json(&definitions.join(function.name()).join("function.json"));
+            assert_eq!(definition["bindings"][0]["type"], function.trigger());
+            for binding in definition["bindings"].as_array().unwrap() {
+                assert!(binding["queueName"].is_null() || binding["queueName"] == QUEUE, "{binding}");
+            }
+        }
+        let infra = json(Path::new("infra/events.json"));
+        assert_eq!(infra["function"], Function::SealOnWrite.name());
+        assert_eq!(infra["queues"][0], QUEUE);
+    }
+
+    #[test]
+    fn a_sweep_ends_before_the_hosts_timeout() {
+        let host: Value = serde_json::from_str(include_str!("../../host.json")).unwrap();
+        let timeout = host["functionTimeout"].as_str().unwrap();
+        let parts: Vec<u64> = timeout.split(':').map(|part| part.parse().unwrap()).collect();
+        let timeout = Duration::from_secs(parts.iter().fold(0, |seconds, part| seconds * 60 + part));
+        assert!(SWEEP_DEADLINE < timeout, "{timeout:?}");
+    }
+}

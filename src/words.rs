@@ -1,0 +1,44 @@
+//! Enums whose variants each have a word, for logs, metrics, traces and messages.
+//!
+//! The word stands beside its variant, and the list of all words follows from the variants, so that no table and no
+//! test can miss one.
+
+/// Declares an enum, a method that gives a variant's word, and a function that lists every word:
+/// `enum Name, word of words { Own => "own" } + { Of(Other) }`. The variants of the second part have the words of
+/// what they hold, whose type has a method and a function of the same names.
+macro_rules! words {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident, $word:ident of $words:ident {
+            $(
+                $(#[$own_meta:meta])*
+                $own:ident $(($($tuple:tt)*))? $({$($fields:tt)*})? => $text:literal,
+            )*
+        } $(+ {
+            $($(#[$of_meta:meta])* $of:ident($(#[$from:meta])* $inner:ty),)*
+        })?
+    ) => {
+        $(#[$meta])*
+        pub enum $name {
+            $($(#[$own_meta])* $own $(($($tuple)*))? $({$($fields)*})?,)*
+            $($($(#[$of_meta])* $of($(#[$from])* $inner),)*)?
+        }
+
+        impl $name {
+            /// Its word, from a closed set.
+            pub const fn $word(&self) -> &'static str {
+                match self {
+                    $(Self::$own { .. } => $text,)*
+                    $($(Self::$of(inner) => inner.$word(),)*)?
+                }
+            }
+
+            /// Every word that there is.
+            pub fn $words() -> Vec<&'static str> {
+                let words = [$($text),*].into_iter();
+                $($(let words = words.chain(<$inner>::$words());)*)?
+                words.collect()
+            }
+        }
+    };
+}
