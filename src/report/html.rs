@@ -90,8 +90,7 @@ fn head(report: &Report) -> Markup {
                 dd {
                     @match &run.scope {
                         Scope::Visible => { "every subscription that the identity sees" }
-                        Scope::Subscriptions(ids) if ids.len() == 1 => { "1 subscription" }
-                        Scope::Subscriptions(ids) => { (grouped(ids.len())) " subscriptions" }
+                        Scope::Subscriptions(ids) => { "named subscriptions: " (grouped(ids.len())) }
                         Scope::ManagementGroup(id) => { "the management group " code { (id) } }
                     }
                 }
