@@ -17,7 +17,7 @@ use std::{fmt, time::Duration};
 pub use setting::{Fallback, Setting, Use, Value};
 pub use values::Config;
 
-use crate::{azure::Credential, policy::Policy, telemetry::AzureMonitor};
+use crate::{azure::Credential, enforce::Options, policy::Policy, telemetry::AzureMonitor};
 
 /// One invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +81,7 @@ impl Config {
         // What has a default text is set by its row below.
         let mut config = Self {
             policy: Policy::default(),
+            options: Options::default(),
             pace: None,
             deadline: Duration::ZERO,
             azure_monitor: AzureMonitor::default(),

@@ -18,7 +18,7 @@ use std::{fmt, time::Duration};
 use time::OffsetDateTime;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
-pub use context::Context;
+pub use context::{Context, MachineEvents, Options};
 pub use error::{Concern, Error};
 pub use line::Line;
 pub use machine::disks_of;

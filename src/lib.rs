@@ -27,7 +27,7 @@
 //! | [`cli`] | the command line: `serve`, and what a person runs | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry` |
 //! | [`doctor`] | what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `event`, `function`, `policy`, `resource_id`, `scope` |
 //! | [`function`] | the custom-handler protocol: functions, envelope in, an answer out that cannot be empty | `azure`, `enforce`, `event`, `policy`, `resource_id`, `sweep`, `telemetry` |
-//! | [`config`] | settings as a pure function of a lookup; every fault at once | `azure`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
+//! | [`config`] | settings as a pure function of a lookup; every fault at once | `azure`, `enforce`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
 //! | [`sweep`] | list, decide on the listing, hand over what is unsealed | `arm`, `azure`, `enforce`, `estate`, `policy`, `report`, `resource`, `resource_id`, `telemetry` |
 //! | [`enforce`] | the heart: `assess` (GET and decide) and `enforce` (assess, act, prove) | `arm`, `azure`, `estate`, `policy`, `resource`, `resource_id`, `telemetry` |
 //! | [`estate`] | what is in scope, how it is listed, what protects it, how much is sealed | `arm`, `azure`, `policy`, `report`, `resource`, `resource_id`, `scope`, `telemetry` |

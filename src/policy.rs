@@ -41,16 +41,6 @@ pub enum BackupGuard {
     Off,
 }
 
-/// What to do about writes of virtual machines and scale sets, whose disks Compute makes itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MachineEvents {
-    /// Look at the machine's disks.
-    #[default]
-    On,
-    /// Leave the machine's disks to the sweep, and to events of their own if they raise any.
-    Off,
-}
-
 /// Everything that decides about a resource, besides the resource itself. By default, everything visible is in
 /// scope, nothing is exempt, and the seal is the auth mode without tags.
 #[derive(Clone, Debug, Default)]
@@ -63,14 +53,8 @@ pub struct Policy {
     pub scope: Scope,
     /// What is left as it is.
     pub exemptions: Exemptions,
-    /// How much one sweep may change.
-    pub limits: Limits,
     /// What to do about disks of protected virtual machines.
     pub backup_guard: BackupGuard,
-    /// What to do about writes of machines.
-    pub machine_events: MachineEvents,
-    /// The resource ID whose tag `diskseal = off` stops every write.
-    pub switch: Option<String>,
 }
 
 impl Policy {

@@ -132,7 +132,7 @@ async fn check_switch(ctx: &Context, terms: Terms) -> Result<(), Error> {
 
 /// Counts the plan before anything is written, if there are limits.
 async fn admit(ctx: &Context, protected: &Protected, source: Source, terms: Terms) -> Result<(), Error> {
-    let limits = ctx.policy.limits;
+    let limits = ctx.options.limits;
     if ctx.policy.mode == Mode::Audit || !limits.are_set() {
         return Ok(());
     }

@@ -145,7 +145,7 @@ pub(super) fn azure(config: &Config, runtime: Handle) -> Result<(Arc<Context>, C
     let identity = identity(config.identity())?;
     let endpoint = config.arm_endpoint().map_err(|fault| fault.to_string())?;
     let client = Client::new(endpoint, http, identity, config.pace);
-    let context = Context::new(client, config.policy.clone(), now);
+    let context = Context::new(client, config.policy.clone(), config.options.clone(), now);
     Ok((Arc::new(context), connection))
 }
 

@@ -14,9 +14,9 @@ const MAX_RESOURCES: Setting = Setting {
     used: Use::Sweep,
     read: |config, text| {
         let max = text.parse().map(Some).map_err(|_| format!("{text:?} is not a whole number of resources"));
-        set(&mut config.policy.limits.max_resources, max)
+        set(&mut config.options.limits.max_resources, max)
     },
-    show: |config| config.policy.limits.max_resources.map(|max| max.to_string()),
+    show: |config| config.options.limits.max_resources.map(|max| max.to_string()),
 };
 
 const MAX_PERCENT: Setting = Setting {
@@ -30,9 +30,9 @@ const MAX_PERCENT: Setting = Setting {
     read: |config, text| {
         let percent = text.parse().ok().filter(|percent| (1..=100).contains(percent));
         let message = || format!("{text:?} is not a whole number from 1 to 100");
-        set(&mut config.policy.limits.max_percent, percent.map(Some).ok_or_else(message))
+        set(&mut config.options.limits.max_percent, percent.map(Some).ok_or_else(message))
     },
-    show: |config| config.policy.limits.max_percent.map(|max| max.to_string()),
+    show: |config| config.options.limits.max_percent.map(|max| max.to_string()),
 };
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::setting::{Fallback, Setting, Use, Value, elements, meaning, names, set, word};
 use crate::{
-    policy::{BackupGuard, MachineEvents, Mode, TagRule},
+    enforce::MachineEvents,
+    policy::{BackupGuard, Mode, TagRule},
     resource::tags::TAGS_MAX,
     resource_id,
 };
@@ -103,8 +104,8 @@ const MACHINE_EVENTS: Setting = Setting {
            own and to the sweep.",
     default: Fallback::Text("on"),
     used: Use::Always,
-    read: |config, text| set(&mut config.policy.machine_events, meaning(&MACHINE_EVENT_WORDS, text)),
-    show: |config| word(&MACHINE_EVENT_WORDS, config.policy.machine_events),
+    read: |config, text| set(&mut config.options.machine_events, meaning(&MACHINE_EVENT_WORDS, text)),
+    show: |config| word(&MACHINE_EVENT_WORDS, config.options.machine_events),
 };
 
 const SWITCH: Setting = Setting {
@@ -123,9 +124,9 @@ const SWITCH: Setting = Setting {
                 "{text:?} is not the ID of a subscription (/subscriptions/{{id}}), resource group or resource"
             )
         });
-        set(&mut config.policy.switch, switch)
+        set(&mut config.options.switch, switch)
     },
-    show: |config| config.policy.switch.clone(),
+    show: |config| config.options.switch.clone(),
 };
 
 #[test]

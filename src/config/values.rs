@@ -10,6 +10,7 @@ use url::Url;
 use super::cloud::Cloud;
 use crate::{
     azure::{Credential, IdentityOptions},
+    enforce::Options,
     policy::Policy,
     telemetry::AzureMonitor,
 };
@@ -19,6 +20,8 @@ use crate::{
 pub struct Config {
     /// The rules.
     pub policy: Policy,
+    /// What is set about enforcing, besides the rules.
+    pub options: Options,
     /// Maximum number of writes per second and subscription that are not for an event.
     pub pace: Option<NonZeroU32>,
     /// How long one invocation may take, all waits included.

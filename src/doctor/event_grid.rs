@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::Finding;
 use crate::{
+    enforce::MachineEvents,
     event::{OPERATIONS, RESOURCE_WRITE_SUCCESS},
     function::Function,
-    policy::MachineEvents,
 };
 
 const CHECK: &str = "Event Grid";

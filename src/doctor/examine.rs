@@ -57,7 +57,7 @@ pub async fn examine(ctx: &Context, subject: &Subject, tell: &mut dyn FnMut(Find
         Ok(signed_in) => token(&signed_in, ctx.now(), subject.is_person).into_iter().for_each(&mut *tell),
         Err(error) => return tell(Finding::not_seen("token", "", None, &error.into())),
     }
-    if let Some(scope) = &ctx.policy.switch {
+    if let Some(scope) = &ctx.options.switch {
         tell(switch(scope, ctx.arm.tags(scope, terms()).await.as_ref().map(is_off)));
     }
     let Some(subscriptions) = subscriptions(ctx, tell).await else { return };
@@ -196,7 +196,12 @@ async fn subscription(ctx: &Context, id: &str, function_app: Option<&str>) -> Se
     let answer = ctx.arm.inspect_all(&api::PERMISSIONS, &path, terms()).await;
     let mut seen = Seen::default();
     match answer {
-        Ok(permissions) => seen.findings.extend(permissions::findings(id, &ctx.policy, &permissions)),
+        Ok(permissions) => seen.findings.extend(permissions::findings(
+            id,
+            &ctx.policy,
+            ctx.options.machine_events,
+            &permissions,
+        )),
         Err(error) => {
             seen.findings.push(Finding::not_seen("permissions", id, api::PERMISSIONS.action, &error));
         }
@@ -217,7 +222,7 @@ async fn event_route(ctx: &Context, id: &str, function_app: Option<&str>, seen: 
     };
     let (of_topic, own) = (known(of_topic), known(own));
     for route in
-        event_grid::routes(id, function_app, ctx.policy.machine_events, of_topic.as_deref(), own.as_deref())
+        event_grid::routes(id, function_app, ctx.options.machine_events, of_topic.as_deref(), own.as_deref())
     {
         // What was not looked at is no absence.
         if route.function_app.is_none() && !unseen.is_empty() {

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::Finding;
 use crate::{
     arm::api::{self, Api},
-    policy::{BackupGuard, MachineEvents, Mode, Policy},
+    enforce::MachineEvents,
+    policy::{BackupGuard, Mode, Policy},
     scope::Scope,
 };
 
@@ -31,12 +32,12 @@ struct Need {
 }
 
 /// Every action that the handler performs under this policy.
-fn needs(policy: &Policy) -> Vec<Need> {
+fn needs(policy: &Policy, machine_events: MachineEvents) -> Vec<Need> {
     let mut calls = vec![(&api::DISK, "to look at disks"), (&api::SNAPSHOT, "to look at snapshots")];
     if policy.scope == Scope::Visible {
         calls.push((&api::SUBSCRIPTIONS, "to find the subscriptions in scope"));
     }
-    if policy.machine_events == MachineEvents::On {
+    if machine_events == MachineEvents::On {
         calls.extend([&api::MACHINE, &api::INSTANCE].map(|api| (api, "to find the disks of machines")));
     }
     if policy.mode == Mode::Enforce {
@@ -65,10 +66,15 @@ const DATA: [&str; 4] = [
 ];
 
 /// What the permissions of one subscription mean. `json` is the list that the permissions API gives.
-pub(super) fn findings(subscription_id: &str, policy: &Policy, json: &[Value]) -> Vec<Finding> {
+pub(super) fn findings(
+    subscription_id: &str,
+    policy: &Policy,
+    machine_events: MachineEvents,
+    json: &[Value],
+) -> Vec<Finding> {
     let permissions: Vec<Permission> =
         json.iter().filter_map(|one| Permission::deserialize(one).ok()).collect();
-    let needs = needs(policy);
+    let needs = needs(policy, machine_events);
     let mut findings: Vec<Finding> = needs
         .iter()
         .filter(|need| !allows(&permissions, need.action))

@@ -7,9 +7,30 @@ use crate::{
     arm::{self, Client},
     azure::Terms,
     estate::Members,
-    policy::{Exemption, MachineEvents, Policy},
+    policy::{Exemption, Limits, Policy},
     resource_id::{MachineId, ResourceId},
 };
+
+/// What to do about writes of virtual machines and scale sets, whose disks Compute makes itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MachineEvents {
+    /// Look at the machine's disks.
+    #[default]
+    On,
+    /// Leave the machine's disks to the sweep, and to events of their own if they raise any.
+    Off,
+}
+
+/// What is set about enforcing, besides the rules.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The resource ID whose tag `diskseal = off` stops every write.
+    pub switch: Option<String>,
+    /// What to do about writes of machines.
+    pub machine_events: MachineEvents,
+    /// How much one sweep may change.
+    pub limits: Limits,
+}
 
 /// Everything that enforcing needs besides the resource.
 #[derive(Debug)]
@@ -18,6 +39,8 @@ pub struct Context {
     pub arm: Client,
     /// The rules.
     pub policy: Policy,
+    /// What is set besides the rules.
+    pub options: Options,
     now: fn() -> OffsetDateTime,
     pub(super) in_flight: InFlight,
     pub(super) breaker: Breaker,
@@ -27,11 +50,12 @@ pub struct Context {
 
 impl Context {
     /// `now` is the clock that expiries are held against and that seals are dated by.
-    pub fn new(arm: Client, policy: Policy, now: fn() -> OffsetDateTime) -> Self {
-        let switch = Switch::new(policy.switch.clone());
+    pub fn new(arm: Client, policy: Policy, options: Options, now: fn() -> OffsetDateTime) -> Self {
+        let switch = Switch::new(options.switch.clone());
         Self {
             arm,
             policy,
+            options,
             now,
             in_flight: InFlight::default(),
             breaker: Breaker::default(),
@@ -55,7 +79,7 @@ impl Context {
 
     /// Whether a write of a machine is a reason to look at its disks.
     pub fn takes_machine_events(&self) -> bool {
-        self.policy.machine_events == MachineEvents::On
+        self.options.machine_events == MachineEvents::On
     }
 
     /// The exemption that the ID decides, by the rules and by the subscriptions in scope.

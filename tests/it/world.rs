@@ -93,7 +93,7 @@ impl World {
         let config = Config::for_command(&lookup).unwrap();
         let endpoint = Url::parse("https://management.azure.com").unwrap();
         let arm = Client::new(endpoint, azure.http_client(), identity(&azure), config.pace);
-        let ctx = Context::new(arm, config.policy, OffsetDateTime::now_utc);
+        let ctx = Context::new(arm, config.policy, config.options, OffsetDateTime::now_utc);
         Self { azure, ctx, deadline: config.deadline }
     }
 

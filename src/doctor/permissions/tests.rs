@@ -11,7 +11,10 @@ fn policy(mode: Mode, has_tags: bool) -> Policy {
 }
 
 fn told(policy: &Policy, role: serde_json::Value) -> Vec<(Verdict, String)> {
-    findings("s", policy, &[role]).into_iter().map(|finding| (finding.verdict, finding.text)).collect()
+    findings("s", policy, MachineEvents::On, &[role])
+        .into_iter()
+        .map(|finding| (finding.verdict, finding.text))
+        .collect()
 }
 
 #[test]
@@ -52,23 +55,21 @@ fn a_gap_is_named_action_by_action() {
 
 #[test]
 fn machines_are_read_only_where_their_writes_count() {
-    let mut policy = policy(Mode::Audit, false);
     let role = json!({"actions": ["Microsoft.Compute/disks/read", "Microsoft.Compute/snapshots/read", "*/subscriptions/read"]});
-    let missing = |policy: &Policy| {
-        let told = told(policy, role.clone());
-        told.into_iter()
-            .filter(|(verdict, _)| *verdict == Verdict::Failed)
-            .map(|(_, text)| text)
+    let missing = |machine_events| {
+        findings("s", &policy(Mode::Audit, false), machine_events, std::slice::from_ref(&role))
+            .into_iter()
+            .filter(|finding| finding.verdict == Verdict::Failed)
+            .map(|finding| finding.text)
             .collect::<Vec<_>>()
     };
-    let texts = missing(&policy);
+    let texts = missing(MachineEvents::On);
     assert_eq!(texts.len(), 2, "{texts:?}");
     assert!(texts[0].starts_with("Microsoft.Compute/virtualMachines/read is missing"));
     assert!(
         texts[1].starts_with("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read is missing")
     );
-    policy.machine_events = MachineEvents::Off;
-    assert_eq!(missing(&policy), Vec::<String>::new());
+    assert_eq!(missing(MachineEvents::Off), Vec::<String>::new());
 }
 
 #[test]
@@ -77,7 +78,10 @@ fn what_another_role_denies_is_no_denial() {
     let denied = json!({"actions": ["*"], "notActions": ["Microsoft.Compute/disks/write"]});
     let granted = json!({"actions": ["Microsoft.Compute/disks/*"], "notActions": null});
     let texts = |roles: &[serde_json::Value]| {
-        findings("s", &policy, roles).iter().filter(|finding| finding.verdict == Verdict::Failed).count()
+        findings("s", &policy, MachineEvents::On, roles)
+            .iter()
+            .filter(|finding| finding.verdict == Verdict::Failed)
+            .count()
     };
     assert_eq!(texts(std::slice::from_ref(&denied)), 1);
     assert_eq!(texts(&[denied, granted]), 0);
@@ -94,7 +98,7 @@ fn more_than_it_needs_is_a_warning() {
         [Verdict::Ok, Verdict::Warning, Verdict::Warning]
     );
     assert!(owner[1].1.ends_with("more than it needs: *") && owner[2].1.contains("data of disks"));
-    let mut exact: Vec<&str> = needs(&policy).iter().map(|need| need.action).collect();
+    let mut exact: Vec<&str> = needs(&policy, MachineEvents::On).iter().map(|need| need.action).collect();
     exact.extend(api::QUERY.action);
     exact.extend(["Microsoft.RecoveryServices/vaults/read", "Microsoft.RecoveryServices/vaults/*/read"]);
     let told = told(&policy, json!({"actions": exact}));
