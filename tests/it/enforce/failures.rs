@@ -234,7 +234,8 @@ async fn without_a_token_nothing_is_asked_of_arm() {
             .unwrap();
     let endpoint = Url::parse("https://management.azure.com").unwrap();
     let arm = Client::new(endpoint, world.azure.http_client(), identity, None);
-    world.ctx = Context::new(arm, world.ctx.policy.clone(), OffsetDateTime::now_utc);
+    world.ctx =
+        Context::new(arm, world.ctx.policy.clone(), world.ctx.options.clone(), OffsetDateTime::now_utc);
     let error = world.enforce(&id).await.unwrap_err();
     assert_eq!((error.concern(), error.reason()), (Concern::System, "no_token"));
     assert!(world.requests(&id).is_empty());
