@@ -4,22 +4,25 @@
 //! and shows what happens to each and the trace of one seal. The exit code is 0 only if every resource ended as
 //! expected. With `--keep` the local Azure keeps running, with a page and an HTTP API.
 
-use std::path::Path;
-use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anstream::{eprintln, println};
 use clap::{Arg, ArgAction, Command};
-use diskseal_emulator::event_grid::EventGridOptions;
-use diskseal_emulator::local_azure::{LocalAzure, Setup};
-use diskseal_emulator::options::{OperationStyle, Options};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::Instant;
+use diskseal_emulator::{
+    event_grid::EventGridOptions,
+    local_azure::{LocalAzure, Setup},
+    options::{OperationStyle, Options},
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
 
-use crate::act::Stage;
-use crate::chronicle::Chronicle;
-use crate::scene::{SCENES, Scene};
+use crate::{
+    act::Stage,
+    chronicle::Chronicle,
+    scene::{SCENES, Scene},
+};
 
 #[path = "demo/act.rs"]
 mod act;

@@ -4,15 +4,19 @@
 
 use std::sync::Arc;
 
-use diskseal_emulator::fault::{Fault as Injection, Injected, Kind, Refusal};
-use diskseal_emulator::local_azure::LocalAzure;
+use diskseal_emulator::{
+    fault::{Fault as Injection, Injected, Kind, Refusal},
+    local_azure::LocalAzure,
+};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use crate::Fault;
-use crate::chronicle::{Chronicle, queued_for, word_about};
-use crate::people::{Http, Person};
-use crate::scene::{End, Plot, SCENES, Scene, TAGGERS_TAG};
+use crate::{
+    Fault,
+    chronicle::{Chronicle, queued_for, word_about},
+    people::{Http, Person},
+    scene::{End, Plot, SCENES, Scene, TAGGERS_TAG},
+};
 
 /// The state that all plots share.
 #[derive(Debug)]

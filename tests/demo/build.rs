@@ -1,7 +1,6 @@
 //! Builds the handler, because building an example does not build the binary.
 
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::{path::PathBuf, process::Stdio};
 
 use anstream::println;
 use serde_json::Value;

@@ -1,18 +1,13 @@
 //! What happened to each resource, from the records of Resource Manager and the Functions host.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use diskseal_emulator::Emulator;
-use diskseal_emulator::host::Invocation;
-use diskseal_emulator::journal::Exchange;
-use diskseal_emulator::local_azure::LocalAzure;
-use diskseal_emulator::write::ResourceWrite;
+use diskseal_emulator::{
+    Emulator, host::Invocation, journal::Exchange, local_azure::LocalAzure, write::ResourceWrite,
+};
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::scene::Scene;
 

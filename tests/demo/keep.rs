@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use anstream::println;
-use diskseal_emulator::estate::disk_id;
-use diskseal_emulator::local_azure::LocalAzure;
+use diskseal_emulator::{estate::disk_id, local_azure::LocalAzure};
 use tokio::io::AsyncReadExt as _;
 
-use crate::act::Stage;
-use crate::people::Person;
-use crate::scene::PRODUCTION;
-use crate::style::{DIM, Painted, STRONG};
-use crate::{Fault, page};
+use crate::{
+    Fault,
+    act::Stage,
+    page,
+    people::Person,
+    scene::PRODUCTION,
+    style::{DIM, Painted, STRONG},
+};
 
 /// Example commands with a description. They use the variables of [`variables`] and are no wider than the table.
 const COMMANDS: [(&str, &str); 11] = [

@@ -1,15 +1,12 @@
 //! Draws the live table on a terminal.
 
-use std::io::IsTerminal as _;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{io::IsTerminal as _, sync::Arc, time::Duration};
 
 use anstream::ColorChoice;
 use diskseal_emulator::local_azure::LocalAzure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::act::Stage;
-use crate::{Fault, TIME_LIMIT, table};
+use crate::{Fault, TIME_LIMIT, act::Stage, table};
 
 /// Time between two drawings of the table.
 const FRAME: Duration = Duration::from_millis(80);

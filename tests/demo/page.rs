@@ -3,31 +3,37 @@
 //! Its server adds the page to the routes of the control surface, on its own loopback port. The page reads traces by
 //! `GET /spans`: the spans that the collector decoded from OTLP.
 
-use std::convert::Infallible;
-use std::future::IntoFuture as _;
-use std::net::Ipv4Addr;
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    future::IntoFuture as _,
+    net::Ipv4Addr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use diskseal_emulator::estate::{disk_id, snapshot_id};
-use diskseal_emulator::local_azure::LocalAzure;
-use diskseal_emulator::{disk_body, snapshot_body};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{StatusCode, header},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+    routing::{get, post},
+};
+use diskseal_emulator::{
+    disk_body,
+    estate::{disk_id, snapshot_id},
+    local_azure::LocalAzure,
+    snapshot_body,
+};
 use futures::{Stream, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::act::Stage;
-use crate::people::Person;
-use crate::scene::PRODUCTION;
-use crate::{Fault, picture};
+use crate::{Fault, act::Stage, people::Person, picture, scene::PRODUCTION};
 
 /// The files, with their media types.
 const FILES: [(&str, &str, &str); 4] = [

@@ -1,7 +1,6 @@
 //! The people and programs that create disks, each with its own token, over HTTPS as in Azure.
 
-use diskseal_emulator::local_azure::LocalAzure;
-use diskseal_emulator::write::Caller;
+use diskseal_emulator::{local_azure::LocalAzure, write::Caller};
 use reqwest::{Certificate, Client, Method};
 use serde_json::{Value, json};
 

@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use diskseal_emulator::collector::{Span, Status};
-use diskseal_emulator::host::Invocation;
-use diskseal_emulator::local_azure::LocalAzure;
+use diskseal_emulator::{
+    collector::{Span, Status},
+    host::Invocation,
+    local_azure::LocalAzure,
+};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use crate::act::Stage;
-use crate::chronicle::{Story, is_sealed, last_word, queued_for};
+use crate::{
+    act::Stage,
+    chronicle::{Story, is_sealed, last_word, queued_for},
+};
 
 /// The current state.
 pub(crate) fn of(azure: &LocalAzure, stage: &Stage) -> Value {

@@ -1,7 +1,10 @@
 //! The scenes: which resources are created, by whom, in which scenario, and how each should end.
 
-use diskseal_emulator::estate::{disk_id, snapshot_id, virtual_machine_id};
-use diskseal_emulator::{disk_body, snapshot_body, virtual_machine_body};
+use diskseal_emulator::{
+    disk_body,
+    estate::{disk_id, snapshot_id, virtual_machine_id},
+    snapshot_body, virtual_machine_body,
+};
 use serde_json::{Value, json};
 
 use crate::people::Person::{self, Backup, Cluster, Jane, Omar, Tagger, Terraform};

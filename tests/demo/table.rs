@@ -5,10 +5,12 @@ use comfy_table::{
 };
 use diskseal_emulator::local_azure::LocalAzure;
 
-use crate::act::Stage;
-use crate::chronicle::{calls, last_word, queued_for};
-use crate::scene::{End, SCENES, Scene};
-use crate::verdict;
+use crate::{
+    act::Stage,
+    chronicle::{calls, last_word, queued_for},
+    scene::{End, SCENES, Scene},
+    verdict,
+};
 
 const HEADINGS: [&str; 7] = ["name", "kind", "created by", "scenario", "outcome", "sealed in", "calls"];
 

@@ -3,9 +3,11 @@
 use diskseal_emulator::local_azure::LocalAzure;
 use serde_json::{Value, json};
 
-use crate::act::Stage;
-use crate::chronicle::{is_sealed, requests};
-use crate::scene::{End, Plot, SCENES, Scene};
+use crate::{
+    act::Stage,
+    chronicle::{is_sealed, requests},
+    scene::{End, Plot, SCENES, Scene},
+};
 
 /// Every resource that did not end as expected, with what was expected and what was found.
 pub(crate) fn all(azure: &LocalAzure, stage: &Stage) -> Vec<(&'static Scene, String, String)> {

@@ -1,15 +1,18 @@
 //! Draws the trace of one seal as a waterfall, from the spans that an OTLP collector received.
 
-use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use anstream::println;
-use diskseal_emulator::collector::{Collector, Span, SpanKind, Status};
-use diskseal_emulator::local_azure::LocalAzure;
+use diskseal_emulator::{
+    collector::{Collector, Span, SpanKind, Status},
+    local_azure::LocalAzure,
+};
 
-use crate::scene::Scene;
-use crate::style::{BUSY, DIM, GOOD, Painted, STRONG};
-use crate::{Fault, TIME_LIMIT, live};
+use crate::{
+    Fault, TIME_LIMIT, live,
+    scene::Scene,
+    style::{BUSY, DIM, GOOD, Painted, STRONG},
+};
 
 const NAME_WIDTH: usize = 33;
 /// Duration and outcome.
@@ -129,11 +132,11 @@ fn human(took: Duration) -> String {
 mod tests {
     //! Spans of another OTLP client are drawn like the handler's, since both arrive the same way.
 
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-    use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value as Any};
-    use opentelemetry_proto::tonic::trace::v1::span::SpanKind as Kind;
-    use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+    use opentelemetry_proto::tonic::{
+        collector::trace::v1::ExportTraceServiceRequest,
+        common::v1::{AnyValue, KeyValue, any_value::Value as Any},
+        trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span::SpanKind as Kind, status::StatusCode},
+    };
     use prost::Message as _;
 
     use super::{Collector, draw};

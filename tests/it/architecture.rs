@@ -149,3 +149,16 @@ fn files_are_short_and_say_what_they_are() {
         assert!(!path.ends_with("mod.rs"), "{}", path.display());
     }
 }
+
+#[test]
+fn imports_of_one_crate_stand_together() {
+    for Source { path, text, .. } in sources() {
+        let roots = text.split("\n\n").map(|block| {
+            block.lines().filter_map(|line| line.strip_prefix("use ")?.split([':', ';', ' ']).next())
+        });
+        for root in roots {
+            let (mut seen, all): (BTreeSet<_>, Vec<_>) = (BTreeSet::new(), root.collect());
+            assert!(all.iter().all(|root| seen.insert(root)), "{}: {all:?}", path.display());
+        }
+    }
+}

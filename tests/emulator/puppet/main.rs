@@ -6,18 +6,24 @@
 //! (an exit code instead of a start, or `deaf`), `PUPPET_STDERR` (a line for standard error) and
 //! `PUPPET_TERM` (the exit code on SIGTERM).
 
-use std::io::{self, Write as _};
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, Method, StatusCode, Uri, header},
+    response::{IntoResponse as _, Response},
+};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 
 #[tokio::main]
 async fn main() -> io::Result<ExitCode> {

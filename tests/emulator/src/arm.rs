@@ -6,16 +6,18 @@ use axum::http::{HeaderValue, StatusCode};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::Emulator;
-use crate::answer::{Answer, Delivery};
-use crate::clock::{compact, http_date};
-use crate::context::Context;
-use crate::fault::{Action, Fired, Kind, Refusal, Release};
-use crate::identity;
-use crate::journal::Exchange;
-use crate::request::Request;
-use crate::route::Route;
-use crate::token::{authenticate, claimed_caller};
+use crate::{
+    Emulator,
+    answer::{Answer, Delivery},
+    clock::{compact, http_date},
+    context::Context,
+    fault::{Action, Fired, Kind, Refusal, Release},
+    identity,
+    journal::Exchange,
+    request::Request,
+    route::Route,
+    token::{authenticate, claimed_caller},
+};
 
 mod directory;
 mod disks;

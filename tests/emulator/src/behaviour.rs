@@ -6,10 +6,12 @@ use std::sync::Arc;
 use azure_core::http::{HttpClient, Method, Request, Url};
 use serde_json::{Value, json};
 
-use crate::estate::disk_id;
-use crate::options::{Asynchronous, OperationStyle, Options};
-use crate::write::Caller;
-use crate::{Emulator, disk_body};
+use crate::{
+    Emulator, disk_body,
+    estate::disk_id,
+    options::{Asynchronous, OperationStyle, Options},
+    write::Caller,
+};
 
 mod disks;
 mod faults;

@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
-use time::macros::format_description;
+use time::{OffsetDateTime, macros::format_description};
 use tokio::time::Instant;
 
 /// A date and time that runs with tokio's clock.

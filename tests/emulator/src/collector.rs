@@ -7,35 +7,37 @@ mod metric;
 mod monitor;
 mod span;
 
-use std::io::{self, Read as _};
-use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    io::{self, Read as _},
+    net::Ipv4Addr,
+    sync::Arc,
+    time::Duration,
+};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
 use flate2::read::GzDecoder;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::ExportLogsServiceRequest,
+    metrics::v1::ExportMetricsServiceRequest,
+    trace::v1::{ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse},
 };
 use parking_lot::Mutex;
 use prost::Message as _;
-use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
+use tokio::{net::TcpListener, task::AbortHandle};
 
 pub use self::log::LogRecord;
 pub use self::metric::{MetricData, MetricPoint, Temporality};
 pub use self::span::{Attributes, Span, SpanEvent, SpanKind, SpanLink, Status};
 
 use self::monitor::Gate;
-use crate::recorded::Recorded;
-use crate::serve::listen;
+use crate::{recorded::Recorded, serve::listen};
 
 /// The largest export.
 const BODY_MAX: usize = 64 * 1024 * 1024;

@@ -2,13 +2,15 @@
 
 use serde_json::Value;
 
-use crate::answer::Answer;
-use crate::fault::Course;
-use crate::refusal::{Refusal, Subject};
-use crate::request::Request;
-use crate::route::Route;
-use crate::throttle::Remaining;
-use crate::write::{Caller, ResourceWrite};
+use crate::{
+    answer::Answer,
+    fault::Course,
+    refusal::{Refusal, Subject},
+    request::Request,
+    route::Route,
+    throttle::Remaining,
+    write::{Caller, ResourceWrite},
+};
 
 /// A request, its properties, and the effects of a fault on it.
 #[derive(Debug)]

@@ -35,20 +35,23 @@ mod guard;
 mod record;
 mod routes;
 
-use std::io;
-use std::sync::{Arc, Weak};
+use std::{
+    io,
+    sync::{Arc, Weak},
+};
 
 use axum::Router;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
-use self::fault::Ordered;
-use self::topic::Topic;
-use crate::Emulator;
-use crate::collector::Collector;
-use crate::event_grid::EventGrid;
-use crate::host::FunctionsHost;
-use crate::serve::{Ports, Serving, listen};
+use self::{fault::Ordered, topic::Topic};
+use crate::{
+    Emulator,
+    collector::Collector,
+    event_grid::EventGrid,
+    host::FunctionsHost,
+    serve::{Ports, Serving, listen},
+};
 
 /// The running control surface. Dropping it closes its ports.
 #[derive(Debug)]

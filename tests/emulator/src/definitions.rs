@@ -20,9 +20,11 @@ mod judgement;
 mod operation;
 mod schema;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::{Once, OnceLock};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Once, OnceLock},
+};
 
 pub use exceptions::{EXCEPTIONS, Exception};
 

@@ -3,8 +3,10 @@
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use crate::clock::timestamp;
-use crate::resource_id::{ResourceId, ResourceKind};
+use crate::{
+    clock::timestamp,
+    resource_id::{ResourceId, ResourceKind},
+};
 
 mod patch;
 mod rules;

@@ -8,13 +8,14 @@ use time::OffsetDateTime;
 
 pub use machines::{scale_set_id, virtual_machine_id};
 
-use crate::Emulator;
-use crate::disk;
-use crate::operation::Change;
-use crate::refusal::Refusal;
-use crate::resource_id::ResourceId;
-use crate::state::Stored;
-use crate::write::{Caller, ResourceWrite};
+use crate::{
+    Emulator, disk,
+    operation::Change,
+    refusal::Refusal,
+    resource_id::ResourceId,
+    state::Stored,
+    write::{Caller, ResourceWrite},
+};
 
 /// The id of a disk.
 pub fn disk_id(subscription: &str, group: &str, name: &str) -> String {

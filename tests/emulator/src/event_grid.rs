@@ -15,18 +15,20 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
 
 pub use self::journal::{Delivery, EventGridStats};
 pub use self::options::{DeadLetters, DeliverySchema, Duplicates, EventGridOptions, Spelling};
 
-use self::delivery::{Batch, Standing};
-use self::event::ResourceEvent;
 pub(crate) use self::event::ticks;
-use crate::clock::Clock;
-use crate::recorded::Recorded;
-use crate::write::ResourceWrite;
+use self::{
+    delivery::{Batch, Standing},
+    event::ResourceEvent,
+};
+use crate::{clock::Clock, recorded::Recorded, write::ResourceWrite};
 
 /// The endpoint of the deliveries.
 pub trait Endpoint: Send + Sync + 'static {

@@ -7,8 +7,7 @@ use std::time::Duration;
 use axum::http::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::resource_id::ResourceId;
-use crate::route::Route;
+use crate::{resource_id::ResourceId, route::Route};
 
 mod injected;
 

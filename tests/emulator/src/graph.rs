@@ -3,23 +3,26 @@
 //! It supports the part of the query language that inventories of disks need; anything else is refused as an
 //! invalid query.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use axum::http::StatusCode;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::Emulator;
-use crate::answer::Answer;
-use crate::clock::{timestamp, whole_seconds};
-use crate::context::Context;
-use crate::refusal::Refusal;
-use crate::state::Stored;
+use crate::{
+    Emulator,
+    answer::Answer,
+    clock::{timestamp, whole_seconds},
+    context::Context,
+    refusal::Refusal,
+    state::Stored,
+};
 
 mod expression;
 mod lexer;

@@ -14,16 +14,11 @@ mod process;
 mod reply;
 mod stage;
 
-use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::body::Bytes;
 use thiserror::Error;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::{sync::oneshot, task::JoinHandle};
 
 pub use self::console::{ConsoleLine, Level, Stream};
 pub use self::dispatch::{EventGridFunction, Invocation};
@@ -32,15 +27,19 @@ pub use self::process::Exit;
 pub use self::reply::{Failure, RawReply, Verdict};
 pub use self::stage::{stage, stage_definitions};
 
-use self::app::App;
-use self::client::Client;
-use self::dispatch::Dispatcher;
-use self::in_process::InProcess;
-use self::process::{Order, Phase, Port, Process, Supervisor};
-use crate::clock::Clock;
-use crate::queue::{QueueAccount, QueueTrigger, Queues};
-use crate::recorded::Recorded;
-use crate::storage::{StorageAccount, StorageError};
+use self::{
+    app::App,
+    client::Client,
+    dispatch::Dispatcher,
+    in_process::InProcess,
+    process::{Order, Phase, Port, Process, Supervisor},
+};
+use crate::{
+    clock::Clock,
+    queue::{QueueAccount, QueueTrigger, Queues},
+    recorded::Recorded,
+    storage::{StorageAccount, StorageError},
+};
 
 /// How the host is set up.
 #[derive(Clone, Debug)]

@@ -1,21 +1,25 @@
 //! The emulator as the Azure SDK's transport: no sockets, so that it works on a paused clock.
 
-use std::fmt;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use axum::body::Bytes;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use azure_core::error::{Error, ErrorKind};
-use azure_core::http::headers::Headers;
-use azure_core::http::{AsyncRawResponse, Body, HttpClient, Request as SdkRequest, StatusCode};
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, HeaderName, HeaderValue, Method},
+};
+use azure_core::{
+    error::{Error, ErrorKind},
+    http::{AsyncRawResponse, Body, HttpClient, Request as SdkRequest, StatusCode, headers::Headers},
+};
 use futures::stream;
 
-use crate::Emulator;
-use crate::answer::{Answer, Delivery};
-use crate::arm::Face;
-use crate::request::Request;
-use crate::router::broken;
+use crate::{
+    Emulator,
+    answer::{Answer, Delivery},
+    arm::Face,
+    request::Request,
+    router::broken,
+};
 
 impl Emulator {
     /// This Azure as a transport. Requests to the paths of the managed-identity endpoint go there, with any

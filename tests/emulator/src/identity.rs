@@ -6,12 +6,14 @@ use std::collections::HashMap;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::Emulator;
-use crate::answer::Answer;
-use crate::options::ManagedIdentity;
-use crate::request::Request;
-use crate::token::{Grant, issue};
-use crate::write::Caller;
+use crate::{
+    Emulator,
+    answer::Answer,
+    options::ManagedIdentity,
+    request::Request,
+    token::{Grant, issue},
+    write::Caller,
+};
 
 const APP_SERVICE: &str = "/msi/token";
 const INSTANCE_METADATA: &str = "/metadata/identity/oauth2/token";

@@ -1,17 +1,13 @@
 //! Every request with its response, for assertions without sleeps.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use parking_lot::Mutex;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
-use crate::Emulator;
-use crate::fault::Kind;
-use crate::judge::Judge;
-use crate::options::Keep;
+use crate::{Emulator, fault::Kind, judge::Judge, options::Keep};
 
 /// A request and its response. It never holds a token.
 #[derive(Clone, Debug)]

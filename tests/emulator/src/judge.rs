@@ -1,17 +1,17 @@
 //! The judge of one journal, by Azure's definitions and by the handler's role, and how its verdict fails the
 //! run.
 
-use std::collections::HashSet;
-use std::io::Write;
-use std::sync::{Arc, Weak};
-use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::{
+    collections::HashSet,
+    io::Write,
+    sync::{Arc, Weak},
+    thread::{self, ThreadId},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 
-use crate::definitions::Definitions;
-use crate::journal::Exchange;
-use crate::role::Role;
+use crate::{definitions::Definitions, journal::Exchange, role::Role};
 
 /// Checks every exchange of one emulator.
 #[derive(Debug)]

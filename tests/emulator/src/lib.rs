@@ -61,15 +61,17 @@ pub use crate::management_group::Member;
 pub use crate::options::Options;
 pub use crate::resource_id::ResourceKind;
 
-use crate::arm::Facts;
-use crate::clock::Clock;
-use crate::fault::Faults;
-use crate::graph::Quota;
-use crate::journal::Journal;
-use crate::stamp::Secret;
-use crate::state::State;
-use crate::throttle::Throttle;
-use crate::write::{ResourceWrite, Writes};
+use crate::{
+    arm::Facts,
+    clock::Clock,
+    fault::Faults,
+    graph::Quota,
+    journal::Journal,
+    stamp::Secret,
+    state::State,
+    throttle::Throttle,
+    write::{ResourceWrite, Writes},
+};
 
 /// The local Azure. A clone is another handle on the same one.
 #[derive(Clone, Debug)]

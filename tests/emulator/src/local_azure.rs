@@ -1,23 +1,27 @@
 //! Everything around one function app: Resource Manager and identity over sockets, Event Grid, the storage
 //! account, a collector, and the Functions host with the real handler as its child.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tempfile::TempDir;
 use thiserror::Error;
 
-use crate::Emulator;
-use crate::collector::Collector;
-use crate::control::{Control, Platform};
-use crate::event_grid::{EventGrid, EventGridOptions};
-use crate::host::{FunctionsHost, HostError, HostOptions, stage};
-use crate::options::Options;
-use crate::queue::Queues;
-use crate::serve::{Ports, Serving};
-use crate::storage::StorageAccount;
+use crate::{
+    Emulator,
+    collector::Collector,
+    control::{Control, Platform},
+    event_grid::{EventGrid, EventGridOptions},
+    host::{FunctionsHost, HostError, HostOptions, stage},
+    options::Options,
+    queue::Queues,
+    serve::{Ports, Serving},
+    storage::StorageAccount,
+};
 
 /// The configuration.
 #[derive(Clone, Debug)]

@@ -11,9 +11,11 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::disk;
-use crate::resource_id::{ResourceId, ResourceKind};
-use crate::state::{State, Stored};
+use crate::{
+    disk,
+    resource_id::{ResourceId, ResourceKind},
+    state::{State, Stored},
+};
 
 mod scale_set;
 

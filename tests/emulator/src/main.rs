@@ -3,24 +3,25 @@
 //! It starts on loopback, prints one line of JSON with its addresses, and stops when its standard input is
 //! closed or on a signal. One of the addresses is the control surface: see [`diskseal_emulator::control`].
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Parser;
-use diskseal_emulator::collector::Collector;
-use diskseal_emulator::control::Control;
-use diskseal_emulator::event_grid::{DeadLetters, DeliverySchema, EventGridOptions};
-use diskseal_emulator::local_azure::{LocalAzure, Setup};
-use diskseal_emulator::options::OperationStyle;
-use diskseal_emulator::serve::{Ports, Serving};
-use diskseal_emulator::storage::StorageAccount;
-use diskseal_emulator::write::Caller;
-use diskseal_emulator::{Emulator, Options};
+use diskseal_emulator::{
+    Emulator, Options,
+    collector::Collector,
+    control::Control,
+    event_grid::{DeadLetters, DeliverySchema, EventGridOptions},
+    local_azure::{LocalAzure, Setup},
+    options::OperationStyle,
+    serve::{Ports, Serving},
+    storage::StorageAccount,
+    write::Caller,
+};
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    io::AsyncReadExt as _,
+    signal::unix::{SignalKind, signal},
+};
 
 /// Run a local Azure: Resource Manager, managed identity, Event Grid, a storage queue, the Functions host.
 #[derive(Debug, Parser)]

@@ -5,10 +5,7 @@ use std::collections::HashSet;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::Emulator;
-use crate::answer::Answer;
-use crate::context::Context;
-use crate::refusal::Refusal;
+use crate::{Emulator, answer::Answer, context::Context, refusal::Refusal};
 
 const GROUPS: &str = "/providers/Microsoft.Management/managementGroups";
 

@@ -3,13 +3,15 @@
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use crate::clock::timestamp;
-use crate::disk;
-use crate::fault::Course;
-use crate::resource_id::ResourceId;
-use crate::stamp::Secret;
-use crate::tag_rules::{merge_tags, remove_tags};
-use crate::write::ResourceWrite;
+use crate::{
+    clock::timestamp,
+    disk,
+    fault::Course,
+    resource_id::ResourceId,
+    stamp::Secret,
+    tag_rules::{merge_tags, remove_tags},
+    write::ResourceWrite,
+};
 
 /// The effect of a successful operation.
 #[derive(Clone, Debug)]

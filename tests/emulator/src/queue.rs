@@ -7,14 +7,11 @@ mod account;
 mod message;
 mod trigger;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use time::OffsetDateTime;
-use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use uuid::Uuid;
 
 pub use self::account::{AccountQueue, QueueAccount};

@@ -3,8 +3,7 @@
 //! Messages can have placeholders for values of the refused request: `{id}`, `{name}`, `{type}`, `{group}`,
 //! `{subscription}`, `{action}`, `{verb}`, `{oid}` and `{appid}`.
 
-use std::borrow::Cow;
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};

@@ -1,7 +1,9 @@
 //! A request, independent of its transport.
 
-use axum::body::Bytes;
-use axum::http::{HeaderMap, Method};
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, Method},
+};
 
 /// A request without its transport, except for the origin that the caller used.
 #[derive(Clone, Debug)]

@@ -18,8 +18,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::fault::Kind;
-use crate::journal::Exchange;
+use crate::{fault::Kind, journal::Exchange};
 
 /// Reads of commands for people, which the handler's identity need not be allowed, each with the reason.
 /// Without them `diskseal doctor` reports the check as not made, and continues.

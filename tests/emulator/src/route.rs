@@ -2,8 +2,10 @@
 
 use percent_encoding::percent_decode_str;
 
-use crate::machine::{MachineId, MachineKind};
-use crate::resource_id::{ResourceId, ResourceKind};
+use crate::{
+    machine::{MachineId, MachineKind},
+    resource_id::{ResourceId, ResourceKind},
+};
 
 /// The subject of a request to Resource Manager.
 #[derive(Clone, Debug)]

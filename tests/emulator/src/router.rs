@@ -1,16 +1,20 @@
 //! The endpoints as axum routers.
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::Request as HttpRequest;
-use axum::response::Response;
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::Request as HttpRequest,
+    response::Response,
+};
 use futures::{StreamExt, stream};
 use http_body_util::BodyExt;
 
-use crate::Emulator;
-use crate::answer::{Answer, Delivery};
-use crate::arm::Face;
-use crate::request::Request;
+use crate::{
+    Emulator,
+    answer::{Answer, Delivery},
+    arm::Face,
+    request::Request,
+};
 
 /// Marks a response that the server must not send: it breaks the connection instead. A server that does not
 /// support the mark sends a body that breaks off.

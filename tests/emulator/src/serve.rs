@@ -3,29 +3,30 @@
 //! The Azure SDKs and the Azure CLI refuse to send bearer tokens over plain HTTP, so Resource Manager
 //! supports both, with the same state.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::{
+    convert::Infallible,
+    fmt, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
-use axum::Router;
-use axum::extract::Request;
-use axum::response::Response;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use axum::{Router, extract::Request, response::Response};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    task::{AbortHandle, JoinSet},
+};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::Emulator;
-use crate::collector::Collector;
-use crate::router::{Reset, Scheme, broken};
+use crate::{
+    Emulator,
+    collector::Collector,
+    router::{Reset, Scheme, broken},
+};
 
 mod authority;
 

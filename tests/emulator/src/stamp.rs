@@ -1,10 +1,11 @@
 //! Replacements for signatures: text that only this process can create, which is enough for a local Azure.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::OnceLock;
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::OnceLock,
+};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// A secret of this process.
 #[derive(Debug, Default)]

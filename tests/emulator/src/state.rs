@@ -1,19 +1,23 @@
 //! The existing resources, and the operations in progress.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, HashMap},
+};
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::disk;
-use crate::fault::{Course, PREEMPTED};
-use crate::machine::StoredMachine;
-use crate::management_group::Member;
-use crate::operation::{Change, End, Operation};
-use crate::resource_id::ResourceId;
-use crate::write::Writes;
+use crate::{
+    disk,
+    fault::{Course, PREEMPTED},
+    machine::StoredMachine,
+    management_group::Member,
+    operation::{Change, End, Operation},
+    resource_id::ResourceId,
+    write::Writes,
+};
 
 /// A disk or snapshot.
 #[derive(Debug)]

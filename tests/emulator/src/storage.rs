@@ -3,17 +3,17 @@
 //! It is given by a connection string with a shared access signature, which the Functions host also accepts.
 //! The requests come from Microsoft's own clients.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use azure_core::http::{ClientOptions, RequestContent, Transport, Url};
 use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
-use azure_storage_queue::models::{
-    QueueClientGetPropertiesResultHeaders as _, QueueClientPeekMessagesOptions,
-    QueueClientReceiveMessagesOptions, QueueMessage as Content, ReceivedMessage,
+use azure_storage_queue::{
+    QueueClient, QueueClientOptions,
+    models::{
+        QueueClientGetPropertiesResultHeaders as _, QueueClientPeekMessagesOptions,
+        QueueClientReceiveMessagesOptions, QueueMessage as Content, ReceivedMessage,
+    },
 };
-use azure_storage_queue::{QueueClient, QueueClientOptions};
 use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::time::sleep;

@@ -1,18 +1,19 @@
 //! Azure's limits on requests: Resource Manager's token buckets, and the Compute provider's windows of three
 //! and thirty minutes.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use axum::http::Method;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::answer::Answer;
-use crate::clock::whole_seconds;
-use crate::options::{Bucket, Throttling};
-use crate::refusal::Refusal;
-use crate::route::Route;
+use crate::{
+    answer::Answer,
+    clock::whole_seconds,
+    options::{Bucket, Throttling},
+    refusal::Refusal,
+    route::Route,
+};
 
 /// The limit of all principals of a subscription together, as a multiple of the limit of one.
 const GLOBAL: u32 = 15;

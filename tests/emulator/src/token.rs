@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use crate::refusal::Refusal;
-use crate::request::Request;
-use crate::stamp::Secret;
-use crate::write::{Caller, DEFAULT_TENANT_ID};
-use crate::{Emulator, Options};
+use crate::{
+    Emulator, Options,
+    refusal::Refusal,
+    request::Request,
+    stamp::Secret,
+    write::{Caller, DEFAULT_TENANT_ID},
+};
 
 /// The input for the claims of a token.
 #[derive(Debug)]

@@ -3,10 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::Emulator;
-use crate::answer::Answer;
-use crate::refusal::Refusal;
-use crate::route::Route;
+use crate::{Emulator, answer::Answer, refusal::Refusal, route::Route};
 
 impl Emulator {
     pub(super) fn check_subscription(&self, route: &Route) -> Result<(), Refusal> {

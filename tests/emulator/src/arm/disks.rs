@@ -4,15 +4,17 @@ use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::Emulator;
-use crate::answer::Answer;
-use crate::context::Context;
-use crate::disk;
-use crate::operation::Change;
-use crate::options::{ConcurrentWrites, OperationStyle};
-use crate::refusal::Refusal;
-use crate::resource_id::ResourceId;
-use crate::state::{State, Stored};
+use crate::{
+    Emulator,
+    answer::Answer,
+    context::Context,
+    disk,
+    operation::Change,
+    options::{ConcurrentWrites, OperationStyle},
+    refusal::Refusal,
+    resource_id::ResourceId,
+    state::{State, Stored},
+};
 
 impl Emulator {
     pub(super) fn get_resource(&self, context: &Context, id: &ResourceId) -> Result<Answer, Refusal> {

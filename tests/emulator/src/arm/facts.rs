@@ -11,11 +11,7 @@ use axum::http::StatusCode;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::Emulator;
-use crate::answer::Answer;
-use crate::context::Context;
-use crate::refusal::Refusal;
-use crate::request::Request;
+use crate::{Emulator, answer::Answer, context::Context, refusal::Refusal, request::Request};
 
 /// By path in lower case.
 #[derive(Debug, Default)]

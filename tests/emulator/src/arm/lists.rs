@@ -3,14 +3,10 @@
 use std::ops::Bound;
 
 use axum::http::StatusCode;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::Emulator;
-use crate::answer::Answer;
-use crate::context::Context;
-use crate::resource_id::ResourceKind;
+use crate::{Emulator, answer::Answer, context::Context, resource_id::ResourceKind};
 
 impl Emulator {
     /// One page. The next one starts after the last id of this one, so that nothing is lost or repeated when

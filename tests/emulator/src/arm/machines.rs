@@ -2,17 +2,18 @@
 //! not depend on how its operation runs.
 
 use axum::http::StatusCode;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::Emulator;
-use crate::answer::Answer;
-use crate::context::Context;
-use crate::machine::{MachineId, MachineKind};
-use crate::refusal::Refusal;
-use crate::resource_id::ResourceId;
-use crate::write::ResourceWrite;
+use crate::{
+    Emulator,
+    answer::Answer,
+    context::Context,
+    machine::{MachineId, MachineKind},
+    refusal::Refusal,
+    resource_id::ResourceId,
+    write::ResourceWrite,
+};
 
 impl Emulator {
     pub(super) fn get_machine(&self, id: &MachineId) -> Result<Answer, Refusal> {

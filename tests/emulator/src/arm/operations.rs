@@ -4,16 +4,18 @@ use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use crate::Emulator;
-use crate::answer::{Answer, crlf_with_output};
-use crate::context::Context;
-use crate::fault::Course;
-use crate::operation::{Change, End, Operation};
-use crate::options::{Asynchronous, OperationStyle};
-use crate::refusal::Refusal;
-use crate::resource_id::ResourceId;
-use crate::state::State;
-use crate::write::ResourceWrite;
+use crate::{
+    Emulator,
+    answer::{Answer, crlf_with_output},
+    context::Context,
+    fault::Course,
+    operation::{Change, End, Operation},
+    options::{Asynchronous, OperationStyle},
+    refusal::Refusal,
+    resource_id::ResourceId,
+    state::State,
+    write::ResourceWrite,
+};
 
 impl Emulator {
     /// How operations run: by the options, or as fast as possible if a fault needs one.

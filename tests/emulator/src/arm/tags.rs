@@ -3,14 +3,16 @@
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use crate::Emulator;
-use crate::answer::Answer;
-use crate::context::Context;
-use crate::operation::{Change, TagChange};
-use crate::options::TagsStyle;
-use crate::refusal::Refusal;
-use crate::resource_id::ResourceId;
-use crate::tag_rules::check_tags;
+use crate::{
+    Emulator,
+    answer::Answer,
+    context::Context,
+    operation::{Change, TagChange},
+    options::TagsStyle,
+    refusal::Refusal,
+    resource_id::ResourceId,
+    tag_rules::check_tags,
+};
 
 impl Emulator {
     pub(super) fn get_tags(&self, id: &ResourceId) -> Result<Answer, Refusal> {

@@ -1,8 +1,6 @@
 //! API versions: every request names one, and not every version is known.
 
-use crate::refusal::Refusal;
-use crate::request::Request;
-use crate::route::Route;
+use crate::{refusal::Refusal, request::Request, route::Route};
 
 /// The Compute provider's versions since the one that introduced `dataAccessAuthMode`.
 const DISKS: [&str; 9] = [

@@ -4,8 +4,11 @@ use azure_core::http::Method;
 use serde_json::json;
 
 use super::{Client, SUBSCRIPTION, VERSION, mode, user};
-use crate::estate::{disk_id, snapshot_id};
-use crate::{disk_body, snapshot_body};
+use crate::{
+    disk_body,
+    estate::{disk_id, snapshot_id},
+    snapshot_body,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_disk_lives_from_put_to_delete() {

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use azure_core::error::ErrorKind;
-use azure_core::http::Method;
+use azure_core::{error::ErrorKind, http::Method};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use tokio::time::advance;
 
 use super::{Client, Reply, SUBSCRIPTION, mode};
-use crate::Member;
-use crate::options::{Options, Throttling};
+use crate::{
+    Member,
+    options::{Options, Throttling},
+};
 
 const QUERY: &str = "resources\n| where type in~ ('microsoft.compute/disks','microsoft.compute/snapshots')\n\
                      | where tostring(properties.dataAccessAuthMode) !~ 'AzureActiveDirectory'\n\

@@ -1,8 +1,7 @@
 //! The managed-identity endpoint.
 
 use azure_core::http::{Method, Request, Url};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{Client, VERSION};

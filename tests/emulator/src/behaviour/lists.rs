@@ -3,9 +3,11 @@
 use serde_json::json;
 
 use super::{Client, SUBSCRIPTION, VERSION};
-use crate::disk_body;
-use crate::estate::{disk_id, snapshot_id};
-use crate::options::Options;
+use crate::{
+    disk_body,
+    estate::{disk_id, snapshot_id},
+    options::Options,
+};
 
 #[tokio::test(start_paused = true)]
 async fn every_resource_is_on_one_page_even_if_others_go_meanwhile() {

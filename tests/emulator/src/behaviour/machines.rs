@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{ARM, Client, SUBSCRIPTION, user};
-use crate::estate::{scale_set_id, virtual_machine_id};
-use crate::options::Options;
-use crate::{scale_set_body, virtual_machine_body};
+use crate::{
+    estate::{scale_set_id, virtual_machine_id},
+    options::Options,
+    scale_set_body, virtual_machine_body,
+};
 
 const VERSION: &str = "api-version=2024-03-01";
 

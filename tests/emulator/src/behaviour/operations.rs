@@ -7,10 +7,13 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{Client, SUBSCRIPTION, VERSION, asynchronous, mode};
-use crate::estate::{disk_id, snapshot_id};
-use crate::fault::Fault;
-use crate::options::{ConcurrentWrites, Options};
-use crate::{disk_body, snapshot_body};
+use crate::{
+    disk_body,
+    estate::{disk_id, snapshot_id},
+    fault::Fault,
+    options::{ConcurrentWrites, Options},
+    snapshot_body,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_patch_is_accepted_polled_and_done() {

@@ -1,18 +1,19 @@
 //! Comparison with recorded traffic of Azure. We may not copy it, so it is read from the folder that the
 //! environment names; without the folder, nothing is compared.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use azure_core::http::Method;
 use serde_json::{Value, json};
 
 use super::{Client, Reply};
-use crate::answer::{crlf, crlf_with_output};
-use crate::definitions::fixtures_or_notice;
-use crate::options::{Asynchronous, OperationStyle, Options};
-use crate::{disk_body, snapshot_body};
+use crate::{
+    answer::{crlf, crlf_with_output},
+    definitions::fixtures_or_notice,
+    disk_body,
+    options::{Asynchronous, OperationStyle, Options},
+    snapshot_body,
+};
 
 const LIFECYCLE: &str = "disk_lifecycle.2023-01-11.api-2022-07-02.json";
 const WITH_MODE: &str = "disk_create_with_dataAccessAuthMode.2023-11-06.api-2023-04-02.json";

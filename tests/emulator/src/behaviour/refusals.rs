@@ -6,8 +6,7 @@ use azure_core::http::Method;
 use serde_json::json;
 
 use super::{ARM, Client, SUBSCRIPTION, VERSION, user};
-use crate::options::Options;
-use crate::write::Caller;
+use crate::{options::Options, write::Caller};
 
 #[tokio::test(start_paused = true)]
 async fn tokens_are_looked_at() {

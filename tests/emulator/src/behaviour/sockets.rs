@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 use tokio_rustls::rustls::crypto::ring;
 
 use super::{SUBSCRIPTION, VERSION, mode, user};
-use crate::estate::disk_id;
-use crate::fault::{Fault, Kind};
-use crate::options::Options;
-use crate::serve::Serving;
-use crate::{Emulator, disk_body};
+use crate::{
+    Emulator, disk_body,
+    estate::disk_id,
+    fault::{Fault, Kind},
+    options::Options,
+    serve::Serving,
+};
 
 fn client(serving: &Serving) -> HttpClient {
     static PROVIDER: Once = Once::new();

@@ -2,17 +2,18 @@
 
 pub(super) mod metrics;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
-use opentelemetry_proto::tonic::trace::v1 as otlp;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use opentelemetry_proto::tonic::{
+    collector::{logs::v1::ExportLogsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    common::v1::{AnyValue, KeyValue, any_value::Value as Any},
+    trace::v1 as otlp,
+};
 use serde_json::Value;
 
-use super::log::LogRecord;
-use super::span::{Attributes, Span, SpanEvent, SpanKind, SpanLink, Status};
+use super::{
+    log::LogRecord,
+    span::{Attributes, Span, SpanEvent, SpanKind, SpanLink, Status},
+};
 
 /// Every span of an export, in its order.
 pub(super) fn spans(request: ExportTraceServiceRequest) -> Vec<Span> {

@@ -4,25 +4,27 @@
 //! Sources: "Ingest OpenTelemetry Protocol signals into Azure Monitor" (addresses, audience, role) and "Logs
 //! Ingestion API in Azure Monitor" (refusals).
 
-use std::collections::HashSet;
-use std::io;
-use std::sync::Arc;
+use std::{collections::HashSet, io, sync::Arc};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
+use axum::{
+    Router,
+    body::Bytes,
+    extract::DefaultBodyLimit,
+    http::{HeaderMap, Method, StatusCode, Uri, header},
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
 use parking_lot::Mutex;
 use serde_json::json;
 
 use super::{BODY_MAX, Collector, Received, export};
-use crate::Emulator;
-use crate::options::Options;
-use crate::request::Request;
-use crate::serve::{Tls, listen};
-use crate::token::authenticate;
+use crate::{
+    Emulator,
+    options::Options,
+    request::Request,
+    serve::{Tls, listen},
+    token::authenticate,
+};
 
 /// The audience of its tokens in the public cloud.
 const AUDIENCE: &str = "https://monitor.azure.com";

@@ -28,8 +28,7 @@
 //! - `{"status": 409, "code": "…", "message": "…", "headers": {"retry-after": "5"}}`, or with `body`, any
 //!   JSON, instead of `code` and `message`.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

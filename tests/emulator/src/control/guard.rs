@@ -6,11 +6,13 @@
 //! - `Origin`, which browsers send with every request of a page that may change something, must be the
 //!   surface's own. Programs send none.
 
-use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
 
 use super::routes::Refused;
 

@@ -1,14 +1,15 @@
 //! The emulator's records as JSON.
 
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::collector::{LogRecord, MetricData, MetricPoint, Span, SpanKind, Status, Temporality};
-use crate::event_grid::{Delivery, EventGridStats};
-use crate::host::{ConsoleLine, Exit, Failure, Invocation, Level, Stream, Verdict};
-use crate::journal::Exchange;
-use crate::queue::{Encoding, QueueMessage};
+use crate::{
+    collector::{LogRecord, MetricData, MetricPoint, Span, SpanKind, Status, Temporality},
+    event_grid::{Delivery, EventGridStats},
+    host::{ConsoleLine, Exit, Failure, Invocation, Level, Stream, Verdict},
+    journal::Exchange,
+    queue::{Encoding, QueueMessage},
+};
 
 fn date(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_default()

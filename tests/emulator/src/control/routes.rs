@@ -2,20 +2,27 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::{StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::fault::{self, Ordered};
-use super::{Surface, guard, record};
-use crate::event_grid::EventGrid;
-use crate::fault::Injected;
-use crate::host::{FunctionsHost, HostError};
+use super::{
+    Surface,
+    fault::{self, Ordered},
+    guard, record,
+};
+use crate::{
+    event_grid::EventGrid,
+    fault::Injected,
+    host::{FunctionsHost, HostError},
+};
 
 /// Indented JSON.
 struct Shown(Value);

@@ -11,8 +11,10 @@ use std::path::Path;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use super::document::Documents;
-use super::schema::{self, Side, faults};
+use super::{
+    document::Documents,
+    schema::{self, Side, faults},
+};
 
 const COMPUTE: &str = "compute/resource-manager/Microsoft.Compute/";
 /// The version of the list of subscriptions.

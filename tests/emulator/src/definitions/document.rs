@@ -1,8 +1,10 @@
 //! The files of the definitions, and references from one into another.
 
-use std::collections::HashMap;
-use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
 
 use serde_json::Value;
 

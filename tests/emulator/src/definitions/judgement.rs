@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::Definitions;
-use super::contract::{DESCENDANTS_VERSION, MACHINES_VERSION, Place, SUBSCRIPTIONS_VERSION};
-use super::operation::Operation;
-use super::schema::faults;
-use crate::fault::Kind;
-use crate::journal::Exchange;
+use super::{
+    Definitions,
+    contract::{DESCENDANTS_VERSION, MACHINES_VERSION, Place, SUBSCRIPTIONS_VERSION},
+    operation::Operation,
+    schema::faults,
+};
+use crate::{fault::Kind, journal::Exchange};
 
 /// The rules that apply to an exchange.
 enum Rules<'a> {

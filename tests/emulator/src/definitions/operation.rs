@@ -1,13 +1,14 @@
 //! The operations of the definitions: their requests, parameters and responses.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use jsonschema::Validator;
 use serde_json::Value;
 
-use super::document::Documents;
-use super::schema::{self, Side};
+use super::{
+    document::Documents,
+    schema::{self, Side},
+};
 
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 

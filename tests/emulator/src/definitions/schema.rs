@@ -1,13 +1,14 @@
 //! Swagger 2.0 schema objects as closed JSON Schemas: a member that a definition lacks is a fault.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-use super::document::Documents;
-use super::exceptions;
+use super::{document::Documents, exceptions};
 
 /// Who wrote the judged value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

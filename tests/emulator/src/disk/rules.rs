@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 
-use crate::refusal::Refusal;
-use crate::resource_id::{ResourceId, ResourceKind};
-use crate::tag_rules::check_tags;
+use crate::{
+    refusal::Refusal,
+    resource_id::{ResourceId, ResourceKind},
+    tag_rules::check_tags,
+};
 
 /// The values of `dataAccessAuthMode`.
 pub(crate) const MODES: [&str; 2] = ["AzureActiveDirectory", "None"];

@@ -3,10 +3,12 @@
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::Emulator;
-use crate::machine::MachineId;
-use crate::refusal::Refusal;
-use crate::write::{Caller, ResourceWrite};
+use crate::{
+    Emulator,
+    machine::MachineId,
+    refusal::Refusal,
+    write::{Caller, ResourceWrite},
+};
 
 /// The id of a virtual machine.
 pub fn virtual_machine_id(subscription: &str, group: &str, name: &str) -> String {

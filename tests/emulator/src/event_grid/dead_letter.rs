@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::event::ticks;
-use super::options::DeadLetters;
+use super::{event::ticks, options::DeadLetters};
 
 /// Why an event was not delivered.
 #[derive(Clone, Debug)]

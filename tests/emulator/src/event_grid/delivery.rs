@@ -1,18 +1,21 @@
 //! The life of one batch: attempts, waits and the end.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use serde_json::Value;
 use time::OffsetDateTime;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 
-use super::Service;
-use super::dead_letter::{self, Undelivered};
-use super::journal::{Delivery, event_id};
-use super::schedule::{LATE_SUCCESS, LONGEST_PROBATION, is_final, is_success, outcome_name, wait_after};
+use super::{
+    Service,
+    dead_letter::{self, Undelivered},
+    journal::{Delivery, event_id},
+    schedule::{LATE_SUCCESS, LONGEST_PROBATION, is_final, is_success, outcome_name, wait_after},
+};
 
 /// A batch of events to deliver.
 pub(super) struct Batch {

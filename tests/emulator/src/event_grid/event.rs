@@ -1,8 +1,7 @@
 //! The event that Resource Manager raises when a write or delete has ended.
 
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
-use time::macros::format_description;
+use time::{OffsetDateTime, macros::format_description};
 use uuid::Uuid;
 
 use super::options::{DeliverySchema, EventGridOptions, Spelling};

@@ -1,7 +1,9 @@
 //! The configuration of a subscription, and the faults of the simulated service.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::storage::Container;
 

@@ -1,15 +1,13 @@
 //! The active faults, and a handle for each.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::Method;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{Action, Fault, Kind};
-use crate::Emulator;
-use crate::resource_id::ResourceId;
+use crate::{Emulator, resource_id::ResourceId};
 
 /// What happens to held requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

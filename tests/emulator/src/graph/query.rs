@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::expression::{Columns, Comparison, Expression, Function, Row, text};
-use super::lexer::{Word, words};
+use super::{
+    expression::{Columns, Comparison, Expression, Function, Row, text},
+    lexer::{Word, words},
+};
 
 /// The supported tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

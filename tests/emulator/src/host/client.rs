@@ -1,20 +1,23 @@
 //! The host's HTTP client: plain HTTP/1.1 over loopback, or straight into a service.
 
-use std::convert::Infallible;
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
-use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, Request, Response, Uri, header};
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, Method, Request, Response, Uri, header},
+};
 use futures::stream;
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
+use http_body_util::{BodyExt as _, Empty, Full, StreamBody, combinators::BoxBody};
 use hyper::body::Frame;
-use hyper_util::client::legacy::Client as Pooled;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::{
+    client::legacy::{Client as Pooled, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
 
-use super::in_process::InProcess;
-use super::reply::{Failure, RawReply};
+use super::{
+    in_process::InProcess,
+    reply::{Failure, RawReply},
+};
 
 /// A request's body.
 pub(super) type Body = BoxBody<Bytes, Infallible>;

@@ -1,26 +1,28 @@
 //! From a trigger to the end of its invocation.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use axum::body::Bytes;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+};
 use futures::future::{BoxFuture, join_all};
 use serde_json::{Map, Value};
-use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until, timeout},
+};
 use uuid::Uuid;
 
-use super::app::{App, Function};
-use super::client::{Client, uri};
-use super::envelope::{Trigger, envelope};
-use super::outputs;
-use super::process::{Order, Phase, Process};
-use super::reply::{Failure, Judgement, RawReply, Verdict, judge};
-use crate::clock::Clock;
-use crate::event_grid::Endpoint;
-use crate::queue::QueueAccount;
-use crate::recorded::Recorded;
+use super::{
+    app::{App, Function},
+    client::{Client, uri},
+    envelope::{Trigger, envelope},
+    outputs,
+    process::{Order, Phase, Process},
+    reply::{Failure, Judgement, RawReply, Verdict, judge},
+};
+use crate::{clock::Clock, event_grid::Endpoint, queue::QueueAccount, recorded::Recorded};
 
 /// The record of one invocation.
 #[derive(Clone, Debug, PartialEq)]

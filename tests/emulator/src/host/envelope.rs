@@ -1,8 +1,7 @@
 //! The body that the host posts for an invocation: `Data` and `Metadata`, in the host's encoding.
 
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
-use time::macros::format_description;
+use time::{OffsetDateTime, macros::format_description};
 use uuid::Uuid;
 
 use super::app::Function;
@@ -115,8 +114,7 @@ fn offset(at: OffsetDateTime) -> String {
 mod tests {
     use time::macros::datetime;
 
-    use super::super::app::Binding;
-    use super::*;
+    use super::{super::app::Binding, *};
 
     fn function(kind: &str) -> Function {
         let trigger = Binding {

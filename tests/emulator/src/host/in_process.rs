@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::http::{Request, Response};
+use axum::{
+    Router,
+    http::{Request, Response},
+};
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use tower::ServiceExt as _;
 
-use super::client::Body;
-use super::process::{Exit, Order, Phase, Process, State};
-use super::reply::Failure;
+use super::{
+    client::Body,
+    process::{Exit, Order, Phase, Process, State},
+    reply::Failure,
+};
 use crate::recorded::Recorded;
 
 /// The handler's service, and the function that creates a new one after a crash, without state.

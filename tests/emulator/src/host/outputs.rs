@@ -1,11 +1,9 @@
 //! Output bindings: the queue messages that the host creates from a reply.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value};
 
-use super::app::Function;
-use super::reply::Failure;
+use super::{app::Function, reply::Failure};
 use crate::queue::{Encoding, QueueAccount};
 
 /// Puts the outputs of a reply on their queues. Outputs without a binding are ignored, as are bindings

@@ -1,21 +1,27 @@
 //! The handler's process: start, readiness, exit and restart by the host's rules.
 
-use std::collections::VecDeque;
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    collections::VecDeque,
+    net::{Ipv4Addr, TcpListener, UdpSocket},
+    os::unix::process::ExitStatusExt as _,
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
-use tokio::process::{Child, Command};
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    process::{Child, Command},
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
 use uuid::Uuid;
 
-use super::app::{App, Settings};
-use super::client::Client;
-use super::console::{self, ConsoleLine, Stream};
+use super::{
+    app::{App, Settings},
+    client::Client,
+    console::{self, ConsoleLine, Stream},
+};
 use crate::recorded::Recorded;
 
 /// How a process of the handler ended.

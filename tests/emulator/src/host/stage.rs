@@ -1,8 +1,6 @@
 //! Packaging: creates the folder to deploy from the repository.
 
-use std::fs;
-use std::io;
-use std::path::Path;
+use std::{fs, io, path::Path};
 
 use serde_json::Value;
 

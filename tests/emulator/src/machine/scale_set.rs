@@ -4,8 +4,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::{MachineId, MachineKind, StoredMachine};
-use crate::resource_id::ResourceId;
-use crate::state::State;
+use crate::{resource_id::ResourceId, state::State};
 
 impl State {
     pub(super) fn put_scale_set(

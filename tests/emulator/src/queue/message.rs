@@ -1,7 +1,6 @@
 //! A message, its encoding and its errors.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::time::Instant;

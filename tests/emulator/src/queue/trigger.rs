@@ -1,11 +1,12 @@
 //! The listener of a queue trigger: the Storage extension's queue processor.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 
 use super::{AccountQueue, Encoding, QueueAccount, QueueMessage};
 use crate::storage::StorageError;

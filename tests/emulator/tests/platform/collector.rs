@@ -1,20 +1,20 @@
 //! The collector keeps what it receives, and can fail on request.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use diskseal_emulator::collector::{Answers, Collector, MetricData, SpanKind, Status, Temporality};
-use diskseal_emulator::control::Control;
-use diskseal_emulator::serve::Ports;
-use diskseal_emulator::{Emulator, Options};
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{
-    AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value::Value as Any,
+use diskseal_emulator::{
+    Emulator, Options,
+    collector::{Answers, Collector, MetricData, SpanKind, Status, Temporality},
+    control::Control,
+    serve::Ports,
 };
-use opentelemetry_proto::tonic::metrics::v1 as metrics;
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1 as otlp;
+use opentelemetry_proto::tonic::{
+    collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
+    common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value::Value as Any},
+    metrics::v1 as metrics,
+    resource::v1::Resource,
+    trace::v1 as otlp,
+};
 use prost::Message as _;
 use serde_json::{Value, json};
 

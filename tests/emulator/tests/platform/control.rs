@@ -1,12 +1,13 @@
 //! The control surface and the custom topic, over HTTP.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use diskseal_emulator::estate::disk_id;
-use diskseal_emulator::event_grid::EventGridOptions;
-use diskseal_emulator::local_azure::{LocalAzure, Setup};
-use diskseal_emulator::{Options, disk_body};
+use diskseal_emulator::{
+    Options, disk_body,
+    estate::disk_id,
+    event_grid::EventGridOptions,
+    local_azure::{LocalAzure, Setup},
+};
 use reqwest::{Certificate, Client, Response};
 use serde_json::{Value, json};
 use tokio_rustls::rustls::crypto::ring;

@@ -1,18 +1,24 @@
 //! Event Grid: events, the retry schedule, and events that no endpoint accepts.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
-
-use diskseal_emulator::event_grid::{
-    DeliverySchema, Duplicates, EventGrid, EventGridOptions, EventGridStats, Spelling,
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
 };
-use diskseal_emulator::write::{Caller, ResourceWrite};
+
+use diskseal_emulator::{
+    event_grid::{DeliverySchema, Duplicates, EventGrid, EventGridOptions, EventGridStats, Spelling},
+    write::{Caller, ResourceWrite},
+};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use time::macros::datetime;
-use tokio::sync::{Notify, mpsc};
-use tokio::time::Instant;
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 
 const ID: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-app/providers/Microsoft.Compute/disks/d";
 

@@ -1,15 +1,14 @@
 //! What the host sends, and how it handles replies.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use diskseal_emulator::event_grid::Endpoint as _;
-use diskseal_emulator::host::{
-    Failure, FunctionsHost, HostError, HostOptions, Invocation, Level, Stream, Trigger, Verdict, stage,
+use diskseal_emulator::{
+    event_grid::Endpoint as _,
+    host::{
+        Failure, FunctionsHost, HostError, HostOptions, Invocation, Level, Stream, Trigger, Verdict, stage,
+    },
+    queue::Encoding,
 };
-use diskseal_emulator::queue::Encoding;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

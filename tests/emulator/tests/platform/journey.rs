@@ -1,18 +1,25 @@
 //! The whole path of an event: Event Grid, the host, the queue and the host again, in the app as deployed.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
-use axum::Router;
-use axum::http::{StatusCode, header};
-use diskseal_emulator::event_grid::{EventGrid, EventGridOptions};
-use diskseal_emulator::host::{Failure, FunctionsHost, HostOptions, Verdict, stage, stage_definitions};
-use diskseal_emulator::queue::Queues;
+use axum::{
+    Router,
+    http::{StatusCode, header},
+};
+use diskseal_emulator::{
+    event_grid::{EventGrid, EventGridOptions},
+    host::{Failure, FunctionsHost, HostOptions, Verdict, stage, stage_definitions},
+    queue::Queues,
+};
 use serde_json::json;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::host::event;
 

@@ -1,14 +1,12 @@
 //! The storage queue and the queue trigger's listener.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use diskseal_emulator::queue::{
     Encoding, MESSAGE_LIMIT, QueueError, QueueMessage, QueueTrigger, Queues, TriggerOptions,
 };
 use parking_lot::Mutex;
-use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -2,14 +2,18 @@
 //! Functions host relies on. `DISKSEAL_STORAGE` is the connection string of the real account;
 //! tests/judges/azurite sets it.
 
-use std::io::Write as _;
-use std::sync::{Arc, Once};
-use std::time::Duration;
-
-use diskseal_emulator::queue::{
-    AccountQueue, Encoding, QueueAccount, QueueError, QueueMessage, QueueTrigger, Queues, TriggerOptions,
+use std::{
+    io::Write as _,
+    sync::{Arc, Once},
+    time::Duration,
 };
-use diskseal_emulator::storage::StorageAccount;
+
+use diskseal_emulator::{
+    queue::{
+        AccountQueue, Encoding, QueueAccount, QueueError, QueueMessage, QueueTrigger, Queues, TriggerOptions,
+    },
+    storage::StorageAccount,
+};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;

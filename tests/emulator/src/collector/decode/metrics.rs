@@ -1,15 +1,18 @@
 //! Converts OTLP's metrics to flat records.
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
-use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, HistogramDataPoint, Metric, NumberDataPoint,
+use opentelemetry_proto::tonic::{
+    collector::metrics::v1::ExportMetricsServiceRequest,
+    metrics::v1::{
+        AggregationTemporality, HistogramDataPoint, Metric, NumberDataPoint, metric::Data,
+        number_data_point::Value,
+    },
 };
 
 use super::attributes;
-use crate::collector::metric::{MetricData, MetricPoint, Temporality};
-use crate::collector::span::Attributes;
+use crate::collector::{
+    metric::{MetricData, MetricPoint, Temporality},
+    span::Attributes,
+};
 
 /// Every point of an export, in its order. The handler sends no summaries and exponential histograms.
 pub(in crate::collector) fn points(request: ExportMetricsServiceRequest) -> Vec<MetricPoint> {
