@@ -2,14 +2,21 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
+use clap::ArgMatches;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use time::OffsetDateTime;
 use tokio::runtime::{Handle, Runtime};
+use tracing::warn;
 
+use super::{
+    flags,
+    installation::{self, Installation, Reach, Refusal},
+    scope,
+};
 use crate::{
     arm::Client,
     azure::{Identity, Terms, http_client},
-    config::Config,
+    config::{Config, is_unresolved},
     enforce::{Concern, Context, Error, Outcome, Unsealed},
     policy::decide::Decision,
     telemetry::{Audience, Authorize, Connection, Telemetry},
@@ -68,7 +75,7 @@ impl From<&Result<Unsealed, Error>> for Exit {
     fn from(result: &Result<Unsealed, Error>) -> Self {
         match result {
             Ok(Unsealed::Unsealed | Unsealed::AlreadyUnsealed) => Self::Done,
-            Ok(Unsealed::WouldUnseal | Unsealed::NotFound) => Self::NotAll,
+            Ok(Unsealed::WouldUnseal | Unsealed::NotFound | Unsealed::SwitchedOff) => Self::NotAll,
             Err(error) => error.into(),
         }
     }
@@ -96,6 +103,10 @@ impl From<&Error> for Exit {
 pub(super) struct Session {
     pub(super) ctx: Arc<Context>,
     pub(super) config: Config,
+    /// The installation whose settings apply; none where the command's own do.
+    pub(super) installation: Option<Installation>,
+    /// Whether nobody has said what to write, so that the command has to ask before its first write.
+    pub(super) asks: bool,
 }
 
 impl Session {
@@ -106,23 +117,30 @@ impl Session {
 }
 
 /// Reads the settings, signs in, runs `command` until it ends or Ctrl-C, and flushes telemetry.
-pub(super) fn run<F>(lookup: &dyn Fn(&str) -> Option<String>, command: impl FnOnce(Session) -> F) -> ExitCode
+pub(super) fn run<F>(matches: &ArgMatches, reach: Reach, command: impl FnOnce(Session) -> F) -> ExitCode
 where
     F: Future<Output = Exit>,
 {
-    let config = match Config::for_command(lookup) {
+    let lookup = flags::lookup(matches, None);
+    let config = match Config::for_command(&lookup) {
         Ok(config) => config,
         Err(faults) => return complain(&faults.to_string(), Exit::Usage),
     };
-    let telemetry = Telemetry::start(lookup, Audience::Person, &config.azure_monitor);
+    let telemetry = Telemetry::start(&lookup, Audience::Person, &config.azure_monitor);
+    warn_of_references();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(fault) => return complain(&format!("no async runtime: {fault}"), Exit::Usage),
     };
-    let exit = match azure(&config, runtime.handle().clone()) {
-        Ok((ctx, connection)) => {
+    let exit = match client(&config, runtime.handle().clone()) {
+        Ok((arm, connection)) => {
             telemetry.connect(connection);
-            runtime.block_on(command(Session { ctx, config })).into()
+            runtime.block_on(async {
+                match open(arm, config, matches, reach).await {
+                    Ok(session) => command(session).await.into(),
+                    Err((fault, exit)) => complain(&fault, exit),
+                }
+            })
         }
         Err(fault) => complain(&fault, Exit::Usage),
     };
@@ -131,8 +149,26 @@ where
     exit
 }
 
-/// Everything that enforcing and exporting need, from the settings.
-pub(super) fn azure(config: &Config, runtime: Handle) -> Result<(Arc<Context>, Connection), String> {
+/// A session with the installation's settings, where there is one.
+async fn open(
+    arm: Client,
+    mut config: Config,
+    matches: &ArgMatches,
+    reach: Reach,
+) -> Result<Session, Refusal> {
+    let installation = installation::find(&arm, matches, reach).await?;
+    if let Some(found) = &installation {
+        let read = Config::for_command(&flags::lookup(matches, Some(found)));
+        config = read.map_err(|faults| (format!("{}: {faults}", found.app), Exit::Usage))?;
+    }
+    let asks = scope::confine(&mut config, matches, reach, installation.is_some())?;
+    let arm = arm.at_pace(config.pace);
+    let ctx = Arc::new(Context::new(arm, config.policy.clone(), config.options.clone(), now));
+    Ok(Session { ctx, config, installation, asks })
+}
+
+/// A client for ARM and a way out for telemetry, from the settings.
+pub(super) fn client(config: &Config, runtime: Handle) -> Result<(Client, Connection), String> {
     let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
     let identity = |options| Identity::new(&options, &http, now).map_err(|fault| fault.to_string());
     let is_monitored = config.azure_monitor.endpoints().next().is_some();
@@ -144,9 +180,20 @@ pub(super) fn azure(config: &Config, runtime: Handle) -> Result<(Arc<Context>, C
     };
     let identity = identity(config.identity())?;
     let endpoint = config.arm_endpoint().map_err(|fault| fault.to_string())?;
-    let client = Client::new(endpoint, http, identity, config.pace);
-    let context = Context::new(client, config.policy.clone(), config.options.clone(), now);
-    Ok((Arc::new(context), connection))
+    Ok((Client::new(endpoint, http, identity, config.pace), connection))
+}
+
+/// Warns of each variable that holds an unresolved reference: it has a value, and not the one that is meant. Those of
+/// our own settings are faults.
+pub(super) fn warn_of_references() {
+    for (name, value) in std::env::vars_os() {
+        if value.to_str().is_some_and(is_unresolved) {
+            warn!(
+                "{} is a reference to Key Vault or App Configuration that is not resolved, so its value is wrong",
+                name.display()
+            );
+        }
+    }
 }
 
 /// The wall clock. Everything else takes it as an argument, so that a test can set it.
@@ -155,11 +202,16 @@ pub(super) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
+/// What is wrong, on standard error.
+pub(super) fn complain(fault: &str, exit: Exit) -> ExitCode {
+    note(fault);
+    exit.into()
+}
+
 /// One line on standard error.
 #[expect(clippy::print_stderr, reason = "meant for whoever runs the command")]
-pub(super) fn complain(fault: &str, exit: Exit) -> ExitCode {
-    eprintln!("diskseal: {fault}");
-    exit.into()
+pub(super) fn note(line: &str) {
+    eprintln!("diskseal: {line}");
 }
 
 /// One line on standard output. A reader that has gone, as `head` does, is no fault of ours.

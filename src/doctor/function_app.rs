@@ -125,6 +125,6 @@ pub(super) fn queue_not_checked() -> Finding {
 }
 
 pub(super) fn no_app() -> Finding {
-    let remedy = "give --function-app RESOURCE_ID, or make the event subscription";
+    let remedy = "give --app RESOURCE_ID, or make the event subscription";
     Finding::warning(CHECK, "", "not checked: no event subscription says which it is", remedy)
 }
