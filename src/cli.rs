@@ -1,5 +1,6 @@
 //! The command line: what the commands are.
 
+mod answer;
 mod completions;
 mod doctor;
 mod flags;

@@ -11,7 +11,6 @@ use super::{
     flags,
     installation::{self, Reach},
     policy::{is_json, output_arg},
-    scope,
     session::{self, Exit, Session, complain, say},
 };
 use crate::{
@@ -45,7 +44,7 @@ pub(super) fn command() -> Command {
         )
         .arg(output_arg())
         .arg(installation::arg())
-        .arg(scope::all_subscriptions_arg())
+        .arg(flags::all_subscriptions_arg())
         .arg(
             Arg::new("storage-account")
                 .long("storage-account")

@@ -3,12 +3,12 @@
 use std::ffi::OsStr;
 
 use clap::{
-    Arg, ArgMatches, Command,
+    Arg, ArgAction, ArgMatches, Command,
     builder::{PossibleValue, StringValueParser, TypedValueParser},
     parser::ValueSource,
 };
 
-use super::{installation::Installation, scope};
+use super::installation::Installation;
 use crate::config::{Setting, Use, Value, of_installation, settings};
 
 /// A command with the flags of the settings that it uses.
@@ -49,6 +49,27 @@ impl TypedValueParser for Suggested {
     }
 }
 
+const ALL_SUBSCRIPTIONS: &str = "all-subscriptions";
+
+/// The flag that stands for the widest scope.
+pub(super) fn all_subscriptions_arg() -> Arg {
+    Arg::new(ALL_SUBSCRIPTIONS)
+        .long(ALL_SUBSCRIPTIONS)
+        .action(ArgAction::SetTrue)
+        .help("Work in every subscription that the identity can read")
+}
+
+/// Whether the command line names the widest scope.
+pub(super) fn is_all(matches: &ArgMatches) -> bool {
+    is_given(matches, ALL_SUBSCRIPTIONS)
+}
+
+/// What is wrong with the flags for the scope. Clap would count the variables of those flags as well.
+pub(super) fn clash(matches: &ArgMatches) -> Option<&'static str> {
+    let is_clash = is_all(matches) && SCOPE.iter().any(|name| flag(matches, name).is_some());
+    is_clash.then_some("--all-subscriptions cannot be combined with --subscriptions or --management-group")
+}
+
 /// Where a setting comes from: its flag, or else the installation, or else the variable. Of the settings that an
 /// installation shares, the variables do not count where there is one: those of a laptop must not change what it
 /// seals. A flag for the scope replaces every other scope. A name that is no setting is a variable of the platform
@@ -57,7 +78,7 @@ pub(super) fn lookup<'a>(
     matches: &'a ArgMatches,
     installation: Option<&'a Installation>,
 ) -> impl Fn(&str) -> Option<String> + 'a {
-    let is_scoped = scope::is_all(matches) || SCOPE.iter().any(|name| flag(matches, name).is_some());
+    let is_scoped = is_all(matches) || SCOPE.iter().any(|name| flag(matches, name).is_some());
     move |name| {
         let flag = flag(matches, name);
         if flag.is_some() || (is_scoped && SCOPE.contains(&name)) {
@@ -102,8 +123,7 @@ mod tests {
     #[test]
     fn a_flag_goes_before_the_installation_and_a_scope_replaces_the_whole_scope() {
         let app = Installation::with(&[("DISKSEAL_MODE", "audit"), ("DISKSEAL_MANAGEMENT_GROUP", "mg")]);
-        let command =
-            with_settings(Command::new("x"), &[Use::Always]).arg(crate::cli::scope::all_subscriptions_arg());
+        let command = with_settings(Command::new("x"), &[Use::Always]).arg(all_subscriptions_arg());
         let found = |arguments: &[&str], name: &str| {
             let matches = command.clone().try_get_matches_from([&["x"], arguments].concat()).unwrap();
             lookup(&matches, Some(&app))(name)

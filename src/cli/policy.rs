@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::{
     flags, ids,
     installation::{self, Reach},
-    scope,
     session::{self, Exit, Session, complain, say},
 };
 use crate::{
@@ -53,7 +52,7 @@ pub(super) fn check_command() -> Command {
              3 Azure could not be reached.",
         )
         .arg(installation::arg())
-        .arg(scope::all_subscriptions_arg())
+        .arg(flags::all_subscriptions_arg())
         .arg(output_arg())
         .arg(
             Arg::new("stdin")

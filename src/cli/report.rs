@@ -10,8 +10,8 @@ use std::{
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 
 use super::{
+    flags,
     installation::{self, Reach},
-    scope,
     session::{self, Exit, Session, complain, progress, say},
 };
 use crate::{
@@ -41,7 +41,7 @@ pub(super) fn command() -> Command {
              command line or settings, 3 Azure could not be reached.",
         )
         .arg(installation::arg())
-        .arg(scope::all_subscriptions_arg())
+        .arg(flags::all_subscriptions_arg())
         .arg(
             Arg::new("output")
                 .long("output")

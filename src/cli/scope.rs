@@ -9,30 +9,15 @@ use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::Value;
 
 use super::{
-    flags::is_given,
+    answer::{Exit, note},
+    flags::is_all,
     installation::{Reach, Refusal},
-    session::{Exit, note},
 };
 use crate::{azure::Credential, config::Config, policy::Mode, resource_id::is_subscription_id, scope::Scope};
-
-const ALL: &str = "all-subscriptions";
-
-/// The flag that stands for the widest scope.
-pub(super) fn all_subscriptions_arg() -> Arg {
-    Arg::new(ALL)
-        .long(ALL)
-        .action(ArgAction::SetTrue)
-        .help("Work in every subscription that the identity can read")
-}
 
 /// The flag that stands for a person's consent.
 pub(super) fn yes_arg(help: &'static str) -> Arg {
     Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help(help)
-}
-
-/// Whether the command line names the widest scope.
-pub(super) fn is_all(matches: &ArgMatches) -> bool {
-    is_given(matches, ALL)
 }
 
 /// Confines a command that writes, and for which nobody has set a scope, to az's current subscription. Returns

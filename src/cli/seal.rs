@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use tracing::Level;
 
 use super::{
-    ids,
+    flags, ids,
     installation::{self, Reach},
     question::Plan,
     scope,
@@ -39,7 +39,7 @@ pub(super) fn command() -> Command {
              az snapshot list --query [].id -o tsv | diskseal seal",
         )
         .arg(installation::arg())
-        .arg(scope::all_subscriptions_arg())
+        .arg(flags::all_subscriptions_arg())
         .arg(scope::yes_arg("Do not ask; needed for several IDs without app, scope and terminal"))
         .arg(ids::arg())
 }

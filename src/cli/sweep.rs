@@ -6,6 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use parking_lot::Mutex;
 
 use super::{
+    flags,
     installation::{self, Reach},
     question::Plan,
     scope,
@@ -36,7 +37,7 @@ pub(super) fn command() -> Command {
              diskseal sweep --exact --subscriptions 11111111-2222-4333-8444-555555555555",
         )
         .arg(installation::arg())
-        .arg(scope::all_subscriptions_arg())
+        .arg(flags::all_subscriptions_arg())
         .arg(scope::yes_arg("Do not ask; needed without scope and terminal"))
         .arg(
             Arg::new("dry-run")
