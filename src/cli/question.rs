@@ -28,7 +28,9 @@ impl Plan {
 
     pub(super) fn of(ids: &[ResourceId]) -> Self {
         let mut plan = Self::default();
-        ids.iter().for_each(|id| plan.add(id));
+        for id in ids {
+            plan.add(id);
+        }
         plan
     }
 

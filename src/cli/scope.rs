@@ -15,6 +15,8 @@ use super::{
 };
 use crate::{azure::Credential, config::Config, policy::Mode, resource_id::is_subscription_id, scope::Scope};
 
+const FLAGS: &str = "--subscriptions, --management-group or --all-subscriptions";
+
 /// The flag that stands for a person's consent.
 pub(super) fn yes_arg(help: &'static str) -> Arg {
     Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help(help)
@@ -37,7 +39,6 @@ pub(super) fn confine(
     if is_all(matches) || config.policy.scope != Scope::Visible {
         return Ok(false);
     }
-    const FLAGS: &str = "--subscriptions, --management-group or --all-subscriptions";
     if config.identity().credential != Credential::AzureCli {
         let fault = format!("nothing was tried: no scope is set; give {FLAGS}");
         return Err((fault, Exit::Usage));
