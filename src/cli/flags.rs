@@ -72,25 +72,35 @@ pub(super) fn clash(matches: &ArgMatches) -> Option<&'static str> {
 
 /// Where a setting comes from: its flag, or else the installation, or else the variable. Of the settings that an
 /// installation shares, the variables do not count where there is one: those of a laptop must not change what it
-/// seals. A flag for the scope replaces every other scope. A name that is no setting is a variable of the platform
-/// or of a standard.
+/// seals. Only a scope may come from there if the installation sets none. A flag for the scope replaces every other
+/// scope. A name that is no setting is a variable of the platform or of a standard.
 pub(super) fn lookup<'a>(
     matches: &'a ArgMatches,
     installation: Option<&'a Installation>,
 ) -> impl Fn(&str) -> Option<String> + 'a {
     let is_scoped = is_all(matches) || SCOPE.iter().any(|name| flag(matches, name).is_some());
+    let installation = move |name: &str| installation.filter(|found| found.decides(name, &SCOPE));
     move |name| {
         let flag = flag(matches, name);
         if flag.is_some() || (is_scoped && SCOPE.contains(&name)) {
             return flag;
         }
-        match installation {
-            Some(installation) if of_installation().any(|setting| setting.name == name) => {
-                installation.setting(name)
-            }
-            _ => std::env::var(name).ok(),
+        match installation(name) {
+            Some(installation) => installation.setting(name),
+            None => std::env::var(name).ok(),
         }
     }
+}
+
+/// The variables that do not count, because the installation says otherwise.
+pub(super) fn ignored(matches: &ArgMatches, installation: &Installation) -> Vec<&'static str> {
+    let in_force = lookup(matches, Some(installation));
+    let is_ignored = |setting: &&Setting| {
+        let variable = setting.given(&|name| std::env::var(name).ok());
+        variable.is_some_and(|value| setting.given(&in_force).as_ref() != Some(&value))
+            && !is_given(matches, setting.name)
+    };
+    of_installation().filter(is_ignored).map(|setting| setting.name).collect()
 }
 
 /// The settings of which the installation's or the environment's are replaced by any flag of them.

@@ -76,6 +76,13 @@ impl Installation {
         Self { app: String::new(), settings }
     }
 
+    /// Whether the app decides about a setting. Those of `scope` it leaves to others where it sets none of them.
+    pub(super) fn decides(&self, name: &str, scope: &[&str]) -> bool {
+        let is_set = |name: &&str| self.settings.get(*name).is_some_and(|text| !text.trim().is_empty());
+        of_installation().any(|setting| setting.name == name)
+            && (!scope.contains(&name) || scope.iter().any(is_set))
+    }
+
     /// An app setting; none where it is not set. An empty one is set.
     pub(super) fn setting(&self, name: &str) -> Option<String> {
         self.settings.get(name).cloned()

@@ -86,6 +86,10 @@ async fn open(
 ) -> Result<Session, Refusal> {
     let installation = installation::find(&arm, matches, reach).await?;
     if let Some(found) = &installation {
+        let ignored = flags::ignored(matches, found);
+        if !ignored.is_empty() {
+            note(&format!("not counted, because the app decides: the environment's {}", ignored.join(", ")));
+        }
         let read = Config::for_command(&flags::lookup(matches, Some(found)));
         config = read.map_err(|faults| (format!("{}: {faults}", found.app), Exit::Usage))?;
     }
