@@ -38,6 +38,13 @@ impl Terms {
         Self { until: now.checked_add(time).unwrap_or(now), urgency }
     }
 
+    /// The same terms with at most `time` from now, for a part of the work that must not use all of it.
+    #[must_use]
+    pub fn at_most(self, time: Duration) -> Self {
+        let part = Self::within(time, self.urgency);
+        Self { until: self.until.min(part.until), ..self }
+    }
+
     /// The deadline.
     pub fn until(self) -> Instant {
         self.until
