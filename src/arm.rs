@@ -1,16 +1,15 @@
 //! Azure Resource Manager over HTTP: disks and snapshots, their tags, long-running operations.
 //!
-//! Knows how to ask, and what the answers mean; knows not why. The seams are the Azure SDK's own,
-//! `HttpClient` and `TokenCredential`. The SDK's pipeline is not used for ARM itself: its bearer
-//! policy refuses the loopback endpoints that a local Azure needs, and its retry policy knows neither
-//! our deadline nor the gate that all callers share.
+//! This room sends requests and interprets the answers; it does not decide what to send. Tests replace the Azure
+//! SDK's `HttpClient` and `TokenCredential`. The SDK's pipeline is not used for ARM: its bearer policy refuses
+//! the loopback endpoint of a local Azure, and its retry policy knows neither our deadline nor the governor.
 
 pub mod api;
 mod error;
 mod governor;
 mod graph;
 mod list;
-mod machine;
+mod machine_disks;
 mod operation;
 mod pipeline;
 mod retry;
@@ -28,7 +27,7 @@ pub use api::Api;
 pub use error::{Error, Failure, ResourceFailure, SystemFailure};
 pub use graph::{Query, Rows};
 pub use list::{Page, Unreadable};
-pub use machine::MachineDisks;
+pub use machine_disks::MachineDisks;
 pub use operation::Operation;
 
 use crate::{
@@ -39,35 +38,34 @@ use crate::{
 use governor::Governor;
 use pipeline::{Answer, Call, Pipeline};
 
-/// ARM, as one identity sees it. All callers of one process share one client, and with it the gate
-/// for throttling.
+/// A client of ARM for one identity. All callers in a process share one client, and with it the governor.
 #[derive(Debug)]
 pub struct Client {
     endpoint: Url,
     pipeline: Pipeline,
 }
 
-/// What ARM made of a PATCH.
+/// How ARM answered a PATCH.
 #[derive(Debug)]
 pub enum Update {
-    /// Done, and this is the resource.
+    /// It is done; holds the resource.
     Done(Resource),
-    /// Accepted: the end is still to come.
+    /// It is accepted, and continues as a long-running operation.
     Accepted(Operation),
 }
 
-/// A PATCH as it is sent.
+/// A PATCH to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
-    /// Where to.
+    /// The URL.
     pub url: Url,
     /// The body, in JSON.
     pub body: Bytes,
 }
 
 impl Client {
-    /// A client for ARM at `endpoint`. `pace` is the greatest number of writes a second and subscription that
-    /// are not for an event.
+    /// A client for ARM at `endpoint`. `pace` is the maximum of writes per second and subscription, events
+    /// excluded.
     pub fn new(
         endpoint: Url,
         http: Arc<dyn HttpClient>,
@@ -85,7 +83,7 @@ impl Client {
     /// Reads a disk or snapshot.
     ///
     /// # Errors
-    /// `Gone` if it is not there; see [`Failure`] for the others.
+    /// `Gone` if it does not exist; see [`Failure`] for the others.
     pub async fn get(&self, id: &ResourceId, terms: Terms) -> Result<Resource, Error> {
         let api = match id.resource_type() {
             ResourceType::Disk => &api::DISK,
@@ -96,8 +94,7 @@ impl Client {
         read(api, id, &answer)
     }
 
-    /// Sets `properties.dataAccessAuthMode`, and nothing else: tags in the same PATCH would replace
-    /// the whole tag set.
+    /// Sets `properties.dataAccessAuthMode` only: tags in the same PATCH would replace all tags.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -111,7 +108,7 @@ impl Client {
         let api = update_of(id);
         let answer = self.send(api, &url, id.subscription_id(), Some(body), terms).await?;
         if answer.status == 202 || Operation::is_in(&answer.headers) {
-            // The body of a 202 is a part of the resource, so it proves nothing.
+            // The body of a 202 may be incomplete, so it proves nothing.
             return Ok(Update::Accepted(Operation::from_headers(
                 id,
                 &answer.headers,
@@ -122,11 +119,11 @@ impl Client {
         read(api, id, &answer).map(Update::Done)
     }
 
-    /// Merges tags into those that are there, which no tag of another writer can be lost by. Gives
-    /// the tags as they are then, if the answer says so.
+    /// Merges tags into the existing ones, so that no other writer's tag is lost. Returns all tags, if the
+    /// answer has them.
     ///
-    /// On disks and snapshots the answer may be a 202 with a URL that cannot be read, although the tags
-    /// are applied; it is never polled.
+    /// On disks and snapshots the answer may be a 202 with a URL that cannot be read, although the tags are
+    /// applied; the URL is never polled.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -139,8 +136,8 @@ impl Client {
         self.patch_tags(&api::TAGS_MERGE, id, tags, terms).await
     }
 
-    /// Removes tags of exactly these names and values, and leaves all others. Gives the tags as they are
-    /// then, if the answer says so; see [`Self::merge_tags`].
+    /// Removes the tags with exactly these names and values, and keeps all others. Returns what
+    /// [`Self::merge_tags`] returns.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -169,7 +166,7 @@ impl Client {
         Ok(resource.map(|resource| resource.properties.tags))
     }
 
-    /// The tags of anything in a subscription. `scope` is a valid resource ID.
+    /// Reads the tags of a subscription or of something in one. `scope` is a valid resource ID.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -200,8 +197,7 @@ impl Client {
         Write { url: self.url(&path, api), body: body.to_string().into() }
     }
 
-    /// Reads one thing by its path below the endpoint, as JSON: whoever asks picks the members, and says what a
-    /// missing one means.
+    /// Reads a resource of any type by its path, as JSON. The caller interprets its members.
     ///
     /// # Errors
     /// See [`Failure`].
@@ -249,7 +245,7 @@ fn update_of(id: &ResourceId) -> &'static Api {
     }
 }
 
-/// Whose limits a request counts against.
+/// The subscription whose quota a request counts against.
 fn subscription_of(path: &str) -> &str {
     path.split('/').nth(2).unwrap_or_default()
 }
