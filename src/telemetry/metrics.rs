@@ -1,8 +1,8 @@
-//! Every instrument in one place: its name, kind and unit, and the attributes that it may have.
+//! Every instrument in one place: its name, kind, unit and attributes.
 //!
-//! Attributes are words of closed sets, never an ID or a name: each combination is a time series that somebody
-//! pays for. docs/telemetry.md is the table of them for those who read them, and a test holds it against what
-//! is exported. Where nothing is exported, each of these functions costs one atomic load.
+//! Attributes are words of closed sets, never an ID or a name: each combination is a time series that costs money.
+//! docs/telemetry.md documents them, and a test compares it with what is exported. Each function costs one atomic
+//! load if nothing is exported.
 
 use std::sync::OnceLock;
 
@@ -14,13 +14,13 @@ use opentelemetry_semantic_conventions::attribute::{
     ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_RESPONSE_STATUS_CODE, SERVER_ADDRESS, SERVER_PORT, URL_TEMPLATE,
 };
 
-/// From an event to the proof: seconds where it goes well, hours where a queue or a sweep had to help.
+/// From an event to the proof: seconds normally, hours if the queue or a sweep was needed.
 const TIME_TO_SEAL_SECONDS: [f64; 15] =
     [0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0];
 /// "Semantic conventions for HTTP metrics", `http.client.request.duration`.
 const REQUEST_SECONDS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
-/// The queue's messages come again every five minutes, for an hour.
+/// The host delivers a queue message again every five minutes.
 const QUEUE_AGE_SECONDS: [f64; 12] =
     [1.0, 5.0, 15.0, 60.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0, 7_200.0, 21_600.0, 86_400.0];
 
@@ -64,7 +64,7 @@ impl Instruments {
                 "From the event, or from when the resource was first seen, to the proof of its seal",
                 &TIME_TO_SEAL_SECONDS,
             ),
-            outcomes: counter("diskseal.outcomes", "{resource}", "What became of the resources looked at"),
+            outcomes: counter("diskseal.outcomes", "{resource}", "Outcomes of looks at resources"),
             failures: counter("diskseal.failures", "{failure}", "Looks that left a resource unsealed"),
             events_received: counter(
                 "diskseal.events.received",
@@ -82,22 +82,26 @@ impl Instruments {
                 "From when the resource was first seen to the handling of its message",
                 &QUEUE_AGE_SECONDS,
             ),
-            sweep_resources: gauge("diskseal.sweep.resources", "{resource}", "What the last sweep saw"),
+            sweep_resources: gauge(
+                "diskseal.sweep.resources",
+                "{resource}",
+                "Resources by state, as of the last sweep",
+            ),
             sweep_coverage: meter
                 .f64_gauge("diskseal.sweep.coverage")
                 .with_unit("1")
-                .with_description("The part of all in scope that the last sweep saw sealed")
+                .with_description("The share of sealed resources, as of the last sweep")
                 .build(),
             sweep_runs: counter("diskseal.sweep.runs", "{run}", "Sweeps"),
             exemptions_expiring: gauge(
                 "diskseal.exemptions.expiring",
                 "{exemption}",
-                "Exemptions that end within 30 days, as the last sweep saw them",
+                "Exemptions that end within 30 days, as of the last sweep",
             ),
             enforce_active: meter
                 .i64_up_down_counter("diskseal.enforce.active")
                 .with_unit("{resource}")
-                .with_description("Resources that are worked on")
+                .with_description("Resources in progress")
                 .build(),
             dropped: counter("diskseal.telemetry.dropped", "{item}", "Telemetry that was lost"),
             meter,
@@ -105,18 +109,18 @@ impl Instruments {
     }
 }
 
-/// Makes the instruments. A second start keeps the first one's, as in tests.
+/// Creates the instruments. A second start, as in tests, keeps the first one's.
 pub(super) fn start(meter: Meter) {
     let _ = INSTRUMENTS.set(Instruments::new(meter));
 }
 
-/// Whether metrics are exported, so that what costs a request can be left out.
+/// Whether metrics are exported. A metric that costs a request is left out otherwise.
 pub fn are_exported() -> bool {
     INSTRUMENTS.get().is_some()
 }
 
-/// A resource was not sealed and is now. `trigger` is what led to the look, `seconds` the time since its event,
-/// or since it was first seen.
+/// A resource was sealed. `trigger` is what led to the look, `seconds` the time since the event, or since the
+/// resource was first seen.
 pub fn sealed(resource_type: &'static str, trigger: &'static str, seconds: f64) {
     if let Some(instruments) = INSTRUMENTS.get() {
         let attributes = [KeyValue::new(RESOURCE_TYPE, resource_type), KeyValue::new(TRIGGER, trigger)];
@@ -124,7 +128,7 @@ pub fn sealed(resource_type: &'static str, trigger: &'static str, seconds: f64) 
     }
 }
 
-/// What became of one resource or event.
+/// The outcome for one resource or event.
 pub fn outcome(
     outcome: &'static str,
     reason: Option<&'static str>,
@@ -140,7 +144,7 @@ pub fn outcome(
     }
 }
 
-/// A look that left a resource unsealed: whom it concerns, why, and ARM's code where it gave one.
+/// A look that left a resource unsealed: whom the failure concerns, why, and ARM's code if there is one.
 pub fn failure(scope: &'static str, error_type: &'static str, azure_code: Option<&'static str>) {
     if let Some(instruments) = INSTRUMENTS.get() {
         let mut attributes = Vec::with_capacity(3);
@@ -169,13 +173,13 @@ pub struct Request<'a> {
     pub address: &'a str,
     /// `server.port`
     pub port: Option<u16>,
-    /// `http.response.status_code`, where there was an answer.
+    /// `http.response.status_code`, if there was an answer.
     pub status: Option<u16>,
-    /// `error.type` where there was none.
+    /// `error.type`, if there was none.
     pub fault: Option<&'static str>,
 }
 
-/// One attempt of a request has come to its end.
+/// One attempt of a request has ended.
 pub fn requested(request: Request<'_>, seconds: f64) {
     if let Some(instruments) = INSTRUMENTS.get() {
         let mut attributes = Vec::with_capacity(6);
@@ -203,13 +207,13 @@ pub fn throttled(by: &'static str) {
     }
 }
 
-/// Has `left` asked, whenever metrics are gathered, for what is left of each of ARM's quotas.
+/// Calls `left` at each export for what is left of each of ARM's quotas, by the quota's name.
 pub fn watch_quota(left: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static) {
     if let Some(instruments) = INSTRUMENTS.get() {
         let gauge = instruments.meter.u64_observable_gauge("diskseal.arm.quota.remaining");
         gauge
             .with_unit("{request}")
-            .with_description("What is left of ARM's quota, in the subscription that has least")
+            .with_description("What is left of ARM's quota, in the subscription with the least")
             .with_callback(move |observer| {
                 for (quota, remaining) in left() {
                     observer.observe(remaining, &[KeyValue::new("diskseal.arm.quota", quota)]);
@@ -219,17 +223,17 @@ pub fn watch_quota(left: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + '
     }
 }
 
-/// A message of the queue is handled. `reason` is why it is there, a word of a closed set.
+/// A queue message is handled. `reason` is why it is on the queue, a word of a closed set; `seconds` is its age.
 pub fn queue_age(reason: &'static str, seconds: f64) {
     if let Some(instruments) = INSTRUMENTS.get() {
         instruments.queue_age.record(seconds.max(0.0), &[KeyValue::new(REASON, reason)]);
     }
 }
 
-/// What a sweep saw.
+/// What a sweep found.
 #[derive(Clone, Copy, Debug)]
 pub struct Swept {
-    /// How many are in each state; together, all that are in scope.
+    /// How many resources are in each state; the sum is all in scope.
     pub states: [(&'static str, u64); 6],
     /// How many of them are sealed.
     pub sealed: u64,
@@ -237,7 +241,7 @@ pub struct Swept {
     pub expiring: u64,
 }
 
-/// A sweep has come to its end.
+/// A sweep has listed everything.
 #[expect(clippy::cast_precision_loss, reason = "no estate has 2^53 disks")]
 pub fn swept(swept: &Swept) {
     if let Some(instruments) = INSTRUMENTS.get() {
@@ -245,14 +249,14 @@ pub fn swept(swept: &Swept) {
             instruments.sweep_resources.record(count, &[KeyValue::new("diskseal.state", state)]);
         }
         let all: u64 = swept.states.iter().map(|(_, count)| count).sum();
-        // Nothing in scope is nothing open.
+        // Nothing in scope counts as covered.
         let coverage = if all == 0 { 1.0 } else { swept.sealed as f64 / all as f64 };
         instruments.sweep_coverage.record(coverage, &[]);
         instruments.exemptions_expiring.record(swept.expiring, &[]);
     }
 }
 
-/// A sweep was begun and has ended, well or not.
+/// A sweep has ended, with an error if it failed.
 pub fn sweep_run(error_type: Option<&'static str>) {
     if let Some(instruments) = INSTRUMENTS.get() {
         let attributes: Vec<_> = error_type.map(|name| KeyValue::new(ERROR_TYPE, name)).into_iter().collect();
@@ -260,12 +264,12 @@ pub fn sweep_run(error_type: Option<&'static str>) {
     }
 }
 
-/// A resource that is worked on, for as long as this lives.
+/// Counts a resource as in progress until it is dropped.
 #[derive(Debug)]
 #[must_use]
 pub struct Active(());
 
-/// Begins to work on a resource.
+/// Counts one more resource as in progress.
 pub fn active() -> Active {
     if let Some(instruments) = INSTRUMENTS.get() {
         instruments.enforce_active.add(1, &[]);
@@ -281,7 +285,7 @@ impl Drop for Active {
     }
 }
 
-/// Telemetry was lost: of which signal, why (`queue_full`, `export_failed`), and how much.
+/// Telemetry was lost: the signal, why (`queue_full`, `export_failed`), and how many items.
 pub fn dropped(signal: &'static str, error_type: &'static str, items: u64) {
     if let Some(instruments) = INSTRUMENTS.get() {
         let attributes = [KeyValue::new("diskseal.signal", signal), KeyValue::new(ERROR_TYPE, error_type)];
