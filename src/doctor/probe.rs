@@ -1,4 +1,4 @@
-//! Requests to services that are not ARM: the Queue service, and Azure Monitor's OTLP ingestion.
+//! Requests to services other than ARM: the Queue service, and Azure Monitor's OTLP ingestion.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ const VERSION: HeaderName = HeaderName::from_static("x-ms-version");
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
 /// The Queue service's version: tokens are accepted since 2017-11-09 ("Authorize with Microsoft Entra ID").
 const QUEUE_VERSION: &str = "2021-12-02";
-/// What fails, in the error's words.
+/// What failed, for error messages.
 const WHAT: &str = "inspecting the deployment";
 
-/// Whether a storage queue is there and answers to this identity, whose audience must be Storage's.
+/// Reads a storage queue as this identity, whose audience must be Storage's.
 ///
 /// # Errors
-/// It does not; the Queue service's own code is in the error ("Queue service error codes").
+/// The queue cannot be read; the error has the service's code ("Queue service error codes").
 pub(super) async fn queue_answers(
     http: &Arc<dyn HttpClient>,
     identity: &Identity,
@@ -37,17 +37,17 @@ pub(super) async fn queue_answers(
     if (200..300).contains(&status) {
         return Ok(());
     }
-    // The body is XML; the code is in a header as well.
+    // The body is XML, but a header has the code.
     let code = response.headers().get_optional_str(&ERROR_CODE).unwrap_or_default();
     let body = json!({"code": code, "message": "the Queue service refused"}).to_string();
     Err(Error::from_answer(WHAT, status, body.as_bytes(), None))
 }
 
-/// Whether Azure Monitor takes telemetry from this identity, whose audience must be Azure Monitor's. An export of
-/// nothing is an empty body ("OTLP Specification").
+/// Sends an empty export to Azure Monitor as this identity, whose audience must be Azure Monitor's. An empty body
+/// is a valid export ("OTLP Specification").
 ///
 /// # Errors
-/// It does not.
+/// Azure Monitor does not accept it.
 pub(super) async fn ingestion_answers(
     http: &Arc<dyn HttpClient>,
     identity: &Identity,
@@ -63,7 +63,7 @@ pub(super) async fn ingestion_answers(
     }
 }
 
-/// Sends a request that is not ARM's, once, as this identity.
+/// Sends a request once, as this identity.
 async fn send(
     http: &Arc<dyn HttpClient>,
     identity: &Identity,
