@@ -20,7 +20,7 @@ use azure_core::{
     Bytes,
     http::{HttpClient, Url},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 pub use api::Api;
@@ -174,9 +174,7 @@ impl Client {
         let api = &api::TAGS;
         let url = self.url(&format!("{scope}/providers/Microsoft.Resources/tags/default"), api);
         let answer = self.send(api, &url, subscription_of(scope), None, terms).await?;
-        let resource: TagsResource = serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::without_answer(api.what, SystemFailure::Unreadable, error))?;
-        Ok(resource.properties.tags)
+        Ok(parse::<TagsResource>(api, &answer.body)?.properties.tags)
     }
 
     /// The PATCH that [`Client::update`] sends.
@@ -204,8 +202,7 @@ impl Client {
     pub async fn inspect(&self, api: &'static Api, path: &str, terms: Terms) -> Result<Value, Error> {
         let url = self.url(path, api);
         let answer = self.send(api, &url, subscription_of(path), None, terms).await?;
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::without_answer(api.what, SystemFailure::Unreadable, error))
+        parse(api, &answer.body)
     }
 
     async fn send(
@@ -248,6 +245,12 @@ fn update_of(id: &ResourceId) -> &'static Api {
 /// The subscription whose quota a request counts against.
 fn subscription_of(path: &str) -> &str {
     path.split('/').nth(2).unwrap_or_default()
+}
+
+/// The JSON of an answer.
+fn parse<T: DeserializeOwned>(api: &Api, body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body)
+        .map_err(|error| Error::without_answer(api.what, SystemFailure::Unreadable, error))
 }
 
 fn read(api: &Api, id: &ResourceId, answer: &Answer) -> Result<Resource, Error> {

@@ -108,7 +108,7 @@ impl ObjectId {
 
 impl PartialEq for ObjectId {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        self.is(&other.0)
     }
 }
 

@@ -26,24 +26,18 @@ pub use table::{Ink, table};
 /// The location of a resource for which Azure returns none.
 const NO_LOCATION: &str = "unknown";
 
-/// The source of the listing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Resource Graph, whose table lags behind the resources ("Keep your data fresh").
-    Graph,
-    /// The lists of each subscription, which are exact.
-    Lists,
+words! {
+    /// The source of the listing.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Source, label of labels {
+        /// Resource Graph, whose table lags behind the resources ("Keep your data fresh").
+        Graph => "resource_graph",
+        /// The lists of each subscription, which are exact.
+        Lists => "lists",
+    }
 }
 
 impl Source {
-    /// A word from a closed set.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Graph => "resource_graph",
-            Self::Lists => "lists",
-        }
-    }
-
     /// A phrase for people.
     const fn phrase(self) -> &'static str {
         match self {

@@ -30,7 +30,7 @@ impl ResourceType {
         }
     }
 
-    /// A word from a closed set, for metrics.
+    /// A word from a closed set.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Disk => "disk",

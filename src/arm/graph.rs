@@ -12,9 +12,10 @@ use serde_json::{json, value::RawValue};
 use super::{
     Client,
     api::QUERY,
-    error::{Error, SystemFailure},
+    error::Error,
     governor::Kind,
     list::{Unreadable, read_all},
+    parse,
 };
 use crate::{azure::Terms, resource::Resource, scope::Scope};
 
@@ -86,8 +87,7 @@ impl Client {
         if let Some(wait) = quota_spent(&answer.headers) {
             self.pipeline.governor.close(GATE, Kind::Query, wait);
         }
-        let body: QueryAnswer = serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::without_answer(QUERY.what, SystemFailure::Unreadable, error))?;
+        let body: QueryAnswer = parse(&QUERY, &answer.body)?;
         Ok(Some(Rows {
             rows: body.data,
             total: body.total_records,

@@ -8,7 +8,7 @@ use super::{
     Client,
     api::{self, Api},
     error::{Error, Failure, ResourceFailure, SystemFailure, one_line},
-    subscription_of,
+    parse, subscription_of,
 };
 use crate::{
     azure::Terms,
@@ -161,15 +161,16 @@ impl Client {
         terms: Terms,
     ) -> Result<(Vec<Box<RawValue>>, Option<Url>), Error> {
         let answer = self.send(api, url, subscription_id, None, terms).await?;
-        let unreadable =
-            |error: &dyn std::fmt::Display| Error::without_answer(api.what, SystemFailure::Unreadable, error);
-        let body: ListAnswer = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
+        let body: ListAnswer = parse(api, &answer.body)?;
         let next = match body.next_link.filter(|link| !link.is_empty()) {
             None => None,
             Some(link) => match Url::parse(&link) {
                 Ok(url) if url.origin() == self.endpoint.origin() => Some(url),
                 // The token may go to ARM only, and an incomplete list may not pass as a whole one.
-                _ => return Err(unreadable(&"the list's next page is at an address that is not ARM's")),
+                _ => {
+                    let fault = "the list's next page is at an address that is not ARM's";
+                    return Err(Error::without_answer(api.what, SystemFailure::Unreadable, fault));
+                }
             },
         };
         Ok((body.value, next))

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use super::{
     Client,
     api::{self, Api},
-    error::{Error, SystemFailure},
+    error::Error,
+    parse,
 };
 use crate::{
     azure::Terms,
@@ -103,10 +104,8 @@ impl Client {
         let url = self.url(&id.to_string(), api);
         let answer = self.send(api, &url, id.subscription_id(), None, terms).await;
         let answer = answer.map_err(|error| error.naming(api))?;
-        let body = serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::without_answer(api.what, SystemFailure::Unreadable, error))?;
         let mut found = Found::default();
-        found.add(body);
+        found.add(parse(api, &answer.body)?);
         Ok(MachineDisks { are_all: !found.has_unreadable, ids: found.ids })
     }
 

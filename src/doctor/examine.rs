@@ -90,7 +90,8 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
         report(function_app::dead_letters(container, answer.as_ref()));
     }
     for (signal, url) in &deployment.ingestion {
-        let answer = probe::ingestion_answers(&deployment.http, &deployment.monitor, url, terms()).await;
+        let answer =
+            probe::send(&deployment.http, &deployment.monitor, probe::of_ingestion(url), terms()).await;
         report(ingestion::ingestion(signal, answer.as_ref().copied()));
     }
     report(queue(deployment).await);
@@ -272,7 +273,7 @@ async fn queue(deployment: &Deployment) -> Finding {
     let mut url = service.clone();
     url.set_path(&format!("{}/{}", service.path().trim_end_matches('/'), QUEUE));
     url.set_query(Some("comp=metadata"));
-    let answer = probe::queue_answers(&deployment.http, identity, &url, terms()).await;
+    let answer = probe::send(&deployment.http, identity, probe::of_queue(&url), terms()).await;
     function_app::queue(service.as_str(), answer.as_ref().copied())
 }
 

@@ -15,17 +15,19 @@ use crate::{
 /// The tag that names the owner of a resource; its case does not matter.
 const OWNER_TAG: &str = "owner";
 
-/// The state of a resource, in order from worst to best.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
-    /// Not sealed.
-    Unsealed,
-    /// Not sealed, and cannot be sealed now.
-    Pending,
-    /// Left as it is, for a recorded reason.
-    Exempt,
-    /// Sealed.
-    Sealed,
+words! {
+    /// The state of a resource, in order from worst to best.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Status, label of labels {
+        /// Not sealed.
+        Unsealed => "unsealed",
+        /// Not sealed, and cannot be sealed now.
+        Pending => "pending",
+        /// Left as it is, for a recorded reason.
+        Exempt => "exempt",
+        /// Sealed.
+        Sealed => "sealed",
+    }
 }
 
 impl Status {
@@ -39,16 +41,6 @@ impl Status {
             Decision::Exempt(_) => Self::Exempt,
             Decision::Pending(_) => Self::Pending,
             Decision::Seal(_) => Self::Unsealed,
-        }
-    }
-
-    /// A word from a closed set.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Unsealed => "unsealed",
-            Self::Pending => "pending",
-            Self::Exempt => "exempt",
-            Self::Sealed => "sealed",
         }
     }
 

@@ -69,16 +69,14 @@ pub fn table(report: &Report, ink: Ink) -> String {
     let exceptions = report.exceptions().into_iter().map(exception).collect();
     let header = ["Exception", "Reason", "Until", "Location", "Resource", "Owner", "Why"];
     push(&mut text, &header, exceptions, header.len(), ink);
-    let pending = report.pending().into_iter().map(|one| Line {
-        status: Some(Status::Pending),
-        cells: vec![one.reason.to_owned(), one.id.to_string(), plain(&one.text)],
-    });
-    push(&mut text, &["Pending", "Resource", "Why"], pending.collect(), 3, ink);
-    let warnings = report.warnings().into_iter().map(|warning| Line {
-        status: Some(Status::Pending),
-        cells: vec![warning.reason.to_owned(), warning.id.to_string(), plain(&warning.text)],
-    });
-    push(&mut text, &["Warning", "Resource", "What"], warnings.collect(), 3, ink);
+    for (what, why, remarks) in [("Pending", "Why", report.pending()), ("Warning", "What", report.warnings())]
+    {
+        let lines = remarks.into_iter().map(|one| Line {
+            status: Some(Status::Pending),
+            cells: vec![one.reason.to_owned(), one.id.to_string(), plain(&one.text)],
+        });
+        push(&mut text, &[what, "Resource", why], lines.collect(), 3, ink);
+    }
     let identity = report.run.identity.as_deref().unwrap_or("an identity whose token has no object ID");
     let _ = writeln!(
         text,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use opentelemetry_sdk::metrics::Temporality;
-use url::Url;
+use url::{Position, Url};
 
 use super::{
     lane::Lane,
@@ -75,15 +75,10 @@ impl Destination {
     }
 }
 
-/// A URL for a log line, without the query: some backends expect their key there.
+/// A URL for a log line, without credentials and query: some backends expect their key there.
 fn shown(url: &str) -> String {
-    match Url::parse(url) {
-        Ok(url) => format!("{}://{}{}", url.scheme(), host_and_port(&url), url.path().trim_end_matches('/')),
-        Err(_) => "an endpoint that is not a URL".to_owned(),
-    }
-}
-
-fn host_and_port(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    let Ok(mut url) = Url::parse(url) else { return "an endpoint that is not a URL".to_owned() };
+    // Fails for URLs without a host, which have no credentials either.
+    let _ = (url.set_username(""), url.set_password(None));
+    url[..Position::AfterPath].trim_end_matches('/').to_owned()
 }

@@ -119,13 +119,16 @@ pub fn are_exported() -> bool {
     INSTRUMENTS.get().is_some()
 }
 
+/// Calls `record` if metrics are exported.
+fn with(record: impl FnOnce(&Instruments)) {
+    INSTRUMENTS.get().map(record);
+}
+
 /// A resource was sealed. `trigger` is what led to the look, `seconds` the time since the event, or since the
 /// resource was first seen.
 pub fn sealed(resource_type: &'static str, trigger: &'static str, seconds: f64) {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        let attributes = [KeyValue::new(RESOURCE_TYPE, resource_type), KeyValue::new(TRIGGER, trigger)];
-        instruments.time_to_seal.record(seconds.max(0.0), &attributes);
-    }
+    let attributes = [KeyValue::new(RESOURCE_TYPE, resource_type), KeyValue::new(TRIGGER, trigger)];
+    with(|instruments| instruments.time_to_seal.record(seconds.max(0.0), &attributes));
 }
 
 /// The outcome for one resource or event.
@@ -157,9 +160,7 @@ pub fn failure(scope: &'static str, error_type: &'static str, azure_code: Option
 
 /// An event arrived.
 pub fn event_received(kind: &'static str) {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        instruments.events_received.add(1, &[KeyValue::new("diskseal.event.kind", kind)]);
-    }
+    with(|instruments| instruments.events_received.add(1, &[KeyValue::new("diskseal.event.kind", kind)]));
 }
 
 /// One attempt of a request, for `http.client.request.duration`.
@@ -202,9 +203,7 @@ pub fn requested(request: Request<'_>, seconds: f64) {
 
 /// ARM or a resource provider has answered 429.
 pub fn throttled(by: &'static str) {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        instruments.throttled.add(1, &[KeyValue::new("diskseal.arm.throttle", by)]);
-    }
+    with(|instruments| instruments.throttled.add(1, &[KeyValue::new("diskseal.arm.throttle", by)]));
 }
 
 /// Calls `left` at each export for what is left of each of ARM's quotas, by the quota's name.
@@ -225,9 +224,7 @@ pub fn watch_quota(left: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + '
 
 /// A queue message is handled. `reason` is why it is on the queue, a word of a closed set; `seconds` is its age.
 pub fn queue_age(reason: &'static str, seconds: f64) {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        instruments.queue_age.record(seconds.max(0.0), &[KeyValue::new(REASON, reason)]);
-    }
+    with(|instruments| instruments.queue_age.record(seconds.max(0.0), &[KeyValue::new(REASON, reason)]));
 }
 
 /// What a sweep found.
@@ -258,10 +255,8 @@ pub fn swept(swept: &Swept) {
 
 /// A sweep has ended, with an error if it failed.
 pub fn sweep_run(error_type: Option<&'static str>) {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        let attributes: Vec<_> = error_type.map(|name| KeyValue::new(ERROR_TYPE, name)).into_iter().collect();
-        instruments.sweep_runs.add(1, &attributes);
-    }
+    let error_type = error_type.map(|name| KeyValue::new(ERROR_TYPE, name));
+    with(|instruments| instruments.sweep_runs.add(1, error_type.as_slice()));
 }
 
 /// Counts a resource as in progress until it is dropped.
@@ -271,24 +266,18 @@ pub struct Active(());
 
 /// Counts one more resource as in progress.
 pub fn active() -> Active {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        instruments.enforce_active.add(1, &[]);
-    }
+    with(|instruments| instruments.enforce_active.add(1, &[]));
     Active(())
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        if let Some(instruments) = INSTRUMENTS.get() {
-            instruments.enforce_active.add(-1, &[]);
-        }
+        with(|instruments| instruments.enforce_active.add(-1, &[]));
     }
 }
 
 /// Telemetry was lost: the signal, why (`queue_full`, `export_failed`), and how many items.
 pub fn dropped(signal: &'static str, error_type: &'static str, items: u64) {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        let attributes = [KeyValue::new("diskseal.signal", signal), KeyValue::new(ERROR_TYPE, error_type)];
-        instruments.dropped.add(items, &attributes);
-    }
+    let attributes = [KeyValue::new("diskseal.signal", signal), KeyValue::new(ERROR_TYPE, error_type)];
+    with(|instruments| instruments.dropped.add(items, &attributes));
 }

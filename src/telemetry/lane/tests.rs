@@ -1,43 +1,21 @@
 //! What fits is queued; what is lost is counted, and logged once.
 
-use std::{io, sync::Arc};
+use std::{
+    io::{self, BufRead, BufReader},
+    sync::Arc,
+};
 
 use opentelemetry_sdk::error::OTelSdkError;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 /// The lines that `emit` logs.
 fn logged(emit: impl FnOnce(&Lane)) -> Vec<String> {
-    let lines = Lines::default();
-    let writer = lines.clone();
+    let (lines, writer) = io::pipe().unwrap();
     let subscriber = tracing_subscriber::fmt().without_time().with_target(false).with_ansi(false);
     let lane = Lane::new(Signal::Traces, "http://c".to_owned(), 2);
-    tracing::subscriber::with_default(subscriber.with_writer(writer).finish(), || emit(&lane));
-    let text = String::from_utf8(lines.0.lock().clone()).unwrap();
-    text.lines().map(|line| line.trim().to_owned()).collect()
+    tracing::subscriber::with_default(subscriber.with_writer(Arc::new(writer)).finish(), || emit(&lane));
+    BufReader::new(lines).lines().map(|line| line.unwrap().trim().to_owned()).collect()
 }
 
 fn failed() -> OTelSdkResult {
