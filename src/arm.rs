@@ -3,6 +3,10 @@
 //! This room sends requests and interprets the answers; it does not decide what to send. Tests replace the Azure
 //! SDK's `HttpClient` and `TokenCredential`. The SDK's pipeline is not used for ARM: its bearer policy refuses
 //! the loopback endpoint of a local Azure, and its retry policy knows neither our deadline nor the governor.
+//!
+//! Every method that sends a request fails with an [`Error`], whose [`Failure`] says why.
+
+#![expect(clippy::missing_errors_doc, reason = "see above; methods document only what is special to them")]
 
 pub mod api;
 mod error;
@@ -95,9 +99,6 @@ impl Client {
     }
 
     /// Sets `properties.dataAccessAuthMode` only: tags in the same PATCH would replace all tags.
-    ///
-    /// # Errors
-    /// See [`Failure`].
     pub async fn update(
         &self,
         id: &ResourceId,
@@ -124,9 +125,6 @@ impl Client {
     ///
     /// On disks and snapshots the answer may be a 202 with a URL that cannot be read, although the tags are
     /// applied; the URL is never polled.
-    ///
-    /// # Errors
-    /// See [`Failure`].
     pub async fn merge_tags(
         &self,
         id: &ResourceId,
@@ -138,9 +136,6 @@ impl Client {
 
     /// Removes the tags with exactly these names and values, and keeps all others. Returns what
     /// [`Self::merge_tags`] returns.
-    ///
-    /// # Errors
-    /// See [`Failure`].
     pub async fn delete_tags(
         &self,
         id: &ResourceId,
@@ -167,9 +162,6 @@ impl Client {
     }
 
     /// Reads the tags of a subscription or of something in one. `scope` is a valid resource ID.
-    ///
-    /// # Errors
-    /// See [`Failure`].
     pub async fn tags(&self, scope: &str, terms: Terms) -> Result<Tags, Error> {
         let api = &api::TAGS;
         let url = self.url(&format!("{scope}/providers/Microsoft.Resources/tags/default"), api);
@@ -196,9 +188,6 @@ impl Client {
     }
 
     /// Reads a resource of any type by its path, as JSON. The caller interprets its members.
-    ///
-    /// # Errors
-    /// See [`Failure`].
     pub async fn inspect(&self, api: &'static Api, path: &str, terms: Terms) -> Result<Value, Error> {
         let url = self.url(path, api);
         let answer = self.send(api, &url, subscription_of(path), None, terms).await?;

@@ -5,6 +5,6 @@ mod identity;
 mod terms;
 mod transport;
 
-pub use identity::{Authorization, Credential, Identity, IdentityOptions, NoToken, SignedIn};
+pub use identity::{Authorization, Credential, Identity, IdentityOptions, NoToken};
 pub use terms::{Terms, Urgency};
 pub use transport::http_client;

@@ -1,6 +1,6 @@
 //! `diskseal doctor`: what is wrong with a deployment, and what to do about it.
 //!
-//! The files below turn Azure's answers into findings; only [`examine`] sends requests. Checks that the identity
+//! The files below turn Azure's answers into findings; only [`examine()`] sends requests. Checks that the identity
 //! may not make are reported as such, never as something that is missing.
 
 mod event_grid;

@@ -60,9 +60,6 @@ struct QueryAnswer {
 
 impl Client {
     /// The first page of a query, or the page after `previous`; none after the last.
-    ///
-    /// # Errors
-    /// See [`super::Failure`].
     pub async fn query(
         &self,
         query: &Query,

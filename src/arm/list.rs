@@ -53,17 +53,8 @@ struct Element {
     resource_type: Option<String>,
 }
 
-/// An element of a list of subscriptions, or of subscriptions and management groups.
-#[derive(Deserialize)]
-struct Subscription {
-    id: String,
-}
-
 impl Client {
     /// The first page of a subscription's disks or snapshots.
-    ///
-    /// # Errors
-    /// See [`super::Failure`].
     pub async fn list(
         &self,
         subscription_id: &str,
@@ -79,9 +70,6 @@ impl Client {
     }
 
     /// The page after `page`, if there is one.
-    ///
-    /// # Errors
-    /// See [`super::Failure`].
     pub async fn next(
         &self,
         subscription_id: &str,
@@ -96,9 +84,6 @@ impl Client {
 
     /// The subscriptions in scope: those given, all that the identity sees, or all in a management group
     /// ("Management Groups - Get Descendants").
-    ///
-    /// # Errors
-    /// See [`super::Failure`].
     pub async fn subscriptions(&self, scope: &Scope, terms: Terms) -> Result<Vec<String>, Error> {
         let (api, path) = match scope {
             Scope::Subscriptions(ids) => return Ok(ids.clone()),
@@ -108,21 +93,11 @@ impl Client {
                 format!("/providers/Microsoft.Management/managementGroups/{id}/descendants"),
             ),
         };
-        let mut next = Some(self.url(&path, api));
-        let mut ids = vec![];
-        while let Some(url) = next {
-            let page = self.elements(api, "", &url, terms).await;
-            let (elements, link) = page.map_err(|error| of_scope(error, scope))?;
-            ids.extend(elements.iter().filter_map(|json| subscription_id(json.get())));
-            next = link;
-        }
-        Ok(ids)
+        let all = self.inspect_all(api, &path, terms).await.map_err(|error| of_scope(error, scope))?;
+        Ok(all.iter().filter_map(subscription_id).collect())
     }
 
     /// Reads all pages of a list of any type by its path, as JSON. For short lists.
-    ///
-    /// # Errors
-    /// See [`super::Failure`].
     pub async fn inspect_all(
         &self,
         api: &'static Api,
@@ -206,9 +181,8 @@ fn read(json: &str, place: usize) -> Result<Resource, Unreadable> {
 }
 
 /// The ID of an element that is a subscription; none for a management group.
-fn subscription_id(json: &str) -> Option<String> {
-    let Subscription { id } = serde_json::from_str(json).ok()?;
-    let (root, id) = id.trim_start_matches('/').split_once('/')?;
+fn subscription_id(element: &Value) -> Option<String> {
+    let (root, id) = element["id"].as_str()?.trim_start_matches('/').split_once('/')?;
     (root.eq_ignore_ascii_case("subscriptions") && is_subscription_id(id)).then(|| id.to_owned())
 }
 
@@ -260,7 +234,8 @@ mod tests {
             (r#"{"id":"/subscriptions/../x"}"#.to_owned(), false),
             ("{}".to_owned(), false),
         ] {
-            assert_eq!(subscription_id(&json), found.then(|| id.to_owned()), "{json}");
+            let element = serde_json::from_str(&json).unwrap();
+            assert_eq!(subscription_id(&element), found.then(|| id.to_owned()), "{json}");
         }
     }
 }

@@ -52,15 +52,6 @@ pub struct IdentityOptions {
     pub audience: String,
 }
 
-/// The identity that is signed in, and when its token expires.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedIn {
-    /// The object ID (claim `oid`), if the token can be read.
-    pub object_id: Option<String>,
-    /// When the current token expires. A new one is fetched before that.
-    pub expires_on: OffsetDateTime,
-}
-
 type NewCredential = dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync;
 
 /// The identity with which every request is sent.
@@ -83,7 +74,15 @@ pub struct Authorization {
     token: AccessToken,
     /// The value of the header `Authorization`.
     pub header: String,
-    object_id: Option<String>,
+    /// The object ID of the identity (claim `oid`), if the token has it.
+    pub object_id: Option<String>,
+}
+
+impl Authorization {
+    /// When the token expires. A new one is fetched before that.
+    pub fn expires_on(&self) -> OffsetDateTime {
+        self.token.expires_on
+    }
 }
 
 /// There is no token; holds what the credential or the identity endpoint reports, in one line.
@@ -134,17 +133,7 @@ impl Identity {
         Ok(self.authorization(terms).await?.object_id.clone())
     }
 
-    /// Signs in, unless that is done already.
-    ///
-    /// # Errors
-    /// There is no token.
-    pub async fn sign_in(&self, terms: Terms) -> Result<SignedIn, NoToken> {
-        let authorization = self.authorization(terms).await?;
-        let (object_id, expires_on) = (authorization.object_id.clone(), authorization.token.expires_on);
-        Ok(SignedIn { object_id, expires_on })
-    }
-
-    /// The token to send.
+    /// The token to send. Signs in, unless that is done already.
     ///
     /// # Errors
     /// There is no token.

@@ -159,46 +159,50 @@ fn destination(subscription: &Value) -> &Value {
     }
 }
 
+/// The findings about one event subscription.
+struct Findings {
+    about: String,
+    all: Vec<Finding>,
+}
+
+impl Findings {
+    fn warn(&mut self, text: impl Into<String>, remedy: impl Into<String>) {
+        self.all.push(Finding::warning(CHECK, &self.about, text, remedy));
+    }
+
+    fn fail(&mut self, text: impl Into<String>, remedy: impl Into<String>) {
+        self.all.push(Finding::failed(CHECK, &self.about, text, remedy));
+    }
+}
+
 fn examine(subscription_id: &str, machine_events: MachineEvents, subscription: &Value) -> Route {
     let properties = &subscription["properties"];
-    let name = text(&subscription["name"]);
-    let about = format!("{subscription_id} {name}");
-    let mut findings = vec![];
+    let about = format!("{subscription_id} {}", text(&subscription["name"]));
+    let mut findings = Findings { about, all: vec![] };
     let state = text(&properties["provisioningState"]);
     if !(state.is_empty() || state.eq_ignore_ascii_case("Succeeded")) {
         let remedy = "re-create it: it delivers nothing in this state";
-        findings.push(Finding::failed(CHECK, &about, format!("its provisioning state is {state}"), remedy));
+        findings.fail(format!("its provisioning state is {state}"), remedy);
     }
-    findings.extend(types_fault(&about, &properties["filter"]["includedEventTypes"]));
-    findings.extend(filter_faults(&about, &properties["filter"], operations(machine_events)));
+    check_types(&mut findings, &properties["filter"]["includedEventTypes"]);
+    check_filters(&mut findings, &properties["filter"], operations(machine_events));
     let schema = text(&properties["eventDeliverySchema"]);
     if schema.eq_ignore_ascii_case("CustomInputSchema") {
         let remedy = "re-create it with the delivery schema EventGridSchema or CloudEventSchemaV1_0";
-        findings.push(Finding::failed(
-            CHECK,
-            &about,
-            format!("delivers in {schema}, which Diskseal does not support"),
-            remedy,
-        ));
+        findings.fail(format!("delivers in {schema}, which Diskseal does not support"), remedy);
     }
     if let Some(expiry) = properties["expirationTimeUtc"].as_str() {
         let remedy = "remove the expiry, or extend it in time";
-        findings.push(Finding::warning(
-            CHECK,
-            &about,
-            format!("expires at {expiry} and delivers nothing afterwards"),
-            remedy,
-        ));
+        findings.warn(format!("expires at {expiry} and delivers nothing afterwards"), remedy);
     }
     let dead_letters = dead_letters(properties);
     if dead_letters.is_none() {
-        findings.push(Finding::warning(
-            CHECK,
-            &about,
+        findings.warn(
             "has no dead-letter container: an event that cannot be delivered for a day is lost",
             "set deadLetterDestination to a container of the function app's storage account",
-        ));
+        );
     }
+    let Findings { about, all: mut findings } = findings;
     let function_app = app_of(subscription).map(str::to_owned);
     if findings.iter().all(|finding| finding.verdict < super::Verdict::Failed) {
         let app = function_app.as_deref().and_then(|app| app.rsplit('/').next()).unwrap_or_default();
@@ -212,57 +216,46 @@ fn examine(subscription_id: &str, machine_events: MachineEvents, subscription: &
     Route { findings, function_app, dead_letters }
 }
 
-fn types_fault(about: &str, types: &Value) -> Option<Finding> {
-    // No list means all types.
-    let types = types.as_array().filter(|types| !types.is_empty())?;
+fn check_types(findings: &mut Findings, types: &Value) {
+    let Some(types) = types.as_array() else { return };
     let is_there = types.iter().any(|one| text(one).eq_ignore_ascii_case(RESOURCE_WRITE_SUCCESS));
-    let remedy = format!("add {RESOURCE_WRITE_SUCCESS} to includedEventTypes");
-    (!is_there)
-        .then(|| Finding::failed(CHECK, about, format!("does not deliver {RESOURCE_WRITE_SUCCESS}"), remedy))
+    // No types means all types.
+    if !is_there && !types.is_empty() {
+        let remedy = format!("add {RESOURCE_WRITE_SUCCESS} to includedEventTypes");
+        findings.fail(format!("does not deliver {RESOURCE_WRITE_SUCCESS}"), remedy);
+    }
 }
 
-fn filter_faults(about: &str, filter: &Value, operations: &[&str]) -> Vec<Finding> {
-    let mut findings = vec![];
+fn check_filters(findings: &mut Findings, filter: &Value, operations: &[&str]) {
     for member in ["subjectBeginsWith", "subjectEndsWith"] {
         let value = text(&filter[member]);
         if !value.is_empty() {
             let remedy = "make sure that every disk and snapshot in scope passes, or remove the filter";
-            let text = format!("{member} passes only some resources: {value}");
-            findings.push(Finding::warning(CHECK, about, text, remedy));
+            findings.warn(format!("{member} passes only some resources: {value}"), remedy);
         }
     }
+    let wanted = format!("StringIn data.operationName {}", operations.join(" "));
     let filters: Vec<&Value> = filter["advancedFilters"].as_array().into_iter().flatten().collect();
     for one in &filters {
         let key = text(&one["key"]);
         let excluded: Vec<&str> =
             operations.iter().copied().filter(|operation| passes(one, operation) == Some(false)).collect();
         if !excluded.is_empty() {
-            let or = if excluded.iter().all(|operation| is_of_machines(operation)) {
-                ", or set DISKSEAL_MACHINE_EVENTS=off"
-            } else {
-                ""
-            };
-            findings.push(Finding::failed(
-                CHECK,
-                about,
-                format!("its filter on {key} excludes {}", excluded.join(", ")),
-                format!("set it to StringIn data.operationName {}{or}", operations.join(" ")),
-            ));
+            let are_of_machines = excluded.iter().all(|operation| is_of_machines(operation));
+            let or = if are_of_machines { ", or set DISKSEAL_MACHINE_EVENTS=off" } else { "" };
+            let text = format!("its filter on {key} excludes {}", excluded.join(", "));
+            findings.fail(text, format!("set it to {wanted}{or}"));
         }
         if operations.iter().any(|operation| passes(one, operation).is_none()) {
             let text = format!("its filter on {key} cannot be evaluated here");
-            findings.push(Finding::warning(CHECK, about, text, "make sure that writes of disks pass it"));
+            findings.warn(text, "make sure that writes of disks pass it");
         }
     }
     if !filters.iter().any(|one| text(&one["key"]).eq_ignore_ascii_case("data.operationName")) {
-        findings.push(Finding::warning(
-            CHECK,
-            about,
-            "has no filter on data.operationName: every write in the subscription is delivered and billed",
-            format!("add StringIn data.operationName {}", operations.join(" ")),
-        ));
+        let fault =
+            "has no filter on data.operationName: every write in the subscription is delivered and billed";
+        findings.warn(fault, format!("add {wanted}"));
     }
-    findings
 }
 
 fn is_of_machines(operation: &str) -> bool {

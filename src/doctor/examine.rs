@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use azure_core::http::{HttpClient, Url};
 use futures::{StreamExt, stream};
 use serde_json::Value;
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 
 use super::{
     Finding,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     arm::{self, Failure, api},
-    azure::{Identity, SignedIn, Terms},
+    azure::{Authorization, Identity, Terms},
     enforce::{Context, is_off},
     function::QUEUE,
     policy::{Mode, Policy},
@@ -53,9 +53,9 @@ struct Found {
 /// Runs all checks. Their order is that of cause and effect: a fault may explain those after it.
 pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn FnMut(Finding)) {
     report(settings(&ctx.policy));
-    match ctx.arm.identity().sign_in(terms()).await {
-        Ok(signed_in) => {
-            token(&signed_in, ctx.now(), deployment.is_person).into_iter().for_each(&mut *report)
+    match ctx.arm.identity().authorization(terms()).await {
+        Ok(authorization) => {
+            token(&authorization, ctx.now(), deployment.is_person).into_iter().for_each(&mut *report);
         }
         Err(error) => return report(Finding::unreadable("token", "", None, &error.into())),
     }
@@ -112,11 +112,9 @@ fn settings(policy: &Policy) -> Finding {
     }
 }
 
-fn token(signed_in: &SignedIn, now: OffsetDateTime, is_person: bool) -> Vec<Finding> {
-    let expires_on = signed_in.expires_on.to_offset(UtcOffset::UTC);
-    let expires_on = expires_on.replace_nanosecond(0).unwrap_or(expires_on);
-    let name = signed_in.object_id.as_deref().unwrap_or("unknown");
-    let left = (expires_on - now).whole_minutes();
+fn token(authorization: &Authorization, now: OffsetDateTime, is_person: bool) -> Vec<Finding> {
+    let name = authorization.object_id.as_deref().unwrap_or("unknown");
+    let left = (authorization.expires_on() - now).whole_minutes();
     let text = format!("signed in as object ID {name}, token valid for {left} minutes");
     let mut findings = vec![Finding::ok("token", "", text)];
     if is_person {
