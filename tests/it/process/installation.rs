@@ -342,3 +342,17 @@ async fn a_variable_that_is_an_unresolved_reference_is_named_and_its_value_is_no
         assert!(code == Some(2) && err.contains(setting) && !err.contains("kv.example"), "{err}");
     }
 }
+
+#[test]
+fn both_ways_of_deploying_set_the_tag_by_which_the_app_is_found() {
+    let bicep = include_str!("../../../infra/main.bicep");
+    assert!(bicep.contains("var allTags = union(tags, {\n  application: 'diskseal'\n})"));
+    let terraform = include_str!("../../../infra/terraform/main.tf");
+    assert!(terraform.contains("merge(var.tags, { application = \"diskseal\" })"));
+    for (app, tags) in [
+        (include_str!("../../../infra/modules/function.bicep"), "  tags: tags\n  kind: 'functionapp,linux'"),
+        (include_str!("../../../infra/terraform/function.tf"), "  tags      = local.tags\n"),
+    ] {
+        assert!(app.contains(tags), "{tags}");
+    }
+}
