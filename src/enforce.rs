@@ -18,7 +18,7 @@ use std::{fmt, time::Duration};
 use time::OffsetDateTime;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
-pub use context::{Context, MachineEvents, Options};
+pub use context::{Attached, Context, MachineEvents, Options};
 pub use error::{Concern, Error};
 pub use line::Line;
 pub use machine::disks_of;
@@ -29,7 +29,7 @@ use crate::{
     arm::{self, Failure, Update},
     azure::Terms,
     policy::{
-        Exemption, Mode,
+        BackupGuard, Exemption, Guarded, Mode, Protection,
         decide::{Change, Decision, Occasion, decide, notices},
     },
     resource::Resource,
@@ -73,6 +73,11 @@ impl Trigger {
         }
     }
 
+    /// Whether an event led to the look, at once or by way of the queue.
+    const fn is_of_event(self) -> bool {
+        matches!(self, Self::Event | Self::Queue)
+    }
+
     /// A word from a closed set, for metrics.
     pub const fn label(self) -> &'static str {
         match self {
@@ -93,8 +98,6 @@ pub struct Look {
     pub trigger: Trigger,
     /// When the write happened that gave the reason, if a write did.
     pub event_time: Option<OffsetDateTime>,
-    /// Whether it was a write of the machine that holds the disk, and not one of its own.
-    pub of_machine: bool,
     /// Follow from the trigger, so that no caller can forget how urgent it is.
     terms: Terms,
 }
@@ -102,13 +105,13 @@ pub struct Look {
 impl Look {
     /// A look that has to end within `time` from now.
     pub fn new(resource: ResourceId, trigger: Trigger, time: Duration) -> Self {
-        Self { resource, trigger, event_time: None, of_machine: false, terms: trigger.terms(time) }
+        Self { resource, trigger, event_time: None, terms: trigger.terms(time) }
     }
 
-    /// The same look for a write that happened at `event_time`, of its own or `of_machine`.
+    /// The same look for a write that happened at `event_time`.
     #[must_use]
-    pub fn after_write(self, event_time: Option<OffsetDateTime>, of_machine: bool) -> Self {
-        Self { event_time, of_machine, ..self }
+    pub fn after_write(self, event_time: Option<OffsetDateTime>) -> Self {
+        Self { event_time, ..self }
     }
 
     /// By when it has to end, and how urgent it is.
@@ -127,18 +130,37 @@ words! {
         AlreadySealed => "already_sealed",
         /// It is left as it is, for a recorded reason.
         Exempt(Exemption) => "exempt",
+        /// It is left as it is, because of a backup or of one that may be there.
+        Protected(Guarded) => "protected",
         /// It is not sealed, and audit mode never writes.
         WouldSeal(Change) => "would_seal",
         /// It was announced or listed, and no longer exists.
         Gone => "gone",
         /// A person named it, and it does not exist.
         NotFound => "not_found",
-        /// It was written so often in so short a time that someone must be undoing the seal. The sweep
-        /// seals it later.
-        LeftToSweep => "left_to_sweep",
+        /// The sweep seals it later, for this reason.
+        LeftToSweep(Left) => "left_to_sweep",
         /// The operator's switch is off. The first sweep after it is on again seals it.
         SwitchedOff => "switched_off",
     }
+}
+
+words! {
+    /// Why a resource is left to the sweep.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum Left, reason of reasons {
+        /// Someone must be undoing the seal.
+        #[error("it was written too often in ten minutes")]
+        TooOften => "written_too_often",
+        /// The settings leave such disks to it.
+        #[error("a machine holds it, and DISKSEAL_ATTACHED is leave")]
+        Attached => "attached",
+    }
+}
+
+impl Left {
+    /// The label of the outcome, also for machines.
+    pub const OUTCOME: &str = "left_to_sweep";
 }
 
 impl Outcome {
@@ -146,6 +168,8 @@ impl Outcome {
     pub const fn reason(&self) -> Option<&'static str> {
         match self {
             Self::Exempt(exemption) => Some(exemption.reason()),
+            Self::Protected(guarded) => Some(guarded.reason()),
+            Self::LeftToSweep(left) => Some(left.reason()),
             _ => None,
         }
     }
@@ -154,7 +178,8 @@ impl Outcome {
     fn why(&self) -> Option<&dyn fmt::Display> {
         match self {
             Self::Exempt(exemption) => Some(exemption),
-            Self::LeftToSweep => Some(&"it was written too often in ten minutes"),
+            Self::Protected(guarded) => Some(guarded),
+            Self::LeftToSweep(left) => Some(left),
             Self::SwitchedOff => Some(&"the tag diskseal=off stops every write"),
             _ => None,
         }
@@ -166,19 +191,46 @@ impl Outcome {
 /// # Errors
 /// ARM could not be asked, or the resource is gone.
 pub async fn assess(ctx: &Context, look: &Look) -> Result<Decision, Error> {
+    let resource = see(ctx, look).await?;
+    Ok(judge(ctx, &resource, look.event_time, look.terms).await)
+}
+
+/// Reads the resource, and logs what a person should know of it.
+async fn see(ctx: &Context, look: &Look) -> Result<Resource, Error> {
     let resource = read(ctx, look).await?;
-    let now = ctx.now();
-    for notice in notices(&ctx.policy, &resource, now) {
+    for notice in notices(&ctx.policy, &resource, ctx.now()) {
         warn!(resource_id = %resource.id, "{notice}");
     }
-    let occasion = Occasion { now, event_time: look.event_time, trace_id: telemetry::trace_id() };
-    let written = look.of_machine.then(|| look.event_time.unwrap_or(now));
-    match decide(&ctx.policy, &resource, &occasion) {
-        Decision::Seal(_) if written.is_some_and(|written| ctx.policy.predates(&resource, written)) => {
-            Ok(Decision::Exempt(Exemption::OlderThanWrite))
-        }
-        decision => Ok(decision),
+    Ok(resource)
+}
+
+/// Decides about a resource as a GET shows it. Only where the mode would be set does it matter what protects it.
+pub async fn judge(
+    ctx: &Context,
+    resource: &Resource,
+    event_time: Option<OffsetDateTime>,
+    terms: Terms,
+) -> Decision {
+    let occasion = Occasion { now: ctx.now(), event_time, trace_id: telemetry::trace_id() };
+    let decide = |protection: &Protection| decide(&ctx.policy, resource, protection, &occasion);
+    let unprotected = decide(&Protection::Unprotected);
+    if !unprotected.sets_mode() {
+        return unprotected;
     }
+    let protection = ctx.protection(resource, terms).await;
+    if let (BackupGuard::Warn, Protection::By(vault)) = (ctx.policy.backup_guard, &protection) {
+        warn!(resource_id = %resource.id, "{vault} protects it, and it is sealed all the same");
+    }
+    decide(&protection)
+}
+
+/// Whether the settings leave this disk to the sweep, because a machine holds it and an event led to the look.
+fn leaves(ctx: &Context, look: &Look, resource: &Resource) -> bool {
+    let occasion = Occasion { now: ctx.now(), event_time: look.event_time, trace_id: None };
+    ctx.options.attached == Attached::Leave
+        && look.trigger.is_of_event()
+        && resource.is_held()
+        && decide(&ctx.policy, resource, &Protection::Unprotected, &occasion).sets_mode()
 }
 
 /// Brings one resource under the seal, or says why not. The one way through for events, queue messages,
@@ -221,7 +273,7 @@ pub fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>) {
 pub fn count_failure(kind: Option<ResourceType>, trigger: Trigger, error: &Error) {
     let (scope, reason) = (error.concern(), error.reason());
     let outcome = match (scope, kind) {
-        (Concern::Resource, None) => Outcome::LeftToSweep.label(),
+        (Concern::Resource, None) => Left::OUTCOME,
         _ => scope.label(),
     };
     metrics::outcome(outcome, Some(reason), kind.map(ResourceType::label), trigger.label());
@@ -267,9 +319,14 @@ where
 
 async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
     progress.looking();
-    let change = match assess(ctx, look).await? {
+    let resource = see(ctx, look).await?;
+    if leaves(ctx, look, &resource) {
+        return Ok(Outcome::LeftToSweep(Left::Attached));
+    }
+    let change = match judge(ctx, &resource, look.event_time, look.terms).await {
         Decision::Compliant => return Ok(Outcome::AlreadySealed),
         Decision::Exempt(exemption) => return Ok(Outcome::Exempt(exemption)),
+        Decision::Protected(guarded) => return Ok(Outcome::Protected(guarded)),
         Decision::Pending(reason) => return Err(Error::Pending(reason)),
         Decision::Seal(change) => change,
     };
@@ -280,7 +337,7 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
         return Ok(Outcome::SwitchedOff);
     }
     if !ctx.breaker.admits(&look.resource) {
-        return Ok(Outcome::LeftToSweep);
+        return Ok(Outcome::LeftToSweep(Left::TooOften));
     }
     act(ctx, look, &change, progress).await?;
     Ok(Outcome::Sealed(change))
@@ -324,7 +381,7 @@ async fn prove(ctx: &Context, look: &Look) -> Result<(), Error> {
         wait(Wait::Proof, tokio::time::sleep(pause)).await;
         match assess(ctx, look).await? {
             Decision::Compliant | Decision::Exempt(_) => return Ok(()),
-            Decision::Seal(_) | Decision::Pending(_) => {}
+            Decision::Seal(_) | Decision::Pending(_) | Decision::Protected(_) => {}
         }
     }
     Err(Error::Unproven)

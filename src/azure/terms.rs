@@ -38,6 +38,12 @@ impl Terms {
         Self { until: now.checked_add(time).unwrap_or(now), urgency }
     }
 
+    /// The same terms with no more than `time` from now.
+    #[must_use]
+    pub fn at_most(self, time: Duration) -> Self {
+        Self { until: self.until.min(Self::within(time, self.urgency).until), ..self }
+    }
+
     /// The deadline.
     pub fn until(self) -> Instant {
         self.until

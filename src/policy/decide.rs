@@ -1,12 +1,17 @@
 //! The decision: what is to be done about a resource, from what ARM says of it.
 
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exemption, Policy, TagExemption, tag_rule::TEMPLATE_KEYS};
+use super::{
+    BackupGuard, Doubt, Exemption, Guarded, Policy, Protection, TagExemption, tag_rule::TEMPLATE_KEYS,
+};
 use crate::resource::{
     DataAccessAuthMode, Resource,
     tags::{TAGS_MAX, Tags},
 };
+
+/// How long a disk that no machine holds is so new that no backup has it yet.
+const NEW_FOR: Duration = Duration::hours(1);
 
 /// When and why a resource is looked at: what the templates of the seal's tags are filled with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,10 +31,19 @@ pub enum Decision {
     Compliant,
     /// Nothing, for a recorded reason.
     Exempt(Exemption),
+    /// Nothing: the seal would break its backup, or might.
+    Protected(Guarded),
     /// Write what is missing.
     Seal(Change),
     /// Nothing now: ARM would refuse the change, or the change would break an upload.
     Pending(PendingReason),
+}
+
+impl Decision {
+    /// Whether the auth mode is to be set. Tags alone do no harm.
+    pub const fn sets_mode(&self) -> bool {
+        matches!(self, Self::Seal(Change { data_access_auth_mode: Some(_), .. }))
+    }
 }
 
 /// Exactly what is to be sent: never a member or tag that is right already.
@@ -51,6 +65,9 @@ words! {
         /// Data is being uploaded by a URL that the seal would invalidate.
         #[error("an upload into it is in progress")]
         ActiveUpload => "active_upload",
+        /// Azure has not answered what backups protect.
+        #[error("Azure has not answered whether a vault protects it")]
+        GuardUnknown => "guard_unknown",
     }
 }
 
@@ -71,7 +88,12 @@ pub enum Notice {
 }
 
 /// Decides about one resource. Pure: the same arguments give the same answer.
-pub fn decide(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Decision {
+pub fn decide(
+    policy: &Policy,
+    resource: &Resource,
+    protection: &Protection,
+    occasion: &Occasion,
+) -> Decision {
     if let Some(exemption) = policy.exempt_by_id(&resource.id) {
         return Decision::Exempt(exemption);
     }
@@ -82,6 +104,12 @@ pub fn decide(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Deci
     let Some(change) = missing(policy, resource, occasion) else {
         return Decision::Compliant;
     };
+    if change.data_access_auth_mode.is_some()
+        && policy.backup_guard == BackupGuard::Skip
+        && let Some(held_back) = guarded(resource, protection, occasion.now)
+    {
+        return held_back;
+    }
     if resource.is_provisioning() {
         return Decision::Pending(PendingReason::Provisioning);
     }
@@ -89,6 +117,22 @@ pub fn decide(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Deci
         return Decision::Pending(PendingReason::ActiveUpload);
     }
     Decision::Seal(change)
+}
+
+/// The decision not to set the mode because of a backup, or because of one that may be there. Tags break no backup.
+fn guarded(resource: &Resource, protection: &Protection, now: OffsetDateTime) -> Option<Decision> {
+    match protection {
+        Protection::Unprotected => None,
+        Protection::By(vault) => Some(Decision::Protected(Guarded::Vault(vault.clone()))),
+        // A backup has to be set up for a disk, but makes new snapshots.
+        Protection::Unknown(_) if resource.is_free_disk() && is_new(resource, now) => None,
+        Protection::Unknown(Doubt::Passing) => Some(Decision::Pending(PendingReason::GuardUnknown)),
+        Protection::Unknown(Doubt::Lasting) => Some(Decision::Protected(Guarded::Unknown)),
+    }
+}
+
+fn is_new(resource: &Resource, now: OffsetDateTime) -> bool {
+    resource.time_created.is_some_and(|created| now - created < NEW_FOR)
 }
 
 /// What a person should know about this resource.

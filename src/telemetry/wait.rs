@@ -15,6 +15,8 @@ pub enum Wait {
     Switch,
     /// Another invocation's look at the management group in scope.
     Members,
+    /// Another invocation's look at what backups protect.
+    Guard,
     /// A place among the requests that ARM's quota, an earlier 429 or the pace allow.
     Admission,
     /// A token.
@@ -33,11 +35,12 @@ pub enum Wait {
 
 impl Wait {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Start,
         Self::Turn,
         Self::Switch,
         Self::Members,
+        Self::Guard,
         Self::Admission,
         Self::Token,
         Self::Retry,
@@ -54,6 +57,7 @@ impl Wait {
             Self::Turn => ("wait for turn", "turn"),
             Self::Switch => ("wait for switch", "switch"),
             Self::Members => ("wait for members", "members"),
+            Self::Guard => ("wait for guard", "guard"),
             Self::Admission => ("wait for admission", "admission"),
             Self::Token => ("wait for token", "token"),
             Self::Retry => ("wait for retry", "retry"),

@@ -30,7 +30,7 @@ mod protection;
 mod query;
 
 use expression::{Columns, Row};
-pub use protection::Protection;
+pub use protection::{GraphTable, Protection};
 use query::Table;
 
 /// The number of queries that a user can send in one window.
@@ -139,8 +139,35 @@ impl Emulator {
             scope.is_none_or(|ids| ids.contains(&stored.id.subscription.to_ascii_lowercase()))
         };
         let stored = state.resources.values().filter(in_scope);
-        let table = stored.filter_map(|stored| Indexed::of(stored, tenant, lag)).collect();
-        query.page(table, window.start, window.most)
+        let disks = stored.filter_map(|stored| Indexed::of(stored, tenant, lag)).map(Listed::Disk);
+        let is_in_scope = |row: &&Row| {
+            let id = row.get("id").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+            scope.is_none_or(|ids| ids.iter().any(|own| id.split('/').nth(2) == Some(own)))
+        };
+        let clusters = state.clusters.iter().filter(is_in_scope).map(Listed::Cluster);
+        query.page(disks.chain(clusters).collect(), window.start, window.most)
+    }
+}
+
+/// A row of the table `resources`.
+enum Listed<'a> {
+    Disk(Indexed<'a>),
+    Cluster(&'a Row),
+}
+
+impl Columns for Listed<'_> {
+    fn column(&self, name: &str) -> Cow<'_, Value> {
+        match self {
+            Self::Disk(disk) => disk.column(name),
+            Self::Cluster(row) => row.column(name),
+        }
+    }
+
+    fn row(&self) -> Row {
+        match self {
+            Self::Disk(disk) => disk.row(),
+            Self::Cluster(row) => Row::clone(row),
+        }
     }
 }
 
