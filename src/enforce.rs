@@ -10,10 +10,11 @@ mod error;
 mod in_flight;
 mod line;
 mod machine;
+mod outcome;
 mod switch;
 mod unseal;
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
@@ -22,6 +23,7 @@ pub use context::{Attached, Context, MachineEvents, Options};
 pub use error::{Concern, Error};
 pub use line::Line;
 pub use machine::disks_of;
+pub use outcome::{Left, Outcome};
 pub use switch::is_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
@@ -29,7 +31,7 @@ use crate::{
     arm::{self, Failure, Update},
     azure::Terms,
     policy::{
-        BackupGuard, Exemption, Guarded, Mode, Protection,
+        BackupGuard, Mode, Protection,
         decide::{Change, Decision, Occasion, decide, notices},
     },
     resource::Resource,
@@ -117,72 +119,6 @@ impl Look {
     /// By when it has to end, and how urgent it is.
     pub fn terms(&self) -> Terms {
         self.terms
-    }
-}
-
-words! {
-    /// What a look at a resource led to.
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    pub enum Outcome, label of labels {
-        /// It was not sealed and is now, proven by what ARM says.
-        Sealed(Change) => "sealed",
-        /// It was sealed before.
-        AlreadySealed => "already_sealed",
-        /// It is left as it is, for a recorded reason.
-        Exempt(Exemption) => "exempt",
-        /// It is left as it is, because of a backup or of one that may be there.
-        Protected(Guarded) => "protected",
-        /// It is not sealed, and audit mode never writes.
-        WouldSeal(Change) => "would_seal",
-        /// It was announced or listed, and no longer exists.
-        Gone => "gone",
-        /// A person named it, and it does not exist.
-        NotFound => "not_found",
-        /// The sweep seals it later, for this reason.
-        LeftToSweep(Left) => "left_to_sweep",
-        /// The operator's switch is off. The first sweep after it is on again seals it.
-        SwitchedOff => "switched_off",
-    }
-}
-
-words! {
-    /// Why a resource is left to the sweep.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-    pub enum Left, reason of reasons {
-        /// Someone must be undoing the seal.
-        #[error("it was written too often in ten minutes")]
-        TooOften => "written_too_often",
-        /// The settings leave such disks to it.
-        #[error("a machine holds it, and DISKSEAL_ATTACHED is leave")]
-        Attached => "attached",
-    }
-}
-
-impl Left {
-    /// The label of the outcome, also for machines.
-    pub const OUTCOME: &str = "left_to_sweep";
-}
-
-impl Outcome {
-    /// Why it is left as it is, a word from a closed set.
-    pub const fn reason(&self) -> Option<&'static str> {
-        match self {
-            Self::Exempt(exemption) => Some(exemption.reason()),
-            Self::Protected(guarded) => Some(guarded.reason()),
-            Self::LeftToSweep(left) => Some(left.reason()),
-            _ => None,
-        }
-    }
-
-    /// The same in a sentence, also for what only waits.
-    fn why(&self) -> Option<&dyn fmt::Display> {
-        match self {
-            Self::Exempt(exemption) => Some(exemption),
-            Self::Protected(guarded) => Some(guarded),
-            Self::LeftToSweep(left) => Some(left),
-            Self::SwitchedOff => Some(&"the tag diskseal=off stops every write"),
-            _ => None,
-        }
     }
 }
 

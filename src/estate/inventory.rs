@@ -36,7 +36,8 @@ struct Inventory<'a> {
 /// # Errors
 /// Azure could not be asked.
 pub async fn inventory(
-    (arm, guard): (&Client, &Guard),
+    arm: &Client,
+    guard: &Guard,
     policy: &Policy,
     run: Run,
     time: Duration,
@@ -102,7 +103,8 @@ impl Inventory<'_> {
         for resource in &page.resources {
             if self.seen.insert(resource.id.clone()) {
                 let protection = self.protected.of(resource);
-                self.perhaps_protected += usize::from(matches!(protection, Protection::Unknown(_)));
+                let is_doubtful = matches!(protection.weighed(resource, now), Protection::Unknown(_));
+                self.perhaps_protected += usize::from(is_doubtful);
                 self.report.add(Entry::new(self.policy, resource, &protection, now));
             }
         }

@@ -1,6 +1,6 @@
 //! The decision: what is to be done about a resource, from what ARM says of it.
 
-use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     BackupGuard, Doubt, Exemption, Guarded, Policy, Protection, TagExemption, tag_rule::TEMPLATE_KEYS,
@@ -9,9 +9,6 @@ use crate::resource::{
     DataAccessAuthMode, Resource,
     tags::{TAGS_MAX, Tags},
 };
-
-/// How long a disk that no machine holds is so new that no backup has it yet.
-const NEW_FOR: Duration = Duration::hours(1);
 
 /// When and why a resource is looked at: what the templates of the seal's tags are filled with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +103,7 @@ pub fn decide(
     };
     if change.data_access_auth_mode.is_some()
         && policy.backup_guard == BackupGuard::Skip
-        && let Some(held_back) = guarded(resource, protection, occasion.now)
+        && let Some(held_back) = guarded(protection.weighed(resource, occasion.now))
     {
         return held_back;
     }
@@ -120,19 +117,13 @@ pub fn decide(
 }
 
 /// The decision not to set the mode because of a backup, or because of one that may be there. Tags break no backup.
-fn guarded(resource: &Resource, protection: &Protection, now: OffsetDateTime) -> Option<Decision> {
+fn guarded(protection: &Protection) -> Option<Decision> {
     match protection {
         Protection::Unprotected => None,
         Protection::By(vault) => Some(Decision::Protected(Guarded::Vault(vault.clone()))),
-        // A backup has to be set up for a disk, but makes new snapshots.
-        Protection::Unknown(_) if resource.is_free_disk() && is_new(resource, now) => None,
         Protection::Unknown(Doubt::Passing) => Some(Decision::Pending(PendingReason::GuardUnknown)),
         Protection::Unknown(Doubt::Lasting) => Some(Decision::Protected(Guarded::Unknown)),
     }
-}
-
-fn is_new(resource: &Resource, now: OffsetDateTime) -> bool {
-    resource.time_created.is_some_and(|created| now - created < NEW_FOR)
 }
 
 /// What a person should know about this resource.

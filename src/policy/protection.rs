@@ -2,6 +2,13 @@
 
 use std::fmt;
 
+use time::{Duration, OffsetDateTime};
+
+use crate::resource::Resource;
+
+/// How long a disk that no machine holds is so new that no backup has it yet.
+const NEW_FOR: Duration = Duration::hours(1);
+
 /// What Azure Backup and Azure Site Recovery have to do with a resource, neither of which supports disks in this mode
 /// ("Secure downloads and uploads of Azure managed disks", restrictions).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +19,19 @@ pub enum Protection {
     By(String),
     /// Nobody knows.
     Unknown(Doubt),
+}
+
+impl Protection {
+    /// The same, unless it is a doubt about a new disk that no machine holds: no backup was set up for it yet. A new
+    /// snapshot may have been made by one.
+    #[must_use]
+    pub fn weighed(&self, resource: &Resource, now: OffsetDateTime) -> &Self {
+        let is_new = || resource.time_created.is_some_and(|created| now - created < NEW_FOR);
+        match self {
+            Self::Unknown(_) if resource.is_free_disk() && is_new() => &Self::Unprotected,
+            known => known,
+        }
+    }
 }
 
 /// Why it is not known what is protected, the lighter one first.

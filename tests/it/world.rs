@@ -150,7 +150,7 @@ impl World {
 
     async fn look(&self, id: &str, trigger: Trigger, time: Duration) -> Result<Outcome, Error> {
         let look = Look::new(id.parse().unwrap(), trigger, time);
-        enforce(&self.ctx, &look.after_write(Some(OffsetDateTime::now_utc()), false)).await
+        enforce(&self.ctx, &look.after_write(Some(OffsetDateTime::now_utc()))).await
     }
 
     /// The requests about a resource, by kind.

@@ -100,7 +100,7 @@ fn more_than_it_needs_is_a_warning() {
     assert!(owner[1].1.ends_with("more than it needs: *") && owner[2].1.contains("data of disks"));
     let mut exact: Vec<&str> = needs(&policy, MachineEvents::On).iter().map(|need| need.action).collect();
     exact.extend(api::QUERY.action);
-    exact.extend(["Microsoft.RecoveryServices/vaults/read", "Microsoft.RecoveryServices/vaults/*/read"]);
+    exact.extend(VAULTS);
     let told = told(&policy, json!({"actions": exact}));
     assert_eq!(told.len(), 1, "{told:?}");
 }

@@ -89,7 +89,8 @@ async fn a_lasting_failure_ends_within_the_deadline_and_is_made_good_later() {
 /// A new reason needs a fault of the local Azure that leads to it, or a test of its own that is named here.
 #[test]
 fn every_reason_is_provoked_by_a_test() {
-    let of_tests_below = ["busy", "deadline", "unproven", "no_token", "provisioning", "active_upload"];
+    let of_tests_below =
+        ["busy", "deadline", "unproven", "no_token", "provisioning", "active_upload", "guard_unknown"];
     // A resource that does not exist is an outcome on every path.
     let never = ["gone"];
     let provoked: BTreeSet<_> =

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::commands::command;
 use crate::world::SUBSCRIPTION;
 
-const ACTIONS: [&str; 11] = [
+const ACTIONS: [&str; 14] = [
     "Microsoft.Compute/disks/read",
     "Microsoft.Compute/disks/write",
     "Microsoft.Compute/snapshots/read",
@@ -23,6 +23,9 @@ const ACTIONS: [&str; 11] = [
     "Microsoft.ResourceGraph/resources/read",
     "Microsoft.RecoveryServices/vaults/read",
     "Microsoft.RecoveryServices/vaults/*/read",
+    "Microsoft.DataProtection/backupVaults/read",
+    "Microsoft.DataProtection/backupVaults/*/read",
+    "Microsoft.ContainerService/managedClusters/read",
 ];
 
 const OPERATIONS: [&str; 5] = [
