@@ -1,3 +1,5 @@
+//! What a row of Resource Graph adds to what is protected, or to the doubts.
+
 use serde_json::json;
 
 use super::*;

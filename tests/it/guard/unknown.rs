@@ -62,7 +62,6 @@ async fn what_lasts_leaves_a_resource_as_it_is_and_is_asked_every_five_minutes()
         Fault::refuse(Refusal::authorization_failed()),
         Fault::refuse(Refusal::subscription_not_found()),
         Fault::refuse(Refusal::resource_not_found()),
-        Fault::html(200),
         Fault::text(200, "application/json", page(json!([]))),
         Fault::text(200, "application/json", page(json!([["a row"], 7]))),
         Fault::text(200, "application/json", r#"{"data": {}}"#),
