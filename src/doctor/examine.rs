@@ -159,7 +159,8 @@ async fn backups(ctx: &Context) -> Finding {
     let protected = ctx.protected(terms()).await;
     let doubts: Vec<_> = protected.doubts().collect();
     if doubts.is_empty() {
-        let text = format!("{} machines, disks and resource groups are protected by vaults", protected.len());
+        let text =
+            format!("{} machines, disks and resource groups are protected by vaults", protected.count());
         return Finding::ok(CHECK, "", text);
     }
     Finding::warning(

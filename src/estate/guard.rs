@@ -21,7 +21,7 @@ const CACHE_TIME: Duration = Duration::from_mins(5);
 const SILENCE_TIME: Duration = Duration::from_mins(1);
 /// The time to read what is protected, of an event and of everything else.
 const EVENT_TIME: Duration = Duration::from_secs(5);
-const READING_TIME: Duration = Duration::from_secs(60);
+const READING_TIME: Duration = Duration::from_mins(1);
 
 /// What is protected, as it was last read.
 #[derive(Debug, Default)]

@@ -167,7 +167,7 @@ impl Protected {
     }
 
     /// How many machines, disks and resource groups are protected.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.items.len() + self.node_groups.len() + self.snapshot_groups.len()
     }
 
@@ -234,12 +234,12 @@ fn group_of(id: &str) -> Option<String> {
 
 /// Whether what it protects need not be in Azure. A source in a form that nobody knows is no absence.
 fn is_outside(row: &Value) -> bool {
-    let is_absent = |member: &&str| row[*member].is_null() || row[*member] == "";
+    let is_absent = |member: &str| row[member].is_null() || row[member] == "";
     let is_known = |kind: &Value| {
         let kind = kind.as_str().unwrap_or_default();
         OUTSIDE.iter().any(|known| kind.starts_with(known))
     };
-    SOURCES.iter().all(|member| is_absent(&member))
+    SOURCES.iter().all(|member| is_absent(member))
         && (is_known(&row["management"]) || is_known(&row["provider"]))
 }
 
