@@ -29,7 +29,7 @@ pub use error::{Error, Failure, ResourceFailure, SystemFailure};
 pub use graph::{Query, Rows};
 pub use list::{Page, Unreadable};
 pub use machine::MachineDisks;
-pub use operation::Operation;
+pub use operation::{Operation, State};
 
 use crate::{
     azure::{Identity, Terms},

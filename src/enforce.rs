@@ -4,6 +4,7 @@
 //! so a duplicate, a late event and a crash half-way are all the same case. Nothing is remembered that
 //! a SIGKILL could lose: what stands in memory here only saves requests.
 
+mod act;
 mod breaker;
 mod context;
 mod error;
@@ -23,30 +24,27 @@ pub use context::{Attached, Context, MachineEvents, Options};
 pub use error::{Concern, Error};
 pub use line::Line;
 pub use machine::disks_of;
-pub use outcome::{Left, Outcome};
+pub use outcome::{Left, Outcome, TagsKept};
 pub use switch::is_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
 use crate::{
-    arm::{self, Failure, Update},
+    arm::{self, Failure},
     azure::Terms,
     policy::{
         BackupGuard, Mode, Protection,
-        decide::{Change, Decision, Occasion, decide, notices},
+        decide::{Decision, Occasion, decide, notices},
     },
     resource::Resource,
     resource_id::{ResourceId, ResourceType},
     telemetry::{self, Wait, metrics, wait},
 };
+use act::act;
 use in_flight::Progress;
 
 /// Waits between looks at a resource that is in the middle of someone else's write. Most such writes
 /// take a second; what takes longer is the queue's.
 const OVERTAKEN_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
-/// Waits before the looks that are to prove a write. An operation on a disk takes about 0.1 s, so the
-/// first look is not sent into it; the others are for a GET that shows the effect late.
-const PROOF_WAITS: [Duration; 3] =
-    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2)];
 /// Waits after a 404 on a new resource, which a replica of ARM may not know yet.
 const REPLICATION_WAITS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
@@ -120,15 +118,6 @@ impl Look {
     pub fn terms(&self) -> Terms {
         self.terms
     }
-}
-
-/// Reads the resource and decides. Never writes.
-///
-/// # Errors
-/// ARM could not be asked, or the resource is gone.
-pub async fn assess(ctx: &Context, look: &Look) -> Result<Decision, Error> {
-    let resource = see(ctx, look).await?;
-    Ok(judge(ctx, &resource, look.event_time, look.terms).await)
 }
 
 /// Reads the resource, and logs what a person should know of it.
@@ -255,7 +244,14 @@ where
 
 async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
     progress.looking();
-    let resource = see(ctx, look).await?;
+    let resource = match see(ctx, look).await {
+        // This very look has read it before, so a 404 is no proof that it no longer exists.
+        Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) if progress.has_seen() => {
+            return Err(Error::NotVisible);
+        }
+        result => result?,
+    };
+    progress.seen();
     if leaves(ctx, look, &resource) {
         return Ok(Outcome::LeftToSweep(Left::Attached));
     }
@@ -275,69 +271,37 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
     if !ctx.breaker.admits(&look.resource) {
         return Ok(Outcome::LeftToSweep(Left::TooOften));
     }
-    act(ctx, look, &change, progress).await?;
-    Ok(Outcome::Sealed(change))
+    let is_seal = change.data_access_auth_mode.is_some();
+    let kept = act(ctx, look, &change, progress).await?;
+    Ok(if is_seal { Outcome::Sealed(kept) } else { Outcome::Tagged(kept) })
 }
 
-/// Sends the change, auth mode first: the tags must never claim what is not so.
-async fn act(ctx: &Context, look: &Look, change: &Change, progress: &Progress<'_>) -> Result<(), Error> {
-    let id = &look.resource;
-    let mut is_proven = true;
-    if let Some(mode) = &change.data_access_auth_mode {
-        progress.looking();
-        let update = ctx.arm.update(id, mode, look.terms).await?;
-        ctx.breaker.count(id);
-        let resource = match update {
-            Update::Done(resource) => Some(resource),
-            Update::Accepted(operation) => {
-                progress.accepted();
-                ctx.arm.wait(operation, look.terms).await?
-            }
-        };
-        is_proven &= resource.is_some_and(|resource| resource.data_access_auth_mode == *mode);
-    }
-    if !change.tags.is_empty() {
-        let tags = ctx.arm.merge_tags(id, &change.tags, look.terms).await?;
-        progress.accepted();
-        if change.data_access_auth_mode.is_none() {
-            ctx.breaker.count(id);
-        }
-        is_proven &= tags.is_some_and(|tags| tags.contains_all(&change.tags));
-    }
-    if is_proven { Ok(()) } else { prove(ctx, look).await }
-}
-
-/// Reads until the seal is to be seen.
-async fn prove(ctx: &Context, look: &Look) -> Result<(), Error> {
-    for pause in PROOF_WAITS {
-        if !look.terms.allow(pause) {
-            return Err(Error::Unfinished);
-        }
-        // A write that was accepted shows in reads after a while, and nothing tells when.
-        wait(Wait::Proof, tokio::time::sleep(pause)).await;
-        match assess(ctx, look).await? {
-            Decision::Compliant | Decision::Exempt(_) => return Ok(()),
-            Decision::Seal(_) | Decision::Pending(_) | Decision::Protected(_) => {}
-        }
-    }
-    Err(Error::Unproven)
-}
-
-async fn read(ctx: &Context, look: &Look) -> Result<Resource, arm::Error> {
-    let is_new = look.event_time.is_some_and(|written| ctx.now() - written < NEW_FOR);
+/// Reads the resource. A new one that ARM does not show yet is `NotVisible`, whatever the last answer was.
+async fn read(ctx: &Context, look: &Look) -> Result<Resource, Error> {
+    let is_new = is_new(ctx, look);
     let mut waits = REPLICATION_WAITS.into_iter().filter(|_| is_new);
     loop {
         let error = match ctx.arm.get(&look.resource, look.terms).await {
             Err(error) if error.failure == Failure::Gone => error,
-            result => return result,
+            result => return Ok(result?),
         };
         match waits.next() {
             Some(pause) if look.terms.allow(pause) => {
                 // Replication between ARM's regions announces itself by nothing but the next read.
                 wait(Wait::Replication, tokio::time::sleep(pause)).await;
             }
-            _ => return Err(error),
+            _ if is_new => return Err(Error::NotVisible),
+            _ => return Err(error.into()),
         }
+    }
+}
+
+/// Whether the write that led here is so young that ARM may not show the resource everywhere.
+fn is_new(ctx: &Context, look: &Look) -> bool {
+    match look.event_time {
+        Some(written) => ctx.now() - written < NEW_FOR,
+        // An event without a time says nothing of its age.
+        None => look.trigger == Trigger::Event,
     }
 }
 

@@ -38,10 +38,11 @@ impl Terms {
         Self { until: now.checked_add(time).unwrap_or(now), urgency }
     }
 
-    /// The same terms with no more than `time` from now.
+    /// The same terms with at most `time` from now, for a part of the work that must not use all of it.
     #[must_use]
     pub fn at_most(self, time: Duration) -> Self {
-        Self { until: self.until.min(Self::within(time, self.urgency).until), ..self }
+        let part = Self::within(time, self.urgency);
+        Self { until: self.until.min(part.until), ..self }
     }
 
     /// The deadline.

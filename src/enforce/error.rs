@@ -42,6 +42,9 @@ words! {
         /// ARM has accepted the change, and the time is over.
         #[error("the change was accepted, and not finished within the deadline")]
         Unfinished => "unfinished",
+        /// It was written just now, or read a moment ago, and ARM answers that it does not exist.
+        #[error("ARM does not show it, although it was written or read a moment ago")]
+        NotVisible => "not_visible",
         /// Another invocation is at work on it, and the time is over.
         #[error("another invocation was at work on it for the whole of the deadline")]
         Busy => "busy",
@@ -62,7 +65,9 @@ impl Error {
     /// Whom it concerns.
     pub fn concern(&self) -> Concern {
         match self {
-            Self::Pending(_) | Self::Unproven | Self::Unfinished | Self::Busy => Concern::Resource,
+            Self::Pending(_) | Self::Unproven | Self::Unfinished | Self::NotVisible | Self::Busy => {
+                Concern::Resource
+            }
             Self::Deadline => Concern::System,
             Self::Arm(error) => match error.failure {
                 Failure::Gone | Failure::Overtaken | Failure::Resource(_) => Concern::Resource,
@@ -86,7 +91,7 @@ impl Error {
             Self::Arm(error) => error.failure == Failure::Overtaken,
             // Somebody has undone it meanwhile, or a replica shows it late: either way, look again.
             Self::Unproven => true,
-            Self::Unfinished | Self::Busy | Self::Deadline => false,
+            Self::Unfinished | Self::NotVisible | Self::Busy | Self::Deadline => false,
         }
     }
 }

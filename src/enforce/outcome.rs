@@ -4,12 +4,28 @@ use std::fmt;
 
 use crate::policy::{Exemption, Guarded, decide::Change};
 
+/// Whether ARM keeps the seal's tags as they were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagsKept {
+    /// They are as they were written.
+    AsWritten,
+    /// ARM shows others: a policy of the organisation changes tags as they are written.
+    Modified,
+}
+
+impl TagsKept {
+    /// The reason of an outcome with modified tags, a word from a closed set.
+    pub const MODIFIED: &str = "tags_modified";
+}
+
 words! {
     /// What a look at a resource led to.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Outcome, label of labels {
-        /// It was not sealed and is now, proven by what ARM says.
-        Sealed(Change) => "sealed",
+        /// It was not sealed and is now, proven by what ARM shows.
+        Sealed(TagsKept) => "sealed",
+        /// It had the auth mode, and its tags are written now.
+        Tagged(TagsKept) => "tagged",
         /// It was sealed before.
         AlreadySealed => "already_sealed",
         /// It is left as it is, for a recorded reason.
@@ -53,6 +69,7 @@ impl Outcome {
         match self {
             Self::Exempt(exemption) => Some(exemption.reason()),
             Self::Protected(guarded) => Some(guarded.reason()),
+            Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => Some(TagsKept::MODIFIED),
             Self::LeftToSweep(left) => Some(left.reason()),
             _ => None,
         }
@@ -63,6 +80,9 @@ impl Outcome {
         match self {
             Self::Exempt(exemption) => Some(exemption),
             Self::Protected(guarded) => Some(guarded),
+            Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => {
+                Some(&"its tags were changed as they were written, by an Azure Policy for example")
+            }
             Self::LeftToSweep(left) => Some(left),
             Self::SwitchedOff => Some(&"the tag diskseal=off stops every write"),
             _ => None,

@@ -7,7 +7,7 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use diskseal::{
-    enforce::{Concern, Error, Left, Outcome, Unsealed},
+    enforce::{Concern, Error, Left, Outcome, TagsKept, Unsealed},
     function::{Ignored, Pending, Refused},
     policy::{Exemption, Guarded},
     sweep,
@@ -185,7 +185,7 @@ fn reasons_are_those_of_the_code() {
         Pending::reasons(),
         Refused::reasons(),
         sweep::Error::reasons(),
-        vec![Pending::OTHER],
+        vec![Pending::OTHER, TagsKept::MODIFIED],
     ];
     assert_eq!(documented, set(of_the_code.concat()));
 }
