@@ -21,7 +21,7 @@ usage: infra/deploy.sh --location REGION [options] [PARAMETER=VALUE...]
   --management-group NAME     instead: all subscriptions below a management group, including new ones
   --mode audit|enforce        audit reports what it would seal and writes nothing (default: audit)
   --backup-guard skip|warn|off
-                              how sweeps treat disks of protected machines (default: skip)
+                              what to do about what vaults protect (default: skip)
   --existing-topic ID         system topic that a subscription already has; can be repeated
   --package FILE              zip to deploy (default: dist/diskseal-linux-x86_64.zip, built if it is missing)
   --no-activity-log           do not send the activity logs to the workspace

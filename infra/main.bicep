@@ -27,7 +27,7 @@ param mode string = 'audit'
 @description('Schedule of the sweep, as an NCRONTAB expression with six fields.')
 param sweepSchedule string = '0 17 * * * *'
 
-@description('How sweeps treat disks of machines that Azure Backup or Azure Site Recovery protects. Unless it is off, the role can read the protected items of vaults.')
+@description('What to do about disks and snapshots that Azure Backup or Azure Site Recovery protects. Unless it is off, the role can read the protected items of vaults.')
 @allowed([
   'skip'
   'warn'

@@ -11,19 +11,20 @@ mod error;
 mod in_flight;
 mod line;
 mod machine;
+mod outcome;
 mod switch;
 mod unseal;
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use time::OffsetDateTime;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
-pub use act::TagsKept;
-pub use context::{Context, MachineEvents, Options};
+pub use context::{Attached, Context, MachineEvents, Options};
 pub use error::{Concern, Error};
 pub use line::Line;
 pub use machine::disks_of;
+pub use outcome::{Left, Outcome, TagsKept};
 pub use switch::is_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
@@ -31,8 +32,8 @@ use crate::{
     arm::{self, Failure},
     azure::Terms,
     policy::{
-        Exemption, Mode,
-        decide::{Change, Decision, Occasion, decide, notices},
+        BackupGuard, Mode, Protection,
+        decide::{Decision, Occasion, decide, notices},
     },
     resource::Resource,
     resource_id::{ResourceId, ResourceType},
@@ -72,6 +73,11 @@ impl Trigger {
         }
     }
 
+    /// Whether an event led to the look, at once or by way of the queue.
+    const fn is_of_event(self) -> bool {
+        matches!(self, Self::Event | Self::Queue)
+    }
+
     /// A word from a closed set, for metrics.
     pub const fn label(self) -> &'static str {
         match self {
@@ -92,8 +98,6 @@ pub struct Look {
     pub trigger: Trigger,
     /// When the write happened that gave the reason, if a write did.
     pub event_time: Option<OffsetDateTime>,
-    /// Whether it was a write of the machine that holds the disk, and not one of its own.
-    pub of_machine: bool,
     /// Follow from the trigger, so that no caller can forget how urgent it is.
     terms: Terms,
 }
@@ -101,13 +105,13 @@ pub struct Look {
 impl Look {
     /// A look that has to end within `time` from now.
     pub fn new(resource: ResourceId, trigger: Trigger, time: Duration) -> Self {
-        Self { resource, trigger, event_time: None, of_machine: false, terms: trigger.terms(time) }
+        Self { resource, trigger, event_time: None, terms: trigger.terms(time) }
     }
 
-    /// The same look for a write that happened at `event_time`, of its own or `of_machine`.
+    /// The same look for a write that happened at `event_time`.
     #[must_use]
-    pub fn after_write(self, event_time: Option<OffsetDateTime>, of_machine: bool) -> Self {
-        Self { event_time, of_machine, ..self }
+    pub fn after_write(self, event_time: Option<OffsetDateTime>) -> Self {
+        Self { event_time, ..self }
     }
 
     /// By when it has to end, and how urgent it is.
@@ -116,74 +120,42 @@ impl Look {
     }
 }
 
-words! {
-    /// What a look at a resource led to.
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    pub enum Outcome, label of labels {
-        /// It was not sealed and is now, proven by what ARM shows.
-        Sealed(TagsKept) => "sealed",
-        /// It had the auth mode, and its tags are written now.
-        Tagged(TagsKept) => "tagged",
-        /// It was sealed before.
-        AlreadySealed => "already_sealed",
-        /// It is left as it is, for a recorded reason.
-        Exempt(Exemption) => "exempt",
-        /// It is not sealed, and audit mode never writes.
-        WouldSeal(Change) => "would_seal",
-        /// It was announced or listed, and no longer exists.
-        Gone => "gone",
-        /// A person named it, and it does not exist.
-        NotFound => "not_found",
-        /// It was written so often in so short a time that someone must be undoing the seal. The sweep
-        /// seals it later.
-        LeftToSweep => "left_to_sweep",
-        /// The operator's switch is off. The first sweep after it is on again seals it.
-        SwitchedOff => "switched_off",
-    }
-}
-
-impl Outcome {
-    /// Why it is left as it is, a word from a closed set.
-    pub const fn reason(&self) -> Option<&'static str> {
-        match self {
-            Self::Exempt(exemption) => Some(exemption.reason()),
-            Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => Some(TagsKept::MODIFIED),
-            _ => None,
-        }
-    }
-
-    /// The same in a sentence, also for what only waits.
-    fn why(&self) -> Option<&dyn fmt::Display> {
-        match self {
-            Self::Exempt(exemption) => Some(exemption),
-            Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => {
-                Some(&"its tags were changed as they were written, by an Azure Policy for example")
-            }
-            Self::LeftToSweep => Some(&"it was written too often in ten minutes"),
-            Self::SwitchedOff => Some(&"the tag diskseal=off stops every write"),
-            _ => None,
-        }
-    }
-}
-
-/// Reads the resource and decides. Never writes.
-///
-/// # Errors
-/// ARM could not be asked, or the resource is gone.
-pub async fn assess(ctx: &Context, look: &Look) -> Result<Decision, Error> {
+/// Reads the resource, and logs what a person should know of it.
+async fn see(ctx: &Context, look: &Look) -> Result<Resource, Error> {
     let resource = read(ctx, look).await?;
-    let now = ctx.now();
-    for notice in notices(&ctx.policy, &resource, now) {
+    for notice in notices(&ctx.policy, &resource, ctx.now()) {
         warn!(resource_id = %resource.id, "{notice}");
     }
-    let occasion = Occasion { now, event_time: look.event_time, trace_id: telemetry::trace_id() };
-    let written = look.of_machine.then(|| look.event_time.unwrap_or(now));
-    match decide(&ctx.policy, &resource, &occasion) {
-        Decision::Seal(_) if written.is_some_and(|written| ctx.policy.predates(&resource, written)) => {
-            Ok(Decision::Exempt(Exemption::OlderThanWrite))
-        }
-        decision => Ok(decision),
+    Ok(resource)
+}
+
+/// Decides about a resource as a GET shows it. Only where the mode would be set does it matter what protects it.
+pub async fn judge(
+    ctx: &Context,
+    resource: &Resource,
+    event_time: Option<OffsetDateTime>,
+    terms: Terms,
+) -> Decision {
+    let occasion = Occasion { now: ctx.now(), event_time, trace_id: telemetry::trace_id() };
+    let decide = |protection: &Protection| decide(&ctx.policy, resource, protection, &occasion);
+    let unprotected = decide(&Protection::Unprotected);
+    if !unprotected.sets_mode() {
+        return unprotected;
     }
+    let protection = ctx.protection(resource, terms).await;
+    if let (BackupGuard::Warn, Protection::By(vault)) = (ctx.policy.backup_guard, &protection) {
+        warn!(resource_id = %resource.id, "{vault} protects it, and it is sealed all the same");
+    }
+    decide(&protection)
+}
+
+/// Whether the settings leave this disk to the sweep, because a machine holds it and an event led to the look.
+fn leaves(ctx: &Context, look: &Look, resource: &Resource) -> bool {
+    let occasion = Occasion { now: ctx.now(), event_time: look.event_time, trace_id: None };
+    ctx.options.attached == Attached::Leave
+        && look.trigger.is_of_event()
+        && resource.is_held()
+        && decide(&ctx.policy, resource, &Protection::Unprotected, &occasion).sets_mode()
 }
 
 /// Brings one resource under the seal, or says why not. The one way through for events, queue messages,
@@ -226,7 +198,7 @@ pub fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>) {
 pub fn count_failure(kind: Option<ResourceType>, trigger: Trigger, error: &Error) {
     let (scope, reason) = (error.concern(), error.reason());
     let outcome = match (scope, kind) {
-        (Concern::Resource, None) => Outcome::LeftToSweep.label(),
+        (Concern::Resource, None) => Left::OUTCOME,
         _ => scope.label(),
     };
     metrics::outcome(outcome, Some(reason), kind.map(ResourceType::label), trigger.label());
@@ -272,7 +244,7 @@ where
 
 async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
     progress.looking();
-    let decision = match assess(ctx, look).await {
+    let resource = match see(ctx, look).await {
         // This very look has read it before, so a 404 is no proof that it no longer exists.
         Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) if progress.has_seen() => {
             return Err(Error::NotVisible);
@@ -280,9 +252,13 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
         result => result?,
     };
     progress.seen();
-    let change = match decision {
+    if leaves(ctx, look, &resource) {
+        return Ok(Outcome::LeftToSweep(Left::Attached));
+    }
+    let change = match judge(ctx, &resource, look.event_time, look.terms).await {
         Decision::Compliant => return Ok(Outcome::AlreadySealed),
         Decision::Exempt(exemption) => return Ok(Outcome::Exempt(exemption)),
+        Decision::Protected(guarded) => return Ok(Outcome::Protected(guarded)),
         Decision::Pending(reason) => return Err(Error::Pending(reason)),
         Decision::Seal(change) => change,
     };
@@ -293,7 +269,7 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
         return Ok(Outcome::SwitchedOff);
     }
     if !ctx.breaker.admits(&look.resource) {
-        return Ok(Outcome::LeftToSweep);
+        return Ok(Outcome::LeftToSweep(Left::TooOften));
     }
     let is_seal = change.data_access_auth_mode.is_some();
     let kept = act(ctx, look, &change, progress).await?;

@@ -1,16 +1,18 @@
 //! The estate: what is in scope, how it is listed, what protects it, and how much of it is sealed. One place for
 //! events, the queue, sweeps, `seal`, the report and `doctor`. Nothing in this room writes to Azure.
 
+mod guard;
 mod inventory;
 mod listing;
 mod members;
 mod protected;
 mod survey;
 
+pub use guard::Guard;
 pub use inventory::inventory;
 pub use listing::{Listed, Listing, has_time};
 pub use members::Members;
-pub use protected::{Protected, Protection};
+pub use protected::Protected;
 pub use survey::{Judged, Survey, warn_of_unreadable};
 
 use crate::arm::{self, Failure};

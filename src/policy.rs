@@ -5,18 +5,15 @@
 pub mod decide;
 mod exemption;
 mod limits;
+mod protection;
 mod tag_rule;
 
 pub use exemption::{EXPIRING_WITHIN_DAYS, Exemption, Exemptions, Patterns, TagExemption, days_left};
 pub use limits::{Exceeded, Limits};
+pub use protection::{Doubt, Guarded, Protection};
 pub use tag_rule::{TagRule, TagRuleError};
 
-use time::{Duration, OffsetDateTime};
-
-use crate::{resource::Resource, resource_id::ResourceId, scope::Scope};
-
-/// How much younger than its disks a machine's finished write may be: no operation goes on for as long.
-const MACHINE_WRITE_LASTS: Duration = Duration::days(1);
+use crate::{resource_id::ResourceId, scope::Scope};
 
 /// Whether to act or only to report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,8 +25,7 @@ pub enum Mode {
     Audit,
 }
 
-/// What to do about disks of virtual machines that Azure Backup or Azure Site Recovery protects, neither of which
-/// supports disks in this mode ("Secure downloads and uploads of Azure managed disks", restrictions).
+/// What to do about disks and snapshots that belong to something that Azure Backup or Azure Site Recovery protects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BackupGuard {
     /// Leave them as they are, and name them.
@@ -37,7 +33,7 @@ pub enum BackupGuard {
     Skip,
     /// Seal them, and name them.
     Warn,
-    /// Do not ask which they are.
+    /// Seal them without a query.
     Off,
 }
 
@@ -53,7 +49,7 @@ pub struct Policy {
     pub scope: Scope,
     /// What is left as it is.
     pub exemptions: Exemptions,
-    /// What to do about disks of protected virtual machines.
+    /// What to do about what backups protect.
     pub backup_guard: BackupGuard,
 }
 
@@ -65,15 +61,5 @@ impl Policy {
             return Some(Exemption::OutOfScope);
         }
         self.exemptions.by_id(id)
-    }
-
-    /// Whether a machine's write leaves this disk alone, because it is older than the write.
-    ///
-    /// A disk that a write has made is on no machine yet that Azure Backup or Azure Site Recovery protects.
-    /// An older one may be, and only the sweep asks: a write of a machine may be no more than a new tag on
-    /// it.
-    pub fn predates(&self, resource: &Resource, written: OffsetDateTime) -> bool {
-        self.backup_guard == BackupGuard::Skip
-            && resource.time_created.is_none_or(|created| created + MACHINE_WRITE_LASTS < written)
     }
 }

@@ -6,9 +6,10 @@
 pub mod tags;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::resource_id::ResourceId;
+use crate::resource_id::{ResourceId, ResourceType};
 use tags::Tags;
 
 /// Additional authentication requirements when exporting or uploading to a disk or snapshot
@@ -65,8 +66,10 @@ pub struct Resource {
     pub provisioning_state: Option<String>,
     /// `properties.diskState`
     pub disk_state: Option<String>,
-    /// The virtual machine that holds a disk; none for a disk that is free, and for snapshots.
-    pub managed_by: Option<String>,
+    /// The machines that hold a disk: `managedBy`, and for a shared disk `managedByExtended`. None for snapshots.
+    pub held_by: Vec<String>,
+    /// `properties.creationData.sourceResourceId`, the disk or snapshot that it is a copy of.
+    pub source: Option<String>,
     /// `properties.timeCreated`, if it is there and a time.
     pub time_created: Option<OffsetDateTime>,
     /// Everyone's tags.
@@ -78,7 +81,10 @@ pub struct Resource {
 struct Body {
     location: Option<String>,
     properties: Properties,
-    managed_by: Option<String>,
+    #[serde(default)]
+    managed_by: Value,
+    #[serde(default)]
+    managed_by_extended: Value,
     #[serde(default)]
     tags: Option<Tags>,
 }
@@ -90,6 +96,8 @@ struct Properties {
     provisioning_state: Option<String>,
     disk_state: Option<String>,
     time_created: Option<String>,
+    #[serde(default)]
+    creation_data: Value,
 }
 
 impl Resource {
@@ -98,7 +106,8 @@ impl Resource {
     /// # Errors
     /// The text is not JSON, or not a resource with `properties`.
     pub fn from_json(id: &ResourceId, json: &[u8]) -> Result<Self, serde_json::Error> {
-        let Body { location, properties, managed_by, tags } = serde_json::from_slice(json)?;
+        let Body { location, properties, managed_by, managed_by_extended, tags } =
+            serde_json::from_slice(json)?;
         Ok(Self {
             id: id.clone(),
             location,
@@ -108,8 +117,8 @@ impl Resource {
             time_created: properties
                 .time_created
                 .and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok()),
-            // Resource Graph has an empty text where ARM has no member.
-            managed_by: managed_by.filter(|id| !id.is_empty()),
+            held_by: [managed_by, managed_by_extended].iter().flat_map(texts).collect(),
+            source: texts(&properties.creation_data["sourceResourceId"]).pop(),
             tags: tags.unwrap_or_default(),
         })
     }
@@ -137,9 +146,32 @@ impl Resource {
         })
     }
 
+    /// Whether a machine holds it, named or not (`DiskState`).
+    pub fn is_held(&self) -> bool {
+        let is = |state: &str| self.disk_state.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(state));
+        !self.held_by.is_empty() || ["Attached", "Reserved", "Frozen"].into_iter().any(is)
+    }
+
+    /// Whether it is a disk that no machine holds.
+    pub fn is_free_disk(&self) -> bool {
+        self.id.resource_type() == ResourceType::Disk && !self.is_held()
+    }
+
     /// Whether somebody is writing data to the disk through an upload URL just now.
     pub fn is_uploading(&self) -> bool {
         self.disk_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("ActiveUpload"))
+    }
+}
+
+/// The texts of a member that is one or a list of them. A value of another type is kept as its JSON: it is no ID, and
+/// it is not nothing. Resource Graph has an empty text where ARM has no member.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Null => vec![],
+        Value::String(text) if text.is_empty() => vec![],
+        Value::String(text) => vec![text.clone()],
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
+        other => vec![other.to_string()],
     }
 }
 

@@ -14,9 +14,9 @@ pub use seal_all::{Advance, plan, seal_all};
 use crate::{
     arm,
     azure::Terms,
-    enforce::{self, Context},
+    enforce::{self, Context, Trigger},
     estate::{Judged, Listing, Protected, Survey, has_time, warn_of_unreadable},
-    policy::{Exceeded, Mode, decide::Change},
+    policy::{Exceeded, Guarded, Mode, decide::Change},
     report::Source,
     resource::Resource,
     resource_id::ResourceId,
@@ -80,7 +80,7 @@ async fn list(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
     check_switch(ctx, terms).await?;
     ctx.check_scope(terms).await?;
     let (arm, policy) = (&ctx.arm, &ctx.policy);
-    let protected = Protected::read(arm, policy, terms).await?;
+    let protected = ctx.protected(terms).await;
     admit(ctx, &protected, Source::Graph, terms).await?;
     let mut listing = Listing::of_unsealed(arm, policy, Source::Graph, terms).await?;
     listing.rotate(arm, RESOURCES_MAX, ctx.now(), terms).await?;
@@ -119,6 +119,11 @@ async fn list(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
 fn add(ctx: &Context, protected: &Protected, resource: &Resource, survey: &mut Survey) -> Option<Change> {
     let judged = Judged::new(&ctx.policy, protected, resource, ctx.now());
     judged.warn();
+    if let Some(guarded @ Guarded::Unknown) = judged.guarded() {
+        // It is never handed over, so no look counts it.
+        let kind = resource.id.resource_type().label();
+        metrics::outcome("protected", Some(guarded.reason()), Some(kind), Trigger::Sweep.label());
+    }
     survey.add(judged)
 }
 

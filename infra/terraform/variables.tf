@@ -70,7 +70,7 @@ variable "sweep_schedule" {
 }
 
 variable "backup_guard" {
-  description = "How sweeps treat disks of machines that Azure Backup or Azure Site Recovery protects: skip, warn or off."
+  description = "What to do about disks and snapshots that Azure Backup or Azure Site Recovery protects: skip, warn or off."
   type        = string
   default     = "skip"
 

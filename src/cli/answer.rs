@@ -51,9 +51,13 @@ impl From<&Result<Outcome, Error>> for Exit {
                 | Outcome::Exempt(_)
                 | Outcome::Gone,
             ) => Self::Done,
-            Ok(Outcome::WouldSeal(_) | Outcome::NotFound | Outcome::LeftToSweep | Outcome::SwitchedOff) => {
-                Self::NotAll
-            }
+            Ok(
+                Outcome::WouldSeal(_)
+                | Outcome::NotFound
+                | Outcome::LeftToSweep(_)
+                | Outcome::SwitchedOff
+                | Outcome::Protected(_),
+            ) => Self::NotAll,
             Err(error) => error.into(),
         }
     }
@@ -73,7 +77,7 @@ impl From<&Decision> for Exit {
     fn from(decision: &Decision) -> Self {
         match decision {
             Decision::Compliant | Decision::Exempt(_) => Self::Done,
-            Decision::Pending(_) | Decision::Seal(_) => Self::NotAll,
+            Decision::Pending(_) | Decision::Protected(_) | Decision::Seal(_) => Self::NotAll,
         }
     }
 }

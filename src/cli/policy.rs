@@ -15,10 +15,10 @@ use super::{
 use crate::{
     arm::{self, Failure},
     config::{Config, Setting, settings},
-    enforce::Error,
+    enforce::{Error, judge},
     policy::{
         Mode,
-        decide::{Change, Decision, Occasion, decide, notices},
+        decide::{Change, Decision, notices},
     },
     resource_id::ResourceId,
 };
@@ -174,13 +174,13 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
         }
     };
     let now = session.ctx.now();
-    let occasion = Occasion { now, event_time: None, trace_id: None };
     let notices = notices(policy, &resource, now).iter().map(ToString::to_string).collect();
-    let decided = decide(policy, &resource, &occasion);
+    let decided = judge(&session.ctx, &resource, None, session.terms()).await;
     let exit = Exit::from(&decided);
     let (decision, rule) = match decided {
         Decision::Compliant => ("sealed", "it has the auth mode and the tags".to_owned()),
         Decision::Exempt(exemption) => ("exempt", exemption.to_string()),
+        Decision::Protected(guarded) => ("protected", guarded.to_string()),
         Decision::Pending(reason) => ("pending", reason.to_string()),
         Decision::Seal(change) => {
             let decision = if policy.mode == Mode::Audit { "would_seal" } else { "seal" };

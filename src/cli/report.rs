@@ -140,7 +140,7 @@ async fn inventory(session: &Session, wish: &Wish) -> Result<Report, arm::Error>
         progress.set_length(all.unwrap_or(read) as u64);
         progress.set_position(read as u64);
     };
-    estate::inventory(&ctx.arm, &ctx.policy, run, session.config.deadline, on_page).await
+    estate::inventory(&ctx.arm, &ctx.guard, &ctx.policy, run, session.config.deadline, on_page).await
 }
 
 fn written(report: &Report, output: &str, is_coloured: bool) -> Result<String, String> {

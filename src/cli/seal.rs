@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
 use futures::{StreamExt, stream};
-use tracing::Level;
 
 use super::{
     flags, ids,
@@ -14,9 +13,7 @@ use super::{
     session::{self, Exit, Session, complain, say},
 };
 use crate::{
-    enforce::{Error, Line, Look, Trigger, enforce},
-    estate::Protected,
-    policy::BackupGuard,
+    enforce::{Line, Look, Trigger, enforce},
     resource_id::ResourceId,
 };
 
@@ -59,21 +56,9 @@ async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
         complain("nothing was sealed", Exit::NotAll);
         return Exit::NotAll;
     }
-    let protected = match Protected::read(&session.ctx.arm, &session.ctx.policy, session.terms()).await {
-        Ok(protected) => protected,
-        Err(fault) => {
-            let fault = Error::from(fault);
-            complain(&fault.to_string(), Exit::from(&fault));
-            return Exit::from(&fault);
-        }
-    };
     let work = stream::iter(ids)
         .map(|resource| async {
             let look = Look::new(resource, Trigger::Command, session.config.deadline);
-            if let Some(vault) = guarded(&session, &protected, &look.resource).await {
-                let why = format!("its machine is protected by {vault}");
-                return (Line::new(Level::WARN, "protected", &look.resource, Some(why)), Exit::NotAll);
-            }
             let result = enforce(&session.ctx, &look).await;
             (Line::of_look(&look.resource, &result), Exit::from(&result))
         })
@@ -91,19 +76,4 @@ async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
             Exit::NotAll
         }
     }
-}
-
-/// What protects the disk's machine, if that keeps the disk from being sealed. Looks at the disk only where
-/// anything is protected at all; `enforce` reports what cannot be read.
-async fn guarded(session: &Session, protected: &Protected, id: &ResourceId) -> Option<String> {
-    if protected.is_nothing() {
-        return None;
-    }
-    let resource = session.ctx.arm.get(id, session.terms()).await.ok()?;
-    let vault = protected.of(&resource)?.to_string();
-    if session.ctx.policy.backup_guard == BackupGuard::Skip {
-        return Some(vault);
-    }
-    tracing::warn!("the machine of {id} is protected by {vault}");
-    None
 }

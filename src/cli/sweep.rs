@@ -166,7 +166,8 @@ fn show_rest(survey: Survey) {
     for (count, what) in [
         (survey.counts.exempt, "exempt"),
         (survey.counts.pending, "pending: the next sweep looks again"),
-        (survey.protected, "of protected machines: left as they are, see the warnings"),
+        (survey.protected - survey.doubtful, "protected: left as they are, see the warnings"),
+        (survey.doubtful, "protected: left as they are, because the vaults cannot be read; see the warning"),
         (survey.unreadable, "unreadable in the listing: see the warnings"),
     ] {
         if count > 0 {

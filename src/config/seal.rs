@@ -2,13 +2,13 @@
 
 use super::setting::{Fallback, Setting, Use, Value, elements, meaning, names, set, word};
 use crate::{
-    enforce::MachineEvents,
+    enforce::{Attached, MachineEvents},
     policy::{BackupGuard, Mode, TagRule},
     resource::tags::TAGS_MAX,
     resource_id,
 };
 
-pub(super) const ALL: &[Setting] = &[MODE, TAGS, BACKUP_GUARD, MACHINE_EVENTS, SWITCH];
+pub(super) const ALL: &[Setting] = &[MODE, TAGS, BACKUP_GUARD, ATTACHED, MACHINE_EVENTS, SWITCH];
 
 const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("audit", Mode::Audit)];
 
@@ -82,14 +82,29 @@ const BACKUP_GUARD: Setting = Setting {
     name: "DISKSEAL_BACKUP_GUARD",
     flag: "backup-guard",
     value: Value::Words(|| names(&BACKUP_GUARDS)),
-    help: "Leave or seal disks of virtual machines that a Recovery Services vault protects.\n\
-           Azure Backup and Azure Site Recovery do not support sealed disks. skip leaves disks of protected machines \
-           as they are, warn seals them and logs a warning, off seals them without a check. Sweeps and seal \
-           check the vaults that the identity can read.",
+    help: "Leave or seal disks and snapshots that a Recovery Services vault or Backup vault protects.\n\
+           Azure Backup and Azure Site Recovery do not support sealed disks. skip leaves what is protected, and what \
+           may be, as it is; warn seals it and logs a warning; off seals it without a check. The check covers the \
+           vaults that the identity can read.",
     default: Fallback::Text("skip"),
     used: Use::Always,
     read: |config, text| set(&mut config.policy.backup_guard, meaning(&BACKUP_GUARDS, text)),
     show: |config| word(&BACKUP_GUARDS, config.policy.backup_guard),
+};
+
+const ATTACHED_WORDS: [(&str, Attached); 2] = [("seal", Attached::Seal), ("leave", Attached::Leave)];
+
+const ATTACHED: Setting = Setting {
+    name: "DISKSEAL_ATTACHED",
+    flag: "attached",
+    value: Value::Words(|| names(&ATTACHED_WORDS)),
+    help: "Seal disks that a machine holds at their events, or leave them to the sweep.\n\
+           With leave, events and the queue seal free disks and snapshots only. Sweeps and the command line seal \
+           both.",
+    default: Fallback::Text("seal"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.options.attached, meaning(&ATTACHED_WORDS, text)),
+    show: |config| word(&ATTACHED_WORDS, config.options.attached),
 };
 
 const MACHINE_EVENT_WORDS: [(&str, MachineEvents); 2] =

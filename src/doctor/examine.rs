@@ -17,7 +17,7 @@ use crate::{
     azure::{Authorization, Identity, Terms},
     enforce::{Context, is_off},
     function::QUEUE,
-    policy::{Mode, Policy},
+    policy::{BackupGuard, Mode, Policy},
     scope::Scope,
 };
 
@@ -63,6 +63,9 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
         report(switch(scope, ctx.arm.tags(scope, terms()).await.as_ref().map(is_off)));
     }
     let Some(subscriptions) = subscriptions(ctx, report).await else { return };
+    if ctx.policy.backup_guard != BackupGuard::Off {
+        report(backups(ctx).await);
+    }
     let app = deployment.function_app.as_deref();
     let mut all = stream::iter(&subscriptions).map(|id| subscription(ctx, id, app)).buffered(CONCURRENCY);
     let mut apps: BTreeSet<String> = deployment.function_app.iter().cloned().collect();
@@ -149,6 +152,28 @@ fn switch(scope: &str, is_off: Result<bool, &arm::Error>) -> Finding {
             ),
         },
     }
+}
+
+/// Reads what vaults protect, as the backup guard does.
+async fn backups(ctx: &Context) -> Finding {
+    const CHECK: &str = "backups";
+    let protected = ctx.protected(terms()).await;
+    let doubts: Vec<_> = protected.doubts().collect();
+    if doubts.is_empty() {
+        let text =
+            format!("{} machines, disks and resource groups are protected by vaults", protected.count());
+        return Finding::ok(CHECK, "", text);
+    }
+    Finding::warning(
+        CHECK,
+        "",
+        format!(
+            "the backup guard does not know all that is protected, so it skips what may be: {}",
+            doubts.join("; ")
+        ),
+        "give the identity the reads of vaults and clusters in all subscriptions, or set DISKSEAL_BACKUP_GUARD=off \
+         where no vault protects anything",
+    )
 }
 
 /// Lists the subscriptions in scope.

@@ -49,11 +49,14 @@ fn needs(policy: &Policy, machine_events: MachineEvents) -> Vec<Need> {
     calls.into_iter().filter_map(|(api, purpose)| Some(Need { action: api.action?, purpose })).collect()
 }
 
-/// What the identity needs to find protected machines: Resource Graph shows only what the identity may read.
-const VAULTS: [&str; 3] = [
+/// What the identity needs to find what vaults protect: Resource Graph shows only what the identity may read.
+const VAULTS: [&str; 6] = [
     "Microsoft.RecoveryServices/vaults/read",
     "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/read",
     "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers/replicationProtectedItems/read",
+    "Microsoft.DataProtection/backupVaults/read",
+    "Microsoft.DataProtection/backupVaults/backupInstances/read",
+    "Microsoft.ContainerService/managedClusters/read",
 ];
 /// The writes that enforcing needs; a role may have them in audit mode, too.
 const WRITES: [&Api; 3] = [&api::DISK_UPDATE, &api::SNAPSHOT_UPDATE, &api::TAGS_MERGE];
@@ -118,7 +121,7 @@ fn vaults(subscription_id: &str, permissions: &[Permission]) -> Option<Finding> 
         Finding::warning(
             CHECK,
             subscription_id,
-            "it cannot read the subscription's vaults, so sweeps do not see what they protect",
+            "it cannot read all that the subscription's vaults protect, so the backup guard does not see it",
             format!("add {} to the identity's role, if there are vaults", missing.join(", ")),
         )
     })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Context, Error, Look, in_flight::Progress};
+use super::{Context, Error, Look, TagsKept, in_flight::Progress};
 use crate::{
     arm::{self, Failure, Operation, State, Update},
     azure::Terms,
@@ -30,20 +30,6 @@ const TAG_WAITS: [Duration; 3] = [Duration::from_millis(100), Duration::from_sec
 const TAG_WRITES_MAX: usize = 2;
 /// How long one read of the proof may take, so that one that hangs leaves time for others.
 const READ_TIME: Duration = Duration::from_secs(3);
-
-/// Whether ARM keeps the seal's tags as they were written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TagsKept {
-    /// They are as they were written.
-    AsWritten,
-    /// ARM shows others: a policy of the organisation changes tags as they are written.
-    Modified,
-}
-
-impl TagsKept {
-    /// The reason of an outcome with modified tags, a word from a closed set.
-    pub const MODIFIED: &str = "tags_modified";
-}
 
 /// Sends the change. The tags never claim what no answer has shown, so the mode is proven before they are written.
 pub(super) async fn act(

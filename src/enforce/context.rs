@@ -1,13 +1,16 @@
 //! What all looks share: ARM, the rules, the clock, and what is remembered because it saves requests.
 
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 
 use super::{Error, breaker::Breaker, in_flight::InFlight, switch::Switch};
 use crate::{
     arm::{self, Client},
     azure::Terms,
-    estate::Members,
-    policy::{Exemption, Limits, Policy},
+    estate::{Guard, Members, Protected},
+    policy::{Exemption, Limits, Policy, Protection},
+    resource::Resource,
     resource_id::{MachineId, ResourceId},
 };
 
@@ -21,6 +24,16 @@ pub enum MachineEvents {
     Off,
 }
 
+/// When to seal a disk that a machine holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attached {
+    /// At every look.
+    #[default]
+    Seal,
+    /// When a sweep or a person leads to the look; events leave it to the sweep.
+    Leave,
+}
+
 /// What is set about enforcing, besides the rules.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -28,6 +41,8 @@ pub struct Options {
     pub switch: Option<String>,
     /// What to do about writes of machines.
     pub machine_events: MachineEvents,
+    /// When to seal a disk that a machine holds.
+    pub attached: Attached,
     /// How much one sweep may change.
     pub limits: Limits,
 }
@@ -41,6 +56,8 @@ pub struct Context {
     pub policy: Policy,
     /// What is set besides the rules.
     pub options: Options,
+    /// What backups protect.
+    pub guard: Guard,
     now: fn() -> OffsetDateTime,
     pub(super) in_flight: InFlight,
     pub(super) breaker: Breaker,
@@ -56,6 +73,7 @@ impl Context {
             arm,
             policy,
             options,
+            guard: Guard::default(),
             now,
             in_flight: InFlight::default(),
             breaker: Breaker::default(),
@@ -75,6 +93,16 @@ impl Context {
     /// Whether the operator's switch allows writes.
     pub async fn is_switched_on(&self, terms: Terms) -> bool {
         self.switch.is_on(&self.arm, terms).await
+    }
+
+    /// What backups protect, as it was last read.
+    pub async fn protected(&self, terms: Terms) -> Arc<Protected> {
+        self.guard.protected(&self.arm, &self.policy, terms).await
+    }
+
+    /// What protects a resource as a GET shows it.
+    pub async fn protection(&self, resource: &Resource, terms: Terms) -> Protection {
+        self.guard.protection(&self.arm, &self.policy, resource, terms).await
     }
 
     /// Whether a write of a machine is a reason to look at its disks.

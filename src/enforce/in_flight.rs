@@ -14,9 +14,8 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{Error, Outcome};
+use super::{Error, Left, Outcome};
 use crate::{
-    policy::Exemption,
     resource_id::ResourceId,
     telemetry::{Wait, wait},
 };
@@ -145,7 +144,7 @@ impl InFlight {
 /// Whether a result holds for the reason alone for which one invocation has looked, so that another one has to
 /// look for itself.
 fn is_of_its_own(result: &Result<Outcome, Error>) -> bool {
-    matches!(result, Ok(Outcome::Exempt(Exemption::OlderThanWrite)))
+    matches!(result, Ok(Outcome::LeftToSweep(Left::Attached)))
 }
 
 #[cfg(test)]
@@ -206,19 +205,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_result_that_holds_for_its_own_reason_alone_is_nobody_elses() {
+    async fn what_an_event_leaves_to_the_sweep_is_not_the_sweeps_result() {
         let (in_flight, id) = (InFlight::default(), disk());
-        let (of_machine, of_its_own) = (in_flight.arrive(), in_flight.arrive());
-        let older = || async {
-            of_machine.looking();
+        let (of_event, of_sweep) = (in_flight.arrive(), in_flight.arrive());
+        let left = || async {
+            of_event.looking();
             tokio::task::yield_now().await;
-            Ok(Outcome::Exempt(Exemption::OlderThanWrite))
+            Ok(Outcome::LeftToSweep(Left::Attached))
         };
         let (first, second) = tokio::join!(
-            in_flight.once(&id, &of_machine, older),
-            in_flight.once(&id, &of_its_own, || async { Ok(Outcome::AlreadySealed) }),
+            in_flight.once(&id, &of_event, left),
+            in_flight.once(&id, &of_sweep, || async { Ok(Outcome::AlreadySealed) }),
         );
-        assert_eq!(first, Ok(Outcome::Exempt(Exemption::OlderThanWrite)));
+        assert_eq!(first, Ok(Outcome::LeftToSweep(Left::Attached)));
         assert_eq!(second, Ok(Outcome::AlreadySealed));
     }
 

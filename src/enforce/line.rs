@@ -5,6 +5,7 @@ use std::fmt;
 use tracing::Level;
 
 use super::{Concern, Error, Outcome, Unsealed};
+use crate::policy::Guarded;
 
 /// The outcome of a resource or machine: `outcome id`, and `: why` where there is more to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +40,9 @@ impl Line {
             Err(error) => return Self::of_failure(error.concern().label(), resource, error),
         };
         let level = match outcome {
-            Outcome::LeftToSweep | Outcome::SwitchedOff => Level::WARN,
+            Outcome::LeftToSweep(_) | Outcome::SwitchedOff | Outcome::Protected(Guarded::Unknown) => {
+                Level::WARN
+            }
             _ => Level::INFO,
         };
         let why = outcome.why().map(ToString::to_string);

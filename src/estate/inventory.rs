@@ -2,11 +2,11 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use super::{Listed, Listing, Protected, Protection, is_refusal};
+use super::{Guard, Listed, Listing, Protected, is_refusal};
 use crate::{
     arm::{Client, Error, Unreadable},
     azure::Terms,
-    policy::Policy,
+    policy::{Policy, Protection},
     report::{Entry, Report, Run, Source},
     resource_id::ResourceId,
     scope::Scope,
@@ -25,7 +25,7 @@ struct Inventory<'a> {
     report: Report,
     seen: HashSet<ResourceId>,
     unreadable: usize,
-    /// How many attached disks might be protected, if Resource Graph does not list what is.
+    /// How many resources might be protected, if Resource Graph does not list what is.
     perhaps_protected: usize,
 }
 
@@ -37,12 +37,13 @@ struct Inventory<'a> {
 /// Azure could not be asked.
 pub async fn inventory(
     arm: &Client,
+    guard: &Guard,
     policy: &Policy,
     run: Run,
     time: Duration,
     on_page: impl FnMut(usize, Option<usize>),
 ) -> Result<Report, Error> {
-    let protected = Protected::read(arm, policy, Terms::behind_events(time)).await?;
+    let protected = guard.protected(arm, policy, Terms::behind_events(time)).await;
     let listing = match run.source {
         Source::Graph => Listing::of_all(arm, &policy.scope, Terms::behind_events(time)).await?,
         Source::Lists => None,
@@ -101,13 +102,10 @@ impl Inventory<'_> {
         let now = self.report.taken_at();
         for resource in &page.resources {
             if self.seen.insert(resource.id.clone()) {
-                let mut entry = Entry::new(self.policy, resource, now);
-                match self.protected.of(resource) {
-                    Some(Protection::By(vault)) => entry.vault = Some(vault.to_owned()),
-                    Some(Protection::Unknown) => self.perhaps_protected += 1,
-                    None => {}
-                }
-                self.report.add(entry);
+                let protection = self.protected.of(resource);
+                let is_doubtful = matches!(protection.weighed(resource, now), Protection::Unknown(_));
+                self.perhaps_protected += usize::from(is_doubtful);
+                self.report.add(Entry::new(self.policy, resource, &protection, now));
             }
         }
         for Unreadable { what, why } in &page.unreadable {
@@ -162,10 +160,10 @@ impl Inventory<'_> {
             self.report.add_gap(format!("{more} more elements"), "they cannot be read either");
         }
         if self.perhaps_protected > 0 {
+            let why: Vec<_> = self.protected.doubts().collect();
             self.report.add_gap(
-                format!("the vaults of {} attached disks", self.perhaps_protected),
-                "Resource Graph does not list which machines Azure Backup and Azure Site Recovery protect; \
-                 DISKSEAL_BACKUP_GUARD=off skips the query",
+                format!("the vaults of {} resources", self.perhaps_protected),
+                format!("{}; DISKSEAL_BACKUP_GUARD=off skips the query", why.join("; ")),
             );
         }
         self.report

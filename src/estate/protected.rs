@@ -1,130 +1,256 @@
-//! Which virtual machines Azure Backup and Azure Site Recovery protect.
+//! What Azure Backup and Azure Site Recovery protect, as Resource Graph shows it.
 //!
-//! Neither supports disks that are secured with Microsoft Entra ID, so sealing the disk of a protected machine can
-//! break its backups ("Secure downloads and uploads of Azure managed disks", restrictions).
+//! Neither supports disks that are secured with Microsoft Entra ID, so a seal can break their backups ("Secure
+//! downloads and uploads of Azure managed disks", restrictions). A Recovery Services vault protects machines; a Backup
+//! vault protects disks, and Kubernetes clusters with the disks of their node resource group. What cannot be read is a
+//! doubt about everything that it may protect, never nothing.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt::Display};
 
-use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
 
 use super::is_refusal;
 use crate::{
-    arm::{self, Client, Query},
+    arm::{self, Client, Failure, Query, SystemFailure},
     azure::Terms,
-    policy::{BackupGuard, Policy},
+    policy::{Doubt, Protection},
     resource::Resource,
+    resource_id::ResourceType,
     scope::Scope,
 };
 
-const QUERY: &str = "recoveryservicesresources \
+/// What the vaults protect: "Protected Items - Get", "Replication Protected Items - Get", "Backup Instances - Get".
+const ITEMS: &str = "recoveryservicesresources \
     | where type in~ ('microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems', \
-    'microsoft.recoveryservices/vaults/replicationfabrics/replicationprotectioncontainers/replicationprotecteditems') \
-    | project id, backedUp = tostring(properties.sourceResourceId), \
-    alsoBackedUp = tostring(properties.dataSourceInfo.resourceID), \
-    replicated = tostring(properties.providerSpecificDetails.dataSourceInfo.resourceId) \
+    'microsoft.recoveryservices/vaults/replicationfabrics/replicationprotectioncontainers/replicationprotecteditems', \
+    'microsoft.dataprotection/backupvaults/backupinstances') \
+    | project id, backedUp = properties.sourceResourceId, dataSource = properties.dataSourceInfo.resourceID, \
+    replicated = properties.providerSpecificDetails.dataSourceInfo.resourceId, \
+    fabricObject = properties.providerSpecificDetails.fabricObjectId, \
+    replicas = properties.providerSpecificDetails.protectedManagedDisks, \
+    management = properties.backupManagementType, provider = properties.providerSpecificDetails.instanceType, \
+    stores = properties.policyInfo.policyParameters.dataStoreParametersList \
     | order by id asc";
+/// The clusters, for their node resource groups ("Managed Clusters - Get").
+const CLUSTERS: &str = "resources | where type =~ 'microsoft.containerservice/managedclusters' \
+    | project id, nodeGroup = properties.nodeResourceGroup | order by id asc";
 
-/// The protected virtual machines, as far as the identity may see their vaults.
-#[derive(Debug)]
+/// Where the sources of a protected item may stand.
+const SOURCES: [&str; 4] = ["backedUp", "dataSource", "replicated", "fabricObject"];
+/// Kinds of protection whose source may be outside Azure, without an ID (`BackupManagementType`, `instanceType`).
+const OUTSIDE: [&str; 5] = ["MAB", "DPM", "AzureBackupServer", "InMage", "HyperV"];
+
+/// What is protected, as far as the identity sees the vaults. All IDs are in lower case.
+#[derive(Debug, Default)]
 pub struct Protected {
-    /// By the machine's ID in lower case, the vault that protects it. None if Resource Graph refuses to list them,
-    /// so that any attached disk might be protected.
-    machines: Option<HashMap<String, String>>,
+    /// The vault of each machine and disk.
+    items: HashMap<String, String>,
+    /// The vault of each resource group whose disks and snapshots are protected.
+    node_groups: HashMap<String, String>,
+    /// The vault of each resource group to which a cluster's snapshots go.
+    snapshot_groups: HashMap<String, String>,
+    doubts: Vec<About>,
 }
 
-/// What protects a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protection<'a> {
-    /// The vault of this ID.
-    By(&'a str),
-    /// Perhaps a vault; Resource Graph does not list which machines are protected.
-    Unknown,
-}
-
-impl fmt::Display for Protection<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::By(vault) => vault,
-            Self::Unknown => "an unknown vault: Resource Graph does not list which machines are protected",
-        })
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Item {
-    id: String,
-    #[serde(default)]
-    backed_up: Option<String>,
-    #[serde(default)]
-    also_backed_up: Option<String>,
-    #[serde(default)]
-    replicated: Option<String>,
+/// A doubt, and what it is about.
+#[derive(Debug)]
+struct About {
+    doubt: Doubt,
+    /// The subscription in which something may be protected; none for any.
+    subscription: Option<String>,
+    why: String,
 }
 
 impl Protected {
-    /// Queries Resource Graph, unless the guard is off.
-    ///
-    /// # Errors
-    /// ARM could not be asked. A refusal is no error.
-    pub async fn read(arm: &Client, policy: &Policy, terms: Terms) -> Result<Self, arm::Error> {
-        let mut machines = HashMap::new();
-        if policy.backup_guard == BackupGuard::Off {
-            return Ok(Self { machines: Some(machines) });
+    /// Queries Resource Graph. A vault may be in another subscription than what it protects, and out of scope, so the
+    /// queries cover all that are visible.
+    pub(super) async fn read(arm: &Client, terms: Terms) -> Self {
+        let mut protected = Self::default();
+        let mut clusters = HashMap::new();
+        for row in protected.rows(arm, ITEMS, terms).await {
+            protected.add(&row, &mut clusters);
         }
-        // A vault may be in another subscription than the machine, and out of scope, so the query covers all that
-        // are visible.
-        let query = Query { text: QUERY.to_owned(), scope: Scope::Visible, skip: 0 };
-        let mut page = None;
+        if !clusters.is_empty() {
+            for row in protected.rows(arm, CLUSTERS, terms).await {
+                protected.add_node_group(&row, &mut clusters);
+            }
+            for cluster in clusters.keys() {
+                let subscription = cluster.split('/').nth(2).map(str::to_owned);
+                let why = format!("the node resource group of {cluster} is not visible");
+                protected.doubts.push(About { doubt: Doubt::Lasting, subscription, why });
+            }
+        }
+        protected
+    }
+
+    /// Everything may be protected.
+    pub(super) fn unknown(doubt: Doubt, why: impl Display) -> Self {
+        let doubts = vec![About { doubt, subscription: None, why: why.to_string() }];
+        Self { doubts, ..Self::default() }
+    }
+
+    async fn rows(&mut self, arm: &Client, text: &str, terms: Terms) -> Vec<Value> {
+        let query = Query { text: text.to_owned(), scope: Scope::Visible, skip: 0 };
+        let (mut all, mut announced, mut page) = (vec![], 0, None);
         loop {
             page = match arm.query(&query, page.as_ref(), terms).await {
                 Ok(page) => page,
-                Err(error) if is_refusal(&error) => return Ok(Self { machines: None }),
-                Err(error) => return Err(error),
-            };
-            let Some(rows) = &page else { return Ok(Self { machines: Some(machines) }) };
-            for item in rows.rows.iter().filter_map(|row| serde_json::from_str::<Item>(row.get()).ok()) {
-                let source = [&item.backed_up, &item.also_backed_up, &item.replicated];
-                if let Some(machine) = source.into_iter().flatten().find(|id| !id.is_empty()) {
-                    machines.insert(machine.to_ascii_lowercase(), vault(&item.id).to_owned());
+                Err(error) => {
+                    self.doubt(doubt_of(&error), error);
+                    return all;
                 }
+            };
+            let Some(page) = &mut page else { break };
+            announced = page.total;
+            // Each row was read as JSON once already.
+            let read = |row: Box<RawValue>| serde_json::from_str(row.get()).unwrap_or_default();
+            all.extend(std::mem::take(&mut page.rows).into_iter().map(read));
+        }
+        if all.len() < announced {
+            self.doubt(Doubt::Lasting, format!("Resource Graph returned {} of {announced} rows", all.len()));
+        }
+        all
+    }
+
+    fn doubt(&mut self, doubt: Doubt, why: impl Display) {
+        self.doubts.push(About { doubt, subscription: None, why: why.to_string() });
+    }
+
+    /// Adds a protected item; a cluster waits for its node resource group.
+    fn add(&mut self, row: &Value, clusters: &mut HashMap<String, String>) {
+        let id = row["id"].as_str().unwrap_or("a vault that has no ID");
+        let vault = vault(id).to_owned();
+        let sources: Vec<_> = SOURCES.iter().filter_map(|member| resource_id(&row[member])).collect();
+        if sources.is_empty() && !is_outside(row) {
+            self.doubt(Doubt::Lasting, format!("{id} does not name what it protects"));
+        }
+        for source in sources {
+            if source.contains("/microsoft.containerservice/managedclusters/") {
+                let stores = row["stores"].as_array().into_iter().flatten();
+                let groups: Vec<_> =
+                    stores.filter_map(|store| group_of(store["resourceGroupId"].as_str()?)).collect();
+                if groups.is_empty() {
+                    self.doubt(Doubt::Lasting, format!("{id} does not name the group of its snapshots"));
+                }
+                self.snapshot_groups.extend(groups.into_iter().map(|group| (group, vault.clone())));
+                clusters.insert(source, vault.clone());
+            } else {
+                self.items.insert(source, vault.clone());
             }
         }
+        // The disks at the target are written by the replication.
+        let replicas = row["replicas"].as_array().into_iter().flatten().filter_map(Value::as_object);
+        let disks = replicas.flat_map(|replica| replica.values().filter_map(resource_id));
+        let disks = disks.filter(|id| id.contains("/microsoft.compute/disks/"));
+        self.items.extend(disks.map(|disk| (disk, vault.clone())));
     }
 
-    /// Whether nothing is protected, so that no resource needs to be read.
-    pub fn is_nothing(&self) -> bool {
-        self.machines.as_ref().is_some_and(HashMap::is_empty)
-    }
-
-    /// What protects this resource, if anything does or may.
-    pub fn of(&self, resource: &Resource) -> Option<Protection<'_>> {
-        let machine = resource.managed_by.as_deref()?;
-        match &self.machines {
-            Some(machines) => machines.get(&machine.to_ascii_lowercase()).map(|vault| Protection::By(vault)),
-            None => Some(Protection::Unknown),
+    fn add_node_group(&mut self, row: &Value, clusters: &mut HashMap<String, String>) {
+        let (id, group) = (resource_id(&row["id"]), row["nodeGroup"].as_str().unwrap_or_default());
+        if let Some(id) = id
+            && !group.is_empty()
+            && let Some(vault) = clusters.remove(&id)
+        {
+            let subscription = id.split('/').nth(2).unwrap_or_default();
+            let group =
+                format!("/subscriptions/{subscription}/resourcegroups/{}", group.to_ascii_lowercase());
+            self.node_groups.insert(group, vault);
         }
+    }
+
+    /// Whether nothing is protected.
+    pub fn is_nothing(&self) -> bool {
+        self.items.is_empty()
+            && self.node_groups.is_empty()
+            && self.snapshot_groups.is_empty()
+            && self.doubts.is_empty()
+    }
+
+    /// How many machines, disks and resource groups are protected.
+    pub fn count(&self) -> usize {
+        self.items.len() + self.node_groups.len() + self.snapshot_groups.len()
+    }
+
+    /// Why it is not known of everything whether it is protected.
+    pub fn doubts(&self) -> impl Iterator<Item = &str> {
+        self.doubts.iter().map(|about| about.why.as_str())
+    }
+
+    /// Whether the doubt, if there is one, is over with a later query.
+    pub(super) fn is_in_passing_doubt(&self) -> bool {
+        self.doubts.iter().any(|about| about.doubt == Doubt::Passing)
+    }
+
+    /// What protects this resource: a vault that has it, a machine that holds it or its source, or the resource group
+    /// of one of these.
+    pub fn of(&self, resource: &Resource) -> Protection {
+        let id = resource.id.to_string();
+        let related = std::iter::once(&id).chain(&resource.held_by).chain(&resource.source);
+        let found = related
+            .map(|id| id.to_ascii_lowercase())
+            .find_map(|id| self.items.get(&id).or_else(|| self.node_groups.get(&group_of(&id)?)).cloned());
+        let by_group = || match resource.id.resource_type() {
+            ResourceType::Snapshot => self.snapshot_groups.get(&group_of(&id)?).cloned(),
+            ResourceType::Disk => None,
+        };
+        if let Some(vault) = found.or_else(by_group) {
+            return Protection::By(vault);
+        }
+        let is_about = |about: &&About| {
+            let own = resource.id.subscription_id();
+            about.subscription.as_ref().is_none_or(|subscription| subscription.eq_ignore_ascii_case(own))
+        };
+        let doubt = self.doubts.iter().filter(is_about).map(|about| about.doubt).max();
+        doubt.map_or(Protection::Unprotected, Protection::Unknown)
     }
 }
 
-/// The vault is the part before the fabric.
+/// What a failed request leaves behind: what Azure refuses, or answers in a form that nobody can read, stays so.
+pub(super) fn doubt_of(error: &arm::Error) -> Doubt {
+    match error.failure {
+        Failure::Overtaken => Doubt::Passing,
+        Failure::System(SystemFailure::Unreadable) => Doubt::Lasting,
+        _ if is_refusal(error) => Doubt::Lasting,
+        _ => Doubt::Passing,
+    }
+}
+
+/// A resource ID in lower case.
+fn resource_id(value: &Value) -> Option<String> {
+    let id = value.as_str()?.trim().to_ascii_lowercase();
+    (group_of(&id).is_some() && id.contains("/providers/")).then_some(id)
+}
+
+/// The ID of a resource's group in lower case.
+fn group_of(id: &str) -> Option<String> {
+    let id = id.trim().to_ascii_lowercase();
+    let mut parts = id.split('/');
+    let [root, subscriptions, subscription, groups, group] =
+        std::array::from_fn(|_| parts.next().unwrap_or_default());
+    let is_group = root.is_empty() && subscriptions == "subscriptions" && groups == "resourcegroups";
+    (is_group && !subscription.is_empty() && !group.is_empty())
+        .then(|| format!("/subscriptions/{subscription}/resourcegroups/{group}"))
+}
+
+/// Whether what it protects need not be in Azure. A source in a form that nobody knows is no absence.
+fn is_outside(row: &Value) -> bool {
+    let is_absent = |member: &str| row[member].is_null() || row[member] == "";
+    let is_known = |kind: &Value| {
+        let kind = kind.as_str().unwrap_or_default();
+        OUTSIDE.iter().any(|known| kind.starts_with(known))
+    };
+    SOURCES.iter().all(|member| is_absent(member))
+        && (is_known(&row["management"]) || is_known(&row["provider"]))
+}
+
+/// The vault's ID is the part before the fabric or the instance.
 fn vault(id: &str) -> &str {
     let lower = id.to_ascii_lowercase();
-    let end = ["/backupfabrics/", "/replicationfabrics/"].iter().find_map(|fabric| lower.find(fabric));
+    let children = ["/backupfabrics/", "/replicationfabrics/", "/backupinstances/"];
+    let end = children.iter().find_map(|child| lower.find(child));
     // Lower case in ASCII alone leaves every position where it was.
     end.and_then(|end| id.get(..end)).unwrap_or(id)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_vault_is_named_by_its_id() {
-        let vault_id = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.RecoveryServices/vaults/v";
-        for fabric in ["backupFabrics/Azure/protectionContainers/c", "replicationFabrics/f"] {
-            assert_eq!(vault(&format!("{vault_id}/{fabric}")), vault_id);
-        }
-        assert_eq!(vault("something else"), "something else");
-    }
-}
+mod tests;

@@ -5,11 +5,11 @@ use std::fmt;
 use time::{Date, OffsetDateTime};
 use tracing::warn;
 
-use super::{Protected, Protection};
+use super::Protected;
 use crate::{
     arm::Unreadable,
     policy::{
-        BackupGuard, EXPIRING_WITHIN_DAYS, Exemption, Policy, days_left,
+        EXPIRING_WITHIN_DAYS, Exemption, Guarded, Policy, Protection, days_left,
         decide::{Change, Decision, Occasion, decide},
     },
     report::{Counts, Status},
@@ -22,36 +22,36 @@ use crate::{
 pub struct Judged<'a> {
     id: &'a ResourceId,
     decision: Decision,
-    protection: Option<Protection<'a>>,
-    guard: BackupGuard,
+    protection: Protection,
     now: OffsetDateTime,
 }
 
 impl<'a> Judged<'a> {
     /// Decides about a resource.
-    pub fn new(
-        policy: &Policy,
-        protected: &'a Protected,
-        resource: &'a Resource,
-        now: OffsetDateTime,
-    ) -> Self {
+    pub fn new(policy: &Policy, protected: &Protected, resource: &'a Resource, now: OffsetDateTime) -> Self {
         let occasion = Occasion { now, event_time: None, trace_id: None };
-        Self {
-            id: &resource.id,
-            decision: decide(policy, resource, &occasion),
-            protection: protected.of(resource),
-            guard: policy.backup_guard,
-            now,
-        }
+        let protection = protected.of(resource);
+        let decision = decide(policy, resource, &protection, &occasion);
+        Self { id: &resource.id, decision, protection, now }
     }
 
-    /// Logs what a person should know: an exemption that ends soon, and protection of what would be sealed.
+    /// Logs what a person should know: an exemption that ends soon, and a vault of what is sealed all the same.
     pub fn warn(&self) {
         if let Some(until) = self.ends_soon() {
             warn!("the exemption of {} ends on {until}", self.id);
         }
-        if let (Decision::Seal(_), Some(protection)) = (&self.decision, &self.protection) {
-            warn!("the machine of {} is protected by {protection}", self.id);
+        if let Protection::By(vault) = &self.protection
+            && self.decision.sets_mode()
+        {
+            warn!("{vault} protects {}, which is sealed all the same", self.id);
+        }
+    }
+
+    /// Why the backup guard leaves it as it is, if it does.
+    pub fn guarded(&self) -> Option<&Guarded> {
+        match &self.decision {
+            Decision::Protected(guarded) => Some(guarded),
+            _ => None,
         }
     }
 
@@ -71,8 +71,10 @@ impl<'a> Judged<'a> {
 pub struct Survey {
     /// What the decisions are; a protected resource that is left as it is counts below.
     pub counts: Counts,
-    /// How many are left as they are because their machine is protected.
+    /// How many are left as they are because of a backup, or of one that may be there.
     pub protected: usize,
+    /// How many of those because it is not known what is protected.
+    pub doubtful: usize,
     /// How many elements of the listing could not be read.
     pub unreadable: usize,
     /// How many exemptions end soon.
@@ -84,8 +86,9 @@ impl Survey {
     pub fn add(&mut self, judged: Judged<'_>) -> Option<Change> {
         self.expiring += usize::from(judged.ends_soon().is_some());
         match judged.decision {
-            Decision::Seal(_) if judged.guard == BackupGuard::Skip && judged.protection.is_some() => {
+            Decision::Protected(guarded) => {
                 self.protected += 1;
+                self.doubtful += usize::from(guarded == Guarded::Unknown);
                 None
             }
             decision => {

@@ -75,6 +75,7 @@ impl Invocation {
             cloudevents.event_type = Empty,
             cloudevents.event_subject = Empty,
             diskseal.event_age_seconds = Empty,
+            diskseal.reason = Empty,
         );
         if let Some(app) = function_app().filter(|_| !span.is_disabled()) {
             span.record("faas.name", app.faas_name(function));

@@ -11,7 +11,7 @@ use super::{
     pending::Pending,
 };
 use crate::{
-    enforce::{Concern, Context, Error, Line, Look, Outcome, Trigger, count_failure, disks_of},
+    enforce::{Concern, Context, Error, Left, Line, Look, Outcome, Trigger, count_failure, disks_of},
     policy::Exemption,
     resource_id::MachineId,
     telemetry::TraceContext,
@@ -48,10 +48,10 @@ pub(super) async fn handle(
     let mut handled = vec![done(&Line::new(Level::INFO, "machine", machine, Some(why)))];
     if !disks.are_all {
         let why = "it has more disks than two reads return".to_owned();
-        handled.push(done(&Line::new(Level::WARN, Outcome::LeftToSweep.label(), machine, Some(why))));
+        handled.push(done(&Line::new(Level::WARN, Left::OUTCOME, machine, Some(why))));
     }
     let looks = disks.ids.into_iter().map(|resource| {
-        Look::new(resource, Trigger::Event, invocation.terms.time_left()).after_write(written, true)
+        Look::new(resource, Trigger::Event, invocation.terms.time_left()).after_write(written)
     });
     if is_many {
         let context = send_span(count).in_scope(|| invocation.trace_context(origin));
@@ -73,7 +73,7 @@ fn not_read(invocation: &Invocation, machine: &MachineId, fault: &Error) -> Hand
     match fault.concern() {
         // No disk is known that could be put on the queue; the sweep needs no machine to find them.
         Concern::Resource => {
-            let line = Line::of_failure(Outcome::LeftToSweep.label(), machine, fault);
+            let line = Line::of_failure(Left::OUTCOME, machine, fault);
             Handled::Done(log(invocation, &line, None))
         }
         Concern::System => {

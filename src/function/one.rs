@@ -65,7 +65,6 @@ pub(super) fn pending(ctx: &Context, look: Look, reason: &str, context: TraceCon
         first_seen: look.event_time.unwrap_or_else(|| ctx.now()),
         traceparent,
         tracestate,
-        of_machine: look.of_machine,
     }
 }
 

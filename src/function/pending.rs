@@ -24,9 +24,6 @@ pub struct Pending {
     /// The vendor's part of that trace's context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracestate: Option<String>,
-    /// Whether a write of its machine led here, and not one of its own.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub of_machine: bool,
 }
 
 /// A message as the queue gave it.
@@ -91,7 +88,6 @@ mod tests {
             first_seen: OffsetDateTime::UNIX_EPOCH,
             traceparent: None,
             tracestate: None,
-            of_machine: false,
         };
         let received = |dequeue_count| Received { id: None, pending: pending.clone(), dequeue_count };
         let due: Vec<_> = (0..40).filter(|count| received(*count).is_due()).collect();

@@ -113,11 +113,11 @@ async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Re
     };
     let is_of_a_sweep = received.is_of_a_sweep();
     let reason = received.pending.known_reason();
-    let Pending { id: resource, first_seen, of_machine, .. } = received.pending;
+    let Pending { id: resource, first_seen, .. } = received.pending;
     metrics::queue_age(reason, (ctx.now() - first_seen).as_seconds_f64());
     let trigger = if is_of_a_sweep { Trigger::Sweep } else { Trigger::Queue };
     let time = invocation.terms.time_left();
-    let look = Look::new(resource, trigger, time).after_write(Some(first_seen), of_machine);
+    let look = Look::new(resource, trigger, time).after_write(Some(first_seen));
     let (result, line) = seal(&ctx, invocation, &look).await;
     match result {
         Ok(_) => Reply::done(line),
@@ -165,7 +165,7 @@ async fn handle(
     match written.subject {
         Subject::Resource(resource) => {
             let time = invocation.terms.time_left();
-            let look = Look::new(resource, Trigger::Event, time).after_write(written.time, false);
+            let look = Look::new(resource, Trigger::Event, time).after_write(written.time);
             vec![seal_now(ctx, invocation, look, &origin).await]
         }
         Subject::Machine(machine) => machine::handle(ctx, invocation, &machine, written.time, &origin).await,

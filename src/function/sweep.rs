@@ -10,6 +10,7 @@ use super::{
     reply::Reply,
 };
 use crate::{
+    policy::Guarded,
     resource_id::ResourceId,
     sweep::{self, Error},
     telemetry::TraceContext,
@@ -40,6 +41,9 @@ async fn list_and_queue(app: &App, invocation: &Invocation) -> Reply {
         }
     };
     info!(invocation_id = invocation.id, "sweep: {collected}");
+    if collected.survey.doubtful > 0 {
+        Span::current().record("diskseal.reason", Guarded::Unknown.reason());
+    }
     if collected.to_seal.is_empty() {
         return Reply::done(collected.to_string());
     }
@@ -51,7 +55,6 @@ async fn list_and_queue(app: &App, invocation: &Invocation) -> Reply {
         first_seen: ctx.now(),
         traceparent: traceparent.clone(),
         tracestate: tracestate.clone(),
-        of_machine: false,
     };
     let pending = collected.to_seal.iter().map(message).collect();
     Reply::Succeeded { pending, logs: vec![collected.to_string()] }

@@ -87,7 +87,6 @@ fn pending(name: &str) -> Pending {
         first_seen: time::macros::datetime!(2026-11-24 01:02:03 UTC),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         tracestate: None,
-        of_machine: false,
     }
 }
 

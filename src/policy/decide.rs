@@ -2,7 +2,9 @@
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exemption, Policy, TagExemption, tag_rule::TEMPLATE_KEYS};
+use super::{
+    BackupGuard, Doubt, Exemption, Guarded, Policy, Protection, TagExemption, tag_rule::TEMPLATE_KEYS,
+};
 use crate::resource::{
     DataAccessAuthMode, Resource,
     tags::{TAGS_MAX, Tags},
@@ -26,10 +28,19 @@ pub enum Decision {
     Compliant,
     /// Nothing, for a recorded reason.
     Exempt(Exemption),
+    /// Nothing: the seal would break its backup, or might.
+    Protected(Guarded),
     /// Write what is missing.
     Seal(Change),
     /// Nothing now: ARM would refuse the change, or the change would break an upload.
     Pending(PendingReason),
+}
+
+impl Decision {
+    /// Whether the auth mode is to be set. Tags alone do no harm.
+    pub const fn sets_mode(&self) -> bool {
+        matches!(self, Self::Seal(Change { data_access_auth_mode: Some(_), .. }))
+    }
 }
 
 /// Exactly what is to be sent: never a member or tag that is right already.
@@ -51,6 +62,9 @@ words! {
         /// Data is being uploaded by a URL that the seal would invalidate.
         #[error("an upload into it is in progress")]
         ActiveUpload => "active_upload",
+        /// Azure has not answered what backups protect.
+        #[error("Azure has not answered whether a vault protects it")]
+        GuardUnknown => "guard_unknown",
     }
 }
 
@@ -71,7 +85,12 @@ pub enum Notice {
 }
 
 /// Decides about one resource. Pure: the same arguments give the same answer.
-pub fn decide(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Decision {
+pub fn decide(
+    policy: &Policy,
+    resource: &Resource,
+    protection: &Protection,
+    occasion: &Occasion,
+) -> Decision {
     if let Some(exemption) = policy.exempt_by_id(&resource.id) {
         return Decision::Exempt(exemption);
     }
@@ -82,6 +101,12 @@ pub fn decide(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Deci
     let Some(change) = missing(policy, resource, occasion) else {
         return Decision::Compliant;
     };
+    if change.data_access_auth_mode.is_some()
+        && policy.backup_guard == BackupGuard::Skip
+        && let Some(held_back) = guarded(protection.weighed(resource, occasion.now))
+    {
+        return held_back;
+    }
     if resource.is_provisioning() {
         return Decision::Pending(PendingReason::Provisioning);
     }
@@ -89,6 +114,16 @@ pub fn decide(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Deci
         return Decision::Pending(PendingReason::ActiveUpload);
     }
     Decision::Seal(change)
+}
+
+/// The decision not to set the mode because of a backup, or because of one that may be there. Tags break no backup.
+fn guarded(protection: &Protection) -> Option<Decision> {
+    match protection {
+        Protection::Unprotected => None,
+        Protection::By(vault) => Some(Decision::Protected(Guarded::Vault(vault.clone()))),
+        Protection::Unknown(Doubt::Passing) => Some(Decision::Pending(PendingReason::GuardUnknown)),
+        Protection::Unknown(Doubt::Lasting) => Some(Decision::Protected(Guarded::Unknown)),
+    }
 }
 
 /// What a person should know about this resource.

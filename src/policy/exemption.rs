@@ -145,8 +145,6 @@ words! {
             /// Why, in the words of whoever wrote the tag.
             reason: String,
         } => "tag",
-        /// A write of its machine led here, and it is older than that: see [`super::Policy::predates`].
-        OlderThanWrite => "older_than_write",
     }
 }
 
@@ -158,9 +156,6 @@ impl fmt::Display for Exemption {
             Self::ResourceGroup(glob) => write!(f, "its resource group matches {glob:?}"),
             Self::Name(glob) => write!(f, "its name matches {glob:?}"),
             Self::Tag { until, reason } => write!(f, "its tag says until {until}: {reason}"),
-            Self::OlderThanWrite => f.write_str(
-                "it is older than the write of its machine, which may be protected by now: the sweep asks that first",
-            ),
         }
     }
 }

@@ -5,7 +5,7 @@ use time::{Date, OffsetDateTime};
 use super::NO_LOCATION;
 use crate::{
     policy::{
-        Exemption, Policy,
+        Exemption, Policy, Protection,
         decide::{Decision, Notice, Occasion, PendingReason, decide, notices},
     },
     resource::Resource,
@@ -40,7 +40,7 @@ impl Status {
             Decision::Compliant => Self::Sealed,
             Decision::Exempt(_) => Self::Exempt,
             Decision::Pending(_) => Self::Pending,
-            Decision::Seal(_) => Self::Unsealed,
+            Decision::Protected(_) | Decision::Seal(_) => Self::Unsealed,
         }
     }
 
@@ -74,8 +74,7 @@ impl InUse {
         if is(&["ActiveSAS", "ActiveSASFrozen"]) {
             return Some(Self::Sas);
         }
-        let is_attached = resource.managed_by.is_some() || is(&["Attached", "Reserved", "Frozen"]);
-        is_attached.then(|| Self::Attached(resource.managed_by.clone()))
+        resource.is_held().then(|| Self::Attached(resource.held_by.first().cloned()))
     }
 }
 
@@ -94,22 +93,25 @@ pub struct Entry {
     pub notices: Vec<Notice>,
     /// Its current use.
     pub in_use: Option<InUse>,
-    /// The vault of Azure Backup or Azure Site Recovery that protects its machine.
+    /// The vault that protects it, or the machine or cluster that it belongs to.
     pub vault: Option<String>,
 }
 
 impl Entry {
     /// Decides about a resource, using the handler's own rules.
-    pub fn new(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Self {
+    pub fn new(policy: &Policy, resource: &Resource, protection: &Protection, now: OffsetDateTime) -> Self {
         let occasion = Occasion { now, event_time: None, trace_id: None };
         Self {
             id: resource.id.clone(),
             location: resource.location.as_deref().map(region).filter(|region| !region.is_empty()),
             owner: resource.tags.get(OWNER_TAG).map(str::to_owned),
-            decision: decide(policy, resource, &occasion),
+            decision: decide(policy, resource, protection, &occasion),
             notices: notices(policy, resource, now),
             in_use: InUse::of(resource),
-            vault: None,
+            vault: match protection {
+                Protection::By(vault) => Some(vault.clone()),
+                Protection::Unprotected | Protection::Unknown(_) => None,
+            },
         }
     }
 
@@ -123,6 +125,7 @@ impl Entry {
         match &self.decision {
             Decision::Compliant => "sealed",
             Decision::Exempt(exemption) => exemption.reason(),
+            Decision::Protected(guarded) => guarded.reason(),
             Decision::Pending(pending) => pending.reason(),
             Decision::Seal(change) if change.data_access_auth_mode.is_some() => "auth_mode",
             Decision::Seal(_) => "tags",
@@ -135,6 +138,8 @@ impl Entry {
             Decision::Compliant => String::new(),
             Decision::Exempt(Exemption::Tag { reason, .. }) => reason.clone(),
             Decision::Exempt(exemption) => exemption.to_string(),
+            Decision::Protected(guarded) => guarded.to_string(),
+            Decision::Pending(reason @ PendingReason::GuardUnknown) => reason.to_string(),
             Decision::Pending(PendingReason::Provisioning) => {
                 "an earlier write is still in progress".to_owned()
             }

@@ -4,7 +4,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::{
-    policy::{Exemptions, Mode, Policy, TagRule},
+    policy::{Exemptions, Mode, Policy, Protection, TagRule},
     resource::{DataAccessAuthMode, Resource},
 };
 
@@ -34,7 +34,8 @@ fn resource(name: &str, is_sealed: bool, tags: &[(&str, &str)]) -> Resource {
         data_access_auth_mode: mode,
         provisioning_state: None,
         disk_state: None,
-        managed_by: None,
+        held_by: vec![],
+        source: None,
         time_created: None,
         tags: tags.iter().copied().chain(seal).collect(),
     }
@@ -53,7 +54,7 @@ fn empty() -> Report {
 fn report(resources: &[Resource]) -> Report {
     let mut report = empty();
     for resource in resources {
-        report.add(Entry::new(&policy(), resource, report.taken_at()));
+        report.add(Entry::new(&policy(), resource, &Protection::Unprotected, report.taken_at()));
     }
     report
 }
@@ -113,7 +114,7 @@ fn exemptions_that_end_soon_or_do_not_count_are_warnings() {
         let exempt = resource("d", false, &[("exempt", &format!("until={until}; x"))]);
         let mut report = empty();
         report.run.expiring_within = within;
-        report.add(Entry::new(&policy(), &exempt, report.taken_at()));
+        report.add(Entry::new(&policy(), &exempt, &Protection::Unprotected, report.taken_at()));
         assert_eq!(report.warnings().len(), count, "{days} days left, warned within {within}");
     }
 }
@@ -254,7 +255,7 @@ fn every_format_lists_pending_resources_with_their_state() {
     let in_state = |name: &str, is_sealed: bool, state: &str, managed_by: Option<&str>| {
         let mut resource = resource(name, is_sealed, &[]);
         resource.disk_state = Some(state.to_owned());
-        resource.managed_by = managed_by.map(str::to_owned);
+        resource.held_by = managed_by.into_iter().map(str::to_owned).collect();
         resource
     };
     let mut tags_alone = in_state("tags-alone", true, "Attached", Some(machine));

@@ -24,20 +24,18 @@ pub(super) fn of<'a>(entry: &'a Entry, run: &Run) -> Vec<Remark<'a>> {
         },
         text: notice.to_string(),
     });
-    let protected = protected(entry).map(|text| Remark { id, reason: "protected_machine", text });
+    let protected = protected(entry).map(|text| Remark { id, reason: "protected", text });
     expiring.into_iter().chain(notices).chain(protected).collect()
 }
 
-/// What sealing means for the backups of its machine. An exempt resource needs no warning.
+/// What sealing means for its backups. An exempt resource needs no warning.
 fn protected(entry: &Entry) -> Option<String> {
     let vault = entry.vault.as_deref()?;
     match entry.status() {
         Status::Exempt => None,
-        Status::Sealed => {
-            Some(format!("its machine is protected by {vault}, which does not support sealed disks"))
-        }
+        Status::Sealed => Some(format!("{vault} protects it, and does not support sealed disks")),
         Status::Unsealed | Status::Pending => Some(format!(
-            "its machine is protected by {vault}, which does not support sealed disks: sweeps leave it as it is \
+            "{vault} protects it, and does not support sealed disks: Diskseal leaves it as it is \
              unless DISKSEAL_BACKUP_GUARD is warn or off"
         )),
     }

@@ -50,6 +50,7 @@ fn swept(survey: Survey, total: Total) -> Swept {
         protected,
         unreadable,
         expiring,
+        ..
     } = survey;
     let rest = unsealed + exempt + pending + protected + unreadable;
     let sealed = match total {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures::{SinkExt, StreamExt, channel::mpsc, stream};
+use tracing::warn;
 
 use super::{
     Error, add, admit, check_switch,
@@ -16,9 +17,10 @@ use crate::{
     arm,
     azure::Terms,
     enforce::{self, Context, Look, Outcome, Trigger, enforce},
-    estate::{Listed, Listing, Protected, Survey, warn_of_unreadable},
-    policy::decide::Change,
+    estate::{Judged, Listed, Listing, Protected, Survey, warn_of_unreadable},
+    policy::{Guarded, decide::Change},
     report::Source,
+    resource::Resource,
     resource_id::ResourceId,
     telemetry::metrics,
 };
@@ -47,12 +49,13 @@ pub async fn plan(
     let mut seen = Hashes::default();
     let mut survey = Survey::default();
     ctx.check_scope(listing_time()).await?;
-    let protected = Protected::read(&ctx.arm, &ctx.policy, listing_time()).await?;
+    let protected = ctx.protected(listing_time()).await;
     let mut listing = Listing::of_unsealed(&ctx.arm, &ctx.policy, source, listing_time()).await?;
     while let Some(page) = listing.next(&ctx.arm, listing_time()).await? {
         survey.unreadable += page.unreadable.len();
         page.unreadable.iter().for_each(warn_of_unreadable);
         for resource in page.resources.iter().filter(|resource| seen.insert(&resource.id)) {
+            name_vault(ctx, &protected, resource);
             if let Some(change) = add(ctx, &protected, resource, &mut survey) {
                 on_change(resource.id.clone(), change);
             }
@@ -86,7 +89,7 @@ async fn list_and_seal(
 ) -> Result<Survey, Error> {
     check_switch(ctx, listing_time()).await?;
     ctx.check_scope(listing_time()).await?;
-    let protected = Protected::read(&ctx.arm, &ctx.policy, listing_time()).await?;
+    let protected = ctx.protected(listing_time()).await;
     admit(ctx, &protected, source, listing_time()).await?;
     let mut survey = Survey::default();
     let mut seen = Hashes::default();
@@ -185,11 +188,20 @@ impl Fresh<'_> {
         page.unreadable.iter().filter(|one| self.seen.insert(&one.what)).for_each(warn_of_unreadable);
         let mut unsealed = vec![];
         for resource in page.resources.iter().filter(|resource| self.seen.insert(&resource.id)) {
+            name_vault(self.ctx, self.protected, resource);
             if add(self.ctx, self.protected, resource, self.survey).is_some() {
                 unsealed.push(Step::Seal(resource.id.clone()));
             }
         }
         unsealed
+    }
+}
+
+/// Logs which vault keeps a resource from being sealed, for whoever runs the sweep.
+fn name_vault(ctx: &Context, protected: &Protected, resource: &Resource) {
+    let judged = Judged::new(&ctx.policy, protected, resource, ctx.now());
+    if let Some(Guarded::Vault(vault)) = judged.guarded() {
+        warn!("{vault} protects {}, which is left as it is", resource.id);
     }
 }
 

@@ -16,6 +16,8 @@ words! {
         Switch => "switch",
         /// Another invocation's listing of the management group in scope.
         Members => "members",
+        /// Another look's read of what backups protect.
+        Guard => "guard",
         /// Admission by the governor: ARM's quota, an earlier 429 or the pace.
         Admission => "admission",
         /// A token.

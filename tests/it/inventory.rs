@@ -37,7 +37,7 @@ async fn take(world: &World, source: Source) -> (Result<Report, Error>, Vec<(usi
         expiring_within: 30,
     };
     let on_page = |read, all| pages.push((read, all));
-    (inventory(&ctx.arm, &ctx.policy, run, Duration::from_secs(25), on_page).await, pages)
+    (inventory(&ctx.arm, &ctx.guard, &ctx.policy, run, Duration::from_secs(25), on_page).await, pages)
 }
 
 fn gaps(report: &Report) -> Vec<&str> {

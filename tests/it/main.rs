@@ -6,6 +6,7 @@ mod architecture;
 mod definitions;
 mod delivery;
 mod enforce;
+mod guard;
 mod inventory;
 mod machines;
 mod management_group;

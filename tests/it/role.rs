@@ -67,6 +67,19 @@ fn performed(azure: &Emulator) -> BTreeSet<String> {
 #[tokio::test(start_paused = true)]
 async fn the_role_has_no_action_that_the_code_does_not_perform() {
     let azure = azure();
+    // Something that backups protect, for which the guard asks.
+    let cluster = format!(
+        "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-app/providers/Microsoft.ContainerService/managedClusters/aks"
+    );
+    let vault = format!(
+        "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.DataProtection/backupVaults/v"
+    );
+    azure.add_cluster(&cluster, "MC_aks");
+    azure.protect_cluster(
+        &cluster,
+        &vault,
+        &format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-snapshots"),
+    );
     // Events of a disk, a machine and a scale set, with a switch.
     let site = site_with(&azure, DEADLINE, EventGridOptions::default(), &[SWITCH]);
     site.create("d");

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::world::World;
 
-fn terms() -> Terms {
+pub(crate) fn terms() -> Terms {
     Terms::behind_events(std::time::Duration::from_mins(4))
 }
 

@@ -167,7 +167,7 @@ impl World {
     /// Looks at a resource for an event of a write that is `age` old.
     pub(crate) async fn enforce_written(&self, id: &str, age: Duration) -> Result<Outcome, Error> {
         let look = Look::new(id.parse().unwrap(), Trigger::Event, self.deadline);
-        enforce(&self.ctx, &look.after_write(Some(now() - age), false)).await
+        enforce(&self.ctx, &look.after_write(Some(now() - age))).await
     }
 
     /// Looks at a resource that was written just now, for a reason.
@@ -177,7 +177,7 @@ impl World {
 
     async fn look(&self, id: &str, trigger: Trigger, time: Duration) -> Result<Outcome, Error> {
         let look = Look::new(id.parse().unwrap(), trigger, time);
-        enforce(&self.ctx, &look.after_write(Some(now()), false)).await
+        enforce(&self.ctx, &look.after_write(Some(now()))).await
     }
 
     /// The requests about a resource, by kind.

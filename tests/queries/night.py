@@ -112,17 +112,18 @@ class Night:
         """Adds a log line of the host."""
         return self.add("AppTraces", minutes_ago, Message=f"Executing 'Functions.{function}' (Reason='(null)', Id=0)")
 
-    def sweep(self, minutes_ago=60, success=True):
+    def sweep(self, minutes_ago=60, success=True, reason=None):
         """Adds an invocation of the sweep."""
-        self.span(
-            "sweep", minutes_ago, 4000, {} if success else {"error.type": "throttled"}, f"sweep-{self.spans}", success=success
-        )
+        attributes = {} if success else {"error.type": "throttled"}
+        if reason:
+            attributes["diskseal.reason"] = reason
+        self.span("sweep", minutes_ago, 4000, attributes, f"sweep-{self.spans}", success=success)
         return self
 
     def warning(self, name, days, table="OTelLogs", column="Body", prefix=""):
         """Adds a sweep's warning of an exemption that expires in this many days."""
         until = (NOW + timedelta(days=days)).date()
-        return self.add(table, 60, **{column: f"{prefix}the exemption of {disk(name)} ends with {until}"})
+        return self.add(table, 60, **{column: f"{prefix}the exemption of {disk(name)} ends on {until}"})
 
     def request(self, trace, look, ms, status=200, call="GET /disks/{name}"):
         """Adds one attempt of a request within a look."""

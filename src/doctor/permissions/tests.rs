@@ -102,7 +102,7 @@ fn needless_permissions_are_a_warning() {
     );
     let mut exact: Vec<&str> = needs(&policy, MachineEvents::On).iter().map(|need| need.action).collect();
     exact.extend(api::QUERY.action);
-    exact.extend(["Microsoft.RecoveryServices/vaults/read", "Microsoft.RecoveryServices/vaults/*/read"]);
+    exact.extend(VAULTS);
     let found = found(&policy, json!({"actions": exact}));
     assert_eq!(found.len(), 1, "{found:?}");
 }

@@ -31,6 +31,15 @@ fn occasion() -> Occasion {
     Occasion { now: datetime!(2027-01-31 12:00:00.5 UTC), event_time: None, trace_id: Some("abc".into()) }
 }
 
+fn snapshot_id() -> ResourceId {
+    id().to_string().replace("/disks/", "/snapshots/").parse().unwrap()
+}
+
+/// Decides about what nothing protects.
+fn decide(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Decision {
+    super::decide(policy, resource, &Protection::Unprotected, occasion)
+}
+
 fn resource(mode: DataAccessAuthMode, tags: &[(&str, &str)]) -> Resource {
     Resource {
         id: id(),
@@ -38,7 +47,8 @@ fn resource(mode: DataAccessAuthMode, tags: &[(&str, &str)]) -> Resource {
         data_access_auth_mode: mode,
         provisioning_state: Some("Succeeded".into()),
         disk_state: Some("Unattached".into()),
-        managed_by: None,
+        held_by: vec![],
+        source: None,
         time_created: None,
         tags: tags.iter().copied().collect(),
     }
@@ -212,7 +222,8 @@ prop_compose! {
             data_access_auth_mode: mode.to_owned().into(),
             provisioning_state: state.map(str::to_owned),
             disk_state: None,
-            managed_by: None,
+            held_by: vec![],
+            source: None,
             time_created: None,
             tags,
         }
@@ -273,19 +284,45 @@ proptest! {
 }
 
 #[test]
-fn a_machines_write_leaves_older_disks_alone_unless_no_guard_is_wanted() {
-    let written = datetime!(2027-01-31 12:00 UTC);
-    for (time_created, guard, predates) in [
-        (Some(datetime!(2027-01-31 11:59 UTC)), BackupGuard::Skip, false),
-        (Some(datetime!(2027-01-30 12:00 UTC)), BackupGuard::Skip, false),
-        (Some(datetime!(2027-01-30 11:59:59 UTC)), BackupGuard::Skip, true),
-        // Nobody knows how old it is.
-        (None, BackupGuard::Skip, true),
-        (Some(datetime!(2020-01-01 0:00 UTC)), BackupGuard::Warn, false),
-        (None, BackupGuard::Off, false),
+fn a_backup_or_the_doubt_of_one_keeps_the_mode_from_being_set() {
+    let vault = Protection::By("/vault".to_owned());
+    let (passing, lasting) = (Protection::Unknown(Doubt::Passing), Protection::Unknown(Doubt::Lasting));
+    let by_vault = Decision::Protected(Guarded::Vault("/vault".to_owned()));
+    let later = Decision::Pending(PendingReason::GuardUnknown);
+    let left = Decision::Protected(Guarded::Unknown);
+    let sealed = seal(
+        true,
+        &[("diskseal-auth-mode", "AzureActiveDirectory"), ("diskseal-sealed-at", "2027-01-31T12:00:00Z")],
+    );
+    let new = Resource {
+        time_created: Some(datetime!(2027-01-31 11:00:01 UTC)),
+        ..resource(DataAccessAuthMode::None, &[])
+    };
+    let old = Resource { time_created: Some(datetime!(2027-01-31 11:00 UTC)), ..new.clone() };
+    let unknown = Resource { time_created: None, ..new.clone() };
+    let held = Resource { held_by: vec!["/vm".to_owned()], ..new.clone() };
+    let attached = Resource { disk_state: Some("attached".to_owned()), ..new.clone() };
+    let snapshot = Resource { id: snapshot_id(), ..new.clone() };
+    for (what, resource, protection, decision) in [
+        ("unprotected", &held, &Protection::Unprotected, &sealed),
+        ("protected", &new, &vault, &by_vault),
+        ("new and free", &new, &passing, &sealed),
+        ("new and free", &new, &lasting, &sealed),
+        ("old and free", &old, &passing, &later),
+        ("old and free", &old, &lasting, &left),
+        ("of no known age", &unknown, &lasting, &left),
+        ("held", &held, &passing, &later),
+        ("held", &held, &lasting, &left),
+        ("held by whom nobody says", &attached, &lasting, &left),
+        ("a snapshot is no disk without a backup because it is new", &snapshot, &lasting, &left),
     ] {
-        let resource = Resource { time_created, ..resource(DataAccessAuthMode::None, &[]) };
-        let policy = Policy { backup_guard: guard, ..policy() };
-        assert_eq!(policy.predates(&resource, written), predates, "{time_created:?} {guard:?}");
+        let decide = |policy: &Policy| super::decide(policy, resource, protection, &occasion());
+        assert_eq!(decide(&policy()), *decision, "{what}: {protection:?}");
+        for backup_guard in [BackupGuard::Warn, BackupGuard::Off] {
+            assert_eq!(decide(&Policy { backup_guard, ..policy() }), sealed, "{what}: {backup_guard:?}");
+        }
     }
+    // Tags break no backup.
+    let untagged = resource(DataAccessAuthMode::AzureActiveDirectory, &[]);
+    assert!(matches!(super::decide(&policy(), &untagged, &vault, &occasion()), Decision::Seal(_)));
 }

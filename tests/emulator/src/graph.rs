@@ -31,7 +31,7 @@ mod protection;
 mod query;
 
 use expression::{Columns, Row};
-pub use protection::Protection;
+pub use protection::{GraphTable, Protection};
 use query::Table;
 
 /// The number of queries that a user can send in one window.
@@ -142,29 +142,35 @@ impl Emulator {
         let stored = state.resources.values().filter(in_scope);
         let disks = stored.filter_map(|stored| Indexed::of(stored, tenant, lag)).map(Entry::Disk);
         let is_in_scope = |site: &&Site| scope.is_none_or(|ids| ids.contains(&site.subscription()));
-        let sites = state.sites.values().filter(is_in_scope).map(|site| Entry::Site(site.row()));
-        query.page(disks.chain(sites).collect(), window.start, window.most)
+        let sites = state.sites.values().filter(is_in_scope).map(|site| Entry::Other(site.row()));
+        let is_in_scope = |row: &&Row| {
+            let id = row.get("id").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+            scope.is_none_or(|ids| ids.iter().any(|own| id.split('/').nth(2) == Some(own)))
+        };
+        let clusters = state.clusters.iter().filter(is_in_scope).cloned().map(Entry::Other);
+        query.page(disks.chain(sites).chain(clusters).collect(), window.start, window.most)
     }
 }
 
 /// A row of the table `resources`.
 enum Entry<'a> {
     Disk(Indexed<'a>),
-    Site(Row),
+    /// A function app or a cluster.
+    Other(Row),
 }
 
 impl Columns for Entry<'_> {
     fn column(&self, name: &str) -> Cow<'_, Value> {
         match self {
             Self::Disk(disk) => disk.column(name),
-            Self::Site(row) => row.column(name),
+            Self::Other(row) => row.column(name),
         }
     }
 
     fn row(&self) -> Row {
         match self {
             Self::Disk(disk) => disk.row(),
-            Self::Site(row) => row.row(),
+            Self::Other(row) => row.row(),
         }
     }
 }

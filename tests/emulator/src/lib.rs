@@ -55,7 +55,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 pub use crate::disk::{disk_body, snapshot_body};
-pub use crate::graph::Protection;
+pub use crate::graph::{GraphTable, Protection};
 pub use crate::machine::{scale_set_body, virtual_machine_body};
 pub use crate::management_group::Member;
 pub use crate::options::Options;

@@ -135,7 +135,14 @@ fn of_query(query: &str) -> Option<Vec<String>> {
     match query.split_whitespace().next()?.to_ascii_lowercase().as_str() {
         "resources" => {}
         // Its rows are children of vaults (docs/azure-unknowns.md, A14).
-        "recoveryservicesresources" => actions.push("Microsoft.RecoveryServices/vaults/read".to_owned()),
+        "recoveryservicesresources" => {
+            let named = query.to_ascii_lowercase();
+            for vaults in ["Microsoft.RecoveryServices/vaults", "Microsoft.DataProtection/backupVaults"] {
+                if named.contains(&vaults.to_ascii_lowercase()) {
+                    actions.push(format!("{vaults}/read"));
+                }
+            }
+        }
         _ => return None,
     }
     let literals = query.split('\'').skip(1).step_by(2);

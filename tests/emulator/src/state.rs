@@ -58,6 +58,8 @@ pub(crate) struct State {
     pub(crate) protected: Vec<Map<String, Value>>,
     /// Function apps, by id in lower case.
     pub(crate) sites: BTreeMap<String, Site>,
+    /// The rows of its table `resources` that are neither disks nor snapshots.
+    pub(crate) clusters: Vec<Map<String, Value>>,
     /// The ends of operations, in the order of their start if they end at once.
     due: BinaryHeap<Reverse<(Instant, u64, String)>>,
     started: u64,

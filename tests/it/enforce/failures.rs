@@ -97,6 +97,7 @@ fn every_reason_is_provoked_by_a_test() {
         "no_token",
         "provisioning",
         "active_upload",
+        "guard_unknown",
     ];
     // A resource that does not exist is an outcome on every path.
     let never = ["gone"];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diskseal::enforce::Outcome;
+use diskseal::enforce::{Left, Outcome};
 use diskseal_emulator::{
     Options,
     fault::{Fault, Kind, Refusal},
@@ -127,7 +127,7 @@ async fn a_seal_that_is_undone_repeatedly_is_left_to_the_sweep() {
         world.azure.patch(&id, &jane(), &json!({"properties": {"dataAccessAuthMode": "None"}})).unwrap();
     }
     let writes = world.writes();
-    assert_eq!(world.enforce(&id).await, Ok(Outcome::LeftToSweep));
+    assert_eq!(world.enforce(&id).await, Ok(Outcome::LeftToSweep(Left::TooOften)));
     assert_eq!(world.writes(), writes, "no sixth write");
     assert_eq!(world.enforce(&other).await.unwrap().label(), "sealed", "others go on");
     tokio::time::advance(Duration::from_mins(10)).await;

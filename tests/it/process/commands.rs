@@ -127,10 +127,7 @@ async fn a_disk_of_a_protected_machine_is_sealed_only_when_the_guard_allows_it()
     let (code, out, _) = command(&serving, &["seal", &disk("free"), &disk("backed-up")], "").await;
     assert_eq!(code, Some(1));
     assert!(out.contains(&format!("sealed {}", disk("free"))), "{out}");
-    assert!(
-        out.contains(&format!("protected {}: its machine is protected by {vault}", disk("backed-up"))),
-        "{out}"
-    );
+    assert!(out.contains(&format!("protected {}: {vault} protects it", disk("backed-up"))), "{out}");
 
     let (code, _, err) = command(&serving, &["seal", "--backup-guard", "warn", &disk("backed-up")], "").await;
     assert_eq!(code, Some(0));

@@ -7,9 +7,9 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use diskseal::{
-    enforce::{Concern, Error, Outcome, TagsKept, Unsealed},
+    enforce::{Concern, Error, Left, Outcome, TagsKept, Unsealed},
     function::{Ignored, Pending, Refused},
-    policy::Exemption,
+    policy::{Exemption, Guarded},
     sweep,
 };
 use diskseal_emulator::collector::{MetricData, MetricPoint, Span, SpanKind, Status};
@@ -179,6 +179,8 @@ fn reasons_are_those_of_the_code() {
     let of_the_code = [
         Error::reasons(),
         Exemption::reasons(),
+        Guarded::reasons(),
+        Left::reasons(),
         Ignored::reasons(),
         Pending::reasons(),
         Refused::reasons(),

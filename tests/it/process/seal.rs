@@ -6,6 +6,7 @@ use diskseal_emulator::{
     Options, disk_body,
     event_grid::{DeliverySchema, Duplicates, EventGridOptions, Spelling},
     fault::{Fault, Kind, Refusal},
+    journal::Exchange,
     queue::Encoding,
     snapshot_body,
 };
@@ -172,7 +173,8 @@ async fn audit_mode_writes_nothing_and_says_what_it_would_do() {
         azure.emulator.put(&disk(name), &jane(), &disk_body("westeurope")).unwrap();
     }
     azure.event_grid.idle().await;
-    assert!(azure.emulator.journal().iter().all(|exchange| exchange.method == "GET"));
+    let is_read = |exchange: &Exchange| exchange.method == "GET" || exchange.kind == Kind::Query;
+    assert!(azure.emulator.journal().iter().all(|exchange| is_read(exchange)));
     let invocations = azure.host.invocations();
     assert_eq!(invocations.len(), 3);
     for invocation in invocations {
@@ -222,10 +224,11 @@ async fn where_resource_graph_refuses_the_lists_are_asked() {
     let invocation = azure.host.fire_timer("sweep").await.unwrap();
     assert_eq!(
         invocation.logs,
-        ["151 unsealed, 0 pending, 0 sealed, 0 exempt, 0 protected, 0 unreadable, 0 left to the next run"]
+        ["150 unsealed, 0 pending, 0 sealed, 0 exempt, 1 protected, 0 unreadable, 0 left to the next run"]
     );
     azure.host.queues_drained().await;
-    assert!(is_sealed(&azure, &disk("d149")) && is_sealed(&azure, &snapshot("s")));
+    assert!(is_sealed(&azure, &disk("d149")));
+    assert!(!is_sealed(&azure, &snapshot("s")), "a backup may have made it, and nobody can tell");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tokio::time::advance;
 
 use super::{Client, Reply, SUBSCRIPTION, mode};
 use crate::{
-    Member,
+    GraphTable, Member, Protection,
     options::{Options, Throttling},
 };
 
@@ -62,6 +62,36 @@ async fn the_index_lags_behind() {
     assert_eq!(names(&ask(&client, &json!({})).await.json()), ["old"], "neither is known yet");
     advance(lag).await;
     assert_eq!(names(&ask(&client, &json!({})).await.json()), ["new"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_vaults_protect_and_the_clusters_have_rows() {
+    let client = Client::immediate();
+    let id = |kind: &str| format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/{kind}/x");
+    let (disk, cluster) = (client.seed("d"), id("Microsoft.ContainerService/managedClusters"));
+    let vault = id("Microsoft.DataProtection/backupVaults");
+    let snapshots = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-snapshots");
+    client.emulator.protect(&disk, &vault, Protection::DiskBackup);
+    client.emulator.protect_cluster(&cluster, &vault, &snapshots);
+    client.emulator.add_cluster(&cluster, "MC_x");
+    let odd = json!({"id": 7, "type": "microsoft.dataprotection/backupvaults/backupinstances"});
+    client.emulator.add_row(GraphTable::RecoveryServices, odd.as_object().unwrap().clone());
+    let rows = async |query: &str| {
+        let target = "/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01";
+        let reply = client.send(Method::Post, target, Some(&json!({"query": query}))).await;
+        reply.json()["data"].clone()
+    };
+    let instances = "recoveryservicesresources | where type =~ 'Microsoft.DataProtection/backupVaults/backupInstances' \
+                     | project id, source = properties.dataSourceInfo.resourceID, \
+                     stores = properties.policyInfo.policyParameters.dataStoreParametersList";
+    let found = rows(instances).await;
+    assert_eq!((&found[0]["source"], &found[1]["source"]), (&json!(disk), &json!(cluster)));
+    assert_eq!(found[1]["stores"][0]["resourceGroupId"], snapshots);
+    assert_eq!(found[2], json!({"id": 7, "source": null, "stores": null}), "of whatever shape");
+    let clusters = "resources | where type =~ 'microsoft.containerservice/managedclusters' \
+                    | project id, group = properties.nodeResourceGroup";
+    assert_eq!(rows(clusters).await, json!([{"id": cluster, "group": "MC_x"}]));
+    assert_eq!(names(&ask(&client, &json!({})).await.json()), ["d"], "disks are as they were");
 }
 
 #[tokio::test(start_paused = true)]

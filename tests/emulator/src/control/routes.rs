@@ -19,6 +19,7 @@ use super::{
     guard, record,
 };
 use crate::{
+    GraphTable,
     event_grid::EventGrid,
     fault::Injected,
     host::{FunctionsHost, HostError},
@@ -44,7 +45,7 @@ impl IntoResponse for Refused {
     }
 }
 
-const INDEX: [&str; 20] = [
+const INDEX: [&str; 21] = [
     "GET /resources",
     "GET /journal?resource=NAME_OR_ID&last=N",
     "GET /invocations?function=NAME",
@@ -61,6 +62,7 @@ const INDEX: [&str; 20] = [
     "POST /faults/{id}/cut-off",
     "DELETE /faults/{id}",
     "DELETE /faults",
+    "POST /rows/{table}",
     "POST /publish",
     "POST /kill",
     "POST /timer/{function}",
@@ -84,6 +86,7 @@ pub(super) fn router(surface: Surface) -> Router {
         .route("/faults/{id}", axum::routing::delete(remove))
         .route("/faults/{id}/release", post(release))
         .route("/faults/{id}/cut-off", post(cut_off))
+        .route("/rows/{table}", post(add_row))
         .route("/publish", post(publish))
         .route("/kill", post(kill))
         .route("/timer/{function}", post(timer))
@@ -265,6 +268,23 @@ impl Surface {
             .map(|ordered| ordered.injected.clone())
             .ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("the fault {id:?} does not exist")))
     }
+}
+
+/// Adds a row to a table of Resource Graph, as it is.
+async fn add_row(
+    State(surface): State<Arc<Surface>>,
+    Path(table): Path<String>,
+    body: Bytes,
+) -> Result<StatusCode, Refused> {
+    let table = match table.as_str() {
+        "resources" => GraphTable::Resources,
+        "recoveryservicesresources" => GraphTable::RecoveryServices,
+        _ => return Err(Refused(StatusCode::NOT_FOUND, format!("the table {table:?} takes no rows"))),
+    };
+    let row = serde_json::from_slice(&body)
+        .map_err(|fault| Refused(StatusCode::BAD_REQUEST, format!("the body is no row: {fault}")))?;
+    surface.emulator.add_row(table, row);
+    Ok(StatusCode::CREATED)
 }
 
 async fn publish(State(surface): State<Arc<Surface>>, body: Bytes) -> Result<(StatusCode, Shown), Refused> {

@@ -101,6 +101,15 @@ fn a_query_needs_what_it_names() {
         protected.unwrap(),
         [may_ask, "Microsoft.RecoveryServices/vaults/read", "Microsoft.RecoveryServices/vaults/x/read"]
     );
+    let instances = of("recoveryservicesresources | where type =~ 'Microsoft.DataProtection/backupVaults/x'");
+    assert_eq!(
+        instances.unwrap(),
+        [
+            may_ask,
+            "Microsoft.DataProtection/backupVaults/read",
+            "Microsoft.DataProtection/backupVaults/x/read"
+        ]
+    );
     assert_eq!(of("securityresources | project id"), None);
 }
 

@@ -85,7 +85,7 @@ async fn records_in_process_and_over_http_are_equal() {
     assert_eq!(remote.get("/faults").await.1, json!([]));
 
     let (_, index) = remote.get("/").await;
-    assert_eq!(index["requests"].as_array().unwrap().len(), 20);
+    assert_eq!(index["requests"].as_array().unwrap().len(), 21);
     for (status, answer) in [
         remote.get("/nothing").await,
         remote.get("/journal?since=yesterday").await,
@@ -195,4 +195,19 @@ async fn pages_of_others_cannot_use_it() {
     assert_eq!(get.status(), 403, "a foreign name must not read either");
     let faults: Value = read(client.get(&url).send().await.unwrap()).await.1;
     assert_eq!(faults.as_array().unwrap().len(), 2, "what was refused has done nothing: {faults}");
+}
+
+#[tokio::test]
+async fn rows_of_resource_graph_are_added_as_they_are() {
+    let (azure, client) = start().await;
+    let remote = Remote(azure.control.url.clone(), client);
+    let row = json!({"id": "/vault/x", "type": "a/b", "properties": {"sourceResourceId": {"odd": true}}});
+    for (table, body, status) in [
+        ("recoveryservicesresources", &row, 201),
+        ("resources", &row, 201),
+        ("recoveryservicesresources", &json!([1]), 400),
+        ("securityresources", &row, 404),
+    ] {
+        assert_eq!(remote.post(&format!("/rows/{table}"), body).await.0, status, "{table}");
+    }
 }

@@ -61,9 +61,16 @@ impl Emitted {
 /// Runs all days.
 pub(super) async fn all() -> Emitted {
     let mut emitted = Emitted::default();
-    let (busy, audit, deaf, grouped, slow, commands) =
-        tokio::join!(busy_day(), audited_day(), deaf_day(), grouped_day(), slow_day(), commands());
-    for part in [busy, audit, deaf, grouped, slow, commands] {
+    let (busy, audit, deaf, grouped, slow, guarded, commands) = tokio::join!(
+        busy_day(),
+        audited_day(),
+        deaf_day(),
+        grouped_day(),
+        slow_day(),
+        guarded_day(),
+        commands()
+    );
+    for part in [busy, audit, deaf, grouped, slow, guarded, commands] {
         emitted.spans.extend(part.spans);
         emitted.points.extend(part.points);
     }
@@ -142,7 +149,8 @@ async fn end(azure: LocalAzure) -> Emitted {
 }
 
 async fn events(azure: &LocalAzure) {
-    // The first write reads the switch, in vain, and concurrent writes wait for the answer.
+    // The first write reads what backups protect, and then the switch, in vain; concurrent writes wait for the answers.
+    azure.emulator.inject(Fault::delay(Duration::from_millis(300)).on(Kind::Query));
     let refused = Fault::refuse(Refusal::authorization_failed()).on(Kind::TagsRead);
     azure.emulator.inject(refused.delayed(Duration::from_millis(300)));
     for name in ["switch-1", "switch-2"] {
@@ -266,6 +274,19 @@ async fn grouped_day() -> Emitted {
         azure.emulator.insert(&disk(name), &disk_body("westeurope")).unwrap();
     }
     tokio::join!(told(&azure, event(&disk("member-1"))), told(&azure, event(&disk("member-2"))));
+    end(azure).await
+}
+
+/// Nobody may read what backups protect.
+async fn guarded_day() -> Emitted {
+    let mut setup = setup();
+    setup.azure = azure();
+    let azure = start(setup, &[("OTEL_METRIC_EXPORT_INTERVAL", "50")]).await;
+    azure.emulator.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
+    azure.emulator.insert(&disk("old"), &disk_body("westeurope")).unwrap();
+    azure.emulator.set_property(&disk("old"), "timeCreated", json!("2020-01-01T00:00:00Z"));
+    told(&azure, event(&disk("old"))).await;
+    azure.host.fire_timer("sweep").await.unwrap();
     end(azure).await
 }
 

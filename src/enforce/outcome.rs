@@ -1,0 +1,91 @@
+//! What a look at a resource leads to.
+
+use std::fmt;
+
+use crate::policy::{Exemption, Guarded, decide::Change};
+
+/// Whether ARM keeps the seal's tags as they were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagsKept {
+    /// They are as they were written.
+    AsWritten,
+    /// ARM shows others: a policy of the organisation changes tags as they are written.
+    Modified,
+}
+
+impl TagsKept {
+    /// The reason of an outcome with modified tags, a word from a closed set.
+    pub const MODIFIED: &str = "tags_modified";
+}
+
+words! {
+    /// What a look at a resource led to.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Outcome, label of labels {
+        /// It was not sealed and is now, proven by what ARM shows.
+        Sealed(TagsKept) => "sealed",
+        /// It had the auth mode, and its tags are written now.
+        Tagged(TagsKept) => "tagged",
+        /// It was sealed before.
+        AlreadySealed => "already_sealed",
+        /// It is left as it is, for a recorded reason.
+        Exempt(Exemption) => "exempt",
+        /// It is left as it is, because of a backup or of one that may be there.
+        Protected(Guarded) => "protected",
+        /// It is not sealed, and audit mode never writes.
+        WouldSeal(Change) => "would_seal",
+        /// It was announced or listed, and no longer exists.
+        Gone => "gone",
+        /// A person named it, and it does not exist.
+        NotFound => "not_found",
+        /// The sweep seals it later, for this reason.
+        LeftToSweep(Left) => "left_to_sweep",
+        /// The operator's switch is off. The first sweep after it is on again seals it.
+        SwitchedOff => "switched_off",
+    }
+}
+
+words! {
+    /// Why a resource is left to the sweep.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum Left, reason of reasons {
+        /// Someone must be undoing the seal.
+        #[error("it was written too often in ten minutes")]
+        TooOften => "written_too_often",
+        /// The settings leave such disks to it.
+        #[error("a machine holds it, and DISKSEAL_ATTACHED is leave")]
+        Attached => "attached",
+    }
+}
+
+impl Left {
+    /// The label of the outcome, also for machines.
+    pub const OUTCOME: &str = "left_to_sweep";
+}
+
+impl Outcome {
+    /// Why it is left as it is, a word from a closed set.
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Exempt(exemption) => Some(exemption.reason()),
+            Self::Protected(guarded) => Some(guarded.reason()),
+            Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => Some(TagsKept::MODIFIED),
+            Self::LeftToSweep(left) => Some(left.reason()),
+            _ => None,
+        }
+    }
+
+    /// The same in a sentence, also for what only waits.
+    pub(super) fn why(&self) -> Option<&dyn fmt::Display> {
+        match self {
+            Self::Exempt(exemption) => Some(exemption),
+            Self::Protected(guarded) => Some(guarded),
+            Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => {
+                Some(&"its tags were changed as they were written, by an Azure Policy for example")
+            }
+            Self::LeftToSweep(left) => Some(left),
+            Self::SwitchedOff => Some(&"the tag diskseal=off stops every write"),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The backup guard: what is protected, read at most every few minutes and shared by all looks of the process.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Mutex, time::Instant};
+use tracing::warn;
+
+use super::{Protected, protected::doubt_of};
+use crate::{
+    arm::{self, Client, Failure},
+    azure::{Terms, Urgency},
+    policy::{BackupGuard, Doubt, Policy, Protection},
+    resource::Resource,
+    resource_id::{ResourceId, ResourceType},
+    telemetry::{Wait, wait},
+};
+
+/// How long an answer counts, and a refusal.
+const CACHE_TIME: Duration = Duration::from_mins(5);
+/// How long it counts that Azure has not answered: the queue looks again after five minutes, and then with more time.
+const SILENCE_TIME: Duration = Duration::from_mins(1);
+/// The time to read what is protected, of an event and of everything else.
+const EVENT_TIME: Duration = Duration::from_secs(5);
+const READING_TIME: Duration = Duration::from_mins(1);
+
+/// What is protected, as it was last read.
+#[derive(Debug, Default)]
+pub struct Guard {
+    cached: Mutex<Option<Cached>>,
+}
+
+#[derive(Debug)]
+struct Cached {
+    protected: Arc<Protected>,
+    until: Instant,
+}
+
+impl Guard {
+    /// What is protected: as it was last read, or read now if that was too long ago. Nothing is asked if the guard is
+    /// off.
+    pub async fn protected(&self, arm: &Client, policy: &Policy, terms: Terms) -> Arc<Protected> {
+        if policy.backup_guard == BackupGuard::Off {
+            return Arc::default();
+        }
+        let terms = terms.at_most(match terms.urgency() {
+            Urgency::Event => EVENT_TIME,
+            Urgency::BehindEvents => READING_TIME,
+        });
+        let Ok(mut cached) =
+            tokio::time::timeout_at(terms.until(), wait(Wait::Guard, self.cached.lock())).await
+        else {
+            return Arc::new(Protected::unknown(Doubt::Passing, "another look was reading it"));
+        };
+        if let Some(Cached { protected, until }) = cached.as_ref()
+            && Instant::now() < *until
+        {
+            return Arc::clone(protected);
+        }
+        let read = tokio::time::timeout_at(terms.until(), Protected::read(arm, terms)).await;
+        let silence = |_| Protected::unknown(Doubt::Passing, "Resource Graph did not answer in time");
+        let protected = Arc::new(read.unwrap_or_else(silence));
+        for why in protected.doubts() {
+            warn!("the backup guard does not know what is protected: {why}");
+        }
+        let lasts = if protected.is_in_passing_doubt() { SILENCE_TIME } else { CACHE_TIME };
+        *cached = Some(Cached { protected: Arc::clone(&protected), until: Instant::now() + lasts });
+        protected
+    }
+
+    /// What protects a resource as a GET shows it. Of a snapshot, the source is read as well: a protected machine may
+    /// hold it.
+    pub async fn protection(
+        &self,
+        arm: &Client,
+        policy: &Policy,
+        resource: &Resource,
+        terms: Terms,
+    ) -> Protection {
+        let protected = self.protected(arm, policy, terms).await;
+        let protection = in_full(&protected, resource);
+        let Some(source) = source(resource) else { return protection };
+        if protection != Protection::Unprotected || protected.is_nothing() {
+            return protection;
+        }
+        match arm.get(&source, terms).await {
+            Ok(source) => in_full(&protected, &source),
+            Err(arm::Error { failure: Failure::Gone, .. }) => Protection::Unprotected,
+            Err(error) => Protection::Unknown(doubt_of(&error)),
+        }
+    }
+}
+
+/// What protects a resource that is shown in full, as Resource Graph does not: then it names what holds it and what it
+/// is a copy of.
+fn in_full(protected: &Protected, resource: &Resource) -> Protection {
+    let is_named = resource.held_by.iter().chain(&resource.source).all(|id| id.starts_with('/'));
+    match protected.of(resource) {
+        Protection::Unprotected if protected.is_nothing() => Protection::Unprotected,
+        Protection::Unprotected if !is_named || (resource.is_held() && resource.held_by.is_empty()) => {
+            Protection::Unknown(Doubt::Lasting)
+        }
+        protection => protection,
+    }
+}
+
+/// The disk of which a snapshot is a copy.
+fn source(resource: &Resource) -> Option<ResourceId> {
+    let source: ResourceId = resource.source.as_ref()?.parse().ok()?;
+    let is_snapshot_of_disk =
+        resource.id.resource_type() == ResourceType::Snapshot && source.resource_type() == ResourceType::Disk;
+    is_snapshot_of_disk.then_some(source)
+}
