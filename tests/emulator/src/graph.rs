@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::{
     Emulator,
     answer::Answer,
+    arm::Site,
     clock::{timestamp, whole_seconds},
     context::Context,
     refusal::Refusal,
@@ -139,34 +140,36 @@ impl Emulator {
             scope.is_none_or(|ids| ids.contains(&stored.id.subscription.to_ascii_lowercase()))
         };
         let stored = state.resources.values().filter(in_scope);
-        let disks = stored.filter_map(|stored| Indexed::of(stored, tenant, lag)).map(Listed::Disk);
+        let disks = stored.filter_map(|stored| Indexed::of(stored, tenant, lag)).map(Entry::Disk);
+        let is_site_in_scope = |site: &&Site| scope.is_none_or(|ids| ids.contains(&site.subscription()));
+        let sites = state.sites.values().filter(is_site_in_scope).map(|site| Entry::Other(site.row()));
         let is_in_scope = |row: &&Row| {
             let id = row.get("id").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
             scope.is_none_or(|ids| ids.iter().any(|own| id.split('/').nth(2) == Some(own)))
         };
-        let clusters = state.clusters.iter().filter(is_in_scope).map(Listed::Cluster);
-        query.page(disks.chain(clusters).collect(), window.start, window.most)
+        let clusters = state.clusters.iter().filter(is_in_scope).cloned().map(Entry::Other);
+        query.page(disks.chain(sites).chain(clusters).collect(), window.start, window.most)
     }
 }
 
 /// A row of the table `resources`.
-enum Listed<'a> {
+enum Entry<'a> {
     Disk(Indexed<'a>),
-    Cluster(&'a Row),
+    Other(Row),
 }
 
-impl Columns for Listed<'_> {
+impl Columns for Entry<'_> {
     fn column(&self, name: &str) -> Cow<'_, Value> {
         match self {
             Self::Disk(disk) => disk.column(name),
-            Self::Cluster(row) => row.column(name),
+            Self::Other(row) => row.column(name),
         }
     }
 
     fn row(&self) -> Row {
         match self {
             Self::Disk(disk) => disk.row(),
-            Self::Cluster(row) => Row::clone(row),
+            Self::Other(row) => row.row(),
         }
     }
 }

@@ -149,9 +149,10 @@ async fn end(azure: LocalAzure) -> Emitted {
 }
 
 async fn events(azure: &LocalAzure) {
-    // The first write reads what backups protect, and then the switch; concurrent writes wait for the answers.
+    // The first write reads what backups protect, and then the switch, in vain; concurrent writes wait for the answers.
     azure.emulator.inject(Fault::delay(Duration::from_millis(300)).on(Kind::Query));
-    azure.emulator.inject(Fault::delay(Duration::from_millis(300)).on(Kind::TagsRead));
+    let refused = Fault::refuse(Refusal::authorization_failed()).on(Kind::TagsRead);
+    azure.emulator.inject(refused.delayed(Duration::from_millis(300)));
     for name in ["switch-1", "switch-2"] {
         azure.emulator.put(&disk(name), &jane(), &disk_body("westeurope")).unwrap();
     }
