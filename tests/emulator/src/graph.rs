@@ -141,8 +141,8 @@ impl Emulator {
         };
         let stored = state.resources.values().filter(in_scope);
         let disks = stored.filter_map(|stored| Indexed::of(stored, tenant, lag)).map(Entry::Disk);
-        let is_in_scope = |site: &&Site| scope.is_none_or(|ids| ids.contains(&site.subscription()));
-        let sites = state.sites.values().filter(is_in_scope).map(|site| Entry::Other(site.row()));
+        let is_site_in_scope = |site: &&Site| scope.is_none_or(|ids| ids.contains(&site.subscription()));
+        let sites = state.sites.values().filter(is_site_in_scope).map(|site| Entry::Other(site.row()));
         let is_in_scope = |row: &&Row| {
             let id = row.get("id").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
             scope.is_none_or(|ids| ids.iter().any(|own| id.split('/').nth(2) == Some(own)))

@@ -56,10 +56,10 @@ pub(crate) struct State {
     pub(crate) management_groups: BTreeMap<String, Vec<Member>>,
     /// The rows of Resource Graph's table `recoveryservicesresources`.
     pub(crate) protected: Vec<Map<String, Value>>,
+    /// The rows of its table `resources` that are clusters, or added as they are.
+    pub(crate) clusters: Vec<Map<String, Value>>,
     /// Function apps, by id in lower case.
     pub(crate) sites: BTreeMap<String, Site>,
-    /// The rows of its table `resources` that are neither disks nor snapshots.
-    pub(crate) clusters: Vec<Map<String, Value>>,
     /// The ends of operations, in the order of their start if they end at once.
     due: BinaryHeap<Reverse<(Instant, u64, String)>>,
     started: u64,
