@@ -9,18 +9,21 @@ mod context;
 mod error;
 mod in_flight;
 mod line;
+mod look;
 mod machine;
 mod switch;
 mod unseal;
 
 use std::{fmt, time::Duration};
 
-use time::OffsetDateTime;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
+pub use breaker::PAUSE_MAX;
 pub use context::{Context, MachineEvents, Options};
+use error::SEAL_REMOVED;
 pub use error::{Concern, Error};
 pub use line::Line;
+pub use look::{Look, Trigger};
 pub use machine::disks_of;
 pub use switch::is_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
@@ -33,7 +36,7 @@ use crate::{
         decide::{Change, Decision, Occasion, decide, notices},
     },
     resource::Resource,
-    resource_id::{ResourceId, ResourceType},
+    resource_id::ResourceType,
     telemetry::{self, Wait, metrics, wait},
 };
 use in_flight::Progress;
@@ -48,74 +51,13 @@ const PROOF_WAITS: [Duration; 3] =
 /// Waits after a 404 on a new resource, which a replica of ARM may not know yet.
 const REPLICATION_WAITS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+/// How much time a seal has to have after a pause of the loop breaker. If there is less, the look fails instead of
+/// running out of time, which would be a failure of the system.
+const SEAL_TIME: Duration = Duration::from_secs(10);
+/// The word for what is left to the sweep.
+const LEFT_TO_SWEEP: &str = "left_to_sweep";
 /// How long a resource is new.
 const NEW_FOR: time::Duration = time::Duration::minutes(1);
-
-/// What led to a look at a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// An event of its write.
-    Event,
-    /// A message of the queue: an earlier look could not seal it.
-    Queue,
-    /// A sweep has listed it.
-    Sweep,
-    /// A person has named it.
-    Command,
-}
-
-impl Trigger {
-    /// The terms of a look that this trigger leads to: an event goes first, and everything else behind events.
-    pub fn terms(self, time: Duration) -> Terms {
-        match self {
-            Self::Event => Terms::for_event(time),
-            Self::Queue | Self::Sweep | Self::Command => Terms::behind_events(time),
-        }
-    }
-
-    /// A word from a closed set, for metrics.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Event => "event",
-            Self::Queue => "queue",
-            Self::Sweep => "sweep",
-            Self::Command => "command",
-        }
-    }
-}
-
-/// A reason to look at a resource, and the terms of the look.
-#[derive(Clone, Debug)]
-pub struct Look {
-    /// What to look at.
-    pub resource: ResourceId,
-    /// What led to the look.
-    pub trigger: Trigger,
-    /// When the write happened that gave the reason, if a write did.
-    pub event_time: Option<OffsetDateTime>,
-    /// Whether it was a write of the machine that holds the disk, and not one of its own.
-    pub of_machine: bool,
-    /// Follow from the trigger, so that no caller can forget how urgent it is.
-    terms: Terms,
-}
-
-impl Look {
-    /// A look that has to end within `time` from now.
-    pub fn new(resource: ResourceId, trigger: Trigger, time: Duration) -> Self {
-        Self { resource, trigger, event_time: None, of_machine: false, terms: trigger.terms(time) }
-    }
-
-    /// The same look for a write that happened at `event_time`, of its own or `of_machine`.
-    #[must_use]
-    pub fn after_write(self, event_time: Option<OffsetDateTime>, of_machine: bool) -> Self {
-        Self { event_time, of_machine, ..self }
-    }
-
-    /// By when it has to end, and how urgent it is.
-    pub fn terms(&self) -> Terms {
-        self.terms
-    }
-}
 
 words! {
     /// What a look at a resource led to.
@@ -133,9 +75,9 @@ words! {
         Gone => "gone",
         /// A person named it, and it does not exist.
         NotFound => "not_found",
-        /// It was written so often in so short a time that someone must be undoing the seal. The sweep
-        /// seals it later.
-        LeftToSweep => "left_to_sweep",
+        /// It cannot be sealed for a reason that is expected to last, and the queue has delivered its message for the
+        /// last time; or a machine's disks cannot be read. The sweep seals it later.
+        LeftToSweep(Error) => LEFT_TO_SWEEP,
         /// The operator's switch is off. The first sweep after it is on again seals it.
         SwitchedOff => "switched_off",
     }
@@ -146,6 +88,8 @@ impl Outcome {
     pub const fn reason(&self) -> Option<&'static str> {
         match self {
             Self::Exempt(exemption) => Some(exemption.reason()),
+            Self::LeftToSweep(error) => Some(error.reason()),
+            Self::Sealed(change) | Self::WouldSeal(change) if change.is_removal => Some(SEAL_REMOVED),
             _ => None,
         }
     }
@@ -154,7 +98,10 @@ impl Outcome {
     fn why(&self) -> Option<&dyn fmt::Display> {
         match self {
             Self::Exempt(exemption) => Some(exemption),
-            Self::LeftToSweep => Some(&"it was written too often in ten minutes"),
+            Self::LeftToSweep(error) => Some(error),
+            Self::Sealed(change) | Self::WouldSeal(change) if change.is_removal => {
+                Some(&"its seal had been removed")
+            }
             Self::SwitchedOff => Some(&"the tag diskseal=off stops every write"),
             _ => None,
         }
@@ -166,6 +113,10 @@ impl Outcome {
 /// # Errors
 /// ARM could not be asked, or the resource is gone.
 pub async fn assess(ctx: &Context, look: &Look) -> Result<Decision, Error> {
+    examine(ctx, look).await.map(|(_, decision)| decision)
+}
+
+async fn examine(ctx: &Context, look: &Look) -> Result<(Resource, Decision), Error> {
     let resource = read(ctx, look).await?;
     let now = ctx.now();
     for notice in notices(&ctx.policy, &resource, now) {
@@ -173,12 +124,13 @@ pub async fn assess(ctx: &Context, look: &Look) -> Result<Decision, Error> {
     }
     let occasion = Occasion { now, event_time: look.event_time, trace_id: telemetry::trace_id() };
     let written = look.of_machine.then(|| look.event_time.unwrap_or(now));
-    match decide(&ctx.policy, &resource, &occasion) {
+    let decision = match decide(&ctx.policy, &resource, &occasion) {
         Decision::Seal(_) if written.is_some_and(|written| ctx.policy.predates(&resource, written)) => {
-            Ok(Decision::Exempt(Exemption::OlderThanWrite))
+            Decision::Exempt(Exemption::OlderThanWrite)
         }
-        decision => Ok(decision),
-    }
+        decision => decision,
+    };
+    Ok((resource, decision))
 }
 
 /// Brings one resource under the seal, or says why not. The one way through for events, queue messages,
@@ -190,6 +142,7 @@ pub async fn enforce(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
     let span = info_span!(
         "enforce",
         diskseal.resource_id = %look.resource,
+        diskseal.correlation_id = look.correlation_id,
         diskseal.outcome = Empty,
         diskseal.reason = Empty,
         error.type = Empty,
@@ -197,7 +150,10 @@ pub async fn enforce(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
         otel.status_description = Empty,
     );
     let _active = metrics::active();
-    let result = within(ctx, look).instrument(span.clone()).await;
+    let result = match within(ctx, look).instrument(span.clone()).await {
+        Err(error) if look.is_last && error.is_expected_wait() => Ok(Outcome::LeftToSweep(error)),
+        result => result,
+    };
     record(&span, &result);
     count(ctx, look, &result);
     result
@@ -221,7 +177,7 @@ pub fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>) {
 pub fn count_failure(kind: Option<ResourceType>, trigger: Trigger, error: &Error) {
     let (scope, reason) = (error.concern(), error.reason());
     let outcome = match (scope, kind) {
-        (Concern::Resource, None) => Outcome::LeftToSweep.label(),
+        (Concern::Resource, None) => LEFT_TO_SWEEP,
         _ => scope.label(),
     };
     metrics::outcome(outcome, Some(reason), kind.map(ResourceType::label), trigger.label());
@@ -232,11 +188,14 @@ async fn within(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
     if let Some(exemption) = ctx.exempt_by_id(&look.resource, look.terms).await? {
         return Ok(Outcome::Exempt(exemption));
     }
+    if ctx.breaker.is_waited_for(&look.resource) {
+        return Err(Error::SealRemoved(ctx.breaker.pause(&look.resource)));
+    }
     let missing = if look.trigger == Trigger::Command { Outcome::NotFound } else { Outcome::Gone };
     let progress = ctx.in_flight.arrive();
-    let once = ctx
-        .in_flight
-        .once(&look.resource, &progress, || settle(look.terms, missing, || look_once(ctx, look, &progress)));
+    let once = ctx.in_flight.once(&look.resource, &progress, || {
+        settle(look.terms, missing, || look_in_time(ctx, look, &progress))
+    });
     match tokio::time::timeout_at(look.terms.until(), once).await {
         Ok(result) => result,
         Err(_) => Err(progress.out_of_time()),
@@ -265,9 +224,22 @@ where
     }
 }
 
+/// Looks, and after the loop breaker's pause looks again, because there may be nothing left to write.
+async fn look_in_time(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
+    loop {
+        match look_once(ctx, look, progress).await {
+            Err(Error::SealRemoved(pause)) if look.terms.allow(pause + SEAL_TIME) => {
+                ctx.breaker.wait_for(&look.resource, pause).await;
+            }
+            result => return result,
+        }
+    }
+}
+
 async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
     progress.looking();
-    let change = match assess(ctx, look).await? {
+    let (resource, decision) = examine(ctx, look).await?;
+    let mut change = match decision {
         Decision::Compliant => return Ok(Outcome::AlreadySealed),
         Decision::Exempt(exemption) => return Ok(Outcome::Exempt(exemption)),
         Decision::Pending(reason) => return Err(Error::Pending(reason)),
@@ -276,13 +248,15 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
     if ctx.policy.mode == Mode::Audit {
         return Ok(Outcome::WouldSeal(change));
     }
+    change.is_removal |= ctx.breaker.has_tripped(&look.resource);
     if !ctx.is_switched_on(look.terms).await {
         return Ok(Outcome::SwitchedOff);
     }
-    if !ctx.breaker.admits(&look.resource) {
-        return Ok(Outcome::LeftToSweep);
+    let pause = ctx.breaker.pause(&look.resource);
+    if !pause.is_zero() {
+        return Err(Error::SealRemoved(pause));
     }
-    act(ctx, look, &change, progress).await?;
+    act(ctx, look, &change, progress).await.map_err(|error| error.about(&resource))?;
     Ok(Outcome::Sealed(change))
 }
 

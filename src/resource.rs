@@ -6,6 +6,7 @@
 pub mod tags;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::resource_id::ResourceId;
@@ -65,6 +66,10 @@ pub struct Resource {
     pub provisioning_state: Option<String>,
     /// `properties.diskState`
     pub disk_state: Option<String>,
+    /// `properties.creationData.createOption`, if it is there and a text.
+    pub create_option: Option<String>,
+    /// `properties.completionPercent`, rounded down, if it is there and a percentage.
+    pub completion_percent: Option<u8>,
     /// The virtual machine that holds a disk; none for a disk that is free, and for snapshots.
     pub managed_by: Option<String>,
     /// `properties.timeCreated`, if it is there and a time.
@@ -89,6 +94,10 @@ struct Properties {
     data_access_auth_mode: Option<DataAccessAuthMode>,
     provisioning_state: Option<String>,
     disk_state: Option<String>,
+    #[serde(default)]
+    creation_data: Value,
+    #[serde(default)]
+    completion_percent: Value,
     time_created: Option<String>,
 }
 
@@ -105,6 +114,8 @@ impl Resource {
             data_access_auth_mode: properties.data_access_auth_mode.unwrap_or(DataAccessAuthMode::None),
             provisioning_state: properties.provisioning_state,
             disk_state: properties.disk_state,
+            create_option: properties.creation_data["createOption"].as_str().map(str::to_owned),
+            completion_percent: percentage(&properties.completion_percent),
             time_created: properties
                 .time_created
                 .and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok()),
@@ -117,15 +128,44 @@ impl Resource {
     /// Whether ARM is still working on an earlier write, and would refuse ours with a conflict.
     pub fn is_provisioning(&self) -> bool {
         // The terminal states of "Track asynchronous Azure operations"; everything else is running.
-        self.provisioning_state.as_deref().is_some_and(|state| {
-            !["Succeeded", "Failed", "Canceled"].iter().any(|done| done.eq_ignore_ascii_case(state))
-        })
+        let state = self.provisioning_state.as_deref();
+        state.is_some() && !is_one_of(state, &["Succeeded", "Failed", "Canceled"])
+    }
+
+    /// Whether the last write of it has failed or was cancelled.
+    pub fn has_failed(&self) -> bool {
+        is_one_of(self.provisioning_state.as_deref(), &["Failed", "Canceled"])
+    }
+
+    /// Whether `diskState` is one of these.
+    pub fn is_in_state(&self, states: &[&str]) -> bool {
+        is_one_of(self.disk_state.as_deref(), states)
+    }
+
+    /// Whether it was created by one of these options.
+    pub fn is_made_by(&self, create_options: &[&str]) -> bool {
+        is_one_of(self.create_option.as_deref(), create_options)
     }
 
     /// Whether somebody is writing data to the disk through an upload URL just now.
     pub fn is_uploading(&self) -> bool {
-        self.disk_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("ActiveUpload"))
+        self.is_in_state(&["ActiveUpload"])
     }
+
+    /// Whether a machine holds it, running or not.
+    pub fn is_attached(&self) -> bool {
+        self.managed_by.is_some() || self.is_in_state(&["Attached", "Reserved", "Frozen"])
+    }
+}
+
+/// Azure compares the values of its enumerations without regard to case.
+fn is_one_of(value: Option<&str>, known: &[&str]) -> bool {
+    value.is_some_and(|value| known.iter().any(|known| known.eq_ignore_ascii_case(value)))
+}
+
+fn percentage(value: &Value) -> Option<u8> {
+    let number = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
+    (0..=100).rev().find(|percent| f64::from(*percent) <= number)
 }
 
 #[cfg(test)]
@@ -149,6 +189,28 @@ mod tests {
         ] {
             let resource = read(&format!(r#"{{"properties":{properties}}}"#)).unwrap();
             assert_eq!(resource.data_access_auth_mode, mode, "{properties}");
+        }
+    }
+
+    #[test]
+    fn an_odd_create_option_or_percentage_is_no_failure() {
+        for (properties, create_option, percent) in [
+            ("{}", None, None),
+            (r#"{"creationData":null,"completionPercent":null}"#, None, None),
+            (r#"{"creationData":[1],"completionPercent":{}}"#, None, None),
+            (r#"{"creationData":{"createOption":7},"completionPercent":"much"}"#, None, None),
+            (
+                r#"{"creationData":{"createOption":"Import"},"completionPercent":99.9}"#,
+                Some("Import"),
+                Some(99),
+            ),
+            (r#"{"creationData":{"createOption":"Odd"},"completionPercent":"40"}"#, Some("Odd"), Some(40)),
+            (r#"{"completionPercent":-1}"#, None, None),
+            (r#"{"completionPercent":1e300}"#, None, Some(100)),
+        ] {
+            let resource = read(&format!(r#"{{"properties":{properties}}}"#)).unwrap();
+            let got = (resource.create_option.as_deref(), resource.completion_percent);
+            assert_eq!(got, (create_option, percent), "{properties}");
         }
     }
 

@@ -56,9 +56,9 @@ impl From<&Result<Outcome, Error>> for Exit {
             Ok(Outcome::Sealed(_) | Outcome::AlreadySealed | Outcome::Exempt(_) | Outcome::Gone) => {
                 Self::Done
             }
-            Ok(Outcome::WouldSeal(_) | Outcome::NotFound | Outcome::LeftToSweep | Outcome::SwitchedOff) => {
-                Self::NotAll
-            }
+            Ok(
+                Outcome::WouldSeal(_) | Outcome::NotFound | Outcome::LeftToSweep(_) | Outcome::SwitchedOff,
+            ) => Self::NotAll,
             Err(error) => error.into(),
         }
     }

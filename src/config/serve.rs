@@ -41,8 +41,8 @@ const DEADLINE: Setting = Setting {
     name: "DISKSEAL_DEADLINE",
     flag: "deadline",
     value: Value::Text("SECONDS"),
-    help: "Time limit of one invocation in seconds, waits included.\n\
-           A whole number from 1 to 600. Event Grid waits 30 seconds for an answer. Keep it below functionTimeout of \
+    help: "Time limit of an event's invocation in seconds, waits included.\n\
+           A whole number from 1 to 600. A queue message has 2 minutes, a sweep 4. Event Grid waits 30 seconds for an answer. Keep it below functionTimeout of \
            host.json, at which the Functions host kills the handler. On the command line, the limit for one resource.",
     default: Fallback::Text("25"),
     used: Use::Serve,

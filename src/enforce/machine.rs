@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tracing::{Instrument, field::Empty, info_span};
 
-use super::{Concern, Context, Error, NEW_FOR, Outcome};
+use super::{Concern, Context, Error, LEFT_TO_SWEEP, NEW_FOR};
 use crate::{
     arm::{self, Failure, MachineDisks},
     azure::Terms,
@@ -51,7 +51,7 @@ pub async fn disks_of(
         Err(error) => {
             super::record_error(&span, error);
             if error.concern() == Concern::Resource {
-                span.record("diskseal.outcome", Outcome::LeftToSweep.label());
+                span.record("diskseal.outcome", LEFT_TO_SWEEP);
             }
         }
     }

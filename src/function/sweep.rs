@@ -51,6 +51,7 @@ async fn list_and_queue(app: &App, invocation: &Invocation) -> Reply {
         first_seen: ctx.now(),
         traceparent: traceparent.clone(),
         tracestate: tracestate.clone(),
+        correlation_id: None,
         of_machine: false,
     };
     let pending = collected.to_seal.iter().map(message).collect();

@@ -2,7 +2,8 @@
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Exemption, Policy, TagExemption, tag_rule::TEMPLATE_KEYS};
+pub use super::pending::PendingReason;
+use super::{Exemption, Policy, TagExemption, removal, tag_rule::TEMPLATE_KEYS};
 use crate::resource::{
     DataAccessAuthMode, Resource,
     tags::{TAGS_MAX, Tags},
@@ -39,19 +40,8 @@ pub struct Change {
     pub data_access_auth_mode: Option<DataAccessAuthMode>,
     /// The tags to merge; empty if all are there.
     pub tags: Tags,
-}
-
-words! {
-    /// Why a resource cannot be sealed now.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-    pub enum PendingReason, reason of reasons {
-        /// An earlier write is still in progress, and ARM would answer a new one with a conflict.
-        #[error("it is being created or changed")]
-        Provisioning => "provisioning",
-        /// Data is being uploaded by a URL that the seal would invalidate.
-        #[error("an upload into it is in progress")]
-        ActiveUpload => "active_upload",
-    }
+    /// Whether somebody has removed the seal that this one replaces.
+    pub is_removal: bool,
 }
 
 /// What a person should know about a resource whatever is decided.
@@ -82,13 +72,8 @@ pub fn decide(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Deci
     let Some(change) = missing(policy, resource, occasion) else {
         return Decision::Compliant;
     };
-    if resource.is_provisioning() {
-        return Decision::Pending(PendingReason::Provisioning);
-    }
-    if resource.is_uploading() {
-        return Decision::Pending(PendingReason::ActiveUpload);
-    }
-    Decision::Seal(change)
+    let pending = PendingReason::of(resource, change.data_access_auth_mode.is_some());
+    pending.map_or(Decision::Seal(change), Decision::Pending)
 }
 
 /// What a person should know about this resource.
@@ -123,7 +108,8 @@ fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<
     if resource.tags.merged(&tags).len() > TAGS_MAX {
         tags = Tags::default();
     }
-    (is_new_seal || !tags.is_empty()).then_some(Change { data_access_auth_mode, tags })
+    let is_removal = removal::is_removed(policy, resource);
+    (is_new_seal || !tags.is_empty()).then_some(Change { data_access_auth_mode, tags, is_removal })
 }
 
 fn filling(occasion: &Occasion) -> [(&'static str, String); TEMPLATE_KEYS.len()] {

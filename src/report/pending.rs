@@ -4,17 +4,12 @@
 //! is tried, so queue messages and traces name them, and the report does not.
 
 use super::{Entry, Remark, entry::InUse};
-use crate::policy::decide::{Decision, PendingReason};
+use crate::policy::decide::Decision;
 
 /// Why a resource is pending, if it is.
 pub(super) fn of(entry: &Entry) -> Option<Remark<'_>> {
     let (reason, text) = match (&entry.decision, &entry.in_use) {
-        (Decision::Pending(PendingReason::Provisioning), _) => {
-            ("provisioning", "an earlier write is still in progress".to_owned())
-        }
-        (Decision::Pending(PendingReason::ActiveUpload), _) => {
-            ("active_upload", "data is being uploaded to it; it is sealed when the upload ends".to_owned())
-        }
+        (Decision::Pending(reason), _) => (reason.reason(), reason.to_string()),
         // Tags can be written whatever holds the disk.
         (Decision::Seal(change), _) if change.data_access_auth_mode.is_none() => return None,
         (Decision::Seal(_), Some(InUse::Sas)) => (

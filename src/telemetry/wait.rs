@@ -27,13 +27,15 @@ pub enum Wait {
     Proof,
     /// Another writer to be done.
     OtherWriter,
+    /// The pause before a resource may be written again.
+    Breaker,
     /// A new resource to be known to all replicas of ARM.
     Replication,
 }
 
 impl Wait {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Start,
         Self::Turn,
         Self::Switch,
@@ -44,6 +46,7 @@ impl Wait {
         Self::Operation,
         Self::Proof,
         Self::OtherWriter,
+        Self::Breaker,
         Self::Replication,
     ];
 
@@ -60,6 +63,7 @@ impl Wait {
             Self::Operation => ("wait for operation", "operation"),
             Self::Proof => ("wait for proof", "proof"),
             Self::OtherWriter => ("wait for other writer", "other_writer"),
+            Self::Breaker => ("wait for breaker", "breaker"),
             Self::Replication => ("wait for replication", "replication"),
         }
     }

@@ -17,6 +17,8 @@ use crate::world::{SUBSCRIPTION, World, jane};
 mod crash;
 mod failures;
 mod races;
+mod removals;
+mod uploads;
 
 #[tokio::test(start_paused = true)]
 async fn a_seal_takes_three_requests_and_a_sealed_resource_one() {
