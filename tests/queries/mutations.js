@@ -13,7 +13,7 @@ import { findings } from "./check.js";
 const [root, telemetry] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const COPIED = ["infra/monitoring", "docs/runbook.md", "docs/azure-unknowns.md", "README.md", "tests/queries/rules.test.yml",
-  "src/sweep.rs", "function-definitions", "host.json"];
+  "src/estate/survey.rs", "function-definitions", "host.json"];
 const [ALERTS, WORKBOOK, DASHBOARD] = ["alerts.json", "workbook.json", "grafana-dashboard.json"].map((name) => `infra/monitoring/${name}`);
 const [RULES, SCHEMA, RUNBOOK] = ["infra/monitoring/prometheus-rules.yml", "infra/monitoring/schema.json", "docs/runbook.md"];
 
@@ -51,7 +51,7 @@ const MUTATIONS = [
   ["a section of the runbook", RUNBOOK, "## Poisoned", "## Given up", words, "poisoned points at"],
   ["a part of a section", RUNBOOK, "**What to do.**", "**What then.**", words, "does not say what to do"],
   ["a rule's section", RULES, "runbook.md#slow", "runbook.md#slower", words, "DisksealSlow points at"],
-  ["the text of the log", "src/sweep.rs", "the exemption of {} ends", "the exemption of {} will end", words, "src/sweep.rs does not say"],
+  ["the text of the log", "src/estate/survey.rs", "the exemption of {} ends", "the exemption of {} will end", words, "src/estate/survey.rs does not say"],
   ["the receipts of a message", "host.json", "\"maxDequeueCount\": 16", "\"maxDequeueCount\": 12", words, "does not name 12 receipts"],
   ["the looks of the runbook", RUNBOOK, "| order by First asc", "| where Looks >= 11\n| order by First asc", words, "Looks >= 11 never matches"],
   ["a metric of a rule", RULES, "diskseal_queue_age_seconds_count", "diskseal_queue_age_count", words, "no metric is named diskseal_queue_age_count"],

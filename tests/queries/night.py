@@ -122,7 +122,7 @@ class Night:
     def warning(self, name, days, table="OTelLogs", column="Body", prefix=""):
         """Adds a sweep's warning of an exemption that expires in this many days."""
         until = (NOW + timedelta(days=days)).date()
-        return self.add(table, 60, **{column: f"{prefix}the exemption of {disk(name)} ends with {until}"})
+        return self.add(table, 60, **{column: f"{prefix}the exemption of {disk(name)} ends on {until}"})
 
     def request(self, trace, look, ms, status=200, call="GET /disks/{name}"):
         """Adds one attempt of a request within a look."""

@@ -98,7 +98,7 @@ function hoursFaults({ rules, hours }) {
 /** Texts that queries search for, and that other files of this repository define. */
 function sourceFaults({ source }) {
   const places = [
-    ["src/sweep.rs", "the exemption of {} ends with {until}"],
+    ["src/estate/survey.rs", "the exemption of {} ends on {until}"],
     ["function-definitions/seal-queued/function.json", "\"queueName\": \"diskseal-pending\""],
     ...["seal-on-write", "seal-queued", "sweep"].map((name) => [`function-definitions/${name}/function.json`, "bindings"]),
   ];
