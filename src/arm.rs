@@ -1,16 +1,19 @@
 //! Azure Resource Manager over HTTP: disks and snapshots, their tags, long-running operations.
 //!
-//! Knows how to ask, and what the answers mean; knows not why. The seams are the Azure SDK's own,
-//! `HttpClient` and `TokenCredential`. The SDK's pipeline is not used for ARM itself: its bearer
-//! policy refuses the loopback endpoints that a local Azure needs, and its retry policy knows neither
-//! our deadline nor the gate that all callers share.
+//! This room sends requests and interprets the answers; it does not decide what to send. Tests replace the Azure
+//! SDK's `HttpClient` and `TokenCredential`. The SDK's pipeline is not used for ARM: its bearer policy refuses
+//! the loopback endpoint of a local Azure, and its retry policy knows neither our deadline nor the governor.
+//!
+//! Every method that sends a request fails with an [`Error`], whose [`Failure`] says why.
+
+#![expect(clippy::missing_errors_doc, reason = "see above; methods document only what is special to them")]
 
 pub mod api;
 mod error;
 mod governor;
 mod graph;
 mod list;
-mod machine;
+mod machine_disks;
 mod operation;
 mod pipeline;
 mod retry;
@@ -21,15 +24,15 @@ use azure_core::{
     Bytes,
     http::{HttpClient, Url},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 pub use api::Api;
 pub use error::{Error, Failure, ResourceFailure, SystemFailure};
 pub use graph::{Query, Rows};
 pub use list::{Page, Unreadable};
-pub use machine::MachineDisks;
-pub use operation::Operation;
+pub use machine_disks::MachineDisks;
+pub use operation::{Operation, State};
 
 use crate::{
     azure::{Identity, Terms},
@@ -39,35 +42,34 @@ use crate::{
 use governor::Governor;
 use pipeline::{Answer, Call, Pipeline};
 
-/// ARM, as one identity sees it. All callers of one process share one client, and with it the gate
-/// for throttling.
+/// A client of ARM for one identity. All callers in a process share one client, and with it the governor.
 #[derive(Debug)]
 pub struct Client {
     endpoint: Url,
     pipeline: Pipeline,
 }
 
-/// What ARM made of a PATCH.
+/// How ARM answered a PATCH.
 #[derive(Debug)]
 pub enum Update {
-    /// Done, and this is the resource.
+    /// It is done; holds the resource.
     Done(Resource),
-    /// Accepted: the end is still to come.
+    /// It is accepted, and continues as a long-running operation.
     Accepted(Operation),
 }
 
-/// A PATCH as it is sent.
+/// A PATCH to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
-    /// Where to.
+    /// The URL.
     pub url: Url,
     /// The body, in JSON.
     pub body: Bytes,
 }
 
 impl Client {
-    /// A client for ARM at `endpoint`. `pace` is the greatest number of writes a second and subscription that
-    /// are not for an event.
+    /// A client for ARM at `endpoint`. `pace` is the maximum of writes per second and subscription, events
+    /// excluded.
     pub fn new(
         endpoint: Url,
         http: Arc<dyn HttpClient>,
@@ -85,7 +87,7 @@ impl Client {
     /// Reads a disk or snapshot.
     ///
     /// # Errors
-    /// `Gone` if it is not there; see [`Failure`] for the others.
+    /// `Gone` if it does not exist; see [`Failure`] for the others.
     pub async fn get(&self, id: &ResourceId, terms: Terms) -> Result<Resource, Error> {
         let api = match id.resource_type() {
             ResourceType::Disk => &api::DISK,
@@ -96,11 +98,7 @@ impl Client {
         read(api, id, &answer)
     }
 
-    /// Sets `properties.dataAccessAuthMode`, and nothing else: tags in the same PATCH would replace
-    /// the whole tag set.
-    ///
-    /// # Errors
-    /// See [`Failure`].
+    /// Sets `properties.dataAccessAuthMode` only: tags in the same PATCH would replace all tags.
     pub async fn update(
         &self,
         id: &ResourceId,
@@ -111,7 +109,7 @@ impl Client {
         let api = update_of(id);
         let answer = self.send(api, &url, id.subscription_id(), Some(body), terms).await?;
         if answer.status == 202 || Operation::is_in(&answer.headers) {
-            // The body of a 202 is a part of the resource, so it proves nothing.
+            // The body of a 202 may be incomplete, so it proves nothing.
             return Ok(Update::Accepted(Operation::from_headers(
                 id,
                 &answer.headers,
@@ -122,14 +120,11 @@ impl Client {
         read(api, id, &answer).map(Update::Done)
     }
 
-    /// Merges tags into those that are there, which no tag of another writer can be lost by. Gives
-    /// the tags as they are then, if the answer says so.
+    /// Merges tags into the existing ones, so that no other writer's tag is lost. Returns all tags, if the
+    /// answer has them.
     ///
-    /// On disks and snapshots the answer may be a 202 with a URL that cannot be read, although the tags
-    /// are applied; it is never polled.
-    ///
-    /// # Errors
-    /// See [`Failure`].
+    /// On disks and snapshots the answer may be a 202 with a URL that cannot be read, although the tags are
+    /// applied; the URL is never polled.
     pub async fn merge_tags(
         &self,
         id: &ResourceId,
@@ -139,11 +134,8 @@ impl Client {
         self.patch_tags(&api::TAGS_MERGE, id, tags, terms).await
     }
 
-    /// Removes tags of exactly these names and values, and leaves all others. Gives the tags as they are
-    /// then, if the answer says so; see [`Self::merge_tags`].
-    ///
-    /// # Errors
-    /// See [`Failure`].
+    /// Removes the tags with exactly these names and values, and keeps all others. Returns what
+    /// [`Self::merge_tags`] returns.
     pub async fn delete_tags(
         &self,
         id: &ResourceId,
@@ -169,17 +161,12 @@ impl Client {
         Ok(resource.map(|resource| resource.properties.tags))
     }
 
-    /// The tags of anything in a subscription. `scope` is a valid resource ID.
-    ///
-    /// # Errors
-    /// See [`Failure`].
+    /// Reads the tags of a subscription or of something in one. `scope` is a valid resource ID.
     pub async fn tags(&self, scope: &str, terms: Terms) -> Result<Tags, Error> {
         let api = &api::TAGS;
         let url = self.url(&format!("{scope}/providers/Microsoft.Resources/tags/default"), api);
         let answer = self.send(api, &url, subscription_of(scope), None, terms).await?;
-        let resource: TagsResource = serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::without_answer(api.what, SystemFailure::Unreadable, error))?;
-        Ok(resource.properties.tags)
+        Ok(parse::<TagsResource>(api, &answer.body)?.properties.tags)
     }
 
     /// The PATCH that [`Client::update`] sends.
@@ -200,16 +187,11 @@ impl Client {
         Write { url: self.url(&path, api), body: body.to_string().into() }
     }
 
-    /// Reads one thing by its path below the endpoint, as JSON: whoever asks picks the members, and says what a
-    /// missing one means.
-    ///
-    /// # Errors
-    /// See [`Failure`].
+    /// Reads a resource of any type by its path, as JSON. The caller interprets its members.
     pub async fn inspect(&self, api: &'static Api, path: &str, terms: Terms) -> Result<Value, Error> {
         let url = self.url(path, api);
         let answer = self.send(api, &url, subscription_of(path), None, terms).await?;
-        serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::without_answer(api.what, SystemFailure::Unreadable, error))
+        parse(api, &answer.body)
     }
 
     async fn send(
@@ -249,9 +231,15 @@ fn update_of(id: &ResourceId) -> &'static Api {
     }
 }
 
-/// Whose limits a request counts against.
+/// The subscription whose quota a request counts against.
 fn subscription_of(path: &str) -> &str {
     path.split('/').nth(2).unwrap_or_default()
+}
+
+/// The JSON of an answer.
+fn parse<T: DeserializeOwned>(api: &Api, body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body)
+        .map_err(|error| Error::without_answer(api.what, SystemFailure::Unreadable, error))
 }
 
 fn read(api: &Api, id: &ResourceId, answer: &Answer) -> Result<Resource, Error> {

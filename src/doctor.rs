@@ -1,7 +1,7 @@
-//! What is wrong with a deployment, and what to do about it.
+//! `diskseal doctor`: what is wrong with a deployment, and what to do about it.
 //!
-//! Pure but for [`examine`]: each file below turns facts as Azure tells them into findings. A fact that
-//! may not be looked at is told as that, never as an absence.
+//! The files below turn Azure's answers into findings; only [`examine()`] sends requests. Checks that the identity
+//! may not make are reported as such, never as something that is missing.
 
 mod event_grid;
 mod examine;
@@ -12,23 +12,23 @@ mod probe;
 
 use crate::arm::{self, Failure, ResourceFailure, SystemFailure};
 
-pub use examine::{Subject, examine};
+pub use examine::{Deployment, examine};
 
-/// How bad it is, in that order.
+/// The severity of a finding, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// As it should be.
+    /// Nothing is wrong.
     Ok,
-    /// It works, or it could not be looked at; somebody should know.
+    /// It works but needs attention, or it could not be checked.
     Warning,
     /// Resources are not sealed because of it.
     Failed,
-    /// Azure could not be asked.
+    /// Azure could not be reached.
     Unreachable,
 }
 
 impl Verdict {
-    /// The word that is printed. That Azure cannot be asked is a failure as well.
+    /// The word to print. Azure that cannot be reached counts as a failure.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -41,25 +41,25 @@ impl Verdict {
 /// One line of the diagnosis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// The severity.
     pub verdict: Verdict,
-    /// What was looked at, in a word or two.
+    /// The name of the check, in a word or two.
     pub check: &'static str,
-    /// The subscription, app or other thing that it is about; empty for all.
+    /// What was checked, such as a subscription or an app; empty if it is not about a single one.
     pub about: String,
-    /// What is so.
+    /// What was found.
     pub text: String,
     /// What to do about it.
     pub remedy: Option<String>,
 }
 
 impl Finding {
-    /// As it should be.
+    /// Nothing is wrong.
     pub fn ok(check: &'static str, about: impl Into<String>, text: impl Into<String>) -> Self {
         Self { verdict: Verdict::Ok, check, about: about.into(), text: text.into(), remedy: None }
     }
 
-    /// It works, and somebody should know.
+    /// It works but needs attention.
     pub fn warning(
         check: &'static str,
         about: impl Into<String>,
@@ -79,8 +79,8 @@ impl Finding {
         Self { verdict: Verdict::Failed, ..Self::warning(check, about, text, remedy) }
     }
 
-    /// It could not be read. `needed` is the action that reading it takes.
-    fn not_seen(check: &'static str, about: &str, needed: Option<&str>, error: &arm::Error) -> Self {
+    /// It could not be read. `needed` is the action that the identity needs to read it.
+    fn unreadable(check: &'static str, about: &str, needed: Option<&str>, error: &arm::Error) -> Self {
         match error.failure {
             Failure::System(failure) => Self {
                 verdict: Verdict::Unreachable,
@@ -90,7 +90,7 @@ impl Finding {
                 check,
                 about,
                 format!("not checked: this identity lacks {}", needed.unwrap_or("a role")),
-                "run doctor as somebody with the role Reader there, with --credential azure-cli",
+                "sign in with an account that has the role Reader there, and run doctor with --credential azure-cli",
             ),
             Failure::Resource(ResourceFailure::SubscriptionNotFound) => Self::failed(
                 check,
@@ -99,7 +99,7 @@ impl Finding {
                 "correct DISKSEAL_SUBSCRIPTIONS, or use an identity of the subscription's tenant",
             ),
             Failure::Gone | Failure::Overtaken | Failure::Resource(_) => {
-                Self::failed(check, about, error.to_string(), "see what Azure says")
+                Self::failed(check, about, error.to_string(), "resolve the error that Azure returned")
             }
         }
     }
@@ -110,11 +110,11 @@ fn remedy_of(failure: SystemFailure) -> &'static str {
         SystemFailure::NoToken => {
             "sign in (az login), or set DISKSEAL_CREDENTIAL and AZURE_CLIENT_ID to the identity of this machine or app"
         }
-        SystemFailure::Unauthorized => "set DISKSEAL_CLOUD to the cloud that the token is from",
+        SystemFailure::Unauthorized => "set DISKSEAL_CLOUD to the cloud that issued the token",
         SystemFailure::Throttled => "try again in a few minutes",
-        SystemFailure::ServerError => "try again later; https://status.azure.com tells of outages",
+        SystemFailure::ServerError => "try again later; https://status.azure.com lists outages",
         SystemFailure::Unreachable | SystemFailure::Timeout | SystemFailure::Unreadable => {
-            "check DNS, firewall and proxy between here and DISKSEAL_ARM_ENDPOINT"
+            "check DNS, firewall and proxy on the way to DISKSEAL_ARM_ENDPOINT"
         }
     }
 }

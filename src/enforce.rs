@@ -4,6 +4,7 @@
 //! so a duplicate, a late event and a crash half-way are all the same case. Nothing is remembered that
 //! a SIGKILL could lose: what stands in memory here only saves requests.
 
+mod act;
 mod breaker;
 mod context;
 mod error;
@@ -18,6 +19,7 @@ use std::{fmt, time::Duration};
 
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
+pub use act::TagsKept;
 pub use breaker::PAUSE_MAX;
 pub use context::{Context, MachineEvents, Options};
 use error::SEAL_REMOVED;
@@ -29,7 +31,7 @@ pub use switch::is_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
 use crate::{
-    arm::{self, Failure, Update},
+    arm::{self, Failure},
     azure::Terms,
     policy::{
         Exemption, Mode,
@@ -39,15 +41,12 @@ use crate::{
     resource_id::ResourceType,
     telemetry::{self, Wait, metrics, wait},
 };
+use act::act;
 use in_flight::Progress;
 
 /// Waits between looks at a resource that is in the middle of someone else's write. Most such writes
 /// take a second; what takes longer is the queue's.
 const OVERTAKEN_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
-/// Waits before the looks that are to prove a write. An operation on a disk takes about 0.1 s, so the
-/// first look is not sent into it; the others are for a GET that shows the effect late.
-const PROOF_WAITS: [Duration; 3] =
-    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2)];
 /// Waits after a 404 on a new resource, which a replica of ARM may not know yet.
 const REPLICATION_WAITS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
@@ -63,8 +62,14 @@ words! {
     /// What a look at a resource led to.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Outcome, label of labels {
-        /// It was not sealed and is now, proven by what ARM says.
-        Sealed(Change) => "sealed",
+        /// It was not sealed and is now, proven by what ARM shows.
+        Sealed(TagsKept) => "sealed",
+        /// It had the auth mode, and its tags are written now.
+        Tagged(TagsKept) => "tagged",
+        /// As `Sealed`, and somebody had removed the seal.
+        Resealed(TagsKept) => "sealed",
+        /// As `Tagged`, and the resource is written so often that somebody must be removing the seal.
+        Retagged(TagsKept) => "tagged",
         /// It was sealed before.
         AlreadySealed => "already_sealed",
         /// It is left as it is, for a recorded reason.
@@ -89,7 +94,9 @@ impl Outcome {
         match self {
             Self::Exempt(exemption) => Some(exemption.reason()),
             Self::LeftToSweep(error) => Some(error.reason()),
-            Self::Sealed(change) | Self::WouldSeal(change) if change.is_removal => Some(SEAL_REMOVED),
+            Self::Resealed(_) | Self::Retagged(_) => Some(SEAL_REMOVED),
+            Self::WouldSeal(change) if change.is_removal => Some(SEAL_REMOVED),
+            Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => Some(TagsKept::MODIFIED),
             _ => None,
         }
     }
@@ -99,8 +106,10 @@ impl Outcome {
         match self {
             Self::Exempt(exemption) => Some(exemption),
             Self::LeftToSweep(error) => Some(error),
-            Self::Sealed(change) | Self::WouldSeal(change) if change.is_removal => {
-                Some(&"its seal had been removed")
+            Self::Resealed(_) | Self::Retagged(_) => Some(&"its seal had been removed"),
+            Self::WouldSeal(change) if change.is_removal => Some(&"its seal was removed"),
+            Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => {
+                Some(&"its tags were changed as they were written, by an Azure Policy for example")
             }
             Self::SwitchedOff => Some(&"the tag diskseal=off stops every write"),
             _ => None,
@@ -165,7 +174,7 @@ pub fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>) {
     match result {
         Ok(outcome) => {
             metrics::outcome(outcome.label(), outcome.reason(), Some(kind), trigger);
-            if let (Outcome::Sealed(_), Some(since)) = (outcome, look.event_time) {
+            if let (Outcome::Sealed(_) | Outcome::Resealed(_), Some(since)) = (outcome, look.event_time) {
                 metrics::sealed(kind, trigger, (ctx.now() - since).as_seconds_f64());
             }
         }
@@ -238,7 +247,14 @@ async fn look_in_time(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Re
 
 async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
     progress.looking();
-    let (resource, decision) = examine(ctx, look).await?;
+    let (resource, decision) = match examine(ctx, look).await {
+        // This very look has read it before, so a 404 is no proof that it no longer exists.
+        Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) if progress.has_seen() => {
+            return Err(Error::NotVisible);
+        }
+        result => result?,
+    };
+    progress.seen();
     let mut change = match decision {
         Decision::Compliant => return Ok(Outcome::AlreadySealed),
         Decision::Exempt(exemption) => return Ok(Outcome::Exempt(exemption)),
@@ -256,69 +272,42 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
     if !pause.is_zero() {
         return Err(Error::SealRemoved(pause));
     }
-    act(ctx, look, &change, progress).await.map_err(|error| error.about(&resource))?;
-    Ok(Outcome::Sealed(change))
+    let is_seal = change.data_access_auth_mode.is_some();
+    let kept = act(ctx, look, &change, progress).await.map_err(|error| error.about(&resource))?;
+    Ok(match (is_seal, change.is_removal) {
+        (true, false) => Outcome::Sealed(kept),
+        (true, true) => Outcome::Resealed(kept),
+        (false, false) => Outcome::Tagged(kept),
+        (false, true) => Outcome::Retagged(kept),
+    })
 }
 
-/// Sends the change, auth mode first: the tags must never claim what is not so.
-async fn act(ctx: &Context, look: &Look, change: &Change, progress: &Progress<'_>) -> Result<(), Error> {
-    let id = &look.resource;
-    let mut is_proven = true;
-    if let Some(mode) = &change.data_access_auth_mode {
-        progress.looking();
-        let update = ctx.arm.update(id, mode, look.terms).await?;
-        ctx.breaker.count(id);
-        let resource = match update {
-            Update::Done(resource) => Some(resource),
-            Update::Accepted(operation) => {
-                progress.accepted();
-                ctx.arm.wait(operation, look.terms).await?
-            }
-        };
-        is_proven &= resource.is_some_and(|resource| resource.data_access_auth_mode == *mode);
-    }
-    if !change.tags.is_empty() {
-        let tags = ctx.arm.merge_tags(id, &change.tags, look.terms).await?;
-        progress.accepted();
-        if change.data_access_auth_mode.is_none() {
-            ctx.breaker.count(id);
-        }
-        is_proven &= tags.is_some_and(|tags| tags.contains_all(&change.tags));
-    }
-    if is_proven { Ok(()) } else { prove(ctx, look).await }
-}
-
-/// Reads until the seal is to be seen.
-async fn prove(ctx: &Context, look: &Look) -> Result<(), Error> {
-    for pause in PROOF_WAITS {
-        if !look.terms.allow(pause) {
-            return Err(Error::Unfinished);
-        }
-        // A write that was accepted shows in reads after a while, and nothing tells when.
-        wait(Wait::Proof, tokio::time::sleep(pause)).await;
-        match assess(ctx, look).await? {
-            Decision::Compliant | Decision::Exempt(_) => return Ok(()),
-            Decision::Seal(_) | Decision::Pending(_) => {}
-        }
-    }
-    Err(Error::Unproven)
-}
-
-async fn read(ctx: &Context, look: &Look) -> Result<Resource, arm::Error> {
-    let is_new = look.event_time.is_some_and(|written| ctx.now() - written < NEW_FOR);
+/// Reads the resource. A new one that ARM does not show yet is `NotVisible`, whatever the last answer was.
+async fn read(ctx: &Context, look: &Look) -> Result<Resource, Error> {
+    let is_new = is_new(ctx, look);
     let mut waits = REPLICATION_WAITS.into_iter().filter(|_| is_new);
     loop {
         let error = match ctx.arm.get(&look.resource, look.terms).await {
             Err(error) if error.failure == Failure::Gone => error,
-            result => return result,
+            result => return Ok(result?),
         };
         match waits.next() {
             Some(pause) if look.terms.allow(pause) => {
                 // Replication between ARM's regions announces itself by nothing but the next read.
                 wait(Wait::Replication, tokio::time::sleep(pause)).await;
             }
-            _ => return Err(error),
+            _ if is_new => return Err(Error::NotVisible),
+            _ => return Err(error.into()),
         }
+    }
+}
+
+/// Whether the write that led here is so young that ARM may not show the resource everywhere.
+fn is_new(ctx: &Context, look: &Look) -> bool {
+    match look.event_time {
+        Some(written) => ctx.now() - written < NEW_FOR,
+        // An event without a time says nothing of its age.
+        None => look.trigger == Trigger::Event,
     }
 }
 

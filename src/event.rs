@@ -1,10 +1,9 @@
 //! Event Grid events and CloudEvents to one `ResourceWritten`.
 //!
-//! An event only says *look at this resource now*, or *look at the disks of this machine now*: those that
-//! Compute makes for a machine may raise no event of their own. The resource's ID is the one thing that is
-//! believed, and only because it is parsed and then looked up; every other member is optional and
-//! untrusted. The caller's claims are personal data: of them, only the object ID leaves this file,
-//! in a type that does not print.
+//! An event only means *look at this resource now*, or *look at the disks of this machine now*: Compute may
+//! create a machine's disks without an event. Only the resource's ID is used, and only after it was parsed; ARM
+//! is then asked for the rest. Every other member is optional and untrusted. The caller's claims are personal
+//! data: only the object ID leaves this file, in a type that cannot be printed.
 //!
 //! Sources: "Azure subscription as an Event Grid source", "Azure Resource Notifications - Resources
 //! events", CloudEvents 1.0.
@@ -14,9 +13,9 @@ use std::fmt;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::resource_id::{MachineId, ParseMachineIdError, ParseResourceIdError, ResourceId, ResourceType};
+use crate::resource_id::{MachineId, ParseIdError, ResourceId, ResourceType};
 
-/// The operations whose events are a reason to look: first those on disks and snapshots, then those on machines.
+/// The operations whose events lead to a look: first those on disks and snapshots, then those on machines.
 pub const OPERATIONS: [&str; 5] = [
     "Microsoft.Compute/disks/write",
     "Microsoft.Compute/snapshots/write",
@@ -25,31 +24,31 @@ pub const OPERATIONS: [&str; 5] = [
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
 ];
 
-/// A write that ARM finished.
+/// The event type of a write that ARM finished.
 pub const RESOURCE_WRITE_SUCCESS: &str = "Microsoft.Resources.ResourceWriteSuccess";
-/// The same from Azure Resource Notifications, which also covers writes that no user asked for.
+/// The same from Azure Resource Notifications, which also covers writes that Azure made by itself.
 const RESOURCE_CREATED_OR_UPDATED: &str = "Microsoft.ResourceNotifications.Resources.CreatedOrUpdated";
 
 /// The longest correlation ID; a GUID has 36 characters.
 const CORRELATION_ID_LEN_MAX: usize = 64;
 
-/// The claim with the object ID of whoever made the request.
+/// The claim with the object ID of the caller.
 const OBJECT_ID_CLAIM: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
 
-/// Something was written: a reason to look at it.
+/// A write of a resource, which leads to a look at it.
 #[derive(Debug)]
 pub struct ResourceWritten {
-    /// What to look at.
+    /// What was written.
     pub subject: Subject,
-    /// The event's own ID, by which a duplicate is known.
+    /// The event's own ID, which shows duplicates.
     pub event_id: Option<String>,
     /// When the write happened, by Azure's clock.
     pub time: Option<OffsetDateTime>,
     /// The correlation ID of the write, which names it in the activity log.
     pub correlation_id: Option<String>,
-    /// Who wrote.
+    /// The identity that wrote.
     pub caller: Option<ObjectId>,
-    /// The attributes of the event that are worth a place in the trace.
+    /// The attributes of the event for the trace.
     pub attributes: Attributes,
 }
 
@@ -58,12 +57,12 @@ pub struct ResourceWritten {
 pub enum Subject {
     /// A disk or snapshot.
     Resource(ResourceId),
-    /// A machine, whose disks Compute may have made with it.
+    /// A machine, whose disks Compute may have created with it.
     Machine(MachineId),
 }
 
 impl Subject {
-    /// What kind of resource it is, if it is one that carries the seal.
+    /// Disk or snapshot; none for a machine, which is never sealed itself.
     pub fn resource_type(&self) -> Option<ResourceType> {
         match self {
             Self::Resource(id) => Some(id.resource_type()),
@@ -81,14 +80,14 @@ impl fmt::Display for Subject {
     }
 }
 
-/// The attributes of an event that a trace carries (CloudEvents semantic conventions).
+/// The attributes of an event that go into the trace (CloudEvents semantic conventions).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
     /// `source` of a CloudEvent, `topic` of an Event Grid event.
     pub source: Option<String>,
     /// `type` or `eventType`
     pub event_type: Option<String>,
-    /// `specversion`, for a CloudEvent only.
+    /// `specversion`, of a CloudEvent only.
     pub spec_version: Option<String>,
     /// CloudEvents' distributed-tracing extension.
     pub traceparent: Option<String>,
@@ -96,17 +95,17 @@ pub struct Attributes {
     pub tracestate: Option<String>,
 }
 
-/// A Microsoft Entra object ID. Personal data: it can be compared, never printed.
+/// A Microsoft Entra object ID. It is personal data, so it can be compared but not printed.
 #[derive(Clone)]
 pub struct ObjectId(String);
 
 impl ObjectId {
-    /// Takes an object ID in any case.
+    /// An object ID, in upper or lower case.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Whether it is this object ID, in any case.
+    /// Whether it is this object ID, whatever the case.
     pub fn is(&self, object_id: &str) -> bool {
         self.0.eq_ignore_ascii_case(object_id)
     }
@@ -114,7 +113,7 @@ impl ObjectId {
 
 impl PartialEq for ObjectId {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        self.is(&other.0)
     }
 }
 
@@ -127,32 +126,32 @@ impl fmt::Debug for ObjectId {
 }
 
 words! {
-    /// Why an event is ignored. Redelivery could not change that.
+    /// Why an event is ignored. A redelivery would be ignored, too.
     #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
     pub enum Ignored, reason of reasons {
         /// Neither Event Grid's schema nor CloudEvents 1.0.
         #[error("not an event: no eventType and no type")]
         NotAnEvent => "not_an_event",
-        /// A CloudEvent of a version that nobody has defined yet.
+        /// A CloudEvent of a version other than 1.0.
         #[error("a CloudEvent of an unknown specversion")]
         SpecVersion => "spec_version",
-        /// Not a finished write: a deletion, a failure, an action, or somebody else's event.
+        /// Not a finished write: a deletion, a failure, an action, or an event of another source.
         #[error("not a successful write")]
         EventType => "event_type",
-        /// No resource ID where one belongs.
+        /// The event has no resource ID.
         #[error("no resource ID in the event")]
         NoResourceId => "no_resource_id",
-        /// A write of something else.
-        #[error("{}", ParseResourceIdError::NotADiskOrSnapshot)]
+        /// A write of another kind of resource.
+        #[error("{}", ParseIdError::NotADiskOrSnapshot)]
         NotADiskOrSnapshot => "not_a_disk_or_snapshot",
-        /// An ID that Azure could not have sent.
+        /// A resource ID that breaks Azure's naming rules.
         #[error("{0}")]
         InvalidResourceId(String) => "invalid_resource_id",
     }
 }
 
 impl Ignored {
-    /// Whether it is no event at all, as far as anybody can tell.
+    /// Whether it is not an event, or not one of a known version.
     pub const fn is_unreadable(&self) -> bool {
         matches!(self, Self::NotAnEvent | Self::SpecVersion)
     }
@@ -161,7 +160,7 @@ impl Ignored {
 /// Reads one event of either schema.
 ///
 /// # Errors
-/// The event is none of our business, which is no failure: whoever calls answers it with success.
+/// The event is to be ignored. This is not a failure: the caller answers it with success.
 pub fn parse(event: &Value) -> Result<ResourceWritten, Ignored> {
     let attributes = attributes(event)?;
     let event_type = attributes.event_type.as_deref().unwrap_or_default();
@@ -184,18 +183,16 @@ pub fn parse(event: &Value) -> Result<ResourceWritten, Ignored> {
 }
 
 fn subject(id: &str) -> Result<Subject, Ignored> {
-    let fault: ParseResourceIdError = match id.parse() {
+    let fault = match id.parse() {
         Ok(resource) => return Ok(Subject::Resource(resource)),
+        Err(ParseIdError::NotADiskOrSnapshot) => match id.parse() {
+            Ok(machine) => return Ok(Subject::Machine(machine)),
+            Err(ParseIdError::NotAMachine) => return Err(Ignored::NotADiskOrSnapshot),
+            Err(fault) => fault,
+        },
         Err(fault) => fault,
     };
-    match (id.parse(), fault) {
-        (Ok(machine), _) => Ok(Subject::Machine(machine)),
-        (Err(ParseMachineIdError::NotAMachine), ParseResourceIdError::NotADiskOrSnapshot) => {
-            Err(Ignored::NotADiskOrSnapshot)
-        }
-        (Err(ParseMachineIdError::NotAMachine), fault) => Err(Ignored::InvalidResourceId(fault.to_string())),
-        (Err(fault), _) => Err(Ignored::InvalidResourceId(fault.to_string())),
-    }
+    Err(Ignored::InvalidResourceId(fault.to_string()))
 }
 
 fn attributes(event: &Value) -> Result<Attributes, Ignored> {

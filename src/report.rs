@@ -1,7 +1,6 @@
 //! The report: how much of the scope is sealed, what is not and why, and which exemptions end soon.
 //!
-//! It counts every resource and keeps those that are not sealed or have a warning, so that a hundred thousand
-//! sealed disks need no memory.
+//! It counts every resource, and keeps only those that are not sealed or have a warning, to save memory.
 
 mod csv;
 mod entry;
@@ -13,9 +12,9 @@ mod warning;
 
 use std::collections::BTreeMap;
 
-use time::{Date, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
-
+use indicatif::HumanCount;
 use serde::Serialize;
+use time::{Date, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use crate::{policy::days_left, resource_id::ResourceId, scope::Scope};
 pub use csv::csv;
@@ -27,28 +26,22 @@ pub use table::{Ink, table};
 /// The location of a resource for which Azure returns none.
 const NO_LOCATION: &str = "unknown";
 
-/// Where resources are listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Resource Graph, whose table lags behind the resources ("Keep your data fresh").
-    Graph,
-    /// The lists of each subscription, which are exact.
-    Lists,
+words! {
+    /// The source of the listing.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Source, label of labels {
+        /// Resource Graph, whose table lags behind the resources ("Keep your data fresh").
+        Graph => "resource_graph",
+        /// The lists of each subscription, which are exact.
+        Lists => "lists",
+    }
 }
 
 impl Source {
-    /// A word from a closed set.
-    pub const fn label(self) -> &'static str {
+    /// A phrase for people.
+    const fn phrase(self) -> &'static str {
         match self {
-            Self::Graph => "resource_graph",
-            Self::Lists => "lists",
-        }
-    }
-
-    /// The same for people.
-    const fn sentence(self) -> &'static str {
-        match self {
-            Self::Graph => "Azure Resource Graph, which may lag some minutes behind the resources",
+            Self::Graph => "Azure Resource Graph, which may lag a few minutes behind the resources",
             Self::Lists => "the lists of each subscription, which are exact",
         }
     }
@@ -57,13 +50,13 @@ impl Source {
 /// When, by which identity and from which source the report was taken.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// When; expiries are compared with it.
+    /// The time that expiries are compared with.
     pub taken_at: OffsetDateTime,
     /// The object ID of the identity, if its token has one.
     pub identity: Option<String>,
     /// The subscriptions in scope.
     pub scope: Scope,
-    /// Where the resources were listed.
+    /// The source of the listing.
     pub source: Source,
     /// An exemption that ends within this many days is a warning.
     pub expiring_within: u16,
@@ -84,7 +77,7 @@ impl Run {
 /// How many resources are in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Under the seal.
+    /// Sealed.
     pub sealed: usize,
     /// Left as they are, for a recorded reason.
     pub exempt: usize,
@@ -95,7 +88,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// All of them.
+    /// The sum.
     pub const fn total(&self) -> usize {
         self.sealed + self.exempt + self.pending + self.unsealed
     }
@@ -115,7 +108,7 @@ impl Counts {
         }
     }
 
-    /// How many per mille are sealed, rounded down, so that only all is 1000. Nothing has no share.
+    /// The share of sealed resources in per mille, rounded down, so that 1000 means all. None if there are none.
     pub fn sealed_permille(&self) -> Option<usize> {
         (self.sealed * 1_000).checked_div(self.total())
     }
@@ -126,7 +119,7 @@ impl Counts {
             .map_or_else(|| "–".to_owned(), |mille| format!("{}.{} %", mille / 10, mille % 10))
     }
 
-    /// Counts one more.
+    /// Counts one more resource.
     pub fn add(&mut self, status: Status) {
         *match status {
             Status::Sealed => &mut self.sealed,
@@ -146,18 +139,18 @@ pub struct Gap {
     pub why: String,
 }
 
-/// Something to know about one resource.
+/// A warning about one resource, or why it is pending.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Remark<'a> {
     /// A word from a closed set.
     pub reason: &'static str,
-    /// The same for people.
+    /// A sentence for people.
     pub text: String,
     /// The resource.
     pub id: &'a ResourceId,
 }
 
-/// What was found in the scope.
+/// What was found in scope.
 #[derive(Clone, Debug)]
 pub struct Report {
     run: Run,
@@ -171,7 +164,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report on nothing so far.
+    /// An empty report.
     pub fn new(run: Run) -> Self {
         Self {
             run,
@@ -190,12 +183,12 @@ impl Report {
         self.run.taken_at
     }
 
-    /// Lists a subscription, even if nothing is found in it.
+    /// Lists a subscription, even if there is nothing in it.
     pub fn add_subscription(&mut self, id: &str) {
         self.by_subscription.entry(id.to_ascii_lowercase()).or_default();
     }
 
-    /// Counts a resource, and keeps it unless it is sealed and has no warning.
+    /// Counts a resource. Keeps it unless it is sealed and has no warning.
     pub fn add(&mut self, entry: Entry) {
         let (status, id) = (entry.status(), &entry.id);
         self.totals.add(status);
@@ -208,17 +201,17 @@ impl Report {
         }
     }
 
-    /// Names what could not be read.
+    /// Adds a part of the scope that could not be read.
     pub fn add_gap(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.gaps.push(Gap { what: what.into(), why: why.into() });
     }
 
-    /// All resources.
+    /// The counts over all resources.
     pub fn totals(&self) -> Counts {
         self.totals
     }
 
-    /// What could not be read.
+    /// The parts of the scope that could not be read.
     pub fn gaps(&self) -> &[Gap] {
         &self.gaps
     }
@@ -228,20 +221,20 @@ impl Report {
         self.gaps.is_empty() && self.totals.open() == 0
     }
 
-    /// Everything that is not plainly sealed: the worst first, then in the order of subscription, resource
-    /// group and name.
+    /// Every resource that is not sealed or has a warning: the worst first, then by subscription, resource group
+    /// and name.
     pub fn exceptions(&self) -> Vec<&Entry> {
         let mut exceptions: Vec<_> = self.entries.iter().collect();
         exceptions.sort_by_cached_key(|entry| (entry.status(), entry.id.to_string().to_ascii_lowercase()));
         exceptions
     }
 
-    /// What a person should look at, resource by resource, in the order of [`Self::exceptions`].
+    /// The warnings, in the order of [`Self::exceptions`].
     pub fn warnings(&self) -> Vec<Remark<'_>> {
         self.exceptions().into_iter().flat_map(|entry| warning::of(entry, &self.run)).collect()
     }
 
-    /// What is pending, in the order of [`Self::exceptions`].
+    /// The pending resources, in the order of [`Self::exceptions`].
     pub fn pending(&self) -> Vec<Remark<'_>> {
         self.exceptions().into_iter().filter_map(pending::of).collect()
     }
@@ -251,7 +244,7 @@ impl Report {
         let (total, open) = (self.totals.total(), self.totals.open());
         let known = match (total, open) {
             (0, _) => "Nothing was found in scope".to_owned(),
-            (1, 0) => "The one disk or snapshot is sealed or exempt".to_owned(),
+            (1, 0) => "The only disk or snapshot is sealed or exempt".to_owned(),
             (_, 0) => format!("All {} disks and snapshots are sealed or exempt", grouped(total)),
             (_, 1) => format!("1 of {} disks and snapshots is neither sealed nor exempt", grouped(total)),
             _ => format!(
@@ -267,23 +260,15 @@ impl Report {
         }
     }
 
-    /// The breakdowns that have the same columns, each with what it is by.
+    /// The breakdowns by subscription, kind and location.
     fn breakdowns(&self) -> [(&'static str, &BTreeMap<String, Counts>); 3] {
         [("Subscription", &self.by_subscription), ("Kind", &self.by_kind), ("Location", &self.by_location)]
     }
 }
 
-/// A number with its thousands set apart.
+/// A number with commas between thousands.
 fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    HumanCount(number as u64).to_string()
 }
 
 #[cfg(test)]

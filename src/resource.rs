@@ -125,16 +125,26 @@ impl Resource {
         })
     }
 
+    /// Whether it has this auth mode.
+    pub fn has(&self, mode: &DataAccessAuthMode) -> bool {
+        self.data_access_auth_mode == *mode
+    }
+
+    /// Whether its last write has succeeded; no state at all means that ("Track asynchronous Azure operations").
+    pub fn has_succeeded(&self) -> bool {
+        self.provisioning_state.as_deref().is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
+    }
+
+    /// Whether its last write has failed or was canceled.
+    pub fn has_failed(&self) -> bool {
+        !self.has_succeeded() && !self.is_provisioning()
+    }
+
     /// Whether ARM is still working on an earlier write, and would refuse ours with a conflict.
     pub fn is_provisioning(&self) -> bool {
         // The terminal states of "Track asynchronous Azure operations"; everything else is running.
         let state = self.provisioning_state.as_deref();
         state.is_some() && !is_one_of(state, &["Succeeded", "Failed", "Canceled"])
-    }
-
-    /// Whether the last write of it has failed or was cancelled.
-    pub fn has_failed(&self) -> bool {
-        is_one_of(self.provisioning_state.as_deref(), &["Failed", "Canceled"])
     }
 
     /// Whether `diskState` is one of these.

@@ -1,8 +1,8 @@
 //! The ARM resource ID of a managed disk or snapshot, and that of a [machine](MachineId).
 //!
-//! These are the only things that travel from an event to a URL, so whatever is not exactly such an
-//! ID is refused here: other providers, child resources, dot segments, encoded characters, queries,
-//! fragments, control characters, and names that Azure itself would not allow.
+//! Only these two pass from an event into a URL, so parsing is strict. It refuses other providers, child
+//! resources, dot segments, encoded characters, queries, fragments, control characters, and names that Azure
+//! does not allow.
 
 mod machine;
 
@@ -10,9 +10,9 @@ use std::{fmt, hash, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-pub use machine::{Machine, MachineId, ParseMachineIdError};
+pub use machine::{Machine, MachineId};
 
-/// The resource types that hold a disk's data and know `dataAccessAuthMode`.
+/// The resource types that have a `dataAccessAuthMode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ResourceType {
     /// `Microsoft.Compute/disks`
@@ -22,7 +22,7 @@ pub enum ResourceType {
 }
 
 impl ResourceType {
-    /// The type's segment in a resource ID, as ARM spells it.
+    /// The type's segment in a resource ID, in ARM's spelling.
     pub const fn segment(self) -> &'static str {
         match self {
             Self::Disk => "disks",
@@ -30,7 +30,7 @@ impl ResourceType {
         }
     }
 
-    /// A word from a closed set, for metrics.
+    /// A word from a closed set.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Disk => "disk",
@@ -52,7 +52,7 @@ impl fmt::Display for ResourceType {
 /// The ID of one managed disk or snapshot:
 /// `/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.Compute/{disks|snapshots}/{name}`.
 ///
-/// Equality and hash ignore ASCII case, as ARM does; the names' spelling is kept.
+/// Equality and hash ignore ASCII case, as ARM does. The names keep their spelling.
 #[derive(Clone)]
 pub struct ResourceId {
     subscription_id: Box<str>,
@@ -61,19 +61,22 @@ pub struct ResourceId {
     name: Box<str>,
 }
 
-/// Why a text is not the resource ID of a managed disk or snapshot.
+/// Why a text is not the resource ID that it was parsed as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParseResourceIdError {
+pub enum ParseIdError {
     /// The segments are not those of a resource ID of `Microsoft.Compute/disks` or `/snapshots`.
     #[error("not the resource ID of a managed disk or snapshot")]
     NotADiskOrSnapshot,
+    /// The segments are not those of a virtual machine, a scale set or an instance of a scale set.
+    #[error("not the resource ID of a virtual machine or scale set")]
+    NotAMachine,
     /// The subscription ID is not a GUID.
     #[error("the subscription ID is not a GUID")]
     SubscriptionId,
     /// The resource group's name breaks Azure's naming rules.
     #[error("the resource group's name breaks Azure's naming rules")]
     ResourceGroup,
-    /// The disk's or snapshot's name breaks Azure's naming rules.
+    /// The resource's own name breaks Azure's naming rules.
     #[error("the resource's name breaks Azure's naming rules")]
     Name,
 }
@@ -101,27 +104,17 @@ impl ResourceId {
 }
 
 impl FromStr for ResourceId {
-    type Err = ParseResourceIdError;
+    type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        use ParseResourceIdError as Refused;
-
-        let (subscription_id, resource_group, path) = in_compute(text).ok_or(Refused::NotADiskOrSnapshot)?;
-        let (segment, name) = path.split_once('/').ok_or(Refused::NotADiskOrSnapshot)?;
-        let resource_type = ResourceType::from_segment(segment).ok_or(Refused::NotADiskOrSnapshot)?;
-        if name.contains('/') {
-            return Err(Refused::NotADiskOrSnapshot);
-        }
-
-        if !is_subscription_id(subscription_id) {
-            return Err(Refused::SubscriptionId);
-        }
-        if !is_resource_group_name(resource_group) {
-            return Err(Refused::ResourceGroup);
-        }
-        if !is_resource_name(name) {
-            return Err(Refused::Name);
-        }
+        let (subscription_id, resource_group, path) =
+            in_compute(text).ok_or(Self::Err::NotADiskOrSnapshot)?;
+        let (segment, name) = path
+            .split_once('/')
+            .filter(|(_, name)| !name.contains('/'))
+            .ok_or(Self::Err::NotADiskOrSnapshot)?;
+        let resource_type = ResourceType::from_segment(segment).ok_or(Self::Err::NotADiskOrSnapshot)?;
+        check_names(subscription_id, resource_group, [name])?;
         Ok(Self {
             subscription_id: subscription_id.into(),
             resource_group: resource_group.into(),
@@ -131,7 +124,7 @@ impl FromStr for ResourceId {
     }
 }
 
-/// Subscription, resource group and the rest of the ID of something that the Compute provider holds.
+/// The parts of a Compute resource's ID: subscription, resource group, and what follows the provider.
 fn in_compute(text: &str) -> Option<(&str, &str, &str)> {
     let segments: Vec<&str> = text.splitn(8, '/').collect();
     let ["", subscriptions, subscription_id, groups, resource_group, providers, namespace, path] =
@@ -149,12 +142,27 @@ fn in_compute(text: &str) -> Option<(&str, &str, &str)> {
     is_of_compute.then_some((subscription_id, resource_group, path))
 }
 
-/// Whether a text is a GUID in the form in which Azure writes a subscription's ID.
+/// Checks the parts of an ID that have naming rules of Azure.
+fn check_names<'a>(
+    subscription_id: &str,
+    resource_group: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<(), ParseIdError> {
+    if !is_subscription_id(subscription_id) {
+        return Err(ParseIdError::SubscriptionId);
+    }
+    if !is_resource_group_name(resource_group) {
+        return Err(ParseIdError::ResourceGroup);
+    }
+    if names.into_iter().all(is_resource_name) { Ok(()) } else { Err(ParseIdError::Name) }
+}
+
+/// Whether a text is a GUID in the form that Azure uses for subscription IDs.
 pub fn is_subscription_id(text: &str) -> bool {
     text.len() == uuid::fmt::Hyphenated::LENGTH && uuid::Uuid::try_parse(text).is_ok()
 }
 
-/// Whether a text is the ID of a subscription, or of something in one, that is safe as the path of a URL.
+/// Whether a text is the ID of a subscription or of something in one, and is safe as a URL's path.
 pub fn is_scope(text: &str) -> bool {
     let mut segments = text.split('/');
     let is_root = segments.next() == Some("")
@@ -164,8 +172,8 @@ pub fn is_scope(text: &str) -> bool {
 }
 
 /// "Naming rules and restrictions for Azure resources", `resourceGroups`: 1 to 90 letters, digits,
-/// underscores, parentheses, hyphens and periods, not a period at the end. Letters and digits are
-/// Unicode's.
+/// underscores, parentheses, hyphens and periods, with no period at the end. Letters and digits of any script
+/// count.
 fn is_resource_group_name(name: &str) -> bool {
     (1..=90).contains(&name.chars().count())
         && !name.ends_with('.')
@@ -173,8 +181,8 @@ fn is_resource_group_name(name: &str) -> bool {
 }
 
 /// "Naming rules and restrictions for Azure resources", `disks` and `snapshots`: 1 to 80 letters,
-/// digits, underscores, hyphens and (as seen in use) periods; the first a letter, digit or
-/// underscore, the last not a period.
+/// digits, underscores, hyphens and (seen in use) periods. The first is a letter, digit or underscore; the last
+/// is not a period. Names of machines follow a subset of these rules.
 fn is_resource_name(name: &str) -> bool {
     name.len() <= 80
         && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')

@@ -1,16 +1,15 @@
-//! Where traces, metrics and logs go: OTLP by the standard `OTEL_*` variables, and a short line a time for the
-//! Functions host.
+//! Traces, metrics and logs: OTLP by the standard `OTEL_*` variables, and short log lines for the Functions host.
 //!
-//! Exporting never delays or fails an invocation: spans and log records go through a bounded queue to a thread
-//! of its own, and what does not fit is dropped and counted; metrics are sums, which a thread of its own reads.
+//! Exporting never delays or fails an invocation. Spans and log records go through a bounded queue to a thread
+//! of their own; what does not fit is dropped and counted. Another thread reads the metrics.
 
+mod attributes;
 mod destination;
 mod exporter;
 mod lane;
 mod line;
 pub mod metrics;
 mod providers;
-mod resource;
 mod signal;
 mod transport;
 mod wait;
@@ -39,20 +38,20 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+pub use attributes::{FunctionApp, function_app};
 use providers::Providers;
-pub use resource::{FunctionApp, function_app};
 pub use wait::{Wait, wait};
 
-/// Who reads the log.
+/// The reader of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// The Functions host: a line a resource on standard output.
+    /// The Functions host: one line a resource, on standard output.
     Host,
-    /// A person, for whom standard output is the result: warnings on standard error alone.
+    /// A person: only warnings, on standard error, because standard output is for the result.
     Person,
 }
 
-/// Keeps telemetry going, and flushes it at the end.
+/// Keeps telemetry running, and flushes it at the end.
 #[must_use]
 #[derive(Debug)]
 pub struct Telemetry {
@@ -61,17 +60,17 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Starts logging, and exporting where `lookup` knows an OTLP endpoint or `monitor` one of Azure Monitor.
-    /// Without one, nothing is exported: the standard's default endpoint would be a collector that a function
-    /// app does not have. Nothing leaves before [`Self::connect`].
+    /// Starts logging, and exporting if `lookup` has an OTLP endpoint or `monitor` one of Azure Monitor. Without
+    /// an endpoint nothing is exported: the standard's default is a local collector, which a function app does
+    /// not have. Nothing is sent before [`Self::connect`].
     pub fn start(
         lookup: &dyn Fn(&str) -> Option<String>,
         audience: Audience,
         monitor: &AzureMonitor,
     ) -> Self {
-        resource::remember_function_app(lookup);
+        attributes::remember_function_app(lookup);
         let (connection, link) = watch::channel(None);
-        let providers = Providers::new(lookup, monitor, &resource::resource(lookup), &link);
+        let providers = Providers::new(lookup, monitor, &attributes::resource(lookup), &link);
         let traces = providers.traces.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer_with_scope(scope()))
@@ -81,12 +80,12 @@ impl Telemetry {
                 .with_tracked_inactivity(false)
                 .with_filter(filter_fn(is_span).and(LevelFilter::INFO))
         });
-        // Our own alone: what an exporter's HTTP client logs would be exported, and logged.
+        // Only our own: records of the exporter's HTTP client would be exported, too, without end.
         let logs = providers.logs.as_ref().map(|provider| {
             OpenTelemetryTracingBridge::new(provider)
                 .with_filter(log_filter(lookup, Audience::Host).and(filter_fn(is_ours)))
         });
-        // Lines carry their own invocation ID, so that spans cost nothing where nobody exports them.
+        // Log lines name their invocation themselves, so spans cost nothing unless they are exported.
         let lines = line::layer(audience).with_filter(log_filter(lookup, audience).and(filter_fn(is_event)));
         // A second start keeps the first one's subscriber, as in tests.
         let _ = tracing_subscriber::registry().with(traces).with(logs).with(lines).try_init();
@@ -102,19 +101,19 @@ impl Telemetry {
         Self { providers, connection }
     }
 
-    /// Lets what was emitted so far, and what is from now on, leave by `connection`.
+    /// Sends telemetry by `connection`, from the start of the process on.
     pub fn connect(&self, connection: Connection) {
         self.connection.send_replace(Some(connection));
     }
 
-    /// Sends what is still waiting, for as long as `timeout` at most, all signals to all destinations at once.
+    /// Sends what is queued, all signals to all destinations at once, and returns after at most `timeout`.
     pub fn stop(self, timeout: Duration) {
-        // Whoever waits for a connection now, waits in vain.
+        // Ends the wait of exports for a connection that will not come.
         drop(self.connection);
         let (done, ended) = mpsc::channel();
         for stop in self.providers.stops {
             let done = done.clone();
-            // The exporters have told their own trouble already; whoever waits no longer has gone.
+            // The exporters log their own failures. The receiver may have stopped waiting.
             thread::spawn(move || done.send(stop(timeout).is_ok()));
         }
         drop(done);
@@ -123,7 +122,7 @@ impl Telemetry {
     }
 }
 
-/// Who emits.
+/// The instrumentation scope of all signals.
 fn scope() -> InstrumentationScope {
     InstrumentationScope::builder("diskseal")
         .with_version(env!("CARGO_PKG_VERSION"))
@@ -135,7 +134,7 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("diskseal")
 }
 
-/// Messages of the log are the log's, and not repeated as events of spans.
+/// Spans only: log messages are not repeated as span events.
 fn is_span(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && is_ours(metadata)
 }
@@ -157,11 +156,11 @@ fn warn_of_log_filter(lookup: &dyn Fn(&str) -> Option<String>) {
     if let Some(directives) = lookup("RUST_LOG")
         && let Err(error) = EnvFilter::try_new(&directives)
     {
-        warn!("RUST_LOG={directives:?} cannot be read ({error}), and is left aside");
+        warn!("RUST_LOG={directives:?} is invalid ({error}) and ignored");
     }
 }
 
-/// A trace that is to be continued, as W3C Trace Context writes it.
+/// A trace to continue, in the form of W3C Trace Context.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceContext {
     /// `traceparent`
@@ -185,7 +184,7 @@ impl Extractor for TraceContext {
 }
 
 impl TraceContext {
-    /// Whether it names a trace, by the rules of W3C Trace Context.
+    /// Whether it is valid by W3C Trace Context.
     pub fn is_valid(&self) -> bool {
         self.extract().span().span_context().is_valid()
     }
@@ -197,12 +196,12 @@ impl TraceContext {
     /// Makes `span` a child of this trace.
     pub fn parent(&self, span: &Span) {
         if self.is_valid() {
-            // Without a subscriber that exports, there is no trace to join.
+            // Fails if spans are not exported: there is no trace to join.
             let _ = span.set_parent(self.extract());
         }
     }
 
-    /// Makes `span` point at this trace.
+    /// Links `span` to this trace.
     pub fn link(&self, span: &Span) {
         let context = self.extract().span().span_context().clone();
         if context.is_valid() && !span.is_disabled() {

@@ -1,11 +1,10 @@
-//! Enums whose variants each have a word, for logs, metrics, traces and messages.
+//! Enums with a word for each variant, for logs, metrics, traces and messages.
 //!
-//! The word stands beside its variant, and the list of all words follows from the variants, so that no table and no
-//! test can miss one.
+//! The list of all words follows from the variants, so that no table and no test can miss one.
 
-/// Declares an enum, a method that gives a variant's word, and a function that lists every word:
-/// `enum Name, word of words { Own => "own" } + { Of(Other) }`. The variants of the second part have the words of
-/// what they hold, whose type has a method and a function of the same names.
+/// Declares an enum, a method that returns a variant's word, and a function that lists all words:
+/// `enum Name, word of words { Own => "own" } + { Of(Other) }`. A variant of the second part has the word of the
+/// value that it holds, whose type has the same method and function.
 macro_rules! words {
     (
         $(#[$meta:meta])*
@@ -33,7 +32,7 @@ macro_rules! words {
                 }
             }
 
-            /// Every word that there is.
+            /// All words.
             pub fn $words() -> Vec<&'static str> {
                 let words = [$($text),*].into_iter();
                 $($(let words = words.chain(<$inner>::$words());)*)?

@@ -1,6 +1,6 @@
-//! Every call that Diskseal makes to Azure Resource Manager: one constant each.
+//! Every call that Diskseal makes to Azure Resource Manager, as one constant each.
 //!
-//! Source: the REST API reference of each provider, for template and version; "Azure resource provider
+//! Sources: the REST API reference of each provider, for template and version; "Azure resource provider
 //! operations", for the action that a role must allow.
 
 use azure_core::http::Method;
@@ -12,11 +12,11 @@ pub struct Api {
     pub what: &'static str,
     /// The HTTP method.
     pub method: Method,
-    /// The form of its path, for the span's attribute `url.template`.
+    /// The template of its path, for the span's attribute `url.template`.
     pub template: &'static str,
     /// The value of the query parameter `api-version`.
     pub version: &'static str,
-    /// The action that the identity's role must allow. None where ARM asks for no action.
+    /// The action that the identity's role must allow. None if ARM requires no action.
     pub action: Option<&'static str>,
     /// The resource provider, for the span's attribute `azure.resource_provider.namespace`.
     pub provider: &'static str,
@@ -31,9 +31,9 @@ const RESOURCES: &str = "Microsoft.Resources";
 const STORAGE: &str = "Microsoft.Storage";
 const WEB: &str = "Microsoft.Web";
 
-/// Available in every cloud, and the last version whose definitions have every member that is sent and read here.
+/// Available in every cloud. Later versions lack members that are used here.
 const DISKS_VERSION: &str = "2024-03-02";
-/// Available in every cloud; the filter by scale set is older.
+/// Available in every cloud, and newer than the filter by scale set.
 const MACHINES_VERSION: &str = "2024-03-01";
 const TAGS_VERSION: &str = "2024-07-01";
 const EVENT_GRID_VERSION: &str = "2025-02-15";
@@ -82,8 +82,8 @@ pub const SNAPSHOTS: Api = Api {
     ..SNAPSHOT
 };
 
-/// The state of a long-running operation, at the URL that ARM gave ("Track asynchronous Azure operations"). Its
-/// URL is signed, so no action is needed.
+/// The state of a long-running operation, at the URL that ARM returned ("Track asynchronous Azure operations").
+/// The URL is signed, so no action is needed.
 pub const OPERATION: Api = Api {
     what: "waiting for the operation",
     template: "/subscriptions/{id}/providers/Microsoft.Compute/locations/{location}/DiskOperations/{id}",
@@ -122,7 +122,7 @@ pub const MACHINE: Api = Api {
     provider: COMPUTE,
 };
 
-/// "Virtual Machines - List", for those of a scale set with flexible orchestration.
+/// "Virtual Machines - List", of a scale set with flexible orchestration.
 pub const MACHINES: Api = Api {
     template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines",
     ..MACHINE
@@ -265,12 +265,12 @@ mod tests {
     #[test]
     fn every_constant_is_in_the_list() {
         let constants = include_str!("api.rs").matches(": Api =").count();
-        // This line has the words as well.
+        // The line above matches as well.
         assert_eq!(ALL.len(), constants - 1);
     }
 
     #[test]
-    fn the_provider_is_the_one_that_the_template_and_the_action_name() {
+    fn the_provider_is_that_of_the_template_and_of_the_action() {
         for api in ALL {
             let named = api
                 .template

@@ -51,8 +51,6 @@ words! {
         OperationFailed => "operation_failed",
         /// The long-running operation ended in `Canceled`.
         OperationCanceled => "operation_canceled",
-        /// ARM has accepted the change, and had not finished it by the deadline.
-        Unfinished => "unfinished",
     }
 }
 
@@ -163,16 +161,14 @@ impl Error {
         self
     }
 
-    /// A change that was accepted and cannot be waited for any longer.
-    pub fn unfinished() -> Self {
-        Self {
-            what: OPERATION.what,
-            failure: Failure::Resource(ResourceFailure::Unfinished),
-            status: None,
-            code: None,
-            message: "accepted, and not finished within the deadline".to_owned(),
-            retry_after: None,
-        }
+    /// Whether it is the end of a long-running operation, and not a failure to read its state.
+    pub fn is_of_operation(&self) -> bool {
+        use ResourceFailure::{OperationCanceled, OperationFailed};
+        self.status.is_none()
+            && matches!(
+                self.failure,
+                Failure::Overtaken | Failure::Resource(OperationFailed | OperationCanceled)
+            )
     }
 
     /// The end of a long-running operation that did not succeed. It is told inside a 200.
@@ -227,21 +223,34 @@ impl Body {
     }
 }
 
+/// The codes by which ARM and the services behind it say that something does not exist. A 404 without one of them
+/// is no such word: a proxy or a wrong endpoint answers 404 as well.
+const NOT_FOUND: [&str; 6] = [
+    "ContainerNotFound",
+    "NotFound",
+    "ParentResourceNotFound",
+    "QueueNotFound",
+    "ResourceGroupNotFound",
+    "ResourceNotFound",
+];
+
 fn classify(status: u16, code: Option<&str>) -> Failure {
     use Failure::{Gone, Overtaken, Resource, System};
     let is = |known: &str| code.is_some_and(|code| code.eq_ignore_ascii_case(known));
     match status {
         401 => System(SystemFailure::Unauthorized),
+        408 => System(SystemFailure::Timeout),
+        429 => System(SystemFailure::Throttled),
+        // ARM gives every refusal a code, so something else has answered.
+        400..=499 if code.is_none_or(str::is_empty) => System(SystemFailure::Unreadable),
         403 if is("RequestDisallowedByPolicy") => Resource(ResourceFailure::DisallowedByPolicy),
         403 if is("DenyAssignmentAuthorizationFailed") => Resource(ResourceFailure::DenyAssignment),
         403 => Resource(ResourceFailure::Forbidden),
         404 if is("SubscriptionNotFound") => Resource(ResourceFailure::SubscriptionNotFound),
-        404 if code.is_none_or(|code| code.to_ascii_lowercase().ends_with("notfound")) => Gone,
-        408 => System(SystemFailure::Timeout),
+        404 if NOT_FOUND.iter().any(|known| is(known)) => Gone,
         409 if is("ScopeLocked") => Resource(ResourceFailure::Locked),
         409 if code.is_some_and(is_concurrent_write) => Overtaken,
         409 => Resource(ResourceFailure::Conflict),
-        429 => System(SystemFailure::Throttled),
         400..=499 => Resource(ResourceFailure::Refused),
         500..=599 => System(SystemFailure::ServerError),
         _ => System(SystemFailure::Unreadable),

@@ -1,68 +1,75 @@
-//! The one gate through which every request to ARM passes: bounded concurrency; a door per subscription
-//! and kind of request that a 429 closes for as long as ARM asks; what is left of ARM's quota, so that a
-//! storm goes through at ARM's own pace instead of running against it; a reserve that the sweep leaves to
-//! events; and the sweep's pace.
+//! Admission of every request to ARM. The governor limits concurrency. It has a door for each subscription and
+//! kind of request: a 429 closes it for as long as ARM asks; what is left of ARM's quota slows a burst down to
+//! the rate at which ARM refills the quota, with a reserve for events; and writes that are not for an event keep
+//! to the pace that is set.
 //!
-//! ARM's buckets are per subscription, identity and kind ("Understand how Azure Resource Manager
-//! throttles requests"), so one subscription's 429 stops no other, and refused writes stop no read.
+//! ARM has a token bucket per subscription, identity and kind of request ("Understand how Azure Resource Manager
+//! throttles requests"), so a 429 in one subscription stops no other, and throttled writes stop no reads.
+//! Resource Graph has a quota per user ("Guidance for throttled requests in Azure Resource Graph").
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
+use azure_core::http::Method;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::Instant,
 };
 
-use super::error::{Error, SystemFailure};
+use super::{
+    api::{Api, QUERY},
+    error::{Error, SystemFailure},
+};
 use crate::{
     azure::{Terms, Urgency},
     telemetry::metrics,
 };
 
-/// How many requests are under way at once at most. Far above what ARM's buckets let through, and low
-/// enough that a flood of events cannot exhaust sockets or memory.
+/// The maximum of concurrent requests: far above what ARM's buckets allow, and low enough that a flood of events
+/// cannot exhaust sockets or memory.
 const IN_FLIGHT_MAX: usize = 256;
 
-/// The kinds of request that ARM counts apart.
+/// The kinds of request that Azure counts separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Read,
     Write,
+    /// A query of Resource Graph: a POST that writes nothing.
+    Query,
 }
 
 impl Kind {
-    /// How many tokens a second flow into ARM's bucket of a subscription.
+    pub(super) fn of(api: &Api) -> Self {
+        match api.method {
+            Method::Get | Method::Head => Self::Read,
+            _ if *api == QUERY => Self::Query,
+            _ => Self::Write,
+        }
+    }
+
+    /// How many tokens per second refill the bucket.
     const fn refill(self) -> f64 {
         match self {
             Self::Read => 25.0,
             Self::Write => 10.0,
+            Self::Query => 3.0,
         }
     }
 
-    /// How many tokens ARM's bucket of a subscription holds.
+    /// How many tokens the bucket holds.
     const fn bucket(self) -> f64 {
         match self {
             Self::Read => 250.0,
             Self::Write => 200.0,
+            Self::Query => 15.0,
         }
     }
 
-    /// The quota's name in ARM's headers.
-    const fn quota(self) -> &'static str {
-        match self {
-            Self::Read => "subscription-reads",
-            Self::Write => "subscription-writes",
-        }
-    }
-
-    /// How many tokens must be there. The sweep leaves a fifth of ARM's bucket to events that come all at
-    /// once.
+    /// How many tokens must be left to admit a request. A fifth of the bucket is reserved for events.
     const fn needed(self, urgency: Urgency) -> f64 {
-        match (urgency, self) {
-            (Urgency::Event, _) => 1.0,
-            (Urgency::BehindEvents, Self::Read) => 51.0,
-            (Urgency::BehindEvents, Self::Write) => 41.0,
+        match urgency {
+            Urgency::Event => 1.0,
+            Urgency::BehindEvents => 1.0 + self.bucket() / 5.0,
         }
     }
 }
@@ -70,9 +77,9 @@ impl Kind {
 #[derive(Debug)]
 pub(super) struct Governor {
     in_flight: Semaphore,
-    /// Writes a second and subscription for the sweep.
+    /// The maximum of writes per second and subscription, events excluded.
     pace: Option<NonZeroU32>,
-    /// Keyed by lower-case subscription ID. Bounded by the subscriptions that exist.
+    /// The keys have the subscription ID in lower case, so that there are no more than three a subscription.
     doors: Arc<Mutex<Doors>>,
 }
 
@@ -81,15 +88,15 @@ type Doors = HashMap<(String, Kind), Door>;
 #[derive(Debug, Default)]
 struct Door {
     closed_until: Option<Instant>,
-    /// What is left of ARM's quota, as of an instant, by what ARM said last.
+    /// How many tokens were left, and when, by ARM's last answer.
     quota: Option<(f64, Instant)>,
-    /// How many requests are under way, of which ARM has not told yet what they leave.
+    /// How many requests await their answer; the quota in the last answer does not count them.
     under_way: u32,
-    /// When the next write at the set pace may go.
+    /// When the pace allows the next write.
     next: Option<Instant>,
 }
 
-/// The right to send one request. It ends with the request.
+/// The admission of one request, held until its answer.
 pub(super) struct Admission<'a> {
     governor: &'a Governor,
     door: (String, Kind),
@@ -110,12 +117,12 @@ impl Governor {
         let watched = Arc::downgrade(&doors);
         metrics::watch_quota(move || {
             let doors = watched.upgrade();
-            doors.map(|doors| least_left(&locked(&doors), Instant::now())).unwrap_or_default()
+            doors.map(|doors| least_left(&doors.lock(), Instant::now())).unwrap_or_default()
         });
         Self { in_flight: Semaphore::new(IN_FLIGHT_MAX), pace, doors }
     }
 
-    /// Waits until a request of this kind may be sent.
+    /// Waits until a request of this kind may be sent, or fails at once if that is after the deadline.
     pub(super) async fn admit(
         &self,
         what: &'static str,
@@ -131,10 +138,10 @@ impl Governor {
                     let seconds = wait.as_secs();
                     return Err(Error {
                         retry_after: Some(wait),
-                        ..throttled(format!("ARM is to be left alone for {seconds} s more"))
+                        ..throttled(format!("ARM asked for no requests for another {seconds} s"))
                     });
                 }
-                // Nothing tells of a door that opens again but the time that ARM named.
+                // A door opens again by time alone; nothing signals it.
                 tokio::time::sleep(wait).await;
             }
             let permit = tokio::time::timeout_at(terms.until(), self.in_flight.acquire())
@@ -142,7 +149,7 @@ impl Governor {
                 .ok()
                 .and_then(Result::ok)
                 .ok_or_else(|| throttled("no request could be sent within the deadline".to_owned()))?;
-            // The door may have closed while this one waited for its place.
+            // The door may have closed during the wait for the permit.
             if self.pass(&door, terms.urgency()) {
                 return Ok(Admission { governor: self, door, _permit: permit });
             }
@@ -156,15 +163,15 @@ impl Governor {
         let mut doors = self.doors();
         let door = doors.entry((subscription_id.to_ascii_lowercase(), kind)).or_default();
         door.closed_until = Some(door.closed_until.map_or(until, |earlier| earlier.max(until)));
-        // Nothing is left then, so that those who wait do not all go at once.
+        // An empty bucket, so that the waiting requests do not all start at once.
         door.quota = Some((0.0, until));
     }
 
-    /// Takes over what ARM says is left of the quota.
+    /// Notes how many tokens are left by ARM's answer.
     pub(super) fn note(&self, subscription_id: &str, kind: Kind, remaining: u32) {
         let mut doors = self.doors();
         let door = doors.entry((subscription_id.to_ascii_lowercase(), kind)).or_default();
-        // The request that tells it is among those under way, and counted already.
+        // The request that got this answer is still counted.
         let others = door.under_way.saturating_sub(1);
         door.quota = Some((f64::from(remaining) - f64::from(others), Instant::now()));
     }
@@ -173,7 +180,7 @@ impl Governor {
         self.doors().get(door)?.wait(door.1, urgency, Instant::now())
     }
 
-    /// Takes a token and a place in the pace, if the door is still open.
+    /// Takes a token and the next place in the pace, if the door is open.
     fn pass(&self, key: &(String, Kind), urgency: Urgency) -> bool {
         let now = Instant::now();
         let mut doors = self.doors();
@@ -187,7 +194,7 @@ impl Governor {
         }
         let is_paced = key.1 == Kind::Write && urgency == Urgency::BehindEvents;
         if let Some(pace) = self.pace.filter(|_| is_paced) {
-            // From the place before, not from now: lateness would add up to a slower pace.
+            // Counted from the place before: delays would otherwise add up to a slower pace.
             let interval = Duration::from_secs(1) / pace.get();
             let from = door.next.filter(|next| now - *next < interval).unwrap_or(now);
             door.next = Some(from + interval);
@@ -196,33 +203,30 @@ impl Governor {
     }
 
     fn doors(&self) -> MutexGuard<'_, Doors> {
-        locked(&self.doors)
+        self.doors.lock()
     }
 }
 
-fn locked(doors: &Mutex<Doors>) -> MutexGuard<'_, Doors> {
-    doors.lock()
-}
-
-/// What is left of each quota of which ARM has told, in the subscription that has least.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole part within the bucket")]
+/// The rest of each of ARM's quotas, by its name in ARM's headers, in the subscription with the least.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer within the bucket")]
 fn least_left(doors: &Doors, now: Instant) -> Vec<(&'static str, u64)> {
-    let of = |kind: Kind| {
+    let of = |(kind, quota): (Kind, &'static str)| {
         let doors = doors.iter().filter(move |((_, of), _)| *of == kind);
         let left = doors.filter_map(|(_, door)| door.left(kind, now)).min_by(f64::total_cmp)?;
-        Some((kind.quota(), left.clamp(0.0, kind.bucket()) as u64))
+        Some((quota, left.clamp(0.0, kind.bucket()) as u64))
     };
-    [Kind::Read, Kind::Write].into_iter().filter_map(of).collect()
+    let quotas = [(Kind::Read, "subscription-reads"), (Kind::Write, "subscription-writes")];
+    quotas.into_iter().filter_map(of).collect()
 }
 
 impl Door {
-    /// What should be left of the quota by now, if ARM has ever told.
+    /// How many tokens should be left now; none before ARM's first answer.
     fn left(&self, kind: Kind, now: Instant) -> Option<f64> {
         let (left, at) = self.quota?;
         Some(left + now.saturating_duration_since(at).as_secs_f64() * kind.refill())
     }
 
-    /// How long this door is closed to a request.
+    /// How long a request has to wait at this door.
     fn wait(&self, kind: Kind, urgency: Urgency, now: Instant) -> Option<Duration> {
         let closed = self.closed_until.map(|until| until.saturating_duration_since(now));
         let empty = self

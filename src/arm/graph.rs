@@ -1,7 +1,7 @@
-//! Resource Graph: one query over all subscriptions, a page at a time.
+//! Resource Graph: one query over all subscriptions, page by page.
 //!
-//! Source: "Working with large Azure resource data sets", "Guidance for throttled requests in Azure
-//! Resource Graph". The table lags behind the resources, so what it says is a reason to look, no more.
+//! Sources: "Working with large Azure resource data sets", "Guidance for throttled requests in Azure Resource
+//! Graph". Its table lags behind the resources, so a row only leads to a look at the resource.
 
 use std::time::Duration;
 
@@ -12,29 +12,30 @@ use serde_json::{json, value::RawValue};
 use super::{
     Client,
     api::QUERY,
-    error::{Error, SystemFailure},
+    error::Error,
     governor::Kind,
     list::{Unreadable, read_all},
+    parse,
 };
 use crate::{azure::Terms, resource::Resource, scope::Scope};
 
-/// The longest page there is.
+/// The maximum of rows on a page.
 const PAGE_SIZE: usize = 1_000;
-/// Queries count against the user, whatever the subscriptions are.
+/// Stands for a subscription: queries count against the user, whatever subscriptions they cover.
 const GATE: &str = "Microsoft.ResourceGraph";
 
 const QUOTA_REMAINING: HeaderName = HeaderName::from_static("x-ms-user-quota-remaining");
 const QUOTA_RESETS_AFTER: HeaderName = HeaderName::from_static("x-ms-user-quota-resets-after");
 
-/// What is asked of Resource Graph. The query must project `id` and be ordered by it, without which there are
-/// no pages; rows that are to be read as resources need `tags` and `properties` as well.
+/// A query. It must project `id` and order by it, or Resource Graph returns no further pages. Rows to be read as
+/// resources need `tags` and `properties` as well.
 #[derive(Clone, Debug)]
 pub struct Query {
     /// The query, in the Kusto query language.
     pub text: String,
-    /// Where to look.
+    /// The subscriptions to search.
     pub scope: Scope,
-    /// How many rows to leave out at the start.
+    /// How many rows to skip at the start.
     pub skip: usize,
 }
 
@@ -43,14 +44,14 @@ pub struct Query {
 pub struct Rows {
     /// The rows, in JSON.
     pub rows: Vec<Box<RawValue>>,
-    /// How many rows the whole query has.
+    /// How many rows all pages have.
     pub total: usize,
     skip_token: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Body {
+struct QueryAnswer {
     total_records: usize,
     data: Vec<Box<RawValue>>,
     #[serde(rename = "$skipToken")]
@@ -58,10 +59,7 @@ struct Body {
 }
 
 impl Client {
-    /// The first page of a query, or the one after `previous`; none after the last.
-    ///
-    /// # Errors
-    /// See [`super::Failure`].
+    /// The first page of a query, or the page after `previous`; none after the last.
     pub async fn query(
         &self,
         query: &Query,
@@ -78,16 +76,15 @@ impl Client {
         match &query.scope {
             Scope::Visible => {}
             Scope::Subscriptions(ids) => body["subscriptions"] = json!(ids),
-            // A group of more subscriptions than one query takes is refused whole: partial scopes are not asked for.
+            // Resource Graph refuses a group with more subscriptions than one query may cover.
             Scope::ManagementGroup(id) => body["managementGroups"] = json!([id]),
         }
         let url = self.url(QUERY.template, &QUERY);
         let answer = self.send(&QUERY, &url, GATE, Some(body.to_string().into()), terms).await?;
         if let Some(wait) = quota_spent(&answer.headers) {
-            self.pipeline.governor.close(GATE, Kind::Write, wait);
+            self.pipeline.governor.close(GATE, Kind::Query, wait);
         }
-        let body: Body = serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::without_answer(QUERY.what, SystemFailure::Unreadable, error))?;
+        let body: QueryAnswer = parse(&QUERY, &answer.body)?;
         Ok(Some(Rows {
             rows: body.data,
             total: body.total_records,
@@ -97,14 +94,13 @@ impl Client {
 }
 
 impl Rows {
-    /// The rows as resources, and those that could not be read, so that no one takes the page for whole. The
-    /// rows are gone then.
+    /// Takes the rows as resources, and lists those that could not be read.
     pub fn take_resources(&mut self) -> (Vec<Resource>, Vec<Unreadable>) {
         read_all(&std::mem::take(&mut self.rows))
     }
 }
 
-/// How long the user's quota is spent for, if this query has spent it. Waiting is cheaper than a 429.
+/// The time until the quota is renewed, if this query used up the rest. Waiting costs less than a 429.
 fn quota_spent(headers: &Headers) -> Option<Duration> {
     if headers.get_optional_str(&QUOTA_REMAINING)?.trim() != "0" {
         return None;
@@ -120,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_quota_is_spent_when_nothing_of_it_remains() {
+    fn the_quota_is_spent_when_none_remains() {
         let spent = |remaining: &'static str, resets: &'static str| {
             let mut headers = Headers::new();
             headers.insert(QUOTA_REMAINING, remaining);

@@ -1,4 +1,4 @@
-//! Lists: one page at a time, so that memory stays flat whatever the estate's size.
+//! Lists, read page by page, so that memory use does not grow with the number of resources.
 
 use azure_core::http::Url;
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use super::{
     Client,
     api::{self, Api},
     error::{Error, Failure, ResourceFailure, SystemFailure, one_line},
-    subscription_of,
+    parse, subscription_of,
 };
 use crate::{
     azure::Terms,
@@ -22,30 +22,30 @@ use crate::{
 pub struct Page {
     /// The resources on it.
     pub resources: Vec<Resource>,
-    /// The elements that could not be read, so that no one takes the list for whole.
+    /// The elements that could not be read; the list is incomplete without them.
     pub unreadable: Vec<Unreadable>,
     api: &'static Api,
-    /// Where the next page is.
+    /// The URL of the next page.
     next: Option<Url>,
 }
 
-/// An element of a listing that is no disk or snapshot that can be worked on.
+/// An element of a list that could not be read as a disk or snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// The ID that it says, or else its type and place on the page; in one line.
+    /// Its ID, or else its type and its place on the page, in one line.
     pub what: String,
-    /// What is wrong with it, in one line.
+    /// Why it could not be read, in one line.
     pub why: String,
 }
 
 #[derive(Deserialize)]
-struct Body {
+struct ListAnswer {
     value: Vec<Box<RawValue>>,
     #[serde(rename = "nextLink")]
     next_link: Option<String>,
 }
 
-/// Of an element, what names it.
+/// The members that name an element.
 #[derive(Deserialize)]
 struct Element {
     id: Option<String>,
@@ -53,17 +53,8 @@ struct Element {
     resource_type: Option<String>,
 }
 
-/// An element of a list of subscriptions, or of subscriptions and management groups.
-#[derive(Deserialize)]
-struct Subscription {
-    id: String,
-}
-
 impl Client {
     /// The first page of a subscription's disks or snapshots.
-    ///
-    /// # Errors
-    /// See [`super::Failure`].
     pub async fn list(
         &self,
         subscription_id: &str,
@@ -79,9 +70,6 @@ impl Client {
     }
 
     /// The page after `page`, if there is one.
-    ///
-    /// # Errors
-    /// See [`super::Failure`].
     pub async fn next(
         &self,
         subscription_id: &str,
@@ -94,11 +82,8 @@ impl Client {
         }
     }
 
-    /// The subscriptions in scope: those that are given, all that the identity sees, or all below a
-    /// management group ("Management Groups - Get Descendants").
-    ///
-    /// # Errors
-    /// See [`super::Failure`].
+    /// The subscriptions in scope: those given, all that the identity sees, or all in a management group
+    /// ("Management Groups - Get Descendants").
     pub async fn subscriptions(&self, scope: &Scope, terms: Terms) -> Result<Vec<String>, Error> {
         let (api, path) = match scope {
             Scope::Subscriptions(ids) => return Ok(ids.clone()),
@@ -108,22 +93,11 @@ impl Client {
                 format!("/providers/Microsoft.Management/managementGroups/{id}/descendants"),
             ),
         };
-        let url = self.url(&path, api);
-        let mut next = Some(url);
-        let mut ids = vec![];
-        while let Some(url) = next {
-            let page = self.elements(api, "", &url, terms).await;
-            let (elements, link) = page.map_err(|error| of_scope(error, scope))?;
-            ids.extend(elements.iter().filter_map(|json| subscription_id(json.get())));
-            next = link;
-        }
-        Ok(ids)
+        let all = self.inspect_all(api, &path, terms).await.map_err(|error| of_scope(error, scope))?;
+        Ok(all.iter().filter_map(subscription_id).collect())
     }
 
-    /// Reads a whole list by its path below the endpoint, all pages of it, as JSON. For short lists.
-    ///
-    /// # Errors
-    /// See [`super::Failure`].
+    /// Reads all pages of a list of any type by its path, as JSON. For short lists.
     pub async fn inspect_all(
         &self,
         api: &'static Api,
@@ -134,7 +108,7 @@ impl Client {
         let mut all = vec![];
         while let Some(url) = next {
             let (elements, link) = self.elements(api, subscription_of(path), &url, terms).await?;
-            // Each element was read as JSON once already.
+            // Never fails: each element was parsed as JSON before.
             all.extend(elements.iter().filter_map(|json| serde_json::from_str(json.get()).ok()));
             next = link;
         }
@@ -153,7 +127,7 @@ impl Client {
         Ok(Page { resources, unreadable, api, next })
     }
 
-    /// One page of any list, and where the next one is.
+    /// The elements of a page, and the URL of the next one.
     pub(super) async fn elements(
         &self,
         api: &'static Api,
@@ -162,22 +136,23 @@ impl Client {
         terms: Terms,
     ) -> Result<(Vec<Box<RawValue>>, Option<Url>), Error> {
         let answer = self.send(api, url, subscription_id, None, terms).await?;
-        let unreadable =
-            |error: &dyn std::fmt::Display| Error::without_answer(api.what, SystemFailure::Unreadable, error);
-        let body: Body = serde_json::from_slice(&answer.body).map_err(|error| unreadable(&error))?;
+        let body: ListAnswer = parse(api, &answer.body)?;
         let next = match body.next_link.filter(|link| !link.is_empty()) {
             None => None,
             Some(link) => match Url::parse(&link) {
                 Ok(url) if url.origin() == self.endpoint.origin() => Some(url),
-                // Our token goes to ARM alone, and half a list is not a list.
-                _ => return Err(unreadable(&"the list goes on at an address that is not ARM's")),
+                // The token may go to ARM only, and an incomplete list may not pass as a whole one.
+                _ => {
+                    let fault = "the list's next page is at an address that is not ARM's";
+                    return Err(Error::without_answer(api.what, SystemFailure::Unreadable, fault));
+                }
             },
         };
         Ok((body.value, next))
     }
 }
 
-/// The elements of a page as resources, each of which says its own ID, and those that are none.
+/// The elements of a page as resources, and those that could not be read.
 pub(super) fn read_all(elements: &[Box<RawValue>]) -> (Vec<Resource>, Vec<Unreadable>) {
     let (mut resources, mut unreadable) = (vec![], vec![]);
     for (index, json) in elements.iter().enumerate() {
@@ -205,14 +180,13 @@ fn read(json: &str, place: usize) -> Result<Resource, Unreadable> {
     Resource::from_json(&resource_id, json.as_bytes()).map_err(|fault| unreadable(&id, &fault))
 }
 
-/// The subscription that an element of a list is; none for a management group.
-fn subscription_id(json: &str) -> Option<String> {
-    let Subscription { id } = serde_json::from_str(json).ok()?;
-    let (root, id) = id.trim_start_matches('/').split_once('/')?;
+/// The ID of an element that is a subscription; none for a management group.
+fn subscription_id(element: &Value) -> Option<String> {
+    let (root, id) = element["id"].as_str()?.trim_start_matches('/').split_once('/')?;
     (root.eq_ignore_ascii_case("subscriptions") && is_subscription_id(id)).then(|| id.to_owned())
 }
 
-/// A management group that is not there is no resource that is gone: nothing of it can be sealed.
+/// A missing management group is a failure, not a resource that is gone: nothing in it can be sealed.
 fn of_scope(error: Error, scope: &Scope) -> Error {
     let failure = match (scope, error.failure) {
         (Scope::ManagementGroup(_), Failure::Gone) => Failure::Resource(ResourceFailure::Refused),
@@ -229,7 +203,7 @@ mod tests {
     const ID: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
 
     #[test]
-    fn what_cannot_be_read_is_named_and_says_why() {
+    fn an_unreadable_element_is_named_with_the_reason() {
         for (json, what, why) in [
             (format!(r#"{{"id":"{ID}"}}"#), ID, "missing field `properties`"),
             (r#"{"id":"/x\ny"}"#.to_owned(), "/x y", "not the resource ID of a managed disk"),
@@ -246,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_is_below_a_management_group_the_subscriptions_are_taken() {
+    fn only_the_subscriptions_of_a_management_groups_descendants_count() {
         let id = "11111111-2222-4333-8444-555555555555";
         for (json, found) in [
             (
@@ -260,7 +234,8 @@ mod tests {
             (r#"{"id":"/subscriptions/../x"}"#.to_owned(), false),
             ("{}".to_owned(), false),
         ] {
-            assert_eq!(subscription_id(&json), found.then(|| id.to_owned()), "{json}");
+            let element = serde_json::from_str(&json).unwrap();
+            assert_eq!(subscription_id(&element), found.then(|| id.to_owned()), "{json}");
         }
     }
 }

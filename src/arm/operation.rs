@@ -20,20 +20,10 @@ use super::{
     pipeline::Answer,
     retry,
 };
-use crate::{
-    azure::Terms,
-    resource::Resource,
-    resource_id::ResourceId,
-    telemetry::{Wait, wait},
-};
+use crate::{azure::Terms, resource::Resource, resource_id::ResourceId};
 
 const AZURE_ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
 const LOCATION: HeaderName = HeaderName::from_static("location");
-
-/// The wait where ARM names none. Operations on disks take about 0.1 s, so the first look comes soon
-/// and the later ones ever less often.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// A write that ARM has accepted.
 #[derive(Debug)]
@@ -82,75 +72,65 @@ impl Operation {
         Self { resource: resource.clone(), status, retry_after: retry::retry_after(headers, now) }
     }
 
-    /// Whether an answer tells of an operation at all. A 200 can as well.
+    /// How long ARM asks to wait before its state is read, as of the last answer.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Whether an answer names an operation at all. A 200 can as well.
     pub(super) fn is_in(headers: &Headers) -> bool {
         headers.get_optional_str(&AZURE_ASYNC_OPERATION).is_some()
     }
 }
 
+/// What an operation's own state says, once read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum State {
+    /// It goes on.
+    Running,
+    /// It has succeeded, and this is the resource, if the answer carries it.
+    Succeeded(Option<Box<Resource>>),
+    /// The answer does not say how the operation stands, which is no end: only a read of the resource tells.
+    Unknown,
+}
+
 impl Client {
-    /// Waits for the end of an operation, and gives the resource if the end carries it. `None` where
-    /// the operation cannot be read: then only a GET of the resource tells.
+    /// Reads once how an operation stands.
     ///
     /// # Errors
-    /// The operation did not succeed, or ARM could not be asked.
-    pub async fn wait(&self, operation: Operation, terms: Terms) -> Result<Option<Resource>, Error> {
-        let Operation { resource, status: Some(status), mut retry_after } = operation else {
-            return Ok(None);
+    /// The operation has failed or was canceled, or another write overtook it ([`Error::is_of_operation`]); or its
+    /// state could not be read, which says nothing of the operation.
+    pub async fn poll(&self, operation: &mut Operation, terms: Terms) -> Result<State, Error> {
+        let Operation { resource, status: Some(status), retry_after } = operation else {
+            return Ok(State::Unknown);
         };
-        let mut default_wait = FIRST_WAIT;
-        loop {
-            let pause = retry_after.unwrap_or(default_wait);
-            if !terms.allow(pause) {
-                return Err(Error::unfinished());
-            }
-            // ARM demands that a client waits as long as `Retry-After` says before it asks again.
-            wait(Wait::Operation, tokio::time::sleep(pause)).await;
-            default_wait = (default_wait * 2).min(LONGEST_WAIT);
-            let answer = match self.poll(&resource, &status, terms).await {
-                Ok(answer) => answer,
-                // The operation's record is gone or not for us. The resource itself is.
-                Err(Error { failure: Failure::Gone | Failure::Resource(_), .. }) => return Ok(None),
-                Err(error) => return Err(error),
-            };
-            retry_after = retry::retry_after(&answer.headers, self.identity().now());
-            match progress(&status, &answer)? {
-                Progress::Running => {}
-                Progress::Succeeded(output) => {
-                    return Ok(output.and_then(|json| Resource::from_json(&resource, json.as_bytes()).ok()));
-                }
-            }
-        }
-    }
-
-    async fn poll(&self, resource: &ResourceId, status: &Status, terms: Terms) -> Result<Answer, Error> {
-        let (Status::AsyncOperation(url) | Status::Location(url)) = status;
-        self.send(&OPERATION, url, resource.subscription_id(), None, terms).await
+        let (Status::AsyncOperation(url) | Status::Location(url)) = &*status;
+        let answer = match self.send(&OPERATION, url, resource.subscription_id(), None, terms).await {
+            Ok(answer) => answer,
+            // The record of the operation is missing, or may not be read.
+            Err(Error { failure: Failure::Gone | Failure::Resource(_), .. }) => return Ok(State::Unknown),
+            Err(error) => return Err(error),
+        };
+        *retry_after = retry::retry_after(&answer.headers, self.identity().now());
+        state(status, &answer, resource)
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Progress {
-    Running,
-    Succeeded(Option<String>),
-}
-
-fn progress(status: &Status, answer: &Answer) -> Result<Progress, Error> {
-    let body = || String::from_utf8(answer.body.to_vec()).ok();
+fn state(status: &Status, answer: &Answer, resource: &ResourceId) -> Result<State, Error> {
+    let succeeded = |json: &[u8]| State::Succeeded(Resource::from_json(resource, json).ok().map(Box::new));
     if matches!(status, Status::Location(_)) {
-        return Ok(if answer.status == 202 { Progress::Running } else { Progress::Succeeded(body()) });
+        return Ok(if answer.status == 202 { State::Running } else { succeeded(&answer.body) });
     }
-    let Ok(monitor) = serde_json::from_slice::<Monitor>(&answer.body) else {
-        return Ok(Progress::Succeeded(None));
-    };
+    let Ok(monitor) = serde_json::from_slice::<Monitor>(&answer.body) else { return Ok(State::Unknown) };
     let output = || monitor.properties.and_then(|properties| properties.output);
     match monitor.status.as_deref().map(str::to_ascii_lowercase).as_deref() {
-        Some("succeeded") => Ok(Progress::Succeeded(output().map(|output| output.get().to_owned()))),
+        Some("succeeded") => {
+            Ok(output().map_or(State::Succeeded(None), |json| succeeded(json.get().as_bytes())))
+        }
         Some("failed") => Err(Error::from_operation(false, monitor.error.as_ref())),
         Some("canceled" | "cancelled") => Err(Error::from_operation(true, monitor.error.as_ref())),
-        Some(_) => Ok(Progress::Running),
-        // No status: not an operation's answer, and so nothing to wait for.
-        None => Ok(Progress::Succeeded(None)),
+        Some(_) => Ok(State::Running),
+        None => Ok(State::Unknown),
     }
 }
 

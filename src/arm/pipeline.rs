@@ -6,7 +6,7 @@ use azure_core::{
     Bytes,
     error::ErrorKind,
     http::{
-        AsyncRawResponse, HttpClient, Method, Request, Url,
+        AsyncRawResponse, HttpClient, Request, Url,
         headers::{AUTHORIZATION, CONTENT_TYPE, HeaderName, Headers, USER_AGENT},
     },
 };
@@ -65,7 +65,7 @@ impl Pipeline {
         let mut backoff = retry::BACKOFF.build();
         loop {
             let admission =
-                self.governor.admit(call.api.what, call.subscription_id, kind(call.api.method), terms);
+                self.governor.admit(call.api.what, call.subscription_id, Kind::of(call.api), terms);
             let admission = wait(Wait::Admission, admission).await?;
             let authorization = self.identity.authorization(terms).await?;
             let result = self.attempt(call, attempts, &authorization, terms).await;
@@ -86,7 +86,7 @@ impl Pipeline {
             let pause = error.retry_after.unwrap_or_default().max(backoff.next().unwrap_or_default());
             if error.failure == Failure::System(SystemFailure::Throttled) {
                 metrics::throttled(error.throttle());
-                self.governor.close(call.subscription_id, kind(call.api.method), pause);
+                self.governor.close(call.subscription_id, Kind::of(call.api), pause);
             }
             if !is_worth_another_try(&error) || attempts == retry::ATTEMPTS_MAX || !terms.allow(pause) {
                 return Err(error);
@@ -97,10 +97,11 @@ impl Pipeline {
     }
 
     fn note_quota(&self, call: &Call<'_>, headers: &Headers) {
-        let kind = kind(call.api.method);
+        let kind = Kind::of(call.api);
         let name = match kind {
             Kind::Read => &REMAINING_READS,
             Kind::Write => &REMAINING_WRITES,
+            Kind::Query => return,
         };
         if let Some(remaining) = headers.get_optional_str(name).and_then(|text| text.trim().parse().ok()) {
             self.governor.note(call.subscription_id, kind, remaining);
@@ -181,13 +182,6 @@ fn count(call: &Call<'_>, result: &Result<Answer, Error>, took: Duration) {
 fn is_arms(headers: &Headers, body: &Bytes) -> bool {
     let content_type = headers.get_optional_str(&CONTENT_TYPE);
     body.is_empty() || content_type.is_none_or(|text| text.to_ascii_lowercase().contains("json"))
-}
-
-fn kind(method: Method) -> Kind {
-    match method {
-        Method::Get | Method::Head => Kind::Read,
-        _ => Kind::Write,
-    }
 }
 
 fn is_worth_another_try(error: &Error) -> bool {

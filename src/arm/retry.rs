@@ -1,4 +1,4 @@
-//! Which answers are worth another try, and how long to wait before it.
+//! Which answers are retried, and after how long.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use azure_core::{
 use backon::ExponentialBuilder;
 use time::OffsetDateTime;
 
-/// How often one request is sent at most.
+/// The maximum of attempts for one request.
 pub(super) const ATTEMPTS_MAX: u32 = 5;
 
-/// The waits between two attempts, each twice the one before, with jitter.
+/// The waits between attempts: each is twice the one before, plus jitter.
 pub(super) const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
     .with_min_delay(Duration::from_millis(100))
     .with_max_delay(Duration::from_secs(4))
@@ -21,13 +21,13 @@ pub(super) const BACKOFF: ExponentialBuilder = ExponentialBuilder::new()
 
 const DATE: HeaderName = HeaderName::from_static("date");
 
-/// "Retry guidance for Azure services": these may succeed when they are sent again.
+/// Whether the same request may succeed later ("Retry guidance for Azure services").
 pub(super) const fn is_retryable(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
 }
 
-/// `Retry-After` in either of its forms (RFC 9110, section 10.2.3). A date is held against the
-/// answer's own `Date`, so that it does not matter whose clock is wrong; without one, against `now`.
+/// `Retry-After`, in either form (RFC 9110, section 10.2.3). A date is compared with the answer's own `Date`, so
+/// that a wrong clock does not matter, and without one with `now`.
 pub(super) fn retry_after(headers: &Headers, now: OffsetDateTime) -> Option<Duration> {
     let text = headers.get_optional_str(&RETRY_AFTER)?.trim();
     if let Ok(seconds) = text.parse() {

@@ -1,8 +1,8 @@
-//! The identity of this process: its token, kept while it is good, and the object ID that the token carries.
+//! The identity of this process: its token, kept while it is valid, and the object ID in the token.
 //!
-//! `azure_identity` caches the token, fetches a new one five minutes before it expires, and lets one caller do
-//! so while the others wait. This file adds two things: a new token after a 401 (continuous access evaluation,
-//! a revoked session), and the use of the old token while it is good but the identity endpoint fails.
+//! `azure_identity` caches the token and fetches a new one five minutes before it expires, for all callers at
+//! once. This file adds two things: a new token after a 401 (continuous access evaluation, a revoked session),
+//! and the use of a token that is still valid while the identity endpoint fails.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -25,40 +25,31 @@ use time::OffsetDateTime;
 use super::terms::Terms;
 use crate::telemetry::{Authorize, Wait, wait};
 
-/// How long an export waits for its token. A new one is fetched five minutes before the old one ends.
+/// How long an export waits for its token. A new one is fetched five minutes before the old one expires.
 const EXPORT_TOKEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the identity proves itself to Microsoft Entra ID.
+/// The kind of credential for Microsoft Entra ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// The managed identity of the function app or virtual machine.
     ManagedIdentity,
     /// A federated token, as in a Kubernetes cluster.
     WorkloadIdentity,
-    /// Whoever is logged in to the Azure CLI.
+    /// The account that is signed in to the Azure CLI.
     AzureCli,
 }
 
 /// Where the token comes from, and what it is for.
 #[derive(Clone, Debug)]
 pub struct IdentityOptions {
-    /// How the identity proves itself.
+    /// The kind of credential.
     pub credential: Credential,
     /// The client ID of a user-assigned identity.
     pub client_id: Option<String>,
-    /// The cloud whose Microsoft Entra ID issues the token; none is the public one, or `AZURE_AUTHORITY_HOST`.
+    /// The cloud whose Microsoft Entra ID issues the token. None is the public one, or `AZURE_AUTHORITY_HOST`.
     pub cloud: Option<CloudConfiguration>,
-    /// The resource that the token is for: ARM's audience, or Azure Monitor's.
+    /// The audience of the token: ARM's, Azure Monitor's or Storage's.
     pub audience: String,
-}
-
-/// The signed-in identity, and how long its token lasts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedIn {
-    /// The object ID (claim `oid`), if the token can be read.
-    pub object_id: Option<String>,
-    /// When the token at hand expires. A new one is fetched before that.
-    pub expires_on: OffsetDateTime,
 }
 
 type NewCredential = dyn Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync;
@@ -78,15 +69,23 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// A token in the form in which it is sent.
+/// A token, and the header that it is sent in.
 pub struct Authorization {
     token: AccessToken,
     /// The value of the header `Authorization`.
     pub header: String,
-    object_id: Option<String>,
+    /// The object ID of the identity (claim `oid`), if the token has it.
+    pub object_id: Option<String>,
 }
 
-/// There is no token: what the credential or the identity endpoint says, in one line.
+impl Authorization {
+    /// When the token expires. A new one is fetched before that.
+    pub fn expires_on(&self) -> OffsetDateTime {
+        self.token.expires_on
+    }
+}
+
+/// There is no token; holds what the credential or the identity endpoint reports, in one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("getting a token failed: {0}")]
 pub struct NoToken(pub String);
@@ -106,8 +105,8 @@ impl Identity {
         Self::with_credential(scope, now, move || credential(&options, &http))
     }
 
-    /// An identity with a credential of the caller's choice, and the clock that expiries are compared with.
-    /// `new_credential` is called again after a token was refused, so that no cache can return the refused one.
+    /// An identity with the caller's credential. `now` is the clock that expiries are compared with.
+    /// `new_credential` is called again after a token was refused, because a cache would return the refused one.
     ///
     /// # Errors
     /// Those of `new_credential`.
@@ -126,7 +125,7 @@ impl Identity {
         })
     }
 
-    /// Our own object ID, from the token.
+    /// The object ID of this identity, if the token has it.
     ///
     /// # Errors
     /// There is no token.
@@ -134,17 +133,7 @@ impl Identity {
         Ok(self.authorization(terms).await?.object_id.clone())
     }
 
-    /// Signs in, or returns who is signed in already.
-    ///
-    /// # Errors
-    /// There is no token.
-    pub async fn sign_in(&self, terms: Terms) -> Result<SignedIn, NoToken> {
-        let authorization = self.authorization(terms).await?;
-        let (object_id, expires_on) = (authorization.object_id.clone(), authorization.token.expires_on);
-        Ok(SignedIn { object_id, expires_on })
-    }
-
-    /// The token, in the form in which it is sent.
+    /// The token to send. Signs in, unless that is done already.
     ///
     /// # Errors
     /// There is no token.
@@ -163,12 +152,12 @@ impl Identity {
         }
     }
 
-    /// The clock that expiries are compared with.
+    /// The time, by the clock that expiries are compared with.
     pub fn now(&self) -> OffsetDateTime {
         (self.now)()
     }
 
-    /// Forgets a token that was refused, once for any number of callers that were refused.
+    /// Forgets a refused token. Only the first of several callers with the same token has an effect.
     pub fn renew(&self, refused: &Authorization) {
         let mut latest = self.latest.write();
         let is_latest = latest.as_ref().is_some_and(|latest| latest.token.token == refused.token.token);
@@ -202,7 +191,7 @@ impl Identity {
     }
 }
 
-/// Telemetry is exported with the same identity, by a token for another resource.
+/// Telemetry is exported with the same identity and a token of another audience.
 #[async_trait]
 impl Authorize for Identity {
     async fn header(&self) -> Result<String, String> {
@@ -217,8 +206,8 @@ impl Authorize for Identity {
     }
 }
 
-/// The claim `oid` of a token in the form of a JSON Web Token (RFC 7519). Its signature is not checked: that is
-/// for the service that the token is sent to. Not every token has this form.
+/// The claim `oid` of a JSON Web Token (RFC 7519); none of a token in another form. The signature is left to the
+/// service that gets the token.
 fn object_id(token: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims {
@@ -232,7 +221,7 @@ fn credential(
     options: &IdentityOptions,
     http: &Arc<dyn HttpClient>,
 ) -> azure_core::Result<Arc<dyn TokenCredential>> {
-    // The invocation's deadline ends the tries earlier; a waiting caller learns of a dead endpoint soon.
+    // Few, so that callers soon learn of a dead endpoint. The caller's deadline may end the retries earlier.
     let retry = RetryOptions::exponential(ExponentialRetryOptions { max_retries: 3, ..Default::default() });
     let client_options = ClientOptions {
         transport: Some(Transport::new(Arc::clone(http))),

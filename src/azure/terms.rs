@@ -1,34 +1,34 @@
-//! The terms of a request: by when it must be answered, and whether it goes before others.
+//! The terms of a request: its deadline and its urgency.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When a piece of work has to have its answer, and how urgent it is. Every wait respects both.
+/// The deadline of a piece of work, and how urgent it is. Every wait respects both.
 ///
-/// There is no default: whoever starts a piece of work names its urgency.
+/// There is no default: each caller chooses the urgency.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     until: Instant,
     urgency: Urgency,
 }
 
-/// Who goes first where ARM's quota is short.
+/// Which requests go first when ARM's quota is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
-    /// A resource was written just now.
+    /// For an event: a resource was just written.
     Event,
-    /// Everything else: it leaves a part of the quota to events, and keeps the set pace.
+    /// For everything else. Leaves part of the quota to events, and keeps to the pace that is set.
     BehindEvents,
 }
 
 impl Terms {
-    /// Terms of work for an event, which has to end within `time` from now.
+    /// Terms with an event's urgency and a deadline `time` from now.
     pub fn for_event(time: Duration) -> Self {
         Self::within(time, Urgency::Event)
     }
 
-    /// Terms of work that goes behind all events, and has to end within `time` from now.
+    /// Terms of work that goes behind all events, with a deadline `time` from now.
     pub fn behind_events(time: Duration) -> Self {
         Self::within(time, Urgency::BehindEvents)
     }
@@ -38,17 +38,24 @@ impl Terms {
         Self { until: now.checked_add(time).unwrap_or(now), urgency }
     }
 
+    /// The same terms with at most `time` from now, for a part of the work that must not use all of it.
+    #[must_use]
+    pub fn at_most(self, time: Duration) -> Self {
+        let part = Self::within(time, self.urgency);
+        Self { until: self.until.min(part.until), ..self }
+    }
+
     /// The deadline.
     pub fn until(self) -> Instant {
         self.until
     }
 
-    /// The time that is left until the deadline.
+    /// The time until the deadline.
     pub fn time_left(self) -> Duration {
         self.until.saturating_duration_since(Instant::now())
     }
 
-    /// Who goes first.
+    /// The urgency.
     pub fn urgency(self) -> Urgency {
         self.urgency
     }

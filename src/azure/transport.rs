@@ -1,19 +1,19 @@
-//! The HTTP client under everything: rustls, the system's roots (or `SSL_CERT_FILE`), no redirects.
+//! The HTTP client for all requests: rustls, the system's root certificates (or `SSL_CERT_FILE`), no redirects.
 
 use std::{sync::Arc, time::Duration};
 
 use azure_core::http::HttpClient;
 
-/// Builds the client. Reading the roots takes longer than everything else at the start.
+/// Builds the client. Reading the root certificates is the slowest part of the start.
 ///
 /// # Errors
-/// The system's roots cannot be read.
+/// The system's root certificates cannot be read.
 pub fn http_client() -> Result<Arc<dyn HttpClient>, reqwest::Error> {
-    // A second call finds the provider installed, which is as good.
+    // Fails if the provider is installed already, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(5))
-        // A token must not travel to wherever an answer points.
+        // A redirect could send the token to another host.
         .redirect(reqwest::redirect::Policy::none())
         .build()?;
     Ok(Arc::new(client))

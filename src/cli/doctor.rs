@@ -14,7 +14,7 @@ use super::{
 use crate::{
     azure::{Credential, Identity, IdentityOptions, http_client},
     config::Config,
-    doctor::{Finding, Subject, Verdict, examine},
+    doctor::{Deployment, Finding, Verdict, examine},
 };
 
 /// For what a token for queues and blobs is, in every cloud ("Authorize with Microsoft Entra ID").
@@ -65,19 +65,23 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
                 .iter()
                 .map(|fault| Finding::failed("settings", fault.name, &fault.message, "correct it"))
                 .collect();
-            tell_all(&findings, is_json);
+            report_all(&findings, is_json);
             return Exit::Usage.into();
         }
     };
     let given = matches.get_one::<String>("storage-account").cloned().or_else(|| lookup(QUEUE_SERVICE));
-    let subject = match subject(&config, matches.get_one::<String>("function-app"), given.as_deref()) {
-        Ok(subject) => subject,
+    let deployment = match deployment(&config, matches.get_one::<String>("function-app"), given.as_deref()) {
+        Ok(deployment) => deployment,
         Err(fault) => return complain(&fault, Exit::Usage),
     };
-    session::run(lookup, |session| diagnose(session, subject, is_json))
+    session::run(lookup, |session| diagnose(session, deployment, is_json))
 }
 
-fn subject(config: &Config, function_app: Option<&String>, queue: Option<&str>) -> Result<Subject, String> {
+fn deployment(
+    config: &Config,
+    function_app: Option<&String>,
+    queue: Option<&str>,
+) -> Result<Deployment, String> {
     let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
     let queue = match queue.map(str::trim).filter(|url| !url.is_empty()) {
         Some(url) => Some(queue_service(url, &config.identity(), &http)?),
@@ -88,7 +92,7 @@ fn subject(config: &Config, function_app: Option<&String>, queue: Option<&str>) 
         Identity::new(&config.monitor_identity(), &http, session::now).map_err(|fault| fault.to_string())?;
     let ingestion = config.azure_monitor.endpoints();
     let ingestion = ingestion.map(|(signal, url)| (signal, url.clone())).collect();
-    Ok(Subject { function_app: function_app.cloned(), queue, ingestion, monitor, http, is_person })
+    Ok(Deployment { function_app: function_app.cloned(), queue, ingestion, monitor, http, is_person })
 }
 
 fn queue_service(
@@ -123,20 +127,20 @@ fn app_id(text: &str) -> Result<String, String> {
     }
 }
 
-async fn diagnose(session: Session, subject: Subject, is_json: bool) -> Exit {
+async fn diagnose(session: Session, deployment: Deployment, is_json: bool) -> Exit {
     let mut findings: Vec<Finding> = vec![];
-    let mut tell = |finding: Finding| {
+    let mut report = |finding: Finding| {
         if !is_json {
             say(&line(&finding));
         }
         findings.push(finding);
     };
     let is_stopped = tokio::select! {
-        () = examine(&session.ctx, &subject, &mut tell) => false,
+        () = examine(&session.ctx, &deployment, &mut report) => false,
         _ = tokio::signal::ctrl_c() => true,
     };
     if is_json {
-        tell_all(&findings, true);
+        report_all(&findings, true);
     } else {
         say(&summary(&findings, is_stopped));
     }
@@ -148,7 +152,7 @@ async fn diagnose(session: Session, subject: Subject, is_json: bool) -> Exit {
     }
 }
 
-fn tell_all(findings: &[Finding], is_json: bool) {
+fn report_all(findings: &[Finding], is_json: bool) {
     if is_json {
         let all: Vec<Value> = findings.iter().map(to_json).collect();
         say(&format!("{:#}", Value::from(all)));

@@ -53,9 +53,15 @@ impl From<Exit> for ExitCode {
 impl From<&Result<Outcome, Error>> for Exit {
     fn from(result: &Result<Outcome, Error>) -> Self {
         match result {
-            Ok(Outcome::Sealed(_) | Outcome::AlreadySealed | Outcome::Exempt(_) | Outcome::Gone) => {
-                Self::Done
-            }
+            Ok(
+                Outcome::Sealed(_)
+                | Outcome::Resealed(_)
+                | Outcome::Tagged(_)
+                | Outcome::Retagged(_)
+                | Outcome::AlreadySealed
+                | Outcome::Exempt(_)
+                | Outcome::Gone,
+            ) => Self::Done,
             Ok(
                 Outcome::WouldSeal(_) | Outcome::NotFound | Outcome::LeftToSweep(_) | Outcome::SwitchedOff,
             ) => Self::NotAll,

@@ -1,7 +1,7 @@
-//! The system topic and the event subscription: whether a write of a disk gets from Azure to the function.
+//! Checks of the system topic and the event subscriptions: whether Event Grid delivers writes to the function.
 //!
-//! Source: "System Topics - List By Subscription", "Event Subscriptions - List Global By Subscription", "System Topic Event Subscriptions - List By System
-//! Topic", "Understand event filtering for Event Grid subscriptions".
+//! Sources: "System Topics - List By Subscription", "Event Subscriptions - List Global By Subscription", "System
+//! Topic Event Subscriptions - List By System Topic", "Understand event filtering for Event Grid subscriptions".
 
 use serde_json::Value;
 
@@ -14,10 +14,10 @@ use crate::{
 
 const CHECK: &str = "Event Grid";
 const TOPIC_TYPE: &str = "Microsoft.Resources.Subscriptions";
-/// The function that takes events.
+/// The function that handles events.
 const FUNCTION: &str = Function::SealOnWrite.name();
 
-/// The operations that matter under these settings.
+/// The operations that must be delivered under these settings.
 fn operations(machine_events: MachineEvents) -> &'static [&'static str] {
     match machine_events {
         MachineEvents::On => &OPERATIONS,
@@ -25,14 +25,14 @@ fn operations(machine_events: MachineEvents) -> &'static [&'static str] {
     }
 }
 
-/// A container for events that could not be delivered.
+/// A container of events that could not be delivered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct DeadLetters {
     pub(super) storage_account: String,
     pub(super) container: String,
 }
 
-/// What one event subscription means.
+/// The findings about an event subscription, and where it delivers to.
 #[derive(Debug, Default)]
 pub(super) struct Route {
     pub(super) findings: Vec<Finding>,
@@ -41,7 +41,7 @@ pub(super) struct Route {
     pub(super) dead_letters: Option<DeadLetters>,
 }
 
-/// The ID of the subscription's system topic, of all topics that live there.
+/// The ID of the subscription's system topic, out of all its topics.
 pub(super) fn topic_of<'a>(subscription_id: &str, topics: &'a [Value]) -> Option<&'a str> {
     let source = format!("/subscriptions/{subscription_id}");
     let topic = topics.iter().find(|topic| {
@@ -53,7 +53,7 @@ pub(super) fn topic_of<'a>(subscription_id: &str, topics: &'a [Value]) -> Option
     topic["id"].as_str()
 }
 
-/// Of the event subscriptions that a subscription lists, those on the whole of it and by no system topic.
+/// The event subscriptions that are on the subscription itself: not on a part of it, and not on a system topic.
 pub(super) fn own(subscription_id: &str, all: Vec<Value>) -> Vec<Value> {
     let scope = format!("/subscriptions/{subscription_id}");
     let is_own = |one: &Value| {
@@ -64,8 +64,8 @@ pub(super) fn own(subscription_id: &str, all: Vec<Value>) -> Vec<Value> {
     all.into_iter().filter(is_own).collect()
 }
 
-/// What the event subscriptions of both ways mean. `of_topic` is none where there is no system topic, and `own`
-/// where nobody could look.
+/// Checks the event subscriptions of the system topic and the subscription's own. `of_topic` is none if there is no
+/// system topic or it could not be read, `own` if they could not be read.
 pub(super) fn routes(
     subscription_id: &str,
     function_app: Option<&str>,
@@ -84,8 +84,8 @@ pub(super) fn routes(
         (true, false) => by_topic,
         (false, true) => by_own,
         (true, true) => {
-            let told = "its system topic and an event subscription of its own both deliver: each write is looked at twice";
-            let finding = Finding::warning(CHECK, subscription_id, told, "delete one of the two");
+            let text = "its system topic and an event subscription of its own both deliver: each write is handled twice";
+            let finding = Finding::warning(CHECK, subscription_id, text, "delete one of the two");
             by_own.push(Route { findings: vec![finding], ..Route::default() });
             by_topic.into_iter().chain(by_own).collect()
         }
@@ -102,7 +102,7 @@ fn no_topic(subscription_id: &str) -> Finding {
     Finding::failed(
         CHECK,
         subscription_id,
-        "no system topic for this subscription, and no event subscription of its own, so no event tells of new disks",
+        "no system topic for this subscription, and no event subscription of its own: new disks raise no event",
         format!(
             "az eventgrid system-topic create -g GROUP -n NAME --location global --topic-type {TOPIC_TYPE} --source \
              /subscriptions/{subscription_id}, then an event subscription to the function {FUNCTION}"
@@ -110,7 +110,7 @@ fn no_topic(subscription_id: &str) -> Finding {
     )
 }
 
-/// What some event subscriptions mean. `function_app` is the app that is meant, if it was said.
+/// Checks some event subscriptions. `function_app` is the app that should receive the events, if it is given.
 fn route(
     subscription_id: &str,
     function_app: Option<&str>,
@@ -129,9 +129,9 @@ fn route(
     let elsewhere = subscriptions.iter().find_map(app_of);
     let text = match (function_app, elsewhere) {
         (Some(wanted), Some(other)) => {
-            format!("no event subscription points at {wanted}, but one at {other}")
+            format!("no event subscription delivers to {wanted}, but one to {other}")
         }
-        _ => format!("no event subscription points at a function {FUNCTION}"),
+        _ => format!("no event subscription delivers to a function {FUNCTION}"),
     };
     let remedy = format!(
         "az eventgrid system-topic event-subscription create with --endpoint-type azurefunction and --endpoint \
@@ -140,7 +140,7 @@ fn route(
     vec![Route { findings: vec![Finding::failed(CHECK, subscription_id, text, remedy)], ..Route::default() }]
 }
 
-/// The app whose function takes these events, if one does.
+/// The app that these events are delivered to, if its function is ours.
 fn app_of(subscription: &Value) -> Option<&str> {
     let destination = destination(subscription);
     if !text(&destination["endpointType"]).eq_ignore_ascii_case("AzureFunction") {
@@ -150,7 +150,7 @@ fn app_of(subscription: &Value) -> Option<&str> {
     function.eq_ignore_ascii_case(FUNCTION).then_some(app)
 }
 
-/// Where it delivers to, with or without an identity of the topic's own.
+/// The destination, with or without a managed identity for the delivery.
 fn destination(subscription: &Value) -> &Value {
     let properties = &subscription["properties"];
     match &properties["deliveryWithResourceIdentity"]["destination"] {
@@ -159,47 +159,50 @@ fn destination(subscription: &Value) -> &Value {
     }
 }
 
+/// The findings about one event subscription.
+struct Findings {
+    about: String,
+    all: Vec<Finding>,
+}
+
+impl Findings {
+    fn warn(&mut self, text: impl Into<String>, remedy: impl Into<String>) {
+        self.all.push(Finding::warning(CHECK, &self.about, text, remedy));
+    }
+
+    fn fail(&mut self, text: impl Into<String>, remedy: impl Into<String>) {
+        self.all.push(Finding::failed(CHECK, &self.about, text, remedy));
+    }
+}
+
 fn examine(subscription_id: &str, machine_events: MachineEvents, subscription: &Value) -> Route {
     let properties = &subscription["properties"];
-    let name = text(&subscription["name"]);
-    let about = format!("{subscription_id} {name}");
-    let mut findings = vec![];
+    let about = format!("{subscription_id} {}", text(&subscription["name"]));
+    let mut findings = Findings { about, all: vec![] };
     let state = text(&properties["provisioningState"]);
     if !(state.is_empty() || state.eq_ignore_ascii_case("Succeeded")) {
-        let remedy = "make it again: it delivers nothing in this state";
-        findings.push(Finding::failed(CHECK, &about, format!("its provisioning state is {state}"), remedy));
+        let remedy = "re-create it: it delivers nothing in this state";
+        findings.fail(format!("its provisioning state is {state}"), remedy);
     }
-    findings.extend(types_fault(&about, &properties["filter"]["includedEventTypes"]));
-    findings.extend(filter_faults(&about, &properties["filter"], operations(machine_events)));
+    check_types(&mut findings, &properties["filter"]["includedEventTypes"]);
+    check_filters(&mut findings, &properties["filter"], operations(machine_events));
     let schema = text(&properties["eventDeliverySchema"]);
     if schema.eq_ignore_ascii_case("CustomInputSchema") {
-        let remedy =
-            "set the delivery schema to EventGridSchema or CloudEventSchemaV1_0; it can only be set anew";
-        findings.push(Finding::failed(
-            CHECK,
-            &about,
-            format!("delivers in {schema}, which is not read"),
-            remedy,
-        ));
+        let remedy = "re-create it with the delivery schema EventGridSchema or CloudEventSchemaV1_0";
+        findings.fail(format!("delivers in {schema}, which Diskseal does not support"), remedy);
     }
     if let Some(expiry) = properties["expirationTimeUtc"].as_str() {
-        let remedy = "take the expiry away, or put the date in a calendar";
-        findings.push(Finding::warning(
-            CHECK,
-            &about,
-            format!("delivers until {expiry} and no longer"),
-            remedy,
-        ));
+        let remedy = "remove the expiry, or extend it in time";
+        findings.warn(format!("expires at {expiry} and delivers nothing afterwards"), remedy);
     }
     let dead_letters = dead_letters(properties);
     if dead_letters.is_none() {
-        findings.push(Finding::warning(
-            CHECK,
-            &about,
-            "has no dead-letter container: an event that cannot be delivered for a day leaves no trace",
+        findings.warn(
+            "has no dead-letter container: an event that cannot be delivered for a day is lost",
             "set deadLetterDestination to a container of the function app's storage account",
-        ));
+        );
     }
+    let Findings { about, all: mut findings } = findings;
     let function_app = app_of(subscription).map(str::to_owned);
     if findings.iter().all(|finding| finding.verdict < super::Verdict::Failed) {
         let app = function_app.as_deref().and_then(|app| app.rsplit('/').next()).unwrap_or_default();
@@ -207,70 +210,59 @@ fn examine(subscription_id: &str, machine_events: MachineEvents, subscription: &
             MachineEvents::On => "disks, snapshots and machines",
             MachineEvents::Off => "disks and snapshots",
         };
-        let told = format!("writes of {what} go to {FUNCTION} of {app}");
-        findings.insert(0, Finding::ok(CHECK, about, told));
+        let text = format!("writes of {what} go to {FUNCTION} of {app}");
+        findings.insert(0, Finding::ok(CHECK, about, text));
     }
     Route { findings, function_app, dead_letters }
 }
 
-fn types_fault(about: &str, types: &Value) -> Option<Finding> {
-    // No list means every type.
-    let types = types.as_array().filter(|types| !types.is_empty())?;
+fn check_types(findings: &mut Findings, types: &Value) {
+    let Some(types) = types.as_array() else { return };
     let is_there = types.iter().any(|one| text(one).eq_ignore_ascii_case(RESOURCE_WRITE_SUCCESS));
-    let remedy = format!("add {RESOURCE_WRITE_SUCCESS} to includedEventTypes");
-    (!is_there)
-        .then(|| Finding::failed(CHECK, about, format!("does not deliver {RESOURCE_WRITE_SUCCESS}"), remedy))
+    // No types means all types.
+    if !is_there && !types.is_empty() {
+        let remedy = format!("add {RESOURCE_WRITE_SUCCESS} to includedEventTypes");
+        findings.fail(format!("does not deliver {RESOURCE_WRITE_SUCCESS}"), remedy);
+    }
 }
 
-fn filter_faults(about: &str, filter: &Value, operations: &[&str]) -> Vec<Finding> {
-    let mut findings = vec![];
+fn check_filters(findings: &mut Findings, filter: &Value, operations: &[&str]) {
     for member in ["subjectBeginsWith", "subjectEndsWith"] {
         let value = text(&filter[member]);
         if !value.is_empty() {
-            let remedy = "make sure that every disk and snapshot in scope passes, or take the filter away";
-            let told = format!("{member} lets only some subjects through: {value}");
-            findings.push(Finding::warning(CHECK, about, told, remedy));
+            let remedy = "make sure that every disk and snapshot in scope passes, or remove the filter";
+            findings.warn(format!("{member} passes only some resources: {value}"), remedy);
         }
     }
+    let wanted = format!("StringIn data.operationName {}", operations.join(" "));
     let filters: Vec<&Value> = filter["advancedFilters"].as_array().into_iter().flatten().collect();
     for one in &filters {
         let key = text(&one["key"]);
-        let left_out: Vec<&str> =
+        let excluded: Vec<&str> =
             operations.iter().copied().filter(|operation| passes(one, operation) == Some(false)).collect();
-        if !left_out.is_empty() {
-            let or = if left_out.iter().all(|operation| is_of_machines(operation)) {
-                ", or set DISKSEAL_MACHINE_EVENTS=off"
-            } else {
-                ""
-            };
-            findings.push(Finding::failed(
-                CHECK,
-                about,
-                format!("its filter on {key} leaves out {}", left_out.join(", ")),
-                format!("set it to StringIn data.operationName {}{or}", operations.join(" ")),
-            ));
+        if !excluded.is_empty() {
+            let are_of_machines = excluded.iter().all(|operation| is_of_machines(operation));
+            let or = if are_of_machines { ", or set DISKSEAL_MACHINE_EVENTS=off" } else { "" };
+            let text = format!("its filter on {key} excludes {}", excluded.join(", "));
+            findings.fail(text, format!("set it to {wanted}{or}"));
         }
         if operations.iter().any(|operation| passes(one, operation).is_none()) {
-            let told = format!("its filter on {key} is not one that this can judge");
-            findings.push(Finding::warning(CHECK, about, told, "make sure that these writes pass it"));
+            let text = format!("its filter on {key} cannot be evaluated here");
+            findings.warn(text, "make sure that writes of disks pass it");
         }
     }
     if !filters.iter().any(|one| text(&one["key"]).eq_ignore_ascii_case("data.operationName")) {
-        findings.push(Finding::warning(
-            CHECK,
-            about,
-            "has no filter on data.operationName: every write in the subscription is delivered, and paid for",
-            format!("add StringIn data.operationName {}", operations.join(" ")),
-        ));
+        let fault =
+            "has no filter on data.operationName: every write in the subscription is delivered and billed";
+        findings.warn(fault, format!("add {wanted}"));
     }
-    findings
 }
 
 fn is_of_machines(operation: &str) -> bool {
     !operations(MachineEvents::Off).contains(&operation)
 }
 
-/// Whether the event of such a write passes a filter; none if that cannot be said.
+/// Whether the event of an operation passes a filter; none if that is unknown.
 fn passes(filter: &Value, operation: &str) -> Option<bool> {
     let values: Vec<String> =
         filter["values"].as_array()?.iter().map(|value| text(value).to_ascii_lowercase()).collect();
@@ -281,7 +273,7 @@ fn passes(filter: &Value, operation: &str) -> Option<bool> {
         "data.status" => "succeeded".to_owned(),
         "data.resourceprovider" => "microsoft.compute".to_owned(),
         "eventtype" | "type" => RESOURCE_WRITE_SUCCESS.to_ascii_lowercase(),
-        // Who wrote: leaves out our own echo, and passes everybody else.
+        // Meant to exclude our own writes; those of other apps pass.
         "data.claims.appid" if operator == "stringnotin" => return Some(true),
         _ => return None,
     };

@@ -1,11 +1,11 @@
-//! Gathers the facts, and tells of each as soon as it is known.
+//! Sends the requests of all checks, and reports each finding as soon as it is known.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use azure_core::http::{HttpClient, Url};
 use futures::{StreamExt, stream};
 use serde_json::Value;
-use time::{OffsetDateTime, UtcOffset};
+use time::OffsetDateTime;
 
 use super::{
     Finding,
@@ -14,84 +14,87 @@ use super::{
 };
 use crate::{
     arm::{self, Failure, api},
-    azure::{Identity, SignedIn, Terms},
+    azure::{Authorization, Identity, Terms},
     enforce::{Context, is_off},
     function::QUEUE,
     policy::{Mode, Policy},
     scope::Scope,
 };
 
-/// How many subscriptions are looked at at once.
+/// How many subscriptions are checked at once.
 const CONCURRENCY: usize = 8;
-/// How long the answers about one subscription, app or container may take.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// The timeout of each request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// What is examined besides the settings.
-pub struct Subject {
-    /// The function app's resource ID. Without it, the event subscriptions say which it is.
+/// The deployment to check, in addition to its settings.
+pub struct Deployment {
+    /// The function app's resource ID. If there is none, the app is that of the event subscriptions.
     pub function_app: Option<String>,
     /// The base URL of the storage account's queue service, and the identity with a token for it.
     pub queue: Option<(Url, Identity)>,
     /// The endpoints of Azure Monitor's OTLP ingestion, with the names of their signals.
     pub ingestion: Vec<(&'static str, Url)>,
-    /// The identity with a token for them.
+    /// The identity with a token for these endpoints.
     pub monitor: Identity,
-    /// The transport.
+    /// The HTTP client.
     pub http: Arc<dyn HttpClient>,
     /// Whether the identity is a person, and not the function app's.
     pub is_person: bool,
 }
 
-/// What looking at one subscription has brought.
+/// What was found in one subscription.
 #[derive(Default)]
-struct Seen {
+struct Found {
     findings: Vec<Finding>,
     function_apps: Vec<String>,
     dead_letters: Vec<DeadLetters>,
 }
 
-/// Looks at everything, in the order in which a fault explains those after it.
-pub async fn examine(ctx: &Context, subject: &Subject, tell: &mut dyn FnMut(Finding)) {
-    tell(settings(&ctx.policy));
-    match ctx.arm.identity().sign_in(terms()).await {
-        Ok(signed_in) => token(&signed_in, ctx.now(), subject.is_person).into_iter().for_each(&mut *tell),
-        Err(error) => return tell(Finding::not_seen("token", "", None, &error.into())),
+/// Runs all checks. Their order is that of cause and effect: a fault may explain those after it.
+pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn FnMut(Finding)) {
+    report(settings(&ctx.policy));
+    match ctx.arm.identity().authorization(terms()).await {
+        Ok(authorization) => {
+            token(&authorization, ctx.now(), deployment.is_person).into_iter().for_each(&mut *report);
+        }
+        Err(error) => return report(Finding::unreadable("token", "", None, &error.into())),
     }
     if let Some(scope) = &ctx.options.switch {
-        tell(switch(scope, ctx.arm.tags(scope, terms()).await.as_ref().map(is_off)));
+        report(switch(scope, ctx.arm.tags(scope, terms()).await.as_ref().map(is_off)));
     }
-    let Some(subscriptions) = subscriptions(ctx, tell).await else { return };
-    let app = subject.function_app.as_deref();
+    let Some(subscriptions) = subscriptions(ctx, report).await else { return };
+    let app = deployment.function_app.as_deref();
     let mut all = stream::iter(&subscriptions).map(|id| subscription(ctx, id, app)).buffered(CONCURRENCY);
-    let mut apps: BTreeSet<String> = subject.function_app.iter().cloned().collect();
+    let mut apps: BTreeSet<String> = deployment.function_app.iter().cloned().collect();
     let mut containers = BTreeSet::new();
-    while let Some(seen) = all.next().await {
-        seen.findings.into_iter().for_each(&mut *tell);
-        for app in seen.function_apps {
+    while let Some(found) = all.next().await {
+        found.findings.into_iter().for_each(&mut *report);
+        for app in found.function_apps {
             if !apps.iter().any(|known| known.eq_ignore_ascii_case(&app)) {
                 apps.insert(app);
             }
         }
-        containers.extend(seen.dead_letters);
+        containers.extend(found.dead_letters);
     }
     if apps.is_empty() {
-        tell(function_app::no_app());
+        report(function_app::no_app());
     }
     for app in &apps {
         let functions = ctx.arm.inspect_all(&api::FUNCTIONS, &format!("{app}/functions"), terms()).await;
-        function_app::functions(app, functions.as_deref()).into_iter().for_each(&mut *tell);
+        function_app::functions(app, functions.as_deref()).into_iter().for_each(&mut *report);
     }
     for container in &containers {
         let path =
             format!("{}/blobServices/default/containers/{}", container.storage_account, container.container);
         let answer = ctx.arm.inspect(&api::CONTAINER, &path, terms()).await;
-        tell(function_app::dead_letters(container, answer.as_ref()));
+        report(function_app::dead_letters(container, answer.as_ref()));
     }
-    for (signal, url) in &subject.ingestion {
-        let answer = probe::ingestion_answers(&subject.http, &subject.monitor, url, terms()).await;
-        tell(ingestion::ingestion(signal, answer.as_ref().copied()));
+    for (signal, url) in &deployment.ingestion {
+        let answer =
+            probe::send(&deployment.http, &deployment.monitor, probe::of_ingestion(url), terms()).await;
+        report(ingestion::ingestion(signal, answer.as_ref().copied()));
     }
-    tell(queue(subject).await);
+    report(queue(deployment).await);
 }
 
 fn settings(policy: &Policy) -> Finding {
@@ -104,30 +107,28 @@ fn settings(policy: &Policy) -> Finding {
             "settings",
             "",
             format!("{}: nothing is sealed", text("audit")),
-            "set DISKSEAL_MODE=enforce when what it would seal is what you want sealed",
+            "review what it would seal, then set DISKSEAL_MODE=enforce",
         ),
     }
 }
 
-fn token(signed_in: &SignedIn, now: OffsetDateTime, is_person: bool) -> Vec<Finding> {
-    let expires_on = signed_in.expires_on.to_offset(UtcOffset::UTC);
-    let expires_on = expires_on.replace_nanosecond(0).unwrap_or(expires_on);
-    let name = signed_in.object_id.as_deref().unwrap_or("that the token does not tell");
-    let left = (expires_on - now).whole_minutes();
-    let text = format!("signed in as object ID {name}, token good for {left} minutes");
+fn token(authorization: &Authorization, now: OffsetDateTime, is_person: bool) -> Vec<Finding> {
+    let name = authorization.object_id.as_deref().unwrap_or("unknown");
+    let left = (authorization.expires_on() - now).whole_minutes();
+    let text = format!("signed in as object ID {name}, token valid for {left} minutes");
     let mut findings = vec![Finding::ok("token", "", text)];
     if is_person {
         findings.push(Finding::warning(
             "token",
             "",
-            "this is whoever is logged in to the Azure CLI, and the permissions below are theirs",
-            "to see what the handler may do, run doctor in the function app, with --credential managed-identity",
+            "this is the account that is signed in to the Azure CLI; the permissions below are those of this account",
+            "to check the handler's own permissions, run doctor in the function app with --credential managed-identity",
         ));
     }
     findings
 }
 
-/// How the switch stands, `Ok(true)` for off.
+/// The state of the switch; `Ok(true)` means off.
 fn switch(scope: &str, is_off: Result<bool, &arm::Error>) -> Finding {
     const CHECK: &str = "switch";
     match is_off {
@@ -136,46 +137,46 @@ fn switch(scope: &str, is_off: Result<bool, &arm::Error>) -> Finding {
             CHECK,
             scope,
             "off: nothing is sealed",
-            "take the tag diskseal off it when writes may go on",
+            "remove the tag diskseal from it to allow writes again",
         ),
         Err(error) => match error.failure {
-            Failure::System(_) => Finding::not_seen(CHECK, scope, api::TAGS.action, error),
+            Failure::System(_) => Finding::unreadable(CHECK, scope, api::TAGS.action, error),
             Failure::Gone | Failure::Overtaken | Failure::Resource(_) => Finding::failed(
                 CHECK,
                 scope,
-                format!("cannot be read, so it would stop nothing: {error}"),
+                format!("cannot be read, so it would not stop writes: {error}"),
                 "correct DISKSEAL_SWITCH, and give the identity Microsoft.Resources/tags/read there",
             ),
         },
     }
 }
 
-/// The subscriptions in scope.
-async fn subscriptions(ctx: &Context, tell: &mut dyn FnMut(Finding)) -> Option<Vec<String>> {
+/// Lists the subscriptions in scope.
+async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option<Vec<String>> {
     const CHECK: &str = "scope";
     let (about, which) = match &ctx.policy.scope {
         Scope::Visible => ("", "all that this identity sees"),
-        Scope::Subscriptions(_) => ("", "by DISKSEAL_SUBSCRIPTIONS"),
-        Scope::ManagementGroup(id) => (id.as_str(), "all below this management group"),
+        Scope::Subscriptions(_) => ("", "from DISKSEAL_SUBSCRIPTIONS"),
+        Scope::ManagementGroup(id) => (id.as_str(), "all in this management group"),
     };
     match (ctx.arm.subscriptions(&ctx.policy.scope, terms()).await, &ctx.policy.scope) {
         (Ok(ids), Scope::ManagementGroup(_)) if ids.is_empty() => {
             let remedy = "correct DISKSEAL_MANAGEMENT_GROUP, or move subscriptions into the group";
-            tell(Finding::failed(CHECK, about, "this management group has no subscription", remedy));
+            report(Finding::failed(CHECK, about, "this management group has no subscription", remedy));
             None
         }
         (Ok(ids), _) if ids.is_empty() => {
             let remedy = "assign the identity's role on a subscription or a management group";
-            tell(Finding::failed(CHECK, about, "this identity sees no subscription", remedy));
+            report(Finding::failed(CHECK, about, "this identity sees no subscription", remedy));
             None
         }
         (Ok(ids), _) => {
-            tell(Finding::ok(CHECK, about, format!("{}, {which}", count(ids.len(), "subscription"))));
+            report(Finding::ok(CHECK, about, format!("{}, {which}", count(ids.len(), "subscription"))));
             Some(ids)
         }
         (Err(error), Scope::ManagementGroup(_)) if !matches!(error.failure, Failure::System(_)) => {
-            // Without the members, no event and no sweep knows what is in scope.
-            tell(Finding::failed(
+            // Events and sweeps do not know what is in scope then.
+            report(Finding::failed(
                 CHECK,
                 about,
                 error.to_string(),
@@ -185,38 +186,39 @@ async fn subscriptions(ctx: &Context, tell: &mut dyn FnMut(Finding)) -> Option<V
             None
         }
         (Err(error), _) => {
-            tell(Finding::not_seen(CHECK, about, api::SUBSCRIPTIONS.action, &error));
+            report(Finding::unreadable(CHECK, about, api::SUBSCRIPTIONS.action, &error));
             None
         }
     }
 }
 
-async fn subscription(ctx: &Context, id: &str, function_app: Option<&str>) -> Seen {
+async fn subscription(ctx: &Context, id: &str, function_app: Option<&str>) -> Found {
     let path = format!("/subscriptions/{id}/providers/Microsoft.Authorization/permissions");
     let answer = ctx.arm.inspect_all(&api::PERMISSIONS, &path, terms()).await;
-    let mut seen = Seen::default();
+    let mut found = Found::default();
     match answer {
-        Ok(permissions) => seen.findings.extend(permissions::findings(
+        Ok(permissions) => found.findings.extend(permissions::findings(
             id,
             &ctx.policy,
             ctx.options.machine_events,
             &permissions,
         )),
         Err(error) => {
-            seen.findings.push(Finding::not_seen("permissions", id, api::PERMISSIONS.action, &error));
+            found.findings.push(Finding::unreadable("permissions", id, api::PERMISSIONS.action, &error));
         }
     }
-    event_route(ctx, id, function_app, &mut seen).await;
-    seen
+    event_route(ctx, id, function_app, &mut found).await;
+    found
 }
 
-/// By which of two ways a subscription's events leave it: a system topic, or an event subscription of its own.
-async fn event_route(ctx: &Context, id: &str, function_app: Option<&str>, seen: &mut Seen) {
+/// Checks both ways in which a subscription can deliver events: by a system topic, and by an event subscription of
+/// its own.
+async fn event_route(ctx: &Context, id: &str, function_app: Option<&str>, found: &mut Found) {
     let (of_topic, own) = futures::join!(of_system_topic(ctx, id), of_subscription(ctx, id));
-    let mut unseen = vec![];
+    let mut unread = vec![];
     let mut known = |subscriptions: Result<Option<Vec<Value>>, Finding>| {
         subscriptions.unwrap_or_else(|finding| {
-            unseen.push(finding);
+            unread.push(finding);
             None
         })
     };
@@ -224,52 +226,52 @@ async fn event_route(ctx: &Context, id: &str, function_app: Option<&str>, seen: 
     for route in
         event_grid::routes(id, function_app, ctx.options.machine_events, of_topic.as_deref(), own.as_deref())
     {
-        // What was not looked at is no absence.
-        if route.function_app.is_none() && !unseen.is_empty() {
+        // What could not be read is not missing.
+        if route.function_app.is_none() && !unread.is_empty() {
             continue;
         }
-        seen.findings.extend(route.findings);
-        seen.function_apps.extend(route.function_app);
-        seen.dead_letters.extend(route.dead_letters);
+        found.findings.extend(route.findings);
+        found.function_apps.extend(route.function_app);
+        found.dead_letters.extend(route.dead_letters);
     }
-    // Where events arrive by one way, the other one is nobody's need.
-    if seen.function_apps.is_empty() {
-        seen.findings.extend(unseen);
+    // If events arrive one way, the other way need not be readable.
+    if found.function_apps.is_empty() {
+        found.findings.extend(unread);
     }
 }
 
-/// The event subscriptions of the system topic; none if there is no topic.
+/// The event subscriptions of the system topic; `None` if there is no topic.
 async fn of_system_topic(ctx: &Context, id: &str) -> Result<Option<Vec<Value>>, Finding> {
     let path = format!("/subscriptions/{id}/providers/Microsoft.EventGrid/systemTopics");
     let topics = ctx.arm.inspect_all(&api::SYSTEM_TOPICS, &path, terms()).await;
-    let topics = topics.map_err(|error| not_seen(id, api::SYSTEM_TOPICS.action, &error))?;
+    let topics = topics.map_err(|error| unreadable(id, api::SYSTEM_TOPICS.action, &error))?;
     let Some(topic) = event_grid::topic_of(id, &topics) else { return Ok(None) };
     let path = format!("{topic}/eventSubscriptions");
     match ctx.arm.inspect_all(&api::TOPIC_EVENT_SUBSCRIPTIONS, &path, terms()).await {
         Ok(subscriptions) => Ok(Some(subscriptions)),
         Err(error) if error.failure == Failure::Gone => Ok(None),
-        Err(error) => Err(not_seen(id, api::TOPIC_EVENT_SUBSCRIPTIONS.action, &error)),
+        Err(error) => Err(unreadable(id, api::TOPIC_EVENT_SUBSCRIPTIONS.action, &error)),
     }
 }
 
-/// The event subscriptions that are the subscription's own, by no topic that anybody sees.
+/// The event subscriptions of the subscription itself, without a system topic.
 async fn of_subscription(ctx: &Context, id: &str) -> Result<Option<Vec<Value>>, Finding> {
     let path = format!("/subscriptions/{id}/providers/Microsoft.EventGrid/eventSubscriptions");
     let all = ctx.arm.inspect_all(&api::EVENT_SUBSCRIPTIONS, &path, terms()).await;
-    let all = all.map_err(|error| not_seen(id, api::EVENT_SUBSCRIPTIONS.action, &error))?;
+    let all = all.map_err(|error| unreadable(id, api::EVENT_SUBSCRIPTIONS.action, &error))?;
     Ok(Some(event_grid::own(id, all)))
 }
 
-fn not_seen(id: &str, needed: Option<&str>, error: &arm::Error) -> Finding {
-    Finding::not_seen("Event Grid", id, needed, error)
+fn unreadable(id: &str, needed: Option<&str>, error: &arm::Error) -> Finding {
+    Finding::unreadable("Event Grid", id, needed, error)
 }
 
-async fn queue(subject: &Subject) -> Finding {
-    let Some((service, identity)) = &subject.queue else { return function_app::queue_not_checked() };
+async fn queue(deployment: &Deployment) -> Finding {
+    let Some((service, identity)) = &deployment.queue else { return function_app::queue_not_checked() };
     let mut url = service.clone();
     url.set_path(&format!("{}/{}", service.path().trim_end_matches('/'), QUEUE));
     url.set_query(Some("comp=metadata"));
-    let answer = probe::queue_answers(&subject.http, identity, &url, terms()).await;
+    let answer = probe::send(&deployment.http, identity, probe::of_queue(&url), terms()).await;
     function_app::queue(service.as_str(), answer.as_ref().copied())
 }
 
@@ -278,5 +280,5 @@ fn count(count: usize, noun: &str) -> String {
 }
 
 fn terms() -> Terms {
-    Terms::behind_events(PATIENCE)
+    Terms::behind_events(REQUEST_TIMEOUT)
 }

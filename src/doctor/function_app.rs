@@ -1,6 +1,6 @@
-//! The function app, its dead letters and its queue: whether what Event Grid delivers is taken and kept.
+//! Checks of the function app, its dead-letter container and its queue.
 //!
-//! Source: "Web Apps - List Functions", "Blob Containers - Get", "Queue service error codes".
+//! Sources: "Web Apps - List Functions", "Blob Containers - Get", "Queue service error codes".
 
 use serde_json::Value;
 
@@ -13,16 +13,16 @@ use crate::{
 const CHECK: &str = "function app";
 const STORAGE: &str = "storage";
 
-/// What the functions mean that the host knows.
+/// Checks the functions that the host knows.
 pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec<Finding> {
     let known = match answer {
         Ok(known) => known,
         Err(error) if error.failure == Failure::Gone => {
             let remedy = "deploy the function app, or correct the destination of the event subscription";
-            return vec![Finding::failed(CHECK, app, "is not there", remedy)];
+            return vec![Finding::failed(CHECK, app, "does not exist", remedy)];
         }
         Err(error) => {
-            return vec![Finding::not_seen(CHECK, app, api::FUNCTIONS.action, error)];
+            return vec![Finding::unreadable(CHECK, app, api::FUNCTIONS.action, error)];
         }
     };
     let named = |wanted: &str| {
@@ -39,8 +39,8 @@ pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec
                 app,
                 format!("the host does not know the function {wanted}"),
                 format!(
-                    "deploy the package again: {wanted}/function.json must stand beside host.json; then sync the \
-                     triggers (az rest --method post --url {app}/syncfunctiontriggers?api-version=2024-04-01)"
+                    "deploy the package again, with {wanted}/function.json beside host.json; then sync the triggers \
+                     (az rest --method post --url {app}/syncfunctiontriggers?api-version=2024-04-01)"
                 ),
             )),
             Some(function) if function["properties"]["isDisabled"] == true => findings.push(Finding::failed(
@@ -58,32 +58,32 @@ pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec
     findings
 }
 
-/// What the dead-letter container's answer means.
+/// Checks the dead-letter container.
 pub(super) fn dead_letters(container: &DeadLetters, answer: Result<&Value, &arm::Error>) -> Finding {
     let DeadLetters { storage_account, container } = container;
     let account = storage_account.rsplit('/').next().unwrap_or_default();
     let about = format!("{account}/{container}");
     match answer {
         Ok(body) => match body["properties"]["publicAccess"].as_str() {
-            None | Some("None") => Finding::ok(STORAGE, about, "the dead-letter container is there"),
+            None | Some("None") => Finding::ok(STORAGE, about, "the dead-letter container exists"),
             Some(access) => Finding::warning(
                 STORAGE,
                 about,
                 format!("the dead-letter container can be read by anyone (public access: {access})"),
-                "set its public access to None: events name people and resources",
+                "set its public access to None: events contain names of people and resources",
             ),
         },
         Err(error) if error.failure == Failure::Gone => Finding::failed(
             STORAGE,
             about,
-            "the dead-letter container is not there",
+            "the dead-letter container does not exist",
             format!("az storage container create --auth-mode login --account-name {account} -n {container}"),
         ),
-        Err(error) => Finding::not_seen(STORAGE, &about, api::CONTAINER.action, error),
+        Err(error) => Finding::unreadable(STORAGE, &about, api::CONTAINER.action, error),
     }
 }
 
-/// What the queue's answer means.
+/// Checks the queue's answer.
 pub(super) fn queue(service: &str, answer: Result<(), &arm::Error>) -> Finding {
     let about = format!("{}/{QUEUE}", service.trim_end_matches('/'));
     match answer {
@@ -91,7 +91,7 @@ pub(super) fn queue(service: &str, answer: Result<(), &arm::Error>) -> Finding {
         Err(error) if error.failure == Failure::Gone => Finding::warning(
             STORAGE,
             about,
-            "the queue is not there; the host makes it when something is first put on it",
+            "the queue does not exist; the host creates it with the first message",
             format!("az storage queue create --auth-mode login -n {QUEUE}, or wait for the first message"),
         ),
         // "Queue service error codes", "Common REST API error codes": the two kinds of 403 differ by code alone.
@@ -99,11 +99,11 @@ pub(super) fn queue(service: &str, answer: Result<(), &arm::Error>) -> Finding {
             STORAGE,
             about,
             "not checked: this identity has no role for queues",
-            "the function app's identity needs Storage Queue Data Contributor on the account; to look, Storage \
-             Queue Data Reader is enough",
+            "the function app's identity needs Storage Queue Data Contributor on the account; Storage Queue Data \
+             Reader is enough for this check",
         ),
         Err(error) if matches!(error.failure, Failure::System(SystemFailure::NoToken)) => {
-            Finding::not_seen(STORAGE, &about, None, error)
+            Finding::unreadable(STORAGE, &about, None, error)
         }
         Err(error) => Finding::failed(
             STORAGE,
@@ -118,13 +118,13 @@ pub(super) fn queue_not_checked() -> Finding {
     Finding::warning(
         STORAGE,
         QUEUE,
-        "the queue was not checked: it is not known where it is",
-        "give --storage-account https://ACCOUNT.queue.core.windows.net, or run where \
+        "not checked: the address of the queue is unknown",
+        "pass --storage-account https://ACCOUNT.queue.core.windows.net, or run where \
          AzureWebJobsStorage__queueServiceUri is set",
     )
 }
 
 pub(super) fn no_app() -> Finding {
-    let remedy = "give --function-app RESOURCE_ID, or make the event subscription";
-    Finding::warning(CHECK, "", "not checked: no event subscription says which it is", remedy)
+    let remedy = "pass --function-app RESOURCE_ID, or create the event subscription";
+    Finding::warning(CHECK, "", "not checked: no event subscription names the function app", remedy)
 }

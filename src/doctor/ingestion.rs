@@ -1,4 +1,4 @@
-//! Azure Monitor's OTLP ingestion: whether it takes our telemetry.
+//! The check of Azure Monitor's OTLP ingestion: whether it accepts our telemetry.
 //!
 //! Source: "Ingest OpenTelemetry Protocol signals into Azure Monitor".
 
@@ -7,26 +7,26 @@ use crate::arm;
 
 const CHECK: &str = "telemetry";
 
-/// What the answer to an export of nothing means. Nothing is left unsealed because of it.
+/// Checks the answer to an empty export. Faults are warnings, because they leave nothing unsealed.
 pub(super) fn ingestion(signal: &str, answer: Result<(), &arm::Error>) -> Finding {
     let about = format!("Azure Monitor, {signal}");
     let refused = |text: String, remedy: &str| Finding::warning(CHECK, about.clone(), text, remedy);
     match answer.map_err(|error| (error.status, error)) {
-        Ok(()) => Finding::ok(CHECK, about, "an export is taken"),
+        Ok(()) => Finding::ok(CHECK, about, "it accepts exports"),
         Err((Some(401), _)) => refused(
-            "the token is not accepted".to_owned(),
+            "it rejects the token".to_owned(),
             "set DISKSEAL_CLOUD to the cloud of the data collection endpoint",
         ),
         Err((Some(403), _)) => refused(
-            "this identity may not send".to_owned(),
+            "this identity may not export to it".to_owned(),
             "give the function app's identity the role Monitoring Metrics Publisher on the data collection rule",
         ),
         Err((Some(404), _)) => refused(
-            "there is no such stream".to_owned(),
+            "the stream does not exist".to_owned(),
             "compare the setting with the rule: az monitor data-collection rule show",
         ),
         Err((_, error)) => refused(
-            format!("an export is not taken: {error}"),
+            format!("it does not accept exports: {error}"),
             "check the data collection endpoint's network access and DNS, from where the function app runs",
         ),
     }

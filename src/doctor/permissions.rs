@@ -1,7 +1,7 @@
-//! What the identity may do in a subscription, held against what the handler does.
+//! The check of the identity's permissions in a subscription against what the handler does.
 //!
-//! Source: "Permissions - List", "Understand Azure role definitions": an action is allowed if one
-//! role's `actions` match it and the same role's `notActions` do not; `*` stands for any text.
+//! Sources: "Permissions - List", "Understand Azure role definitions": an action is allowed if
+//! the `actions` of a role match it and the `notActions` of the same role do not; `*` matches any text.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use crate::{
 
 const CHECK: &str = "permissions";
 
-/// One role's part in what the identity may do, as the permissions API tells it.
+/// The permissions by one role, as the permissions API returns them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Permission {
@@ -49,15 +49,15 @@ fn needs(policy: &Policy, machine_events: MachineEvents) -> Vec<Need> {
     calls.into_iter().filter_map(|(api, purpose)| Some(Need { action: api.action?, purpose })).collect()
 }
 
-/// What Resource Graph shows the protected machines by: it shows what the identity may read.
+/// What the identity needs to find protected machines: Resource Graph shows only what the identity may read.
 const VAULTS: [&str; 3] = [
     "Microsoft.RecoveryServices/vaults/read",
     "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/read",
     "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers/replicationProtectedItems/read",
 ];
-/// Writes that a role may hold without being called too wide: what enforcing takes.
+/// The writes that enforcing needs; a role may have them in audit mode, too.
 const WRITES: [&Api; 3] = [&api::DISK_UPDATE, &api::SNAPSHOT_UPDATE, &api::TAGS_MERGE];
-/// The rights to disks' data, which the seal is there to guard.
+/// The actions on disks' data, which the seal protects.
 const DATA: [&str; 4] = [
     "Microsoft.Compute/disks/download/action",
     "Microsoft.Compute/disks/upload/action",
@@ -65,7 +65,7 @@ const DATA: [&str; 4] = [
     "Microsoft.Compute/snapshots/upload/action",
 ];
 
-/// What the permissions of one subscription mean. `json` is the list that the permissions API gives.
+/// Checks the permissions in one subscription. `json` is the list that the permissions API returns.
 pub(super) fn findings(
     subscription_id: &str,
     policy: &Policy,
@@ -93,15 +93,15 @@ pub(super) fn findings(
         .collect();
     if findings.is_empty() {
         let actions: Vec<_> = needs.iter().map(|need| need.action.trim_start_matches("Microsoft.")).collect();
-        let text = format!("all {} actions that it needs: {}", needs.len(), actions.join(", "));
+        let text = format!("has all {} required actions: {}", needs.len(), actions.join(", "));
         findings.push(Finding::ok(CHECK, subscription_id, text));
     }
-    // Not every tenant asks for it: read on the resources is what Azure documents for Resource Graph.
+    // A warning only: Azure documents that Resource Graph needs no more than read on the resources.
     if let Some(query) = api::QUERY.action.filter(|query| !allows(&permissions, query)) {
         findings.push(Finding::warning(
             CHECK,
             subscription_id,
-            format!("{query} is not granted; where Azure requires it, the sweep falls back to the lists"),
+            format!("{query} is not granted; if Azure requires it, sweeps list each subscription instead"),
             format!("add {query} to the identity's role"),
         ));
     }
@@ -118,7 +118,7 @@ fn vaults(subscription_id: &str, permissions: &[Permission]) -> Option<Finding> 
         Finding::warning(
             CHECK,
             subscription_id,
-            "it may not read what the subscription's vaults protect, so sweeps take no machine for protected by them",
+            "it cannot read the subscription's vaults, so sweeps do not see what they protect",
             format!("add {} to the identity's role, if there are vaults", missing.join(", ")),
         )
     })
@@ -143,16 +143,16 @@ fn excess(subscription_id: &str, permissions: &[Permission], needs: &[Need]) -> 
         findings.push(Finding::warning(
             CHECK,
             subscription_id,
-            format!("more than it needs: {}", too_wide.join(", ")),
-            format!("give the handler's identity a custom role with no more than {}", actions.join(", ")),
+            format!("more permissions than it needs: {}", too_wide.join(", ")),
+            format!("give the handler's identity a custom role with only {}", actions.join(", ")),
         ));
     }
     if has_data {
         findings.push(Finding::warning(
             CHECK,
             subscription_id,
-            "its data actions let it read or write the data of disks, which the seal is there to guard",
-            "take Data Operator for Managed Disks, or the role with these data actions, from this identity",
+            "its data actions allow access to the data of disks, which the seal protects",
+            "remove Data Operator for Managed Disks, or the role with these data actions, from this identity",
         ));
     }
     findings
@@ -169,7 +169,7 @@ fn allows(permissions: &[Permission], action: &str) -> bool {
     })
 }
 
-/// Whether an action is one of a pattern's, without regard to case; `*` stands for any text.
+/// Whether an action matches a pattern, ignoring case; `*` matches any text.
 fn matches(pattern: &str, action: &str) -> bool {
     let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
     let Some((head, tail)) = pattern.split_once('*') else { return pattern == action };

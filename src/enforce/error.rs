@@ -48,6 +48,9 @@ words! {
         /// ARM has accepted the change, and the time is over.
         #[error("the change was accepted, and not finished within the deadline")]
         Unfinished => "unfinished",
+        /// It was written just now, or read a moment ago, and ARM answers that it does not exist.
+        #[error("ARM does not show it, although it was written or read a moment ago")]
+        NotVisible => "not_visible",
         /// Another invocation is at work on it, and the time is over.
         #[error("another invocation was at work on it for the whole of the deadline")]
         Busy => "busy",
@@ -77,6 +80,7 @@ impl Error {
             Self::Pending(_)
             | Self::Unproven
             | Self::Unfinished
+            | Self::NotVisible
             | Self::Busy
             | Self::Attached(_)
             | Self::SealRemoved(_) => Concern::Resource,
@@ -116,7 +120,12 @@ impl Error {
             Self::Pending(reason) => *reason != PendingReason::Provisioning,
             // Another invocation waits for its pause to end.
             Self::Attached(_) | Self::SealRemoved(_) => true,
-            Self::Unproven | Self::Unfinished | Self::Busy | Self::Deadline | Self::Arm(_) => false,
+            Self::Unproven
+            | Self::Unfinished
+            | Self::NotVisible
+            | Self::Busy
+            | Self::Deadline
+            | Self::Arm(_) => false,
         }
     }
 
@@ -129,9 +138,12 @@ impl Error {
             Self::Arm(error) => error.failure == Failure::Overtaken,
             // Somebody has undone it meanwhile, or a replica shows it late: either way, look again.
             Self::Unproven => true,
-            Self::Unfinished | Self::Busy | Self::Deadline | Self::Attached(_) | Self::SealRemoved(_) => {
-                false
-            }
+            Self::Unfinished
+            | Self::NotVisible
+            | Self::Busy
+            | Self::Deadline
+            | Self::Attached(_)
+            | Self::SealRemoved(_) => false,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
 };
 
@@ -43,6 +43,7 @@ pub(super) struct Progress<'a> {
     arrived: u64,
     looked: AtomicU64,
     stage: AtomicU8,
+    seen: AtomicBool,
 }
 
 const WAITING: u8 = 0;
@@ -54,6 +55,16 @@ impl Progress<'_> {
     pub(super) fn looking(&self) {
         self.looked.store(self.in_flight.ticket(), Ordering::Relaxed);
         self.stage.fetch_max(LOOKING, Ordering::Relaxed);
+    }
+
+    /// The resource was read.
+    pub(super) fn seen(&self) {
+        self.seen.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the resource was read by this invocation.
+    pub(super) fn has_seen(&self) -> bool {
+        self.seen.load(Ordering::Relaxed)
     }
 
     /// ARM has accepted a change.
@@ -96,6 +107,7 @@ impl InFlight {
             arrived: self.ticket(),
             looked: AtomicU64::default(),
             stage: AtomicU8::new(WAITING),
+            seen: AtomicBool::new(false),
         }
     }
 

@@ -38,6 +38,8 @@ pub async fn disks_of(
         otel.status_description = Empty,
     );
     let result = match read(ctx, machine, written, terms).instrument(span.clone()).await {
+        // A new machine that ARM does not show yet may have disks that nobody has looked at.
+        Err(arm::Error { failure: Failure::Gone, .. }) if is_new(ctx, written) => Err(Error::NotVisible),
         Err(arm::Error { failure: Failure::Gone, .. }) => {
             span.record("diskseal.outcome", "gone");
             return Ok(None);
@@ -66,13 +68,17 @@ async fn read(
 ) -> Result<MachineDisks, arm::Error> {
     let result = ctx.arm.machine_disks(machine, terms).await;
     let is_gone = matches!(&result, Err(arm::Error { failure: Failure::Gone, .. }));
-    let is_new = written.is_some_and(|written| ctx.now() - written < NEW_FOR);
     // A scale set's own operation lasts longer than replication, and its two reads are needed for its disks.
     let has_read_left = !matches!(machine.machine(), Machine::ScaleSet(_));
-    if is_gone && is_new && has_read_left && terms.allow(REPLICATION_WAIT) {
+    if is_gone && is_new(ctx, written) && has_read_left && terms.allow(REPLICATION_WAIT) {
         // Replication between ARM's regions announces itself by nothing but the next read.
         wait(Wait::Replication, tokio::time::sleep(REPLICATION_WAIT)).await;
         return ctx.arm.machine_disks(machine, terms).await;
     }
     result
+}
+
+/// Whether the machine's write is so young that ARM may not show the machine everywhere.
+fn is_new(ctx: &Context, written: Option<OffsetDateTime>) -> bool {
+    written.is_none_or(|written| ctx.now() - written < NEW_FOR)
 }

@@ -9,9 +9,8 @@ use std::{fmt, time::Duration};
 use time::{Date, OffsetDateTime, UtcOffset};
 use tracing::{Instrument, field::Empty, info_span};
 
-use super::{Context, Error, PROOF_WAITS, Trigger, settle};
+use super::{Context, Error, Trigger, act::set_mode, in_flight::Progress, settle};
 use crate::{
-    arm::Update,
     azure::Terms,
     policy::{Mode, Policy, TagExemption, TagRule, decide::PendingReason},
     resource::{
@@ -22,6 +21,9 @@ use crate::{
     telemetry::{Wait, wait},
 };
 
+/// The waits before the reads that prove tags.
+const PROOF_WAITS: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2)];
 /// What a resource becomes that is unsealed.
 const UNSEALED: DataAccessAuthMode = DataAccessAuthMode::None;
 
@@ -129,10 +131,12 @@ pub async fn unseal(
         otel.status_code = Empty,
         otel.status_description = Empty,
     );
-    let work = settle(terms, Unsealed::NotFound, || look_once(ctx, id, exemption, terms));
+    let progress = ctx.in_flight.arrive();
+    progress.looking();
+    let work = settle(terms, Unsealed::NotFound, || look_once(ctx, id, exemption, terms, &progress));
     let result = tokio::time::timeout_at(terms.until(), work.instrument(span.clone()))
         .await
-        .unwrap_or(Err(Error::Deadline));
+        .unwrap_or_else(|_| Err(progress.out_of_time()));
     match &result {
         Ok(outcome) => {
             span.record("diskseal.outcome", outcome.label());
@@ -147,6 +151,7 @@ async fn look_once(
     id: &ResourceId,
     exemption: &ExemptionTag,
     terms: Terms,
+    progress: &Progress<'_>,
 ) -> Result<Unsealed, Error> {
     let resource = ctx.arm.get(id, terms).await?;
     let wanted: Tags = [(exemption.name.as_str(), exemption.value.as_str())].into_iter().collect();
@@ -174,15 +179,9 @@ async fn look_once(
         ctx.arm.delete_tags(id, &seal, terms).await?;
     }
     if resource.data_access_auth_mode != UNSEALED {
-        let resource = match ctx.arm.update(id, &UNSEALED, terms).await? {
-            Update::Done(resource) => Some(resource),
-            Update::Accepted(operation) => ctx.arm.wait(operation, terms).await?,
-        };
-        let is_done = |resource: &Resource| {
-            resource.data_access_auth_mode == UNSEALED && tags_of_the_seal(ctx, resource).is_empty()
-        };
-        if !resource.is_some_and(|resource| is_done(&resource)) {
-            prove(ctx, id, terms, is_done).await?;
+        let resource = set_mode(&ctx.arm, id, &UNSEALED, terms, || progress.accepted()).await?;
+        if !tags_of_the_seal(ctx, &resource).is_empty() {
+            prove(ctx, id, terms, |resource| tags_of_the_seal(ctx, resource).is_empty()).await?;
         }
     }
     Ok(Unsealed::Unsealed)

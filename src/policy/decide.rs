@@ -88,19 +88,23 @@ pub fn notices(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Vec
     exemption.into_iter().chain(no_room).collect()
 }
 
+/// The value of `{sealed_at}` for a resource that had the mode before the first look: no time that is known is the
+/// time of a seal.
+const SEALED_BEFORE: &str = "unknown";
+
 fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<Change> {
     let wanted = DataAccessAuthMode::AzureActiveDirectory;
     let data_access_auth_mode = (resource.data_access_auth_mode != wanted).then_some(wanted);
     let is_new_seal = data_access_auth_mode.is_some();
 
-    let filling = filling(occasion);
+    let filling = filling(occasion, is_new_seal);
     let mut tags: Tags = policy
         .tags
         .iter()
         .filter(|rule| {
             let is_right = resource.tags.get(rule.name()).is_some_and(|value| rule.accepts(value, &filling));
             // A new seal has a new time and trace; an old one keeps what was written with it.
-            !is_right || (is_new_seal && rule.is_of_the_seal())
+            !is_right || (is_new_seal && rule.is_template())
         })
         .map(|rule| (rule.name(), rule.value(&filling)))
         .filter(|(name, value)| resource.tags.get(name) != Some(value))
@@ -112,14 +116,14 @@ fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<
     (is_new_seal || !tags.is_empty()).then_some(Change { data_access_auth_mode, tags, is_removal })
 }
 
-fn filling(occasion: &Occasion) -> [(&'static str, String); TEMPLATE_KEYS.len()] {
+fn filling(occasion: &Occasion, is_new_seal: bool) -> [(&'static str, String); TEMPLATE_KEYS.len()] {
     let seconds = |time: OffsetDateTime| {
         let time = time.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).unwrap_or(time);
         time.format(&Rfc3339).unwrap_or_default()
     };
     let [sealed_at, event_time, trace_id] = TEMPLATE_KEYS;
     [
-        (sealed_at, seconds(occasion.now)),
+        (sealed_at, if is_new_seal { seconds(occasion.now) } else { SEALED_BEFORE.to_owned() }),
         (event_time, seconds(occasion.event_time.unwrap_or(occasion.now))),
         // No trace, no value: a rule accepts any text but the empty one, so it is written later.
         (trace_id, occasion.trace_id.clone().unwrap_or_else(|| "none".to_owned())),

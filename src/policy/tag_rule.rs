@@ -97,8 +97,8 @@ impl TagRule {
         self.is_fixed().then(|| self.value(&nothing))
     }
 
-    /// Whether the value describes one seal, so that a new seal writes it anew.
-    pub fn is_of_the_seal(&self) -> bool {
+    /// Whether the value has keys: it describes one seal, so that a new seal writes it anew.
+    pub fn is_template(&self) -> bool {
         !self.is_fixed()
     }
 

@@ -1,4 +1,4 @@
-//! The exceptions as CSV (RFC 4180), for a spreadsheet.
+//! The exceptions as CSV (RFC 4180), for spreadsheets.
 
 use super::{Report, pending, warning};
 
@@ -19,8 +19,8 @@ const HEADER: [&str; 14] = [
     "pending",
 ];
 
-/// One row for each of [`Report::exceptions`], under a header. It has no summary and does
-/// not name what could not be read.
+/// A header, and one row for each of [`Report::exceptions`]. There is no summary, and no list of what could not be
+/// read.
 ///
 /// # Errors
 /// Never, when writing to memory.
@@ -52,8 +52,7 @@ pub fn csv(report: &Report) -> Result<String, std::io::Error> {
     String::from_utf8(bytes).map_err(std::io::Error::other)
 }
 
-/// A text that a spreadsheet takes for text: one that begins like a formula gets an apostrophe in front
-/// (OWASP, "CSV Injection").
+/// Puts an apostrophe before a text that a spreadsheet would evaluate as a formula (OWASP, "CSV Injection").
 fn inert(text: String) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text }
 }

@@ -1,4 +1,4 @@
-//! One resource, as the report shows it.
+//! One resource in the report.
 
 use time::{Date, OffsetDateTime};
 
@@ -9,30 +9,32 @@ use crate::{
         decide::{Decision, Notice, Occasion, decide, notices},
     },
     resource::Resource,
-    resource_id::{ResourceId, ResourceType},
+    resource_id::ResourceId,
 };
 
-/// The tag that says whose a resource is, in any case.
+/// The tag that names the owner of a resource; its case does not matter.
 const OWNER_TAG: &str = "owner";
 
-/// The states of a resource, the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
-    /// Not sealed.
-    Unsealed,
-    /// Not sealed, and cannot be sealed now.
-    Pending,
-    /// Left as it is, for a recorded reason.
-    Exempt,
-    /// Under the seal.
-    Sealed,
+words! {
+    /// The state of a resource, in order from worst to best.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Status, label of labels {
+        /// Not sealed.
+        Unsealed => "unsealed",
+        /// Not sealed, and cannot be sealed now.
+        Pending => "pending",
+        /// Left as it is, for a recorded reason.
+        Exempt => "exempt",
+        /// Sealed.
+        Sealed => "sealed",
+    }
 }
 
 impl Status {
-    /// All of them, the best first.
+    /// All states, from best to worst.
     pub const BEST_FIRST: [Self; 4] = [Self::Sealed, Self::Exempt, Self::Pending, Self::Unsealed];
 
-    /// The state that a decision amounts to.
+    /// The state by a decision.
     pub const fn of(decision: &Decision) -> Self {
         match decision {
             Decision::Compliant => Self::Sealed,
@@ -42,17 +44,7 @@ impl Status {
         }
     }
 
-    /// A word from a closed set.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Unsealed => "unsealed",
-            Self::Pending => "pending",
-            Self::Exempt => "exempt",
-            Self::Sealed => "sealed",
-        }
-    }
-
-    /// The same for people.
+    /// The word in headings.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Unsealed => "Unsealed",
@@ -63,12 +55,12 @@ impl Status {
     }
 }
 
-/// A use of a disk that may keep the auth mode from being changed.
+/// A use of a disk during which Azure may refuse to change the auth mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InUse {
-    /// A URL to its data is valid.
+    /// A SAS URL to its data is valid.
     Sas,
-    /// It is attached to a virtual machine, whose ID this is if Azure returns it.
+    /// It is attached to a virtual machine; holds the machine's ID, if Azure returns it.
     Attached(Option<String>),
 }
 
@@ -82,27 +74,27 @@ impl InUse {
     }
 }
 
-/// What was found about one resource.
+/// A resource, with what the policy decides about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Which it is.
+    /// The resource.
     pub id: ResourceId,
-    /// The region's name in the form in which regions are compared, if Azure returns one.
+    /// The region's name in its normal form, if Azure returns one.
     pub location: Option<String>,
     /// The value of its tag `owner`.
     pub owner: Option<String>,
-    /// What the policy decides.
+    /// The policy's decision.
     pub decision: Decision,
-    /// What else a person should know.
+    /// What a person should look at.
     pub notices: Vec<Notice>,
-    /// What uses it now.
+    /// Its current use.
     pub in_use: Option<InUse>,
-    /// The vault by which Azure Backup or Azure Site Recovery protects its machine.
+    /// The vault of Azure Backup or Azure Site Recovery that protects its machine.
     pub vault: Option<String>,
 }
 
 impl Entry {
-    /// Decides by the handler's own rules.
+    /// Decides about a resource, using the handler's own rules.
     pub fn new(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Self {
         let occasion = Occasion { now, event_time: None, trace_id: None };
         Self {
@@ -116,12 +108,12 @@ impl Entry {
         }
     }
 
-    /// The state that the decision amounts to.
+    /// Its state.
     pub fn status(&self) -> Status {
         Status::of(&self.decision)
     }
 
-    /// Why it is in that state: a word from a closed set.
+    /// The reason for its state: a word from a closed set.
     pub fn reason(&self) -> &'static str {
         match &self.decision {
             Decision::Compliant => "sealed",
@@ -132,7 +124,7 @@ impl Entry {
         }
     }
 
-    /// The same for people, with what is particular to this resource. Nothing for one that is sealed.
+    /// The reason for people, with details of this resource. Empty for a sealed one.
     pub fn detail(&self) -> String {
         match &self.decision {
             Decision::Compliant => String::new(),
@@ -161,15 +153,12 @@ impl Entry {
         }
     }
 
-    /// Disk or snapshot, in a word.
+    /// `disk` or `snapshot`.
     pub fn kind(&self) -> &'static str {
-        match self.id.resource_type() {
-            ResourceType::Disk => "disk",
-            ResourceType::Snapshot => "snapshot",
-        }
+        self.id.resource_type().label()
     }
 
-    /// The region, or a word for none.
+    /// The region, or `unknown`.
     pub fn location(&self) -> &str {
         self.location.as_deref().unwrap_or(NO_LOCATION)
     }

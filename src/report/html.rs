@@ -1,5 +1,5 @@
-//! The report as one page that a person can open, print and file: no network, no framework, and nothing in
-//! it that a tag could make the browser do.
+//! The report as an HTML page to open, print and file. It is one file, makes no network requests, and shows the
+//! values of tags as text only.
 
 mod coverage;
 mod exceptions;
@@ -21,7 +21,7 @@ const SCRIPT: &str = include_str!("html/page.js");
 const MINUTE: &[BorrowedFormatItem<'_>] =
     format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
 
-/// The report as a page of HTML.
+/// The report as an HTML page.
 pub fn html(report: &Report) -> String {
     let run = &report.run;
     let title = format!("Diskseal report {}", run.taken_at_text());
@@ -50,7 +50,7 @@ pub fn html(report: &Report) -> String {
                     (exceptions::section(report))
                     (glossary())
                 }
-                footer { (sign_off()) p { "Written by diskseal " (env!("CARGO_PKG_VERSION")) ". This page is self-contained and needs no network." } }
+                footer { (sign_off()) p { "Written by diskseal " (env!("CARGO_PKG_VERSION")) ". This page is self-contained and makes no network requests." } }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -58,7 +58,7 @@ pub fn html(report: &Report) -> String {
     page.into_string()
 }
 
-/// Nothing may be loaded, and no script or style runs but the two of this page, known by their hashes.
+/// Allows the page's own script and style, by their hashes, and nothing else.
 fn security_policy() -> String {
     let hash = |text: &str| STANDARD.encode(digest(&SHA256, text.as_bytes()));
     format!(
@@ -72,7 +72,7 @@ fn head(report: &Report) -> Markup {
     let (run, totals) = (&report.run, &report.totals);
     markup! {
         p.mark { "Diskseal" }
-        h1 { "Seal of managed disks and snapshots" }
+        h1 { "Disk and snapshot seal report" }
         p.verdict.clean[report.is_clean()] { (report.verdict()) }
         dl.run {
             div { dt { "Taken" } dd { time datetime=(run.taken_at_text()) { (minute(run.taken_at)) } } }
@@ -81,7 +81,7 @@ fn head(report: &Report) -> Markup {
                 dd {
                     @match &run.identity {
                         Some(id) => { code { (id) } }
-                        None => { "its token has no object ID" }
+                        None => { "unknown: its token has no object ID" }
                     }
                 }
             }
@@ -89,13 +89,13 @@ fn head(report: &Report) -> Markup {
                 dt { "Scope" }
                 dd {
                     @match &run.scope {
-                        Scope::Visible => { "every subscription that the identity sees" }
-                        Scope::Subscriptions(ids) => { "named subscriptions: " (grouped(ids.len())) }
+                        Scope::Visible => { "every subscription that the identity can read" }
+                        Scope::Subscriptions(ids) => { "the given subscriptions (" (grouped(ids.len())) ")" }
                         Scope::ManagementGroup(id) => { "the management group " code { (id) } }
                     }
                 }
             }
-            div { dt { "Source" } dd { (run.source.sentence()) } }
+            div { dt { "Source" } dd { (run.source.phrase()) } }
         }
         (coverage::bar(totals, true))
         ul.figures {
@@ -114,7 +114,7 @@ fn gaps(report: &Report) -> Markup {
     markup! {
         @if !report.gaps.is_empty() {
             section.gaps aria-labelledby="gaps" {
-                h2 #gaps { "What could not be read" }
+                h2 #gaps { "Not checked" }
                 ul {
                     @for gap in &report.gaps {
                         li { strong { (gap.what) } ": " (gap.why) }
@@ -128,23 +128,23 @@ fn gaps(report: &Report) -> Markup {
 fn glossary() -> Markup {
     markup! {
         section.words aria-labelledby="words" {
-            h2 #words { "What the words mean" }
+            h2 #words { "Definitions" }
             dl {
                 dt { (swatch(Status::Sealed)) "Sealed" }
-                dd { code { "dataAccessAuthMode" } " is " code { "AzureActiveDirectory" } ", and the tags of the seal are there: data leaves only to a caller with a Microsoft Entra identity and the right to it." }
+                dd { code { "dataAccessAuthMode" } " is " code { "AzureActiveDirectory" } ", and it has the seal's tags: a SAS URL gives access to its data only to a caller with a Microsoft Entra identity and the right role." }
                 dt { (swatch(Status::Exempt)) "Exempt" }
-                dd { "Left as it is: by a rule of the settings, or by a tag with an end date and a reason." }
+                dd { "Left as it is, by a rule in the settings or by a tag with an end date and a reason." }
                 dt { (swatch(Status::Pending)) "Pending" }
-                dd { "Not sealed, and cannot be sealed now: an earlier write is in progress, or data is being uploaded to it." }
+                dd { "Cannot be sealed now: an earlier write is in progress, or data is being uploaded to it." }
                 dt { (swatch(Status::Unsealed)) "Unsealed" }
-                dd { "The mode or a tag of the seal is missing." }
+                dd { "It lacks the mode or a tag of the seal." }
             }
-            p { "Shares are rounded down: 100.0 % is every one. The last day of an exemption is a whole day in UTC." }
+            p { "Percentages are rounded down: 100.0 % means all. An exemption ends at the end of its last day in UTC." }
         }
     }
 }
 
-/// For the paper that is filed.
+/// Lines to sign on the printed page.
 fn sign_off() -> Markup {
     markup! {
         dl.sign-off { @for line in ["Reviewed by", "Date", "Signature"] { div { dt { (line) } dd {} } } }

@@ -1,15 +1,15 @@
 //! The report as JSON, for programs.
 //!
-//! The shape is [`FORMAT`] 1, and within that number members are only added:
+//! This is [`FORMAT`] 1; later releases may add members to it:
 //!
 //! ```text
 //! format         1
 //! version        of diskseal
 //! takenAt        RFC 3339, UTC
 //! identity       object ID, or null if the token has none
-//! scope          subscription IDs, or null for all that the identity sees
+//! scope          subscription IDs, or null for all that the identity can read
 //! managementGroup
-//!                the ID of the management group in scope, and then scope is null; or null
+//!                the ID of the management group in scope (scope is null then), or null
 //! source         resource_graph | lists
 //! expiringWithin days
 //! verdict        one sentence
@@ -21,7 +21,7 @@
 //! exceptions     [{status, reason, detail, missing, until, daysLeft, owner, kind, name, resourceGroup,
 //!                subscriptionId, location, id}]; missing, until, daysLeft, owner and location may be null
 //!                missing: {dataAccessAuthMode: true | false, tags: [names]} of what is unsealed
-//! pending        [{reason, text, id}]: what is not sealed, and whose state makes Azure refuse the change, or may
+//! pending        [{reason, text, id}]: what is not sealed, and in a state in which Azure may refuse the change
 //! warnings       [{reason, text, id}]
 //! gaps           [{what, why}]: what could not be read
 //! ```
@@ -33,7 +33,7 @@ use serde::Serialize;
 use super::{Counts, Entry, Gap, Remark, Report, Run};
 use crate::{policy::decide::Decision, scope::Scope};
 
-/// The number of the shape.
+/// The version of the format.
 pub const FORMAT: u32 = 1;
 
 #[derive(Serialize)]

@@ -1,7 +1,7 @@
-//! What is pending: resources that are not sealed and whose state makes Azure refuse the change, or may.
+//! Pending resources: those that are not sealed, in a state in which Azure refuses the change or may refuse it.
 //!
-//! The state is read from the resource. Management locks, policies and missing roles show only when the change
-//! is tried, so queue messages and traces name them, and the report does not.
+//! The report reads the state from the resource. Management locks, policies and missing roles show only when the
+//! change is tried, so they are in queue messages and traces, and not in the report.
 
 use super::{Entry, Remark, entry::InUse};
 use crate::policy::decide::Decision;
@@ -10,11 +10,11 @@ use crate::policy::decide::Decision;
 pub(super) fn of(entry: &Entry) -> Option<Remark<'_>> {
     let (reason, text) = match (&entry.decision, &entry.in_use) {
         (Decision::Pending(reason), _) => (reason.reason(), reason.to_string()),
-        // Tags can be written whatever holds the disk.
+        // Tags can be written in any state.
         (Decision::Seal(change), _) if change.data_access_auth_mode.is_none() => return None,
         (Decision::Seal(_), Some(InUse::Sas)) => (
             "active_sas",
-            "a URL to its data is valid; Azure may refuse the change until the URL expires or is revoked"
+            "a SAS URL to its data is valid; Azure may refuse the change until the URL expires or is revoked"
                 .to_owned(),
         ),
         (Decision::Seal(_), Some(InUse::Attached(machine))) => {

@@ -1,18 +1,18 @@
-//! The report as text, for a terminal.
+//! The report as text, for terminals.
 
 use std::fmt::Write;
 
 use super::{Entry, Report, Status, grouped};
 
-/// The most characters of an owner.
+/// The maximum of characters of an owner.
 const OWNER_CHARS_MAX: usize = 32;
 
 /// Whether colours may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ink {
-    /// Letters alone.
+    /// Without colours.
     Plain,
-    /// With the colours of a terminal (ECMA-48, "SGR").
+    /// With terminal colours (ECMA-48, "SGR").
     Coloured,
 }
 
@@ -31,7 +31,7 @@ impl Ink {
     }
 }
 
-/// One line of cells, and the state that colours its first.
+/// One line of cells. The status colours the first cell.
 struct Line {
     status: Option<Status>,
     cells: Vec<String>,
@@ -41,7 +41,7 @@ struct Line {
 pub fn table(report: &Report, ink: Ink) -> String {
     let mut text = format!("{}\n", report.verdict());
     for gap in &report.gaps {
-        let _ = writeln!(text, "Not read: {}: {}", plain(&gap.what), plain(&gap.why));
+        let _ = writeln!(text, "Not checked: {}: {}", plain(&gap.what), plain(&gap.why));
     }
     for (by, counts) in report.breakdowns() {
         let header = [by, "Sealed", "Sealed %", "Exempt", "Pending", "Unsealed", "Total"];
@@ -69,23 +69,21 @@ pub fn table(report: &Report, ink: Ink) -> String {
     let exceptions = report.exceptions().into_iter().map(exception).collect();
     let header = ["Exception", "Reason", "Until", "Location", "Resource", "Owner", "Why"];
     push(&mut text, &header, exceptions, header.len(), ink);
-    let pending = report.pending().into_iter().map(|one| Line {
-        status: Some(Status::Pending),
-        cells: vec![one.reason.to_owned(), one.id.to_string(), plain(&one.text)],
-    });
-    push(&mut text, &["Pending", "Resource", "Why"], pending.collect(), 3, ink);
-    let warnings = report.warnings().into_iter().map(|warning| Line {
-        status: Some(Status::Pending),
-        cells: vec![warning.reason.to_owned(), warning.id.to_string(), plain(&warning.text)],
-    });
-    push(&mut text, &["Warning", "Resource", "What"], warnings.collect(), 3, ink);
+    for (what, why, remarks) in [("Pending", "Why", report.pending()), ("Warning", "What", report.warnings())]
+    {
+        let lines = remarks.into_iter().map(|one| Line {
+            status: Some(Status::Pending),
+            cells: vec![one.reason.to_owned(), one.id.to_string(), plain(&one.text)],
+        });
+        push(&mut text, &[what, "Resource", why], lines.collect(), 3, ink);
+    }
     let identity = report.run.identity.as_deref().unwrap_or("an identity whose token has no object ID");
     let _ = writeln!(
         text,
         "\nTaken at {} as {}, from {}.",
         report.run.taken_at_text(),
         plain(identity),
-        report.run.source.sentence()
+        report.run.source.phrase()
     );
     text
 }
@@ -105,7 +103,8 @@ fn exception(entry: &Entry) -> Line {
     }
 }
 
-/// Aligned columns: the first `left` to the left, numbers to the right. Nothing, if there are no lines.
+/// Appends aligned columns, the first `left` of them to the left, the others to the right. Appends nothing if
+/// there are no lines.
 fn push(text: &mut String, header: &[&str], lines: Vec<Line>, left: usize, ink: Ink) {
     if lines.is_empty() {
         return;
@@ -135,7 +134,7 @@ fn push(text: &mut String, header: &[&str], lines: Vec<Line>, left: usize, ink: 
     }
 }
 
-/// So that one long value does not push the last column off every line; the other forms have all of it.
+/// A value that is cut so that it does not widen its column too much. The other formats have all of it.
 fn short(text: &str) -> String {
     match text.char_indices().nth(OWNER_CHARS_MAX) {
         None => text.to_owned(),
@@ -143,11 +142,11 @@ fn short(text: &str) -> String {
     }
 }
 
-/// A text that cannot steer a terminal: what tags say is anybody's.
+/// A text without terminal control characters: anybody can write a tag.
 fn plain(text: &str) -> String {
-    let steers = |c: char| {
+    let is_control = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_control(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! The report against what it was given, and its forms against whoever wrote the tags.
+//! What the report counts and lists, and that no format runs what a tag holds.
 
 use time::macros::datetime;
 
@@ -79,7 +79,7 @@ fn mixed() -> Report {
 }
 
 #[test]
-fn everything_is_counted_and_what_is_sealed_is_not_kept() {
+fn every_resource_is_counted_and_sealed_ones_are_not_kept() {
     let report = mixed();
     let counts = Counts { sealed: 2, exempt: 3, pending: 1, unsealed: 2 };
     assert_eq!(report.totals(), counts);
@@ -98,7 +98,7 @@ fn everything_is_counted_and_what_is_sealed_is_not_kept() {
 }
 
 #[test]
-fn what_ends_soon_and_what_does_not_count_is_a_warning() {
+fn exemptions_that_end_soon_or_do_not_count_are_warnings() {
     let report = mixed();
     let warnings: Vec<_> =
         report.warnings().iter().map(|warning| (warning.id.name().to_owned(), warning.reason)).collect();
@@ -121,11 +121,11 @@ fn what_ends_soon_and_what_does_not_count_is_a_warning() {
 }
 
 #[test]
-fn the_verdict_is_not_better_than_what_was_read() {
+fn the_verdict_names_what_is_unsealed_or_unread() {
     for (resources, gap, verdict, is_clean) in [
         (vec![], false, "Nothing was found in scope.", true),
         (vec![], true, "Nothing was found in scope, but part of the scope could not be read.", false),
-        (vec![resource("a", true, &[])], false, "The one disk or snapshot is sealed or exempt.", true),
+        (vec![resource("a", true, &[])], false, "The only disk or snapshot is sealed or exempt.", true),
         (
             vec![resource("a", true, &[]), resource("tmp-b", false, &[])],
             false,
@@ -148,7 +148,7 @@ fn the_verdict_is_not_better_than_what_was_read() {
 }
 
 #[test]
-fn only_all_is_a_hundred_percent() {
+fn percentages_are_rounded_down() {
     for (sealed, unsealed, percent) in
         [(99_999, 1, "99.9 %"), (100_000, 0, "100.0 %"), (0, 1, "0.0 %"), (2, 1, "66.6 %"), (0, 0, "–")]
     {
@@ -192,7 +192,7 @@ fn the_json_has_its_documented_shape() {
 }
 
 #[test]
-fn a_spreadsheet_is_given_no_formula() {
+fn csv_has_no_formulas() {
     let text = csv(&mixed()).unwrap();
     let mut reader = ::csv::Reader::from_reader(text.as_bytes());
     let records: Vec<_> = reader.records().map(Result::unwrap).collect();
@@ -203,7 +203,7 @@ fn a_spreadsheet_is_given_no_formula() {
 }
 
 #[test]
-fn the_table_names_everything_and_steers_no_terminal() {
+fn the_table_is_complete_and_has_no_control_characters() {
     let mut report = mixed();
     report.add_gap("subscription x\u{1b}[2J", "403");
     let text = table(&report, Ink::Plain);
@@ -214,7 +214,7 @@ fn the_table_names_everything_and_steers_no_terminal() {
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
     assert!(!text.contains('\u{202e}'));
     for words in [
-        "Not read: subscription x",
+        "Not checked: subscription x",
         "SUBSCRIPTION",
         "westeurope",
         "auth_mode",
@@ -230,7 +230,7 @@ fn the_table_names_everything_and_steers_no_terminal() {
 }
 
 #[test]
-fn a_tag_comes_out_of_the_page_as_text() {
+fn the_page_shows_tags_as_text() {
     let page = html(&mixed());
     assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
     assert!(page.contains("team &lt;b&gt;data&lt;/b&gt;"));
@@ -243,7 +243,7 @@ fn a_tag_comes_out_of_the_page_as_text() {
 }
 
 #[test]
-fn a_page_stays_one_that_a_browser_can_sort() {
+fn the_page_has_a_maximum_of_rows() {
     let resources: Vec<_> = (0..5_001).map(|index| resource(&format!("d{index}"), false, &[])).collect();
     let page = html(&report(&resources));
     assert_eq!(page.matches("data-status=").count(), 5_000);
@@ -251,7 +251,7 @@ fn a_page_stays_one_that_a_browser_can_sort() {
 }
 
 #[test]
-fn what_is_pending_is_listed_in_every_form_with_its_state() {
+fn every_format_lists_pending_resources_with_their_state() {
     let machine = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm";
     let in_state = |name: &str, is_sealed: bool, state: &str, managed_by: Option<&str>| {
         let mut resource = resource(name, is_sealed, &[]);

@@ -1,8 +1,8 @@
-//! What a person should look at before it becomes an exception.
+//! Warnings: what a person should look at.
 
 use super::{Entry, Remark, Run, Status};
 
-/// The reason of a warning of an exemption that ends soon.
+/// The reason of a warning about an exemption that ends soon.
 pub(super) const EXPIRING: &str = "exemption_expiring";
 
 /// The warnings about one resource.
@@ -28,7 +28,7 @@ pub(super) fn of<'a>(entry: &'a Entry, run: &Run) -> Vec<Remark<'a>> {
     expiring.into_iter().chain(notices).chain(protected).collect()
 }
 
-/// What sealing means for the backups of its machine. An exemption is the answer to it.
+/// What sealing means for the backups of its machine. An exempt resource needs no warning.
 fn protected(entry: &Entry) -> Option<String> {
     let vault = entry.vault.as_deref()?;
     match entry.status() {
@@ -43,7 +43,7 @@ fn protected(entry: &Entry) -> Option<String> {
     }
 }
 
-/// The last day of the exemption and the days until then, if the run warns of it.
+/// The last day of the exemption and the days until then, if it ends soon.
 fn expires_soon(entry: &Entry, run: &Run) -> Option<(time::Date, i64)> {
     let until = entry.until()?;
     let days = run.days_left(until);

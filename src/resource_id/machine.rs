@@ -1,11 +1,11 @@
 //! The ARM resource ID of a machine that runs on managed disks: a virtual machine, a scale set, or an
-//! instance of one.
+//! instance of a scale set.
 //!
-//! A type of its own, so that a machine can never get to where a disk is read or written.
+//! It is a separate type, so the compiler refuses a machine where a disk is read or written.
 
 use std::{fmt, str::FromStr};
 
-use super::{in_compute, is_resource_group_name, is_resource_name, is_subscription_id};
+use super::{ParseIdError, check_names, in_compute};
 
 /// The ID of one machine, in one of three forms below
 /// `/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.Compute`; see [`Machine`].
@@ -16,7 +16,7 @@ pub struct MachineId {
     machine: Machine,
 }
 
-/// Which kind of machine it is, and its names as spelled in the source.
+/// The kind of machine, and its names as spelled in the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Machine {
     /// `virtualMachines/{name}`
@@ -32,23 +32,6 @@ pub enum Machine {
     },
 }
 
-/// Why a text is not the resource ID of a machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParseMachineIdError {
-    /// The segments are not those of a virtual machine, a scale set or an instance of one.
-    #[error("not the resource ID of a virtual machine or scale set")]
-    NotAMachine,
-    /// The subscription ID is not a GUID.
-    #[error("the machine's subscription ID is not a GUID")]
-    SubscriptionId,
-    /// The resource group's name breaks Azure's naming rules.
-    #[error("the name of the machine's resource group breaks Azure's naming rules")]
-    ResourceGroup,
-    /// A name breaks Azure's naming rules.
-    #[error("the machine's name breaks Azure's naming rules")]
-    Name,
-}
-
 impl MachineId {
     /// The subscription's GUID, as spelled in the source.
     pub fn subscription_id(&self) -> &str {
@@ -60,19 +43,17 @@ impl MachineId {
         &self.resource_group
     }
 
-    /// Kind and names.
+    /// The kind and names.
     pub fn machine(&self) -> &Machine {
         &self.machine
     }
 }
 
 impl FromStr for MachineId {
-    type Err = ParseMachineIdError;
+    type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        use ParseMachineIdError as Refused;
-
-        let (subscription_id, resource_group, path) = in_compute(text).ok_or(Refused::NotAMachine)?;
+        let (subscription_id, resource_group, path) = in_compute(text).ok_or(Self::Err::NotAMachine)?;
         let segments: Vec<&str> = path.split('/').collect();
         let is = |segment: &str, keyword: &str| segment.eq_ignore_ascii_case(keyword);
         let machine = match segments[..] {
@@ -83,20 +64,9 @@ impl FromStr for MachineId {
             {
                 Machine::Instance { scale_set: scale_set.into(), instance: instance.into() }
             }
-            _ => return Err(Refused::NotAMachine),
+            _ => return Err(Self::Err::NotAMachine),
         };
-
-        if !is_subscription_id(subscription_id) {
-            return Err(Refused::SubscriptionId);
-        }
-        if !is_resource_group_name(resource_group) {
-            return Err(Refused::ResourceGroup);
-        }
-        // "Naming rules and restrictions for Azure resources": machines may have fewer letters than disks,
-        // and no others.
-        if !machine.names().all(is_resource_name) {
-            return Err(Refused::Name);
-        }
+        check_names(subscription_id, resource_group, machine.names())?;
         Ok(Self { subscription_id: subscription_id.into(), resource_group: resource_group.into(), machine })
     }
 }
@@ -145,12 +115,12 @@ mod tests {
 
     const GROUP: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-app/providers/Microsoft.Compute";
 
-    fn parse(path: &str) -> Result<MachineId, ParseMachineIdError> {
+    fn parse(path: &str) -> Result<MachineId, ParseIdError> {
         format!("{GROUP}/{path}").parse()
     }
 
     #[test]
-    fn the_three_kinds_are_read_in_any_case_and_written_as_arm_spells_them() {
+    fn parsing_ignores_case_and_display_uses_arms_spelling() {
         for (path, spelled) in [
             ("virtualMachines/vm-1", "virtualMachines/vm-1"),
             ("VIRTUALMACHINES/VM-1", "virtualMachines/VM-1"),
@@ -169,8 +139,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_gets_through() {
-        use ParseMachineIdError::{Name, NotAMachine, ResourceGroup, SubscriptionId};
+    fn other_texts_are_refused() {
+        use ParseIdError::{Name, NotAMachine, ResourceGroup, SubscriptionId};
         for (path, error) in [
             ("disks/d", NotAMachine),
             ("virtualMachines", NotAMachine),

@@ -1,10 +1,10 @@
-//! Tables and laws of `ResourceId`.
+//! Tables and properties of `ResourceId`.
 
 use std::hash::BuildHasher;
 
 use proptest::prelude::*;
 
-use super::{ParseResourceIdError as Refused, ResourceId, ResourceType, is_scope};
+use super::{ParseIdError, ResourceId, ResourceType, is_scope};
 
 const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
 
@@ -13,7 +13,7 @@ fn disk(rest: &str) -> String {
 }
 
 #[test]
-fn parts_keep_their_spelling_and_keywords_become_arms() {
+fn names_keep_their_spelling_and_keywords_get_arms() {
     let text = "/SUBSCRIPTIONS/ABCDEF00-2222-4333-8444-555555555555/resourcegroups/Rg-App/PROVIDERS/microsoft.compute/DISKS/Disk_1";
     let id: ResourceId = text.parse().unwrap();
     assert_eq!(id.subscription_id(), "ABCDEF00-2222-4333-8444-555555555555");
@@ -28,8 +28,7 @@ fn parts_keep_their_spelling_and_keywords_become_arms() {
 
 #[test]
 fn names_that_azure_allows_are_accepted() {
-    let longest = "n".repeat(80);
-    let longest_group = "g".repeat(90);
+    let (longest, longest_group) = ("n".repeat(80), "g".repeat(90));
     for (group, name) in [
         ("rg", "d"),
         ("rg", "vm-1_OsDisk_1_0123456789abcdef"),
@@ -46,8 +45,8 @@ fn names_that_azure_allows_are_accepted() {
 }
 
 #[test]
-fn everything_else_is_refused() {
-    use Refused::{Name, NotADiskOrSnapshot, ResourceGroup, SubscriptionId};
+fn other_texts_are_refused() {
+    use ParseIdError::{Name, NotADiskOrSnapshot, ResourceGroup, SubscriptionId};
     let compute = |name: &str| disk(&format!("rg/providers/Microsoft.Compute/disks/{name}"));
     let group = |name: &str| disk(&format!("{name}/providers/Microsoft.Compute/disks/d"));
     let subscription =
@@ -102,7 +101,7 @@ fn everything_else_is_refused() {
 }
 
 #[test]
-fn a_scope_is_a_subscription_or_lies_in_one() {
+fn a_scope_is_a_subscription_or_something_in_one() {
     for scope in ["", "/resourceGroups/rg", "/resourceGroups/rg/providers/Microsoft.Web/sites/func-seal"] {
         assert!(is_scope(&format!("/subscriptions/{SUBSCRIPTION}{scope}")), "{scope}");
     }
@@ -150,7 +149,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics_and_whatever_parses_has_nine_clean_segments(text in "\\PC{0,200}|(/[a-zA-Z.%?#]{0,12}){0,12}") {
+    fn no_text_panics_and_a_parsed_id_has_nine_segments(text in "\\PC{0,200}|(/[a-zA-Z.%?#]{0,12}){0,12}") {
         if let Ok(id) = text.parse::<ResourceId>() {
             prop_assert_eq!(id.to_string().split('/').count(), 9);
         }

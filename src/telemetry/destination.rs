@@ -1,19 +1,19 @@
-//! Where a signal goes: to what the standard variables name, to Azure Monitor, or to both.
+//! The destinations of a signal: the endpoint of the standard variables, Azure Monitor, or both.
 //!
-//! Each destination has its own queue and its own thread, so that one which is dead costs the other nothing.
+//! Each destination has its own queue and thread, so that a dead one does not affect the other.
 
 use std::sync::Arc;
 
 use opentelemetry_sdk::metrics::Temporality;
-use url::Url;
+use url::{Position, Url};
 
 use super::{
     lane::Lane,
     signal::{self, Lookup, Signal},
 };
 
-/// Azure Monitor's OTLP ingestion, by signal: the whole URLs of its data collection rule. The settings are
-/// Diskseal's own, because the Functions host would export to the standard's as well, without a token.
+/// Azure Monitor's OTLP ingestion: the full URL of each signal in its data collection rule. Diskseal has its own
+/// settings for them, because the Functions host exports to the standard's endpoints as well, without a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AzureMonitor {
     /// `…/streams/Microsoft-OTLP-Traces/otlp/v1/traces`
@@ -25,7 +25,7 @@ pub struct AzureMonitor {
 }
 
 impl AzureMonitor {
-    /// The endpoints that are set, each with the name of its signal.
+    /// The endpoints that are set, with the names of their signals.
     pub fn endpoints(&self) -> impl Iterator<Item = (&'static str, &Url)> {
         Signal::ALL.into_iter().filter_map(|signal| Some((signal.label(), self.endpoint(signal)?)))
     }
@@ -39,25 +39,25 @@ impl AzureMonitor {
     }
 }
 
-/// One place to which a signal is exported.
+/// A destination of a signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Destination {
-    /// What the standard variables say; the exporter reads them itself.
+    /// The endpoint of the standard variables, which the exporter reads itself.
     Standard,
     /// Azure Monitor's endpoint of the signal.
     AzureMonitor(Url),
 }
 
 impl Destination {
-    /// Where a signal goes; nowhere, unless an endpoint is named: the standard's default would be a collector
-    /// that a function app does not have.
+    /// The destinations of a signal. There are none unless an endpoint is set; see
+    /// [`Telemetry::start`](super::Telemetry::start).
     pub(super) fn of(signal: Signal, lookup: Lookup<'_>, monitor: &AzureMonitor) -> Vec<Self> {
         let standard = signal.is_exported(lookup).then_some(Self::Standard);
         let monitor = monitor.endpoint(signal).filter(|_| !signal::is_disabled(lookup));
         standard.into_iter().chain(monitor.cloned().map(Self::AzureMonitor)).collect()
     }
 
-    /// The way there.
+    /// A lane to this destination.
     pub(super) fn lane(&self, signal: Signal, lookup: Lookup<'_>) -> Arc<Lane> {
         let to = match self {
             Self::Standard => shown(&signal.endpoint(lookup).unwrap_or_default()),
@@ -66,24 +66,19 @@ impl Destination {
         Arc::new(Lane::new(signal, to, signal.queue_size(lookup)))
     }
 
-    /// Whether sums start anew with each export. Azure Monitor takes no others, unless the setting is explicit.
+    /// The temporality of sums: delta for Azure Monitor, which accepts no other, unless the setting is explicit.
     pub(super) fn temporality(&self, lookup: Lookup<'_>) -> Temporality {
         match self {
-            Self::AzureMonitor(_) if signal::says_no_temporality(lookup) => Temporality::Delta,
+            Self::AzureMonitor(_) if !signal::is_temporality_set(lookup) => Temporality::Delta,
             _ => signal::temporality(lookup),
         }
     }
 }
 
-/// A URL as it may stand in a log line: some backends have their key in the query.
+/// A URL for a log line, without credentials and query: some backends expect their key there.
 fn shown(url: &str) -> String {
-    match Url::parse(url) {
-        Ok(url) => format!("{}://{}{}", url.scheme(), host_and_port(&url), url.path().trim_end_matches('/')),
-        Err(_) => "an endpoint that is not a URL".to_owned(),
-    }
-}
-
-fn host_and_port(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    let Ok(mut url) = Url::parse(url) else { return "an endpoint that is not a URL".to_owned() };
+    // Fails for URLs without a host, which have no credentials either.
+    let _ = (url.set_username(""), url.set_password(None));
+    url[..Position::AfterPath].trim_end_matches('/').to_owned()
 }

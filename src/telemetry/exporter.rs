@@ -1,4 +1,4 @@
-//! The OTLP exporters, and the bounded queues before them.
+//! The OTLP exporters, and the bounded queues in front of them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use opentelemetry_sdk::{
 
 use super::lane::Lane;
 
-/// An exporter whose trouble is told once, and whose losses are counted.
+/// An exporter that logs the first of several failures and counts what is lost.
 #[derive(Debug)]
 pub(super) struct Exporter<E> {
     pub(super) otlp: E,
@@ -59,7 +59,7 @@ impl LogExporter for Exporter<OtlpLogExporter> {
 
 impl PushMetricExporter for Exporter<MetricExporter> {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        // Cumulative sums lose nothing: the next export says what this one would have said.
+        // A failed export of cumulative sums loses nothing: the next one includes it.
         let items = match self.otlp.temporality() {
             Temporality::Cumulative => 0,
             _ => metrics
@@ -102,7 +102,7 @@ fn points(data: &AggregatedMetrics) -> u64 {
     points as u64
 }
 
-/// A batch processor that is given no more than fits into its queue.
+/// A batch processor that gets no more than its queue holds.
 #[derive(Debug)]
 pub(super) struct Bounded<P> {
     pub(super) processor: Arc<P>,
@@ -124,8 +124,8 @@ impl SpanProcessor for Bounded<BatchSpanProcessor> {
         self.processor.force_flush()
     }
 
-    /// Whoever stops telemetry stops all processors at once, and knows them; one after the other, a
-    /// destination that is dead would take the time of the next.
+    /// Does nothing: [`Telemetry::stop`](super::Telemetry::stop) stops all processors at once. The provider would
+    /// stop them in turn, so a dead destination would use up the time of the next.
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
         Ok(())
     }
@@ -134,7 +134,7 @@ impl SpanProcessor for Bounded<BatchSpanProcessor> {
 impl LogProcessor for Bounded<BatchLogProcessor> {
     fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
         if self.lane.enter() {
-            // The bridge takes a line of the source for the name of an event, which means nothing to anybody.
+            // The bridge uses file and line as the event's name, which is of no use to readers.
             record.set_event_name("");
             self.processor.emit(record, scope);
         }

@@ -1,12 +1,12 @@
-//! One signal on its way to one destination: what waits, what is lost, and whether that has been told.
+//! One signal to one destination: counts what is queued and what is lost, and logs losses.
 //!
-//! The SDK's batch processors drop what does not fit, and tell nobody. So what waits is counted here, and
-//! nothing is given to a processor that it would drop.
+//! The SDK's batch processors silently drop what does not fit. A lane counts what is queued, so that a processor
+//! never gets an item that it would drop.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use opentelemetry_sdk::error::OTelSdkResult;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use super::{metrics, signal::Signal};
@@ -14,25 +14,25 @@ use super::{metrics, signal::Signal};
 #[derive(Debug)]
 pub(super) struct Lane {
     signal: Signal,
-    /// The destination, as it may stand in a log line.
+    /// The destination, for log lines.
     to: String,
-    /// How many items may wait.
+    /// How many items may be queued.
     capacity: usize,
-    waiting: AtomicUsize,
-    /// What did not fit since the last export.
+    queued: AtomicUsize,
+    /// How many items did not fit since the last export.
     overflowed: AtomicU64,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whether there is trouble that has been told.
+    /// Whether exports fail or lose items, and that is logged.
     is_troubled: bool,
-    /// What was lost since.
+    /// How many items were lost since then.
     lost: u64,
-    /// What the latest attempt met.
+    /// Why the latest attempt failed.
     fault: Option<String>,
-    /// What the destination did not take of the latest export, which it accepted otherwise.
+    /// How many items of the latest export the destination refused, though it accepted the others.
     refused: u64,
 }
 
@@ -42,7 +42,7 @@ impl Lane {
             signal,
             to,
             capacity,
-            waiting: AtomicUsize::new(0),
+            queued: AtomicUsize::new(0),
             overflowed: AtomicU64::new(0),
             state: Mutex::default(),
         }
@@ -52,41 +52,40 @@ impl Lane {
         self.capacity
     }
 
-    /// Lets one item in, unless it is full: then the item is lost.
+    /// Counts one more item as queued. Returns false if the queue is full; the item is lost then.
     pub(super) fn enter(&self) -> bool {
-        let with_one_more = |waiting| (waiting < self.capacity).then_some(waiting + 1);
-        let is_let_in =
-            self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_one_more).is_ok();
-        if !is_let_in {
+        let with_one_more = |queued| (queued < self.capacity).then_some(queued + 1);
+        let fits = self.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_one_more).is_ok();
+        if !fits {
             self.overflowed.fetch_add(1, Ordering::Relaxed);
             metrics::dropped(self.signal.label(), "queue_full", 1);
         }
-        is_let_in
+        fits
     }
 
-    /// Items are on their way: they wait no longer.
+    /// Counts items as sent, no longer queued.
     pub(super) fn leave(&self, items: usize) {
-        let without = |waiting: usize| Some(waiting.saturating_sub(items));
-        // It always has a next value.
-        let _ = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, without);
+        let without = |queued: usize| Some(queued.saturating_sub(items));
+        // Never fails: `without` always has a value.
+        let _ = self.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, without);
     }
 
-    /// Remembers what an attempt met, for the line that tells of it.
+    /// Notes why an attempt failed, for the log line.
     pub(super) fn note_fault(&self, fault: String) {
-        self.state().fault = Some(fault);
+        self.state.lock().fault = Some(fault);
     }
 
-    /// The destination took an export, but for so many items ("Partial Success" of the OTLP specification).
+    /// Notes how many items of an export the destination refused ("Partial Success" of the OTLP specification).
     pub(super) fn note_refused(&self, items: u64, message: &str) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.refused += items;
         state.fault = Some(format!("{items} refused: {}", one_line(message)));
     }
 
-    /// An export has ended: counts what was lost, and tells the first trouble and its end.
+    /// Counts what an export lost. Logs the first of several failures, and the first success after them.
     pub(super) fn exported(&self, result: OTelSdkResult, items: u64) -> OTelSdkResult {
         let overflowed = self.overflowed.swap(0, Ordering::Relaxed);
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let refused = std::mem::take(&mut state.refused);
         let failed = if result.is_err() { items } else { refused };
         if failed > 0 {
@@ -122,13 +121,9 @@ impl Lane {
         }
         result
     }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
 }
 
-/// What somebody else wrote, for a log line.
+/// A text from outside, in one line for the log.
 fn one_line(text: &str) -> String {
     text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -1,8 +1,8 @@
-//! One short line a message: stdout for information, stderr for warnings and errors.
+//! Log lines: one short line a message, on stdout for information, on stderr for warnings and errors.
 //!
-//! The Functions host adds the time, and takes each line of stderr for an error unless it holds
-//! "warn"; it parses no levels and no JSON. Fields that begin with `diskseal.` repeat what the sentence says, for
-//! those who filter exported records; they are not printed.
+//! The Functions host adds the time. It treats each line on stderr as an error unless it contains "warn", and
+//! parses neither levels nor JSON. Fields that begin with `diskseal.` repeat parts of the message for filters on
+//! exported records; they are not printed.
 
 use std::{fmt, io};
 
@@ -33,7 +33,7 @@ where
     tracing_subscriber::fmt::layer()
         .event_format(Line)
         .with_ansi(false)
-        // Whoever closed our stdout must not end our work.
+        // A closed stdout must not stop the process.
         .log_internal_errors(false)
         .with_writer(io::stderr.with_max_level(to_stderr).or_else(io::stdout))
 }
@@ -63,7 +63,7 @@ where
     }
 }
 
-/// Writes the message and the fields that it does not hold already.
+/// Writes the message, and the fields that do not repeat it.
 struct Shown<'a>(DefaultVisitor<'a>);
 
 impl Visit for Shown<'_> {

@@ -1,8 +1,8 @@
-//! Every instrument in one place: its name, kind and unit, and the attributes that it may have.
+//! Every instrument in one place: its name, kind, unit and attributes.
 //!
-//! Attributes are words of closed sets, never an ID or a name: each combination is a time series that somebody
-//! pays for. docs/telemetry.md is the table of them for those who read them, and a test holds it against what
-//! is exported. Where nothing is exported, each of these functions costs one atomic load.
+//! Attributes are words of closed sets, never an ID or a name: each combination is a time series that costs money.
+//! docs/telemetry.md documents them, and a test compares it with what is exported. Each function costs one atomic
+//! load if nothing is exported.
 
 use std::sync::OnceLock;
 
@@ -14,13 +14,13 @@ use opentelemetry_semantic_conventions::attribute::{
     ERROR_TYPE, HTTP_REQUEST_METHOD, HTTP_RESPONSE_STATUS_CODE, SERVER_ADDRESS, SERVER_PORT, URL_TEMPLATE,
 };
 
-/// From an event to the proof: seconds where it goes well, hours where a queue or a sweep had to help.
+/// From an event to the proof: seconds normally, hours if the queue or a sweep was needed.
 const TIME_TO_SEAL_SECONDS: [f64; 15] =
     [0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0];
 /// "Semantic conventions for HTTP metrics", `http.client.request.duration`.
 const REQUEST_SECONDS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
-/// The queue's messages come again every five minutes, for an hour.
+/// The host delivers a queue message again every five minutes.
 const QUEUE_AGE_SECONDS: [f64; 12] =
     [1.0, 5.0, 15.0, 60.0, 300.0, 600.0, 1_200.0, 1_800.0, 3_600.0, 7_200.0, 21_600.0, 86_400.0];
 
@@ -64,7 +64,7 @@ impl Instruments {
                 "From the event, or from when the resource was first seen, to the proof of its seal",
                 &TIME_TO_SEAL_SECONDS,
             ),
-            outcomes: counter("diskseal.outcomes", "{resource}", "What became of the resources looked at"),
+            outcomes: counter("diskseal.outcomes", "{resource}", "Outcomes of looks at resources"),
             failures: counter("diskseal.failures", "{failure}", "Looks that left a resource unsealed"),
             events_received: counter(
                 "diskseal.events.received",
@@ -82,22 +82,26 @@ impl Instruments {
                 "From when the resource was first seen to the handling of its message",
                 &QUEUE_AGE_SECONDS,
             ),
-            sweep_resources: gauge("diskseal.sweep.resources", "{resource}", "What the last sweep saw"),
+            sweep_resources: gauge(
+                "diskseal.sweep.resources",
+                "{resource}",
+                "Resources by state, as of the last sweep",
+            ),
             sweep_coverage: meter
                 .f64_gauge("diskseal.sweep.coverage")
                 .with_unit("1")
-                .with_description("The part of all in scope that the last sweep saw sealed")
+                .with_description("The share of sealed resources, as of the last sweep")
                 .build(),
             sweep_runs: counter("diskseal.sweep.runs", "{run}", "Sweeps"),
             exemptions_expiring: gauge(
                 "diskseal.exemptions.expiring",
                 "{exemption}",
-                "Exemptions that end within 30 days, as the last sweep saw them",
+                "Exemptions that end within 30 days, as of the last sweep",
             ),
             enforce_active: meter
                 .i64_up_down_counter("diskseal.enforce.active")
                 .with_unit("{resource}")
-                .with_description("Resources that are worked on")
+                .with_description("Resources in progress")
                 .build(),
             dropped: counter("diskseal.telemetry.dropped", "{item}", "Telemetry that was lost"),
             meter,
@@ -105,26 +109,29 @@ impl Instruments {
     }
 }
 
-/// Makes the instruments. A second start keeps the first one's, as in tests.
+/// Creates the instruments. A second start, as in tests, keeps the first one's.
 pub(super) fn start(meter: Meter) {
     let _ = INSTRUMENTS.set(Instruments::new(meter));
 }
 
-/// Whether metrics are exported, so that what costs a request can be left out.
+/// Whether metrics are exported. A metric that costs a request is left out otherwise.
 pub fn are_exported() -> bool {
     INSTRUMENTS.get().is_some()
 }
 
-/// A resource was not sealed and is now. `trigger` is what led to the look, `seconds` the time since its event,
-/// or since it was first seen.
-pub fn sealed(resource_type: &'static str, trigger: &'static str, seconds: f64) {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        let attributes = [KeyValue::new(RESOURCE_TYPE, resource_type), KeyValue::new(TRIGGER, trigger)];
-        instruments.time_to_seal.record(seconds.max(0.0), &attributes);
-    }
+/// Calls `record` if metrics are exported.
+fn with(record: impl FnOnce(&Instruments)) {
+    INSTRUMENTS.get().map(record);
 }
 
-/// What became of one resource or event.
+/// A resource was sealed. `trigger` is what led to the look, `seconds` the time since the event, or since the
+/// resource was first seen.
+pub fn sealed(resource_type: &'static str, trigger: &'static str, seconds: f64) {
+    let attributes = [KeyValue::new(RESOURCE_TYPE, resource_type), KeyValue::new(TRIGGER, trigger)];
+    with(|instruments| instruments.time_to_seal.record(seconds.max(0.0), &attributes));
+}
+
+/// The outcome for one resource or event.
 pub fn outcome(
     outcome: &'static str,
     reason: Option<&'static str>,
@@ -140,7 +147,7 @@ pub fn outcome(
     }
 }
 
-/// A look that left a resource unsealed: whom it concerns, why, and ARM's code where it gave one.
+/// A look that left a resource unsealed: whom the failure concerns, why, and ARM's code if there is one.
 pub fn failure(scope: &'static str, error_type: &'static str, azure_code: Option<&'static str>) {
     if let Some(instruments) = INSTRUMENTS.get() {
         let mut attributes = Vec::with_capacity(3);
@@ -153,9 +160,7 @@ pub fn failure(scope: &'static str, error_type: &'static str, azure_code: Option
 
 /// An event arrived.
 pub fn event_received(kind: &'static str) {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        instruments.events_received.add(1, &[KeyValue::new("diskseal.event.kind", kind)]);
-    }
+    with(|instruments| instruments.events_received.add(1, &[KeyValue::new("diskseal.event.kind", kind)]));
 }
 
 /// One attempt of a request, for `http.client.request.duration`.
@@ -169,13 +174,13 @@ pub struct Request<'a> {
     pub address: &'a str,
     /// `server.port`
     pub port: Option<u16>,
-    /// `http.response.status_code`, where there was an answer.
+    /// `http.response.status_code`, if there was an answer.
     pub status: Option<u16>,
-    /// `error.type` where there was none.
+    /// `error.type`, if there was none.
     pub fault: Option<&'static str>,
 }
 
-/// One attempt of a request has come to its end.
+/// One attempt of a request has ended.
 pub fn requested(request: Request<'_>, seconds: f64) {
     if let Some(instruments) = INSTRUMENTS.get() {
         let mut attributes = Vec::with_capacity(6);
@@ -198,18 +203,16 @@ pub fn requested(request: Request<'_>, seconds: f64) {
 
 /// ARM or a resource provider has answered 429.
 pub fn throttled(by: &'static str) {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        instruments.throttled.add(1, &[KeyValue::new("diskseal.arm.throttle", by)]);
-    }
+    with(|instruments| instruments.throttled.add(1, &[KeyValue::new("diskseal.arm.throttle", by)]));
 }
 
-/// Has `left` asked, whenever metrics are gathered, for what is left of each of ARM's quotas.
+/// Calls `left` at each export for what is left of each of ARM's quotas, by the quota's name.
 pub fn watch_quota(left: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + 'static) {
     if let Some(instruments) = INSTRUMENTS.get() {
         let gauge = instruments.meter.u64_observable_gauge("diskseal.arm.quota.remaining");
         gauge
             .with_unit("{request}")
-            .with_description("What is left of ARM's quota, in the subscription that has least")
+            .with_description("What is left of ARM's quota, in the subscription with the least")
             .with_callback(move |observer| {
                 for (quota, remaining) in left() {
                     observer.observe(remaining, &[KeyValue::new("diskseal.arm.quota", quota)]);
@@ -219,17 +222,15 @@ pub fn watch_quota(left: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + '
     }
 }
 
-/// A message of the queue is handled. `reason` is why it is there, a word of a closed set.
+/// A queue message is handled. `reason` is why it is on the queue, a word of a closed set; `seconds` is its age.
 pub fn queue_age(reason: &'static str, seconds: f64) {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        instruments.queue_age.record(seconds.max(0.0), &[KeyValue::new(REASON, reason)]);
-    }
+    with(|instruments| instruments.queue_age.record(seconds.max(0.0), &[KeyValue::new(REASON, reason)]));
 }
 
-/// What a sweep saw.
+/// What a sweep found.
 #[derive(Clone, Copy, Debug)]
 pub struct Swept {
-    /// How many are in each state; together, all that are in scope.
+    /// How many resources are in each state; the sum is all in scope.
     pub states: [(&'static str, u64); 6],
     /// How many of them are sealed.
     pub sealed: u64,
@@ -237,7 +238,7 @@ pub struct Swept {
     pub expiring: u64,
 }
 
-/// A sweep has come to its end.
+/// A sweep has listed everything.
 #[expect(clippy::cast_precision_loss, reason = "no estate has 2^53 disks")]
 pub fn swept(swept: &Swept) {
     if let Some(instruments) = INSTRUMENTS.get() {
@@ -245,46 +246,38 @@ pub fn swept(swept: &Swept) {
             instruments.sweep_resources.record(count, &[KeyValue::new("diskseal.state", state)]);
         }
         let all: u64 = swept.states.iter().map(|(_, count)| count).sum();
-        // Nothing in scope is nothing open.
+        // Nothing in scope counts as covered.
         let coverage = if all == 0 { 1.0 } else { swept.sealed as f64 / all as f64 };
         instruments.sweep_coverage.record(coverage, &[]);
         instruments.exemptions_expiring.record(swept.expiring, &[]);
     }
 }
 
-/// A sweep was begun and has ended, well or not.
+/// A sweep has ended, with an error if it failed.
 pub fn sweep_run(error_type: Option<&'static str>) {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        let attributes: Vec<_> = error_type.map(|name| KeyValue::new(ERROR_TYPE, name)).into_iter().collect();
-        instruments.sweep_runs.add(1, &attributes);
-    }
+    let error_type = error_type.map(|name| KeyValue::new(ERROR_TYPE, name));
+    with(|instruments| instruments.sweep_runs.add(1, error_type.as_slice()));
 }
 
-/// A resource that is worked on, for as long as this lives.
+/// Counts a resource as in progress until it is dropped.
 #[derive(Debug)]
 #[must_use]
 pub struct Active(());
 
-/// Begins to work on a resource.
+/// Counts one more resource as in progress.
 pub fn active() -> Active {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        instruments.enforce_active.add(1, &[]);
-    }
+    with(|instruments| instruments.enforce_active.add(1, &[]));
     Active(())
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        if let Some(instruments) = INSTRUMENTS.get() {
-            instruments.enforce_active.add(-1, &[]);
-        }
+        with(|instruments| instruments.enforce_active.add(-1, &[]));
     }
 }
 
-/// Telemetry was lost: of which signal, why (`queue_full`, `export_failed`), and how much.
+/// Telemetry was lost: the signal, why (`queue_full`, `export_failed`), and how many items.
 pub fn dropped(signal: &'static str, error_type: &'static str, items: u64) {
-    if let Some(instruments) = INSTRUMENTS.get() {
-        let attributes = [KeyValue::new("diskseal.signal", signal), KeyValue::new(ERROR_TYPE, error_type)];
-        instruments.dropped.add(items, &attributes);
-    }
+    let attributes = [KeyValue::new("diskseal.signal", signal), KeyValue::new(ERROR_TYPE, error_type)];
+    with(|instruments| instruments.dropped.add(items, &attributes));
 }

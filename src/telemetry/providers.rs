@@ -1,4 +1,4 @@
-//! The SDK's providers of spans, metrics and log records, each with what leads to its destinations.
+//! The SDK's providers of spans, metrics and log records, with an exporter for each destination.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -24,20 +24,20 @@ use super::{
     transport::{Link, Transport},
 };
 
-/// How long a span waits for company, where `OTEL_BSP_SCHEDULE_DELAY` does not say. The host stops us
-/// with SIGKILL, so what waits may be lost.
+/// How long spans are batched, unless `OTEL_BSP_SCHEDULE_DELAY` is set. Short, because the host stops the process
+/// with SIGKILL, and what is queued is lost then.
 const SCHEDULE_DELAY: Duration = Duration::from_secs(1);
 
 type Stop = Box<dyn FnOnce(Duration) -> OTelSdkResult + Send>;
 
-/// What is exported, where from, and how it is stopped.
+/// The providers of the signals that are exported, and how to stop them.
 pub(super) struct Providers {
     pub(super) traces: Option<SdkTracerProvider>,
     pub(super) metrics: Option<SdkMeterProvider>,
     pub(super) logs: Option<SdkLoggerProvider>,
-    /// Each flushes: all destinations of spans and log records, and those of metrics one after the other.
+    /// Each flushes one destination of spans or log records, or all destinations of metrics in turn.
     pub(super) stops: Vec<Stop>,
-    /// What cannot be exported at all, and why.
+    /// Why a signal cannot be exported at all.
     pub(super) faults: Vec<String>,
 }
 
@@ -98,7 +98,7 @@ impl Providers {
             traces = Some(builder.with_span_processor(Bounded { processor, lane }));
         }
         if traces.is_none() && this.logs.is_some() {
-            // Log records carry the trace that the host or the event began, though no span of ours is sent.
+            // Log records need the trace that the host or the event began, even if no span is exported.
             traces = Some(SdkTracerProvider::builder());
         }
         this.traces = traces.map(|builder| builder.with_resource(resource.clone()).build());
@@ -119,7 +119,7 @@ impl Providers {
         this
     }
 
-    /// An exporter, unless the standard variables make no sense; that is no reason not to seal.
+    /// The exporter, or a fault if the standard variables are invalid, which must not keep us from sealing.
     fn made<E>(
         &mut self,
         signal: Signal,
@@ -131,7 +131,7 @@ impl Providers {
     }
 }
 
-/// Completes the builder of an exporter with its destination and the way there.
+/// Completes the builder of an exporter with its destination and transport.
 fn configured<B: WithExportConfig + WithHttpConfig>(
     builder: B,
     destination: &Destination,

@@ -1,6 +1,6 @@
 //! Which signals are exported, and how, by the standard variables.
 //!
-//! Source: "OpenTelemetry Environment Variable Specification" and the OTLP exporter's.
+//! Sources: "OpenTelemetry Environment Variable Specification", "OpenTelemetry Protocol Exporter".
 
 use std::time::Duration;
 
@@ -10,15 +10,14 @@ use tracing::warn;
 
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// How long metrics are gathered before they leave, where `OTEL_METRIC_EXPORT_INTERVAL` does not say. The
-/// standard's minute is for processes that live: the host stops us with SIGKILL, and an instance that sealed a
-/// disk may be gone a minute later.
+/// The interval of metric exports, unless `OTEL_METRIC_EXPORT_INTERVAL` is set. The standard's minute is too long:
+/// the host may stop an instance with SIGKILL less than a minute after it sealed a disk.
 const METRIC_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How many spans, or log records, wait at most where the standard variables do not say: the standard's own.
+/// The standard's own maximum of queued spans or log records.
 const QUEUE_SIZE: usize = 2_048;
 
-/// What is exported.
+/// A kind of telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     Traces,
@@ -38,14 +37,14 @@ impl Signal {
         }
     }
 
-    /// Whether the standard variables have it exported: an endpoint is named, and nothing forbids it.
+    /// Whether the standard variables set an endpoint for it, and nothing disables it.
     pub(super) fn is_exported(self, lookup: Lookup<'_>) -> bool {
         let exporter = value(lookup, &format!("OTEL_{}_EXPORTER", self.name()));
         let is_otlp = |names: String| names.split(',').any(|name| name.trim().eq_ignore_ascii_case("otlp"));
         self.endpoint(lookup).is_some() && !is_disabled(lookup) && exporter.is_none_or(is_otlp)
     }
 
-    /// The endpoint that the standard variables name; for all signals it is a base, for one it is whole.
+    /// The endpoint that the standard variables set: a base URL for all signals, or a full URL for this one.
     pub(super) fn endpoint(self, lookup: Lookup<'_>) -> Option<String> {
         value(lookup, &format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", self.name()))
             .or_else(|| value(lookup, "OTEL_EXPORTER_OTLP_ENDPOINT"))
@@ -59,8 +58,7 @@ impl Signal {
         milliseconds.map_or(OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT, Duration::from_millis)
     }
 
-    /// How many items may wait for their export: `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BLRP_MAX_QUEUE_SIZE`.
-    /// Metrics are sums and do not wait.
+    /// How many items may be queued: `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BLRP_MAX_QUEUE_SIZE`. Metrics are not queued.
     pub(super) fn queue_size(self, lookup: Lookup<'_>) -> usize {
         let name = match self {
             Self::Logs => "OTEL_BLRP_MAX_QUEUE_SIZE",
@@ -70,35 +68,35 @@ impl Signal {
         size.filter(|size| *size > 0).unwrap_or(QUEUE_SIZE)
     }
 
-    /// As it stands in the variables' names.
+    /// Its part of the variables' names.
     fn name(self) -> String {
         self.label().to_uppercase()
     }
 }
 
-/// An empty value counts as none, as the specification has it.
+/// The value of a variable. An empty one counts as none, by the specification.
 fn value(lookup: Lookup<'_>, name: &str) -> Option<String> {
     lookup(name).filter(|value| !value.trim().is_empty())
 }
 
-/// Whether nothing at all is exported: `OTEL_SDK_DISABLED`.
+/// Whether all exports are disabled: `OTEL_SDK_DISABLED`.
 pub(super) fn is_disabled(lookup: Lookup<'_>) -> bool {
     value(lookup, "OTEL_SDK_DISABLED").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
 }
 
-/// Says which protocols are asked for that are not spoken.
+/// Warns of variables that ask for an unsupported protocol.
 pub(super) fn warn_of_protocols(lookup: Lookup<'_>) {
     let own = Signal::ALL.map(|signal| format!("OTEL_EXPORTER_OTLP_{}_PROTOCOL", signal.name()));
     for name in own.iter().map(String::as_str).chain(["OTEL_EXPORTER_OTLP_PROTOCOL"]) {
         if let Some(protocol) =
             lookup(name).filter(|protocol| !["", "http/protobuf"].contains(&protocol.as_str()))
         {
-            warn!("{name}={protocol:?} is not spoken: telemetry is exported over http/protobuf");
+            warn!("{name}={protocol:?} is not supported: telemetry is exported over http/protobuf");
         }
     }
 }
 
-/// What is wrong with the sampler's variables, which the SDK itself reads and does not complain of.
+/// What is wrong with the sampler's variables. The SDK reads them itself, and accepts wrong ones silently.
 pub(super) fn sampler_fault(lookup: Lookup<'_>) -> Option<String> {
     let sampler = lookup("OTEL_TRACES_SAMPLER")?;
     match sampler.as_str() {
@@ -107,44 +105,41 @@ pub(super) fn sampler_fault(lookup: Lookup<'_>) -> Option<String> {
             let ratio = lookup("OTEL_TRACES_SAMPLER_ARG").unwrap_or_default();
             let is_ratio = ratio.parse::<f64>().is_ok_and(|ratio| (0.0..=1.0).contains(&ratio));
             (!is_ratio).then(|| {
-                format!("OTEL_TRACES_SAMPLER_ARG={ratio:?} is no number from 0 to 1; every trace is sampled")
+                format!(
+                    "OTEL_TRACES_SAMPLER_ARG={ratio:?} is not a number from 0 to 1; every trace is sampled"
+                )
             })
         }
-        _ => Some(format!(
-            "OTEL_TRACES_SAMPLER={sampler:?} is not known; it is taken as parentbased_always_on"
-        )),
+        _ => Some(format!("OTEL_TRACES_SAMPLER={sampler:?} is unknown; parentbased_always_on is used")),
     }
 }
 
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
-/// Whether the standard variable leaves open how sums are told.
-pub(super) fn says_no_temporality(lookup: Lookup<'_>) -> bool {
-    value(lookup, TEMPORALITY).is_none()
+/// Whether the standard variable sets the temporality of sums.
+pub(super) fn is_temporality_set(lookup: Lookup<'_>) -> bool {
+    value(lookup, TEMPORALITY).is_some()
 }
 
-/// Whether sums start anew with each export: `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
+/// The temporality of sums: `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
 pub(super) fn temporality(lookup: Lookup<'_>) -> Temporality {
-    let name = TEMPORALITY;
-    let Some(preference) = value(lookup, name) else {
-        return Temporality::default();
-    };
+    let Some(preference) = value(lookup, TEMPORALITY) else { return Temporality::default() };
     preference.trim().parse().unwrap_or_else(|()| {
-        warn!("{name}={preference:?} is none of cumulative, delta and lowmemory; it is taken as cumulative");
+        warn!("{TEMPORALITY}={preference:?} is none of cumulative, delta and lowmemory; cumulative is used");
         Temporality::default()
     })
 }
 
-/// How long metrics are gathered before they leave: `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds.
+/// The interval of metric exports: `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds.
 pub(super) fn metric_interval(lookup: Lookup<'_>) -> Duration {
     let name = "OTEL_METRIC_EXPORT_INTERVAL";
-    let Some(interval) = lookup(name).filter(|value| !value.trim().is_empty()) else {
-        return METRIC_INTERVAL;
-    };
+    let Some(interval) = value(lookup, name) else { return METRIC_INTERVAL };
     match interval.trim().parse() {
         Ok(milliseconds) if milliseconds > 0 => Duration::from_millis(milliseconds),
         _ => {
-            warn!("{name}={interval:?} is no number of milliseconds; metrics leave every 10 s");
+            warn!(
+                "{name}={interval:?} is not a positive number of milliseconds; metrics are exported every 10 s"
+            );
             METRIC_INTERVAL
         }
     }

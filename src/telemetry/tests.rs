@@ -1,4 +1,4 @@
-//! When traces are exported, what is continued, and who is speaking.
+//! Which signals are exported and where to, trace contexts, and the resource's attributes.
 
 use opentelemetry_semantic_conventions::attribute::CLOUD_ACCOUNT_ID;
 
@@ -9,7 +9,7 @@ fn lookup<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String
 }
 
 #[test]
-fn a_signal_is_exported_where_an_endpoint_is_named_and_nothing_forbids_it() {
+fn a_signal_is_exported_if_an_endpoint_is_set_and_nothing_disables_it() {
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
     let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:4318/v1/traces");
     let metrics = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://127.0.0.1:4318/v1/metrics");
@@ -34,7 +34,7 @@ fn a_signal_is_exported_where_an_endpoint_is_named_and_nothing_forbids_it() {
 }
 
 #[test]
-fn azure_monitor_gets_what_its_own_settings_say_beside_the_standards_destination() {
+fn azure_monitor_is_a_destination_beside_the_standards() {
     use opentelemetry_sdk::metrics::Temporality::{Cumulative, Delta};
     let url =
         url::Url::parse("https://dce.example/datacollectionRules/dcr-1/streams/s/otlp/v1/metrics").unwrap();
@@ -56,7 +56,7 @@ fn azure_monitor_gets_what_its_own_settings_say_beside_the_standards_destination
 }
 
 #[test]
-fn metrics_leave_every_ten_seconds_and_add_up_unless_the_standard_variables_say_otherwise() {
+fn metrics_are_cumulative_and_exported_every_ten_seconds_by_default() {
     use opentelemetry_sdk::metrics::Temporality::{Cumulative, Delta, LowMemory};
     let name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
     for (preference, expected) in [
@@ -77,7 +77,7 @@ fn metrics_leave_every_ten_seconds_and_add_up_unless_the_standard_variables_say_
 }
 
 #[test]
-fn a_sampler_that_nobody_knows_is_told() {
+fn a_wrong_sampler_is_reported() {
     let fault = |sampler, ratio| {
         signal::sampler_fault(&lookup(&[
             ("OTEL_TRACES_SAMPLER", sampler),
@@ -94,11 +94,12 @@ fn a_sampler_that_nobody_knows_is_told() {
 }
 
 #[test]
-fn every_wait_is_in_the_table() {
+fn every_wait_is_documented() {
     let page = include_str!("../../docs/telemetry.md");
     let documented: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `wait for ")).collect();
-    assert_eq!(documented.len(), Wait::ALL.len());
-    for (name, word) in Wait::ALL.map(Wait::words) {
+    assert_eq!(documented.len(), Wait::words().len());
+    for word in Wait::words() {
+        let name = format!("wait for {}", word.replace('_', " "));
         assert!(page.contains(&format!("\n| `{name}` |")), "{name}");
         assert!(page.contains(&format!("`{word}`")), "{word}");
     }
@@ -124,18 +125,18 @@ fn only_a_valid_traceparent_is_continued() {
 }
 
 #[test]
-fn the_platform_says_who_is_speaking() {
+fn the_resource_has_the_platforms_attributes() {
     let pairs = [
         ("WEBSITE_SITE_NAME", "func-seal"),
         ("WEBSITE_OWNER_NAME", "11111111-2222-4333-8444-555555555555+rg-seal-WestEuropewebspace-Linux"),
         ("WEBSITE_RESOURCE_GROUP", "rg-seal"),
     ];
-    let resource = resource::resource(&lookup(&pairs));
+    let resource = attributes::resource(&lookup(&pairs));
     let value = |key: &'static str| resource.get(&key.into()).map(|value| value.to_string());
     assert_eq!(value("service.name").as_deref(), Some("func-seal"));
     assert_eq!(value(CLOUD_ACCOUNT_ID).as_deref(), Some("11111111-2222-4333-8444-555555555555"));
     assert_eq!(resource.schema_url(), Some(SCHEMA_URL));
-    let alone = resource::resource(&lookup(&[]));
+    let alone = attributes::resource(&lookup(&[]));
     assert_eq!(alone.get(&"service.name".into()).map(|value| value.to_string()).as_deref(), Some("diskseal"));
     assert_eq!(alone.get(&"cloud.provider".into()), None);
 

@@ -1,7 +1,7 @@
-//! How exports travel: by the HTTP client and on the runtime that requests to ARM use as well.
+//! The transport of exports: the HTTP client and the runtime that requests to ARM use as well.
 //!
-//! The SDK exports on threads of its own, which are outside of any runtime; so each request is a task of the
-//! runtime, and the thread waits for it.
+//! The SDK exports on its own threads, outside the runtime, so each request is a task of the runtime and the
+//! thread waits for it.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -19,42 +19,42 @@ use url::Url;
 
 use super::{destination::Destination, lane::Lane};
 
-/// As much of an answer as is looked at. What is longer is no answer of OTLP.
+/// How many bytes of an answer are read. OTLP's answers are shorter.
 const ANSWER_MAX: usize = 64 * 1_024;
 
-/// Proves to Azure Monitor who is exporting.
+/// Authorizes exports to Azure Monitor.
 #[async_trait]
 pub trait Authorize: fmt::Debug + Send + Sync {
     /// The value of the header `Authorization`.
     ///
     /// # Errors
-    /// Why there is none, in one line.
+    /// There is none; says why, in one line.
     async fn header(&self) -> Result<String, String>;
 
-    /// The destination has refused this one; the next must be another.
+    /// Notes that the destination refused this header, so that the next call returns another.
     fn refused(&self, header: &str);
 }
 
-/// What exporting needs of the process, which is there only some time after the start.
+/// What exports need from the process. It becomes available some time after the start.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// Where requests run. It must live until telemetry has stopped.
+    /// The runtime for requests. It must live until telemetry has stopped.
     pub runtime: Handle,
-    /// The client, which follows no redirect: a token must not travel to wherever an answer points.
+    /// The client. It must not follow redirects, which could send the token to another host.
     pub http: Arc<dyn HttpClient>,
-    /// Who we are to Azure Monitor, where its endpoints are set.
+    /// The authorization for Azure Monitor, if its endpoints are set.
     pub authorize: Option<Arc<dyn Authorize>>,
 }
 
-/// The connection, as soon as there is one.
+/// The connection, once there is one.
 pub(super) type Link = watch::Receiver<Option<Connection>>;
 
-/// The way of one signal to one destination.
+/// Sends one signal to one destination.
 #[derive(Debug)]
 pub(super) struct Transport {
     link: Link,
     destination: Destination,
-    /// For one attempt, the token included.
+    /// Of one attempt, including getting the token.
     timeout: Duration,
     lane: Arc<Lane>,
 }
@@ -81,7 +81,7 @@ impl Transport {
             Destination::AzureMonitor(_) => Box::pin(authorized(connection, request)),
         };
         let timeout = self.timeout;
-        // The clock is the runtime's: it is started where it runs.
+        // Within the task, because a timeout needs the runtime's clock.
         let task = runtime.spawn(async move { tokio::time::timeout(timeout, exchange).await });
         match task.await {
             Ok(Ok(result)) => result,
@@ -94,8 +94,8 @@ impl Transport {
         let url = Url::parse(&sent.uri().to_string()).map_err(|fault| fault.to_string())?;
         let mut request = Request::new(url, Method::Post);
         for (name, value) in sent.headers() {
-            // The exporter adds OTEL_EXPORTER_OTLP_HEADERS to each of its requests; those are the key of
-            // another backend.
+            // The exporter adds OTEL_EXPORTER_OTLP_HEADERS to every request, which may hold another backend's
+            // key.
             let is_for_all = ["content-type", "content-encoding", "user-agent"].contains(&name.as_str());
             if let Ok(value) = value.to_str()
                 && (is_for_all || self.destination == Destination::Standard)
@@ -107,7 +107,7 @@ impl Transport {
         Ok(request)
     }
 
-    /// Why an answer is no success, in words that help.
+    /// What a status other than 2xx means, and what to do.
     fn fault(&self, status: u16) -> String {
         match (&self.destination, status) {
             (Destination::AzureMonitor(_), 401) => {
@@ -129,8 +129,8 @@ impl opentelemetry_http::HttpClient for Transport {
     async fn send_bytes(&self, request: HttpRequest<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let answer = self.send(request).await.inspect_err(|fault| self.lane.note_fault(fault.clone()))?;
         if (200..300).contains(&answer.status) {
-            // The answers of all signals are alike: a message whose first field is a count and whose second
-            // is a text. What cannot be read says nothing of the kind.
+            // The answers of all signals have the same form: a count of refused items, then a text. An answer
+            // in another form reports no refused items.
             let partial = ExportTraceServiceResponse::decode(answer.body.clone()).ok();
             if let Some(partial) = partial.and_then(|answer| answer.partial_success)
                 && let Ok(refused @ 1..) = u64::try_from(partial.rejected_spans)
@@ -148,7 +148,7 @@ impl opentelemetry_http::HttpClient for Transport {
     }
 }
 
-/// Sends with a token. If it is refused, sends once more with a new one.
+/// Sends with a token. Retries once with a new one if it is refused.
 async fn authorized(connection: Connection, mut request: Request) -> Result<Answer, String> {
     let authorize = connection.authorize.ok_or("there is no identity to export with")?;
     let header = authorize.header().await?;
@@ -176,7 +176,7 @@ async fn exchange(http: &dyn HttpClient, request: &Request) -> Result<Answer, St
     Ok(Answer { status: status.into(), headers, body: body.into() })
 }
 
-/// What the transport says at the bottom of its chain: "connection refused", not "failed to execute".
+/// The innermost cause: "connection refused", not "failed to execute".
 fn innermost(error: &azure_core::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {

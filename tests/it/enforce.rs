@@ -1,7 +1,9 @@
 //! What happens to a resource, by the requests to Azure and by its state afterwards.
 
+use std::time::Duration;
+
 use diskseal::{
-    enforce::{Outcome, Trigger},
+    enforce::{Concern, Outcome, Trigger},
     policy::Exemption,
 };
 use diskseal_emulator::{
@@ -16,6 +18,7 @@ use crate::world::{SUBSCRIPTION, World, jane};
 
 mod crash;
 mod failures;
+mod proof;
 mod races;
 mod removals;
 mod uploads;
@@ -73,20 +76,15 @@ async fn only_the_mode_is_patched_and_tags_are_only_merged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn azure_as_it_really_answers_is_waited_for_and_the_broken_tags_poll_is_never_asked() {
+async fn on_azures_own_timing_reads_prove_the_seal_and_nothing_is_polled() {
     let world = World::with(Options::default(), &[]);
     for id in [world.disk("d"), world.snapshot("s")] {
         world.azure.clear_journal();
         assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
         assert!(world.is_sealed(&id));
-        assert_eq!(world.requests(&id), [Kind::Get, Kind::Patch, Kind::TagsWrite, Kind::Get]);
-        let polls: Vec<_> =
-            world.azure.journal().into_iter().filter(|exchange| exchange.kind == Kind::Poll).collect();
-        assert_eq!(polls.len(), 2, "one InProgress and one Succeeded");
-        for poll in polls {
-            assert_eq!(poll.status, Some(200), "the URL of over 4 kB came back as it was");
-            assert!(poll.query.len() > 4_000);
-        }
+        let requests = [Kind::Get, Kind::Patch, Kind::Get, Kind::TagsWrite, Kind::Get];
+        assert_eq!(world.requests(&id), requests, "a read proves each write");
+        assert!(world.azure.journal().iter().all(|exchange| exchange.kind != Kind::Poll));
     }
 }
 
@@ -198,18 +196,62 @@ async fn audit_mode_never_writes_whatever_happens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resource_that_was_deleted_meanwhile_is_gone_at_any_step() {
-    for kind in [Kind::Get, Kind::Patch, Kind::TagsWrite] {
+async fn a_deleted_resource_is_gone_once_its_write_is_a_minute_old() {
+    for refusal in [Refusal::resource_not_found(), Refusal::resource_group_not_found()] {
+        let world = World::new();
+        let id = world.disk("d");
+        world.azure.delete(&id, &jane());
+        world.fault(Fault::refuse(refusal).on(Kind::Get).always());
+        let new = world.enforce(&id).await.unwrap_err();
+        assert_eq!((new.concern(), new.reason()), (Concern::Resource, "not_visible"));
+        assert_eq!(world.enforce_for(&id, Trigger::Queue).await, Err(new), "a message of the same minute");
+        tokio::time::advance(Duration::from_mins(1)).await;
+        assert_eq!(world.enforce_written(&id, Duration::from_secs(61)).await, Ok(Outcome::Gone));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_404_to_a_write_of_what_was_just_read_is_no_deletion() {
+    for kind in [Kind::Patch, Kind::TagsWrite] {
+        for age in [0, 600].map(Duration::from_secs) {
+            let world = World::new();
+            let id = world.disk("d");
+            world.fault(Fault::refuse(Refusal::resource_not_found()).on(kind));
+            let label = world.enforce_written(&id, age).await.unwrap().label();
+            assert_eq!(label, if kind == Kind::Patch { "sealed" } else { "tagged" });
+            assert!(world.is_sealed(&id));
+        }
         let world = World::new();
         let id = world.disk("d");
         world.fault(Fault::refuse(Refusal::resource_not_found()).on(kind).always());
-        assert_eq!(world.enforce(&id).await, Ok(Outcome::Gone), "{kind:?}");
+        let error = world.enforce_written(&id, Duration::from_mins(10)).await.unwrap_err();
+        assert_eq!((error.concern(), error.reason()), (Concern::Resource, "overtaken"));
     }
     let world = World::new();
     let id = world.disk("d");
-    world.azure.delete(&id, &jane());
-    world.fault(Fault::refuse(Refusal::resource_group_not_found()).on(Kind::Get).always());
-    assert_eq!(world.enforce(&id).await, Ok(Outcome::Gone));
+    world.fault(Fault::refuse(Refusal::resource_not_found()).on(Kind::Patch));
+    world.fault(Fault::refuse(Refusal::resource_not_found()).on(Kind::Get).after(1).always());
+    let error = world.enforce_written(&id, Duration::from_mins(10)).await.unwrap_err();
+    assert_eq!(error.reason(), "not_visible", "the queue looks again before it is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_404_that_is_not_arms_is_no_deletion() {
+    for fault in [
+        Fault::html(404),
+        Fault::text(404, "application/json", ""),
+        Fault::text(404, "application/json", r#"{"statusCode":404,"message":"no route"}"#),
+        Fault::text(404, "application/json", r#"{"error":{"message":"m"}}"#),
+        Fault::text(403, "text/html", "<html>"),
+    ] {
+        for kind in [Kind::Get, Kind::Patch, Kind::TagsWrite] {
+            let world = World::new();
+            let id = world.disk("d");
+            world.fault(fault.clone().on(kind).always());
+            let error = world.enforce_written(&id, Duration::from_mins(10)).await.unwrap_err();
+            assert_eq!((error.concern(), error.reason()), (Concern::System, "unreadable"), "{fault:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use azure_core::{
     http::{AsyncRawResponse, Body, HttpClient, Request, StatusCode, Url, headers::Headers},
 };
 use diskseal::{
-    arm::{Client, Operation, Update},
+    arm::{Client, Operation, State, Update},
     azure::{Identity, Terms},
     resource::{DataAccessAuthMode, Resource},
     resource_id::{ResourceId, ResourceType},
@@ -19,7 +19,9 @@ use diskseal::{
 use diskseal_emulator::definitions::fixtures_or_notice;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::sync::Mutex;
+
+use crate::world::end_of;
 
 const LIFECYCLE: &str = "disk_lifecycle.2023-01-11.api-2022-07-02.json";
 const WITH_MODE: &str = "disk_create_with_dataAccessAuthMode.2023-11-06.api-2023-04-02.json";
@@ -160,11 +162,9 @@ impl Azure {
     }
 
     /// Uses the responses for a PATCH and the polls after it.
-    async fn sealed(&self, id: &ResourceId) -> (Option<Resource>, Duration) {
+    async fn sealed(&self, id: &ResourceId) -> Option<Resource> {
         let operation = self.accepted(id).await;
-        let started = Instant::now();
-        let end = self.client.wait(operation, Terms::for_event(MINUTE)).await.unwrap();
-        (end, started.elapsed())
+        end_of(&self.client, operation).await
     }
 }
 
@@ -200,9 +200,8 @@ async fn a_recorded_patch_is_waited_for_as_azure_asked_and_proven_by_its_output(
     let recorded = answers(&folder, LIFECYCLE, &["patch-disk", "poll-patch-1", "poll-patch-2"]);
     let url = recorded[0].header("azure-asyncoperation").to_owned();
     let azure = Azure::answering(recorded);
-    let (end, took) = azure.sealed(&disk()).await;
+    let end = azure.sealed(&disk()).await;
     let resource = end.unwrap();
-    assert_eq!(took, Duration::from_secs(2 + 10), "Retry-After of the 202 and of the first poll");
     assert_eq!(azure.polled().await, [url.clone(), url]);
     // That PATCH changed only the size: the mode is absent, and absent means None.
     assert_eq!(resource.data_access_auth_mode, DataAccessAuthMode::None);
@@ -225,11 +224,10 @@ async fn signed_urls_are_asked_byte_for_byte_whatever_their_length() {
         let header = recorded[0].headers.iter_mut().find(|(name, _)| name == "azure-asyncoperation").unwrap();
         header.1.clone_from(&url);
         let azure = Azure::answering(recorded);
-        let (end, took) =
+        let end =
             azure.sealed(&id("cli_test_disk_data_access_auth_mode_000001", "disks", "disk-000002")).await;
         assert!(azure.polled().await == [url], "not as it was given");
         assert_eq!(end.unwrap().data_access_auth_mode, DataAccessAuthMode::AzureActiveDirectory);
-        assert_eq!(took, Duration::from_millis(500), "the 202 names no time, so ours is short");
     }
 }
 
@@ -259,9 +257,10 @@ async fn an_accepted_snapshot_has_no_name_and_proves_nothing() {
     assert_eq!(snapshot.resource_type(), ResourceType::Snapshot);
     let azure = Azure::answering([Answer::of(&shape), urls[1].clone()]);
     let operation = azure.accepted(&snapshot).await;
-    // Still in progress after the first poll, and no time for a second one.
-    let end = azure.client.wait(operation, Terms::for_event(Duration::from_secs(5))).await;
-    assert_eq!(end.unwrap_err().failure.reason(), "unfinished");
+    let mut operation = operation;
+    let state = azure.client.poll(&mut operation, Terms::for_event(Duration::from_secs(5))).await;
+    assert_eq!(state, Ok(State::Running));
+    assert_eq!(operation.retry_after(), Some(Duration::from_secs(10)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -288,16 +287,15 @@ async fn an_end_that_carries_no_resource_proves_nothing() {
         &["begin-get-access", "poll-bga-1", "poll-bga-2"],
     ] {
         let azure = Azure::answering(answers(&folder, LIFECYCLE, labels));
-        let (end, took) = azure.sealed(&disk()).await;
+        let end = azure.sealed(&disk()).await;
         assert_eq!(end, None, "{labels:?}");
-        assert_eq!(took, Duration::from_millis(500 + 1_000), "no answer of these names a time");
     }
     // Without the other header, the client polls `Location`, which returns the result itself.
     for (accepted, result) in [("begin-get-access", "location-bga"), ("end-get-access", "location-ega")] {
         let [accepted, result] = answers(&folder, LIFECYCLE, &[accepted, result]).try_into().unwrap();
         let url = accepted.header("location").to_owned();
         let azure = Azure::answering([accepted.without("azure-asyncoperation"), result]);
-        assert_eq!(azure.sealed(&disk()).await.0, None);
+        assert_eq!(azure.sealed(&disk()).await, None);
         assert_eq!(azure.polled().await, [url]);
     }
 }
@@ -328,7 +326,7 @@ async fn the_official_answers_to_a_merge_of_tags_are_read() {
 async fn a_recorded_creation_is_read_like_a_change() {
     let Some(folder) = fixtures_or_notice() else { return };
     let azure = Azure::answering(answers(&folder, LIFECYCLE, &["put-disk", "poll-put-1", "poll-put-2"]));
-    assert_eq!(azure.sealed(&disk()).await.0.unwrap().data_access_auth_mode, DataAccessAuthMode::None);
+    assert_eq!(azure.sealed(&disk()).await.unwrap().data_access_auth_mode, DataAccessAuthMode::None);
 }
 
 #[test]

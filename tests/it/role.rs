@@ -10,7 +10,7 @@ use azure_core::http::Method;
 use diskseal::{
     arm::api,
     azure::Terms,
-    doctor::{Finding, Subject, Verdict, examine},
+    doctor::{Deployment, Finding, Verdict, examine},
     report::Source,
     sweep::{collect, plan},
 };
@@ -42,7 +42,7 @@ fn azure() -> Emulator {
 
 /// The output of `diskseal doctor`.
 async fn doctor(world: &World) -> Vec<Finding> {
-    let subject = Subject {
+    let deployment = Deployment {
         function_app: None,
         queue: None,
         ingestion: vec![],
@@ -51,7 +51,7 @@ async fn doctor(world: &World) -> Vec<Finding> {
         is_person: false,
     };
     let mut findings = vec![];
-    examine(&world.ctx, &subject, &mut |finding| findings.push(finding)).await;
+    examine(&world.ctx, &deployment, &mut |finding| findings.push(finding)).await;
     findings
 }
 

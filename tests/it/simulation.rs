@@ -239,7 +239,8 @@ impl Day {
             assert!(!is_exempt || ours == 0, "{id} is exempt and was written {ours} times");
         }
         assert_eq!(self.event_grid.dead_letters(), Vec::<Value>::new());
-        assert!(self.host.queues().poison("diskseal-pending").is_empty());
+        let poison = self.host.queues().poison("diskseal-pending");
+        assert!(poison.is_empty(), "{poison:?}");
     }
 }
 

@@ -24,6 +24,8 @@ use diskseal::{
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::world::end_of;
+
 const DISK: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/test-rg/providers/Microsoft.Compute/disks/d";
 const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/test-rg/providers";
 const SUBSCRIPTION: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/providers";
@@ -117,7 +119,7 @@ impl Scenario {
         let (disk, terms) = (disk(), Terms::for_event(Duration::from_secs(20)));
         let update = self.client.update(&disk, &DataAccessAuthMode::AzureActiveDirectory, terms).await;
         let Update::Accepted(operation) = update.unwrap() else { panic!("not accepted: done at once") };
-        let resource = self.client.wait(operation, terms).await.unwrap();
+        let resource = end_of(&self.client, operation).await;
         assert!(resource.is_none(), "none of the scenarios ends with a disk: {resource:?}");
         self.transport.exchanges.lock().unwrap().clone()
     }

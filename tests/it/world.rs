@@ -8,13 +8,16 @@ use azure_core::{
     http::Url,
 };
 use diskseal::{
-    arm::Client,
-    azure::Identity,
+    arm::{Client, Operation, State},
+    azure::{Identity, Terms},
     config::Config,
     enforce::{Context, Error, Look, Outcome, Trigger, enforce},
+    resource::Resource,
 };
 use diskseal_emulator::{
-    Emulator, Options, disk_body,
+    Emulator, Options,
+    clock::Clock,
+    disk_body,
     estate::{disk_id, snapshot_id},
     fault::{Fault, Injected, Kind},
     journal::Exchange,
@@ -32,6 +35,24 @@ pub(crate) struct World {
     pub(crate) azure: Emulator,
     pub(crate) ctx: Context,
     deadline: Duration,
+}
+
+/// A wall clock that follows tokio's, as the emulator's does, so that a test can move it.
+pub(crate) fn now() -> OffsetDateTime {
+    Clock::start().now()
+}
+
+/// Reads the state of an operation until it ends, and returns the resource that the end carries.
+pub(crate) async fn end_of(client: &Client, mut operation: Operation) -> Option<Resource> {
+    let terms = Terms::for_event(Duration::from_mins(1));
+    for _ in 0..10 {
+        match client.poll(&mut operation, terms).await.unwrap() {
+            State::Running => {}
+            State::Succeeded(resource) => return resource.map(|resource| *resource),
+            State::Unknown => panic!("the answer does not say how the operation stands"),
+        }
+    }
+    panic!("the operation does not end")
 }
 
 /// Signs in as the emulator's user-assigned identity.
@@ -93,7 +114,7 @@ impl World {
         let config = Config::for_command(&lookup).unwrap();
         let endpoint = Url::parse("https://management.azure.com").unwrap();
         let arm = Client::new(endpoint, azure.http_client(), identity(&azure), config.pace);
-        let ctx = Context::new(arm, config.policy, config.options, OffsetDateTime::now_utc);
+        let ctx = Context::new(arm, config.policy, config.options, now);
         Self { azure, ctx, deadline: config.deadline }
     }
 
@@ -143,6 +164,12 @@ impl World {
         self.look(id, Trigger::Event, time).await
     }
 
+    /// Looks at a resource for an event of a write that is `age` old.
+    pub(crate) async fn enforce_written(&self, id: &str, age: Duration) -> Result<Outcome, Error> {
+        let look = Look::new(id.parse().unwrap(), Trigger::Event, self.deadline);
+        enforce(&self.ctx, &look.after_write(Some(now() - age), false)).await
+    }
+
     /// Looks at a resource that was written just now, for a reason.
     pub(crate) async fn enforce_for(&self, id: &str, trigger: Trigger) -> Result<Outcome, Error> {
         self.look(id, trigger, self.deadline).await
@@ -150,7 +177,7 @@ impl World {
 
     async fn look(&self, id: &str, trigger: Trigger, time: Duration) -> Result<Outcome, Error> {
         let look = Look::new(id.parse().unwrap(), trigger, time);
-        enforce(&self.ctx, &look.after_write(Some(OffsetDateTime::now_utc()), false)).await
+        enforce(&self.ctx, &look.after_write(Some(now()), false)).await
     }
 
     /// The requests about a resource, by kind.

@@ -62,7 +62,7 @@ impl Error {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::SystemFailure, *};
 
     fn error(code: &str) -> Error {
         let body = format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#);
@@ -73,7 +73,7 @@ mod tests {
     fn an_unknown_code_is_other() {
         assert_eq!(error("scopelocked").known_code(), Some("ScopeLocked"));
         assert_eq!(error("Disk42Broken").known_code(), Some("_OTHER"));
-        assert_eq!(Error::unfinished().known_code(), None);
+        assert_eq!(Error::without_answer("m", SystemFailure::Timeout, "m").known_code(), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ fn event() -> Terms {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closed_door_holds_its_own_subscription_and_kind_alone() {
+async fn a_closed_door_delays_only_its_own_subscription_and_kind() {
     let governor = Governor::new(None);
     governor.close("AAAA", Kind::Write, Duration::from_secs(10));
     let start = Instant::now();
@@ -27,7 +27,7 @@ async fn a_closed_door_holds_its_own_subscription_and_kind_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_could_not_get_through_in_time_is_told_at_once() {
+async fn a_request_that_cannot_be_sent_in_time_fails_at_once() {
     let governor = Governor::new(None);
     governor.close("a", Kind::Write, Duration::from_mins(20));
     // A later, shorter wait does not open it earlier.
@@ -39,7 +39,7 @@ async fn who_could_not_get_through_in_time_is_told_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_sweep_leaves_a_reserve_that_events_use() {
+async fn events_use_the_reserve_that_the_sweep_leaves() {
     let governor = Governor::new(None);
     let sweep = || Terms::behind_events(Duration::from_mins(10));
     governor.note("a", Kind::Write, 45);
@@ -58,7 +58,7 @@ async fn the_sweep_leaves_a_reserve_that_events_use() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pace_is_held_by_the_sweep_and_does_not_hold_events() {
+async fn the_pace_slows_writes_of_the_sweep_but_neither_events_nor_queries() {
     let governor = Governor::new(NonZeroU32::new(4));
     let start = Instant::now();
     for _ in 0..240 {
@@ -69,6 +69,9 @@ async fn a_pace_is_held_by_the_sweep_and_does_not_hold_events() {
     assert!((59.0..60.5).contains(&took), "240 writes at 4 a second took {took} s");
     let start = Instant::now();
     admit(&governor, "a", Kind::Write, event()).await.unwrap();
+    for _ in 0..20 {
+        admit(&governor, "a", Kind::of(&QUERY), Terms::behind_events(DEADLINE)).await.unwrap();
+    }
     admit(&governor, "b", Kind::Write, Terms::behind_events(DEADLINE)).await.unwrap();
     assert_eq!(start.elapsed(), Duration::ZERO);
 }

@@ -3,7 +3,7 @@
 use azure_core::Bytes;
 
 use super::*;
-use crate::arm::error::ResourceFailure;
+use crate::{arm::error::ResourceFailure, resource::DataAccessAuthMode};
 
 const ARM: &str = "https://management.azure.com";
 
@@ -54,24 +54,33 @@ fn an_operation_elsewhere_than_at_arm_is_not_followed() {
     }
 }
 
-fn poll(status: &Status, code: u16, body: &str) -> Result<Progress, Error> {
+fn poll(status: &Status, code: u16, body: &str) -> Result<State, Error> {
     let answer = Answer { status: code, headers: Headers::new(), body: Bytes::from(body.to_owned()) };
-    progress(status, &answer)
+    state(status, &answer, &disk())
 }
+
+fn carries_the_mode(state: &State) -> bool {
+    let mode = DataAccessAuthMode::AzureActiveDirectory;
+    matches!(state, State::Succeeded(Some(resource)) if resource.data_access_auth_mode == mode)
+}
+
+const SEALED: &str = r#"{"properties":{"dataAccessAuthMode":"AzureActiveDirectory"}}"#;
 
 #[test]
 fn only_a_terminal_status_ends_an_asynchronous_operation() {
     let status = Status::AsyncOperation(Url::parse(ARM).unwrap());
     for running in ["InProgress", "Running", "Accepted", "Created", "SomethingNew"] {
         let body = format!("{{\r\n  \"status\": \"{running}\"\r\n}}");
-        assert_eq!(poll(&status, 200, &body).unwrap(), Progress::Running, "{running}");
+        assert_eq!(poll(&status, 200, &body).unwrap(), State::Running, "{running}");
     }
-    let output = r#"{"status":"succeeded","properties":{"output":{"id": 1}}}"#;
-    assert_eq!(poll(&status, 200, output).unwrap(), Progress::Succeeded(Some(r#"{"id": 1}"#.into())));
-    for bare in
-        [r#"{"status":"Succeeded"}"#, r#"{"status":"Succeeded","properties":null}"#, "{}", "", "<html>"]
-    {
-        assert_eq!(poll(&status, 200, bare).unwrap(), Progress::Succeeded(None), "{bare}");
+    let output = format!(r#"{{"status":"succeeded","properties":{{"output":{SEALED}}}}}"#);
+    assert!(carries_the_mode(&poll(&status, 200, &output).unwrap()));
+    for bare in [r#"{"status":"Succeeded"}"#, r#"{"status":"Succeeded","properties":null}"#] {
+        assert_eq!(poll(&status, 200, bare).unwrap(), State::Succeeded(None), "{bare}");
+    }
+    for unclear in ["{}", "", "<html>", "[]", r#"{"status":null}"#] {
+        assert_eq!(poll(&status, 200, unclear).unwrap(), State::Unknown, "{unclear}");
+        assert_eq!(poll(&status, 202, unclear).unwrap(), State::Unknown, "{unclear}");
     }
     for (body, failure) in [
         (
@@ -91,7 +100,7 @@ fn only_a_terminal_status_ends_an_asynchronous_operation() {
 #[test]
 fn a_location_is_running_while_it_answers_202() {
     let status = Status::Location(Url::parse(ARM).unwrap());
-    assert_eq!(poll(&status, 202, "").unwrap(), Progress::Running);
-    assert_eq!(poll(&status, 200, "{}").unwrap(), Progress::Succeeded(Some("{}".into())));
-    assert_eq!(poll(&status, 204, "").unwrap(), Progress::Succeeded(Some(String::new())));
+    assert_eq!(poll(&status, 202, "").unwrap(), State::Running);
+    assert!(carries_the_mode(&poll(&status, 200, SEALED).unwrap()));
+    assert_eq!(poll(&status, 204, "").unwrap(), State::Succeeded(None));
 }

@@ -1,4 +1,4 @@
-//! What is kept of a token, and what happens when it is refused or cannot be had.
+//! How long a token is kept, and what happens when it is refused or not available.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::*;
 
-/// Gives a new token each time that it is made anew, unless it is told to fail.
+/// Returns its token, unless it is set to fail.
 #[derive(Debug)]
 struct Issuer {
     token: String,
@@ -39,7 +39,7 @@ impl TokenCredential for Issuer {
     }
 }
 
-/// A wall clock that follows tokio's, so that a test can move it.
+/// A wall clock that follows tokio's, so that tests can move it.
 fn now() -> OffsetDateTime {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     OffsetDateTime::UNIX_EPOCH + (Instant::now() - *START)
@@ -85,7 +85,7 @@ async fn the_object_id_is_read_from_the_token_and_an_opaque_token_has_none() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_replaced_once_for_all_who_were_refused() {
+async fn a_refused_token_is_replaced_once_for_all_callers() {
     let Fixture { identity, made, .. } = identity("t", time::Duration::HOUR);
     let refused = identity.authorization(soon()).await.unwrap();
     assert_eq!(refused.header, "Bearer t0");
@@ -98,7 +98,7 @@ async fn a_refused_token_is_replaced_once_for_all_who_were_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_endpoint_fails_a_token_is_used_until_it_expires() {
+async fn a_token_is_used_until_it_expires_while_the_endpoint_fails() {
     let Fixture { identity, is_down, .. } = identity("t", time::Duration::HOUR);
     identity.authorization(soon()).await.unwrap();
     is_down.store(true, Ordering::Relaxed);

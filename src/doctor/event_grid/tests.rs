@@ -1,4 +1,4 @@
-//! Event subscriptions, right and wrong.
+//! Correct and faulty event subscriptions.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::doctor::Verdict;
 
 const APP: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/func";
 
-/// One that is right, with one member of its properties changed (a path with dots).
+/// The findings about a correct event subscription with one member of its properties changed.
 fn changed(pointer: &str, value: Value) -> Vec<(Verdict, String)> {
     let routes = route("s", None, MachineEvents::On, &[subscription(pointer, value)]);
     routes.into_iter().flat_map(|route| route.findings).map(|one| (one.verdict, one.text)).collect()
@@ -32,103 +32,66 @@ fn subscription(pointer: &str, value: Value) -> Value {
 }
 
 #[test]
-fn writes_of_machines_must_come_where_they_are_wanted() {
+fn writes_of_machines_must_be_delivered_if_the_setting_is_on() {
     let values =
         json!([{"operatorType": "StringIn", "key": "data.operationName", "values": OPERATIONS[..2]}]);
     let subscription = subscription("/filter/advancedFilters", values);
-    let told = |machine_events| {
+    let found = |machine_events| {
         let mut routes = route("s", None, machine_events, std::slice::from_ref(&subscription));
         routes.remove(0).findings
     };
-    let [wrong] = &told(MachineEvents::On)[..] else { panic!("one finding") };
+    let [wrong] = &found(MachineEvents::On)[..] else { panic!("one finding") };
     assert_eq!(wrong.verdict, Verdict::Failed);
-    assert!(wrong.text.ends_with(&format!("leaves out {}", OPERATIONS[2..].join(", "))), "{wrong:?}");
+    assert!(wrong.text.ends_with(&format!("excludes {}", OPERATIONS[2..].join(", "))), "{wrong:?}");
     assert!(wrong.remedy.as_ref().unwrap().ends_with("or set DISKSEAL_MACHINE_EVENTS=off"), "{wrong:?}");
-    let [right] = &told(MachineEvents::Off)[..] else { panic!("one finding") };
+    let [right] = &found(MachineEvents::Off)[..] else { panic!("one finding") };
     assert_eq!(right.verdict, Verdict::Ok);
     assert!(right.text.starts_with("writes of disks and snapshots go to"), "{right:?}");
 }
 
 #[test]
-fn each_fault_is_told() {
-    let filters = "/filter/advancedFilters";
+fn each_fault_is_found() {
+    use Verdict::{Failed, Ok, Warning};
     let filter = |operator: &str, key: &str, values: &[&str]| json!({"operatorType": operator, "key": key, "values": values});
-    let operations = filter("StringIn", "data.operationName", &OPERATIONS);
-    for (pointer, value, verdict, part) in [
-        ("", json!(null), Verdict::Ok, "writes of disks, snapshots and machines go to seal-on-write of func"),
-        ("/filter/includedEventTypes", json!(null), Verdict::Ok, "go to"),
+    let by_name = |values: &[&str]| filter("StringIn", "data.operationName", values);
+    let and = |other: Value| json!([by_name(&OPERATIONS), other]);
+    let function = |id: String| ("/destination/properties/resourceId", json!(id));
+    let filters = |value: Value| ("/filter/advancedFilters", value);
+    for ((pointer, value), verdict, part) in [
+        (("", json!(null)), Ok, "writes of disks, snapshots and machines go to seal-on-write of func"),
+        (("/filter/includedEventTypes", json!(null)), Ok, "go to"),
+        (("/filter/includedEventTypes", json!(["Microsoft.x"])), Failed, "does not deliver"),
+        (filters(json!([by_name(&OPERATIONS[..1])])), Failed, "excludes Microsoft.Compute/snapshots/write"),
         (
-            "/filter/includedEventTypes",
-            json!(["Microsoft.Resources.ResourceDeleteSuccess"]),
-            Verdict::Failed,
-            "does not deliver",
-        ),
-        (
-            filters,
-            json!([filter("StringIn", "data.operationName", &OPERATIONS[..1])]),
-            Verdict::Failed,
-            "leaves out Microsoft.Compute/snapshots/write",
-        ),
-        (
-            filters,
-            json!([filter("StringBeginsWith", "Data.OperationName", &["microsoft.compute/"])]),
-            Verdict::Ok,
+            filters(json!([filter("StringBeginsWith", "Data.OperationName", &["microsoft.compute/"])])),
+            Ok,
             "go to",
         ),
+        (filters(and(filter("StringNotIn", "data.claims.appid", &["x"]))), Ok, "go to"),
+        (filters(and(filter("StringIn", "data.status", &["Failed"]))), Failed, "data.status excludes"),
         (
-            filters,
-            json!([operations, filter("StringNotIn", "data.claims.appid", &["x"])]),
-            Verdict::Ok,
-            "go to",
+            filters(and(filter("StringIn", "data.claims.name", &["Jane"]))),
+            Warning,
+            "data.claims.name cannot be evaluated",
         ),
-        (
-            filters,
-            json!([operations, filter("StringIn", "data.status", &["Failed"])]),
-            Verdict::Failed,
-            "data.status leaves out",
-        ),
-        (
-            filters,
-            json!([operations, filter("StringIn", "data.claims.name", &["Jane"])]),
-            Verdict::Warning,
-            "data.claims.name is not one",
-        ),
-        (filters, json!(null), Verdict::Warning, "every write in the subscription"),
-        (
-            "/filter/subjectBeginsWith",
-            json!("/subscriptions/s/resourceGroups/one"),
-            Verdict::Warning,
-            "only some subjects",
-        ),
-        ("/deadLetterDestination", json!(null), Verdict::Warning, "no dead-letter container"),
-        ("/eventDeliverySchema", json!("CustomInputSchema"), Verdict::Failed, "CustomInputSchema"),
-        ("/expirationTimeUtc", json!("2027-01-01T00:00:00Z"), Verdict::Warning, "until 2027"),
-        ("/provisioningState", json!("Failed"), Verdict::Failed, "provisioning state is Failed"),
-        (
-            "/destination/endpointType",
-            json!("WebHook"),
-            Verdict::Failed,
-            "points at a function seal-on-write",
-        ),
-        (
-            "/destination/properties/resourceId",
-            json!(format!("{APP}/functions/other")),
-            Verdict::Failed,
-            "points at a function seal-on-write",
-        ),
+        (filters(json!(null)), Warning, "every write in the subscription"),
+        (("/filter/subjectBeginsWith", json!("/subscriptions/s/x")), Warning, "only some resources"),
+        (("/deadLetterDestination", json!(null)), Warning, "no dead-letter container"),
+        (("/eventDeliverySchema", json!("CustomInputSchema")), Failed, "CustomInputSchema"),
+        (("/expirationTimeUtc", json!("2027-01-01T00:00:00Z")), Warning, "expires at 2027"),
+        (("/provisioningState", json!("Failed")), Failed, "provisioning state is Failed"),
+        (("/destination/endpointType", json!("WebHook")), Failed, "delivers to a function seal-on-write"),
+        (function(format!("{APP}/functions/other")), Failed, "delivers to a function seal-on-write"),
     ] {
-        let told = changed(pointer, value.clone());
-        assert_eq!(
-            told.iter().map(|(verdict, _)| *verdict).max(),
-            Some(verdict),
-            "{pointer} {value}: {told:?}"
-        );
-        assert!(told.iter().any(|(_, text)| text.contains(part)), "{pointer} {value}: {told:?}");
+        let found = changed(pointer, value.clone());
+        let worst = found.iter().map(|(verdict, _)| *verdict).max();
+        assert_eq!(worst, Some(verdict), "{pointer} {value}: {found:?}");
+        assert!(found.iter().any(|(_, text)| text.contains(part)), "{pointer} {value}: {found:?}");
     }
 }
 
 #[test]
-fn only_the_subscriptions_own_topic_counts() {
+fn only_the_subscriptions_own_system_topic_counts() {
     let topic = |source: &str, topic_type: &str| json!({"id": "t", "properties": {"source": source, "topicType": topic_type}});
     for (topic, found) in [
         (topic("/Subscriptions/S/", "microsoft.resources.subscriptions"), true),
@@ -141,7 +104,7 @@ fn only_the_subscriptions_own_topic_counts() {
 }
 
 #[test]
-fn only_what_is_on_the_whole_subscription_is_its_own() {
+fn only_event_subscriptions_on_the_subscription_itself_are_its_own() {
     let one = |id: &str, topic: &str| json!({"id": id, "properties": {"topic": topic}});
     let mine =
         one("/subscriptions/s/providers/Microsoft.EventGrid/eventSubscriptions/e", "/Subscriptions/S/");

@@ -1,4 +1,4 @@
-//! Roles, against what the handler does.
+//! Roles with too few and too many permissions.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ fn policy(mode: Mode, has_tags: bool) -> Policy {
     Policy { mode, tags, ..Policy::default() }
 }
 
-fn told(policy: &Policy, role: serde_json::Value) -> Vec<(Verdict, String)> {
+fn found(policy: &Policy, role: serde_json::Value) -> Vec<(Verdict, String)> {
     findings("s", policy, MachineEvents::On, &[role])
         .into_iter()
         .map(|finding| (finding.verdict, finding.text))
@@ -18,7 +18,7 @@ fn told(policy: &Policy, role: serde_json::Value) -> Vec<(Verdict, String)> {
 }
 
 #[test]
-fn patterns_match_as_azures_do() {
+fn patterns_match_by_azures_rules() {
     for (pattern, action, expected) in [
         ("*", "Microsoft.Compute/disks/write", true),
         ("*/read", "Microsoft.Compute/disks/read", true),
@@ -37,8 +37,8 @@ fn patterns_match_as_azures_do() {
 }
 
 #[test]
-fn a_gap_is_named_action_by_action() {
-    let reader = told(&policy(Mode::Enforce, true), json!({"actions": ["*/read"]}));
+fn each_missing_action_is_named() {
+    let reader = found(&policy(Mode::Enforce, true), json!({"actions": ["*/read"]}));
     let missing: Vec<_> = reader
         .iter()
         .filter_map(|(_, text)| text.split_once(" is missing").map(|(action, _)| action))
@@ -46,15 +46,15 @@ fn a_gap_is_named_action_by_action() {
     assert_eq!(missing, WRITES.map(|api| api.action.unwrap()));
     assert!(reader.iter().all(|(verdict, _)| *verdict == Verdict::Failed));
 
-    // Nothing that is not done is asked for.
-    let reader = told(&policy(Mode::Audit, true), json!({"actions": ["*/read"]}));
+    // An action that these settings do not use is not required.
+    let reader = found(&policy(Mode::Audit, true), json!({"actions": ["*/read"]}));
     assert_eq!(reader.iter().map(|(verdict, _)| *verdict).collect::<Vec<_>>(), [Verdict::Ok]);
-    let no_tags = told(&policy(Mode::Enforce, false), json!({"actions": ["*/read"]}));
+    let no_tags = found(&policy(Mode::Enforce, false), json!({"actions": ["*/read"]}));
     assert_eq!(no_tags.len(), 2);
 }
 
 #[test]
-fn machines_are_read_only_where_their_writes_count() {
+fn reading_machines_is_required_only_with_machine_events() {
     let role = json!({"actions": ["Microsoft.Compute/disks/read", "Microsoft.Compute/snapshots/read", "*/subscriptions/read"]});
     let missing = |machine_events| {
         findings("s", &policy(Mode::Audit, false), machine_events, std::slice::from_ref(&role))
@@ -73,7 +73,7 @@ fn machines_are_read_only_where_their_writes_count() {
 }
 
 #[test]
-fn what_another_role_denies_is_no_denial() {
+fn not_actions_of_one_role_do_not_limit_another() {
     let policy = policy(Mode::Enforce, true);
     let denied = json!({"actions": ["*"], "notActions": ["Microsoft.Compute/disks/write"]});
     let granted = json!({"actions": ["Microsoft.Compute/disks/*"], "notActions": null});
@@ -90,33 +90,35 @@ fn what_another_role_denies_is_no_denial() {
 }
 
 #[test]
-fn more_than_it_needs_is_a_warning() {
+fn needless_permissions_are_a_warning() {
     let policy = policy(Mode::Enforce, true);
-    let owner = told(&policy, json!({"actions": ["*"], "dataActions": ["*"]}));
+    let owner = found(&policy, json!({"actions": ["*"], "dataActions": ["*"]}));
     assert_eq!(
         owner.iter().map(|(verdict, _)| *verdict).collect::<Vec<_>>(),
         [Verdict::Ok, Verdict::Warning, Verdict::Warning]
     );
-    assert!(owner[1].1.ends_with("more than it needs: *") && owner[2].1.contains("data of disks"));
+    assert!(
+        owner[1].1.ends_with("more permissions than it needs: *") && owner[2].1.contains("data of disks")
+    );
     let mut exact: Vec<&str> = needs(&policy, MachineEvents::On).iter().map(|need| need.action).collect();
     exact.extend(api::QUERY.action);
     exact.extend(["Microsoft.RecoveryServices/vaults/read", "Microsoft.RecoveryServices/vaults/*/read"]);
-    let told = told(&policy, json!({"actions": exact}));
-    assert_eq!(told.len(), 1, "{told:?}");
+    let found = found(&policy, json!({"actions": exact}));
+    assert_eq!(found.len(), 1, "{found:?}");
 }
 
 #[test]
-fn a_guard_that_sees_no_vault_is_a_warning() {
+fn a_backup_guard_without_access_to_vaults_is_a_warning() {
     let mut policy = policy(Mode::Audit, true);
     let role = json!({"actions": ["Microsoft.Compute/*/read", "Microsoft.Resource*/read"]});
     let of_the_guard = |policy: &Policy| {
-        let told = told(policy, role.clone());
-        assert_eq!(told[0].0, Verdict::Ok);
-        told[1..].to_vec()
+        let found = found(policy, role.clone());
+        assert_eq!(found[0].0, Verdict::Ok);
+        found[1..].to_vec()
     };
     let warnings = of_the_guard(&policy);
     assert!(
-        matches!(&warnings[..], [(Verdict::Warning, text)] if text.contains("vaults protect")),
+        matches!(&warnings[..], [(Verdict::Warning, text)] if text.contains("subscription's vaults")),
         "{warnings:?}"
     );
     policy.backup_guard = BackupGuard::Off;

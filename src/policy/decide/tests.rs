@@ -62,18 +62,21 @@ fn seal(mode: bool, tags: &[(&str, &str)]) -> Decision {
 fn only_what_is_missing_is_written() {
     use DataAccessAuthMode::{AzureActiveDirectory, None, Other};
     let now = ("diskseal-sealed-at", "2027-01-31T12:00:00Z");
+    let unknown = ("diskseal-sealed-at", "unknown");
     for (resource, expected) in [
         (resource(AzureActiveDirectory, &SEALED), Decision::Compliant),
         (resource(None, &[]), seal(true, &[SEALED[0], now])),
         (resource(Other("Passkey".into()), &[]), seal(true, &[SEALED[0], now])),
         // A crash between the two writes, or a tag that somebody removed.
-        (resource(AzureActiveDirectory, &[]), seal(false, &[SEALED[0], now])),
+        (resource(AzureActiveDirectory, &[]), seal(false, &[SEALED[0], unknown])),
         (resource(AzureActiveDirectory, &SEALED[1..]), seal(false, &SEALED[..1])),
         (
             resource(AzureActiveDirectory, &[("DISKSEAL-AUTH-MODE", "None"), SEALED[1]]),
             seal(false, &SEALED[..1]),
         ),
-        (resource(AzureActiveDirectory, &[SEALED[0], ("diskseal-sealed-at", "")]), seal(false, &[now])),
+        (resource(AzureActiveDirectory, &[SEALED[0], ("diskseal-sealed-at", "")]), seal(false, &[unknown])),
+        // A new seal replaces it by the time that is known then.
+        (resource(None, &[SEALED[0], unknown]), seal(true, &[now])),
         (
             resource(AzureActiveDirectory, &[("DiskSeal-Auth-Mode", "AzureActiveDirectory"), SEALED[1]]),
             Decision::Compliant,

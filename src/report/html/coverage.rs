@@ -1,4 +1,4 @@
-//! Coverage: bars, each with its numbers beside it.
+//! The coverage: bars with numbers.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use maud::{Markup, html as markup};
 use super::words::{reason, swatch};
 use crate::report::{Counts, Report, Status, grouped};
 
-/// The least share of a bar that a state gets that has any resources: one in a hundred thousand must be seen.
+/// The minimum width of a state that has resources, so that one in a hundred thousand is visible.
 const PERMILLE_MIN: usize = 8;
 
-/// Hatchings, so that the states differ without colour. Every bar refers to them.
+/// Hatchings for all bars, so that the states differ without colour.
 pub(super) fn patterns() -> Markup {
     markup! {
         svg.patterns width="0" height="0" aria-hidden="true" focusable="false" {
@@ -40,7 +40,7 @@ pub(super) fn bar(counts: &Counts, is_large: bool) -> Markup {
     }
 }
 
-/// The states that there are, with where each begins and how wide it is, in permille.
+/// The states that have resources, with start and width in permille.
 fn segments(counts: &Counts) -> Vec<(Status, usize, usize)> {
     let total = counts.total();
     if total == 0 {
@@ -50,7 +50,7 @@ fn segments(counts: &Counts) -> Vec<(Status, usize, usize)> {
         0 => 0,
         count => (count * 1_000 / total).max(PERMILLE_MIN),
     });
-    // The widest gives what the others were given, and takes what rounding has left.
+    // The widest absorbs the minimum widths of the others, and the rounding.
     let all: usize = widths.iter().sum();
     if let Some(widest) = widths.iter_mut().max() {
         *widest = (*widest + 1_000).saturating_sub(all);
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_is_whole_and_hides_nothing() {
+    fn a_bar_is_complete_and_shows_every_state() {
         for (sealed, exempt, pending, unsealed) in [
             (1, 0, 0, 0),
             (99_999, 0, 0, 1),

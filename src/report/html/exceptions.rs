@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html as markup};
 
-use super::words::{name, reason, swatch};
+use super::words::{head, name, reason, swatch};
 use crate::report::{
     Entry, Report, Status, grouped,
     warning::{EXPIRING, in_days},
 };
 
-/// The most rows of one table. A browser sorts and prints so many; the other forms hold all.
+/// The maximum of rows in a table, which a browser can still sort and print. The other formats have all rows.
 pub(super) const ROWS_MAX: usize = 5_000;
 
-/// Columns of the exceptions, in order, and the sort that each begins with.
+/// The columns of the exceptions.
 const COLUMNS: [&str; 7] = ["Status", "Resource", "Kind", "Location", "Reason", "Until", "Owner"];
 
 pub(super) fn expiries(report: &Report) -> Markup {
@@ -31,19 +31,13 @@ pub(super) fn expiries(report: &Report) -> Markup {
                 h2 #expiries { "Exemptions that end within " (days) " days" }
                 table.list.expiries role="table" {
                     caption.hidden { "Exemptions by their last day, the next first" }
-                    thead role="rowgroup" {
-                        tr role="row" {
-                            @for column in ["Last day", "Ends", "Resource", "Owner", "Reason"] {
-                                th scope="col" role="columnheader" { (column) }
-                            }
-                        }
-                    }
+                    (head(&["Last day", "Ends", "Resource", "Owner", "Reason"]))
                     tbody role="rowgroup" {
                         @for (until, entry) in ending.iter().take(ROWS_MAX) {
                             tr role="row" {
                                 td.date role="cell" data-label="Last day" { time datetime=(until) { (until) } }
                                 td role="cell" data-label="Ends" { (in_days(report.run.days_left(*until))) }
-                                th scope="row" role="rowheader" { (name(entry)) }
+                                th scope="row" role="rowheader" { (name(&entry.id)) }
                                 td.words-of-others role="cell" data-label="Owner" { (entry.owner.as_deref().unwrap_or("–")) }
                                 td.words-of-others role="cell" data-label="Reason" { (entry.detail()) }
                             }
@@ -91,9 +85,7 @@ pub(super) fn section(report: &Report) -> Markup {
                 p #shown role="status" { (grouped(exceptions.len())) " exceptions" }
                 table.list.exceptions #list role="table" {
                     caption.hidden { "Every resource that is not sealed, with the reason" }
-                    thead role="rowgroup" {
-                        tr role="row" { @for column in COLUMNS { th scope="col" role="columnheader" { (column) } } }
-                    }
+                    (head(&COLUMNS))
                     tbody role="rowgroup" { @for entry in exceptions.iter().take(ROWS_MAX) { (row(entry, report)) } }
                 }
                 (left_out(exceptions.len()))
@@ -102,7 +94,7 @@ pub(super) fn section(report: &Report) -> Markup {
     }
 }
 
-/// Shown by the script alone, because without it they would do nothing.
+/// Filters and sorting. Hidden unless the script runs, because they do nothing without it.
 fn controls(exceptions: &[&Entry]) -> Markup {
     let statuses: BTreeSet<_> = exceptions.iter().map(|entry| entry.status()).collect();
     let kinds: BTreeSet<_> = exceptions.iter().map(|entry| entry.kind()).collect();
@@ -142,7 +134,7 @@ fn row(entry: &Entry, report: &Report) -> Markup {
     markup! {
         tr role="row" data-status=(status.label()) data-kind=(entry.kind()) data-reason=(entry.reason()) {
             td role="cell" data-label="Status" data-sort=(format!("{}", status as u8)) { span.status { (swatch(status)) (status.title()) } }
-            th scope="row" role="rowheader" data-sort=(entry.id.name()) title=(entry.id) { (name(entry)) }
+            th scope="row" role="rowheader" data-sort=(entry.id.name()) title=(entry.id) { (name(&entry.id)) }
             td role="cell" data-label="Kind" { (entry.kind()) }
             td role="cell" data-label="Location" { (entry.location()) }
             td.words-of-others role="cell" data-label="Reason" { strong { (reason(entry.reason())) } span.detail { (entry.detail()) } }

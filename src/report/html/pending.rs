@@ -1,10 +1,10 @@
-//! What is pending, and why.
+//! The pending resources, and why they are pending.
 
 use maud::{Markup, html as markup};
 
 use super::{
     exceptions::{ROWS_MAX, left_out},
-    words::reason,
+    words::{head, name, reason},
 };
 use crate::report::Report;
 
@@ -14,24 +14,14 @@ pub(super) fn section(report: &Report) -> Markup {
         @if !pending.is_empty() {
             section aria-labelledby="pending" {
                 h2 #pending { "Pending" }
-                p { "Not sealed, and in a state in which Azure refuses the change, or may. Every sweep tries again. Locks, policies and missing roles show only when the change is tried: queue messages and traces name them." }
+                p { "Not sealed, and in a state in which Azure refuses the change or may refuse it. Every sweep tries again. Locks, policies and missing roles are not listed here, because they show only when the change is tried: see queue messages and traces." }
                 table.list.pending role="table" {
                     caption.hidden { "Resources that are pending, with their state" }
-                    thead role="rowgroup" {
-                        tr role="row" {
-                            @for column in ["Resource", "State", "Why"] {
-                                th scope="col" role="columnheader" { (column) }
-                            }
-                        }
-                    }
+                    (head(&["Resource", "State", "Why"]))
                     tbody role="rowgroup" {
                         @for one in pending.iter().take(ROWS_MAX) {
                             tr role="row" {
-                                th scope="row" role="rowheader" {
-                                    span.resource { (one.id.name()) }
-                                    span.place { (one.id.resource_group()) }
-                                    span.place { code { (one.id.subscription_id()) } }
-                                }
+                                th scope="row" role="rowheader" { (name(one.id)) }
                                 td role="cell" data-label="State" { (reason(one.reason)) }
                                 td.words-of-others role="cell" data-label="Why" { (one.text) }
                             }

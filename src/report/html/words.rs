@@ -1,8 +1,8 @@
-//! How the page's parts show a state, a resource and a reason.
+//! The parts that the page's sections share: states, resources, reasons and table heads.
 
 use maud::{Markup, html as markup};
 
-use crate::report::{Entry, Status};
+use crate::{report::Status, resource_id::ResourceId};
 
 pub(super) fn swatch(status: Status) -> Markup {
     markup! {
@@ -12,9 +12,8 @@ pub(super) fn swatch(status: Status) -> Markup {
     }
 }
 
-/// A resource's name, and below it where it is.
-pub(super) fn name(entry: &Entry) -> Markup {
-    let id = &entry.id;
+/// A resource's name, with its resource group and subscription below.
+pub(super) fn name(id: &ResourceId) -> Markup {
     markup! {
         span.resource { (id.name()) }
         span.place { (id.resource_group()) }
@@ -22,7 +21,16 @@ pub(super) fn name(entry: &Entry) -> Markup {
     }
 }
 
-/// The reasons, for people.
+/// The head of a table.
+pub(super) fn head(columns: &[&str]) -> Markup {
+    markup! {
+        thead role="rowgroup" {
+            tr role="row" { @for column in columns { th scope="col" role="columnheader" { (column) } } }
+        }
+    }
+}
+
+/// A reason for people.
 pub(super) fn reason(word: &str) -> &str {
     match word {
         "sealed" => "Sealed",

@@ -1,43 +1,21 @@
-//! What fits is let in, and what is lost is counted, and told once.
+//! What fits is queued; what is lost is counted, and logged once.
 
-use std::{io, sync::Arc};
+use std::{
+    io::{self, BufRead, BufReader},
+    sync::Arc,
+};
 
 use opentelemetry_sdk::error::OTelSdkError;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-/// The lines that `emit` makes.
-fn told(emit: impl FnOnce(&Lane)) -> Vec<String> {
-    let lines = Lines::default();
-    let writer = lines.clone();
+/// The lines that `emit` logs.
+fn logged(emit: impl FnOnce(&Lane)) -> Vec<String> {
+    let (lines, writer) = io::pipe().unwrap();
     let subscriber = tracing_subscriber::fmt().without_time().with_target(false).with_ansi(false);
     let lane = Lane::new(Signal::Traces, "http://c".to_owned(), 2);
-    tracing::subscriber::with_default(subscriber.with_writer(writer).finish(), || emit(&lane));
-    let text = String::from_utf8(lines.0.lock().clone()).unwrap();
-    text.lines().map(|line| line.trim().to_owned()).collect()
+    tracing::subscriber::with_default(subscriber.with_writer(Arc::new(writer)).finish(), || emit(&lane));
+    BufReader::new(lines).lines().map(|line| line.unwrap().trim().to_owned()).collect()
 }
 
 fn failed() -> OTelSdkResult {
@@ -45,7 +23,7 @@ fn failed() -> OTelSdkResult {
 }
 
 #[test]
-fn no_more_is_let_in_than_fits_and_what_leaves_makes_room() {
+fn a_full_queue_refuses_items_until_some_are_sent() {
     let lane = Lane::new(Signal::Logs, String::new(), 2);
     assert_eq!([lane.enter(), lane.enter(), lane.enter()], [true, true, false]);
     lane.leave(1);
@@ -55,8 +33,8 @@ fn no_more_is_let_in_than_fits_and_what_leaves_makes_room() {
 }
 
 #[test]
-fn trouble_is_told_once_and_its_end_once_with_what_was_lost() {
-    let lines = told(|lane| {
+fn the_first_failure_and_the_recovery_are_logged_once_with_the_loss() {
+    let lines = logged(|lane| {
         lane.note_fault("connection refused".to_owned());
         for _ in 0..3 {
             let _ = lane.exported(failed(), 10);
@@ -76,8 +54,8 @@ fn trouble_is_told_once_and_its_end_once_with_what_was_lost() {
 }
 
 #[test]
-fn what_comes_too_fast_and_what_is_refused_is_told_and_counted_as_well() {
-    let lines = told(|lane| {
+fn items_that_overflow_or_are_refused_are_counted_and_logged() {
+    let lines = logged(|lane| {
         for _ in 0..5 {
             lane.enter();
         }
@@ -92,7 +70,7 @@ fn what_comes_too_fast_and_what_is_refused_is_told_and_counted_as_well() {
             "INFO traces are exported again: http://c: 3 were lost meanwhile",
         ]
     );
-    let lines = told(|lane| {
+    let lines = logged(|lane| {
         lane.note_refused(4, "too\nold");
         let _ = lane.exported(Ok(()), 9);
         let _ = lane.exported(Ok(()), 9);

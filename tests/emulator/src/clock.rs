@@ -2,7 +2,7 @@
 //!
 //! On a paused clock, tokens expire and operations end in simulated time.
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use time::{OffsetDateTime, macros::format_description};
 use tokio::time::Instant;
@@ -15,9 +15,14 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// A clock that agrees with every other one of this process, however far a test has moved tokio's.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
-    pub(crate) fn start() -> Self {
-        Self { epoch: OffsetDateTime::now_utc(), started: Instant::now() }
+    pub fn start() -> Self {
+        static START: LazyLock<(OffsetDateTime, std::time::Instant)> =
+            LazyLock::new(|| (OffsetDateTime::now_utc(), std::time::Instant::now()));
+        let ((wall, start), started) = (*START, Instant::now());
+        // Before the first use no test can have moved the clock backwards.
+        Self { epoch: wall + started.into_std().saturating_duration_since(start), started }
     }
 
     /// The date and time in UTC.

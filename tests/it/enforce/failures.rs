@@ -46,8 +46,7 @@ fn lasting() -> Vec<(Fault, Concern, &'static str)> {
             "operation_failed",
         ),
         (Fault::operation_canceled().always(), Concern::Resource, "operation_canceled"),
-        // Each round takes Azure 12 s, so the deadline ends it before the third.
-        (Fault::operation_preempted().always(), Concern::Resource, "unfinished"),
+        (Fault::operation_preempted().always(), Concern::Resource, "overtaken"),
         (refuse(Refusal::expired_token(), Kind::Get), Concern::System, "unauthorized"),
         (refuse(Refusal::claims_challenge(), Kind::Patch), Concern::System, "unauthorized"),
         (refuse(Refusal::throttled_arm(1200), Kind::Get), Concern::System, "throttled"),
@@ -89,7 +88,8 @@ async fn a_lasting_failure_ends_within_the_deadline_and_is_made_good_later() {
 /// A new reason needs a fault of the local Azure that leads to it, or a test of its own that is named here.
 #[test]
 fn every_reason_is_provoked_by_a_test() {
-    let of_tests_below = ["busy", "deadline", "unproven", "no_token", "provisioning"];
+    let of_tests_below =
+        ["busy", "deadline", "not_visible", "unproven", "unfinished", "no_token", "provisioning"];
     let of_uploads = ["ready_to_upload", "active_upload", "import", "empty_snapshot", "attached"];
     let of_removals = ["seal_removed"];
     // A resource that does not exist is an outcome on every path.
@@ -197,14 +197,15 @@ async fn who_waits_for_another_look_until_the_deadline_is_busy_and_for_a_shared_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_is_accepted_and_shows_no_effect_is_unproven() {
+async fn tags_that_are_accepted_and_do_not_show_are_unfinished() {
     let world = World::new();
     let id = world.disk("d");
     let ineffective = world.fault(Fault::text(202, "application/json", "").on(Kind::TagsWrite).always());
     let error = world.enforce(&id).await.unwrap_err();
-    assert_eq!((error.concern(), error.reason()), (Concern::Resource, "unproven"));
+    assert_eq!((error.concern(), error.reason()), (Concern::Resource, "unfinished"));
+    assert_eq!(world.requests(&id).iter().filter(|kind| **kind == Kind::TagsWrite).count(), 1);
     ineffective.remove();
-    assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
+    assert_eq!(world.enforce(&id).await.unwrap().label(), "tagged");
 }
 
 /// The identity endpoint refuses.
@@ -254,7 +255,7 @@ async fn a_change_that_outlasts_the_deadline_is_confirmed_by_a_later_look() {
     // The mode has been set in the meantime; the tags are still missing.
     let later = world.restarted();
     match later.enforce(&id).await {
-        Ok(Outcome::Sealed(change)) => assert_eq!(change.data_access_auth_mode, None),
+        Ok(Outcome::Tagged(_)) => {}
         other => panic!("{other:?}"),
     }
     assert!(later.is_sealed(&id));

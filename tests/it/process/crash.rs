@@ -12,7 +12,7 @@ use crate::world::jane;
 #[tokio::test]
 async fn a_kill_at_any_request_is_made_good_by_the_next_delivery() {
     let holds: [fn() -> Fault; 2] = [Fault::hold_before_applying, Fault::hold_after_applying];
-    for point in [Kind::Get, Kind::Patch, Kind::Poll, Kind::TagsWrite] {
+    for point in [Kind::Get, Kind::Patch, Kind::TagsWrite] {
         for hold in holds {
             let mut setup = setup();
             let mut options = Options { throttling: None, ..Options::default() };

@@ -163,7 +163,7 @@ async fn a_correct_deployment_is_reported_by_line_without_colours_and_without_a_
         ],
         "{out}"
     );
-    assert!(out.contains("object ID 66665555-4444-4333-8222-111100009999, token good for 14"), "{out}");
+    assert!(out.contains("object ID 66665555-4444-4333-8222-111100009999, token valid for 14"), "{out}");
     assert!(out.ends_with("8 ok, 0 warnings, 0 failed\n") && !out.contains('\u{1b}'), "{out}");
     assert!(azure.journal().iter().all(|exchange| exchange.method == "GET"));
 
@@ -196,7 +196,7 @@ async fn every_gap_in_the_role_is_named() {
         assert!(wrong.contains(&format!("{SUBSCRIPTION}: {action} is missing")), "{wrong}");
         assert!(wrong.contains(&format!("→ add {action} to the identity's role")), "{wrong}");
     }
-    assert!(wrong.contains("more than it needs: Microsoft.Compute/disks/*"), "{wrong}");
+    assert!(wrong.contains("more permissions than it needs: Microsoft.Compute/disks/*"), "{wrong}");
 }
 
 #[tokio::test]
@@ -212,9 +212,9 @@ async fn missing_parts_are_reported_with_a_remedy() {
     assert_eq!(code, Some(1));
     for part in [
         "the host does not know the function seal-queued",
-        "the dead-letter container is not there",
+        "the dead-letter container does not exist",
         "az storage container create --auth-mode login --account-name stseal -n deadletter",
-        "the queue is not there",
+        "the queue does not exist",
     ] {
         assert!(wrong.contains(part), "{part}: {wrong}");
     }
@@ -223,13 +223,13 @@ async fn missing_parts_are_reported_with_a_remedy() {
     let (code, wrong) = doctor(&serving, &["--function-app", &other]).await;
     assert_eq!(code, Some(1));
     assert!(
-        wrong.contains(&format!("no event subscription points at {other}, but one at {}", app())),
+        wrong.contains(&format!("no event subscription delivers to {other}, but one to {}", app())),
         "{wrong}"
     );
 
     azure.put_fact(&event_subscriptions(), json!({"value": []}));
     let (_, wrong) = doctor(&serving, &[]).await;
-    assert!(wrong.contains("no event subscription points at a function seal-on-write"), "{wrong}");
+    assert!(wrong.contains("no event subscription delivers to a function seal-on-write"), "{wrong}");
     azure.put_fact(&topics(), json!({"value": []}));
     let (_, wrong) = doctor(&serving, &[]).await;
     assert!(wrong.contains("no system topic for this subscription"), "{wrong}");
@@ -251,7 +251,7 @@ async fn events_and_rights_for_machines_are_asked_for_only_where_they_are_wanted
     for part in [
         "Microsoft.Compute/virtualMachines/read is missing",
         "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read is missing",
-        "leaves out Microsoft.Compute/virtualMachines/write, Microsoft.Compute/virtualMachineScaleSets/write",
+        "excludes Microsoft.Compute/virtualMachines/write, Microsoft.Compute/virtualMachineScaleSets/write",
         "or set DISKSEAL_MACHINE_EVENTS=off",
     ] {
         assert!(wrong.contains(part), "{part}: {wrong}");
@@ -267,7 +267,7 @@ async fn an_event_subscription_on_the_subscription_itself_is_one_as_well() {
     azure.put_fact(&own, json!({"value": [own_event_subscription(SUBSCRIPTION)]}));
     let (code, wrong) = doctor(&serving, &[]).await;
     assert_eq!(code, Some(0), "{wrong}");
-    assert!(wrong.contains("both deliver: each write is looked at twice"), "{wrong}");
+    assert!(wrong.contains("both deliver: each write is handled twice"), "{wrong}");
 
     azure.put_fact(&topics(), json!({"value": []}));
     let (code, wrong) = doctor(&serving, &[]).await;
@@ -334,7 +334,7 @@ async fn the_state_of_the_switch_is_reported() {
     azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::TagsRead).always());
     let (code, wrong) = doctor(&serving, &["--switch", &scope]).await;
     assert_eq!(code, Some(1), "{wrong}");
-    assert!(wrong.contains("cannot be read, so it would stop nothing: "), "{wrong}");
+    assert!(wrong.contains("cannot be read, so it would not stop writes: "), "{wrong}");
     assert!(wrong.contains("give the identity Microsoft.Resources/tags/read there"), "{wrong}");
 }
 
@@ -384,13 +384,13 @@ async fn refused_telemetry_is_reported_with_the_missing_role() {
     let (code, text, told) = command(&serving, &arguments, "").await;
     assert_eq!((code, told.as_str()), (Some(0), ""), "{text}");
     for signal in ["traces", "logs"] {
-        assert!(text.contains(&format!("Azure Monitor, {signal}: an export is taken")), "{text}");
+        assert!(text.contains(&format!("Azure Monitor, {signal}: it accepts exports")), "{text}");
     }
     assert!(!text.contains("Azure Monitor, metrics"), "{text}");
 
     serving.azure_monitor.answer(Answers::Status(403));
     let (code, text, told) = command(&serving, &arguments[..4], "").await;
-    assert!(text.contains("Azure Monitor, traces: this identity may not send"), "{text}");
+    assert!(text.contains("Azure Monitor, traces: this identity may not export to it"), "{text}");
     assert!(text.contains("Monitoring Metrics Publisher on the data collection rule"), "{text}");
     assert_eq!(code, Some(0), "{text}");
     // doctor exports its own telemetry too.

@@ -7,7 +7,7 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use diskseal::{
-    enforce::{Concern, Error, Outcome, Unsealed},
+    enforce::{Concern, Error, Outcome, TagsKept, Unsealed},
     function::{Ignored, Pending, Refused},
     policy::Exemption,
     sweep,
@@ -183,7 +183,7 @@ fn reasons_are_those_of_the_code() {
         Pending::reasons(),
         Refused::reasons(),
         sweep::Error::reasons(),
-        vec![Pending::OTHER],
+        vec![Pending::OTHER, TagsKept::MODIFIED],
     ];
     assert_eq!(documented, set(of_the_code.concat()));
 }

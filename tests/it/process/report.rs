@@ -99,7 +99,7 @@ async fn unreachable_parts_are_named_and_fail_the_report() {
     for exact in [&[][..], &["--exact"][..]] {
         let (code, out, _) = report(&serving, &[&["--subscriptions", &scope], exact].concat()).await;
         assert_eq!(code, Some(1), "{out}");
-        assert!(out.contains(&format!("Not read: subscription {OTHER}: ")), "{out}");
+        assert!(out.contains(&format!("Not checked: subscription {OTHER}: ")), "{out}");
     }
 
     // If Resource Graph refuses, the report lists each subscription; a subscription that refuses is a gap.
@@ -177,7 +177,7 @@ async fn a_management_group_is_reported_with_what_the_identity_does_not_see_of_i
 
     let (code, out, _) = report(&serving, &["--management-group", "mg-typo"]).await;
     assert_eq!(code, Some(1));
-    assert!(out.contains("Not read: the management group mg-typo: "), "{out}");
+    assert!(out.contains("Not checked: the management group mg-typo: "), "{out}");
     let both = ["--management-group", "mg-prod", "--subscriptions", SUBSCRIPTION];
     let (code, _, err) = report(&serving, &both).await;
     assert_eq!(code, Some(2), "{err}");

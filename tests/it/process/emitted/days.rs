@@ -61,9 +61,9 @@ impl Emitted {
 /// Runs all days.
 pub(super) async fn all() -> Emitted {
     let mut emitted = Emitted::default();
-    let (busy, audit, deaf, grouped, commands) =
-        tokio::join!(busy_day(), audited_day(), deaf_day(), grouped_day(), commands());
-    for part in [busy, audit, deaf, grouped, commands] {
+    let (busy, audit, deaf, grouped, slow, commands) =
+        tokio::join!(busy_day(), audited_day(), deaf_day(), grouped_day(), slow_day(), commands());
+    for part in [busy, audit, deaf, grouped, slow, commands] {
         emitted.spans.extend(part.spans);
         emitted.points.extend(part.points);
     }
@@ -116,6 +116,18 @@ async fn busy_day() -> Emitted {
     machines(&azure).await;
     trouble(&azure).await;
     sweeps(&azure).await;
+    end(azure).await
+}
+
+/// One write whose operation takes longer than the reads that prove most writes.
+async fn slow_day() -> Emitted {
+    let mut setup = setup();
+    setup.azure = azure();
+    if let OperationStyle::Asynchronous(style) = &mut setup.azure.operations {
+        style.duration = Duration::from_millis(2_500);
+    }
+    let azure = start(setup, &[]).await;
+    created(&azure, &disk("slow")).await;
     end(azure).await
 }
 

@@ -1,4 +1,4 @@
-//! Who is speaking: resource attributes from the environment of Azure Functions.
+//! The OpenTelemetry resource: attributes of this process, from the environment of Azure Functions.
 //!
 //! Sources: "Environment variables and app settings in Azure App Service", and the semantic
 //! conventions for cloud, FaaS and service resources.
@@ -17,14 +17,14 @@ use opentelemetry_semantic_conventions::{
 
 static FUNCTION_APP: OnceLock<FunctionApp> = OnceLock::new();
 
-/// The function app that this process belongs to. An app holds several functions, so that what names one of
-/// them (`faas.name`, `cloud.resource_id`) is told by the invocation's span, and not by the resource, as the
-/// conventions demand of Azure Functions.
+/// The function app that this process belongs to. An app has several functions, so the attributes of one function
+/// (`faas.name`, `cloud.resource_id`) are on the invocation's span, and not on the resource, as the conventions
+/// require for Azure Functions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionApp {
     /// The app's name.
     pub name: String,
-    /// The app's ID in ARM, where the platform tells enough of it.
+    /// The app's ID in ARM, if the environment has its parts.
     pub resource_id: Option<String>,
 }
 
@@ -66,16 +66,16 @@ fn subscription_id(lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     owner.split_once('+').map(|(subscription, _)| subscription.to_owned())
 }
 
-/// The resource of every span. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` go before what the
-/// platform says, as their specification demands.
+/// The resource of every signal. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` override the platform's
+/// attributes, as their specification requires.
 pub(super) fn resource(lookup: &dyn Fn(&str) -> Option<String>) -> Resource {
     let standard = Resource::builder().build();
-    let is_said = |attribute: &KeyValue| {
-        let said = standard.get(&attribute.key).map(|value| value.to_string());
+    let is_set = |attribute: &KeyValue| {
+        let set = standard.get(&attribute.key).map(|value| value.to_string());
         // The SDK's placeholder for a service without a name.
-        said.is_some_and(|value| !value.starts_with("unknown_service"))
+        set.is_some_and(|value| !value.starts_with("unknown_service"))
     };
-    let platform: Vec<_> = platform(lookup).into_iter().filter(|attribute| !is_said(attribute)).collect();
+    let platform: Vec<_> = platform(lookup).into_iter().filter(|attribute| !is_set(attribute)).collect();
     Resource::builder().with_attributes(platform).with_schema_url([], SCHEMA_URL).build()
 }
 

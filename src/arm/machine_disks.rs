@@ -1,7 +1,7 @@
-//! The managed disks of a virtual machine, of a scale set, and of an instance of one.
+//! The managed disks of a virtual machine, of a scale set, and of an instance of a scale set.
 //!
-//! A scale set with uniform orchestration has instances of its own kind. One with flexible orchestration has
-//! ordinary virtual machines, which its own list shows without their disks, so these are asked for by a filter
+//! A scale set with uniform orchestration lists its instances with their disks. One with flexible orchestration
+//! has ordinary virtual machines and lists them without disks, so they are listed with a filter instead
 //! ("Orchestration modes API comparison", "Virtual Machines - List").
 
 use std::collections::HashSet;
@@ -12,7 +12,8 @@ use serde::Deserialize;
 use super::{
     Client,
     api::{self, Api},
-    error::{Error, SystemFailure},
+    error::Error,
+    parse,
 };
 use crate::{
     azure::Terms,
@@ -22,14 +23,14 @@ use crate::{
 /// The managed disks of a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MachineDisks {
-    /// Each once, in the order in which ARM lists them.
+    /// Each once, in ARM's order.
     pub ids: Vec<ResourceId>,
-    /// Whether these are all: a scale set may have more instances than two pages of a list hold.
+    /// Whether the list is complete: a scale set may have more instances than two pages hold.
     pub are_all: bool,
 }
 
 #[derive(Deserialize)]
-struct Body {
+struct MachineAnswer {
     properties: Option<Properties>,
 }
 
@@ -49,7 +50,7 @@ struct StorageProfile {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Disk {
-    /// Absent on a disk that is a blob of a storage account, as machines had them once.
+    /// Missing for an unmanaged disk, which is a blob of a storage account.
     managed_disk: Option<ManagedDisk>,
 }
 
@@ -58,7 +59,7 @@ struct ManagedDisk {
     id: Option<String>,
 }
 
-/// What was found so far.
+/// The disks found so far.
 #[derive(Default)]
 struct Found {
     ids: Vec<ResourceId>,
@@ -67,7 +68,7 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, body: Body) {
+    fn add(&mut self, body: MachineAnswer) {
         let Some(profile) = body.properties.and_then(|properties| properties.storage_profile) else { return };
         let disks = profile.os_disk.into_iter().chain(profile.data_disks.into_iter().flatten());
         for id in disks.filter_map(|disk| disk.managed_disk?.id) {
@@ -81,11 +82,11 @@ impl Found {
 }
 
 impl Client {
-    /// The managed disks of a machine, in at most two reads.
+    /// The managed disks of a machine. Sends at most two requests.
     ///
     /// # Errors
-    /// `Gone` if the machine is not there; see [`super::Failure`] for the others. Where the role lacks an
-    /// action, the error names it.
+    /// `Gone` if the machine does not exist; see [`super::Failure`] for the others. If the role lacks an action,
+    /// the error names it.
     pub async fn machine_disks(&self, id: &MachineId, terms: Terms) -> Result<MachineDisks, Error> {
         match id.machine() {
             Machine::VirtualMachine(_) => self.disks_of_one(&api::MACHINE, id, terms).await,
@@ -103,10 +104,8 @@ impl Client {
         let url = self.url(&id.to_string(), api);
         let answer = self.send(api, &url, id.subscription_id(), None, terms).await;
         let answer = answer.map_err(|error| error.naming(api))?;
-        let body = serde_json::from_slice(&answer.body)
-            .map_err(|error| Error::without_answer(api.what, SystemFailure::Unreadable, error))?;
         let mut found = Found::default();
-        found.add(body);
+        found.add(parse(api, &answer.body)?);
         Ok(MachineDisks { are_all: !found.has_unreadable, ids: found.ids })
     }
 
@@ -124,12 +123,12 @@ impl Client {
         Ok(MachineDisks { are_all: next.is_none() && !found.has_unreadable, ids: found.ids })
     }
 
-    /// The list of the virtual machines of a scale set with flexible orchestration.
+    /// The URL of the virtual machines of a scale set with flexible orchestration.
     fn machines_of(&self, id: &MachineId) -> Url {
         let group = format!("/subscriptions/{}/resourceGroups/{}", id.subscription_id(), id.resource_group());
         let path = format!("{group}/providers/Microsoft.Compute/virtualMachines");
         let mut url = self.url(&path, &api::MACHINES);
-        // No part of a parsed ID can hold the quote that would end the text.
+        // A parsed ID holds no quote.
         url.query_pairs_mut().append_pair("$filter", &format!("'virtualMachineScaleSet/id' eq '{id}'"));
         url
     }
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn managed_disks_are_found_once_and_nothing_else_is() {
+    fn each_managed_disk_is_found_once() {
         let id = |name: &str| {
             format!(
                 "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/RG/providers/Microsoft.Compute/disks/{name}"
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_disks_is_no_fault_and_an_id_that_is_none_is_noticed() {
+    fn a_machine_may_have_no_disks_and_a_wrong_id_is_noticed() {
         for json in [
             "{}",
             r#"{"properties":null}"#,

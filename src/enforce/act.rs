@@ -1,0 +1,237 @@
+//! Writing the seal: the auth mode, then the tags, each proven by what ARM shows before anything rests on it.
+//!
+//! An operation's `Retry-After` asks for 2 and 10 s, while the recorded operations took 0.09 to 0.34 s. So the
+//! resource itself is read soon, and the operation is asked only where the reads do not show the mode.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Context, Error, Look, in_flight::Progress};
+use crate::{
+    arm::{self, Failure, Operation, State, Update},
+    azure::Terms,
+    policy::decide::Change,
+    resource::{DataAccessAuthMode, Resource, tags::Tags},
+    resource_id::ResourceId,
+    telemetry::{Wait, wait},
+};
+
+/// When the resource is read after ARM has accepted the mode, counted from then.
+const MODE_READS: [Duration; 4] =
+    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+/// The longest wait between two later reads, each of which comes with a question to the operation.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How many reads follow an operation that has succeeded: a replica of ARM may show its effect late.
+const READS_AFTER_SUCCESS: usize = 3;
+/// The waits before the reads that prove tags whose write was answered without them.
+const TAG_WAITS: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(2)];
+/// How often one look writes tags: a policy that changes them would change them again.
+const TAG_WRITES_MAX: usize = 2;
+/// How long one read of the proof may take, so that one that hangs leaves time for others.
+const READ_TIME: Duration = Duration::from_secs(3);
+
+/// Whether ARM keeps the seal's tags as they were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagsKept {
+    /// They are as they were written.
+    AsWritten,
+    /// ARM shows others: a policy of the organisation changes tags as they are written.
+    Modified,
+}
+
+impl TagsKept {
+    /// The reason of an outcome with modified tags, a word from a closed set.
+    pub const MODIFIED: &str = "tags_modified";
+}
+
+/// Sends the change. The tags never claim what no answer has shown, so the mode is proven before they are written.
+pub(super) async fn act(
+    ctx: &Context,
+    look: &Look,
+    change: &Change,
+    progress: &Progress<'_>,
+) -> Result<TagsKept, Error> {
+    let id = &look.resource;
+    if let Some(mode) = &change.data_access_auth_mode {
+        let accepted = || {
+            progress.accepted();
+            ctx.breaker.count(id);
+        };
+        set_mode(&ctx.arm, id, mode, look.terms(), accepted).await?;
+    }
+    if change.tags.is_empty() {
+        return Ok(TagsKept::AsWritten);
+    }
+    let accepted = || {
+        progress.accepted();
+        if change.data_access_auth_mode.is_none() {
+            ctx.breaker.count(id);
+        }
+    };
+    merge_tags(&ctx.arm, id, &change.tags, look.terms(), accepted).await
+}
+
+/// Writes the mode, and returns the resource once ARM shows the mode. `accepted` is called when ARM has accepted
+/// the write.
+///
+/// # Errors
+/// `Unfinished` where ARM has accepted the write and no answer has shown its end in time.
+pub(super) async fn set_mode(
+    arm: &arm::Client,
+    id: &ResourceId,
+    mode: &DataAccessAuthMode,
+    terms: Terms,
+    accepted: impl Fn(),
+) -> Result<Resource, Error> {
+    let update = arm.update(id, mode, terms).await.map_err(not_gone)?;
+    accepted();
+    let operation = match update {
+        // A 200 without an operation is the end of the write and carries the whole resource, so nothing else is
+        // needed ("Track asynchronous Azure operations"). The body of a 202 is a part, with what was asked for.
+        Update::Done(resource) if resource.has(mode) && !resource.is_provisioning() => return Ok(resource),
+        Update::Done(_) => None,
+        Update::Accepted(operation) => Some(operation),
+    };
+    Proof { arm, id, mode, terms, operation, reads_left: None, is_asked: false }.of_mode().await
+}
+
+/// The search for an answer that shows the mode.
+struct Proof<'a> {
+    arm: &'a arm::Client,
+    id: &'a ResourceId,
+    mode: &'a DataAccessAuthMode,
+    terms: Terms,
+    /// None where the write is over, or names no operation.
+    operation: Option<Operation>,
+    /// Set once the write is known to be over: how many more reads may show it late.
+    reads_left: Option<usize>,
+    is_asked: bool,
+}
+
+impl Proof<'_> {
+    async fn of_mode(mut self) -> Result<Resource, Error> {
+        let start = Instant::now();
+        if self.operation.is_none() {
+            self.reads_left = Some(MODE_READS.len());
+        }
+        let mut reads = MODE_READS.into_iter();
+        let mut pause = Duration::from_secs(1);
+        loop {
+            let (kind, until_read) = match reads.next() {
+                Some(read) => (Wait::Proof, (start + read).saturating_duration_since(Instant::now())),
+                None => (Wait::Operation, pause),
+            };
+            if !self.terms.allow(until_read) {
+                return self.out_of_time().await;
+            }
+            // A write that was accepted shows in reads after a while, and nothing tells when.
+            wait(kind, tokio::time::sleep(until_read)).await;
+            let resource = self.arm.get(self.id, self.terms.at_most(READ_TIME)).await.ok();
+            if let Some(resource) = &resource
+                && resource.has(self.mode)
+                && (resource.has_succeeded() || self.reads_left.is_some())
+            {
+                return Ok(resource.clone());
+            }
+            match &mut self.reads_left {
+                Some(0) => return Err(Error::Unproven),
+                Some(left) => *left -= 1,
+                None if reads.len() == 0 || resource.is_some_and(|resource| resource.has_failed()) => {
+                    if let Some(resource) = self.ask(start).await? {
+                        return Ok(resource);
+                    }
+                    if reads.len() == 0 {
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    }
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Asks the operation, not before ARM wants to be asked. Returns the resource where the end shows it.
+    async fn ask(&mut self, start: Instant) -> Result<Option<Resource>, Error> {
+        let Some(operation) = &mut self.operation else { return Ok(None) };
+        let first = !self.is_asked;
+        if first && operation.retry_after().is_some_and(|wait| start.elapsed() < wait.min(LONGEST_PAUSE)) {
+            return Ok(None);
+        }
+        self.is_asked = true;
+        match self.arm.poll(operation, self.terms.at_most(READ_TIME)).await {
+            Ok(State::Succeeded(resource)) => {
+                self.reads_left = Some(READS_AFTER_SUCCESS);
+                Ok(resource.map(|resource| *resource).filter(|resource| resource.has(self.mode)))
+            }
+            Err(error) if error.is_of_operation() => Err(error.into()),
+            // Its state is not known, or could not be read: that is no end.
+            Ok(State::Running | State::Unknown) | Err(_) => Ok(None),
+        }
+    }
+
+    /// Asks the operation once before the time is over, so that one that failed is reported as failed.
+    async fn out_of_time(mut self) -> Result<Resource, Error> {
+        if let Some(operation) = &mut self.operation {
+            match self.arm.poll(operation, self.terms).await {
+                Ok(State::Succeeded(Some(resource))) if resource.has(self.mode) => return Ok(*resource),
+                Err(error) if error.is_of_operation() => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Err(Error::Unfinished)
+    }
+}
+
+/// Merges tags, and reads them back where the answer does not carry them.
+async fn merge_tags(
+    arm: &arm::Client,
+    id: &ResourceId,
+    tags: &Tags,
+    terms: Terms,
+    accepted: impl Fn(),
+) -> Result<TagsKept, Error> {
+    for _ in 0..TAG_WRITES_MAX {
+        let answer = arm.merge_tags(id, tags, terms).await.map_err(not_gone)?;
+        accepted();
+        let kept = match answer {
+            Some(kept) => kept,
+            None => read_tags(arm, id, tags, terms).await?,
+        };
+        if kept.contains_all(tags) {
+            return Ok(TagsKept::AsWritten);
+        }
+    }
+    Ok(TagsKept::Modified)
+}
+
+/// Reads the tags until they are as written, or were read often enough.
+async fn read_tags(arm: &arm::Client, id: &ResourceId, tags: &Tags, terms: Terms) -> Result<Tags, Error> {
+    let mut last = None;
+    for pause in TAG_WAITS {
+        if !terms.allow(pause) {
+            break;
+        }
+        // A write of tags that was accepted shows in reads after a while, and nothing tells when.
+        wait(Wait::Proof, tokio::time::sleep(pause)).await;
+        let Ok(resource) = arm.get(id, terms.at_most(READ_TIME)).await else { continue };
+        if !resource.has(&DataAccessAuthMode::AzureActiveDirectory) {
+            return Err(Error::Unproven);
+        }
+        if resource.tags.contains_all(tags) {
+            return Ok(resource.tags);
+        }
+        last = Some(resource.tags);
+    }
+    match last {
+        // One that is there with another value was written, and changed.
+        Some(kept) if tags.iter().any(|(name, _)| kept.get(name).is_some()) => Ok(kept),
+        Some(_) | None => Err(Error::Unfinished),
+    }
+}
+
+/// A 404 to a write of what was read just before is a replica that does not show it, or a deletion in between: a
+/// reason to look again, and no proof.
+fn not_gone(error: arm::Error) -> Error {
+    let failure = if error.failure == Failure::Gone { Failure::Overtaken } else { error.failure };
+    Error::Arm(arm::Error { failure, ..error })
+}
