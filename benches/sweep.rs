@@ -124,7 +124,14 @@ async fn sweep(azure: &Azure, more: &[&str]) -> Swept {
     let mut writes = azure.emulator.subscribe_writes();
     let started = Instant::now();
     let mut child = Command::new(BINARY)
-        .args(["sweep", "--arm-endpoint", &azure.serving.arm_https, "--credential", "managed-identity"])
+        .args([
+            "sweep",
+            "--all-subscriptions",
+            "--arm-endpoint",
+            &azure.serving.arm_https,
+            "--credential",
+            "managed-identity",
+        ])
         .args(more)
         .env_clear()
         .env("SSL_CERT_FILE", &azure.serving.ca_pem)

@@ -79,6 +79,13 @@ impl Client {
         Self { endpoint, pipeline: Pipeline { http, identity, governor: Governor::new(pace) } }
     }
 
+    /// The same client at another pace, before it has sent a write.
+    #[must_use]
+    pub fn at_pace(self, pace: Option<NonZeroU32>) -> Self {
+        let pipeline = Pipeline { governor: Governor::new(pace), ..self.pipeline };
+        Self { pipeline, ..self }
+    }
+
     /// The identity with which every request is sent.
     pub fn identity(&self) -> &Identity {
         &self.pipeline.identity

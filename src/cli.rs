@@ -1,11 +1,15 @@
 //! The command line: what the commands are.
 
+mod answer;
 mod completions;
 mod doctor;
 mod flags;
 mod ids;
+mod installation;
 mod policy;
+mod question;
 mod report;
+mod scope;
 mod seal;
 mod serve;
 mod session;
@@ -33,18 +37,18 @@ pub fn run() -> ExitCode {
         }
     };
     match matches.subcommand() {
-        Some(("serve", matches)) => serve::run(&lookup(matches)),
-        Some(("seal", matches)) => seal::run(&lookup(matches), matches),
-        Some(("sweep", matches)) => sweep::run(&lookup(matches), matches),
-        Some(("unseal", matches)) => unseal::run(&lookup(matches), matches),
-        Some(("doctor", matches)) => doctor::run(&lookup(matches), matches),
+        Some(("serve", matches)) => serve::run(&lookup(matches, None)),
+        Some(("seal", matches)) => seal::run(matches),
+        Some(("sweep", matches)) => sweep::run(matches),
+        Some(("unseal", matches)) => unseal::run(matches),
+        Some(("doctor", matches)) => doctor::run(matches),
         Some(("policy", matches)) => match matches.subcommand() {
-            Some(("check", matches)) => policy::run(&lookup(matches), matches),
+            Some(("check", matches)) => policy::run(matches),
             _ => Exit::Usage.into(),
         },
         Some(("completions", matches)) => completions::completions(command(), matches),
         Some(("man", matches)) => completions::man(command(), matches),
-        Some(("report", matches)) => report::run(&lookup(matches), matches),
+        Some(("report", matches)) => report::run(matches),
         _ => Exit::Usage.into(),
     }
 }

@@ -14,7 +14,7 @@ mod values;
 
 use std::{fmt, time::Duration};
 
-pub use setting::{Fallback, Setting, Use, Value};
+pub use setting::{Fallback, Setting, Use, Value, is_unresolved};
 pub use values::Config;
 
 use crate::{azure::Credential, enforce::Options, policy::Policy, telemetry::AzureMonitor};
@@ -44,7 +44,13 @@ impl fmt::Display for Faults {
 
 /// Every setting, in the order in which they are read and listed.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    [seal::ALL, scope::ALL, limits::ALL, azure::ALL, monitor::ALL, serve::ALL].into_iter().flatten()
+    of_installation().chain([azure::ALL, monitor::ALL, serve::ALL].into_iter().flatten())
+}
+
+/// The settings that every process of an installation shares: what is sealed, and how. The others are about one
+/// process: who it is, where Azure is, and how it serves.
+pub fn of_installation() -> impl Iterator<Item = &'static Setting> {
+    [seal::ALL, scope::ALL, limits::ALL].into_iter().flatten()
 }
 
 impl Config {
@@ -100,7 +106,7 @@ impl Config {
                 Fallback::Means(_) => None,
             };
             let Some(text) = setting.given(lookup).or(default) else { continue };
-            if let Err(message) = (setting.read)(&mut config, &text) {
+            if let Err(message) = setting.read(&mut config, &text) {
                 faults.push(Fault { name: setting.name, message });
             }
         }

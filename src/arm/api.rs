@@ -220,6 +220,15 @@ pub const FUNCTIONS: Api = Api {
     provider: WEB,
 };
 
+/// "Web Apps - List Application Settings". A POST, because the answer holds secrets.
+pub const APP_SETTINGS: Api = Api {
+    what: "reading the app's settings",
+    method: Method::Post,
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Web/sites/{name}/config/appsettings/list",
+    action: Some("Microsoft.Web/sites/config/list/action"),
+    ..FUNCTIONS
+};
+
 /// "Blob Containers - Get".
 pub const CONTAINER: Api = Api {
     what: "reading the container",
@@ -232,7 +241,7 @@ pub const CONTAINER: Api = Api {
 };
 
 /// Every call.
-pub const ALL: [&Api; 23] = [
+pub const ALL: [&Api; 24] = [
     &DISK,
     &SNAPSHOT,
     &DISK_UPDATE,
@@ -255,6 +264,7 @@ pub const ALL: [&Api; 23] = [
     &TOPIC_EVENT_SUBSCRIPTIONS,
     &EVENT_SUBSCRIPTIONS,
     &FUNCTIONS,
+    &APP_SETTINGS,
     &CONTAINER,
 ];
 

@@ -33,6 +33,12 @@ impl Terms {
         Self::within(time, Urgency::BehindEvents)
     }
 
+    /// Terms as urgent as these, for work of its own that has to end within `time` from now.
+    #[must_use]
+    pub fn lasting(self, time: Duration) -> Self {
+        Self::within(time, self.urgency)
+    }
+
     fn within(time: Duration, urgency: Urgency) -> Self {
         let now = Instant::now();
         Self { until: now.checked_add(time).unwrap_or(now), urgency }

@@ -8,6 +8,8 @@ use clap::{Arg, ArgMatches, Command};
 use serde_json::{Value, json};
 
 use super::{
+    flags,
+    installation::{self, Reach},
     policy::{is_json, output_arg},
     session::{self, Exit, Session, complain, say},
 };
@@ -34,19 +36,15 @@ pub(super) fn command() -> Command {
         .after_help(
             "Examples:\n  \
              diskseal doctor\n  \
+             diskseal doctor --app /subscriptions/…/sites/func-diskseal\n  \
              diskseal doctor --subscriptions 11111111-2222-4333-8444-555555555555 --output json\n  \
              diskseal doctor --credential managed-identity --storage-account https://ACCOUNT.queue.core.windows.net\n\n\
              Exit codes: 0 nothing failed, 1 something did, 2 wrong settings or command line, 3 Azure could not be \
              reached.",
         )
         .arg(output_arg())
-        .arg(
-            Arg::new("function-app")
-                .long("function-app")
-                .value_name("RESOURCE_ID")
-                .value_parser(app_id)
-                .help("Function app that the events are to reach [default: what the event subscriptions say]"),
-        )
+        .arg(installation::arg())
+        .arg(flags::all_subscriptions_arg())
         .arg(
             Arg::new("storage-account")
                 .long("storage-account")
@@ -55,9 +53,10 @@ pub(super) fn command() -> Command {
         )
 }
 
-pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
+pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     let is_json = is_json(matches);
-    let config = match Config::for_command(lookup) {
+    let lookup = flags::lookup(matches, None);
+    let config = match Config::for_command(&lookup) {
         Ok(config) => config,
         Err(faults) => {
             let findings: Vec<_> = faults
@@ -70,18 +69,19 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches)
         }
     };
     let given = matches.get_one::<String>("storage-account").cloned().or_else(|| lookup(QUEUE_SERVICE));
-    let deployment = match deployment(&config, matches.get_one::<String>("function-app"), given.as_deref()) {
+    let mut deployment = match deployment(&config, given.as_deref()) {
         Ok(deployment) => deployment,
         Err(fault) => return complain(&fault, Exit::Usage),
     };
-    session::run(lookup, |session| diagnose(session, deployment, is_json))
+    session::run(matches, Reach::Examines, |session| {
+        let given = matches.get_one::<String>("app").filter(|app| *app != installation::NONE).cloned();
+        let found = session.installation.as_ref().map(|found| found.app.clone());
+        deployment.function_app = found.or(given);
+        diagnose(session, deployment, is_json)
+    })
 }
 
-fn deployment(
-    config: &Config,
-    function_app: Option<&String>,
-    queue: Option<&str>,
-) -> Result<Deployment, String> {
+fn deployment(config: &Config, queue: Option<&str>) -> Result<Deployment, String> {
     let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
     let queue = match queue.map(str::trim).filter(|url| !url.is_empty()) {
         Some(url) => Some(queue_service(url, &config.identity(), &http)?),
@@ -92,7 +92,7 @@ fn deployment(
         Identity::new(&config.monitor_identity(), &http, session::now).map_err(|fault| fault.to_string())?;
     let ingestion = config.azure_monitor.endpoints();
     let ingestion = ingestion.map(|(signal, url)| (signal, url.clone())).collect();
-    Ok(Deployment { function_app: function_app.cloned(), queue, ingestion, monitor, http, is_person })
+    Ok(Deployment { function_app: None, queue, ingestion, monitor, http, is_person })
 }
 
 fn queue_service(
@@ -106,25 +106,6 @@ fn queue_service(
     })?;
     let options = IdentityOptions { audience: STORAGE_AUDIENCE.to_owned(), ..options.clone() };
     Ok((url, Identity::new(&options, http, session::now).map_err(|fault| fault.to_string())?))
-}
-
-/// The path of a site, and nothing that could lead a request elsewhere.
-fn app_id(text: &str) -> Result<String, String> {
-    let segments: Vec<String> = text.trim_end_matches('/').split('/').map(str::to_ascii_lowercase).collect();
-    let is_name =
-        |name: &str| !name.is_empty() && name != "." && name != ".." && !name.contains(['?', '#', '%', '\\']);
-    let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
-    match parts[..] {
-        ["", "subscriptions", id, "resourcegroups", group, "providers", "microsoft.web", "sites", name]
-            if [id, group, name].into_iter().all(is_name) =>
-        {
-            Ok(text.trim_end_matches('/').to_owned())
-        }
-        _ => {
-            Err("not of the form /subscriptions/…/resourceGroups/…/providers/Microsoft.Web/sites/NAME"
-                .to_owned())
-        }
-    }
 }
 
 async fn diagnose(session: Session, deployment: Deployment, is_json: bool) -> Exit {

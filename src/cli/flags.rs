@@ -3,11 +3,13 @@
 use std::ffi::OsStr;
 
 use clap::{
-    Arg, ArgMatches, Command,
+    Arg, ArgAction, ArgMatches, Command,
     builder::{PossibleValue, StringValueParser, TypedValueParser},
+    parser::ValueSource,
 };
 
-use crate::config::{Setting, Use, Value, settings};
+use super::installation::Installation;
+use crate::config::{Setting, Use, Value, of_installation, settings};
 
 /// A command with the flags of the settings that it uses.
 pub(super) fn with_settings(command: Command, used: &[Use]) -> Command {
@@ -47,13 +49,71 @@ impl TypedValueParser for Suggested {
     }
 }
 
-/// A flag, or the variable with the same meaning. A name that is no setting is a variable of the platform or of a
-/// standard; clap tells those apart in debug builds alone, so that nothing may depend on it.
-pub(super) fn lookup(matches: &ArgMatches) -> impl Fn(&str) -> Option<String> {
-    |name| match matches.try_get_one::<String>(name) {
-        Ok(Some(value)) => Some(value.clone()),
-        Ok(None) | Err(_) => std::env::var(name).ok(),
+const ALL_SUBSCRIPTIONS: &str = "all-subscriptions";
+
+/// The flag that stands for the widest scope.
+pub(super) fn all_subscriptions_arg() -> Arg {
+    Arg::new(ALL_SUBSCRIPTIONS)
+        .long(ALL_SUBSCRIPTIONS)
+        .action(ArgAction::SetTrue)
+        .help("Work in every subscription that the identity can read")
+}
+
+/// Whether the command line names the widest scope.
+pub(super) fn is_all(matches: &ArgMatches) -> bool {
+    is_given(matches, ALL_SUBSCRIPTIONS)
+}
+
+/// What is wrong with the flags for the scope. Clap would count the variables of those flags as well.
+pub(super) fn clash(matches: &ArgMatches) -> Option<&'static str> {
+    let is_clash = is_all(matches) && SCOPE.iter().any(|name| flag(matches, name).is_some());
+    is_clash.then_some("--all-subscriptions cannot be combined with --subscriptions or --management-group")
+}
+
+/// Where a setting comes from: its flag, or else the installation, or else the variable. Of the settings that an
+/// installation shares, the variables do not count where there is one: those of a laptop must not change what it
+/// seals. Only a scope may come from there if the installation sets none. A flag for the scope replaces every other
+/// scope. A name that is no setting is a variable of the platform or of a standard.
+pub(super) fn lookup<'a>(
+    matches: &'a ArgMatches,
+    installation: Option<&'a Installation>,
+) -> impl Fn(&str) -> Option<String> + 'a {
+    let is_scoped = is_all(matches) || SCOPE.iter().any(|name| flag(matches, name).is_some());
+    let installation = move |name: &str| installation.filter(|found| found.decides(name, &SCOPE));
+    move |name| {
+        let flag = flag(matches, name);
+        if flag.is_some() || (is_scoped && SCOPE.contains(&name)) {
+            return flag;
+        }
+        match installation(name) {
+            Some(installation) => installation.setting(name),
+            None => std::env::var(name).ok(),
+        }
     }
+}
+
+/// The variables that do not count, because the installation says otherwise.
+pub(super) fn ignored(matches: &ArgMatches, installation: &Installation) -> Vec<&'static str> {
+    let in_force = lookup(matches, Some(installation));
+    let is_ignored = |setting: &&Setting| {
+        let variable = setting.given(&|name| std::env::var(name).ok());
+        variable.is_some_and(|value| setting.given(&in_force).as_ref() != Some(&value))
+            && !is_given(matches, setting.name)
+    };
+    of_installation().filter(is_ignored).map(|setting| setting.name).collect()
+}
+
+/// The settings of which the installation's or the environment's are replaced by any flag of them.
+const SCOPE: [&str; 2] = ["DISKSEAL_SUBSCRIPTIONS", "DISKSEAL_MANAGEMENT_GROUP"];
+
+fn flag(matches: &ArgMatches, name: &str) -> Option<String> {
+    is_given(matches, name).then(|| matches.get_one::<String>(name).cloned()).flatten()
+}
+
+/// Whether a flag stands on the command line. A name that is none of the command's flags does not.
+pub(super) fn is_given(matches: &ArgMatches, name: &str) -> bool {
+    matches.try_contains_id(name).is_ok_and(|is_there| is_there)
+        && matches.value_source(name) == Some(ValueSource::CommandLine)
 }
 
 #[cfg(test)]
@@ -66,7 +126,26 @@ mod tests {
         for setting in settings() {
             let flag = format!("--{}=flag", setting.flag);
             let matches = command.clone().try_get_matches_from(["serve", &flag]).unwrap();
-            assert_eq!(lookup(&matches)(setting.name).as_deref(), Some("flag"), "{}", setting.name);
+            assert_eq!(lookup(&matches, None)(setting.name).as_deref(), Some("flag"), "{}", setting.name);
         }
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_installation_and_a_scope_replaces_the_whole_scope() {
+        let app = Installation::with(&[("DISKSEAL_MODE", "audit"), ("DISKSEAL_MANAGEMENT_GROUP", "mg")]);
+        let command = with_settings(Command::new("x"), &[Use::Always]).arg(all_subscriptions_arg());
+        let found = |arguments: &[&str], name: &str| {
+            let matches = command.clone().try_get_matches_from([&["x"], arguments].concat()).unwrap();
+            lookup(&matches, Some(&app))(name)
+        };
+        assert_eq!(found(&[], "DISKSEAL_MODE").as_deref(), Some("audit"));
+        assert_eq!(found(&["--mode", "enforce"], "DISKSEAL_MODE").as_deref(), Some("enforce"));
+        assert_eq!(found(&[], "DISKSEAL_MANAGEMENT_GROUP").as_deref(), Some("mg"));
+        for scope in [&["--subscriptions", "s"][..], &["--all-subscriptions"]] {
+            assert_eq!(found(scope, "DISKSEAL_MANAGEMENT_GROUP"), None, "{scope:?}");
+        }
+        // A variable of the shell is there, and does not count.
+        assert!(std::env::var("PATH").is_ok() && found(&[], "PATH").is_some());
+        assert_eq!(found(&[], "DISKSEAL_EXEMPT_NAMES"), None);
     }
 }

@@ -8,7 +8,8 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::{
-    ids,
+    flags, ids,
+    installation::{self, Reach},
     session::{self, Exit, Session, complain, say},
 };
 use crate::{
@@ -38,17 +39,20 @@ pub(super) fn check_command() -> Command {
         .about("Check the settings, and show what they decide about the given resources")
         .long_about(
             "Check the settings, and show what they decide about the given resources. Nothing is written.\n\n\
-             Without IDs, list every setting in force, app settings of `serve` included, without a request to Azure. \
-             With IDs, read each resource and show the decision and the rule behind it.",
+             Without IDs, list every setting in force, those of `serve` included; without --app, send no request to \
+             Azure. With IDs, read each resource and show the decision and the rule behind it.",
         )
         .after_help(
             "Examples:\n  \
              diskseal policy check\n  \
+             diskseal policy check --app /subscriptions/…/sites/func-diskseal\n  \
              diskseal policy check --exempt-names 'tmp-*' /subscriptions/…/disks/disk-1\n  \
              az disk list --query \"[].id\" -o tsv | diskseal policy check --stdin --output json\n\n\
              Exit codes: 0 everything given is sealed or exempt, 1 something is not, 2 invalid settings or arguments, \
              3 Azure could not be reached.",
         )
+        .arg(installation::arg())
+        .arg(flags::all_subscriptions_arg())
         .arg(output_arg())
         .arg(
             Arg::new("stdin")
@@ -75,26 +79,38 @@ pub(super) fn is_json(matches: &ArgMatches) -> bool {
     matches.get_one::<String>("output").is_some_and(|form| form == "json")
 }
 
-pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
-    let config = match Config::for_command(lookup) {
-        Ok(config) => config,
-        Err(faults) => return complain(&faults.to_string(), Exit::Usage),
-    };
+pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     let is_json = is_json(matches);
     if !ids::are_given(matches) && !matches.get_flag("stdin") {
-        if is_json {
-            say(&format!("{:#}", settings_json(&config)));
-        } else {
-            say(&settings_table(&config, lookup));
+        if flags::is_given(matches, "app") {
+            return session::run(matches, Reach::Reads, |session| async move {
+                show(&session.config, &flags::lookup(matches, session.installation.as_ref()), is_json);
+                Exit::Done
+            });
         }
-        return Exit::Done.into();
+        let lookup = flags::lookup(matches, None);
+        return match Config::for_command(&lookup) {
+            Ok(config) => {
+                show(&config, &lookup, is_json);
+                Exit::Done.into()
+            }
+            Err(faults) => complain(&faults.to_string(), Exit::Usage),
+        };
     }
     if matches.get_flag("stdin") && std::io::stdin().is_terminal() {
         return complain("--stdin needs IDs on standard input, which is a terminal", Exit::Usage);
     }
     match ids::read(matches) {
-        Ok(ids) => session::run(lookup, |session| check(session, ids, is_json)),
+        Ok(ids) => session::run(matches, Reach::Reads, |session| check(session, ids, is_json)),
         Err(fault) => complain(&fault, Exit::Usage),
+    }
+}
+
+fn show(config: &Config, lookup: &dyn Fn(&str) -> Option<String>, is_json: bool) {
+    if is_json {
+        say(&format!("{:#}", settings_json(config)));
+    } else {
+        say(&settings_table(config, lookup));
     }
 }
 

@@ -9,7 +9,11 @@ use std::{
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 
-use super::session::{self, Exit, Session, complain, progress, say};
+use super::{
+    flags,
+    installation::{self, Reach},
+    session::{self, Exit, Session, complain, progress, say},
+};
 use crate::{
     arm, estate,
     policy::EXPIRING_WITHIN_DAYS,
@@ -36,6 +40,8 @@ pub(super) fn command() -> Command {
              Exit codes: 0 everything is sealed or exempt, 1 something is not or could not be read, 2 wrong \
              command line or settings, 3 Azure could not be reached.",
         )
+        .arg(installation::arg())
+        .arg(flags::all_subscriptions_arg())
         .arg(
             Arg::new("output")
                 .long("output")
@@ -76,15 +82,15 @@ struct Wish {
     source: Source,
 }
 
-pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
+pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     let wish = Wish {
         output: matches.get_one::<String>("output").cloned().unwrap_or_default(),
         file: matches.get_one::<PathBuf>("file").cloned(),
         expiring_within: matches.get_one("expiring-within").copied().unwrap_or_default(),
         source: if matches.get_flag("exact") { Source::Lists } else { Source::Graph },
     };
-    let is_colourless = lookup("NO_COLOR").is_some_and(|value| !value.is_empty());
-    session::run(lookup, |session| report(session, wish, is_colourless))
+    let is_colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    session::run(matches, Reach::Reads, |session| report(session, wish, is_colourless))
 }
 
 async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {

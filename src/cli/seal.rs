@@ -7,7 +7,10 @@ use futures::{StreamExt, stream};
 use tracing::Level;
 
 use super::{
-    ids,
+    flags, ids,
+    installation::{self, Reach},
+    question::Plan,
+    scope,
     session::{self, Exit, Session, complain, say},
 };
 use crate::{
@@ -26,25 +29,36 @@ pub(super) fn command() -> Command {
         .long_about(
             "Seals single disks and snapshots, as the handler would: sets dataAccessAuthMode to \
              AzureActiveDirectory, merges the tags, and waits for the proof. For disks it is what `az disk update \
-             --data-access-auth-mode AzureActiveDirectory` does, and the tags; snapshots are done the same.",
+             --data-access-auth-mode AzureActiveDirectory` does, and the tags; snapshots are done the same.\n\n\
+             Several IDs without an app and without a scope are those of az's current subscription: the command shows \
+             them and asks.",
         )
         .after_help(
             "Examples:\n  \
              diskseal seal /subscriptions/…/providers/Microsoft.Compute/disks/disk-1\n  \
              az snapshot list --query [].id -o tsv | diskseal seal",
         )
+        .arg(installation::arg())
+        .arg(flags::all_subscriptions_arg())
+        .arg(scope::yes_arg("Do not ask; needed for several IDs without app, scope and terminal"))
         .arg(ids::arg())
 }
 
-pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
+pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     let ids = match ids::read(matches) {
         Ok(ids) => ids,
         Err(fault) => return complain(&fault, Exit::Usage),
     };
-    session::run(lookup, |session| seal(session, ids))
+    let yes = matches.get_flag("yes");
+    let reach = if ids.len() == 1 { Reach::Named } else { Reach::Several { yes } };
+    session::run(matches, reach, |session| seal(session, ids))
 }
 
 async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
+    if session.asks && !Plan::of(&ids).is_confirmed("", "Seal") {
+        complain("nothing was sealed", Exit::NotAll);
+        return Exit::NotAll;
+    }
     let protected = match Protected::read(&session.ctx.arm, &session.ctx.policy, session.terms()).await {
         Ok(protected) => protected,
         Err(fault) => {

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::session::{Exit, azure, complain};
+use super::session::{Exit, client, complain, now, warn_of_references};
 use crate::{
     azure::Terms,
     config::Config,
@@ -48,6 +48,7 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
         Err(fault) => return complain(&format!("cannot listen on 127.0.0.1:{port}: {fault}"), Exit::NotAll),
     };
     let telemetry = Telemetry::start(lookup, Audience::Host, &config.azure_monitor);
+    warn_of_references();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(fault) => {
@@ -127,7 +128,11 @@ async fn serve(config: Config, listener: TcpListener, telemetry: &Telemetry) -> 
 /// Builds everything that takes time.
 async fn warm(config: Config) -> Result<(Arc<Context>, Connection), String> {
     let runtime = Handle::current();
-    tokio::task::spawn_blocking(move || azure(&config, runtime)).await.map_err(|fault| fault.to_string())?
+    let build = move || {
+        let (arm, connection) = client(&config, runtime)?;
+        Ok((Arc::new(Context::new(arm, config.policy, config.options, now)), connection))
+    };
+    tokio::task::spawn_blocking(build).await.map_err(|fault| fault.to_string())?
 }
 
 /// SIGTERM, as container platforms send it, and SIGINT, as Ctrl-C under the Functions Core Tools.

@@ -1,107 +1,37 @@
-//! What every command that a person runs shares: settings, identity, ARM, exit codes.
+//! What every command that a person runs shares: settings, identity, ARM.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use clap::ArgMatches;
 use time::OffsetDateTime;
 use tokio::runtime::{Handle, Runtime};
+use tracing::warn;
 
+pub(super) use super::answer::{Exit, complain, note, progress, say};
+use super::{
+    flags,
+    installation::{self, Installation, Reach, Refusal},
+    scope,
+};
 use crate::{
     arm::Client,
     azure::{Identity, Terms, http_client},
-    config::Config,
-    enforce::{Concern, Context, Error, Outcome, Unsealed},
-    policy::decide::Decision,
+    config::{Config, is_unresolved},
+    enforce::Context,
     telemetry::{Audience, Authorize, Connection, Telemetry},
 };
 
 /// How long telemetry may take to leave at the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How a command ended. For a resource, the outcome decides; of several, the highest code counts.
-///
-/// | code | when |
-/// | --- | --- |
-/// | 0 | `sealed`, `already_sealed`, `exempt`, and `gone` of what a listing named; for `unseal`: `unsealed`, `already_unsealed`; a dry run that was carried out |
-/// | 1 | whatever else leaves a resource without the seal (`pending`, `would_seal`, `left_to_sweep`, `switched_off`, `protected`, unreadable in a listing), or for `unseal` with it; `not_found`; a sweep that a limit or the switch stopped; Ctrl-C |
-/// | 2 | a wrong command line or wrong settings: nothing was tried |
-/// | 3 | Azure could not be asked (`failed`) |
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Exit {
-    /// Done.
-    #[default]
-    Done,
-    /// A resource is not as it should be.
-    NotAll,
-    /// A wrong command line or wrong settings: nothing was tried.
-    Usage,
-    /// Azure could not be asked.
-    Unreachable,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::NotAll => 1,
-            Exit::Usage => 2,
-            Exit::Unreachable => 3,
-        })
-    }
-}
-
-impl From<&Result<Outcome, Error>> for Exit {
-    fn from(result: &Result<Outcome, Error>) -> Self {
-        match result {
-            Ok(
-                Outcome::Sealed(_)
-                | Outcome::Resealed(_)
-                | Outcome::Tagged(_)
-                | Outcome::Retagged(_)
-                | Outcome::AlreadySealed
-                | Outcome::Exempt(_)
-                | Outcome::Gone,
-            ) => Self::Done,
-            Ok(
-                Outcome::WouldSeal(_) | Outcome::NotFound | Outcome::LeftToSweep(_) | Outcome::SwitchedOff,
-            ) => Self::NotAll,
-            Err(error) => error.into(),
-        }
-    }
-}
-
-impl From<&Result<Unsealed, Error>> for Exit {
-    fn from(result: &Result<Unsealed, Error>) -> Self {
-        match result {
-            Ok(Unsealed::Unsealed | Unsealed::AlreadyUnsealed) => Self::Done,
-            Ok(Unsealed::WouldUnseal | Unsealed::NotFound) => Self::NotAll,
-            Err(error) => error.into(),
-        }
-    }
-}
-
-impl From<&Decision> for Exit {
-    fn from(decision: &Decision) -> Self {
-        match decision {
-            Decision::Compliant | Decision::Exempt(_) => Self::Done,
-            Decision::Pending(_) | Decision::Seal(_) => Self::NotAll,
-        }
-    }
-}
-
-impl From<&Error> for Exit {
-    fn from(error: &Error) -> Self {
-        match error.concern() {
-            Concern::Resource => Self::NotAll,
-            Concern::System => Self::Unreachable,
-        }
-    }
-}
-
 /// A person's session with Azure.
 pub(super) struct Session {
     pub(super) ctx: Arc<Context>,
     pub(super) config: Config,
+    /// The installation whose settings apply; none where the command's own do.
+    pub(super) installation: Option<Installation>,
+    /// Whether nobody has said what to write, so that the command has to ask before its first write.
+    pub(super) asks: bool,
 }
 
 impl Session {
@@ -112,23 +42,33 @@ impl Session {
 }
 
 /// Reads the settings, signs in, runs `command` until it ends or Ctrl-C, and flushes telemetry.
-pub(super) fn run<F>(lookup: &dyn Fn(&str) -> Option<String>, command: impl FnOnce(Session) -> F) -> ExitCode
+pub(super) fn run<F>(matches: &ArgMatches, reach: Reach, command: impl FnOnce(Session) -> F) -> ExitCode
 where
     F: Future<Output = Exit>,
 {
-    let config = match Config::for_command(lookup) {
+    if let Some(fault) = flags::clash(matches) {
+        return complain(fault, Exit::Usage);
+    }
+    let lookup = flags::lookup(matches, None);
+    let config = match Config::for_command(&lookup) {
         Ok(config) => config,
         Err(faults) => return complain(&faults.to_string(), Exit::Usage),
     };
-    let telemetry = Telemetry::start(lookup, Audience::Person, &config.azure_monitor);
+    let telemetry = Telemetry::start(&lookup, Audience::Person, &config.azure_monitor);
+    warn_of_references();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(fault) => return complain(&format!("no async runtime: {fault}"), Exit::Usage),
     };
-    let exit = match azure(&config, runtime.handle().clone()) {
-        Ok((ctx, connection)) => {
+    let exit = match client(&config, runtime.handle().clone()) {
+        Ok((arm, connection)) => {
             telemetry.connect(connection);
-            runtime.block_on(command(Session { ctx, config })).into()
+            runtime.block_on(async {
+                match open(arm, config, matches, reach).await {
+                    Ok(session) => command(session).await.into(),
+                    Err((fault, exit)) => complain(&fault, exit),
+                }
+            })
         }
         Err(fault) => complain(&fault, Exit::Usage),
     };
@@ -137,8 +77,30 @@ where
     exit
 }
 
-/// Everything that enforcing and exporting need, from the settings.
-pub(super) fn azure(config: &Config, runtime: Handle) -> Result<(Arc<Context>, Connection), String> {
+/// A session with the installation's settings, where there is one.
+async fn open(
+    arm: Client,
+    mut config: Config,
+    matches: &ArgMatches,
+    reach: Reach,
+) -> Result<Session, Refusal> {
+    let installation = installation::find(&arm, matches, reach).await?;
+    if let Some(found) = &installation {
+        let ignored = flags::ignored(matches, found);
+        if !ignored.is_empty() {
+            note(&format!("not counted, because the app decides: the environment's {}", ignored.join(", ")));
+        }
+        let read = Config::for_command(&flags::lookup(matches, Some(found)));
+        config = read.map_err(|faults| (format!("{}: {faults}", found.app), Exit::Usage))?;
+    }
+    let asks = scope::confine(&mut config, matches, reach, installation.is_some())?;
+    let arm = arm.at_pace(config.pace);
+    let ctx = Arc::new(Context::new(arm, config.policy.clone(), config.options.clone(), now));
+    Ok(Session { ctx, config, installation, asks })
+}
+
+/// A client for ARM and a way out for telemetry, from the settings.
+pub(super) fn client(config: &Config, runtime: Handle) -> Result<(Client, Connection), String> {
     let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
     let identity = |options| Identity::new(&options, &http, now).map_err(|fault| fault.to_string());
     let is_monitored = config.azure_monitor.endpoints().next().is_some();
@@ -150,32 +112,24 @@ pub(super) fn azure(config: &Config, runtime: Handle) -> Result<(Arc<Context>, C
     };
     let identity = identity(config.identity())?;
     let endpoint = config.arm_endpoint().map_err(|fault| fault.to_string())?;
-    let client = Client::new(endpoint, http, identity, config.pace);
-    let context = Context::new(client, config.policy.clone(), config.options.clone(), now);
-    Ok((Arc::new(context), connection))
+    Ok((Client::new(endpoint, http, identity, config.pace), connection))
+}
+
+/// Warns of each variable that holds an unresolved reference: it has a value, and not the one that is meant. Those of
+/// our own settings are faults.
+pub(super) fn warn_of_references() {
+    for (name, value) in std::env::vars_os() {
+        if value.to_str().is_some_and(is_unresolved) {
+            warn!(
+                "{} is a reference to Key Vault or App Configuration that is not resolved, so its value is wrong",
+                name.display()
+            );
+        }
+    }
 }
 
 /// The wall clock. Everything else takes it as an argument, so that a test can set it.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
 pub(super) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
-}
-
-/// One line on standard error.
-#[expect(clippy::print_stderr, reason = "meant for whoever runs the command")]
-pub(super) fn complain(fault: &str, exit: Exit) -> ExitCode {
-    eprintln!("diskseal: {fault}");
-    exit.into()
-}
-
-/// One line on standard output. A reader that has gone, as `head` does, is no fault of ours.
-pub(super) fn say(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-/// A bar of this form on a terminal; elsewhere it draws nothing.
-pub(super) fn progress(form: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style).with_finish(ProgressFinish::AndClear)
 }

@@ -5,7 +5,13 @@ use std::{collections::BTreeMap, process::ExitCode};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use parking_lot::Mutex;
 
-use super::session::{self, Exit, Session, complain, progress, say};
+use super::{
+    flags,
+    installation::{self, Reach},
+    question::Plan,
+    scope,
+    session::{self, Exit, Session, complain, progress, say},
+};
 use crate::{
     enforce::{self, Line},
     estate::Survey,
@@ -19,15 +25,20 @@ pub(super) fn command() -> Command {
         .about("Seal everything in scope that is unsealed")
         .long_about(
             "List everything in scope that is unsealed, through Resource Graph and across all subscriptions, and seal \
-             it in this process. A part of ARM's quota is left to others.",
+             it in this process. A part of ARM's quota is left to others.\n\n\
+             Where neither the app nor a flag sets a scope, the scope is az's current subscription: the command shows \
+             what it would seal and asks.",
         )
         .after_help(
             "Examples:\n  \
-             diskseal sweep --dry-run\n  \
+             diskseal sweep --app /subscriptions/…/sites/func-diskseal --dry-run\n  \
              diskseal sweep --max-percent 20 --pace 5\n  \
              diskseal sweep --management-group mg-prod\n  \
              diskseal sweep --exact --subscriptions 11111111-2222-4333-8444-555555555555",
         )
+        .arg(installation::arg())
+        .arg(flags::all_subscriptions_arg())
+        .arg(scope::yes_arg("Do not ask; needed without scope and terminal"))
         .arg(
             Arg::new("dry-run")
                 .long("dry-run")
@@ -50,13 +61,15 @@ pub(super) fn command() -> Command {
         )
 }
 
-pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
+pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     let source = if matches.get_flag("exact") { Source::Lists } else { Source::Graph };
     if matches.get_flag("dry-run") {
-        return session::run(lookup, |session| dry_run(session, source));
+        let reach = Reach::Scope { yes: true };
+        return session::run(matches, reach, |session| dry_run(session, source));
     }
     let concurrency = matches.get_one::<u16>("concurrency").map_or(64, |number| usize::from(*number));
-    session::run(lookup, move |session| sweep(session, source, concurrency))
+    let reach = Reach::Scope { yes: matches.get_flag("yes") };
+    session::run(matches, reach, move |session| sweep(session, source, concurrency))
 }
 
 async fn dry_run(session: Session, source: Source) -> Exit {
@@ -99,6 +112,16 @@ impl Tally {
 }
 
 async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
+    if session.asks {
+        let mut shown = Plan::default();
+        if let Err(error) = plan(&session.ctx, source, |id, _| shown.add(&id)).await {
+            return failed(&error);
+        }
+        if !shown.is_empty() && !shown.is_confirmed("", "Seal") {
+            complain("nothing was sealed", Exit::NotAll);
+            return Exit::NotAll;
+        }
+    }
     let progress = progress("{bar:30} {pos} of {len} listed, {per_sec}, {eta} left");
     let tally = Mutex::new(Tally::default());
     let on_advance = |advance| match advance {

@@ -1,20 +1,19 @@
 //! `diskseal unseal`: the way back for single disks and snapshots, for a time and for a reason.
 
-use std::{
-    io::{BufRead, IsTerminal, Write},
-    process::ExitCode,
-};
+use std::{io::IsTerminal, process::ExitCode};
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 use futures::{StreamExt, stream};
 use time::Date;
 
 use super::{
     ids,
-    session::{self, Exit, Session, complain, say},
+    installation::{self, Installation, Reach},
+    question::Plan,
+    scope,
+    session::{self, Exit, Session, complain, note, say},
 };
 use crate::{
-    config::Config,
     enforce::{ExemptionTag, Line, unseal},
     policy::TagExemption,
     resource_id::ResourceId,
@@ -22,8 +21,6 @@ use crate::{
 
 /// How many resources are worked on at once. Few, so that Ctrl-C comes in time.
 const CONCURRENCY: usize = 4;
-/// How many resources the question names one by one.
-const NAMED_MAX: usize = 20;
 
 pub(super) fn command() -> Command {
     Command::new("unseal")
@@ -32,9 +29,9 @@ pub(super) fn command() -> Command {
             "Takes the seal off single disks and snapshots: sets dataAccessAuthMode to None and removes the seal's \
              tags. Before that it writes the exemption tag with the last day and the reason, so that the handler \
              and the sweep leave the resource alone through the end of that day, UTC, and then seal it again.\n\n\
-             It needs the exemption tag to be switched on (DISKSEAL_EXEMPT_TAG), here and in the function app, \
-             because otherwise the next event would seal the resource again at once. In audit mode it only says \
-             what it would do. It can be run again after a stop at any point.",
+             It needs the exemption tag of the function app (DISKSEAL_EXEMPT_TAG), and warns where the app does not \
+             read the tag, because the app would then seal the resource again at once. In audit mode it only says \
+             what it would do, and while the switch is off it writes nothing. It can be run again after a stop at any point.",
         )
         .after_help(
             "Examples:\n  \
@@ -44,6 +41,7 @@ pub(super) fn command() -> Command {
              Exit codes: 0 all unsealed, 1 something is not, or the question was answered no, 2 wrong command line \
              or settings (nothing was tried), 3 Azure could not be reached.",
         )
+        .arg(installation::arg())
         .arg(
             Arg::new("until")
                 .long("until")
@@ -59,65 +57,62 @@ pub(super) fn command() -> Command {
                 .required(true)
                 .help("Why; it is kept in the tag, for everybody to read"),
         )
-        .arg(
-            Arg::new("yes")
-                .long("yes")
-                .short('y')
-                .action(ArgAction::SetTrue)
-                .help("Does not ask. Needed where there is no terminal, or where the IDs come from standard input"),
-        )
+        .arg(scope::yes_arg("Do not ask; needed without a terminal, or with IDs from standard input"))
         .arg(ids::arg())
 }
 
-pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>, matches: &ArgMatches) -> ExitCode {
-    let config = match Config::for_command(lookup) {
-        Ok(config) => config,
-        Err(faults) => return complain(&faults.to_string(), Exit::Usage),
-    };
+pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     let (Some(until), Some(reason)) = (matches.get_one::<Date>("until"), matches.get_one::<String>("reason"))
     else {
         return Exit::Usage.into();
-    };
-    let exemption = match ExemptionTag::new(&config.policy, *until, reason, session::now()) {
-        Ok(exemption) => exemption,
-        Err(fault) => return complain(&format!("nothing was unsealed: {fault}"), Exit::Usage),
     };
     let ids = match ids::read(matches) {
         Ok(ids) => ids,
         Err(fault) => return complain(&fault, Exit::Usage),
     };
-    if !matches.get_flag("yes") {
-        let stdin = std::io::stdin();
-        if !ids::are_given(matches) || !stdin.is_terminal() {
-            let fault = "nothing was unsealed: there is no terminal to ask on; give --yes to go ahead without a question";
-            return complain(fault, Exit::Usage);
-        }
-        if !is_confirmed(&ids, &exemption, &mut stdin.lock(), &mut std::io::stderr()) {
-            return complain("nothing was unsealed", Exit::NotAll);
-        }
+    let asks = !matches.get_flag("yes");
+    if asks && (!ids::are_given(matches) || !std::io::stdin().is_terminal()) {
+        let fault =
+            "nothing was unsealed: there is no terminal to ask on; give --yes to go ahead without a question";
+        return complain(fault, Exit::Usage);
     }
-    session::run(lookup, |session| work(session, ids, exemption))
+    session::run(matches, Reach::Named, |session| async move {
+        let exemption = match ExemptionTag::new(&session.ctx.policy, *until, reason, session.ctx.now()) {
+            Ok(exemption) => exemption,
+            Err(fault) => {
+                complain(&format!("nothing was unsealed: {fault}"), Exit::Usage);
+                return Exit::Usage;
+            }
+        };
+        if let Some(doubt) = doubt(&session) {
+            note(&format!("warning: {doubt}"));
+        }
+        let text = format!(
+            "Anyone with a URL from `grant-access` can read these data without signing in.\nThe tag will say: \
+             {exemption}\n"
+        );
+        if asks && !Plan::of(&ids).is_confirmed(&text, "Unseal") {
+            complain("nothing was unsealed", Exit::NotAll);
+            return Exit::NotAll;
+        }
+        work(session, ids, exemption).await
+    })
 }
 
-/// Asks, and takes nothing but a clear yes for one.
-fn is_confirmed(
-    ids: &[ResourceId],
-    exemption: &ExemptionTag,
-    answer: &mut dyn BufRead,
-    question: &mut dyn Write,
-) -> bool {
-    let named = ids.iter().take(NAMED_MAX).map(|id| format!("  {id}\n"));
-    let more = ids.len().checked_sub(NAMED_MAX).filter(|more| *more > 0);
-    let text: String = named.chain(more.map(|more| format!("  … and {more} more\n"))).collect();
-    let count = format!("{} resource{}", ids.len(), if ids.len() == 1 { "" } else { "s" });
-    let asked = write!(
-        question,
-        "{text}Anyone with a URL from `grant-access` can read these data without signing in.\n\
-         The tag will say: {exemption}\nUnseal {count}? [y/N] "
-    );
-    let mut line = String::new();
-    asked.and_then(|()| question.flush()).and_then(|()| answer.read_line(&mut line)).is_ok()
-        && ["y", "yes"].iter().any(|yes| line.trim().eq_ignore_ascii_case(yes))
+/// Why the handler may seal again at once: it does not read the tag that is written.
+fn doubt(session: &Session) -> Option<String> {
+    let tag = session.ctx.policy.exemptions.tag.as_deref()?;
+    let Some(Installation { app, .. }) = &session.installation else {
+        return Some(format!(
+            "no function app's settings are known; one whose DISKSEAL_EXEMPT_TAG is not {tag} seals again at once"
+        ));
+    };
+    let read = session.installation.as_ref()?.setting("DISKSEAL_EXEMPT_TAG").unwrap_or_default();
+    match read.trim() {
+        read if read.eq_ignore_ascii_case(tag) => None,
+        "" => Some(format!("{app} has no DISKSEAL_EXEMPT_TAG, so it seals again at once")),
+        read => Some(format!("{app} reads the exemption tag {read}, not {tag}, so it seals again at once")),
+    }
 }
 
 async fn work(session: Session, ids: Vec<ResourceId>, exemption: ExemptionTag) -> Exit {
@@ -145,32 +140,4 @@ async fn work(session: Session, ids: Vec<ResourceId>, exemption: ExemptionTag) -
          exempt: run the same command again to go on"
     ));
     Exit::NotAll
-}
-
-#[cfg(test)]
-mod tests {
-    use time::macros::{date, datetime};
-
-    use super::*;
-
-    #[test]
-    fn only_a_clear_yes_is_one() {
-        let lookup = |name: &str| (name == "DISKSEAL_EXEMPT_TAG").then(|| "diskseal-exempt".to_owned());
-        let policy = Config::for_command(&lookup).unwrap().policy;
-        let now = datetime!(2027-01-01 0:00 UTC);
-        let exemption = ExemptionTag::new(&policy, date!(2027 - 01 - 31), "INC-1", now).unwrap();
-        let id: ResourceId = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d"
-            .parse()
-            .unwrap();
-        for (answer, expected) in
-            [("y\n", true), ("YES\n", true), ("\n", false), ("", false), ("no\n", false), ("yep\n", false)]
-        {
-            let mut question = vec![];
-            let ids = [id.clone()];
-            assert_eq!(is_confirmed(&ids, &exemption, &mut answer.as_bytes(), &mut question), expected);
-            let question = String::from_utf8(question).unwrap();
-            assert!(question.contains("disks/d") && question.ends_with("Unseal 1 resource? [y/N] "));
-            assert!(question.contains("until=2027-01-31; INC-1"), "{question}");
-        }
-    }
 }

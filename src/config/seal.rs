@@ -112,9 +112,9 @@ const SWITCH: Setting = Setting {
     name: "DISKSEAL_SWITCH",
     flag: "switch",
     value: Value::Text("RESOURCE-ID"),
-    help: "Resource, resource group or subscription whose tag diskseal=off stops all sealing.\n\
-           The tag is read at most once a minute, before a write. It stops every process that has this setting; \
-           unseal is not affected.",
+    help: "Resource, resource group or subscription whose tag diskseal=off stops all writes.\n\
+           The tag is read at most once a minute, before a write. It stops every process that has this setting, \
+           unseal included. If it cannot be read, it counts as it was last read, and as on before that.",
     default: Fallback::Means("none"),
     used: Use::Always,
     read: |config, text| {

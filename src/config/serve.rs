@@ -37,30 +37,38 @@ fn the_port_is_required_and_reported_together_with_the_rest() {
     assert_eq!(names, ["DISKSEAL_MODE", PORT.name]);
 }
 
+/// In seconds. The handler has to answer before the host's `functionTimeout`, with room for the answer itself.
+const DEADLINE_MAX: u64 = 240;
+
 const DEADLINE: Setting = Setting {
     name: "DISKSEAL_DEADLINE",
     flag: "deadline",
     value: Value::Text("SECONDS"),
     help: "Time limit of an event's invocation in seconds, waits included.\n\
-           A whole number from 1 to 600. A queue message has 2 minutes, a sweep 4. Event Grid waits 30 seconds for an answer. Keep it below functionTimeout of \
-           host.json, at which the Functions host kills the handler. On the command line, the limit for one resource.",
+           A whole number from 1 to 240: functionTimeout of host.json, at which the Functions host kills the handler, is 300 \
+           seconds. Event Grid waits 30 seconds for an answer. A queue message has 2 minutes, a sweep 4. On the command \
+           line, the limit for one resource.",
     default: Fallback::Text("25"),
     used: Use::Serve,
     read: |config, text| {
-        let seconds = text.parse::<u64>().ok().filter(|seconds| (1..=600).contains(seconds));
-        let message = || format!("{text:?} is not a whole number of seconds from 1 to 600");
+        let seconds = text.parse::<u64>().ok().filter(|seconds| (1..=DEADLINE_MAX).contains(seconds));
+        let message = || format!("{text:?} is not a whole number of seconds from 1 to {DEADLINE_MAX}");
         set(&mut config.deadline, seconds.map(Duration::from_secs).ok_or_else(message))
     },
     show: |config| Some(config.deadline.as_secs().to_string()),
 };
 
 #[test]
-fn a_deadline_is_from_one_second_to_ten_minutes() {
+fn a_deadline_ends_a_minute_before_the_host_kills_the_handler() {
     use super::tests::{fault, shown};
-    for text in ["0", "601", "soon", "2.5"] {
+    for text in ["0", "241", "600", "soon", "2.5"] {
         fault(DEADLINE.name, text);
     }
-    assert_eq!(shown(&DEADLINE, "600").as_deref(), Some("600"));
+    assert_eq!(shown(&DEADLINE, "240").as_deref(), Some("240"));
+    let host: serde_json::Value = serde_json::from_str(include_str!("../../host.json")).unwrap();
+    let parts: Vec<u64> =
+        host["functionTimeout"].as_str().unwrap().split(':').map(|part| part.parse().unwrap()).collect();
+    assert!(DEADLINE_MAX + 60 <= parts[0] * 3_600 + parts[1] * 60 + parts[2]);
 }
 
 const SWEEP_SCHEDULE: Setting = Setting {

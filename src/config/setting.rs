@@ -74,10 +74,36 @@ impl Setting {
         (self.show)(config)
     }
 
+    /// Reads a text into the configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn read(&self, config: &mut Config, text: &str) -> Result<(), String> {
+        if is_unresolved(text) {
+            // The text names a vault, so it is not repeated.
+            return Err("is a reference to Key Vault or App Configuration that is not resolved; the portal shows why \
+                        beside the app setting"
+                .to_owned());
+        }
+        if elements(text).next().is_none() {
+            return Err(format!(
+                "{text:?} names nothing; remove the setting, or leave it empty, for its default"
+            ));
+        }
+        (self.read)(config, text)
+    }
+
     /// The text that `lookup` has for it. An empty one counts as none: that is how app settings are switched off.
     pub fn given(&self, lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
         lookup(self.name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
+}
+
+/// Whether a value is a reference to Key Vault or App Configuration that the platform left as it is, because it could
+/// not resolve it ("Use Key Vault references as app settings").
+pub fn is_unresolved(value: &str) -> bool {
+    const PREFIX: &str = "@Microsoft.";
+    value.trim_start().get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
 /// Sets a part of the configuration, if its text could be read.

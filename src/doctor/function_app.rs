@@ -125,6 +125,6 @@ pub(super) fn queue_not_checked() -> Finding {
 }
 
 pub(super) fn no_app() -> Finding {
-    let remedy = "pass --function-app RESOURCE_ID, or create the event subscription";
+    let remedy = "pass --app RESOURCE_ID, or create the event subscription";
     Finding::warning(CHECK, "", "not checked: no event subscription names the function app", remedy)
 }

@@ -65,6 +65,7 @@ impl Line {
     /// What an unseal of a resource led to.
     pub fn of_unseal(resource: &impl fmt::Display, result: &Result<Unsealed, Error>) -> Self {
         match result {
+            Ok(Unsealed::SwitchedOff) => Self::of_look(resource, &Ok(Outcome::SwitchedOff)),
             Ok(outcome) => Self::new(Level::INFO, outcome.label(), resource, None),
             Err(error) => Self::of_failure(error.concern().label(), resource, error),
         }

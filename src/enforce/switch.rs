@@ -3,6 +3,10 @@
 //! Whoever may write tags on one resource of the operator's choice (the function app, its resource group)
 //! sets `diskseal = off` there, and within a minute nothing is written any more. ARM is asked for it, so it
 //! needs no storage, no right but to read tags, and works in the portal.
+//!
+//! A switch that cannot be read counts as it was last read, and as on before the first successful read: the one
+//! exception to "what is unknown is left alone", because a lost right to read one tag would otherwise leave every
+//! new disk unsealed.
 
 use std::time::Duration;
 
@@ -13,52 +17,60 @@ use crate::{
     arm::Client,
     azure::Terms,
     resource::tags::Tags,
-    telemetry::{Wait, wait},
+    telemetry::{Wait, metrics, wait},
 };
 
 /// The tag's name.
 const TAG: &str = "diskseal";
 /// The tag's value that stops every write.
 const OFF: &str = "off";
-/// How long what was read is taken for true.
+/// How long what was read counts.
 const CACHE_TIME: Duration = Duration::from_mins(1);
+/// How long one read may take, whatever time its caller has: a switch that does not answer delays nobody by more.
+const READ_TIME: Duration = Duration::from_secs(2);
+/// How long after a failed read the next one is tried.
+const RETRY_TIME: Duration = Duration::from_secs(20);
 
-/// Where the switch is, and how it stood last.
+/// Where the switch is, and how it was last read.
 #[derive(Debug)]
 pub(super) struct Switch {
     scope: Option<String>,
-    seen: Mutex<Option<Seen>>,
+    last: Mutex<Option<Last>>,
 }
 
+/// The last read that came to its end. One that its caller gave up leaves nothing here.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct Last {
     is_on: bool,
-    at: Instant,
+    /// When the next read is due.
+    until: Instant,
 }
 
 impl Switch {
     pub(super) fn new(scope: Option<String>) -> Self {
-        Self { scope, seen: Mutex::default() }
+        Self { scope, last: Mutex::default() }
     }
 
-    /// Whether writes are allowed. A switch that cannot be read stands as it stood, and on before it was
-    /// ever read: whoever needs certainty sees the warning.
+    /// Whether writes are allowed.
     pub(super) async fn is_on(&self, arm: &Client, terms: Terms) -> bool {
         let Some(scope) = &self.scope else { return true };
-        let mut seen = wait(Wait::Switch, self.seen.lock()).await;
-        if let Some(Seen { is_on, at }) = *seen
-            && at.elapsed() < CACHE_TIME
+        let mut last = wait(Wait::Switch, self.last.lock()).await;
+        if let Some(Last { is_on, until }) = *last
+            && Instant::now() < until
         {
             return is_on;
         }
-        let is_on = match arm.tags(scope, terms).await {
-            Ok(tags) => !is_off(&tags),
+        let (is_on, lasts) = match arm.tags(scope, terms.lasting(READ_TIME)).await {
+            Ok(tags) => (!is_off(&tags), CACHE_TIME),
             Err(error) => {
-                warn!("the switch at {scope} cannot be read, and stands as it stood: {error}");
-                seen.is_none_or(|seen| seen.is_on)
+                let is_on = last.is_none_or(|last| last.is_on);
+                let word = if is_on { "on" } else { "off" };
+                warn!("the switch at {scope} cannot be read, and counts as {word}: {error}");
+                metrics::switch_failure(error.failure.reason());
+                (is_on, RETRY_TIME)
             }
         };
-        *seen = Some(Seen { is_on, at: Instant::now() });
+        *last = Some(Last { is_on, until: Instant::now() + lasts });
         is_on
     }
 }

@@ -106,6 +106,8 @@ words! {
         WouldUnseal => "would_unseal",
         /// It does not exist.
         NotFound => "not_found",
+        /// The operator's switch is off.
+        SwitchedOff => "switched_off",
     }
 }
 
@@ -168,6 +170,9 @@ async fn look_once(
     }
     if ctx.policy.mode == Mode::Audit {
         return Ok(Unsealed::WouldUnseal);
+    }
+    if !ctx.is_switched_on(terms).await {
+        return Ok(Unsealed::SwitchedOff);
     }
     if !is_exempt {
         let tags = ctx.arm.merge_tags(id, &wanted, terms).await?;

@@ -15,6 +15,10 @@ use crate::{
     telemetry::{Wait, wait},
 };
 
+/// How long one read may take, whatever time its caller has: a caller that gives up leaves no failure behind.
+const READ_TIME: Duration = Duration::from_secs(20);
+/// How long after a failed read the next one is tried.
+const RETRY_TIME: Duration = Duration::from_mins(1);
 /// How long the subscriptions that were read count.
 const CACHE_TIME: Duration = Duration::from_hours(1);
 /// How long a subscription that was not among them counts as absent: it may be new.
@@ -29,7 +33,10 @@ pub struct Members {
 #[derive(Debug)]
 struct Cached {
     ids: Vec<String>,
+    /// When they were read.
     at: Instant,
+    /// When a read after that failed.
+    failed_at: Option<Instant>,
 }
 
 impl Members {
@@ -50,25 +57,28 @@ impl Members {
         }
         let is_member = |ids: &[String]| ids.iter().any(|id| id.eq_ignore_ascii_case(subscription_id));
         let mut cached = wait(Wait::Members, self.cached.lock()).await;
-        if let Some(Cached { ids, at }) = cached.as_ref() {
+        if let Some(Cached { ids, at, failed_at }) = cached.as_ref() {
             let lasts = if is_member(ids) { CACHE_TIME } else { ABSENT_TIME };
-            if at.elapsed() < lasts {
+            if at.elapsed() < lasts || failed_at.is_some_and(|at| at.elapsed() < RETRY_TIME) {
                 return Ok(is_member(ids));
             }
         }
-        let read = arm.subscriptions(scope, terms).await;
-        let ids = match (read, cached.take()) {
-            (Ok(ids), _) => ids,
-            (Err(error), None) => return Err(error),
-            (Err(error), Some(Cached { ids, .. })) => {
+        let has_time = terms.time_left() >= READ_TIME;
+        let terms = if has_time { terms } else { terms.lasting(READ_TIME) };
+        match (arm.subscriptions(scope, terms).await, cached.as_mut()) {
+            (Ok(ids), _) => {
+                let answer = is_member(&ids);
+                *cached = Some(Cached { ids, at: Instant::now(), failed_at: None });
+                Ok(answer)
+            }
+            (Err(error), None) => Err(error),
+            (Err(error), Some(Cached { ids, failed_at, .. })) => {
                 warn!(
                     "the management group cannot be read; the subscriptions that were last read count: {error}"
                 );
-                ids
+                *failed_at = Some(Instant::now());
+                Ok(is_member(ids))
             }
-        };
-        let answer = is_member(&ids);
-        *cached = Some(Cached { ids, at: Instant::now() });
-        Ok(answer)
+        }
     }
 }

@@ -45,6 +45,7 @@ struct Instruments {
     sweep_coverage: Gauge<f64>,
     sweep_runs: Counter<u64>,
     exemptions_expiring: Gauge<u64>,
+    switch_failures: Counter<u64>,
     enforce_active: UpDownCounter<i64>,
     dropped: Counter<u64>,
 }
@@ -98,6 +99,7 @@ impl Instruments {
                 "{exemption}",
                 "Exemptions that end within 30 days, as of the last sweep",
             ),
+            switch_failures: counter("diskseal.switch.failures", "{read}", "Reads of the switch that failed"),
             enforce_active: meter
                 .i64_up_down_counter("diskseal.enforce.active")
                 .with_unit("{resource}")
@@ -257,6 +259,13 @@ pub fn swept(swept: &Swept) {
 pub fn sweep_run(error_type: Option<&'static str>) {
     let error_type = error_type.map(|name| KeyValue::new(ERROR_TYPE, name));
     with(|instruments| instruments.sweep_runs.add(1, error_type.as_slice()));
+}
+
+/// Counts a read of the switch that failed.
+pub fn switch_failure(error_type: &'static str) {
+    if let Some(instruments) = INSTRUMENTS.get() {
+        instruments.switch_failures.add(1, &[KeyValue::new(ERROR_TYPE, error_type)]);
+    }
 }
 
 /// Counts a resource as in progress until it is dropped.

@@ -104,6 +104,26 @@ async fn an_event_from_outside_is_left_alone_and_the_group_is_read_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failed_read_leaves_the_last_list_for_a_minute_and_not_for_an_hour() {
+    let world = world();
+    assert_eq!(world.enforce(&disk_in(SUBSCRIPTION)).await.unwrap().label(), "sealed");
+    // The group has changed, and the next reads fail: one for want of time, one by an outage.
+    world.azure.set_management_group("mg-prod", &[Member::Subscription(OUTSIDE.to_owned())]);
+    tokio::time::advance(Duration::from_hours(1)).await;
+    let slow = world.fault(Fault::delay(Duration::from_secs(5)).on(Kind::Descendants).always());
+    assert!(world.enforce_within(&disk_in(SUBSCRIPTION), Duration::from_secs(1)).await.is_err());
+    slow.remove();
+    let outage = world.fault(Fault::refuse(Refusal::authorization_failed()).on(Kind::Descendants).always());
+    assert_eq!(world.enforce(&disk_in(SUBSCRIPTION)).await.unwrap().label(), "already_sealed");
+    let reads = asked(&world, Kind::Descendants);
+    assert_eq!(world.enforce(&disk_in(SUBSCRIPTION)).await.unwrap().label(), "already_sealed");
+    assert_eq!(asked(&world, Kind::Descendants), reads, "not for each event");
+    outage.remove();
+    tokio::time::advance(Duration::from_mins(1)).await;
+    assert_eq!(world.enforce(&disk_in(SUBSCRIPTION)).await, Ok(Outcome::Exempt(Exemption::OutOfScope)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_group_that_cannot_be_read_is_no_empty_scope() {
     let world = World::with(Options::immediate(), &[("DISKSEAL_MANAGEMENT_GROUP", "mg-typo")]);
     let id = world.disk("d");

@@ -26,6 +26,7 @@ mod exit_codes;
 mod exporting;
 mod help;
 mod hostile;
+mod installation;
 mod life;
 mod machines;
 mod metrics;

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use diskseal::{azure::Terms, enforce::Outcome, sweep};
+use diskseal::{
+    azure::Terms,
+    enforce::{ExemptionTag, Outcome, Unsealed, unseal},
+    sweep,
+};
 use diskseal_emulator::{
     Options,
     fault::{Fault, Kind, Refusal},
@@ -60,6 +64,52 @@ async fn a_switch_that_cannot_be_read_stands_as_it_stood() {
     world.fault(Fault::refuse(Refusal::authorization_failed()).on(Kind::TagsRead).always());
     tokio::time::advance(Duration::from_mins(1)).await;
     assert_eq!(world.enforce(&id).await, Ok(Outcome::SwitchedOff));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_that_does_not_answer_delays_nobody_by_more_than_two_seconds() {
+    let world = world();
+    let hangs = Fault::delay(Duration::from_mins(2)).on(Kind::TagsRead).always();
+    let hangs = world.fault(hangs);
+    let started = tokio::time::Instant::now();
+    let ids: Vec<_> = (0..20).map(|n| world.disk(&format!("d{n}"))).collect();
+    let all = futures::future::join_all(ids.iter().map(|id| world.enforce(id))).await;
+    assert!(all.iter().all(|result| result.as_ref().unwrap().label() == "sealed"), "{all:?}");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert_eq!(reads_of_the_switch(&world), 0, "no read has come to its end");
+    hangs.remove();
+    // It is tried again long before what was read would be out of date.
+    world.azure.set_scope_tag(SWITCH, "diskseal", "off");
+    tokio::time::advance(Duration::from_secs(20)).await;
+    assert_eq!(world.enforce(&world.disk("late")).await, Ok(Outcome::SwitchedOff));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_runs_out_of_time_says_nothing_about_the_switch() {
+    let world = world();
+    world.azure.set_scope_tag(SWITCH, "diskseal", "off");
+    let slow = world.fault(Fault::delay(Duration::from_millis(1_500)).on(Kind::TagsRead).always());
+    let id = world.disk("a");
+    assert!(world.enforce_within(&id, Duration::from_secs(1)).await.is_err());
+    assert_eq!(world.enforce(&id).await, Ok(Outcome::SwitchedOff), "it is off, and was not taken for on");
+    assert_eq!(world.writes(), 0);
+    slow.remove();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unseal_stops_at_the_switch_as_well() {
+    let settings = [("DISKSEAL_SWITCH", SWITCH), ("DISKSEAL_EXEMPT_TAG", "keep")];
+    let world = World::with(Options::immediate(), &settings);
+    let id = world.sealed_disk("a");
+    let until = time::macros::date!(2999 - 12 - 31);
+    let exemption = ExemptionTag::new(&world.ctx.policy, until, "INC-1", world.ctx.now()).unwrap();
+    let unseal = async || unseal(&world.ctx, &id.parse().unwrap(), &exemption, Duration::from_secs(25)).await;
+    world.azure.set_scope_tag(SWITCH, "diskseal", "off");
+    assert_eq!(unseal().await, Ok(Unsealed::SwitchedOff));
+    assert_eq!(world.writes(), 0);
+    world.azure.set_scope_tag(SWITCH, "diskseal", "on");
+    tokio::time::advance(Duration::from_mins(1)).await;
+    assert_eq!(unseal().await, Ok(Unsealed::Unsealed));
 }
 
 #[tokio::test(start_paused = true)]

@@ -25,10 +25,12 @@ mod facts;
 mod lists;
 mod machines;
 mod operations;
+mod sites;
 mod tags;
 mod versions;
 
 pub(crate) use facts::Facts;
+pub(crate) use sites::Site;
 
 /// The endpoint that received a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +199,9 @@ impl Emulator {
             (Route::Group { subscription, group }, "GET") => Ok(self.group(subscription, group)),
             (Route::Tenants, "GET") => Ok(self.tenants()),
             (Route::Endpoints, "GET") => Ok(directory::endpoints(&context.request.origin)),
+            (Route::Site(id), "GET") => self.get_site(id),
+            (Route::SiteSettings(id), "POST") => self.list_site_settings(id),
+            (Route::Sites(subscription), "GET") => Ok(self.list_sites(subscription)),
             (Route::UnknownType { namespace, type_name, .. }, _) => {
                 Err(versions::unknown_type(namespace, type_name))
             }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::{
     Emulator,
     answer::Answer,
+    arm::Site,
     clock::{timestamp, whole_seconds},
     context::Context,
     refusal::Refusal,
@@ -139,8 +140,32 @@ impl Emulator {
             scope.is_none_or(|ids| ids.contains(&stored.id.subscription.to_ascii_lowercase()))
         };
         let stored = state.resources.values().filter(in_scope);
-        let table = stored.filter_map(|stored| Indexed::of(stored, tenant, lag)).collect();
-        query.page(table, window.start, window.most)
+        let disks = stored.filter_map(|stored| Indexed::of(stored, tenant, lag)).map(Entry::Disk);
+        let is_in_scope = |site: &&Site| scope.is_none_or(|ids| ids.contains(&site.subscription()));
+        let sites = state.sites.values().filter(is_in_scope).map(|site| Entry::Site(site.row()));
+        query.page(disks.chain(sites).collect(), window.start, window.most)
+    }
+}
+
+/// A row of the table `resources`.
+enum Entry<'a> {
+    Disk(Indexed<'a>),
+    Site(Row),
+}
+
+impl Columns for Entry<'_> {
+    fn column(&self, name: &str) -> Cow<'_, Value> {
+        match self {
+            Self::Disk(disk) => disk.column(name),
+            Self::Site(row) => row.column(name),
+        }
+    }
+
+    fn row(&self) -> Row {
+        match self {
+            Self::Disk(disk) => disk.row(),
+            Self::Site(row) => row.row(),
+        }
     }
 }
 

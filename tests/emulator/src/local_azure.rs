@@ -121,6 +121,8 @@ impl LocalAzure {
         };
         let mut settings = platform_settings(&emulator, &serving, &collector);
         settings.extend(app_settings(&serving));
+        let pairs: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        emulator.install(APP, &pairs);
         let host = Arc::new(FunctionsHost::start(HostOptions {
             app_root,
             settings,
@@ -137,6 +139,10 @@ impl LocalAzure {
         Ok(Self { control, event_grid, host, queues, collector, serving, emulator, _staged: staged })
     }
 }
+
+/// The function app, as [`platform_settings`] names it.
+pub const APP: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal/providers/\
+                       Microsoft.Web/sites/func-seal";
 
 /// The settings that App Service sets, and those of every app.
 fn platform_settings(

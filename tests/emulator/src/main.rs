@@ -85,7 +85,11 @@ struct Arguments {
     /// Divisor of the waits of Event Grid and the queue.
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
-    /// App setting of the handler; can be repeated. `{arm}` is replaced by Resource Manager's address.
+    /// Resource ID of a function app that exists without a handler here, with the app settings of `--setting`, so that
+    /// the command line finds an installation.
+    #[arg(long, value_name = "ID", conflicts_with = "handler")]
+    installation: Option<String>,
+    /// App setting of the function app; can be repeated. `{arm}` is replaced by Resource Manager's address.
     #[arg(long, value_name = "NAME=VALUE")]
     setting: Vec<String>,
 }
@@ -141,6 +145,12 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     } else {
         let emulator = Emulator::new(azure);
         let serving = emulator.serve_on(ports).await.map_err(|fault| fault.to_string())?;
+        if let Some(app) = &arguments.installation {
+            let settings = settings(&arguments.setting, &serving);
+            let pairs: Vec<_> =
+                settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            emulator.install(app, &pairs);
+        }
         let collector = Arc::new(Collector::start().await.map_err(|fault| fault.to_string())?);
         let control = Control::start(&emulator, &collector, &serving, ports).await;
         let control = control.map_err(|fault| fault.to_string())?;

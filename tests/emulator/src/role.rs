@@ -21,8 +21,10 @@ use serde::Deserialize;
 use crate::{fault::Kind, journal::Exchange};
 
 /// Reads of commands for people, which the handler's identity need not be allowed, each with the reason.
-/// Without them `diskseal doctor` reports the check as not made, and continues.
-pub const OF_PEOPLE: [(&str, &str); 5] = [
+/// Without them commands use their own settings, and `diskseal doctor` reports the check as not made.
+pub const OF_PEOPLE: [(&str, &str); 7] = [
+    ("Microsoft.Web/sites/read", "commands look for the function app whose settings apply"),
+    ("Microsoft.Web/sites/config/list/action", "commands read the function app's settings"),
     ("Microsoft.EventGrid/systemTopics/read", "doctor looks for the subscription's topic"),
     ("Microsoft.EventGrid/systemTopics/eventSubscriptions/read", "doctor looks where the topic delivers to"),
     ("Microsoft.EventGrid/eventSubscriptions/read", "doctor looks where events without a topic go"),

@@ -44,6 +44,12 @@ pub(crate) enum Route {
     Tenants,
     /// The metadata of this cloud.
     Endpoints,
+    /// A function app, by its id.
+    Site(String),
+    /// The app settings of a function app, by its id.
+    SiteSettings(String),
+    /// The function apps of a subscription.
+    Sites(String),
     /// A resource type that is not emulated.
     UnknownType { subscription: String, namespace: String, type_name: String },
     /// Not a path of Resource Manager.
@@ -121,6 +127,23 @@ impl Route {
             ["subscriptions", _, "providers", "microsoft.compute", "locations", _, "diskoperations", _] => {
                 Self::Operation { subscription: given(1), name: given(7) }
             }
+            ["subscriptions", _, "providers", "microsoft.web", "sites"] => Self::Sites(given(1)),
+            ["subscriptions", _, "resourcegroups", _, "providers", "microsoft.web", "sites", _] => {
+                Self::Site(path.to_owned())
+            }
+            [
+                "subscriptions",
+                _,
+                "resourcegroups",
+                _,
+                "providers",
+                "microsoft.web",
+                "sites",
+                _,
+                "config",
+                "appsettings",
+                "list",
+            ] => Self::SiteSettings(segments.iter().take(8).fold(String::new(), |id, name| id + "/" + name)),
             ["subscriptions", _, "providers", _, _, ..] => {
                 Self::UnknownType { subscription: given(1), namespace: given(3), type_name: given(4) }
             }
@@ -143,7 +166,9 @@ impl Route {
             | Self::Group { subscription, .. }
             | Self::UnknownType { subscription, .. }
             | Self::ScopeTags { subscription, .. }
+            | Self::Sites(subscription)
             | Self::Subscription(subscription) => Some(subscription),
+            Self::Site(id) | Self::SiteSettings(id) => id.split('/').nth(2),
             Self::Graph
             | Self::Descendants(_)
             | Self::Subscriptions

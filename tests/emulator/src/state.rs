@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::{
+    arm::Site,
     disk,
     fault::{Course, PREEMPTED},
     machine::StoredMachine,
@@ -55,6 +56,8 @@ pub(crate) struct State {
     pub(crate) management_groups: BTreeMap<String, Vec<Member>>,
     /// The rows of Resource Graph's table `recoveryservicesresources`.
     pub(crate) protected: Vec<Map<String, Value>>,
+    /// Function apps, by id in lower case.
+    pub(crate) sites: BTreeMap<String, Site>,
     /// The ends of operations, in the order of their start if they end at once.
     due: BinaryHeap<Reverse<(Instant, u64, String)>>,
     started: u64,

@@ -12,11 +12,18 @@ use tokio::io::AsyncWriteExt;
 
 use super::{binary, disk, snapshot};
 
-/// A command against the local ARM, with its managed identity.
+/// What stands in place of a scope.
+const SCOPES: [&str; 4] = ["--all-subscriptions", "--subscriptions", "--management-group", "--app"];
+
+/// A command against the local ARM, with its managed identity. One that demands a scope works everywhere unless it
+/// has one.
 pub(super) fn program(serving: &Serving, arguments: &[&str]) -> tokio::process::Command {
     let mut program = tokio::process::Command::new(binary());
+    let is_scoped = arguments.iter().any(|argument| SCOPES.contains(argument));
+    let demands = matches!(arguments, ["sweep" | "seal", ..]) && !is_scoped;
     program
         .args(arguments)
+        .args(demands.then_some(SCOPES[0]))
         .args(["--arm-endpoint", &serving.arm_https, "--credential", "managed-identity"])
         .env_clear()
         .env("SSL_CERT_FILE", &serving.ca_pem)
@@ -44,7 +51,12 @@ pub(super) async fn command(
     drop(stdin);
     let output = child.wait_with_output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+    let err = text(output.stderr);
+    // Every command that talks to Azure says whose settings apply.
+    let whose = err.lines().filter(|line| line.starts_with("diskseal: settings: ")).count();
+    assert!(whose <= 1, "{err}");
+    let err = err.split_inclusive('\n').filter(|line| !line.starts_with("diskseal: settings: ")).collect();
+    (output.status.code(), text(output.stdout), err)
 }
 
 #[tokio::test]

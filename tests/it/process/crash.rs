@@ -60,7 +60,7 @@ async fn a_kill_while_the_queue_is_worked_on_loses_nothing() {
 async fn a_host_that_kills_us_at_its_function_timeout_loses_nothing() {
     let azure = start(
         setup(),
-        &[("DISKSEAL_DEADLINE", "600"), ("AzureFunctionsJobHost__functionTimeout", "00:00:01")],
+        &[("DISKSEAL_DEADLINE", "240"), ("AzureFunctionsJobHost__functionTimeout", "00:00:01")],
     )
     .await;
     let pid = azure.host.pid().unwrap();

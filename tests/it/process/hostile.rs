@@ -189,3 +189,32 @@ async fn hostile_events_and_envelopes_do_nothing_at_all() {
     let lines = azure.host.console();
     assert!(!lines.iter().any(|line| line.text.contains("panicked")), "{lines:?}");
 }
+
+#[tokio::test]
+async fn a_message_of_the_queue_passes_no_rule_that_an_event_does_not_pass() {
+    let here = [
+        ("DISKSEAL_SUBSCRIPTIONS", crate::world::SUBSCRIPTION),
+        ("DISKSEAL_EXEMPT_NAMES", "tmp-*"),
+        ("DISKSEAL_EXEMPT_RESOURCE_GROUPS", "rg-keep"),
+        ("DISKSEAL_EXEMPT_TAG", "keep"),
+    ];
+    let azure = start(setup(), &here).await;
+    let outside = disk("d").replace("11111111-", "22222222-");
+    let ids = [outside, disk("tmp-1"), disk("d").replace("rg-app", "rg-keep"), disk("tagged")];
+    for id in &ids {
+        let mut body = diskseal_emulator::disk_body("westeurope");
+        body["tags"] = json!({"keep": "until=2999-12-31; INC-1"});
+        azure.emulator.insert(id, &body).unwrap();
+        for more in [json!({}), json!({"reason": "sweep"}), json!({"reason": "machine", "ofMachine": true})] {
+            let mut message = json!({"id": id, "reason": "conflict", "firstSeen": "1900-01-01T00:00:00Z"});
+            message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let envelope =
+                json!({"Data": {"message": message}, "Metadata": {"DequeueCount": "1"}}).to_string();
+            let reply = azure.host.invoke_raw("seal-queued", envelope).await.unwrap();
+            let text = String::from_utf8_lossy(&reply.body).into_owned();
+            assert!(reply.status == 200 && text.contains("exempt "), "{id}: {text}");
+        }
+    }
+    let journal = azure.emulator.journal();
+    assert!(journal.iter().all(|exchange| exchange.method == "GET"), "{journal:?}");
+}

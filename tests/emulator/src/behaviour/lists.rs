@@ -1,5 +1,6 @@
 //! Lists: pages, order, and the case of ids.
 
+use azure_core::http::Method;
 use serde_json::json;
 
 use super::{Client, SUBSCRIPTION, VERSION};
@@ -67,4 +68,30 @@ async fn subscriptions_tenants_and_the_cloud_describe_themselves() {
     assert_eq!(tenants["value"][0]["tenantId"], json!(client.emulator.options().tenant_id));
     let cloud = client.get("https://localhost:8443/metadata/endpoints?api-version=2023-12-01").await.json();
     assert_eq!(cloud["resourceManager"], "https://localhost:8443");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_app_is_found_by_its_tag_and_tells_its_settings_to_a_post_alone() {
+    let client = Client::immediate();
+    let sites = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-app/providers/Microsoft.Web/sites");
+    let (app, version) = (format!("{sites}/func"), "api-version=2024-04-01");
+    client.emulator.install(&app, &[("DISKSEAL_MODE", "audit")]);
+    client.emulator.put_site(&format!("{sites}/shop"), &[], &[]);
+    client.seed("d");
+    let settings = format!("{}/config/appsettings/list?{version}", app.to_uppercase());
+    let told = client.send(Method::Post, &settings, None).await;
+    assert_eq!((told.status, &told.json()["properties"]), (200, &json!({"DISKSEAL_MODE": "audit"})));
+    assert_eq!(client.get(&settings).await.status, 405);
+    let site = client.get(&format!("{app}?{version}")).await.json();
+    assert_eq!(
+        (&site["tags"]["application"], &site["kind"]),
+        (&json!("diskseal"), &json!("functionapp,linux"))
+    );
+    assert_eq!(client.get(&format!("{sites}/none?{version}")).await.code(), "ResourceNotFound");
+    let list = format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Web/sites?{version}");
+    assert_eq!(client.get(&list).await.json()["value"].as_array().unwrap().len(), 2);
+    let query = "resources | where type =~ 'Microsoft.Web/sites' and tostring(tags['application']) =~ 'diskseal' | project id";
+    let graph = "/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01";
+    let rows = client.send(Method::Post, graph, Some(&json!({"query": query}))).await.json();
+    assert_eq!(rows["data"], json!([{"id": app}]));
 }

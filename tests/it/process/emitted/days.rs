@@ -142,8 +142,9 @@ async fn end(azure: LocalAzure) -> Emitted {
 }
 
 async fn events(azure: &LocalAzure) {
-    // The first write reads the switch, and concurrent writes wait for the answer.
-    azure.emulator.inject(Fault::delay(Duration::from_millis(300)).on(Kind::TagsRead));
+    // The first write reads the switch, in vain, and concurrent writes wait for the answer.
+    let refused = Fault::refuse(Refusal::authorization_failed()).on(Kind::TagsRead);
+    azure.emulator.inject(refused.delayed(Duration::from_millis(300)));
     for name in ["switch-1", "switch-2"] {
         azure.emulator.put(&disk(name), &jane(), &disk_body("westeurope")).unwrap();
     }

@@ -1,0 +1,114 @@
+//! What a command says, and the exit code with which it ends.
+
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+
+use crate::{
+    enforce::{Concern, Error, Outcome, Unsealed},
+    policy::decide::Decision,
+};
+
+/// How a command ended. For a resource, the outcome decides; of several, the highest code counts.
+///
+/// | code | when |
+/// | --- | --- |
+/// | 0 | `sealed`, `already_sealed`, `exempt`, and `gone` of what a listing named; for `unseal`: `unsealed`, `already_unsealed`; a dry run that was carried out |
+/// | 1 | whatever else leaves a resource without the seal (`pending`, `would_seal`, `left_to_sweep`, `switched_off`, `protected`, unreadable in a listing), or for `unseal` with it; `not_found`; a sweep that a limit or the switch stopped; Ctrl-C |
+/// | 2 | a wrong command line or wrong settings: nothing was tried |
+/// | 3 | Azure could not be asked (`failed`) |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Exit {
+    /// Done.
+    #[default]
+    Done,
+    /// A resource is not as it should be.
+    NotAll,
+    /// A wrong command line or wrong settings: nothing was tried.
+    Usage,
+    /// Azure could not be asked.
+    Unreachable,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::NotAll => 1,
+            Exit::Usage => 2,
+            Exit::Unreachable => 3,
+        })
+    }
+}
+
+impl From<&Result<Outcome, Error>> for Exit {
+    fn from(result: &Result<Outcome, Error>) -> Self {
+        match result {
+            Ok(
+                Outcome::Sealed(_)
+                | Outcome::Resealed(_)
+                | Outcome::Tagged(_)
+                | Outcome::Retagged(_)
+                | Outcome::AlreadySealed
+                | Outcome::Exempt(_)
+                | Outcome::Gone,
+            ) => Self::Done,
+            Ok(
+                Outcome::WouldSeal(_) | Outcome::NotFound | Outcome::LeftToSweep(_) | Outcome::SwitchedOff,
+            ) => Self::NotAll,
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl From<&Result<Unsealed, Error>> for Exit {
+    fn from(result: &Result<Unsealed, Error>) -> Self {
+        match result {
+            Ok(Unsealed::Unsealed | Unsealed::AlreadyUnsealed) => Self::Done,
+            Ok(Unsealed::WouldUnseal | Unsealed::NotFound | Unsealed::SwitchedOff) => Self::NotAll,
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl From<&Decision> for Exit {
+    fn from(decision: &Decision) -> Self {
+        match decision {
+            Decision::Compliant | Decision::Exempt(_) => Self::Done,
+            Decision::Pending(_) | Decision::Seal(_) => Self::NotAll,
+        }
+    }
+}
+
+impl From<&Error> for Exit {
+    fn from(error: &Error) -> Self {
+        match error.concern() {
+            Concern::Resource => Self::NotAll,
+            Concern::System => Self::Unreachable,
+        }
+    }
+}
+
+/// What is wrong, on standard error.
+pub(super) fn complain(fault: &str, exit: Exit) -> ExitCode {
+    note(fault);
+    exit.into()
+}
+
+/// One line on standard error.
+#[expect(clippy::print_stderr, reason = "meant for whoever runs the command")]
+pub(super) fn note(line: &str) {
+    eprintln!("diskseal: {line}");
+}
+
+/// One line on standard output. A reader that has gone, as `head` does, is no fault of ours.
+pub(super) fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A bar of this form on a terminal; elsewhere it draws nothing.
+pub(super) fn progress(form: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style).with_finish(ProgressFinish::AndClear)
+}

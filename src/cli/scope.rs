@@ -1,0 +1,74 @@
+//! What a command may touch where no scope is set: az's current subscription, after a question.
+
+use std::{
+    io::IsTerminal,
+    process::{Command, Stdio},
+};
+
+use clap::{Arg, ArgAction, ArgMatches};
+use serde_json::Value;
+
+use super::{
+    answer::{Exit, note},
+    flags::is_all,
+    installation::{Reach, Refusal},
+};
+use crate::{azure::Credential, config::Config, policy::Mode, resource_id::is_subscription_id, scope::Scope};
+
+const FLAGS: &str = "--subscriptions, --management-group or --all-subscriptions";
+
+/// The flag that stands for a person's consent.
+pub(super) fn yes_arg(help: &'static str) -> Arg {
+    Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help(help)
+}
+
+/// Confines a command that writes, and for which nobody has set a scope, to az's current subscription. Returns
+/// whether to ask before the first write.
+pub(super) fn confine(
+    config: &mut Config,
+    matches: &ArgMatches,
+    reach: Reach,
+    has_app: bool,
+) -> Result<bool, Refusal> {
+    let yes = match reach {
+        Reach::Several { yes } if !has_app => yes,
+        // What an app's identity can read is not what this person can.
+        Reach::Scope { yes } => yes,
+        _ => return Ok(false),
+    };
+    if is_all(matches) || config.policy.scope != Scope::Visible {
+        return Ok(false);
+    }
+    if config.identity().credential != Credential::AzureCli {
+        let fault = format!("nothing was tried: no scope is set; give {FLAGS}");
+        return Err((fault, Exit::Usage));
+    }
+    let asks = !(yes || config.policy.mode == Mode::Audit);
+    if asks && !std::io::stdin().is_terminal() {
+        let fault = format!(
+            "nothing was tried: no scope is set, and there is no terminal to ask on; give {FLAGS}, or --yes for the \
+             current subscription of az"
+        );
+        return Err((fault, Exit::Usage));
+    }
+    let current = current_subscription().map_err(|fault| {
+        (format!("nothing was tried: no scope is set, and {fault}; give {FLAGS}"), Exit::Usage)
+    })?;
+    note(&format!("scope: az's current subscription, {current}, because no scope is set"));
+    config.policy.scope = Scope::Subscriptions(vec![current]);
+    Ok(asks)
+}
+
+/// The subscription that `az account set` chose.
+fn current_subscription() -> Result<String, String> {
+    let output = Command::new("az")
+        .args(["account", "show", "--output", "json"])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|fault| format!("az cannot be run: {fault}"))?;
+    let account: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    match account["id"].as_str() {
+        Some(id) if output.status.success() && is_subscription_id(id) => Ok(id.to_owned()),
+        _ => Err("`az account show` names no subscription".to_owned()),
+    }
+}
