@@ -10,6 +10,7 @@ mod context;
 mod error;
 mod in_flight;
 mod line;
+mod look;
 mod machine;
 mod outcome;
 mod switch;
@@ -20,9 +21,11 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
+pub use breaker::PAUSE_MAX;
 pub use context::{Attached, Context, MachineEvents, Options};
 pub use error::{Concern, Error};
 pub use line::Line;
+pub use look::{Look, Trigger};
 pub use machine::disks_of;
 pub use outcome::{Left, Outcome, TagsKept};
 pub use switch::is_off;
@@ -36,7 +39,7 @@ use crate::{
         decide::{Decision, Occasion, decide, notices},
     },
     resource::Resource,
-    resource_id::{ResourceId, ResourceType},
+    resource_id::ResourceType,
     telemetry::{self, Wait, metrics, wait},
 };
 use act::act;
@@ -48,77 +51,11 @@ const OVERTAKEN_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_s
 /// Waits after a 404 on a new resource, which a replica of ARM may not know yet.
 const REPLICATION_WAITS: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+/// How much time a seal has to have after a pause of the loop breaker. If there is less, the look fails instead of
+/// running out of time, which would be a failure of the system.
+const SEAL_TIME: Duration = Duration::from_secs(10);
 /// How long a resource is new.
 const NEW_FOR: time::Duration = time::Duration::minutes(1);
-
-/// What led to a look at a resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// An event of its write.
-    Event,
-    /// A message of the queue: an earlier look could not seal it.
-    Queue,
-    /// A sweep has listed it.
-    Sweep,
-    /// A person has named it.
-    Command,
-}
-
-impl Trigger {
-    /// The terms of a look that this trigger leads to: an event goes first, and everything else behind events.
-    pub fn terms(self, time: Duration) -> Terms {
-        match self {
-            Self::Event => Terms::for_event(time),
-            Self::Queue | Self::Sweep | Self::Command => Terms::behind_events(time),
-        }
-    }
-
-    /// Whether an event led to the look, at once or by way of the queue.
-    const fn is_of_event(self) -> bool {
-        matches!(self, Self::Event | Self::Queue)
-    }
-
-    /// A word from a closed set, for metrics.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Event => "event",
-            Self::Queue => "queue",
-            Self::Sweep => "sweep",
-            Self::Command => "command",
-        }
-    }
-}
-
-/// A reason to look at a resource, and the terms of the look.
-#[derive(Clone, Debug)]
-pub struct Look {
-    /// What to look at.
-    pub resource: ResourceId,
-    /// What led to the look.
-    pub trigger: Trigger,
-    /// When the write happened that gave the reason, if a write did.
-    pub event_time: Option<OffsetDateTime>,
-    /// Follow from the trigger, so that no caller can forget how urgent it is.
-    terms: Terms,
-}
-
-impl Look {
-    /// A look that has to end within `time` from now.
-    pub fn new(resource: ResourceId, trigger: Trigger, time: Duration) -> Self {
-        Self { resource, trigger, event_time: None, terms: trigger.terms(time) }
-    }
-
-    /// The same look for a write that happened at `event_time`.
-    #[must_use]
-    pub fn after_write(self, event_time: Option<OffsetDateTime>) -> Self {
-        Self { event_time, ..self }
-    }
-
-    /// By when it has to end, and how urgent it is.
-    pub fn terms(&self) -> Terms {
-        self.terms
-    }
-}
 
 /// Reads the resource, and logs what a person should know of it.
 async fn see(ctx: &Context, look: &Look) -> Result<Resource, Error> {
@@ -167,6 +104,7 @@ pub async fn enforce(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
     let span = info_span!(
         "enforce",
         diskseal.resource_id = %look.resource,
+        diskseal.correlation_id = look.correlation_id,
         diskseal.outcome = Empty,
         diskseal.reason = Empty,
         error.type = Empty,
@@ -174,7 +112,10 @@ pub async fn enforce(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
         otel.status_description = Empty,
     );
     let _active = metrics::active();
-    let result = within(ctx, look).instrument(span.clone()).await;
+    let result = match within(ctx, look).instrument(span.clone()).await {
+        Err(error) if look.is_last && error.is_expected_wait() => Ok(Outcome::LeftToSweep(Left::Wait(error))),
+        result => result,
+    };
     record(&span, &result);
     count(ctx, look, &result);
     result
@@ -186,7 +127,7 @@ pub fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>) {
     match result {
         Ok(outcome) => {
             metrics::outcome(outcome.label(), outcome.reason(), Some(kind), trigger);
-            if let (Outcome::Sealed(_), Some(since)) = (outcome, look.event_time) {
+            if let (Outcome::Sealed(_) | Outcome::Resealed(_), Some(since)) = (outcome, look.event_time) {
                 metrics::sealed(kind, trigger, (ctx.now() - since).as_seconds_f64());
             }
         }
@@ -209,11 +150,14 @@ async fn within(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
     if let Some(exemption) = ctx.exempt_by_id(&look.resource, look.terms).await? {
         return Ok(Outcome::Exempt(exemption));
     }
+    if ctx.breaker.is_waited_for(&look.resource) {
+        return Err(Error::SealRemoved(ctx.breaker.pause(&look.resource)));
+    }
     let missing = if look.trigger == Trigger::Command { Outcome::NotFound } else { Outcome::Gone };
     let progress = ctx.in_flight.arrive();
-    let once = ctx
-        .in_flight
-        .once(&look.resource, &progress, || settle(look.terms, missing, || look_once(ctx, look, &progress)));
+    let once = ctx.in_flight.once(&look.resource, &progress, || {
+        settle(look.terms, missing, || look_in_time(ctx, look, &progress))
+    });
     match tokio::time::timeout_at(look.terms.until(), once).await {
         Ok(result) => result,
         Err(_) => Err(progress.out_of_time()),
@@ -242,6 +186,18 @@ where
     }
 }
 
+/// Looks, and after the loop breaker's pause looks again, because there may be nothing left to write.
+async fn look_in_time(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
+    loop {
+        match look_once(ctx, look, progress).await {
+            Err(Error::SealRemoved(pause)) if look.terms.allow(pause + SEAL_TIME) => {
+                ctx.breaker.wait_for(&look.resource, pause).await;
+            }
+            result => return result,
+        }
+    }
+}
+
 async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
     progress.looking();
     let resource = match see(ctx, look).await {
@@ -255,7 +211,7 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
     if leaves(ctx, look, &resource) {
         return Ok(Outcome::LeftToSweep(Left::Attached));
     }
-    let change = match judge(ctx, &resource, look.event_time, look.terms).await {
+    let mut change = match judge(ctx, &resource, look.event_time, look.terms).await {
         Decision::Compliant => return Ok(Outcome::AlreadySealed),
         Decision::Exempt(exemption) => return Ok(Outcome::Exempt(exemption)),
         Decision::Protected(guarded) => return Ok(Outcome::Protected(guarded)),
@@ -265,15 +221,22 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
     if ctx.policy.mode == Mode::Audit {
         return Ok(Outcome::WouldSeal(change));
     }
+    change.is_removal |= ctx.breaker.has_tripped(&look.resource);
     if !ctx.is_switched_on(look.terms).await {
         return Ok(Outcome::SwitchedOff);
     }
-    if !ctx.breaker.admits(&look.resource) {
-        return Ok(Outcome::LeftToSweep(Left::TooOften));
+    let pause = ctx.breaker.pause(&look.resource);
+    if !pause.is_zero() {
+        return Err(Error::SealRemoved(pause));
     }
     let is_seal = change.data_access_auth_mode.is_some();
-    let kept = act(ctx, look, &change, progress).await?;
-    Ok(if is_seal { Outcome::Sealed(kept) } else { Outcome::Tagged(kept) })
+    let kept = act(ctx, look, &change, progress).await.map_err(|error| error.about(&resource))?;
+    Ok(match (is_seal, change.is_removal) {
+        (true, false) => Outcome::Sealed(kept),
+        (true, true) => Outcome::Resealed(kept),
+        (false, false) => Outcome::Tagged(kept),
+        (false, true) => Outcome::Retagged(kept),
+    })
 }
 
 /// Reads the resource. A new one that ARM does not show yet is `NotVisible`, whatever the last answer was.

@@ -29,6 +29,9 @@ pub const RESOURCE_WRITE_SUCCESS: &str = "Microsoft.Resources.ResourceWriteSucce
 /// The same from Azure Resource Notifications, which also covers writes that Azure made by itself.
 const RESOURCE_CREATED_OR_UPDATED: &str = "Microsoft.ResourceNotifications.Resources.CreatedOrUpdated";
 
+/// The longest correlation ID; a GUID has 36 characters.
+const CORRELATION_ID_LEN_MAX: usize = 64;
+
 /// The claim with the object ID of the caller.
 const OBJECT_ID_CLAIM: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
 
@@ -41,6 +44,8 @@ pub struct ResourceWritten {
     pub event_id: Option<String>,
     /// When the write happened, by Azure's clock.
     pub time: Option<OffsetDateTime>,
+    /// The correlation ID of the write, which names it in the activity log.
+    pub correlation_id: Option<String>,
     /// The identity that wrote.
     pub caller: Option<ObjectId>,
     /// The attributes of the event for the trace.
@@ -171,6 +176,7 @@ pub fn parse(event: &Value) -> Result<ResourceWritten, Ignored> {
         subject: subject(resource.ok_or(Ignored::NoResourceId)?)?,
         event_id: text(&event["id"]).map(str::to_owned),
         time: time(event),
+        correlation_id: correlation_id(&data["correlationId"]),
         caller: caller(&data["claims"]),
         attributes,
     })
@@ -210,6 +216,13 @@ fn attributes(event: &Value) -> Result<Attributes, Ignored> {
 fn time(event: &Value) -> Option<OffsetDateTime> {
     let written = text(&event["eventTime"]).or_else(|| text(&event["time"]))?;
     OffsetDateTime::parse(written, &Rfc3339).ok()
+}
+
+/// A correlation ID that is safe in a log: Azure's are GUIDs, and nothing else is believed of them but that they are
+/// short and hold neither spaces nor control characters.
+pub fn correlation_id(value: &Value) -> Option<String> {
+    let is_safe = |id: &&str| id.len() <= CORRELATION_ID_LEN_MAX && id.bytes().all(|b| b.is_ascii_graphic());
+    text(value).filter(is_safe).map(str::to_owned)
 }
 
 fn caller(claims: &Value) -> Option<ObjectId> {

@@ -56,7 +56,7 @@ const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub struct App {
     /// Set when everything is warm; invocations that come earlier wait for it.
     pub context: SetOnce<Arc<Context>>,
-    /// How long one resource may take.
+    /// How long the invocation of an event may take.
     pub deadline: Duration,
     is_warm: AtomicBool,
 }

@@ -5,7 +5,9 @@
 pub mod decide;
 mod exemption;
 mod limits;
+mod pending;
 mod protection;
+mod removal;
 mod tag_rule;
 
 pub use exemption::{EXPIRING_WITHIN_DAYS, Exemption, Exemptions, Patterns, TagExemption, days_left};

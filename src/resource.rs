@@ -66,6 +66,10 @@ pub struct Resource {
     pub provisioning_state: Option<String>,
     /// `properties.diskState`
     pub disk_state: Option<String>,
+    /// `properties.creationData.createOption`, if it is there and a text.
+    pub create_option: Option<String>,
+    /// `properties.completionPercent`, rounded down, if it is there and a percentage.
+    pub completion_percent: Option<u8>,
     /// The machines that hold a disk: `managedBy`, and for a shared disk `managedByExtended`. None for snapshots.
     pub held_by: Vec<String>,
     /// `properties.creationData.sourceResourceId`, the disk or snapshot that it is a copy of.
@@ -95,9 +99,11 @@ struct Properties {
     data_access_auth_mode: Option<DataAccessAuthMode>,
     provisioning_state: Option<String>,
     disk_state: Option<String>,
-    time_created: Option<String>,
     #[serde(default)]
     creation_data: Value,
+    #[serde(default)]
+    completion_percent: Value,
+    time_created: Option<String>,
 }
 
 impl Resource {
@@ -114,6 +120,8 @@ impl Resource {
             data_access_auth_mode: properties.data_access_auth_mode.unwrap_or(DataAccessAuthMode::None),
             provisioning_state: properties.provisioning_state,
             disk_state: properties.disk_state,
+            create_option: properties.creation_data["createOption"].as_str().map(str::to_owned),
+            completion_percent: percentage(&properties.completion_percent),
             time_created: properties
                 .time_created
                 .and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok()),
@@ -141,15 +149,23 @@ impl Resource {
     /// Whether ARM is still working on an earlier write, and would refuse ours with a conflict.
     pub fn is_provisioning(&self) -> bool {
         // The terminal states of "Track asynchronous Azure operations"; everything else is running.
-        self.provisioning_state.as_deref().is_some_and(|state| {
-            !["Succeeded", "Failed", "Canceled"].iter().any(|done| done.eq_ignore_ascii_case(state))
-        })
+        let state = self.provisioning_state.as_deref();
+        state.is_some() && !is_one_of(state, &["Succeeded", "Failed", "Canceled"])
+    }
+
+    /// Whether `diskState` is one of these.
+    pub fn is_in_state(&self, states: &[&str]) -> bool {
+        is_one_of(self.disk_state.as_deref(), states)
+    }
+
+    /// Whether it was created by one of these options.
+    pub fn is_made_by(&self, create_options: &[&str]) -> bool {
+        is_one_of(self.create_option.as_deref(), create_options)
     }
 
     /// Whether a machine holds it, named or not (`DiskState`).
     pub fn is_held(&self) -> bool {
-        let is = |state: &str| self.disk_state.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(state));
-        !self.held_by.is_empty() || ["Attached", "Reserved", "Frozen"].into_iter().any(is)
+        !self.held_by.is_empty() || self.is_in_state(&["Attached", "Reserved", "Frozen"])
     }
 
     /// Whether it is a disk that no machine holds.
@@ -159,8 +175,18 @@ impl Resource {
 
     /// Whether somebody is writing data to the disk through an upload URL just now.
     pub fn is_uploading(&self) -> bool {
-        self.disk_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("ActiveUpload"))
+        self.is_in_state(&["ActiveUpload"])
     }
+}
+
+/// Azure compares the values of its enumerations without regard to case.
+fn is_one_of(value: Option<&str>, known: &[&str]) -> bool {
+    value.is_some_and(|value| known.iter().any(|known| known.eq_ignore_ascii_case(value)))
+}
+
+fn percentage(value: &Value) -> Option<u8> {
+    let number = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
+    (0..=100).rev().find(|percent| f64::from(*percent) <= number)
 }
 
 /// The texts of a member that is one or a list of them. A value of another type is kept as its JSON: it is no ID, and
@@ -196,6 +222,28 @@ mod tests {
         ] {
             let resource = read(&format!(r#"{{"properties":{properties}}}"#)).unwrap();
             assert_eq!(resource.data_access_auth_mode, mode, "{properties}");
+        }
+    }
+
+    #[test]
+    fn an_odd_create_option_or_percentage_is_no_failure() {
+        for (properties, create_option, percent) in [
+            ("{}", None, None),
+            (r#"{"creationData":null,"completionPercent":null}"#, None, None),
+            (r#"{"creationData":[1],"completionPercent":{}}"#, None, None),
+            (r#"{"creationData":{"createOption":7},"completionPercent":"much"}"#, None, None),
+            (
+                r#"{"creationData":{"createOption":"Import"},"completionPercent":99.9}"#,
+                Some("Import"),
+                Some(99),
+            ),
+            (r#"{"creationData":{"createOption":"Odd"},"completionPercent":"40"}"#, Some("Odd"), Some(40)),
+            (r#"{"completionPercent":-1}"#, None, None),
+            (r#"{"completionPercent":1e300}"#, None, Some(100)),
+        ] {
+            let resource = read(&format!(r#"{{"properties":{properties}}}"#)).unwrap();
+            let got = (resource.create_option.as_deref(), resource.completion_percent);
+            assert_eq!(got, (create_option, percent), "{properties}");
         }
     }
 

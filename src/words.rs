@@ -11,7 +11,7 @@ macro_rules! words {
         pub enum $name:ident, $word:ident of $words:ident {
             $(
                 $(#[$own_meta:meta])*
-                $own:ident $(($($tuple:tt)*))? $({$($fields:tt)*})? => $text:literal,
+                $own:ident $(($($tuple:tt)*))? $({$($fields:tt)*})? => $text:expr,
             )*
         } $(+ {
             $($(#[$of_meta:meta])* $of:ident($(#[$from:meta])* $inner:ty),)*

@@ -46,7 +46,9 @@ impl From<&Result<Outcome, Error>> for Exit {
         match result {
             Ok(
                 Outcome::Sealed(_)
+                | Outcome::Resealed(_)
                 | Outcome::Tagged(_)
+                | Outcome::Retagged(_)
                 | Outcome::AlreadySealed
                 | Outcome::Exempt(_)
                 | Outcome::Gone,

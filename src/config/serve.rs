@@ -44,9 +44,10 @@ const DEADLINE: Setting = Setting {
     name: "DISKSEAL_DEADLINE",
     flag: "deadline",
     value: Value::Text("SECONDS"),
-    help: "Time limit of one invocation in seconds, waits included.\n\
+    help: "Time limit of an event's invocation in seconds, waits included.\n\
            A whole number from 1 to 240: functionTimeout of host.json, at which the Functions host kills the handler, is 300 \
-           seconds. Event Grid waits 30 seconds for an answer. On the command line, the limit for one resource.",
+           seconds. Event Grid waits 30 seconds for an answer. A queue message has 2 minutes, a sweep 4. On the command \
+           line, the limit for one resource.",
     default: Fallback::Text("25"),
     used: Use::Serve,
     read: |config, text| {

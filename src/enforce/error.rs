@@ -1,9 +1,15 @@
 //! Why a resource is not sealed, and who tries again.
 
+use std::time::Duration;
+
 use crate::{
-    arm::{self, Failure},
+    arm::{self, Failure, ResourceFailure},
     policy::decide::PendingReason,
+    resource::Resource,
 };
+
+/// The word for a seal that somebody has removed.
+pub(super) const SEAL_REMOVED: &str = "seal_removed";
 
 /// Whom a failure concerns, which decides who tries again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +54,12 @@ words! {
         /// Another invocation is at work on it, and the time is over.
         #[error("another invocation was at work on it for the whole of the deadline")]
         Busy => "busy",
+        /// It is attached, and ARM refuses to change it in that state.
+        #[error("it is attached: {0}")]
+        Attached(arm::Error) => "attached",
+        /// It was written so often that the next write is still this long away.
+        #[error("its seal was removed repeatedly; the next write is due in {} s", .0.as_secs())]
+        SealRemoved(Duration) => SEAL_REMOVED,
         /// The time is over.
         #[error("not done within the deadline")]
         Deadline => "deadline",
@@ -65,9 +77,13 @@ impl Error {
     /// Whom it concerns.
     pub fn concern(&self) -> Concern {
         match self {
-            Self::Pending(_) | Self::Unproven | Self::Unfinished | Self::NotVisible | Self::Busy => {
-                Concern::Resource
-            }
+            Self::Pending(_)
+            | Self::Unproven
+            | Self::Unfinished
+            | Self::NotVisible
+            | Self::Busy
+            | Self::Attached(_)
+            | Self::SealRemoved(_) => Concern::Resource,
             Self::Deadline => Concern::System,
             Self::Arm(error) => match error.failure {
                 Failure::Gone | Failure::Overtaken | Failure::Resource(_) => Concern::Resource,
@@ -79,19 +95,54 @@ impl Error {
     /// ARM's code, where it gave one: known, or `_OTHER`.
     pub fn azure_code(&self) -> Option<&'static str> {
         match self {
-            Self::Arm(error) => error.known_code(),
+            Self::Arm(error) | Self::Attached(error) => error.known_code(),
             _ => None,
+        }
+    }
+
+    /// The same about a resource in this state.
+    pub(super) fn about(self, resource: &Resource) -> Self {
+        match self {
+            Self::Arm(error)
+                if error.failure == Failure::Resource(ResourceFailure::Conflict) && resource.is_held() =>
+            {
+                Self::Attached(error)
+            }
+            error => error,
+        }
+    }
+
+    /// Whether it is expected to last: someone has to end an upload or detach a disk first. The sweep finds the
+    /// resource when that is done, so it never ends in the poison queue.
+    pub fn is_expected_wait(&self) -> bool {
+        match self {
+            Self::Pending(reason) => *reason != PendingReason::Provisioning,
+            // Another invocation waits for its pause to end.
+            Self::Attached(_) | Self::SealRemoved(_) => true,
+            Self::Unproven
+            | Self::Unfinished
+            | Self::NotVisible
+            | Self::Busy
+            | Self::Deadline
+            | Self::Arm(_) => false,
         }
     }
 
     /// Whether another look in a second or so is likely to find it over.
     pub(super) fn is_passing(&self) -> bool {
         match self {
-            Self::Pending(reason) => *reason == PendingReason::Provisioning,
+            Self::Pending(reason) => {
+                matches!(reason, PendingReason::Provisioning | PendingReason::Import)
+            }
             Self::Arm(error) => error.failure == Failure::Overtaken,
             // Somebody has undone it meanwhile, or a replica shows it late: either way, look again.
             Self::Unproven => true,
-            Self::Unfinished | Self::NotVisible | Self::Busy | Self::Deadline => false,
+            Self::Unfinished
+            | Self::NotVisible
+            | Self::Busy
+            | Self::Deadline
+            | Self::Attached(_)
+            | Self::SealRemoved(_) => false,
         }
     }
 }

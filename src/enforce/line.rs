@@ -4,7 +4,7 @@ use std::fmt;
 
 use tracing::Level;
 
-use super::{Concern, Error, Outcome, Unsealed};
+use super::{Concern, Error, Left, Look, Outcome, Unsealed, error::SEAL_REMOVED};
 use crate::policy::Guarded;
 
 /// The outcome of a resource or machine: `outcome id`, and `: why` where there is more to say.
@@ -18,6 +18,8 @@ pub struct Line {
     pub reason: Option<&'static str>,
     /// The ID of the resource or machine.
     pub resource: String,
+    /// The correlation ID of the write that led to the look, if that write has removed the seal.
+    pub correlation_id: Option<String>,
     /// More about it, in a sentence.
     pub why: Option<String>,
 }
@@ -30,7 +32,8 @@ impl Line {
         resource: &impl fmt::Display,
         why: Option<String>,
     ) -> Self {
-        Self { level, outcome, reason: None, resource: resource.to_string(), why }
+        let resource = resource.to_string();
+        Self { level, outcome, reason: None, resource, correlation_id: None, why }
     }
 
     /// What a look at a resource or machine led to.
@@ -43,10 +46,23 @@ impl Line {
             Outcome::LeftToSweep(_) | Outcome::SwitchedOff | Outcome::Protected(Guarded::Unknown) => {
                 Level::WARN
             }
+            _ if outcome.reason() == Some(SEAL_REMOVED) => Level::WARN,
             _ => Level::INFO,
         };
         let why = outcome.why().map(ToString::to_string);
         Self { reason: outcome.reason(), ..Self::new(level, outcome.label(), resource, why) }
+    }
+
+    /// The same with the correlation ID of the write that has removed the seal, if one has.
+    #[must_use]
+    pub fn caused_by(self, look: &Look) -> Self {
+        let correlation_id = look.correlation_id.clone().filter(|_| self.reason == Some(SEAL_REMOVED));
+        Self { correlation_id, ..self }
+    }
+
+    /// A machine whose disks cannot all be read.
+    pub fn left_to_sweep(machine: &impl fmt::Display, why: String) -> Self {
+        Self::new(Level::WARN, Left::OUTCOME, machine, Some(why))
     }
 
     /// What an unseal of a resource led to.
@@ -71,6 +87,7 @@ impl Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.outcome, self.resource)?;
-        self.why.iter().try_for_each(|why| write!(f, ": {why}"))
+        self.why.iter().try_for_each(|why| write!(f, ": {why}"))?;
+        self.correlation_id.iter().try_for_each(|id| write!(f, "; correlation ID {id}"))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::error::{Error, SEAL_REMOVED};
 use crate::policy::{Exemption, Guarded, decide::Change};
 
 /// Whether ARM keeps the seal's tags as they were written.
@@ -26,6 +27,10 @@ words! {
         Sealed(TagsKept) => "sealed",
         /// It had the auth mode, and its tags are written now.
         Tagged(TagsKept) => "tagged",
+        /// As `Sealed`, and somebody had removed the seal.
+        Resealed(TagsKept) => "sealed",
+        /// As `Tagged`, and the resource is written so often that somebody must be removing the seal.
+        Retagged(TagsKept) => "tagged",
         /// It was sealed before.
         AlreadySealed => "already_sealed",
         /// It is left as it is, for a recorded reason.
@@ -47,14 +52,16 @@ words! {
 
 words! {
     /// Why a resource is left to the sweep.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+    #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
     pub enum Left, reason of reasons {
-        /// Someone must be undoing the seal.
-        #[error("it was written too often in ten minutes")]
-        TooOften => "written_too_often",
         /// The settings leave such disks to it.
         #[error("a machine holds it, and DISKSEAL_ATTACHED is leave")]
         Attached => "attached",
+    } + {
+        /// It cannot be sealed for a reason that is expected to last, and the queue has delivered its message for the
+        /// last time; or a machine's disks cannot be read.
+        #[error(transparent)]
+        Wait(Error),
     }
 }
 
@@ -69,6 +76,8 @@ impl Outcome {
         match self {
             Self::Exempt(exemption) => Some(exemption.reason()),
             Self::Protected(guarded) => Some(guarded.reason()),
+            Self::Resealed(_) | Self::Retagged(_) => Some(SEAL_REMOVED),
+            Self::WouldSeal(change) if change.is_removal => Some(SEAL_REMOVED),
             Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => Some(TagsKept::MODIFIED),
             Self::LeftToSweep(left) => Some(left.reason()),
             _ => None,
@@ -80,6 +89,8 @@ impl Outcome {
         match self {
             Self::Exempt(exemption) => Some(exemption),
             Self::Protected(guarded) => Some(guarded),
+            Self::Resealed(_) | Self::Retagged(_) => Some(&"its seal had been removed"),
+            Self::WouldSeal(change) if change.is_removal => Some(&"its seal was removed"),
             Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => {
                 Some(&"its tags were changed as they were written, by an Azure Policy for example")
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::azure::Terms;
+use crate::{azure::Terms, enforce::PAUSE_MAX};
 
 /// The queue of what could not be sealed at once.
 pub const QUEUE: &str = "diskseal-pending";
@@ -10,6 +10,14 @@ pub const QUEUE: &str = "diskseal-pending";
 /// A sweep's own deadline, well below the `functionTimeout` of host.json, at which the host would
 /// kill the process and every other invocation with it.
 const SWEEP_DEADLINE: Duration = Duration::from_mins(4);
+
+/// The deadline of a queue's message: the longest pause of the loop breaker, and as much again for the seal. It is
+/// below the `functionTimeout` of host.json, and below its `visibilityTimeout`, after which the queue delivers a
+/// failed message again.
+const QUEUED_DEADLINE: Duration = PAUSE_MAX.saturating_mul(2);
+
+/// How often the queue delivers a message before its poison queue keeps it: `maxDequeueCount` of host.json.
+pub(super) const RECEIPTS_MAX: u32 = 16;
 
 words! {
     /// A function of the app.
@@ -37,12 +45,12 @@ impl Function {
         }
     }
 
-    /// The terms of an invocation, where one resource may take `per_resource`: an event goes first, and everything
+    /// The terms of an invocation, where that of an event may take `per_event`: an event goes first, and everything
     /// else behind events.
-    pub(super) fn terms(self, per_resource: Duration) -> Terms {
+    pub(super) fn terms(self, per_event: Duration) -> Terms {
         match self {
-            Self::SealOnWrite => Terms::for_event(per_resource),
-            Self::SealQueued => Terms::behind_events(per_resource),
+            Self::SealOnWrite => Terms::for_event(per_event),
+            Self::SealQueued => Terms::behind_events(QUEUED_DEADLINE),
             Self::Sweep => Terms::behind_events(SWEEP_DEADLINE),
         }
     }
@@ -75,11 +83,17 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_ends_before_the_hosts_timeout() {
+    fn deadlines_and_receipts_are_those_of_the_host() {
         let host: Value = serde_json::from_str(include_str!("../../host.json")).unwrap();
-        let timeout = host["functionTimeout"].as_str().unwrap();
-        let parts: Vec<u64> = timeout.split(':').map(|part| part.parse().unwrap()).collect();
-        let timeout = Duration::from_secs(parts.iter().fold(0, |seconds, part| seconds * 60 + part));
-        assert!(SWEEP_DEADLINE < timeout, "{timeout:?}");
+        let duration = |value: &Value| {
+            let parts = value.as_str().unwrap().split(':').map(|part| part.parse::<u64>().unwrap());
+            Duration::from_secs(parts.fold(0, |seconds, part| seconds * 60 + part))
+        };
+        let timeout = duration(&host["functionTimeout"]);
+        assert!(SWEEP_DEADLINE < timeout && QUEUED_DEADLINE < timeout, "{timeout:?}");
+        let queues = &host["extensions"]["queues"];
+        assert!(QUEUED_DEADLINE < duration(&queues["visibilityTimeout"]));
+        assert!(QUEUED_DEADLINE >= PAUSE_MAX + Duration::from_secs(25), "a pause, and the default deadline");
+        assert_eq!(queues["maxDequeueCount"], RECEIPTS_MAX);
     }
 }

@@ -25,18 +25,13 @@ pub(super) struct Invocation {
 }
 
 impl Invocation {
-    /// `per_resource` is how long one resource may take.
-    pub(super) fn new(
-        function: Function,
-        headers: &HeaderMap,
-        per_resource: Duration,
-        is_cold: bool,
-    ) -> Self {
+    /// `per_event` is how long that of an event may take.
+    pub(super) fn new(function: Function, headers: &HeaderMap, per_event: Duration, is_cold: bool) -> Self {
         let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
         Self {
             id: header("x-azure-functions-invocationid").unwrap_or_else(|| "none".to_owned()),
             function,
-            terms: function.terms(per_resource),
+            terms: function.terms(per_event),
             is_cold,
             trace: TraceContext { traceparent: header("traceparent"), tracestate: header("tracestate") },
         }

@@ -2,7 +2,6 @@
 //! their own.
 
 use futures::{StreamExt, stream};
-use time::OffsetDateTime;
 use tracing::Level;
 
 use super::{
@@ -12,6 +11,7 @@ use super::{
 };
 use crate::{
     enforce::{Concern, Context, Error, Left, Line, Look, Outcome, Trigger, count_failure, disks_of},
+    event::ResourceWritten,
     policy::Exemption,
     resource_id::MachineId,
     telemetry::TraceContext,
@@ -26,7 +26,7 @@ pub(super) async fn handle(
     ctx: &Context,
     invocation: &Invocation,
     machine: &MachineId,
-    written: Option<OffsetDateTime>,
+    written: &ResourceWritten,
     origin: &TraceContext,
 ) -> Vec<Handled> {
     let done = |line: &Line| Handled::Done(log(invocation, line, None));
@@ -36,7 +36,7 @@ pub(super) async fn handle(
         Ok(false) => return vec![end(Outcome::Exempt(Exemption::OutOfScope))],
         Err(fault) => return vec![not_read(invocation, machine, &fault)],
     }
-    let disks = match disks_of(ctx, machine, written, invocation.terms).await {
+    let disks = match disks_of(ctx, machine, written.time, invocation.terms).await {
         Ok(Some(disks)) => disks,
         Ok(None) => return vec![end(Outcome::Gone)],
         Err(fault) => return vec![not_read(invocation, machine, &fault)],
@@ -48,10 +48,11 @@ pub(super) async fn handle(
     let mut handled = vec![done(&Line::new(Level::INFO, "machine", machine, Some(why)))];
     if !disks.are_all {
         let why = "it has more disks than two reads return".to_owned();
-        handled.push(done(&Line::new(Level::WARN, Left::OUTCOME, machine, Some(why))));
+        handled.push(done(&Line::left_to_sweep(machine, why)));
     }
     let looks = disks.ids.into_iter().map(|resource| {
-        Look::new(resource, Trigger::Event, invocation.terms.time_left()).after_write(written)
+        let look = Look::new(resource, Trigger::Event, invocation.terms.time_left());
+        look.after_write(written.time).correlated(written.correlation_id.clone())
     });
     if is_many {
         let context = send_span(count).in_scope(|| invocation.trace_context(origin));
@@ -73,8 +74,8 @@ fn not_read(invocation: &Invocation, machine: &MachineId, fault: &Error) -> Hand
     match fault.concern() {
         // No disk is known that could be put on the queue; the sweep needs no machine to find them.
         Concern::Resource => {
-            let line = Line::of_failure(Left::OUTCOME, machine, fault);
-            Handled::Done(log(invocation, &line, None))
+            let left = Ok(Outcome::LeftToSweep(Left::Wait(fault.clone())));
+            Handled::Done(log(invocation, &Line::of_look(machine, &left), None))
         }
         Concern::System => {
             let line = Line::of_failure(Concern::System.label(), machine, fault);

@@ -52,7 +52,8 @@ pub(super) async fn seal(
 ) -> (Result<Outcome, Error>, String) {
     let started = Instant::now();
     let result = enforce(ctx, look).await;
-    let line = log(invocation, &Line::of_look(&look.resource, &result), Some(started.elapsed()));
+    let line = Line::of_look(&look.resource, &result).caused_by(look);
+    let line = log(invocation, &line, Some(started.elapsed()));
     (result, line)
 }
 
@@ -65,6 +66,7 @@ pub(super) fn pending(ctx: &Context, look: Look, reason: &str, context: TraceCon
         first_seen: look.event_time.unwrap_or_else(|| ctx.now()),
         traceparent,
         tracestate,
+        correlation_id: look.correlation_id,
     }
 }
 
@@ -79,6 +81,7 @@ pub(super) fn log(invocation: &Invocation, line: &Line, took: Option<Duration>) 
                 diskseal.outcome = line.outcome,
                 diskseal.reason = line.reason,
                 diskseal.resource_id = line.resource,
+                diskseal.correlation_id = line.correlation_id,
                 "{line}"
             )
         };

@@ -1,9 +1,11 @@
 //! A message of the queue `diskseal-pending`: a resource that could not be sealed yet.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use time::OffsetDateTime;
 
-use crate::{enforce::Error, resource_id::ResourceId, telemetry::TraceContext};
+use super::functions::RECEIPTS_MAX;
+use crate::{enforce::Error, event, resource_id::ResourceId, telemetry::TraceContext};
 
 /// What the queue needs to know of a resource. It is sent as an object, never as a string, which the
 /// host would decode if it happened to be base64.
@@ -24,6 +26,14 @@ pub struct Pending {
     /// The vendor's part of that trace's context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracestate: Option<String>,
+    /// The correlation ID of the write that led here.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "correlation_id")]
+    pub correlation_id: Option<String>,
+}
+
+/// What cannot be a correlation ID is none: no message is lost for it.
+fn correlation_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(event::correlation_id(&Value::deserialize(deserializer)?))
 }
 
 /// A message as the queue gave it.
@@ -42,7 +52,12 @@ impl Received {
     /// that host.json can say; that the pauses grow is our doing: a try at once, and then after 1, 3, 7 and 15
     /// of them.
     pub(super) fn is_due(&self) -> bool {
-        self.dequeue_count.is_power_of_two()
+        self.dequeue_count.is_power_of_two() || self.is_last()
+    }
+
+    /// Whether the queue delivers it for the last time.
+    pub(super) fn is_last(&self) -> bool {
+        self.dequeue_count >= RECEIPTS_MAX
     }
 
     /// Whether a sweep put it there. What it cannot seal, the next sweep puts there again.
@@ -88,11 +103,13 @@ mod tests {
             first_seen: OffsetDateTime::UNIX_EPOCH,
             traceparent: None,
             tracestate: None,
+            correlation_id: None,
         };
         let received = |dequeue_count| Received { id: None, pending: pending.clone(), dequeue_count };
-        let due: Vec<_> = (0..40).filter(|count| received(*count).is_due()).collect();
-        assert_eq!(due, [1, 2, 4, 8, 16, 32]);
+        let due: Vec<_> = (0..=16).filter(|count| received(*count).is_due()).collect();
+        assert_eq!(due, [1, 2, 4, 8, 16]);
         assert!(received(1).is_of_a_sweep());
+        assert!(received(16).is_last() && received(17).is_due() && !received(15).is_last());
         let known = |reason: &str| Pending { reason: reason.to_owned(), ..pending.clone() }.known_reason();
         assert_eq!(["locked", "machine", "new"].map(known), ["locked", "machine", "_OTHER"]);
     }

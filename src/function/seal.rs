@@ -90,8 +90,8 @@ async fn handle_all(
 }
 
 /// `seal-queued`: a resource that could not be sealed earlier, or that a sweep has listed. If ARM refuses what a
-/// sweep has listed, it is left to the next sweep; for all else the queue tries again, and after the last try its
-/// poison queue keeps it.
+/// sweep has listed, it is left to the next sweep. All else the queue tries again; after the last try its poison
+/// queue keeps it, but a resource whose wait is expected is left to the sweep.
 pub(super) async fn message(app: &App, invocation: &Invocation, received: Received) -> Reply {
     if !received.is_due() {
         // A queue keeps only what has failed. The status tells this from a try that did, and there is no trace.
@@ -113,11 +113,13 @@ async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Re
     };
     let is_of_a_sweep = received.is_of_a_sweep();
     let reason = received.pending.known_reason();
-    let Pending { id: resource, first_seen, .. } = received.pending;
+    let is_last = received.is_last();
+    let Pending { id: resource, first_seen, correlation_id, .. } = received.pending;
     metrics::queue_age(reason, (ctx.now() - first_seen).as_seconds_f64());
     let trigger = if is_of_a_sweep { Trigger::Sweep } else { Trigger::Queue };
     let time = invocation.terms.time_left();
     let look = Look::new(resource, trigger, time).after_write(Some(first_seen));
+    let look = look.correlated(correlation_id).is_last(is_last);
     let (result, line) = seal(&ctx, invocation, &look).await;
     match result {
         Ok(_) => Reply::done(line),
@@ -166,9 +168,9 @@ async fn handle(
         Subject::Resource(resource) => {
             let time = invocation.terms.time_left();
             let look = Look::new(resource, Trigger::Event, time).after_write(written.time);
-            vec![seal_now(ctx, invocation, look, &origin).await]
+            vec![seal_now(ctx, invocation, look.correlated(written.correlation_id), &origin).await]
         }
-        Subject::Machine(machine) => machine::handle(ctx, invocation, &machine, written.time, &origin).await,
+        Subject::Machine(ref machine) => machine::handle(ctx, invocation, machine, &written, &origin).await,
     }
 }
 

@@ -55,6 +55,7 @@ async fn list_and_queue(app: &App, invocation: &Invocation) -> Reply {
         first_seen: ctx.now(),
         traceparent: traceparent.clone(),
         tracestate: tracestate.clone(),
+        correlation_id: None,
     };
     let pending = collected.to_seal.iter().map(message).collect();
     Reply::Succeeded { pending, logs: vec![collected.to_string()] }

@@ -87,6 +87,7 @@ fn pending(name: &str) -> Pending {
         first_seen: time::macros::datetime!(2026-11-24 01:02:03 UTC),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         tracestate: None,
+        correlation_id: Some("a1b2".into()),
     }
 }
 
@@ -106,6 +107,7 @@ async fn a_success_is_never_empty_and_its_outputs_are_objects() {
         "reason": "conflict",
         "firstSeen": "2026-11-24T01:02:03Z",
         "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "correlationId": "a1b2",
     });
     let one = body_of(Reply::Succeeded { pending: vec![pending("a")], logs: vec![] }).await;
     assert_eq!(one["Outputs"]["pending"], message);

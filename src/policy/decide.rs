@@ -2,8 +2,10 @@
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+pub use super::pending::PendingReason;
 use super::{
-    BackupGuard, Doubt, Exemption, Guarded, Policy, Protection, TagExemption, tag_rule::TEMPLATE_KEYS,
+    BackupGuard, Doubt, Exemption, Guarded, Policy, Protection, TagExemption, removal,
+    tag_rule::TEMPLATE_KEYS,
 };
 use crate::resource::{
     DataAccessAuthMode, Resource,
@@ -50,22 +52,8 @@ pub struct Change {
     pub data_access_auth_mode: Option<DataAccessAuthMode>,
     /// The tags to merge; empty if all are there.
     pub tags: Tags,
-}
-
-words! {
-    /// Why a resource cannot be sealed now.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-    pub enum PendingReason, reason of reasons {
-        /// An earlier write is still in progress, and ARM would answer a new one with a conflict.
-        #[error("it is being created or changed")]
-        Provisioning => "provisioning",
-        /// Data is being uploaded by a URL that the seal would invalidate.
-        #[error("an upload into it is in progress")]
-        ActiveUpload => "active_upload",
-        /// Azure has not answered what backups protect.
-        #[error("Azure has not answered whether a vault protects it")]
-        GuardUnknown => "guard_unknown",
-    }
+    /// Whether somebody has removed the seal that this one replaces.
+    pub is_removal: bool,
 }
 
 /// What a person should know about a resource whatever is decided.
@@ -107,13 +95,8 @@ pub fn decide(
     {
         return held_back;
     }
-    if resource.is_provisioning() {
-        return Decision::Pending(PendingReason::Provisioning);
-    }
-    if resource.is_uploading() {
-        return Decision::Pending(PendingReason::ActiveUpload);
-    }
-    Decision::Seal(change)
+    let pending = PendingReason::of(resource, change.data_access_auth_mode.is_some());
+    pending.map_or(Decision::Seal(change), Decision::Pending)
 }
 
 /// The decision not to set the mode because of a backup, or because of one that may be there. Tags break no backup.
@@ -162,7 +145,8 @@ fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<
     if resource.tags.merged(&tags).len() > TAGS_MAX {
         tags = Tags::default();
     }
-    (is_new_seal || !tags.is_empty()).then_some(Change { data_access_auth_mode, tags })
+    let is_removal = removal::is_removed(policy, resource);
+    (is_new_seal || !tags.is_empty()).then_some(Change { data_access_auth_mode, tags, is_removal })
 }
 
 fn filling(occasion: &Occasion, is_new_seal: bool) -> [(&'static str, String); TEMPLATE_KEYS.len()] {

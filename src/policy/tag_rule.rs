@@ -81,6 +81,16 @@ impl TagRule {
         if self.is_fixed() { self.value(filling) == value } else { !value.is_empty() }
     }
 
+    /// The time of the seal in a value that this rule wrote, if the rule has no other key.
+    pub(super) fn sealed_at<'a>(&self, value: &'a str) -> Option<&'a str> {
+        match self.parts.as_slice() {
+            [Part::Text(before), Part::Key(key), Part::Text(after)] if *key == TEMPLATE_KEYS[0] => {
+                value.strip_prefix(before.as_str())?.strip_suffix(after.as_str())
+            }
+            _ => None,
+        }
+    }
+
     /// The one right value, if it does not depend on the occasion.
     pub fn fixed(&self) -> Option<String> {
         let nothing = TEMPLATE_KEYS.map(|key| (key, String::new()));

@@ -6,7 +6,7 @@ use super::NO_LOCATION;
 use crate::{
     policy::{
         Exemption, Policy, Protection,
-        decide::{Decision, Notice, Occasion, PendingReason, decide, notices},
+        decide::{Decision, Notice, Occasion, decide, notices},
     },
     resource::Resource,
     resource_id::ResourceId,
@@ -67,11 +67,7 @@ pub enum InUse {
 impl InUse {
     /// By `properties.diskState` and `managedBy` ("Disks - Get", `DiskState`).
     fn of(resource: &Resource) -> Option<Self> {
-        let is = |states: &[&str]| {
-            let state = resource.disk_state.as_deref();
-            state.is_some_and(|state| states.iter().any(|one| one.eq_ignore_ascii_case(state)))
-        };
-        if is(&["ActiveSAS", "ActiveSASFrozen"]) {
+        if resource.is_in_state(&["ActiveSAS", "ActiveSASFrozen"]) {
             return Some(Self::Sas);
         }
         resource.is_held().then(|| Self::Attached(resource.held_by.first().cloned()))
@@ -139,13 +135,7 @@ impl Entry {
             Decision::Exempt(Exemption::Tag { reason, .. }) => reason.clone(),
             Decision::Exempt(exemption) => exemption.to_string(),
             Decision::Protected(guarded) => guarded.to_string(),
-            Decision::Pending(reason @ PendingReason::GuardUnknown) => reason.to_string(),
-            Decision::Pending(PendingReason::Provisioning) => {
-                "an earlier write is still in progress".to_owned()
-            }
-            Decision::Pending(PendingReason::ActiveUpload) => {
-                "data is being uploaded by a SAS URL that sealing would invalidate".to_owned()
-            }
+            Decision::Pending(reason) => reason.to_string(),
             Decision::Seal(change) => {
                 let mode = change.data_access_auth_mode.is_some().then(|| "the mode".to_owned());
                 let names: Vec<_> = change.tags.iter().map(|(name, _)| name).collect();

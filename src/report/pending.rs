@@ -9,7 +9,7 @@ use crate::policy::decide::Decision;
 /// Why a resource is pending, if it is.
 pub(super) fn of(entry: &Entry) -> Option<Remark<'_>> {
     let (reason, text) = match (&entry.decision, &entry.in_use) {
-        (Decision::Pending(pending), _) => (pending.reason(), entry.detail()),
+        (Decision::Pending(reason), _) => (reason.reason(), reason.to_string()),
         // Tags can be written in any state.
         (Decision::Seal(change), _) if change.data_access_auth_mode.is_none() => return None,
         (Decision::Seal(_), Some(InUse::Sas)) => (

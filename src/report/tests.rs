@@ -34,6 +34,8 @@ fn resource(name: &str, is_sealed: bool, tags: &[(&str, &str)]) -> Resource {
         data_access_auth_mode: mode,
         provisioning_state: None,
         disk_state: None,
+        create_option: None,
+        completion_percent: None,
         held_by: vec![],
         source: None,
         time_created: None,
@@ -260,6 +262,11 @@ fn every_format_lists_pending_resources_with_their_state() {
     };
     let mut tags_alone = in_state("tags-alone", true, "Attached", Some(machine));
     tags_alone.tags = crate::resource::tags::Tags::default();
+    let mut snapshot = resource("empty", false, &[]);
+    snapshot.id = snapshot.id.to_string().replace("/disks/", "/snapshots/").parse().unwrap();
+    snapshot.create_option = Some("Empty".to_owned());
+    let mut import = resource("import", false, &[]);
+    (import.create_option, import.completion_percent) = (Some("Import".to_owned()), Some(7));
     let mut busy = resource("busy", false, &[]);
     busy.provisioning_state = Some("Updating".to_owned());
     let report = report(&[
@@ -268,6 +275,9 @@ fn every_format_lists_pending_resources_with_their_state() {
         in_state("stopped", false, "Reserved", None),
         in_state("shared", false, "ActiveSAS", Some(machine)),
         in_state("loading", false, "activeupload", None),
+        in_state("new", false, "ReadyToUpload", None),
+        snapshot,
+        import,
         in_state("fine", true, "Attached", Some(machine)),
         in_state("tmp-1", false, "Attached", Some(machine)),
         tags_alone,
@@ -279,12 +289,15 @@ fn every_format_lists_pending_resources_with_their_state() {
         ("shared", "active_sas"),
         ("stopped", "attached"),
         ("busy", "provisioning"),
+        ("import", "import"),
         ("loading", "active_upload"),
+        ("new", "ready_to_upload"),
+        ("empty", "empty_snapshot"),
     ];
     assert_eq!(pending, expected.map(|(name, reason)| (name.to_owned(), reason)));
 
     let json: serde_json::Value = serde_json::from_str(&json(&report).unwrap()).unwrap();
-    assert_eq!(json["pending"].as_array().unwrap().len(), 5);
+    assert_eq!(json["pending"].as_array().unwrap().len(), 8);
     assert_eq!(json["pending"][0]["reason"], "attached");
     let text = format!("attached to {machine}; Azure may refuse the change until it is detached");
     assert_eq!(json["pending"][0]["text"], text);

@@ -30,6 +30,8 @@ words! {
         Proof => "proof",
         /// The end of another writer's change.
         OtherWriter => "other_writer",
+        /// The pause before another write of a resource whose seal was removed repeatedly.
+        Breaker => "breaker",
         /// The replication of a new resource within ARM.
         Replication => "replication",
     }

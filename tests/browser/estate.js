@@ -64,7 +64,9 @@ async function send(azure, method, path, body) {
 async function fill(azure) {
   for (const { index, type, name, group, isSet, tags, isUpload } of resources()) {
     const path = id(SUBSCRIPTIONS[index % SUBSCRIPTIONS.length], group, type, name);
-    const creationData = isUpload ? { createOption: "Upload", uploadSizeBytes: 34_359_738_880 } : { createOption: "Empty" };
+    const copy = { createOption: "Copy", sourceResourceId: path.replace("/snapshots/", "/disks/") };
+    const made = type === "snapshots" ? copy : { createOption: "Empty" };
+    const creationData = isUpload ? { createOption: "Upload", uploadSizeBytes: 34_359_738_880 } : made;
     const properties = { creationData, diskSizeGB: 32, ...(isSet && { dataAccessAuthMode: "AzureActiveDirectory" }) };
     await send(azure, "PUT", path, { location: REGIONS[index % REGIONS.length], tags, properties });
   }

@@ -20,6 +20,8 @@ mod crash;
 mod failures;
 mod proof;
 mod races;
+mod removals;
+mod uploads;
 
 #[tokio::test(start_paused = true)]
 async fn a_seal_takes_three_requests_and_a_sealed_resource_one() {

@@ -14,6 +14,7 @@ mod official_events;
 mod pending;
 mod process;
 mod recorded;
+mod removal;
 mod role;
 mod settings;
 mod simulation;

@@ -173,7 +173,10 @@ async fn the_same_events_of_a_disk_or_snapshot_seal_it_if_they_are_writes() {
             let id = format!(
                 "/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-app/providers/Microsoft.Compute/{resource_type}/d"
             );
-            let body = diskseal_emulator::disk_body("westeurope");
+            let mut body = diskseal_emulator::disk_body("westeurope");
+            if *resource_type == "snapshots" {
+                body = diskseal_emulator::snapshot_body("westeurope", &id.replace("/snapshots/", "/disks/"));
+            }
             handler.azure.insert(&id, &body).unwrap();
             let logs = handler.post(&envelopes(&of_resource(event, &id))[index]).await;
             let mode = &handler.azure.get(&id).unwrap()["properties"]["dataAccessAuthMode"];

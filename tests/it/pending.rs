@@ -4,13 +4,18 @@
 use std::time::Duration;
 
 use diskseal_emulator::{
-    Emulator, Options,
+    Emulator, Options, disk_body,
+    estate::disk_id,
     event_grid::EventGridOptions,
     fault::{Fault, Kind, Refusal},
 };
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::delivery::{DEADLINE, Site, site};
+use crate::{
+    delivery::{DEADLINE, Site, site},
+    world::{SUBSCRIPTION, jane},
+};
 
 const MACHINE: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-app/providers/Microsoft.Compute/virtualMachines/vm";
 
@@ -41,15 +46,53 @@ fn failures(site: &Site) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attached_disk_is_looked_at_less_and_less_often_and_then_poisoned() {
+async fn an_attached_disk_is_looked_at_less_and_less_often_and_then_left_to_the_sweep() {
     let (azure, site, id) = attached();
     let start = azure.clock().now();
     sleep(Duration::from_hours(24)).await;
     // The event and the queue's first receipt come at once.
     assert_eq!(reads(&azure, &id, start), [0, 0, 5, 15, 35, 75]);
+    assert_eq!(failures(&site), 15, "one less than maxDequeueCount of host.json");
+    assert!(site.host.queues().poison("diskseal-pending").is_empty());
+    assert!(site.host.queues().queue("diskseal-pending").is_empty());
+    let invocations = site.host.invocations();
+    let lines: Vec<_> = invocations.iter().flat_map(|one| &one.logs).collect();
+    let last = lines.last().unwrap();
+    assert!(last.starts_with(&format!("left_to_sweep {id}: it is attached: ")), "{last}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_locked_disk_is_looked_at_less_and_less_often_and_then_poisoned() {
+    let azure = Emulator::new(Options::immediate());
+    let site = site(&azure, DEADLINE, EventGridOptions::default());
+    azure.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::Patch).always());
+    let start = azure.clock().now();
+    let id = site.create("locked");
+    sleep(Duration::from_hours(24)).await;
+    assert_eq!(reads(&azure, &id, start), [0, 0, 5, 15, 35, 75]);
     assert_eq!(failures(&site), 16, "maxDequeueCount of host.json");
     assert_eq!(site.host.queues().poison("diskseal-pending").len(), 1);
-    assert!(site.host.queues().queue("diskseal-pending").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_of_hours_is_sealed_by_the_first_sweep_after_its_end() {
+    let azure = Emulator::new(Options::immediate());
+    let site = site(&azure, DEADLINE, EventGridOptions::default());
+    let id = disk_id(SUBSCRIPTION, "rg-app", "upload");
+    let mut body = disk_body("westeurope");
+    body["properties"]["creationData"] = json!({"createOption": "Upload"});
+    azure.put(&id, &jane(), &body).unwrap();
+    sleep(Duration::from_hours(3)).await;
+    azure.set_property(&id, "diskState", json!("ActiveUpload"));
+    assert!(site.host.fire_timer("sweep").await.unwrap().succeeded());
+    site.settle().await;
+    assert!(azure.requests_for(&id).iter().all(|exchange| exchange.kind == Kind::Get));
+    let queues = site.host.queues();
+    assert!(queues.poison("diskseal-pending").is_empty() && queues.queue("diskseal-pending").is_empty());
+    azure.set_property(&id, "diskState", json!("Unattached"));
+    assert!(site.host.fire_timer("sweep").await.unwrap().succeeded());
+    site.settle().await;
+    assert!(site.is_sealed(&id));
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,8 +125,8 @@ async fn each_sweep_tries_once_and_the_first_after_it_is_free_seals_it() {
         "in {:?}",
         start.elapsed()
     );
-    assert_eq!(failures(&site), 16, "a sweep's message that ARM refuses fails no invocation");
-    assert_eq!(site.host.queues().poison("diskseal-pending").len(), 1, "one a disk, and not one a sweep");
+    assert_eq!(failures(&site), 15, "a sweep's message that ARM refuses fails no invocation");
+    assert!(site.host.queues().poison("diskseal-pending").is_empty());
     assert!(site.host.queues().queue("diskseal-pending").is_empty());
 
     assert!(azure.detach(&id));
@@ -98,7 +141,7 @@ async fn messages_of_a_sweep_outlast_an_outage() {
     let site = site(&azure, DEADLINE, EventGridOptions::default());
     let id = site.create("d");
     site.event_grid.idle().await;
-    azure.set_property(&id, "dataAccessAuthMode", serde_json::json!("None"));
+    azure.set_property(&id, "dataAccessAuthMode", json!("None"));
     let outage = azure.inject(Fault::refuse(Refusal::server_error(503)).on(Kind::Get).always());
     assert!(site.host.fire_timer("sweep").await.unwrap().succeeded());
     outage.met_times(1).await;

@@ -20,7 +20,10 @@ pub(crate) enum Change {
     Patch(Value),
     Delete,
     Tags(TagChange, Map<String, Value>),
-    /// A shared access signature: granted, or revoked.
+    /// A shared access signature: granted, or revoked. For a disk or snapshot that was created for an upload, the
+    /// signature writes (`DiskState` of the disk resource provider: `ReadyToUpload`, then `ActiveUpload` as soon as
+    /// a write token has been issued), and its revocation ends the upload ("Upload a VHD to Azure or copy a managed
+    /// disk to another region": revoking the SAS changes the state, so that the disk can be attached).
     Access(bool),
 }
 
@@ -73,8 +76,15 @@ impl Change {
             }
             Self::Access(begin) => {
                 let mut body = current.clone();
-                let idle = if current["managedBy"].is_null() { "Unattached" } else { "Attached" };
-                body["properties"]["diskState"] = json!(if *begin { "ActiveSAS" } else { idle });
+                let before = current["properties"]["diskState"].as_str();
+                let after = match (begin, before) {
+                    (true, Some("ReadyToUpload" | "ActiveUpload")) => "ActiveUpload",
+                    (true, _) => "ActiveSAS",
+                    (false, Some("ReadyToUpload")) => "ReadyToUpload",
+                    (false, _) if current["managedBy"].is_null() => "Unattached",
+                    (false, _) => "Attached",
+                };
+                body["properties"]["diskState"] = json!(after);
                 let signature = format!("https://md-local.blob.core.windows.net/{}/abcd?sig=local", id.name);
                 (body, Some(if *begin { json!({"accessSAS": signature}) } else { Value::Null }))
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use diskseal::enforce::{Left, Outcome};
+use diskseal::enforce::Outcome;
 use diskseal_emulator::{
     Options,
     fault::{Fault, Kind, Refusal},
@@ -116,20 +116,4 @@ async fn a_seal_undone_during_its_proof_is_repeated_at_once() {
     let (outcome, ()) = tokio::join!(world.enforce(&id), undo);
     assert_eq!(outcome.unwrap().label(), "sealed");
     assert!(world.is_sealed(&id));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_seal_that_is_undone_repeatedly_is_left_to_the_sweep() {
-    let world = World::new();
-    let (id, other) = (world.disk("d"), world.disk("other"));
-    for _ in 0..5 {
-        assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
-        world.azure.patch(&id, &jane(), &json!({"properties": {"dataAccessAuthMode": "None"}})).unwrap();
-    }
-    let writes = world.writes();
-    assert_eq!(world.enforce(&id).await, Ok(Outcome::LeftToSweep(Left::TooOften)));
-    assert_eq!(world.writes(), writes, "no sixth write");
-    assert_eq!(world.enforce(&other).await.unwrap().label(), "sealed", "others go on");
-    tokio::time::advance(Duration::from_mins(10)).await;
-    assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
 }

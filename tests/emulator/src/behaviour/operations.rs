@@ -208,3 +208,25 @@ async fn access_is_given_out_and_taken_back() {
     assert_eq!(client.patch(&id, &resize).await.code(), "ChangeDiskSizeWhileActiveSasNotAllowed");
     assert_eq!(client.patch(&id, &mode()).await.status, 202);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_begins_with_the_access_to_it_and_ends_with_its_revocation() {
+    let client = Client::new(asynchronous(|style| style.in_progress_polls = 0));
+    for id in [disk_id(SUBSCRIPTION, "rg", "d"), snapshot_id(SUBSCRIPTION, "rg", "s")] {
+        let mut body = disk_body("westeurope");
+        body["properties"]["creationData"] =
+            json!({"createOption": "Upload", "uploadSizeBytes": 21_474_836_992_u64});
+        client.emulator.insert(&id, &body).unwrap();
+        let state = || client.emulator.get(&id).unwrap()["properties"]["diskState"].clone();
+        let mut states = vec![state()];
+        for (verb, access) in [("end", "None"), ("begin", "Write"), ("begin", "Write"), ("end", "None")] {
+            let url = format!("{id}/{verb}GetAccess?{VERSION}");
+            assert_eq!(client.send(Method::Post, &url, Some(&json!({"access": access}))).await.status, 202);
+            sleep(Duration::from_secs(1)).await;
+            states.push(state());
+        }
+        assert_eq!(states, ["ReadyToUpload", "ReadyToUpload", "ActiveUpload", "ActiveUpload", "Unattached"]);
+        let seen = client.get(&format!("{id}?{VERSION}")).await.json();
+        assert_eq!(seen["properties"]["creationData"]["createOption"], "Upload", "for ever");
+    }
+}

@@ -274,6 +274,11 @@ async fn grouped_day() -> Emitted {
         azure.emulator.insert(&disk(name), &disk_body("westeurope")).unwrap();
     }
     tokio::join!(told(&azure, event(&disk("member-1"))), told(&azure, event(&disk("member-2"))));
+    // The fourth write in a row has to wait.
+    for _ in 0..3 {
+        azure.emulator.set_property(&disk("member-1"), "dataAccessAuthMode", Value::Null);
+        told(&azure, event(&disk("member-1"))).await;
+    }
     end(azure).await
 }
 

@@ -1,0 +1,93 @@
+//! A look at a resource: what led to it, and on which terms.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::{azure::Terms, resource_id::ResourceId};
+
+/// What led to a look at a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// An event of its write.
+    Event,
+    /// A message of the queue: an earlier look could not seal it.
+    Queue,
+    /// A sweep has listed it.
+    Sweep,
+    /// A person has named it.
+    Command,
+}
+
+impl Trigger {
+    /// The terms of a look that this trigger leads to: an event goes first, and everything else behind events.
+    pub fn terms(self, time: Duration) -> Terms {
+        match self {
+            Self::Event => Terms::for_event(time),
+            Self::Queue | Self::Sweep | Self::Command => Terms::behind_events(time),
+        }
+    }
+
+    /// Whether an event led to the look, at once or by way of the queue.
+    pub(super) const fn is_of_event(self) -> bool {
+        matches!(self, Self::Event | Self::Queue)
+    }
+
+    /// A word from a closed set, for metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Queue => "queue",
+            Self::Sweep => "sweep",
+            Self::Command => "command",
+        }
+    }
+}
+
+/// A reason to look at a resource, and the terms of the look.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What to look at.
+    pub resource: ResourceId,
+    /// What led to the look.
+    pub trigger: Trigger,
+    /// When the write happened that gave the reason, if a write did.
+    pub event_time: Option<OffsetDateTime>,
+    /// The correlation ID of that write, as [`crate::event::correlation_id`] checks it.
+    pub correlation_id: Option<String>,
+    /// Whether the queue delivers the message for the last time.
+    pub is_last: bool,
+    /// Follow from the trigger, so that no caller can forget how urgent it is.
+    pub(super) terms: Terms,
+}
+
+impl Look {
+    /// A look that has to end within `time` from now.
+    pub fn new(resource: ResourceId, trigger: Trigger, time: Duration) -> Self {
+        let terms = trigger.terms(time);
+        Self { resource, trigger, event_time: None, correlation_id: None, is_last: false, terms }
+    }
+
+    /// The same look for a write that happened at `event_time`.
+    #[must_use]
+    pub fn after_write(self, event_time: Option<OffsetDateTime>) -> Self {
+        Self { event_time, ..self }
+    }
+
+    /// The same look with the correlation ID of that write.
+    #[must_use]
+    pub fn correlated(self, correlation_id: Option<String>) -> Self {
+        Self { correlation_id, ..self }
+    }
+
+    /// The same look for a message that the queue delivers for the last time.
+    #[must_use]
+    pub fn is_last(self, is_last: bool) -> Self {
+        Self { is_last, ..self }
+    }
+
+    /// By when it has to end, and how urgent it is.
+    pub fn terms(&self) -> Terms {
+        self.terms
+    }
+}

@@ -1,0 +1,26 @@
+//! A seal that somebody has removed: the mode is gone, and the seal's tags are still there.
+
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{Policy, TagRule};
+use crate::resource::{DataAccessAuthMode, Resource};
+
+/// Whether the mode was removed from this very resource. Tags that are older than the resource were copied from
+/// another one, and tags without the time of the seal do not show whose they are.
+pub(super) fn is_removed(policy: &Policy, resource: &Resource) -> bool {
+    if resource.data_access_auth_mode == DataAccessAuthMode::AzureActiveDirectory {
+        return false;
+    }
+    let value = |rule: &TagRule| resource.tags.get(rule.name());
+    let is_right = |rule: &TagRule| {
+        value(rule).is_some_and(|value| rule.fixed().map_or(!value.is_empty(), |fixed| fixed == value))
+    };
+    let sealed_at = |rule: &TagRule| {
+        let sealed_at = rule.sealed_at(value(rule)?)?;
+        OffsetDateTime::parse(sealed_at, &Rfc3339).ok()
+    };
+    let Some(sealed_at) = policy.tags.iter().find_map(sealed_at) else { return false };
+    // The tag has whole seconds.
+    let created = resource.time_created.map(|created| created.replace_nanosecond(0).unwrap_or(created));
+    policy.tags.iter().all(is_right) && created.is_none_or(|created| created <= sealed_at)
+}
