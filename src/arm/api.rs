@@ -18,268 +18,221 @@ pub struct Api {
     pub version: &'static str,
     /// The action that the identity's role must allow. None if ARM requires no action.
     pub action: Option<&'static str>,
-    /// The resource provider, for the span's attribute `azure.resource_provider.namespace`.
-    pub provider: &'static str,
 }
 
-const AUTHORIZATION: &str = "Microsoft.Authorization";
-const COMPUTE: &str = "Microsoft.Compute";
-const EVENT_GRID: &str = "Microsoft.EventGrid";
-const MANAGEMENT: &str = "Microsoft.Management";
-const RESOURCE_GRAPH: &str = "Microsoft.ResourceGraph";
-const RESOURCES: &str = "Microsoft.Resources";
-const STORAGE: &str = "Microsoft.Storage";
-const WEB: &str = "Microsoft.Web";
+impl Api {
+    /// The resource provider, for the span's attribute `azure.resource_provider.namespace`: the last in the path, or
+    /// that of subscriptions.
+    pub fn provider(&self) -> &'static str {
+        let rest = self.template.rsplit_once("/providers/").map(|(_, rest)| rest);
+        rest.and_then(|rest| rest.split('/').next()).unwrap_or("Microsoft.Resources")
+    }
+}
 
 /// Available in every cloud. Later versions lack members that are used here.
 const DISKS_VERSION: &str = "2024-03-02";
 /// Available in every cloud, and newer than the filter by scale set.
 const MACHINES_VERSION: &str = "2024-03-01";
-const TAGS_VERSION: &str = "2024-07-01";
-const EVENT_GRID_VERSION: &str = "2025-02-15";
 
-/// "Disks - Get".
-pub const DISK: Api = Api {
-    what: "reading the resource",
-    method: Method::Get,
-    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/disks/{name}",
-    version: DISKS_VERSION,
-    action: Some("Microsoft.Compute/disks/read"),
-    provider: COMPUTE,
-};
+/// Declares the calls, and the list of all.
+macro_rules! apis {
+    ($($(#[$meta:meta])* $name:ident = $api:expr;)*) => {
+        $($(#[$meta])* pub const $name: Api = $api;)*
 
-/// "Snapshots - Get".
-pub const SNAPSHOT: Api = Api {
-    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/snapshots/{name}",
-    action: Some("Microsoft.Compute/snapshots/read"),
-    ..DISK
-};
+        /// Every call.
+        pub const ALL: &[&Api] = &[$(&$name),*];
+    };
+}
 
-/// "Disks - Update", for `properties.dataAccessAuthMode`.
-pub const DISK_UPDATE: Api = Api {
-    what: "setting dataAccessAuthMode",
-    method: Method::Patch,
-    action: Some("Microsoft.Compute/disks/write"),
-    ..DISK
-};
+apis! {
+    /// "Disks - Get".
+    DISK = Api {
+        what: "reading the resource",
+        method: Method::Get,
+        template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/disks/{name}",
+        version: DISKS_VERSION,
+        action: Some("Microsoft.Compute/disks/read"),
+    };
 
-/// "Snapshots - Update", for `properties.dataAccessAuthMode`.
-pub const SNAPSHOT_UPDATE: Api = Api {
-    what: "setting dataAccessAuthMode",
-    method: Method::Patch,
-    action: Some("Microsoft.Compute/snapshots/write"),
-    ..SNAPSHOT
-};
+    /// "Snapshots - Get".
+    SNAPSHOT = Api {
+        template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/snapshots/{name}",
+        action: Some("Microsoft.Compute/snapshots/read"),
+        ..DISK
+    };
 
-/// "Disks - List".
-pub const DISKS: Api =
-    Api { what: "listing disks", template: "/subscriptions/{id}/providers/Microsoft.Compute/disks", ..DISK };
+    /// "Disks - Update", for `properties.dataAccessAuthMode`.
+    DISK_UPDATE = Api {
+        what: "setting dataAccessAuthMode",
+        method: Method::Patch,
+        action: Some("Microsoft.Compute/disks/write"),
+        ..DISK
+    };
 
-/// "Snapshots - List".
-pub const SNAPSHOTS: Api = Api {
-    what: "listing snapshots",
-    template: "/subscriptions/{id}/providers/Microsoft.Compute/snapshots",
-    ..SNAPSHOT
-};
+    /// "Snapshots - Update", for `properties.dataAccessAuthMode`.
+    SNAPSHOT_UPDATE = Api {
+        what: "setting dataAccessAuthMode",
+        method: Method::Patch,
+        action: Some("Microsoft.Compute/snapshots/write"),
+        ..SNAPSHOT
+    };
 
-/// The state of a long-running operation, at the URL that ARM returned ("Track asynchronous Azure operations").
-/// The URL is signed, so no action is needed.
-pub const OPERATION: Api = Api {
-    what: "waiting for the operation",
-    template: "/subscriptions/{id}/providers/Microsoft.Compute/locations/{location}/DiskOperations/{id}",
-    action: None,
-    ..DISK
-};
+    /// "Disks - List".
+    DISKS = Api { what: "listing disks", template: "/subscriptions/{id}/providers/Microsoft.Compute/disks", ..DISK };
 
-/// "Tags - Get At Scope".
-pub const TAGS: Api = Api {
-    what: "reading tags",
-    method: Method::Get,
-    template: "/{scope}/providers/Microsoft.Resources/tags/default",
-    version: TAGS_VERSION,
-    action: Some("Microsoft.Resources/tags/read"),
-    provider: RESOURCES,
-};
+    /// "Snapshots - List".
+    SNAPSHOTS = Api {
+        what: "listing snapshots",
+        template: "/subscriptions/{id}/providers/Microsoft.Compute/snapshots",
+        ..SNAPSHOT
+    };
 
-/// "Tags - Update At Scope", operation `Merge`.
-pub const TAGS_MERGE: Api = Api {
-    what: "merging the tags",
-    method: Method::Patch,
-    action: Some("Microsoft.Resources/tags/write"),
-    ..TAGS
-};
+    /// The state of a long-running operation, at the URL that ARM returned ("Track asynchronous Azure operations").
+    /// The URL is signed, so no action is needed.
+    OPERATION = Api {
+        what: "waiting for the operation",
+        template: "/subscriptions/{id}/providers/Microsoft.Compute/locations/{location}/DiskOperations/{id}",
+        action: None,
+        ..DISK
+    };
 
-/// "Tags - Update At Scope", operation `Delete`.
-pub const TAGS_DELETE: Api = Api { what: "removing the tags", ..TAGS_MERGE };
+    /// "Tags - Get At Scope".
+    TAGS = Api {
+        what: "reading tags",
+        method: Method::Get,
+        template: "/{scope}/providers/Microsoft.Resources/tags/default",
+        version: "2024-07-01",
+        action: Some("Microsoft.Resources/tags/read"),
+    };
 
-/// "Virtual Machines - Get".
-pub const MACHINE: Api = Api {
-    what: "reading the machine",
-    method: Method::Get,
-    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines/{name}",
-    version: MACHINES_VERSION,
-    action: Some("Microsoft.Compute/virtualMachines/read"),
-    provider: COMPUTE,
-};
+    /// "Tags - Update At Scope", operation `Merge`.
+    TAGS_MERGE = Api {
+        what: "merging the tags",
+        method: Method::Patch,
+        action: Some("Microsoft.Resources/tags/write"),
+        ..TAGS
+    };
 
-/// "Virtual Machines - List", of a scale set with flexible orchestration.
-pub const MACHINES: Api = Api {
-    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines",
-    ..MACHINE
-};
+    /// "Tags - Update At Scope", operation `Delete`.
+    TAGS_DELETE = Api { what: "removing the tags", ..TAGS_MERGE };
 
-/// "Virtual Machine Scale Set VMs - Get".
-pub const INSTANCE: Api = Api {
-    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute\
-               /virtualMachineScaleSets/{name}/virtualMachines/{id}",
-    action: Some("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read"),
-    ..MACHINE
-};
+    /// "Virtual Machines - Get".
+    MACHINE = Api {
+        what: "reading the machine",
+        method: Method::Get,
+        template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines/{name}",
+        version: MACHINES_VERSION,
+        action: Some("Microsoft.Compute/virtualMachines/read"),
+    };
 
-/// "Virtual Machine Scale Set VMs - List".
-pub const INSTANCES: Api = Api {
-    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute\
-               /virtualMachineScaleSets/{name}/virtualMachines",
-    ..INSTANCE
-};
+    /// "Virtual Machines - List", of a scale set with flexible orchestration.
+    MACHINES = Api {
+        template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines",
+        ..MACHINE
+    };
 
-/// "Resources - Resources", a query of Azure Resource Graph.
-pub const QUERY: Api = Api {
-    what: "querying Resource Graph",
-    method: Method::Post,
-    template: "/providers/Microsoft.ResourceGraph/resources",
-    version: "2024-04-01",
-    action: Some("Microsoft.ResourceGraph/resources/read"),
-    provider: RESOURCE_GRAPH,
-};
+    /// "Virtual Machine Scale Set VMs - Get".
+    INSTANCE = Api {
+        template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute\
+                   /virtualMachineScaleSets/{name}/virtualMachines/{id}",
+        action: Some("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read"),
+        ..MACHINE
+    };
 
-/// "Subscriptions - List".
-pub const SUBSCRIPTIONS: Api = Api {
-    what: "listing subscriptions",
-    method: Method::Get,
-    template: "/subscriptions",
-    version: "2022-12-01",
-    action: Some("Microsoft.Resources/subscriptions/read"),
-    provider: RESOURCES,
-};
+    /// "Virtual Machine Scale Set VMs - List".
+    INSTANCES = Api {
+        template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute\
+                   /virtualMachineScaleSets/{name}/virtualMachines",
+        ..INSTANCE
+    };
 
-/// "Management Groups - Get Descendants".
-pub const DESCENDANTS: Api = Api {
-    what: "listing the management group's subscriptions",
-    method: Method::Get,
-    template: "/providers/Microsoft.Management/managementGroups/{id}/descendants",
-    version: "2020-05-01",
-    action: Some("Microsoft.Management/managementGroups/descendants/read"),
-    provider: MANAGEMENT,
-};
+    /// "Resources - Resources", a query of Azure Resource Graph.
+    QUERY = Api {
+        what: "querying Resource Graph",
+        method: Method::Post,
+        template: "/providers/Microsoft.ResourceGraph/resources",
+        version: "2024-04-01",
+        action: Some("Microsoft.ResourceGraph/resources/read"),
+    };
 
-/// "Permissions - List" at a subscription.
-pub const PERMISSIONS: Api = Api {
-    what: "reading the permissions",
-    method: Method::Get,
-    template: "/subscriptions/{id}/providers/Microsoft.Authorization/permissions",
-    version: "2022-04-01",
-    action: Some("Microsoft.Authorization/permissions/read"),
-    provider: AUTHORIZATION,
-};
+    /// "Subscriptions - List".
+    SUBSCRIPTIONS = Api {
+        what: "listing subscriptions",
+        method: Method::Get,
+        template: "/subscriptions",
+        version: "2022-12-01",
+        action: Some("Microsoft.Resources/subscriptions/read"),
+    };
 
-/// "System Topics - List By Subscription".
-pub const SYSTEM_TOPICS: Api = Api {
-    what: "listing the system topics",
-    method: Method::Get,
-    template: "/subscriptions/{id}/providers/Microsoft.EventGrid/systemTopics",
-    version: EVENT_GRID_VERSION,
-    action: Some("Microsoft.EventGrid/systemTopics/read"),
-    provider: EVENT_GRID,
-};
+    /// "Management Groups - Get Descendants".
+    DESCENDANTS = Api {
+        what: "listing the management group's subscriptions",
+        method: Method::Get,
+        template: "/providers/Microsoft.Management/managementGroups/{id}/descendants",
+        version: "2020-05-01",
+        action: Some("Microsoft.Management/managementGroups/descendants/read"),
+    };
 
-/// "System Topic Event Subscriptions - List By System Topic".
-pub const TOPIC_EVENT_SUBSCRIPTIONS: Api = Api {
-    what: "listing the topic's event subscriptions",
-    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.EventGrid/systemTopics/{name}\
-               /eventSubscriptions",
-    action: Some("Microsoft.EventGrid/systemTopics/eventSubscriptions/read"),
-    ..SYSTEM_TOPICS
-};
+    /// "Permissions - List" at a subscription.
+    PERMISSIONS = Api {
+        what: "reading the permissions",
+        method: Method::Get,
+        template: "/subscriptions/{id}/providers/Microsoft.Authorization/permissions",
+        version: "2022-04-01",
+        action: Some("Microsoft.Authorization/permissions/read"),
+    };
 
-/// "Event Subscriptions - List Global By Subscription".
-pub const EVENT_SUBSCRIPTIONS: Api = Api {
-    what: "listing the subscription's event subscriptions",
-    template: "/subscriptions/{id}/providers/Microsoft.EventGrid/eventSubscriptions",
-    action: Some("Microsoft.EventGrid/eventSubscriptions/read"),
-    ..SYSTEM_TOPICS
-};
+    /// "System Topics - List By Subscription".
+    SYSTEM_TOPICS = Api {
+        what: "listing the system topics",
+        method: Method::Get,
+        template: "/subscriptions/{id}/providers/Microsoft.EventGrid/systemTopics",
+        version: "2025-02-15",
+        action: Some("Microsoft.EventGrid/systemTopics/read"),
+    };
 
-/// "Web Apps - List Functions".
-pub const FUNCTIONS: Api = Api {
-    what: "listing the app's functions",
-    method: Method::Get,
-    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Web/sites/{name}/functions",
-    version: "2024-04-01",
-    action: Some("Microsoft.Web/sites/functions/read"),
-    provider: WEB,
-};
+    /// "System Topic Event Subscriptions - List By System Topic".
+    TOPIC_EVENT_SUBSCRIPTIONS = Api {
+        what: "listing the topic's event subscriptions",
+        template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.EventGrid/systemTopics/{name}\
+                   /eventSubscriptions",
+        action: Some("Microsoft.EventGrid/systemTopics/eventSubscriptions/read"),
+        ..SYSTEM_TOPICS
+    };
 
-/// "Blob Containers - Get".
-pub const CONTAINER: Api = Api {
-    what: "reading the container",
-    method: Method::Get,
-    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Storage/storageAccounts/{name}\
-               /blobServices/default/containers/{name}",
-    version: "2024-01-01",
-    action: Some("Microsoft.Storage/storageAccounts/blobServices/containers/read"),
-    provider: STORAGE,
-};
+    /// "Event Subscriptions - List Global By Subscription".
+    EVENT_SUBSCRIPTIONS = Api {
+        what: "listing the subscription's event subscriptions",
+        template: "/subscriptions/{id}/providers/Microsoft.EventGrid/eventSubscriptions",
+        action: Some("Microsoft.EventGrid/eventSubscriptions/read"),
+        ..SYSTEM_TOPICS
+    };
 
-/// Every call.
-pub const ALL: [&Api; 23] = [
-    &DISK,
-    &SNAPSHOT,
-    &DISK_UPDATE,
-    &SNAPSHOT_UPDATE,
-    &DISKS,
-    &SNAPSHOTS,
-    &OPERATION,
-    &TAGS,
-    &TAGS_MERGE,
-    &TAGS_DELETE,
-    &MACHINE,
-    &MACHINES,
-    &INSTANCE,
-    &INSTANCES,
-    &QUERY,
-    &SUBSCRIPTIONS,
-    &DESCENDANTS,
-    &PERMISSIONS,
-    &SYSTEM_TOPICS,
-    &TOPIC_EVENT_SUBSCRIPTIONS,
-    &EVENT_SUBSCRIPTIONS,
-    &FUNCTIONS,
-    &CONTAINER,
-];
+    /// "Web Apps - List Functions".
+    FUNCTIONS = Api {
+        what: "listing the app's functions",
+        method: Method::Get,
+        template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Web/sites/{name}/functions",
+        version: "2024-04-01",
+        action: Some("Microsoft.Web/sites/functions/read"),
+    };
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// "Blob Containers - Get".
+    CONTAINER = Api {
+        what: "reading the container",
+        method: Method::Get,
+        template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Storage/storageAccounts/{name}\
+                   /blobServices/default/containers/{name}",
+        version: "2024-01-01",
+        action: Some("Microsoft.Storage/storageAccounts/blobServices/containers/read"),
+    };
+}
 
-    #[test]
-    fn every_constant_is_in_the_list() {
-        let constants = include_str!("api.rs").matches(": Api =").count();
-        // The line above matches as well.
-        assert_eq!(ALL.len(), constants - 1);
+#[test]
+fn the_action_is_one_of_the_templates_provider() {
+    for api in ALL {
+        let is_of_provider = |action: &str| action.starts_with(&format!("{}/", api.provider()));
+        assert!(api.action.is_none_or(is_of_provider), "{}", api.template);
     }
-
-    #[test]
-    fn the_provider_is_that_of_the_template_and_of_the_action() {
-        for api in ALL {
-            let named = api
-                .template
-                .rsplit_once("/providers/")
-                .map_or(RESOURCES, |(_, rest)| rest.split('/').next().unwrap_or_default());
-            assert_eq!(api.provider, named, "{}", api.template);
-            if let Some(action) = api.action {
-                assert!(action.starts_with(&format!("{named}/")), "{action}");
-            }
-        }
-    }
+    assert_eq!((DISK.provider(), SUBSCRIPTIONS.provider()), ("Microsoft.Compute", "Microsoft.Resources"));
 }

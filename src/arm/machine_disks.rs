@@ -165,11 +165,8 @@ mod tests {
 
     #[test]
     fn each_managed_disk_is_found_once() {
-        let id = |name: &str| {
-            format!(
-                "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/RG/providers/Microsoft.Compute/disks/{name}"
-            )
-        };
+        let group = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/RG";
+        let id = |name: &str| format!("{group}/providers/Microsoft.Compute/disks/{name}");
         let json = serde_json::json!({"properties": {"storageProfile": {
             "osDisk": {"createOption": "FromImage", "managedDisk": {"id": id("os"), "storageAccountType": "Premium_LRS"}},
             "dataDisks": [

@@ -225,7 +225,7 @@ fn span(call: &Call<'_>, resend_count: u32) -> Span {
         server.port = call.url.port_or_known_default().map(i64::from),
         url.full = %Redacted(call.url),
         url.template = call.api.template,
-        azure.resource_provider.namespace = call.api.provider,
+        azure.resource_provider.namespace = call.api.provider(),
         diskseal.arm.client_request_id = Empty,
         azure.service.request.id = Empty,
         diskseal.arm.correlation_id = Empty,
