@@ -72,10 +72,15 @@ impl Run {
     fn days_left(&self, until: Date) -> i64 {
         days_left(until, self.taken_at)
     }
+
+    /// The same, if that is soon enough for a warning.
+    fn ends_soon(&self, until: Date) -> Option<i64> {
+        Some(self.days_left(until)).filter(|days| *days <= i64::from(self.expiring_within))
+    }
 }
 
 /// How many resources are in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Sealed.
     pub sealed: usize,

@@ -67,10 +67,8 @@ pub enum InUse {
 impl InUse {
     /// By `properties.diskState` and `managedBy` ("Disks - Get", `DiskState`).
     fn of(resource: &Resource) -> Option<Self> {
-        let is = |states: &[&str]| {
-            let state = resource.disk_state.as_deref();
-            state.is_some_and(|state| states.iter().any(|one| one.eq_ignore_ascii_case(state)))
-        };
+        let state = resource.disk_state.as_deref().unwrap_or_default();
+        let is = |states: &[&str]| states.iter().any(|one| one.eq_ignore_ascii_case(state));
         if is(&["ActiveSAS", "ActiveSASFrozen"]) {
             return Some(Self::Sas);
         }
@@ -144,11 +142,8 @@ impl Entry {
             Decision::Seal(change) => {
                 let mode = change.data_access_auth_mode.is_some().then(|| "the mode".to_owned());
                 let names: Vec<_> = change.tags.iter().map(|(name, _)| name).collect();
-                let tags = match names.as_slice() {
-                    [] => None,
-                    [name] => Some(format!("the tag {name}")),
-                    names => Some(format!("the tags {}", names.join(", "))),
-                };
+                let s = if names.len() == 1 { "" } else { "s" };
+                let tags = (!names.is_empty()).then(|| format!("the tag{s} {}", names.join(", ")));
                 let lacking: Vec<_> = mode.into_iter().chain(tags).collect();
                 format!("lacks {}", lacking.join(" and "))
             }

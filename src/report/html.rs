@@ -3,7 +3,6 @@
 
 mod coverage;
 mod exceptions;
-mod pending;
 mod words;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -46,7 +45,7 @@ pub fn html(report: &Report) -> String {
                     (coverage::section(report))
                     (exceptions::expiries(report))
                     (exceptions::notices(report))
-                    (pending::section(report))
+                    (exceptions::pending(report))
                     (exceptions::section(report))
                     (glossary())
                 }
