@@ -159,7 +159,8 @@ impl Ignored {
 pub fn parse(event: &Value) -> Result<ResourceWritten, Ignored> {
     let attributes = attributes(event)?;
     let event_type = attributes.event_type.as_deref().unwrap_or_default();
-    let data = &event["data"];
+    let (data, claims) = (&event["data"], &event["data"]["claims"]);
+    let time = |written: &str| OffsetDateTime::parse(written, &Rfc3339).ok();
     let resource = if event_type.eq_ignore_ascii_case(RESOURCE_WRITE_SUCCESS) {
         text(&event["subject"]).or_else(|| text(&data["resourceUri"]))
     } else if event_type.eq_ignore_ascii_case(RESOURCE_CREATED_OR_UPDATED) {
@@ -170,23 +171,21 @@ pub fn parse(event: &Value) -> Result<ResourceWritten, Ignored> {
     Ok(ResourceWritten {
         subject: subject(resource.ok_or(Ignored::NoResourceId)?)?,
         event_id: text(&event["id"]).map(str::to_owned),
-        time: time(event),
-        caller: caller(&data["claims"]),
+        time: text(&event["eventTime"]).or_else(|| text(&event["time"])).and_then(time),
+        caller: text(&claims[OBJECT_ID_CLAIM]).or_else(|| text(&claims["oid"])).map(ObjectId::new),
         attributes,
     })
 }
 
 fn subject(id: &str) -> Result<Subject, Ignored> {
-    let fault = match id.parse() {
-        Ok(resource) => return Ok(Subject::Resource(resource)),
-        Err(ParseIdError::NotADiskOrSnapshot) => match id.parse() {
-            Ok(machine) => return Ok(Subject::Machine(machine)),
-            Err(ParseIdError::NotAMachine) => return Err(Ignored::NotADiskOrSnapshot),
-            Err(fault) => fault,
-        },
-        Err(fault) => fault,
+    let subject = match id.parse().map(Subject::Resource) {
+        Err(ParseIdError::NotADiskOrSnapshot) => id.parse().map(Subject::Machine),
+        subject => subject,
     };
-    Err(Ignored::InvalidResourceId(fault.to_string()))
+    subject.map_err(|fault| match fault {
+        ParseIdError::NotAMachine => Ignored::NotADiskOrSnapshot,
+        fault => Ignored::InvalidResourceId(fault.to_string()),
+    })
 }
 
 fn attributes(event: &Value) -> Result<Attributes, Ignored> {
@@ -205,15 +204,6 @@ fn attributes(event: &Value) -> Result<Attributes, Ignored> {
     }
     let event_type = Some(own("eventType").ok_or(Ignored::NotAnEvent)?);
     Ok(Attributes { source: own("topic"), event_type, ..Attributes::default() })
-}
-
-fn time(event: &Value) -> Option<OffsetDateTime> {
-    let written = text(&event["eventTime"]).or_else(|| text(&event["time"]))?;
-    OffsetDateTime::parse(written, &Rfc3339).ok()
-}
-
-fn caller(claims: &Value) -> Option<ObjectId> {
-    text(&claims[OBJECT_ID_CLAIM]).or_else(|| text(&claims["oid"])).map(ObjectId::new)
 }
 
 fn text(value: &Value) -> Option<&str> {
