@@ -268,15 +268,16 @@ fn passes(filter: &Value, operation: &str) -> Option<bool> {
         _ => return None,
     };
     let test = operator.strip_prefix("string")?;
+    let (test, is_wanted) = test.strip_prefix("not").map_or((test, true), |test| (test, false));
     let any = |test: fn(&str, &str) -> bool| values.iter().any(|wanted| test(&value, wanted));
-    let is_any = match test.trim_start_matches("not") {
+    let is_any = match test {
         "in" => any(|value, wanted| value == wanted),
         "contains" => any(|value, wanted| value.contains(wanted)),
         "beginswith" => any(|value, wanted| value.starts_with(wanted)),
         "endswith" => any(|value, wanted| value.ends_with(wanted)),
         _ => return None,
     };
-    Some(is_any != test.starts_with("not"))
+    Some(is_any == is_wanted)
 }
 
 fn dead_letters(properties: &Value) -> Option<DeadLetters> {

@@ -61,9 +61,8 @@ fn reading_machines_is_required_only_with_machine_events() {
         |machine_events| failed(&policy(Mode::Audit, false), machine_events, std::slice::from_ref(&role));
     let texts = missing(MachineEvents::On);
     assert_eq!(texts.len(), 2, "{texts:?}");
-    for (text, machine) in texts.iter().zip(["", "ScaleSets/virtualMachine"]) {
-        let start = format!("Microsoft.Compute/virtualMachine{machine}s/read is missing");
-        assert!(text.starts_with(&start), "{text}");
+    for (text, machines) in texts.iter().zip(["virtualMachines", "virtualMachineScaleSets/virtualMachines"]) {
+        assert!(text.starts_with(&format!("Microsoft.Compute/{machines}/read is missing")), "{text}");
     }
     assert_eq!(missing(MachineEvents::Off), Vec::<String>::new());
 }
