@@ -76,10 +76,8 @@ impl Client {
         page: &Page,
         terms: Terms,
     ) -> Result<Option<Page>, Error> {
-        match &page.next {
-            Some(url) => self.page(page.api, subscription_id, url, terms).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(url) = &page.next else { return Ok(None) };
+        self.page(page.api, subscription_id, url, terms).await.map(Some)
     }
 
     /// The subscriptions in scope: those given, all that the identity sees, or all in a management group

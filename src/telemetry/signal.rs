@@ -116,18 +116,13 @@ pub(super) fn sampler_fault(lookup: Lookup<'_>) -> Option<String> {
 
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
-/// Whether the standard variable sets the temporality of sums.
-pub(super) fn is_temporality_set(lookup: Lookup<'_>) -> bool {
-    value(lookup, TEMPORALITY).is_some()
-}
-
-/// The temporality of sums: `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
-pub(super) fn temporality(lookup: Lookup<'_>) -> Temporality {
-    let Some(preference) = value(lookup, TEMPORALITY) else { return Temporality::default() };
-    preference.trim().parse().unwrap_or_else(|()| {
+/// The temporality of sums, if the standard variable sets it.
+pub(super) fn temporality(lookup: Lookup<'_>) -> Option<Temporality> {
+    let preference = value(lookup, TEMPORALITY)?;
+    Some(preference.trim().parse().unwrap_or_else(|()| {
         warn!("{TEMPORALITY}={preference:?} is none of cumulative, delta and lowmemory; cumulative is used");
         Temporality::default()
-    })
+    }))
 }
 
 /// The interval of metric exports: `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds.
