@@ -87,8 +87,7 @@ impl Telemetry {
                 .with_filter(log_filter(lookup, Audience::Host).and(filter_fn(is_ours)))
         });
         // Log lines name their invocation themselves, so spans cost nothing unless they are exported.
-        let lines = line::layer(audience)
-            .with_filter(log_filter(lookup, audience).and(filter_fn(|found| found.is_event())));
+        let lines = line::layer(audience).with_filter(log_filter(lookup, audience).and(filter_fn(is_event)));
         // A second start keeps the first one's subscriber, as in tests.
         let _ = tracing_subscriber::registry().with(traces).with(logs).with(lines).try_init();
         if let Some(provider) = &providers.metrics {
@@ -134,6 +133,10 @@ fn scope() -> InstrumentationScope {
 
 fn is_ours(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("diskseal")
+}
+
+fn is_event(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event()
 }
 
 fn log_filter(lookup: &dyn Fn(&str) -> Option<String>, audience: Audience) -> EnvFilter {

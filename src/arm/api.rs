@@ -29,11 +29,6 @@ impl Api {
     }
 }
 
-/// Available in every cloud. Later versions lack members that are used here.
-const DISKS_VERSION: &str = "2024-03-02";
-/// Available in every cloud, and newer than the filter by scale set.
-const MACHINES_VERSION: &str = "2024-03-01";
-
 /// Declares the calls, and the list of all.
 macro_rules! apis {
     ($($(#[$meta:meta])* $name:ident = $api:expr;)*) => {
@@ -50,7 +45,8 @@ apis! {
         what: "reading the resource",
         method: Method::Get,
         template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/disks/{name}",
-        version: DISKS_VERSION,
+        // Available in every cloud. Later versions lack members that are used here.
+        version: "2024-03-02",
         action: Some("Microsoft.Compute/disks/read"),
     };
 
@@ -121,7 +117,8 @@ apis! {
         what: "reading the machine",
         method: Method::Get,
         template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/virtualMachines/{name}",
-        version: MACHINES_VERSION,
+        // Available in every cloud, and newer than the filter by scale set.
+        version: "2024-03-01",
         action: Some("Microsoft.Compute/virtualMachines/read"),
     };
 

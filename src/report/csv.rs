@@ -2,8 +2,10 @@
 
 use super::{Entry, Report, Run, pending, warning};
 
-/// The name of each column, and its cell for an entry.
-const COLUMNS: [(&str, fn(&Entry, &Run) -> String); 14] = [
+type Cell = fn(&Entry, &Run) -> String;
+
+/// The columns: the name of each, and its cell for an entry.
+const COLUMNS: [(&str, Cell); 14] = [
     ("status", |entry, _| entry.status().label().to_owned()),
     ("reason", |entry, _| entry.reason().to_owned()),
     ("detail", |entry, _| inert(&entry.detail())),

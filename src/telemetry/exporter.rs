@@ -53,10 +53,7 @@ impl PushMetricExporter for Exporter<MetricExporter> {
         // A failed export of cumulative sums loses nothing: the next one includes it.
         let items = match self.otlp.temporality() {
             Temporality::Cumulative => 0,
-            _ => {
-                let all = metrics.scope_metrics().flat_map(ScopeMetrics::metrics);
-                all.map(|metric| points(metric.data())).sum()
-            }
+            _ => metrics.scope_metrics().flat_map(ScopeMetrics::metrics).map(|one| points(one.data())).sum(),
         };
         self.lane.exported(self.otlp.export(metrics).await, items)
     }

@@ -38,14 +38,7 @@ struct State {
 
 impl Lane {
     pub(super) fn new(signal: Signal, to: String, capacity: usize) -> Self {
-        Self {
-            signal,
-            to,
-            capacity,
-            queued: AtomicUsize::new(0),
-            overflowed: AtomicU64::new(0),
-            state: Mutex::default(),
-        }
+        Self { signal, to, capacity, queued: 0.into(), overflowed: 0.into(), state: Mutex::default() }
     }
 
     pub(super) const fn capacity(&self) -> usize {

@@ -50,16 +50,16 @@ impl Providers {
     pub(super) fn new(lookup: Lookup<'_>, monitor: &AzureMonitor, resource: &Resource, link: &Link) -> Self {
         let mut this = Self { traces: None, metrics: None, logs: None, stops: vec![], faults: vec![] };
         let ways = |signal: Signal| {
-            Destination::of(signal, lookup, monitor).into_iter().map(move |to| {
-                let lane = to.lane(signal, lookup);
-                let timeout = signal.timeout(lookup);
-                (Transport::new(link.clone(), to.clone(), timeout, Arc::clone(&lane)), to, lane)
+            let (link, timeout) = (link.clone(), signal.timeout(lookup));
+            Destination::of(signal, lookup, monitor).into_iter().map(move |destination| {
+                let lane = destination.lane(signal, lookup);
+                (Transport { link: link.clone(), destination, timeout, lane: Arc::clone(&lane) }, lane)
             })
         };
 
         let mut logs = None;
-        for (transport, to, lane) in ways(Signal::Logs) {
-            let builder = configured(LogExporter::builder().with_http(), transport, &to);
+        for (transport, lane) in ways(Signal::Logs) {
+            let builder = configured(LogExporter::builder().with_http(), transport);
             let Some(mut otlp) = this.made(Signal::Logs, builder.build()) else { continue };
             otlp.set_resource(resource);
             let batch = LogBatch::default().with_max_queue_size(lane.capacity()).build();
@@ -76,8 +76,8 @@ impl Providers {
         this.logs = logs.map(|builder| builder.with_resource(resource.clone()).build());
 
         let mut traces = None;
-        for (transport, to, lane) in ways(Signal::Traces) {
-            let builder = configured(SpanExporter::builder().with_http(), transport, &to);
+        for (transport, lane) in ways(Signal::Traces) {
+            let builder = configured(SpanExporter::builder().with_http(), transport);
             let Some(mut otlp) = this.made(Signal::Traces, builder.build()) else { continue };
             otlp.set_resource(resource);
             let mut batch = SpanBatch::default().with_max_queue_size(lane.capacity());
@@ -101,9 +101,10 @@ impl Providers {
         this.traces = traces.map(|builder| builder.with_resource(resource.clone()).build());
 
         let mut metrics = None;
-        for (transport, to, lane) in ways(Signal::Metrics) {
-            let builder = MetricExporter::builder().with_temporality(to.temporality(lookup)).with_http();
-            let builder = configured(builder, transport, &to);
+        for (transport, lane) in ways(Signal::Metrics) {
+            let temporality = transport.destination.temporality(lookup);
+            let builder =
+                configured(MetricExporter::builder().with_temporality(temporality).with_http(), transport);
             let Some(otlp) = this.made(Signal::Metrics, builder.build()) else { continue };
             let reader = PeriodicReader::builder(Exporter { otlp, lane });
             let reader = reader.with_interval(signal::metric_interval(lookup)).build();
@@ -125,10 +126,10 @@ impl Providers {
 }
 
 /// Completes the builder of an exporter with its transport and destination.
-fn configured<B: WithExportConfig + WithHttpConfig>(builder: B, transport: Transport, to: &Destination) -> B {
-    let builder = builder.with_http_client(transport).with_protocol(Protocol::HttpBinary);
-    match to {
+fn configured<B: WithExportConfig + WithHttpConfig>(builder: B, transport: Transport) -> B {
+    let builder = match &transport.destination {
         Destination::Standard => builder,
         Destination::AzureMonitor(url) => builder.with_endpoint(url.as_str()),
-    }
+    };
+    builder.with_http_client(transport).with_protocol(Protocol::HttpBinary)
 }

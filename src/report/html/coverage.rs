@@ -145,9 +145,14 @@ mod tests {
 
     #[test]
     fn a_bar_is_complete_and_shows_every_state() {
-        let one = [[1, 0, 0, 0], [0, 0, 0, 7], [99_999, 0, 0, 1]];
-        let several = [[1, 1, 1, 0], [99_997, 1, 1, 1], [333, 333, 333, 1]];
-        for [sealed, exempt, pending, unsealed] in one.into_iter().chain(several) {
+        for [sealed, exempt, pending, unsealed] in [
+            [1, 0, 0, 0],
+            [99_999, 0, 0, 1],
+            [1, 1, 1, 0],
+            [0, 0, 0, 7],
+            [99_997, 1, 1, 1],
+            [333, 333, 333, 1],
+        ] {
             let counts = Counts { sealed, exempt, pending, unsealed };
             let segments = segments(&counts);
             let shown = segments.iter().map(|(status, ..)| *status);

@@ -111,11 +111,10 @@ pub(super) fn section(report: &Report) -> Markup {
 /// Filters and sorting. Hidden unless the script runs, because they do nothing without it.
 fn controls(exceptions: &[&Entry]) -> Markup {
     let statuses: BTreeSet<_> = exceptions.iter().map(|entry| entry.status()).collect();
-    let kinds: BTreeSet<_> = exceptions.iter().map(|entry| entry.kind()).collect();
-    let reasons: BTreeSet<_> = exceptions.iter().map(|entry| entry.reason()).collect();
-    let statuses = statuses.into_iter().map(|status| (status.label(), status.title())).collect();
-    let kinds = kinds.into_iter().map(|kind| (kind, kind)).collect();
-    let reasons = reasons.into_iter().map(|word| (word, reason(word))).collect();
+    let statuses = statuses.into_iter().map(|status| (status.label(), status.title()));
+    let kinds: BTreeSet<_> = exceptions.iter().map(|entry| (entry.kind(), entry.kind())).collect();
+    let reasons: BTreeSet<_> =
+        exceptions.iter().map(|entry| (entry.reason(), reason(entry.reason()))).collect();
     markup! {
         div.controls #controls role="search" hidden {
             label { "Find" input #find type="search" autocomplete="off" spellcheck="false" placeholder="Name, group, owner, reason"; }
@@ -131,7 +130,11 @@ fn controls(exceptions: &[&Entry]) -> Markup {
     }
 }
 
-fn choice(member: &str, title: &str, options: Vec<(&str, &str)>) -> Markup {
+fn choice(
+    member: &str,
+    title: &str,
+    options: impl IntoIterator<Item = (&'static str, &'static str)>,
+) -> Markup {
     markup! {
         label {
             (title)
