@@ -101,11 +101,9 @@ impl Config {
         };
         let mut faults = vec![];
         for setting in settings() {
-            let default = match setting.default {
-                Fallback::Text(text) => Some(text.to_owned()),
-                Fallback::Means(_) => None,
-            };
-            let Some(text) = setting.given(lookup).or(default) else { continue };
+            let default =
+                || matches!(setting.default, Fallback::Text(_)).then(|| setting.default.text().to_owned());
+            let Some(text) = setting.given(lookup).or_else(default) else { continue };
             if let Err(message) = setting.read(&mut config, &text) {
                 faults.push(Fault { name: setting.name, message });
             }

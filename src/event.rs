@@ -164,7 +164,8 @@ impl Ignored {
 pub fn parse(event: &Value) -> Result<ResourceWritten, Ignored> {
     let attributes = attributes(event)?;
     let event_type = attributes.event_type.as_deref().unwrap_or_default();
-    let data = &event["data"];
+    let (data, claims) = (&event["data"], &event["data"]["claims"]);
+    let time = |written: &str| OffsetDateTime::parse(written, &Rfc3339).ok();
     let resource = if event_type.eq_ignore_ascii_case(RESOURCE_WRITE_SUCCESS) {
         text(&event["subject"]).or_else(|| text(&data["resourceUri"]))
     } else if event_type.eq_ignore_ascii_case(RESOURCE_CREATED_OR_UPDATED) {
@@ -175,24 +176,22 @@ pub fn parse(event: &Value) -> Result<ResourceWritten, Ignored> {
     Ok(ResourceWritten {
         subject: subject(resource.ok_or(Ignored::NoResourceId)?)?,
         event_id: text(&event["id"]).map(str::to_owned),
-        time: time(event),
+        time: text(&event["eventTime"]).or_else(|| text(&event["time"])).and_then(time),
         correlation_id: correlation_id(&data["correlationId"]),
-        caller: caller(&data["claims"]),
+        caller: text(&claims[OBJECT_ID_CLAIM]).or_else(|| text(&claims["oid"])).map(ObjectId::new),
         attributes,
     })
 }
 
 fn subject(id: &str) -> Result<Subject, Ignored> {
-    let fault = match id.parse() {
-        Ok(resource) => return Ok(Subject::Resource(resource)),
-        Err(ParseIdError::NotADiskOrSnapshot) => match id.parse() {
-            Ok(machine) => return Ok(Subject::Machine(machine)),
-            Err(ParseIdError::NotAMachine) => return Err(Ignored::NotADiskOrSnapshot),
-            Err(fault) => fault,
-        },
-        Err(fault) => fault,
+    let subject = match id.parse().map(Subject::Resource) {
+        Err(ParseIdError::NotADiskOrSnapshot) => id.parse().map(Subject::Machine),
+        subject => subject,
     };
-    Err(Ignored::InvalidResourceId(fault.to_string()))
+    subject.map_err(|fault| match fault {
+        ParseIdError::NotAMachine => Ignored::NotADiskOrSnapshot,
+        fault => Ignored::InvalidResourceId(fault.to_string()),
+    })
 }
 
 fn attributes(event: &Value) -> Result<Attributes, Ignored> {
@@ -213,20 +212,11 @@ fn attributes(event: &Value) -> Result<Attributes, Ignored> {
     Ok(Attributes { source: own("topic"), event_type, ..Attributes::default() })
 }
 
-fn time(event: &Value) -> Option<OffsetDateTime> {
-    let written = text(&event["eventTime"]).or_else(|| text(&event["time"]))?;
-    OffsetDateTime::parse(written, &Rfc3339).ok()
-}
-
 /// A correlation ID that is safe in a log: Azure's are GUIDs, and nothing else is believed of them but that they are
 /// short and hold neither spaces nor control characters.
 pub fn correlation_id(value: &Value) -> Option<String> {
     let is_safe = |id: &&str| id.len() <= CORRELATION_ID_LEN_MAX && id.bytes().all(|b| b.is_ascii_graphic());
     text(value).filter(is_safe).map(str::to_owned)
-}
-
-fn caller(claims: &Value) -> Option<ObjectId> {
-    text(&claims[OBJECT_ID_CLAIM]).or_else(|| text(&claims["oid"])).map(ObjectId::new)
 }
 
 fn text(value: &Value) -> Option<&str> {

@@ -72,10 +72,15 @@ impl Run {
     fn days_left(&self, until: Date) -> i64 {
         days_left(until, self.taken_at)
     }
+
+    /// The same, if that is soon enough for a warning.
+    fn ends_soon(&self, until: Date) -> Option<i64> {
+        Some(self.days_left(until)).filter(|days| *days <= i64::from(self.expiring_within))
+    }
 }
 
 /// How many resources are in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Sealed.
     pub sealed: usize,
@@ -242,16 +247,13 @@ impl Report {
     /// The report in one sentence.
     pub fn verdict(&self) -> String {
         let (total, open) = (self.totals.total(), self.totals.open());
+        let (all, some) = (grouped(total), grouped(open));
         let known = match (total, open) {
             (0, _) => "Nothing was found in scope".to_owned(),
             (1, 0) => "The only disk or snapshot is sealed or exempt".to_owned(),
-            (_, 0) => format!("All {} disks and snapshots are sealed or exempt", grouped(total)),
-            (_, 1) => format!("1 of {} disks and snapshots is neither sealed nor exempt", grouped(total)),
-            _ => format!(
-                "{} of {} disks and snapshots are neither sealed nor exempt",
-                grouped(open),
-                grouped(total)
-            ),
+            (_, 0) => format!("All {all} disks and snapshots are sealed or exempt"),
+            (_, 1) => format!("1 of {all} disks and snapshots is neither sealed nor exempt"),
+            _ => format!("{some} of {all} disks and snapshots are neither sealed nor exempt"),
         };
         match (self.gaps.len(), open) {
             (0, _) => format!("{known}."),

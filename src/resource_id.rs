@@ -101,6 +101,20 @@ impl ResourceId {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// What differs between two IDs, in lower case. No part holds a slash.
+    fn lower(&self) -> impl Iterator<Item = u8> {
+        let parts = [
+            &self.name,
+            "/",
+            self.resource_type.segment(),
+            "/",
+            &self.resource_group,
+            "/",
+            &self.subscription_id,
+        ];
+        parts.into_iter().flat_map(str::bytes).map(|byte| byte.to_ascii_lowercase())
+    }
 }
 
 impl FromStr for ResourceId {
@@ -109,26 +123,20 @@ impl FromStr for ResourceId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (subscription_id, resource_group, path) =
             in_compute(text).ok_or(Self::Err::NotADiskOrSnapshot)?;
-        let (segment, name) = path
-            .split_once('/')
-            .filter(|(_, name)| !name.contains('/'))
-            .ok_or(Self::Err::NotADiskOrSnapshot)?;
+        let [segment, name] = path[..] else { return Err(Self::Err::NotADiskOrSnapshot) };
         let resource_type = ResourceType::from_segment(segment).ok_or(Self::Err::NotADiskOrSnapshot)?;
-        check_names(subscription_id, resource_group, [name])?;
-        Ok(Self {
-            subscription_id: subscription_id.into(),
-            resource_group: resource_group.into(),
-            resource_type,
-            name: name.into(),
-        })
+        check_names(subscription_id, resource_group, &path)?;
+        let [subscription_id, resource_group, name] = [subscription_id, resource_group, name].map(Box::from);
+        Ok(Self { subscription_id, resource_group, resource_type, name })
     }
 }
 
-/// The parts of a Compute resource's ID: subscription, resource group, and what follows the provider.
-fn in_compute(text: &str) -> Option<(&str, &str, &str)> {
-    let segments: Vec<&str> = text.splitn(8, '/').collect();
-    let ["", subscriptions, subscription_id, groups, resource_group, providers, namespace, path] =
-        segments[..]
+/// The parts of a Compute resource's ID: subscription, resource group, and the segments after the provider, which
+/// are types and names in turn.
+fn in_compute(text: &str) -> Option<(&str, &str, Vec<&str>)> {
+    let mut segments: Vec<&str> = text.split('/').collect();
+    let path = segments.split_off(segments.len().min(7));
+    let ["", subscriptions, subscription_id, groups, resource_group, providers, namespace] = segments[..]
     else {
         return None;
     };
@@ -143,18 +151,16 @@ fn in_compute(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Checks the parts of an ID that have naming rules of Azure.
-fn check_names<'a>(
-    subscription_id: &str,
-    resource_group: &str,
-    names: impl IntoIterator<Item = &'a str>,
-) -> Result<(), ParseIdError> {
+fn check_names(subscription_id: &str, resource_group: &str, path: &[&str]) -> Result<(), ParseIdError> {
     if !is_subscription_id(subscription_id) {
-        return Err(ParseIdError::SubscriptionId);
+        Err(ParseIdError::SubscriptionId)
+    } else if !is_resource_group_name(resource_group) {
+        Err(ParseIdError::ResourceGroup)
+    } else if !path.iter().skip(1).step_by(2).all(|name| is_resource_name(name)) {
+        Err(ParseIdError::Name)
+    } else {
+        Ok(())
     }
-    if !is_resource_group_name(resource_group) {
-        return Err(ParseIdError::ResourceGroup);
-    }
-    if names.into_iter().all(is_resource_name) { Ok(()) } else { Err(ParseIdError::Name) }
 }
 
 /// Whether a text is a GUID in the form that Azure uses for subscription IDs.
@@ -208,10 +214,7 @@ impl fmt::Debug for ResourceId {
 
 impl PartialEq for ResourceId {
     fn eq(&self, other: &Self) -> bool {
-        self.resource_type == other.resource_type
-            && self.name.eq_ignore_ascii_case(&other.name)
-            && self.resource_group.eq_ignore_ascii_case(&other.resource_group)
-            && self.subscription_id.eq_ignore_ascii_case(&other.subscription_id)
+        self.lower().eq(other.lower())
     }
 }
 
@@ -219,13 +222,7 @@ impl Eq for ResourceId {}
 
 impl hash::Hash for ResourceId {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        self.resource_type.hash(state);
-        for part in [&self.subscription_id, &self.resource_group, &self.name] {
-            for byte in part.bytes() {
-                state.write_u8(byte.to_ascii_lowercase());
-            }
-            state.write_u8(b'/');
-        }
+        self.lower().for_each(|byte| state.write_u8(byte));
     }
 }
 

@@ -14,7 +14,7 @@ mod signal;
 mod transport;
 mod wait;
 
-use std::{sync::mpsc, thread, time::Duration};
+use std::{collections::HashMap, sync::mpsc, thread, time::Duration};
 
 pub use destination::AzureMonitor;
 pub use transport::{Authorize, Connection};
@@ -22,7 +22,7 @@ pub use transport::{Authorize, Connection};
 use opentelemetry::{
     Context, InstrumentationScope,
     metrics::MeterProvider,
-    propagation::{Extractor, TextMapPropagator},
+    propagation::TextMapPropagator,
     trace::{TraceContextExt, TracerProvider},
 };
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
@@ -78,7 +78,8 @@ impl Telemetry {
                 .with_threads(false)
                 .with_target(false)
                 .with_tracked_inactivity(false)
-                .with_filter(filter_fn(is_span).and(LevelFilter::INFO))
+                // Spans only: log messages are not repeated as span events.
+                .with_filter(filter_fn(|found| found.is_span() && is_ours(found)).and(LevelFilter::INFO))
         });
         // Only our own: records of the exporter's HTTP client would be exported, too, without end.
         let logs = providers.logs.as_ref().map(|provider| {
@@ -134,11 +135,6 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("diskseal")
 }
 
-/// Spans only: log messages are not repeated as span events.
-fn is_span(metadata: &Metadata<'_>) -> bool {
-    metadata.is_span() && is_ours(metadata)
-}
-
 fn is_event(metadata: &Metadata<'_>) -> bool {
     metadata.is_event()
 }
@@ -169,20 +165,6 @@ pub struct TraceContext {
     pub tracestate: Option<String>,
 }
 
-impl Extractor for TraceContext {
-    fn get(&self, key: &str) -> Option<&str> {
-        match key {
-            "traceparent" => self.traceparent.as_deref(),
-            "tracestate" => self.tracestate.as_deref(),
-            _ => None,
-        }
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        vec!["traceparent", "tracestate"]
-    }
-}
-
 impl TraceContext {
     /// Whether it is valid by W3C Trace Context.
     pub fn is_valid(&self) -> bool {
@@ -190,7 +172,10 @@ impl TraceContext {
     }
 
     fn extract(&self) -> Context {
-        TraceContextPropagator::new().extract_with_context(&Context::new(), self)
+        let members = [("traceparent", &self.traceparent), ("tracestate", &self.tracestate)];
+        let given = members.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text.clone()?)));
+        let carrier: HashMap<_, _> = given.collect();
+        TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier)
     }
 
     /// Makes `span` a child of this trace.
@@ -211,15 +196,10 @@ impl TraceContext {
 
     /// The trace of the current span, if it has one.
     pub fn current() -> Option<Self> {
-        let context = Span::current().context().span().span_context().clone();
-        context.is_valid().then(|| {
-            let (trace, span, flags) = (context.trace_id(), context.span_id(), context.trace_flags());
-            let tracestate = context.trace_state().header();
-            Self {
-                traceparent: Some(format!("00-{trace}-{span}-{flags:02x}")),
-                tracestate: Some(tracestate).filter(|state| !state.is_empty()),
-            }
-        })
+        let mut carrier = HashMap::new();
+        TraceContextPropagator::new().inject_context(&Span::current().context(), &mut carrier);
+        let traceparent = Some(carrier.remove("traceparent")?);
+        Some(Self { traceparent, tracestate: carrier.remove("tracestate").filter(|state| !state.is_empty()) })
     }
 }
 

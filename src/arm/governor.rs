@@ -10,7 +10,7 @@
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use azure_core::http::Method;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::Instant,
@@ -105,7 +105,7 @@ pub(super) struct Admission<'a> {
 
 impl Drop for Admission<'_> {
     fn drop(&mut self) {
-        if let Some(door) = self.governor.doors().get_mut(&self.door) {
+        if let Some(door) = self.governor.doors.lock().get_mut(&self.door) {
             door.under_way = door.under_way.saturating_sub(1);
         }
     }
@@ -144,11 +144,10 @@ impl Governor {
                 // A door opens again by time alone; nothing signals it.
                 tokio::time::sleep(wait).await;
             }
-            let permit = tokio::time::timeout_at(terms.until(), self.in_flight.acquire())
-                .await
-                .ok()
-                .and_then(Result::ok)
-                .ok_or_else(|| throttled("no request could be sent within the deadline".to_owned()))?;
+            let permit = tokio::time::timeout_at(terms.until(), self.in_flight.acquire()).await;
+            let Ok(Ok(permit)) = permit else {
+                return Err(throttled("no request could be sent within the deadline".to_owned()));
+            };
             // The door may have closed during the wait for the permit.
             if self.pass(&door, terms.urgency()) {
                 return Ok(Admission { governor: self, door, _permit: permit });
@@ -160,7 +159,7 @@ impl Governor {
     pub(super) fn close(&self, subscription_id: &str, kind: Kind, wait: Duration) {
         let now = Instant::now();
         let until = now.checked_add(wait).unwrap_or(now);
-        let mut doors = self.doors();
+        let mut doors = self.doors.lock();
         let door = doors.entry((subscription_id.to_ascii_lowercase(), kind)).or_default();
         door.closed_until = Some(door.closed_until.map_or(until, |earlier| earlier.max(until)));
         // An empty bucket, so that the waiting requests do not all start at once.
@@ -169,7 +168,7 @@ impl Governor {
 
     /// Notes how many tokens are left by ARM's answer.
     pub(super) fn note(&self, subscription_id: &str, kind: Kind, remaining: u32) {
-        let mut doors = self.doors();
+        let mut doors = self.doors.lock();
         let door = doors.entry((subscription_id.to_ascii_lowercase(), kind)).or_default();
         // The request that got this answer is still counted.
         let others = door.under_way.saturating_sub(1);
@@ -177,13 +176,13 @@ impl Governor {
     }
 
     fn wait(&self, door: &(String, Kind), urgency: Urgency) -> Option<Duration> {
-        self.doors().get(door)?.wait(door.1, urgency, Instant::now())
+        self.doors.lock().get(door)?.wait(door.1, urgency, Instant::now())
     }
 
     /// Takes a token and the next place in the pace, if the door is open.
     fn pass(&self, key: &(String, Kind), urgency: Urgency) -> bool {
         let now = Instant::now();
-        let mut doors = self.doors();
+        let mut doors = self.doors.lock();
         let door = doors.entry(key.clone()).or_default();
         if door.wait(key.1, urgency, now).is_some() {
             return false;
@@ -200,10 +199,6 @@ impl Governor {
             door.next = Some(from + interval);
         }
         true
-    }
-
-    fn doors(&self) -> MutexGuard<'_, Doors> {
-        self.doors.lock()
     }
 }
 
@@ -229,9 +224,8 @@ impl Door {
     /// How long a request has to wait at this door.
     fn wait(&self, kind: Kind, urgency: Urgency, now: Instant) -> Option<Duration> {
         let closed = self.closed_until.map(|until| until.saturating_duration_since(now));
-        let empty = self
-            .left(kind, now)
-            .map(|left| Duration::from_secs_f64((kind.needed(urgency) - left).max(0.0) / kind.refill()));
+        let missing = self.left(kind, now).map(|left| (kind.needed(urgency) - left).max(0.0));
+        let empty = missing.map(|tokens| Duration::from_secs_f64(tokens / kind.refill()));
         let paced = self.next.filter(|_| urgency == Urgency::BehindEvents);
         let paced = paced.map(|next| next.saturating_duration_since(now));
         closed.max(empty).max(paced).filter(|wait| !wait.is_zero())

@@ -76,10 +76,8 @@ impl Client {
         page: &Page,
         terms: Terms,
     ) -> Result<Option<Page>, Error> {
-        match &page.next {
-            Some(url) => self.page(page.api, subscription_id, url, terms).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(url) = &page.next else { return Ok(None) };
+        self.page(page.api, subscription_id, url, terms).await.map(Some)
     }
 
     /// The subscriptions in scope: those given, all that the identity sees, or all in a management group
@@ -137,18 +135,17 @@ impl Client {
     ) -> Result<(Vec<Box<RawValue>>, Option<Url>), Error> {
         let answer = self.send(api, url, subscription_id, None, terms).await?;
         let body: ListAnswer = parse(api, &answer.body)?;
-        let next = match body.next_link.filter(|link| !link.is_empty()) {
-            None => None,
-            Some(link) => match Url::parse(&link) {
-                Ok(url) if url.origin() == self.endpoint.origin() => Some(url),
-                // The token may go to ARM only, and an incomplete list may not pass as a whole one.
-                _ => {
-                    let fault = "the list's next page is at an address that is not ARM's";
-                    return Err(Error::without_answer(api.what, SystemFailure::Unreadable, fault));
-                }
-            },
+        let Some(link) = body.next_link.filter(|link| !link.is_empty()) else {
+            return Ok((body.value, None));
         };
-        Ok((body.value, next))
+        match Url::parse(&link) {
+            Ok(url) if url.origin() == self.endpoint.origin() => Ok((body.value, Some(url))),
+            // The token may go to ARM only, and an incomplete list may not pass as a whole one.
+            _ => {
+                let fault = "the list's next page is at an address that is not ARM's";
+                Err(Error::without_answer(api.what, SystemFailure::Unreadable, fault))
+            }
+        }
     }
 }
 
@@ -188,16 +185,18 @@ fn subscription_id(element: &Value) -> Option<String> {
 
 /// A missing management group is a failure, not a resource that is gone: nothing in it can be sealed.
 fn of_scope(error: Error, scope: &Scope) -> Error {
-    let failure = match (scope, error.failure) {
-        (Scope::ManagementGroup(_), Failure::Gone) => Failure::Resource(ResourceFailure::Refused),
-        (Scope::ManagementGroup(_), failure) => failure,
-        (Scope::Visible | Scope::Subscriptions(_), _) => return error,
-    };
-    Error { failure, ..error }
+    match (scope, error.failure) {
+        (Scope::ManagementGroup(_), Failure::Gone) => {
+            Error { failure: Failure::Resource(ResourceFailure::Refused), ..error }
+        }
+        _ => error,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const ID: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
@@ -222,20 +221,14 @@ mod tests {
     #[test]
     fn only_the_subscriptions_of_a_management_groups_descendants_count() {
         let id = "11111111-2222-4333-8444-555555555555";
-        for (json, found) in [
-            (
-                format!(
-                    r#"{{"id":"/subscriptions/{id}","type":"Microsoft.Management/managementGroups/subscriptions"}}"#
-                ),
-                true,
-            ),
-            (format!(r#"{{"id":"/Subscriptions/{id}","type":"/subscriptions"}}"#), true),
-            (format!(r#"{{"id":"/providers/Microsoft.Management/managementGroups/{id}"}}"#), false),
-            (r#"{"id":"/subscriptions/../x"}"#.to_owned(), false),
-            ("{}".to_owned(), false),
+        for (element, found) in [
+            (json!({"id": format!("/subscriptions/{id}"), "type": "Microsoft.Management/x"}), true),
+            (json!({"id": format!("/Subscriptions/{id}"), "type": "/subscriptions"}), true),
+            (json!({"id": format!("/providers/Microsoft.Management/managementGroups/{id}")}), false),
+            (json!({"id": "/subscriptions/../x"}), false),
+            (json!({}), false),
         ] {
-            let element = serde_json::from_str(&json).unwrap();
-            assert_eq!(subscription_id(&element), found.then(|| id.to_owned()), "{json}");
+            assert_eq!(subscription_id(&element), found.then(|| id.to_owned()), "{element}");
         }
     }
 }

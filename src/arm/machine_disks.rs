@@ -88,19 +88,11 @@ impl Client {
     /// `Gone` if the machine does not exist; see [`super::Failure`] for the others. If the role lacks an action,
     /// the error names it.
     pub async fn machine_disks(&self, id: &MachineId, terms: Terms) -> Result<MachineDisks, Error> {
-        match id.machine() {
-            Machine::VirtualMachine(_) => self.disks_of_one(&api::MACHINE, id, terms).await,
-            Machine::Instance { .. } => self.disks_of_one(&api::INSTANCE, id, terms).await,
-            Machine::ScaleSet(_) => self.disks_of_scale_set(id, terms).await,
-        }
-    }
-
-    async fn disks_of_one(
-        &self,
-        api: &'static Api,
-        id: &MachineId,
-        terms: Terms,
-    ) -> Result<MachineDisks, Error> {
+        let api = match id.machine() {
+            Machine::VirtualMachine(_) => &api::MACHINE,
+            Machine::Instance { .. } => &api::INSTANCE,
+            Machine::ScaleSet(_) => return self.disks_of_scale_set(id, terms).await,
+        };
         let url = self.url(&id.to_string(), api);
         let answer = self.send(api, &url, id.subscription_id(), None, terms).await;
         let answer = answer.map_err(|error| error.naming(api))?;
@@ -165,11 +157,8 @@ mod tests {
 
     #[test]
     fn each_managed_disk_is_found_once() {
-        let id = |name: &str| {
-            format!(
-                "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/RG/providers/Microsoft.Compute/disks/{name}"
-            )
-        };
+        let group = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/RG";
+        let id = |name: &str| format!("{group}/providers/Microsoft.Compute/disks/{name}");
         let json = serde_json::json!({"properties": {"storageProfile": {
             "osDisk": {"createOption": "FromImage", "managedDisk": {"id": id("os"), "storageAccountType": "Premium_LRS"}},
             "dataDisks": [

@@ -116,13 +116,8 @@ impl Identity {
         new_credential: impl Fn() -> azure_core::Result<Arc<dyn TokenCredential>> + Send + Sync + 'static,
     ) -> azure_core::Result<Self> {
         let credential = RwLock::new(new_credential()?);
-        Ok(Self {
-            scope,
-            now,
-            new_credential: Box::new(new_credential),
-            credential,
-            latest: RwLock::default(),
-        })
+        let new_credential = Box::new(new_credential);
+        Ok(Self { scope, now, new_credential, credential, latest: RwLock::default() })
     }
 
     /// The object ID of this identity, if the token has it.
@@ -160,12 +155,9 @@ impl Identity {
     /// Forgets a refused token. Only the first of several callers with the same token has an effect.
     pub fn renew(&self, refused: &Authorization) {
         let mut latest = self.latest.write();
-        let is_latest = latest.as_ref().is_some_and(|latest| latest.token.token == refused.token.token);
-        if !is_latest {
-            return;
-        }
-        *latest = None;
-        if let Ok(credential) = (self.new_credential)() {
+        if latest.take_if(|latest| latest.token.token == refused.token.token).is_some()
+            && let Ok(credential) = (self.new_credential)()
+        {
             *self.credential.write() = credential;
         }
     }

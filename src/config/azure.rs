@@ -118,10 +118,7 @@ fn endpoints_that_would_leak_tokens_are_refused() {
 const ARM_AUDIENCE: Setting = Setting {
     name: "DISKSEAL_ARM_AUDIENCE",
     flag: "arm-audience",
-    value: Value::Text("URL"),
     help: "Audience of the tokens for Azure Resource Manager, instead of the cloud's.",
-    default: Fallback::Means("the cloud's"),
-    used: Use::Always,
     read: |config, text| {
         let audience = Url::parse(text)
             .map(|_| Some(text.to_owned()))
@@ -129,6 +126,7 @@ const ARM_AUDIENCE: Setting = Setting {
         set(&mut config.arm_audience, audience)
     },
     show: |config| config.arm_audience.clone(),
+    ..ARM_ENDPOINT
 };
 
 #[test]

@@ -24,38 +24,29 @@ const TRACES_ENDPOINT: Setting = Setting {
 const METRICS_ENDPOINT: Setting = Setting {
     name: "DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT",
     flag: "azure-monitor-metrics-endpoint",
-    value: Value::Text("URL"),
     help: "URL of Azure Monitor's OTLP ingestion for metrics.\n\
            The whole URL, with data collection rule and stream. Metrics are sent with the identity's token.",
-    default: Fallback::Means("none"),
-    used: Use::Always,
     read: |config, text| set(&mut config.azure_monitor.metrics, ingestion("metrics", text)),
     show: |config| config.azure_monitor.metrics.as_ref().map(Url::to_string),
+    ..TRACES_ENDPOINT
 };
 
 const LOGS_ENDPOINT: Setting = Setting {
     name: "DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT",
     flag: "azure-monitor-logs-endpoint",
-    value: Value::Text("URL"),
     help: "URL of Azure Monitor's OTLP ingestion for logs.\n\
            The whole URL, with data collection rule and stream. Logs are sent with the identity's token.",
-    default: Fallback::Means("none"),
-    used: Use::Always,
     read: |config, text| set(&mut config.azure_monitor.logs, ingestion("logs", text)),
     show: |config| config.azure_monitor.logs.as_ref().map(Url::to_string),
+    ..TRACES_ENDPOINT
 };
 
 fn ingestion(signal: &str, text: &str) -> Result<Option<Url>, String> {
     let end = format!("/otlp/v1/{signal}");
     let url = confidential(text)?;
-    if url.path().ends_with(&end) {
-        Ok(Some(url))
-    } else {
-        Err(format!(
-            "{text:?} must be the whole URL for {signal}: \
-             https://{{host}}/datacollectionRules/{{immutable ID}}/streams/{{stream}}{end}"
-        ))
-    }
+    let whole = format!("https://{{host}}/datacollectionRules/{{immutable ID}}/streams/{{stream}}{end}");
+    let fault = || format!("{text:?} must be the whole URL for {signal}: {whole}");
+    url.path().ends_with(&end).then_some(Some(url)).ok_or_else(fault)
 }
 
 #[test]

@@ -113,10 +113,8 @@ pub(super) fn set<T>(part: &mut T, read: Result<T, String>) -> Result<(), String
 
 /// The meaning of a word, spelled in whatever case.
 pub(super) fn meaning<T: Copy>(words: &[(&str, T)], text: &str) -> Result<T, String> {
-    let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
-    found
-        .map(|(_, meaning)| *meaning)
-        .ok_or_else(|| format!("{text:?} is not one of {}", names(words).join(", ")))
+    let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, meaning)| *meaning);
+    found.ok_or_else(|| format!("{text:?} is not one of {}", names(words).join(", ")))
 }
 
 /// The word with a meaning.

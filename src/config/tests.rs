@@ -12,14 +12,10 @@ pub(super) fn read(pairs: &[(&str, &str)]) -> Result<Config, Faults> {
 
 /// The one fault that a value has.
 pub(super) fn fault(name: &str, value: &str) -> String {
-    match read(&[(name, value)]) {
-        Ok(config) => panic!("{name}={value} was accepted: {config:?}"),
-        Err(Faults(faults)) => {
-            assert_eq!(faults.len(), 1, "{faults:?}");
-            assert_eq!(faults[0].name, name);
-            faults[0].message.clone()
-        }
-    }
+    let Faults(faults) = read(&[(name, value)]).expect_err(value);
+    let [fault] = &faults[..] else { panic!("{faults:?}") };
+    assert_eq!(fault.name, name);
+    fault.message.clone()
 }
 
 /// A value as it is shown after it was read.

@@ -18,7 +18,7 @@ const TOPIC_TYPE: &str = "Microsoft.Resources.Subscriptions";
 const FUNCTION: &str = Function::SealOnWrite.name();
 
 /// The operations that must be delivered under these settings.
-fn operations(machine_events: MachineEvents) -> &'static [&'static str] {
+fn operations_of(machine_events: MachineEvents) -> &'static [&'static str] {
     match machine_events {
         MachineEvents::On => &OPERATIONS,
         MachineEvents::Off => OPERATIONS.split_at(2).0,
@@ -77,9 +77,10 @@ pub(super) fn routes(
     if of_topic.is_none() && own.is_empty() {
         return vec![Route { findings: vec![no_topic(subscription_id)], ..Route::default() }];
     }
+    let of_topic = of_topic.unwrap_or_default();
+    let route = |subscriptions: &[Value]| route(subscription_id, function_app, machine_events, subscriptions);
     let is_there = |routes: &[Route]| routes.iter().any(|route| route.function_app.is_some());
-    let by_topic = route(subscription_id, function_app, machine_events, of_topic.unwrap_or_default());
-    let mut by_own = route(subscription_id, function_app, machine_events, own);
+    let (by_topic, mut by_own) = (route(of_topic), route(own));
     match (is_there(&by_topic), is_there(&by_own)) {
         (true, false) => by_topic,
         (false, true) => by_own,
@@ -89,12 +90,7 @@ pub(super) fn routes(
             by_own.push(Route { findings: vec![finding], ..Route::default() });
             by_topic.into_iter().chain(by_own).collect()
         }
-        (false, false) => route(
-            subscription_id,
-            function_app,
-            machine_events,
-            &[of_topic.unwrap_or_default(), own].concat(),
-        ),
+        (false, false) => route(&[of_topic, own].concat()),
     }
 }
 
@@ -127,12 +123,11 @@ fn route(
         return routes;
     }
     let elsewhere = subscriptions.iter().find_map(app_of);
-    let text = match (function_app, elsewhere) {
-        (Some(wanted), Some(other)) => {
-            format!("no event subscription delivers to {wanted}, but one to {other}")
-        }
-        _ => format!("no event subscription delivers to a function {FUNCTION}"),
+    let found = match (function_app, elsewhere) {
+        (Some(wanted), Some(other)) => format!("{wanted}, but one to {other}"),
+        _ => format!("a function {FUNCTION}"),
     };
+    let text = format!("no event subscription delivers to {found}");
     let remedy = format!(
         "az eventgrid system-topic event-subscription create with --endpoint-type azurefunction and --endpoint \
          FUNCTION_APP_ID/functions/{FUNCTION}; the function must be deployed first"
@@ -142,7 +137,7 @@ fn route(
 
 /// The app that these events are delivered to, if its function is ours.
 fn app_of(subscription: &Value) -> Option<&str> {
-    let destination = destination(subscription);
+    let destination = destination(&subscription["properties"], "deliveryWithResourceIdentity", "destination");
     if !text(&destination["endpointType"]).eq_ignore_ascii_case("AzureFunction") {
         return None;
     }
@@ -150,11 +145,10 @@ fn app_of(subscription: &Value) -> Option<&str> {
     function.eq_ignore_ascii_case(FUNCTION).then_some(app)
 }
 
-/// The destination, with or without a managed identity for the delivery.
-fn destination(subscription: &Value) -> &Value {
-    let properties = &subscription["properties"];
-    match &properties["deliveryWithResourceIdentity"]["destination"] {
-        Value::Null => &properties["destination"],
+/// A destination, with a managed identity for the delivery or without.
+fn destination<'a>(properties: &'a Value, with_identity: &str, name: &str) -> &'a Value {
+    match &properties[with_identity][name] {
+        Value::Null => &properties[name],
         destination => destination,
     }
 }
@@ -185,7 +179,7 @@ fn examine(subscription_id: &str, machine_events: MachineEvents, subscription: &
         findings.fail(format!("its provisioning state is {state}"), remedy);
     }
     check_types(&mut findings, &properties["filter"]["includedEventTypes"]);
-    check_filters(&mut findings, &properties["filter"], operations(machine_events));
+    check_filters(&mut findings, &properties["filter"], operations_of(machine_events));
     let schema = text(&properties["eventDeliverySchema"]);
     if schema.eq_ignore_ascii_case("CustomInputSchema") {
         let remedy = "re-create it with the delivery schema EventGridSchema or CloudEventSchemaV1_0";
@@ -241,7 +235,8 @@ fn check_filters(findings: &mut Findings, filter: &Value, operations: &[&str]) {
         let excluded: Vec<&str> =
             operations.iter().copied().filter(|operation| passes(one, operation) == Some(false)).collect();
         if !excluded.is_empty() {
-            let are_of_machines = excluded.iter().all(|operation| is_of_machines(operation));
+            let disks = operations_of(MachineEvents::Off);
+            let are_of_machines = excluded.iter().all(|operation| !disks.contains(operation));
             let or = if are_of_machines { ", or set DISKSEAL_MACHINE_EVENTS=off" } else { "" };
             let text = format!("its filter on {key} excludes {}", excluded.join(", "));
             findings.fail(text, format!("set it to {wanted}{or}"));
@@ -252,14 +247,9 @@ fn check_filters(findings: &mut Findings, filter: &Value, operations: &[&str]) {
         }
     }
     if !filters.iter().any(|one| text(&one["key"]).eq_ignore_ascii_case("data.operationName")) {
-        let fault =
-            "has no filter on data.operationName: every write in the subscription is delivered and billed";
-        findings.warn(fault, format!("add {wanted}"));
+        let effect = "every write in the subscription is delivered and billed";
+        findings.warn(format!("has no filter on data.operationName: {effect}"), format!("add {wanted}"));
     }
-}
-
-fn is_of_machines(operation: &str) -> bool {
-    !operations(MachineEvents::Off).contains(&operation)
 }
 
 /// Whether the event of an operation passes a filter; none if that is unknown.
@@ -277,29 +267,23 @@ fn passes(filter: &Value, operation: &str) -> Option<bool> {
         "data.claims.appid" if operator == "stringnotin" => return Some(true),
         _ => return None,
     };
+    let test = operator.strip_prefix("string")?;
+    let (test, is_wanted) = test.strip_prefix("not").map_or((test, true), |test| (test, false));
     let any = |test: fn(&str, &str) -> bool| values.iter().any(|wanted| test(&value, wanted));
-    Some(match operator.as_str() {
-        "stringin" => any(|value, wanted| value == wanted),
-        "stringnotin" => !any(|value, wanted| value == wanted),
-        "stringcontains" => any(|value, wanted| value.contains(wanted)),
-        "stringnotcontains" => !any(|value, wanted| value.contains(wanted)),
-        "stringbeginswith" => any(|value, wanted| value.starts_with(wanted)),
-        "stringnotbeginswith" => !any(|value, wanted| value.starts_with(wanted)),
-        "stringendswith" => any(|value, wanted| value.ends_with(wanted)),
-        "stringnotendswith" => !any(|value, wanted| value.ends_with(wanted)),
+    let is_any = match test {
+        "in" => any(|value, wanted| value == wanted),
+        "contains" => any(|value, wanted| value.contains(wanted)),
+        "beginswith" => any(|value, wanted| value.starts_with(wanted)),
+        "endswith" => any(|value, wanted| value.ends_with(wanted)),
         _ => return None,
-    })
+    };
+    Some(is_any == is_wanted)
 }
 
 fn dead_letters(properties: &Value) -> Option<DeadLetters> {
-    let destination = match &properties["deadLetterWithResourceIdentity"]["deadLetterDestination"] {
-        Value::Null => &properties["deadLetterDestination"],
-        destination => destination,
-    };
-    Some(DeadLetters {
-        storage_account: destination["properties"]["resourceId"].as_str()?.to_owned(),
-        container: destination["properties"]["blobContainerName"].as_str()?.to_owned(),
-    })
+    let destination = destination(properties, "deadLetterWithResourceIdentity", "deadLetterDestination");
+    let member = |name: &str| destination["properties"][name].as_str().map(str::to_owned);
+    Some(DeadLetters { storage_account: member("resourceId")?, container: member("blobContainerName")? })
 }
 
 fn text(value: &Value) -> &str {

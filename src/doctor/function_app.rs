@@ -21,9 +21,7 @@ pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec
             let remedy = "deploy the function app, or correct the destination of the event subscription";
             return vec![Finding::failed(CHECK, app, "does not exist", remedy)];
         }
-        Err(error) => {
-            return vec![Finding::unreadable(CHECK, app, api::FUNCTIONS.action, error)];
-        }
+        Err(error) => return vec![Finding::unreadable(CHECK, app, api::FUNCTIONS.action, error)],
     };
     let named = |wanted: &str| {
         known.iter().find(|function| {
@@ -33,24 +31,21 @@ pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec
     };
     let mut findings = vec![];
     for wanted in Function::names() {
-        match named(wanted) {
-            None => findings.push(Finding::failed(
-                CHECK,
-                app,
+        let (text, remedy) = match named(wanted) {
+            None => (
                 format!("the host does not know the function {wanted}"),
                 format!(
                     "deploy the package again, with {wanted}/function.json beside host.json; then sync the triggers \
                      (az rest --method post --url {app}/syncfunctiontriggers?api-version=2024-04-01)"
                 ),
-            )),
-            Some(function) if function["properties"]["isDisabled"] == true => findings.push(Finding::failed(
-                CHECK,
-                app,
+            ),
+            Some(function) if function["properties"]["isDisabled"] == true => (
                 format!("the function {wanted} is disabled"),
                 format!("remove the app setting AzureWebJobs.{wanted}.Disabled"),
-            )),
-            Some(_) => {}
-        }
+            ),
+            Some(_) => continue,
+        };
+        findings.push(Finding::failed(CHECK, app, text, remedy));
     }
     if findings.is_empty() {
         findings.push(Finding::ok(CHECK, app, format!("the host knows {}", Function::names().join(", "))));

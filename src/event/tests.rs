@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use time::macros::datetime;
 
-use super::{Ignored, OPERATIONS, ObjectId, RESOURCE_WRITE_SUCCESS, ResourceWritten, Subject, parse};
+use super::{OPERATIONS, ObjectId, RESOURCE_WRITE_SUCCESS, Subject, parse};
 
 const DISK: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-app/providers/Microsoft.Compute/disks/disk-a";
 
@@ -34,28 +34,17 @@ fn cloud_event() -> Value {
     event
 }
 
-fn written(event: &Value) -> ResourceWritten {
-    parse(event).unwrap()
-}
-
-fn ignored(event: &Value) -> Ignored {
-    parse(event).unwrap_err()
-}
-
 #[test]
 fn both_schemas_give_the_same_result() {
     for event in [event_grid(), cloud_event()] {
-        let written = written(&event);
+        let written = parse(&event).unwrap();
         assert_eq!(written.subject.to_string(), DISK);
         assert_eq!(written.event_id.as_deref(), Some("e1"));
         assert_eq!(written.time, Some(datetime!(2026-11-24 01:02:03.456_789_1 UTC)));
         assert_eq!(written.caller, Some(ObjectId::new("0d0d0d0d-1111-4222-8333-444444444444")));
-        assert_eq!(
-            written.attributes.source.as_deref(),
-            Some("/subscriptions/11111111-2222-4333-8444-555555555555")
-        );
+        assert_eq!(written.attributes.source.as_deref(), DISK.split("/resourceGroups/").next());
     }
-    assert!(written(&cloud_event()).attributes.traceparent.is_some());
+    assert!(parse(&cloud_event()).unwrap().attributes.traceparent.is_some());
 }
 
 #[test]
@@ -70,7 +59,7 @@ fn the_resource_id_alone_is_enough() {
         json!({"eventType": RESOURCE_WRITE_SUCCESS, "subject": DISK, "id": 7, "eventTime": [], "topic": {}, "data": []}),
         json!({"eventType": RESOURCE_WRITE_SUCCESS, "subject": DISK, "eventTime": "yesterday", "data": {"claims": []}}),
     ] {
-        assert_eq!(written(&event).subject, Subject::Resource(DISK.parse().unwrap()), "{event}");
+        assert_eq!(parse(&event).unwrap().subject, Subject::Resource(DISK.parse().unwrap()), "{event}");
     }
 }
 
@@ -97,7 +86,7 @@ fn a_write_of_a_machine_has_the_machine_as_its_subject() {
         let mut event = event_grid();
         let id = DISK.replace("disks/disk-a", path);
         event["subject"] = json!(id);
-        assert_eq!(written(&event).subject, Subject::Machine(id.parse().unwrap()), "{path}");
+        assert_eq!(parse(&event).unwrap().subject, Subject::Machine(id.parse().unwrap()), "{path}");
     }
 }
 
@@ -135,7 +124,7 @@ fn other_events_are_ignored_with_a_reason() {
         (of(DISK.replace("disks/disk-a", "virtualMachines/vm'")), "invalid_resource_id"),
         (of(format!("{DISK}%2f..")), "invalid_resource_id"),
     ] {
-        assert_eq!(ignored(&event).reason(), reason, "{event}");
+        assert_eq!(parse(&event).unwrap_err().reason(), reason, "{event}");
     }
 }
 

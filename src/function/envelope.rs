@@ -58,11 +58,10 @@ impl Metadata {
 
     /// A message that does not say how often it was received is received for the first time.
     fn dequeue_count(&self) -> u32 {
-        let count = match &self.dequeue_count {
-            Some(Value::String(text)) => text.parse().ok(),
-            Some(value) => value.as_u64().and_then(|count| count.try_into().ok()),
-            None => None,
-        };
+        let count = self.dequeue_count.as_ref().and_then(|value| match value {
+            Value::String(text) => text.parse().ok(),
+            value => value.as_u64()?.try_into().ok(),
+        });
         count.unwrap_or(1)
     }
 }
@@ -92,14 +91,12 @@ impl Envelope {
         let binding = "message";
         let message = object(self.take(binding)?, binding)?;
         let pending = serde_json::from_value(message).map_err(EnvelopeError::NotPending)?;
-        let dequeue_count = self.metadata.dequeue_count();
-        Ok(Received { id: self.metadata.id(), pending, dequeue_count })
+        Ok(Received { dequeue_count: self.metadata.dequeue_count(), id: self.metadata.id(), pending })
     }
 
     /// The timer of a timer trigger.
     pub(super) fn timer(mut self) -> Result<Value, EnvelopeError> {
-        let binding = "timer";
-        object(self.take(binding)?, binding)
+        object(self.take("timer")?, "timer")
     }
 
     fn take(&mut self, binding: &'static str) -> Result<Value, EnvelopeError> {
@@ -113,9 +110,7 @@ fn object(value: Value, binding: &'static str) -> Result<Value, EnvelopeError> {
 
 fn opened(mut value: Value, binding: &'static str) -> Result<Value, EnvelopeError> {
     for _ in 0..STRINGS_MAX {
-        let Value::String(text) = value else {
-            return Ok(value);
-        };
+        let Value::String(text) = value else { return Ok(value) };
         value = serde_json::from_str(&text).map_err(|fault| EnvelopeError::NotJson { binding, fault })?;
     }
     if value.is_string() { Err(EnvelopeError::TooDeep(binding)) } else { Ok(value) }

@@ -4,8 +4,7 @@ use std::{fmt, str::FromStr};
 
 use glob::{MatchOptions, Pattern};
 use time::{
-    Date, Duration, OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem,
-    macros::format_description,
+    Date, OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description,
 };
 
 use crate::{resource::tags::Tags, resource_id::ResourceId};
@@ -114,13 +113,11 @@ impl TagExemption {
 
     fn read(value: &str, now: OffsetDateTime) -> Self {
         let (until, reason) = value.split_once(';').unwrap_or((value, ""));
-        let date = until.trim().strip_prefix("until=").map(|date| Date::parse(date.trim(), &DATE));
+        let date = until.trim().strip_prefix("until=").map(Self::day);
         let reason = reason.trim();
         match date {
-            Some(Ok(date)) if !reason.is_empty() => {
-                let end = date.midnight().assume_utc().saturating_add(Duration::DAY);
-                if now < end { Self::Until { date, reason: reason.to_owned() } } else { Self::Expired(date) }
-            }
+            Some(Ok(date)) if !reason.is_empty() && days_left(date, now) < 0 => Self::Expired(date),
+            Some(Ok(date)) if !reason.is_empty() => Self::Until { date, reason: reason.to_owned() },
             _ => Self::Unreadable,
         }
     }
@@ -170,11 +167,12 @@ mod tests {
     fn an_exemption_tag_needs_a_reason_and_an_end() {
         let now = datetime!(2027-01-31 23:59:59 UTC);
         let until = |reason: &str| TagExemption::Until { date: date!(2027 - 01 - 31), reason: reason.into() };
+        let expired = |value: &str| TagExemption::Expired(TagExemption::day(value).unwrap());
         for (value, expected) in [
             ("until=2027-01-31; INC-1234 restore test", until("INC-1234 restore test")),
             (" until=2027-01-31 ;x", until("x")),
             ("until=2027-01-31; a; b", until("a; b")),
-            ("until=2027-01-30; INC-1234", TagExemption::Expired(date!(2027 - 01 - 30))),
+            ("until=2027-01-30; INC-1234", expired("2027-01-30")),
             ("until=2027-01-31", TagExemption::Unreadable),
             ("until=2027-01-31; ", TagExemption::Unreadable),
             ("until=2027-02-30; no such day", TagExemption::Unreadable),
@@ -182,23 +180,14 @@ mod tests {
             ("because I say so", TagExemption::Unreadable),
             ("true", TagExemption::Unreadable),
             ("", TagExemption::Unreadable),
-            (
-                "until=9999-12-31; the last day that there is",
-                TagExemption::Until {
-                    date: date!(9999 - 12 - 31),
-                    reason: "the last day that there is".into(),
-                },
-            ),
+            ("until=9999-12-31; x", TagExemption::Until { date: date!(9999 - 12 - 31), reason: "x".into() }),
         ] {
             assert_eq!(TagExemption::read(value, now), expected, "{value:?}");
         }
         let day = TagExemption::day("2027-01-31").unwrap();
         assert_eq!(TagExemption::read(&TagExemption::value(day, " a; b "), now), until("a; b"));
         let midnight = datetime!(2027-02-01 0:00 UTC);
-        assert_eq!(
-            TagExemption::read("until=2027-01-31; x", midnight),
-            TagExemption::Expired(date!(2027 - 01 - 31))
-        );
+        assert_eq!(TagExemption::read("until=2027-01-31; x", midnight), expired("2027-01-31"));
     }
 
     #[test]

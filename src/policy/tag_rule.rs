@@ -66,10 +66,9 @@ impl TagRule {
 
     /// The tag's value, with the template's keys filled.
     pub fn value(&self, filling: &[(&str, String); TEMPLATE_KEYS.len()]) -> String {
+        let value = |key| filling.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str());
         let text = |part| match part {
-            &Part::Key(key) => {
-                filling.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str())
-            }
+            &Part::Key(key) => value(key),
             Part::Text(text) => Some(text.as_str()),
         };
         self.parts.iter().filter_map(text).collect()
@@ -78,7 +77,7 @@ impl TagRule {
     /// Whether `value` is right for this tag: the same text for a fixed one, any text for a
     /// template, whose value is written once and then stands.
     pub fn accepts(&self, value: &str, filling: &[(&str, String); TEMPLATE_KEYS.len()]) -> bool {
-        if self.is_fixed() { self.value(filling) == value } else { !value.is_empty() }
+        if self.is_template() { !value.is_empty() } else { self.value(filling) == value }
     }
 
     /// The time of the seal in a value that this rule wrote, if the rule has no other key.
@@ -94,16 +93,12 @@ impl TagRule {
     /// The one right value, if it does not depend on the occasion.
     pub fn fixed(&self) -> Option<String> {
         let nothing = TEMPLATE_KEYS.map(|key| (key, String::new()));
-        self.is_fixed().then(|| self.value(&nothing))
+        (!self.is_template()).then(|| self.value(&nothing))
     }
 
     /// Whether the value has keys: it describes one seal, so that a new seal writes it anew.
     pub fn is_template(&self) -> bool {
-        !self.is_fixed()
-    }
-
-    fn is_fixed(&self) -> bool {
-        self.parts.iter().all(|part| matches!(part, Part::Text(_)))
+        self.parts.iter().any(|part| matches!(part, Part::Key(_)))
     }
 }
 

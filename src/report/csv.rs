@@ -1,22 +1,27 @@
 //! The exceptions as CSV (RFC 4180), for spreadsheets.
 
-use super::{Report, pending, warning};
+use super::{Entry, Report, Run, pending, warning};
 
-const HEADER: [&str; 14] = [
-    "status",
-    "reason",
-    "detail",
-    "until",
-    "days_left",
-    "owner",
-    "kind",
-    "name",
-    "resource_group",
-    "subscription_id",
-    "location",
-    "id",
-    "warnings",
-    "pending",
+type Cell = fn(&Entry, &Run) -> String;
+
+/// The columns: the name of each, and its cell for an entry.
+const COLUMNS: [(&str, Cell); 14] = [
+    ("status", |entry, _| entry.status().label().to_owned()),
+    ("reason", |entry, _| entry.reason().to_owned()),
+    ("detail", |entry, _| inert(&entry.detail())),
+    ("until", |entry, _| entry.until().map(|date| date.to_string()).unwrap_or_default()),
+    ("days_left", |entry, run| entry.until().map(|date| run.days_left(date).to_string()).unwrap_or_default()),
+    ("owner", |entry, _| inert(entry.owner.as_deref().unwrap_or_default())),
+    ("kind", |entry, _| entry.kind().to_owned()),
+    ("name", |entry, _| inert(entry.id.name())),
+    ("resource_group", |entry, _| inert(entry.id.resource_group())),
+    ("subscription_id", |entry, _| entry.id.subscription_id().to_owned()),
+    ("location", |entry, _| entry.location().to_owned()),
+    ("id", |entry, _| entry.id.to_string()),
+    ("warnings", |entry, run| {
+        inert(&warning::of(entry, run).map(|one| one.text).collect::<Vec<_>>().join("; "))
+    }),
+    ("pending", |entry, _| pending::of(entry).map(|one| one.text).unwrap_or_default()),
 ];
 
 /// A header, and one row for each of [`Report::exceptions`]. There is no summary, and no list of what could not be
@@ -26,33 +31,16 @@ const HEADER: [&str; 14] = [
 /// Never, when writing to memory.
 pub fn csv(report: &Report) -> Result<String, std::io::Error> {
     let mut writer = ::csv::Writer::from_writer(vec![]);
-    writer.write_record(HEADER)?;
+    writer.write_record(COLUMNS.map(|(name, _)| name))?;
     for entry in report.exceptions() {
-        let until = entry.until();
-        let warnings: Vec<_> =
-            warning::of(entry, &report.run).into_iter().map(|warning| warning.text).collect();
-        writer.write_record([
-            entry.status().label(),
-            entry.reason(),
-            &inert(entry.detail()),
-            &until.map(|date| date.to_string()).unwrap_or_default(),
-            &until.map(|date| report.run.days_left(date).to_string()).unwrap_or_default(),
-            &inert(entry.owner.clone().unwrap_or_default()),
-            entry.kind(),
-            &inert(entry.id.name().to_owned()),
-            &inert(entry.id.resource_group().to_owned()),
-            entry.id.subscription_id(),
-            entry.location(),
-            &entry.id.to_string(),
-            &inert(warnings.join("; ")),
-            &pending::of(entry).map(|one| one.text).unwrap_or_default(),
-        ])?;
+        writer.write_record(COLUMNS.map(|(_, cell)| cell(entry, &report.run)))?;
     }
     let bytes = writer.into_inner().map_err(::csv::IntoInnerError::into_error)?;
     String::from_utf8(bytes).map_err(std::io::Error::other)
 }
 
 /// Puts an apostrophe before a text that a spreadsheet would evaluate as a formula (OWASP, "CSV Injection").
-fn inert(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text }
+fn inert(text: &str) -> String {
+    let mark = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
+    format!("{mark}{text}")
 }

@@ -139,11 +139,8 @@ impl Entry {
             Decision::Seal(change) => {
                 let mode = change.data_access_auth_mode.is_some().then(|| "the mode".to_owned());
                 let names: Vec<_> = change.tags.iter().map(|(name, _)| name).collect();
-                let tags = match names.as_slice() {
-                    [] => None,
-                    [name] => Some(format!("the tag {name}")),
-                    names => Some(format!("the tags {}", names.join(", "))),
-                };
+                let s = if names.len() == 1 { "" } else { "s" };
+                let tags = (!names.is_empty()).then(|| format!("the tag{s} {}", names.join(", ")));
                 let lacking: Vec<_> = mode.into_iter().chain(tags).collect();
                 format!("lacks {}", lacking.join(" and "))
             }

@@ -3,7 +3,6 @@
 
 mod coverage;
 mod exceptions;
-mod pending;
 mod words;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -46,11 +45,15 @@ pub fn html(report: &Report) -> String {
                     (coverage::section(report))
                     (exceptions::expiries(report))
                     (exceptions::notices(report))
-                    (pending::section(report))
+                    (exceptions::pending(report))
                     (exceptions::section(report))
                     (glossary())
                 }
-                footer { (sign_off()) p { "Written by diskseal " (env!("CARGO_PKG_VERSION")) ". This page is self-contained and makes no network requests." } }
+                footer {
+                    // Lines to sign on the printed page.
+                    dl.sign-off { @for line in ["Reviewed by", "Date", "Signature"] { div { dt { (line) } dd {} } } }
+                    p { "Written by diskseal " (env!("CARGO_PKG_VERSION")) ". This page is self-contained and makes no network requests." }
+                }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -141,13 +144,6 @@ fn glossary() -> Markup {
             }
             p { "Percentages are rounded down: 100.0 % means all. An exemption ends at the end of its last day in UTC." }
         }
-    }
-}
-
-/// Lines to sign on the printed page.
-fn sign_off() -> Markup {
-    markup! {
-        dl.sign-off { @for line in ["Reviewed by", "Date", "Signature"] { div { dt { (line) } dd {} } } }
     }
 }
 

@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Counts, Entry, Gap, Remark, Report, Run};
-use crate::{policy::decide::Decision, scope::Scope};
+use crate::{policy::decide::Decision, resource_id::ResourceId, scope::Scope};
 
 /// The version of the format.
 pub const FORMAT: u32 = 1;
@@ -64,24 +64,16 @@ struct Document<'a> {
 #[serde(rename_all = "camelCase")]
 struct Coverage {
     total: usize,
-    sealed: usize,
-    exempt: usize,
-    pending: usize,
-    unsealed: usize,
+    #[serde(flatten)]
+    counts: Counts,
     sealed_percent: Option<f64>,
 }
 
 impl From<&Counts> for Coverage {
     fn from(counts: &Counts) -> Self {
         let permille = counts.sealed_permille().and_then(|mille| u32::try_from(mille).ok());
-        Self {
-            total: counts.total(),
-            sealed: counts.sealed,
-            exempt: counts.exempt,
-            pending: counts.pending,
-            unsealed: counts.unsealed,
-            sealed_percent: permille.map(|mille| f64::from(mille) / 10.0),
-        }
+        let sealed_percent = permille.map(|mille| f64::from(mille) / 10.0);
+        Self { total: counts.total(), counts: *counts, sealed_percent }
     }
 }
 
@@ -107,7 +99,7 @@ struct Exception<'a> {
     resource_group: &'a str,
     subscription_id: &'a str,
     location: Option<&'a str>,
-    id: String,
+    id: &'a ResourceId,
 }
 
 #[derive(Serialize)]
@@ -139,7 +131,7 @@ impl<'a> Exception<'a> {
             resource_group: entry.id.resource_group(),
             subscription_id: entry.id.subscription_id(),
             location: entry.location.as_deref(),
-            id: entry.id.to_string(),
+            id: &entry.id,
         }
     }
 }
@@ -150,19 +142,18 @@ impl<'a> Exception<'a> {
 /// Never, when writing to memory.
 pub fn json(report: &Report) -> Result<String, serde_json::Error> {
     let Report { run, totals, by_subscription, by_kind, by_location, by_reason, gaps, .. } = report;
+    let (scope, management_group) = match &run.scope {
+        Scope::Visible => (None, None),
+        Scope::Subscriptions(ids) => (Some(ids.as_slice()), None),
+        Scope::ManagementGroup(id) => (None, Some(id.as_str())),
+    };
     let document = Document {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION"),
         taken_at: run.taken_at_text(),
         identity: run.identity.as_deref(),
-        scope: match &run.scope {
-            Scope::Subscriptions(ids) => Some(ids),
-            Scope::Visible | Scope::ManagementGroup(_) => None,
-        },
-        management_group: match &run.scope {
-            Scope::ManagementGroup(id) => Some(id),
-            Scope::Visible | Scope::Subscriptions(_) => None,
-        },
+        scope,
+        management_group,
         source: run.source.label(),
         expiring_within: run.expiring_within,
         verdict: report.verdict(),

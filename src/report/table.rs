@@ -109,14 +109,10 @@ fn push(text: &mut String, header: &[&str], lines: Vec<Line>, left: usize, ink: 
     if lines.is_empty() {
         return;
     }
-    let header = Line { status: None, cells: header.iter().map(|name| name.to_uppercase()).collect() };
-    let lines: Vec<_> = std::iter::once(header).chain(lines).collect();
-    let width = |column: usize| {
-        let cells = lines.iter().filter_map(|line| line.cells.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
-    };
-    let widths: Vec<_> =
-        (0..lines.iter().map(|line| line.cells.len()).max().unwrap_or_default()).map(width).collect();
+    let names = Line { status: None, cells: header.iter().map(|name| name.to_uppercase()).collect() };
+    let lines: Vec<_> = std::iter::once(names).chain(lines).collect();
+    let width = |column: usize| lines.iter().map(|line| line.cells[column].chars().count()).max();
+    let widths: Vec<_> = (0..header.len()).filter_map(width).collect();
     text.push('\n');
     for Line { status, cells } in &lines {
         let mut line = String::new();

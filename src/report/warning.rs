@@ -1,19 +1,17 @@
 //! Warnings: what a person should look at.
 
 use super::{Entry, Remark, Run, Status};
+use crate::policy::decide::Notice;
 
 /// The reason of a warning about an exemption that ends soon.
 pub(super) const EXPIRING: &str = "exemption_expiring";
 
 /// The warnings about one resource.
-pub(super) fn of<'a>(entry: &'a Entry, run: &Run) -> Vec<Remark<'a>> {
-    use crate::policy::decide::Notice;
-
+pub(super) fn of<'a>(entry: &'a Entry, run: &Run) -> impl Iterator<Item = Remark<'a>> {
     let id = &entry.id;
-    let expiring = expires_soon(entry, run).map(|(until, days)| Remark {
-        id,
-        reason: EXPIRING,
-        text: format!("its exemption ends {}, on {until}", in_days(days)),
+    let expiring = entry.until().and_then(|until| {
+        let text = format!("its exemption ends {}, on {until}", in_days(run.ends_soon(until)?));
+        Some(Remark { id, reason: EXPIRING, text })
     });
     let notices = entry.notices.iter().map(|notice| Remark {
         id,
@@ -25,27 +23,20 @@ pub(super) fn of<'a>(entry: &'a Entry, run: &Run) -> Vec<Remark<'a>> {
         text: notice.to_string(),
     });
     let protected = protected(entry).map(|text| Remark { id, reason: "protected", text });
-    expiring.into_iter().chain(notices).chain(protected).collect()
+    expiring.into_iter().chain(notices).chain(protected)
 }
 
 /// What sealing means for its backups. An exempt resource needs no warning.
 fn protected(entry: &Entry) -> Option<String> {
     let vault = entry.vault.as_deref()?;
-    match entry.status() {
-        Status::Exempt => None,
-        Status::Sealed => Some(format!("{vault} protects it, and does not support sealed disks")),
-        Status::Unsealed | Status::Pending => Some(format!(
-            "{vault} protects it, and does not support sealed disks: Diskseal leaves it as it is \
-             unless DISKSEAL_BACKUP_GUARD is warn or off"
-        )),
-    }
-}
-
-/// The last day of the exemption and the days until then, if it ends soon.
-fn expires_soon(entry: &Entry, run: &Run) -> Option<(time::Date, i64)> {
-    let until = entry.until()?;
-    let days = run.days_left(until);
-    (days <= i64::from(run.expiring_within)).then_some((until, days))
+    let consequence = match entry.status() {
+        Status::Exempt => return None,
+        Status::Sealed => "",
+        Status::Unsealed | Status::Pending => {
+            ": Diskseal leaves it as it is unless DISKSEAL_BACKUP_GUARD is warn or off"
+        }
+    };
+    Some(format!("{vault} protects it, and does not support sealed disks{consequence}"))
 }
 
 /// A number of days from today, in words.

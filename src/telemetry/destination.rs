@@ -68,10 +68,10 @@ impl Destination {
 
     /// The temporality of sums: delta for Azure Monitor, which accepts no other, unless the setting is explicit.
     pub(super) fn temporality(&self, lookup: Lookup<'_>) -> Temporality {
-        match self {
-            Self::AzureMonitor(_) if !signal::is_temporality_set(lookup) => Temporality::Delta,
-            _ => signal::temporality(lookup),
-        }
+        signal::temporality(lookup).unwrap_or(match self {
+            Self::Standard => Temporality::default(),
+            Self::AzureMonitor(_) => Temporality::Delta,
+        })
     }
 }
 

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use opentelemetry::{Context, InstrumentationScope, logs::LogRecord};
 use opentelemetry_otlp::{LogExporter as OtlpLogExporter, MetricExporter, SpanExporter as OtlpSpanExporter};
 use opentelemetry_sdk::{
-    Resource,
     error::OTelSdkResult,
     logs::{BatchLogProcessor, LogBatch, LogExporter, LogProcessor, SdkLogRecord},
     metrics::{
@@ -35,10 +34,6 @@ impl SpanExporter for Exporter<OtlpSpanExporter> {
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         self.otlp.shutdown_with_timeout(timeout)
     }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.otlp.set_resource(resource);
-    }
 }
 
 impl LogExporter for Exporter<OtlpLogExporter> {
@@ -51,10 +46,6 @@ impl LogExporter for Exporter<OtlpLogExporter> {
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         self.otlp.shutdown_with_timeout(timeout)
     }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.otlp.set_resource(resource);
-    }
 }
 
 impl PushMetricExporter for Exporter<MetricExporter> {
@@ -62,11 +53,7 @@ impl PushMetricExporter for Exporter<MetricExporter> {
         // A failed export of cumulative sums loses nothing: the next one includes it.
         let items = match self.otlp.temporality() {
             Temporality::Cumulative => 0,
-            _ => metrics
-                .scope_metrics()
-                .flat_map(ScopeMetrics::metrics)
-                .map(|metric| points(metric.data()))
-                .sum(),
+            _ => metrics.scope_metrics().flat_map(ScopeMetrics::metrics).map(|one| points(one.data())).sum(),
         };
         self.lane.exported(self.otlp.export(metrics).await, items)
     }
@@ -94,12 +81,11 @@ fn points(data: &AggregatedMetrics) -> u64 {
             MetricData::ExponentialHistogram(histogram) => histogram.data_points().count(),
         }
     }
-    let points = match data {
-        AggregatedMetrics::F64(data) => of(data),
-        AggregatedMetrics::U64(data) => of(data),
-        AggregatedMetrics::I64(data) => of(data),
-    };
-    points as u64
+    match data {
+        AggregatedMetrics::F64(data) => of(data) as u64,
+        AggregatedMetrics::U64(data) => of(data) as u64,
+        AggregatedMetrics::I64(data) => of(data) as u64,
+    }
 }
 
 /// A batch processor that gets no more than its queue holds.

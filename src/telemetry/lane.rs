@@ -38,14 +38,7 @@ struct State {
 
 impl Lane {
     pub(super) fn new(signal: Signal, to: String, capacity: usize) -> Self {
-        Self {
-            signal,
-            to,
-            capacity,
-            queued: AtomicUsize::new(0),
-            overflowed: AtomicU64::new(0),
-            state: Mutex::default(),
-        }
+        Self { signal, to, capacity, queued: 0.into(), overflowed: 0.into(), state: Mutex::default() }
     }
 
     pub(super) const fn capacity(&self) -> usize {
@@ -95,17 +88,9 @@ impl Lane {
         let fault = state.fault.take();
         let (signal, to) = (self.signal.label(), &self.to);
         let trouble = match &result {
-            Err(error) => {
-                let fault = fault.unwrap_or_else(|| error.to_string());
-                Some(format!("{signal} are not exported, and nothing else is affected: {to}: {fault}"))
-            }
-            Ok(()) if refused > 0 => {
-                let fault = fault.unwrap_or_default();
-                Some(format!("{signal} are not all taken, and nothing else is affected: {to}: {fault}"))
-            }
-            Ok(()) if overflowed > 0 => {
-                Some(format!("{signal} are lost, and nothing else is affected: {to} is too slow for them"))
-            }
+            Err(error) => Some(("not exported", format!(": {}", fault.unwrap_or_else(|| error.to_string())))),
+            Ok(()) if refused > 0 => Some(("not all taken", format!(": {}", fault.unwrap_or_default()))),
+            Ok(()) if overflowed > 0 => Some(("lost", " is too slow for them".to_owned())),
             Ok(()) => None,
         };
         let lost = state.lost;
@@ -115,7 +100,9 @@ impl Lane {
         }
         drop(state);
         match trouble {
-            Some(trouble) if !was_troubled => warn!("{trouble}"),
+            Some((how, why)) if !was_troubled => {
+                warn!("{signal} are {how}, and nothing else is affected: {to}{why}");
+            }
             None if was_troubled => info!("{signal} are exported again: {to}: {lost} were lost meanwhile"),
             _ => {}
         }

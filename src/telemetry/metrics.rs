@@ -141,8 +141,7 @@ pub fn outcome(
     trigger: &'static str,
 ) {
     if let Some(instruments) = INSTRUMENTS.get() {
-        let mut attributes = Vec::with_capacity(4);
-        attributes.extend([KeyValue::new(OUTCOME, outcome), KeyValue::new(TRIGGER, trigger)]);
+        let mut attributes = vec![KeyValue::new(OUTCOME, outcome), KeyValue::new(TRIGGER, trigger)];
         attributes.extend(reason.map(|reason| KeyValue::new(REASON, reason)));
         attributes.extend(resource_type.map(|name| KeyValue::new(RESOURCE_TYPE, name)));
         instruments.outcomes.add(1, &attributes);
@@ -152,9 +151,8 @@ pub fn outcome(
 /// A look that left a resource unsealed: whom the failure concerns, why, and ARM's code if there is one.
 pub fn failure(scope: &'static str, error_type: &'static str, azure_code: Option<&'static str>) {
     if let Some(instruments) = INSTRUMENTS.get() {
-        let mut attributes = Vec::with_capacity(3);
-        attributes.push(KeyValue::new("diskseal.failure.scope", scope));
-        attributes.push(KeyValue::new(ERROR_TYPE, error_type));
+        let mut attributes =
+            vec![KeyValue::new("diskseal.failure.scope", scope), KeyValue::new(ERROR_TYPE, error_type)];
         attributes.extend(azure_code.map(|code| KeyValue::new("azure.error.code", code)));
         instruments.failures.add(1, &attributes);
     }
@@ -185,12 +183,11 @@ pub struct Request<'a> {
 /// One attempt of a request has ended.
 pub fn requested(request: Request<'_>, seconds: f64) {
     if let Some(instruments) = INSTRUMENTS.get() {
-        let mut attributes = Vec::with_capacity(6);
-        attributes.extend([
+        let mut attributes = vec![
             KeyValue::new(HTTP_REQUEST_METHOD, request.method),
             KeyValue::new(URL_TEMPLATE, request.template),
             KeyValue::new(SERVER_ADDRESS, request.address.to_owned()),
-        ]);
+        ];
         attributes.extend(request.port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))));
         if let Some(status) = request.status {
             attributes.push(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status)));

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use opentelemetry_otlp::{
-    LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
+    ExporterBuildError, LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
 };
 use opentelemetry_sdk::{
     Resource,
@@ -19,7 +19,6 @@ use opentelemetry_sdk::{
 use super::{
     destination::{AzureMonitor, Destination},
     exporter::{Bounded, Exporter},
-    lane::Lane,
     signal::{self, Lookup, Signal},
     transport::{Link, Transport},
 };
@@ -50,18 +49,17 @@ impl fmt::Debug for Providers {
 impl Providers {
     pub(super) fn new(lookup: Lookup<'_>, monitor: &AzureMonitor, resource: &Resource, link: &Link) -> Self {
         let mut this = Self { traces: None, metrics: None, logs: None, stops: vec![], faults: vec![] };
-        let ways = |signal| {
-            let destinations = Destination::of(signal, lookup, monitor);
-            destinations.into_iter().map(move |destination| {
+        let ways = |signal: Signal| {
+            let (link, timeout) = (link.clone(), signal.timeout(lookup));
+            Destination::of(signal, lookup, monitor).into_iter().map(move |destination| {
                 let lane = destination.lane(signal, lookup);
-                (destination, lane)
+                (Transport { link: link.clone(), destination, timeout, lane: Arc::clone(&lane) }, lane)
             })
         };
 
         let mut logs = None;
-        for (to, lane) in ways(Signal::Logs) {
-            let builder =
-                configured(LogExporter::builder().with_http(), &to, Signal::Logs, lookup, link, &lane);
+        for (transport, lane) in ways(Signal::Logs) {
+            let builder = configured(LogExporter::builder().with_http(), transport);
             let Some(mut otlp) = this.made(Signal::Logs, builder.build()) else { continue };
             otlp.set_resource(resource);
             let batch = LogBatch::default().with_max_queue_size(lane.capacity()).build();
@@ -78,9 +76,8 @@ impl Providers {
         this.logs = logs.map(|builder| builder.with_resource(resource.clone()).build());
 
         let mut traces = None;
-        for (to, lane) in ways(Signal::Traces) {
-            let builder =
-                configured(SpanExporter::builder().with_http(), &to, Signal::Traces, lookup, link, &lane);
+        for (transport, lane) in ways(Signal::Traces) {
+            let builder = configured(SpanExporter::builder().with_http(), transport);
             let Some(mut otlp) = this.made(Signal::Traces, builder.build()) else { continue };
             otlp.set_resource(resource);
             let mut batch = SpanBatch::default().with_max_queue_size(lane.capacity());
@@ -88,8 +85,8 @@ impl Providers {
                 batch = batch.with_scheduled_delay(SCHEDULE_DELAY);
             }
             let exporter = Exporter { otlp, lane: Arc::clone(&lane) };
-            let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batch.build()).build();
-            let processor = Arc::new(processor);
+            let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batch.build());
+            let processor = Arc::new(processor.build());
             this.stops.push(Box::new({
                 let processor = Arc::clone(&processor);
                 move |timeout| processor.shutdown_with_timeout(timeout)
@@ -104,9 +101,10 @@ impl Providers {
         this.traces = traces.map(|builder| builder.with_resource(resource.clone()).build());
 
         let mut metrics = None;
-        for (to, lane) in ways(Signal::Metrics) {
-            let builder = MetricExporter::builder().with_temporality(to.temporality(lookup)).with_http();
-            let builder = configured(builder, &to, Signal::Metrics, lookup, link, &lane);
+        for (transport, lane) in ways(Signal::Metrics) {
+            let temporality = transport.destination.temporality(lookup);
+            let builder =
+                configured(MetricExporter::builder().with_temporality(temporality).with_http(), transport);
             let Some(otlp) = this.made(Signal::Metrics, builder.build()) else { continue };
             let reader = PeriodicReader::builder(Exporter { otlp, lane });
             let reader = reader.with_interval(signal::metric_interval(lookup)).build();
@@ -120,31 +118,18 @@ impl Providers {
     }
 
     /// The exporter, or a fault if the standard variables are invalid, which must not keep us from sealing.
-    fn made<E>(
-        &mut self,
-        signal: Signal,
-        made: Result<E, opentelemetry_otlp::ExporterBuildError>,
-    ) -> Option<E> {
+    fn made<E>(&mut self, signal: Signal, made: Result<E, ExporterBuildError>) -> Option<E> {
         let fault =
             |fault| format!("{} are not exported, and nothing else is affected: {fault}", signal.label());
         made.map_err(|error| self.faults.push(fault(error))).ok()
     }
 }
 
-/// Completes the builder of an exporter with its destination and transport.
-fn configured<B: WithExportConfig + WithHttpConfig>(
-    builder: B,
-    destination: &Destination,
-    signal: Signal,
-    lookup: Lookup<'_>,
-    link: &Link,
-    lane: &Arc<Lane>,
-) -> B {
-    let transport =
-        Transport::new(link.clone(), destination.clone(), signal.timeout(lookup), Arc::clone(lane));
-    let builder = builder.with_http_client(transport).with_protocol(Protocol::HttpBinary);
-    match destination {
+/// Completes the builder of an exporter with its transport and destination.
+fn configured<B: WithExportConfig + WithHttpConfig>(builder: B, transport: Transport) -> B {
+    let builder = match &transport.destination {
         Destination::Standard => builder,
         Destination::AzureMonitor(url) => builder.with_endpoint(url.as_str()),
-    }
+    };
+    builder.with_http_client(transport).with_protocol(Protocol::HttpBinary)
 }

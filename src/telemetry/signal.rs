@@ -46,15 +46,12 @@ impl Signal {
 
     /// The endpoint that the standard variables set: a base URL for all signals, or a full URL for this one.
     pub(super) fn endpoint(self, lookup: Lookup<'_>) -> Option<String> {
-        value(lookup, &format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", self.name()))
-            .or_else(|| value(lookup, "OTEL_EXPORTER_OTLP_ENDPOINT"))
+        self.otlp(lookup, "ENDPOINT")
     }
 
     /// How long one attempt may take: `OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds.
     pub(super) fn timeout(self, lookup: Lookup<'_>) -> Duration {
-        let milliseconds = value(lookup, &format!("OTEL_EXPORTER_OTLP_{}_TIMEOUT", self.name()))
-            .or_else(|| value(lookup, "OTEL_EXPORTER_OTLP_TIMEOUT"))
-            .and_then(|text| text.trim().parse().ok());
+        let milliseconds = self.otlp(lookup, "TIMEOUT").and_then(|text| text.trim().parse().ok());
         milliseconds.map_or(OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT, Duration::from_millis)
     }
 
@@ -66,6 +63,12 @@ impl Signal {
         };
         let size = value(lookup, name).and_then(|text| text.trim().parse().ok());
         size.filter(|size| *size > 0).unwrap_or(QUEUE_SIZE)
+    }
+
+    /// The exporter's variable for this signal, or else that for all.
+    fn otlp(self, lookup: Lookup<'_>, what: &str) -> Option<String> {
+        value(lookup, &format!("OTEL_EXPORTER_OTLP_{}_{what}", self.name()))
+            .or_else(|| value(lookup, &format!("OTEL_EXPORTER_OTLP_{what}")))
     }
 
     /// Its part of the variables' names.
@@ -104,11 +107,8 @@ pub(super) fn sampler_fault(lookup: Lookup<'_>) -> Option<String> {
         "traceidratio" | "parentbased_traceidratio" => {
             let ratio = lookup("OTEL_TRACES_SAMPLER_ARG").unwrap_or_default();
             let is_ratio = ratio.parse::<f64>().is_ok_and(|ratio| (0.0..=1.0).contains(&ratio));
-            (!is_ratio).then(|| {
-                format!(
-                    "OTEL_TRACES_SAMPLER_ARG={ratio:?} is not a number from 0 to 1; every trace is sampled"
-                )
-            })
+            let fault = "is not a number from 0 to 1; every trace is sampled";
+            (!is_ratio).then(|| format!("OTEL_TRACES_SAMPLER_ARG={ratio:?} {fault}"))
         }
         _ => Some(format!("OTEL_TRACES_SAMPLER={sampler:?} is unknown; parentbased_always_on is used")),
     }
@@ -116,18 +116,13 @@ pub(super) fn sampler_fault(lookup: Lookup<'_>) -> Option<String> {
 
 const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
-/// Whether the standard variable sets the temporality of sums.
-pub(super) fn is_temporality_set(lookup: Lookup<'_>) -> bool {
-    value(lookup, TEMPORALITY).is_some()
-}
-
-/// The temporality of sums: `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
-pub(super) fn temporality(lookup: Lookup<'_>) -> Temporality {
-    let Some(preference) = value(lookup, TEMPORALITY) else { return Temporality::default() };
-    preference.trim().parse().unwrap_or_else(|()| {
+/// The temporality of sums, if the standard variable sets it.
+pub(super) fn temporality(lookup: Lookup<'_>) -> Option<Temporality> {
+    let preference = value(lookup, TEMPORALITY)?;
+    Some(preference.trim().parse().unwrap_or_else(|()| {
         warn!("{TEMPORALITY}={preference:?} is none of cumulative, delta and lowmemory; cumulative is used");
         Temporality::default()
-    })
+    }))
 }
 
 /// The interval of metric exports: `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds.

@@ -66,7 +66,8 @@ fn metrics_are_cumulative_and_exported_every_ten_seconds_by_default() {
         ("lowmemory", LowMemory),
         ("x", Cumulative),
     ] {
-        assert_eq!(signal::temporality(&lookup(&[(name, preference)])), expected, "{preference}");
+        let found = Destination::Standard.temporality(&lookup(&[(name, preference)]));
+        assert_eq!(found, expected, "{preference}");
     }
     for (interval, expected) in
         [("", 10_000), ("60000", 60_000), ("50", 50), ("0", 10_000), ("-1", 10_000), ("1m", 10_000)]
@@ -79,10 +80,8 @@ fn metrics_are_cumulative_and_exported_every_ten_seconds_by_default() {
 #[test]
 fn a_wrong_sampler_is_reported() {
     let fault = |sampler, ratio| {
-        signal::sampler_fault(&lookup(&[
-            ("OTEL_TRACES_SAMPLER", sampler),
-            ("OTEL_TRACES_SAMPLER_ARG", ratio),
-        ]))
+        let pairs = [("OTEL_TRACES_SAMPLER", sampler), ("OTEL_TRACES_SAMPLER_ARG", ratio)];
+        signal::sampler_fault(&lookup(&pairs))
     };
     assert_eq!(signal::sampler_fault(&lookup(&[])), None);
     for (sampler, ratio) in [("always_on", ""), ("parentbased_always_off", "x"), ("traceidratio", "0.25")] {
@@ -142,11 +141,8 @@ fn the_resource_has_the_platforms_attributes() {
 
     let app = FunctionApp::from_lookup(&lookup(&pairs)).unwrap();
     assert_eq!(app.faas_name("sweep"), "func-seal/sweep");
-    assert_eq!(
-        app.function_id("sweep").as_deref(),
-        Some(
-            "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal/providers/Microsoft.Web/sites/func-seal/functions/sweep"
-        )
-    );
+    let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal/providers/Microsoft.Web\
+              /sites/func-seal/functions/sweep";
+    assert_eq!(app.function_id("sweep").as_deref(), Some(id));
     assert_eq!(FunctionApp::from_lookup(&lookup(&[])), None);
 }

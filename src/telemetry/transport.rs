@@ -52,11 +52,11 @@ pub(super) type Link = watch::Receiver<Option<Connection>>;
 /// Sends one signal to one destination.
 #[derive(Debug)]
 pub(super) struct Transport {
-    link: Link,
-    destination: Destination,
+    pub(super) link: Link,
+    pub(super) destination: Destination,
     /// Of one attempt, including getting the token.
-    timeout: Duration,
-    lane: Arc<Lane>,
+    pub(super) timeout: Duration,
+    pub(super) lane: Arc<Lane>,
 }
 
 struct Answer {
@@ -66,10 +66,6 @@ struct Answer {
 }
 
 impl Transport {
-    pub(super) fn new(link: Link, destination: Destination, timeout: Duration, lane: Arc<Lane>) -> Self {
-        Self { link, destination, timeout, lane }
-    }
-
     async fn send(&self, request: HttpRequest<Bytes>) -> Result<Answer, String> {
         let connection =
             self.link.clone().wait_for(Option::is_some).await.ok().and_then(|found| found.clone());

@@ -37,19 +37,13 @@ words! {
     }
 }
 
-impl Wait {
-    /// The span's name.
-    fn span_name(self) -> String {
-        format!("wait for {}", self.word().replace('_', " "))
-    }
-}
-
 /// Awaits `future` within a span. If it is ready at once, there is no span, so that traces stay small.
 pub async fn wait<F: Future>(reason: Wait, future: F) -> F::Output {
     let mut future = pin!(future);
     if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
         return output;
     }
-    let span = info_span!("wait", otel.name = reason.span_name(), diskseal.wait.for = reason.word());
+    let name = format!("wait for {}", reason.word().replace('_', " "));
+    let span = info_span!("wait", otel.name = name, diskseal.wait.for = reason.word());
     future.instrument(span).await
 }

@@ -11,10 +11,13 @@ fn policy(mode: Mode, has_tags: bool) -> Policy {
 }
 
 fn found(policy: &Policy, role: serde_json::Value) -> Vec<(Verdict, String)> {
-    findings("s", policy, MachineEvents::On, &[role])
-        .into_iter()
-        .map(|finding| (finding.verdict, finding.text))
-        .collect()
+    let found = findings("s", policy, MachineEvents::On, &[role]).into_iter();
+    found.map(|finding| (finding.verdict, finding.text)).collect()
+}
+
+fn failed(policy: &Policy, machine_events: MachineEvents, roles: &[serde_json::Value]) -> Vec<String> {
+    let found = findings("s", policy, machine_events, roles).into_iter();
+    found.filter(|finding| finding.verdict == Verdict::Failed).map(|finding| finding.text).collect()
 }
 
 #[test]
@@ -39,11 +42,9 @@ fn patterns_match_by_azures_rules() {
 #[test]
 fn each_missing_action_is_named() {
     let reader = found(&policy(Mode::Enforce, true), json!({"actions": ["*/read"]}));
-    let missing: Vec<_> = reader
-        .iter()
-        .filter_map(|(_, text)| text.split_once(" is missing").map(|(action, _)| action))
-        .collect();
-    assert_eq!(missing, WRITES.map(|api| api.action.unwrap()));
+    let action =
+        |(_, text): &(_, String)| text.split_once(" is missing").map(|(action, _)| action.to_owned());
+    assert_eq!(reader.iter().filter_map(action).collect::<Vec<_>>(), WRITES.map(|api| api.action.unwrap()));
     assert!(reader.iter().all(|(verdict, _)| *verdict == Verdict::Failed));
 
     // An action that these settings do not use is not required.
@@ -56,19 +57,13 @@ fn each_missing_action_is_named() {
 #[test]
 fn reading_machines_is_required_only_with_machine_events() {
     let role = json!({"actions": ["Microsoft.Compute/disks/read", "Microsoft.Compute/snapshots/read", "*/subscriptions/read"]});
-    let missing = |machine_events| {
-        findings("s", &policy(Mode::Audit, false), machine_events, std::slice::from_ref(&role))
-            .into_iter()
-            .filter(|finding| finding.verdict == Verdict::Failed)
-            .map(|finding| finding.text)
-            .collect::<Vec<_>>()
-    };
+    let missing =
+        |machine_events| failed(&policy(Mode::Audit, false), machine_events, std::slice::from_ref(&role));
     let texts = missing(MachineEvents::On);
     assert_eq!(texts.len(), 2, "{texts:?}");
-    assert!(texts[0].starts_with("Microsoft.Compute/virtualMachines/read is missing"));
-    assert!(
-        texts[1].starts_with("Microsoft.Compute/virtualMachineScaleSets/virtualMachines/read is missing")
-    );
+    for (text, machines) in texts.iter().zip(["virtualMachines", "virtualMachineScaleSets/virtualMachines"]) {
+        assert!(text.starts_with(&format!("Microsoft.Compute/{machines}/read is missing")), "{text}");
+    }
     assert_eq!(missing(MachineEvents::Off), Vec::<String>::new());
 }
 
@@ -77,29 +72,24 @@ fn not_actions_of_one_role_do_not_limit_another() {
     let policy = policy(Mode::Enforce, true);
     let denied = json!({"actions": ["*"], "notActions": ["Microsoft.Compute/disks/write"]});
     let granted = json!({"actions": ["Microsoft.Compute/disks/*"], "notActions": null});
-    let texts = |roles: &[serde_json::Value]| {
-        findings("s", &policy, MachineEvents::On, roles)
-            .iter()
-            .filter(|finding| finding.verdict == Verdict::Failed)
-            .count()
-    };
-    assert_eq!(texts(std::slice::from_ref(&denied)), 1);
-    assert_eq!(texts(&[denied, granted]), 0);
-    assert_eq!(texts(&[]), 8);
-    assert_eq!(texts(&[json!("nonsense"), json!({})]), 8);
+    for (roles, missing) in [
+        (vec![denied.clone()], 1),
+        (vec![denied, granted], 0),
+        (vec![], 8),
+        (vec![json!("nonsense"), json!({})], 8),
+    ] {
+        assert_eq!(failed(&policy, MachineEvents::On, &roles).len(), missing, "{roles:?}");
+    }
 }
 
 #[test]
 fn needless_permissions_are_a_warning() {
     let policy = policy(Mode::Enforce, true);
     let owner = found(&policy, json!({"actions": ["*"], "dataActions": ["*"]}));
-    assert_eq!(
-        owner.iter().map(|(verdict, _)| *verdict).collect::<Vec<_>>(),
-        [Verdict::Ok, Verdict::Warning, Verdict::Warning]
-    );
-    assert!(
-        owner[1].1.ends_with("more permissions than it needs: *") && owner[2].1.contains("data of disks")
-    );
+    let [(Verdict::Ok, _), (Verdict::Warning, needless), (Verdict::Warning, data)] = &owner[..] else {
+        panic!("{owner:?}")
+    };
+    assert!(needless.ends_with("more permissions than it needs: *") && data.contains("data of disks"));
     let mut exact: Vec<&str> = needs(&policy, MachineEvents::On).iter().map(|need| need.action).collect();
     exact.extend(api::QUERY.action);
     exact.extend(VAULTS);

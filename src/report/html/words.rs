@@ -1,4 +1,4 @@
-//! The parts that the page's sections share: states, resources, reasons and table heads.
+//! The parts that the page's sections share: states, resources and reasons.
 
 use maud::{Markup, html as markup};
 
@@ -18,15 +18,6 @@ pub(super) fn name(id: &ResourceId) -> Markup {
         span.resource { (id.name()) }
         span.place { (id.resource_group()) }
         span.place { code { (id.subscription_id()) } }
-    }
-}
-
-/// The head of a table.
-pub(super) fn head(columns: &[&str]) -> Markup {
-    markup! {
-        thead role="rowgroup" {
-            tr role="row" { @for column in columns { th scope="col" role="columnheader" { (column) } } }
-        }
     }
 }
 

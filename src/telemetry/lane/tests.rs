@@ -43,14 +43,12 @@ fn the_first_failure_and_the_recovery_are_logged_once_with_the_loss() {
         let _ = lane.exported(Ok(()), 10);
         let _ = lane.exported(failed(), 1);
     });
-    assert_eq!(
-        lines,
-        [
-            "WARN traces are not exported, and nothing else is affected: http://c: connection refused",
-            "INFO traces are exported again: http://c: 30 were lost meanwhile",
-            "WARN traces are not exported, and nothing else is affected: http://c: Operation failed: HTTP export failed",
-        ]
-    );
+    let expected = [
+        "WARN traces are not exported, and nothing else is affected: http://c: connection refused",
+        "INFO traces are exported again: http://c: 30 were lost meanwhile",
+        "WARN traces are not exported, and nothing else is affected: http://c: Operation failed: HTTP export failed",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -63,23 +61,19 @@ fn items_that_overflow_or_are_refused_are_counted_and_logged() {
         let _ = lane.exported(Ok(()), 2);
         let _ = lane.exported(Ok(()), 2);
     });
-    assert_eq!(
-        lines,
-        [
-            "WARN traces are lost, and nothing else is affected: http://c is too slow for them",
-            "INFO traces are exported again: http://c: 3 were lost meanwhile",
-        ]
-    );
+    let expected = [
+        "WARN traces are lost, and nothing else is affected: http://c is too slow for them",
+        "INFO traces are exported again: http://c: 3 were lost meanwhile",
+    ];
+    assert_eq!(lines, expected);
     let lines = logged(|lane| {
         lane.note_refused(4, "too\nold");
         let _ = lane.exported(Ok(()), 9);
         let _ = lane.exported(Ok(()), 9);
     });
-    assert_eq!(
-        lines,
-        [
-            "WARN traces are not all taken, and nothing else is affected: http://c: 4 refused: too old",
-            "INFO traces are exported again: http://c: 4 were lost meanwhile",
-        ]
-    );
+    let expected = [
+        "WARN traces are not all taken, and nothing else is affected: http://c: 4 refused: too old",
+        "INFO traces are exported again: http://c: 4 were lost meanwhile",
+    ];
+    assert_eq!(lines, expected);
 }
