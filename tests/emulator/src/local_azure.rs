@@ -140,7 +140,7 @@ impl LocalAzure {
     }
 }
 
-/// The function app, as [`platform_settings`] names it.
+/// The function app, as `platform_settings` names it.
 pub const APP: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal/providers/\
                        Microsoft.Web/sites/func-seal";
 
