@@ -261,11 +261,12 @@ async fn read(ctx: &Context, look: &Look) -> Result<Resource, Error> {
 
 /// Whether the write that led here is so young that ARM may not show the resource everywhere.
 fn is_new(ctx: &Context, look: &Look) -> bool {
-    match look.event_time {
+    let is_young = match look.event_time {
         Some(written) => ctx.now() - written < NEW_FOR,
         // An event without a time says nothing of its age.
         None => look.trigger == Trigger::Event,
-    }
+    };
+    is_young && !look.is_repeated
 }
 
 fn record(span: &Span, result: &Result<Outcome, Error>) {

@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, Command};
 use diskseal_emulator::{
     event_grid::EventGridOptions,
     local_azure::{LocalAzure, Setup},
-    options::{OperationStyle, Options},
+    options::Options,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -165,14 +165,10 @@ async fn raise(more: &[(&str, &str)]) -> Result<LocalAzure, Fault> {
     start(&build::handler().await?, more).await
 }
 
-/// Starts an Azure with realistic responses and shorter waits.
+/// Starts an Azure with its recorded timing; the queue and Event Grid run faster.
 async fn start(handler: &Path, more: &[(&str, &str)]) -> Result<LocalAzure, Fault> {
     let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), handler, "seal-on-write");
     setup.azure = Options { latency: Duration::from_millis(15), ..Options::default() };
-    if let OperationStyle::Asynchronous(style) = &mut setup.azure.operations {
-        style.retry_after_accepted = Some(1);
-        style.retry_after_polling = Some(1);
-    }
     setup.queue_speed = QUEUE_SPEED;
     // With --keep a user can kill the handler any number of times. Azure starts another host after three errors.
     setup.host.errors_until_down = usize::MAX;

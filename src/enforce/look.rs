@@ -55,6 +55,8 @@ pub struct Look {
     pub event_time: Option<OffsetDateTime>,
     /// The correlation ID of that write, as [`crate::event::correlation_id`] checks it.
     pub correlation_id: Option<String>,
+    /// Whether the queue has delivered the message before, and hidden it since.
+    pub is_repeated: bool,
     /// Whether the queue delivers the message for the last time.
     pub is_last: bool,
     /// Follow from the trigger, so that no caller can forget how urgent it is.
@@ -65,7 +67,15 @@ impl Look {
     /// A look that has to end within `time` from now.
     pub fn new(resource: ResourceId, trigger: Trigger, time: Duration) -> Self {
         let terms = trigger.terms(time);
-        Self { resource, trigger, event_time: None, correlation_id: None, is_last: false, terms }
+        Self {
+            resource,
+            trigger,
+            event_time: None,
+            correlation_id: None,
+            is_repeated: false,
+            is_last: false,
+            terms,
+        }
     }
 
     /// The same look for a write that happened at `event_time`.
@@ -80,10 +90,10 @@ impl Look {
         Self { correlation_id, ..self }
     }
 
-    /// The same look for a message that the queue delivers for the last time.
+    /// The same look for a message that the queue has delivered before, or delivers for the last time.
     #[must_use]
-    pub fn is_last(self, is_last: bool) -> Self {
-        Self { is_last, ..self }
+    pub fn delivered(self, is_repeated: bool, is_last: bool) -> Self {
+        Self { is_repeated, is_last, ..self }
     }
 
     /// By when it has to end, and how urgent it is.

@@ -113,13 +113,13 @@ async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Re
     };
     let is_of_a_sweep = received.is_of_a_sweep();
     let reason = received.pending.known_reason();
-    let is_last = received.is_last();
+    let (is_repeated, is_last) = (received.dequeue_count > 1, received.is_last());
     let Pending { id: resource, first_seen, correlation_id, .. } = received.pending;
     metrics::queue_age(reason, (ctx.now() - first_seen).as_seconds_f64());
     let trigger = if is_of_a_sweep { Trigger::Sweep } else { Trigger::Queue };
     let time = invocation.terms.time_left();
     let look = Look::new(resource, trigger, time).after_write(Some(first_seen));
-    let look = look.correlated(correlation_id).is_last(is_last);
+    let look = look.correlated(correlation_id).delivered(is_repeated, is_last);
     let (result, line) = seal(&ctx, invocation, &look).await;
     match result {
         Ok(_) => Reply::done(line),

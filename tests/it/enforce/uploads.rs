@@ -119,7 +119,7 @@ async fn at_the_last_receipt_an_expected_wait_is_left_to_the_sweep() {
     let world = World::with(Options::immediate(), &[]);
     let upload = made_by(&world, disk_id(SUBSCRIPTION, "rg-app", "d"), "Upload");
     let look = |id: &str, is_last| {
-        Look::new(id.parse().unwrap(), Trigger::Queue, Duration::from_secs(25)).is_last(is_last)
+        Look::new(id.parse().unwrap(), Trigger::Queue, Duration::from_secs(25)).delivered(true, is_last)
     };
     assert_eq!(enforce(&world.ctx, &look(&upload, false)).await.unwrap_err().reason(), "ready_to_upload");
     let outcome = enforce(&world.ctx, &look(&upload, true)).await.unwrap();
