@@ -28,7 +28,7 @@ pub use line::Line;
 pub use look::{Look, Trigger};
 pub use machine::disks_of;
 pub use outcome::{Left, Outcome, TagsKept};
-pub use switch::is_off;
+pub use switch::switches_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
 use crate::{
@@ -178,7 +178,7 @@ where
         };
         match waits.next() {
             Some(pause) if terms.allow(pause) => {
-                // ARM has no way to tell when the other writer is done.
+                // ARM does not announce the end of another write.
                 wait(Wait::OtherWriter, tokio::time::sleep(pause)).await;
             }
             _ => return Err(error),

@@ -1,6 +1,6 @@
 //! What went wrong with a request to ARM, and who can mend it.
 //!
-//! The one place that tells a failure of the resource from a failure of the system: by HTTP status
+//! The one place that distinguishes a failure of the resource from a failure of the system: by HTTP status
 //! first and by code second, because `OperationNotAllowed` comes with 409 and with 429
 //! ("Troubleshoot Compute throttling errors").
 
@@ -45,6 +45,8 @@ words! {
         Forbidden => "forbidden",
         /// 404 `SubscriptionNotFound`: the identity's tenant does not know the subscription.
         SubscriptionNotFound => "subscription_not_found",
+        /// 401 `InvalidAuthenticationTokenTenant`: the subscription is in another tenant than the identity.
+        WrongTenant => "wrong_tenant",
         /// ARM does not take the request as it is.
         Refused => "refused",
         /// The long-running operation ended in `Failed`.
@@ -171,7 +173,7 @@ impl Error {
             )
     }
 
-    /// The end of a long-running operation that did not succeed. It is told inside a 200.
+    /// The end of a long-running operation that did not succeed. ARM reports it with status 200.
     pub fn from_operation(is_canceled: bool, error: Option<&Body>) -> Self {
         let error = error.and_then(Body::telling);
         let code = error.and_then(|error| error.code.clone());
@@ -238,6 +240,7 @@ fn classify(status: u16, code: Option<&str>) -> Failure {
     use Failure::{Gone, Overtaken, Resource, System};
     let is = |known: &str| code.is_some_and(|code| code.eq_ignore_ascii_case(known));
     match status {
+        401 if is("InvalidAuthenticationTokenTenant") => Resource(ResourceFailure::WrongTenant),
         401 => System(SystemFailure::Unauthorized),
         408 => System(SystemFailure::Timeout),
         429 => System(SystemFailure::Throttled),
@@ -257,7 +260,7 @@ fn classify(status: u16, code: Option<&str>) -> Failure {
     }
 }
 
-/// The codes by which ARM and the Compute provider tell of a write that met another one.
+/// The codes of ARM and of the Compute provider for a write that met another one.
 fn is_concurrent_write(code: &str) -> bool {
     ["Conflict", "ConflictingConcurrentWriteNotAllowed", "OperationPreempted"]
         .iter()

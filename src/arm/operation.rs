@@ -90,7 +90,7 @@ pub enum State {
     Running,
     /// It has succeeded, and this is the resource, if the answer carries it.
     Succeeded(Option<Box<Resource>>),
-    /// The answer does not say how the operation stands, which is no end: only a read of the resource tells.
+    /// The answer does not contain the operation's state. That is no end: only a read of the resource shows it.
     Unknown,
 }
 

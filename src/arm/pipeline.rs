@@ -1,4 +1,4 @@
-//! One request to ARM: admitted, authorized, sent, retried, and told in a span an attempt.
+//! One request to ARM: admitted, authorized, sent and retried, with a span for each attempt.
 
 use std::{sync::Arc, time::Duration};
 

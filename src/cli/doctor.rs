@@ -82,7 +82,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 }
 
 fn deployment(config: &Config, queue: Option<&str>) -> Result<Deployment, String> {
-    let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
+    let http = http_client().map_err(|fault| format!("no HTTP client: {fault}"))?;
     let queue = match queue.map(str::trim).filter(|url| !url.is_empty()) {
         Some(url) => Some(queue_service(url, &config.identity(), &http)?),
         None => None,

@@ -101,7 +101,7 @@ async fn open(
 
 /// A client for ARM and a way out for telemetry, from the settings.
 pub(super) fn client(config: &Config, runtime: Handle) -> Result<(Client, Connection), String> {
-    let http = http_client().map_err(|fault| format!("no HTTP client: {fault:?}"))?;
+    let http = http_client().map_err(|fault| format!("no HTTP client: {fault}"))?;
     let identity = |options| Identity::new(&options, &http, now).map_err(|fault| fault.to_string());
     let is_monitored = config.azure_monitor.endpoints().next().is_some();
     let authorize = is_monitored.then(|| identity(config.monitor_identity())).transpose()?;

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     arm::{self, Failure, api},
     azure::{Authorization, Identity, Terms},
-    enforce::{Context, is_off},
+    enforce::{Context, switches_off},
     function::QUEUE,
     policy::{BackupGuard, Mode, Policy},
     scope::Scope,
@@ -60,7 +60,7 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
         Err(error) => return report(Finding::unreadable("token", "", None, &error.into())),
     }
     if let Some(scope) = &ctx.options.switch {
-        report(switch(scope, ctx.arm.tags(scope, terms()).await.as_ref().map(is_off)));
+        report(switch(scope, ctx.arm.tags(scope, terms()).await.as_ref().map(switches_off)));
     }
     let Some(subscriptions) = subscriptions(ctx, report).await else { return };
     if ctx.policy.backup_guard != BackupGuard::Off {

@@ -111,7 +111,7 @@ impl Proof<'_> {
             if !self.terms.allow(until_read) {
                 return self.out_of_time().await;
             }
-            // A write that was accepted shows in reads after a while, and nothing tells when.
+            // A write that was accepted shows in reads after a while, which nothing announces.
             wait(kind, tokio::time::sleep(until_read)).await;
             let resource = self.arm.get(self.id, self.terms.at_most(READ_TIME)).await.ok();
             if let Some(resource) = &resource
@@ -197,7 +197,7 @@ async fn read_tags(arm: &arm::Client, id: &ResourceId, tags: &Tags, terms: Terms
         if !terms.allow(pause) {
             break;
         }
-        // A write of tags that was accepted shows in reads after a while, and nothing tells when.
+        // Tags that were accepted show in reads after a while, which nothing announces.
         wait(Wait::Proof, tokio::time::sleep(pause)).await;
         let Ok(resource) = arm.get(id, terms.at_most(READ_TIME)).await else { continue };
         if !resource.has(&DataAccessAuthMode::AzureActiveDirectory) {

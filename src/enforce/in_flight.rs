@@ -1,7 +1,7 @@
 //! Coalescing: of any number of invocations for one resource at once, one does the work.
 //!
 //! Whoever waited takes over the result only if the look that it rests on began after their arrival:
-//! an earlier look may not have seen the write that their event tells of. Whoever is cancelled simply
+//! an earlier look may not have seen the write that their event announces. Whoever is cancelled simply
 //! lets the next one in.
 
 use std::{

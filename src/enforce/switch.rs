@@ -61,7 +61,7 @@ impl Switch {
             return is_on;
         }
         let (is_on, lasts) = match arm.tags(scope, terms.lasting(READ_TIME)).await {
-            Ok(tags) => (!is_off(&tags), CACHE_TIME),
+            Ok(tags) => (!switches_off(&tags), CACHE_TIME),
             Err(error) => {
                 let is_on = last.is_none_or(|last| last.is_on);
                 let word = if is_on { "on" } else { "off" };
@@ -76,6 +76,6 @@ impl Switch {
 }
 
 /// Whether these tags, of the resource that the switch is on, stop every write.
-pub fn is_off(tags: &Tags) -> bool {
+pub fn switches_off(tags: &Tags) -> bool {
     tags.get(TAG).is_some_and(|value| value.trim().eq_ignore_ascii_case(OFF))
 }

@@ -220,7 +220,7 @@ async fn prove(
         if !terms.allow(pause) {
             return Err(Error::Unfinished);
         }
-        // As with the seal's proof, nothing but a read tells.
+        // As with the seal, only a read proves it.
         wait(Wait::Proof, tokio::time::sleep(pause)).await;
         if is_there(&ctx.arm.get(id, terms).await?) {
             return Ok(());

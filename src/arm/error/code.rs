@@ -51,7 +51,7 @@ impl Error {
         Some(KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(code)).unwrap_or(OTHER))
     }
 
-    /// Whose limit a 429 tells of: ARM's codes say what is throttled, and a provider has its own.
+    /// Whose limit a 429 is about: ARM's codes name what is throttled, and a provider has codes of its own.
     pub(in crate::arm) fn throttle(&self) -> &'static str {
         match self.code.as_deref() {
             Some(code) if code.ends_with("RequestsThrottled") => "arm",

@@ -13,7 +13,7 @@ fn status_decides_first_and_code_second() {
         (400, "InvalidApiVersionParameter", Failure::Resource(Resource::Refused)),
         (400, "BadRequest", Failure::Resource(Resource::Refused)),
         (401, "ExpiredAuthenticationToken", Failure::System(System::Unauthorized)),
-        (401, "InvalidAuthenticationTokenTenant", Failure::System(System::Unauthorized)),
+        (401, "InvalidAuthenticationTokenTenant", Failure::Resource(Resource::WrongTenant)),
         (403, "AuthorizationFailed", Failure::Resource(Resource::Forbidden)),
         (403, "LinkedAuthorizationFailed", Failure::Resource(Resource::Forbidden)),
         (403, "RequestDisallowedByPolicy", Failure::Resource(Resource::DisallowedByPolicy)),

@@ -39,6 +39,7 @@ fn lasting() -> Vec<(Fault, Concern, &'static str)> {
         (refuse(Refusal::conflict(), Kind::Patch), Concern::Resource, "overtaken"),
         (refuse(Refusal::conflicting_user_input(), Kind::Patch), Concern::Resource, "refused"),
         (refuse(Refusal::subscription_not_found(), Kind::Get), Concern::Resource, "subscription_not_found"),
+        (refuse(Refusal::invalid_token_tenant(), Kind::Get), Concern::Resource, "wrong_tenant"),
         (refuse(Refusal::new(400, "BadRequest", "m"), Kind::Patch), Concern::Resource, "refused"),
         (
             Fault::operation_fails("InternalExecutionError", "m").always(),

@@ -123,6 +123,15 @@ impl Refusal {
         Self::new(404, "SubscriptionNotFound", "The subscription '{subscription}' could not be found.")
     }
 
+    /// 401: the token is of another tenant than the subscription ("Troubleshoot common Azure deployment errors").
+    pub fn invalid_token_tenant() -> Self {
+        Self::new(
+            401,
+            "InvalidAuthenticationTokenTenant",
+            "The access token is from the wrong issuer. It must match the tenant associated with this subscription.",
+        )
+    }
+
     /// 400: a disk access without its network policy.
     pub fn conflicting_user_input() -> Self {
         Self::new(
