@@ -125,10 +125,10 @@ impl Refusal {
 
     /// 401: the token is of another tenant than the subscription ("Troubleshoot common Azure deployment errors").
     pub fn invalid_token_tenant() -> Self {
-        Self::new(
-            401,
+        Self::unauthorized(
             "InvalidAuthenticationTokenTenant",
             "The access token is from the wrong issuer. It must match the tenant associated with this subscription.",
+            "invalid_token",
         )
     }
 
