@@ -181,7 +181,7 @@ async fn ctrl_c_stops_with_a_summary_and_the_disk_sealed() {
     let output = child.wait_with_output().await.unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(out.starts_with("stopped after 0 of 1;"), "{out}");
+    assert!(out.starts_with("interrupted after 0 of 1;"), "{out}");
     held.cut_off();
     assert_eq!(mode(&azure, &disk("a")), "AzureActiveDirectory");
     assert_eq!(azure.get(&disk("a")).unwrap()["tags"]["diskseal-exempt"], EXEMPTION);
