@@ -161,10 +161,10 @@ async fn an_app_whose_settings_are_unknown_lets_nothing_be_written() {
     ] {
         let (code, out, err) = plain(&serving, arguments, &[]).await;
         assert_eq!((code, out.as_str()), (Some(expected), ""), "{arguments:?}: {err}");
-        assert!(err.contains("needs Microsoft.Web/sites/config/list/action"), "{err}");
+        assert!(err.contains("requires Microsoft.Web/sites/config/list/action"), "{err}");
     }
     let (_, out, err) = plain(&serving, &["report"], &[]).await;
-    assert!(!out.is_empty() && err.contains("environment (the settings of "), "{err}");
+    assert!(!out.is_empty() && err.contains("environment (cannot read the settings of "), "{err}");
     refused.remove();
     let shop = APP.replace("func-", "shop-");
     let (code, _, err) = plain(&serving, &["sweep", "--all-subscriptions", "--app", &shop], &[]).await;
@@ -333,7 +333,8 @@ async fn a_variable_that_is_an_unresolved_reference_is_named_and_its_value_is_no
     let (code, _, err) = plain(&serving, &["report"], &variables).await;
     assert!(code.is_some_and(|code| code < 2), "{err}");
     assert!(
-        err.contains("OTEL_EXPORTER_OTLP_HEADERS is a reference") && !err.contains("kv.example"),
+        err.contains("OTEL_EXPORTER_OTLP_HEADERS holds an unresolved reference")
+            && !err.contains("kv.example"),
         "{err}"
     );
     assert!(!err.contains("OTEL_SERVICE_NAME"), "{err}");
