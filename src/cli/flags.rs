@@ -33,7 +33,7 @@ fn arg(setting: &Setting) -> Arg {
     if words.is_empty() { arg } else { arg.value_parser(Suggested(words)).hide_possible_values(true) }
 }
 
-/// Words that completions suggest. Other words are accepted here: `Config` reports every invalid setting at once.
+/// Words that completions suggest. All other words are accepted here: `Config` reports every invalid setting at once.
 #[derive(Clone)]
 struct Suggested(Vec<&'static str>);
 

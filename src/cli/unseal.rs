@@ -104,14 +104,16 @@ fn doubt(session: &Session) -> Option<String> {
     let tag = session.ctx.policy.exemptions.tag.as_deref()?;
     let Some(Installation { app, .. }) = &session.installation else {
         return Some(format!(
-            "the function app's settings are unknown; an app whose DISKSEAL_EXEMPT_TAG is not {tag} seals again at once"
+            "the function app's settings are unknown; an app whose DISKSEAL_EXEMPT_TAG is not {tag} seals again immediately"
         ));
     };
     let read = session.installation.as_ref()?.setting("DISKSEAL_EXEMPT_TAG").unwrap_or_default();
     match read.trim() {
         read if read.eq_ignore_ascii_case(tag) => None,
-        "" => Some(format!("{app} has no DISKSEAL_EXEMPT_TAG, so it seals again at once")),
-        read => Some(format!("{app} reads the exemption tag {read}, not {tag}, so it seals again at once")),
+        "" => Some(format!("{app} has no DISKSEAL_EXEMPT_TAG, so it seals again immediately")),
+        read => {
+            Some(format!("{app} reads the exemption tag {read}, not {tag}, so it seals again immediately"))
+        }
     }
 }
 

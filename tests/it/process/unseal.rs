@@ -67,7 +67,7 @@ async fn the_exemption_is_there_before_the_seal_goes_and_keeps_it_off() {
         let (_, out, _) = command(&serving, &["seal", EXEMPT[0], EXEMPT[1], &a], "").await;
         assert_eq!(
             out.trim_end(),
-            format!("exempt {a}: its tag says until 2999-12-31: INC-1234 restore test")
+            format!("exempt {a}: its tag exempts it until 2999-12-31: INC-1234 restore test")
         );
         let (code, out, _) = command(&serving, &arguments(&["--yes", &a]), "").await;
         assert_eq!((code, out), (Some(0), format!("already_unsealed {a}\n")));
