@@ -1,4 +1,4 @@
-//! The command line: what the commands are.
+//! The command line and its commands.
 
 mod answer;
 mod completions;
@@ -24,13 +24,13 @@ use crate::config::Use;
 use flags::{lookup, with_settings};
 use session::Exit;
 
-/// Reads the command line and does what it says.
+/// Reads the command line and runs the command.
 pub fn run() -> ExitCode {
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
-            // Help and version are asked for; everything else is a mistake. Where the terminal is gone,
-            // there is no one to tell.
+            // Help and version succeed; everything else is a usage error. A failure to print is ignored, because
+            // nobody could read a message about it.
             let _ = error.print();
             let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return if is_answer { ExitCode::SUCCESS } else { Exit::Usage.into() };
@@ -56,7 +56,7 @@ pub fn run() -> ExitCode {
 fn command() -> Command {
     Command::new("diskseal")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Seals every Azure managed disk and snapshot the moment it is created")
+        .about("Seal every Azure managed disk and snapshot as soon as it is created")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(with_settings(serve_command(), &[Use::Always, Use::Sweep, Use::Serve]))
@@ -73,23 +73,23 @@ fn command() -> Command {
              diskseal doctor\n  \
              diskseal seal --mode audit /subscriptions/…/providers/Microsoft.Compute/disks/disk-1\n  \
              diskseal help unseal\n\n\
-             Exit codes: 0 done, 1 something is not sealed, 2 wrong command line or settings, 3 Azure could not be \
-             reached. `serve` has its own, which the Functions host reads.",
+             Exit codes: 0 done, 1 something is not sealed, 2 invalid arguments or settings, 3 Azure could not be \
+             reached. `serve` has its own exit codes, which the Functions host reads.",
         )
 }
 
 fn serve_command() -> Command {
     Command::new("serve")
-        .about("Runs as the custom handler of an Azure Functions app")
+        .about("Run as the custom handler of an Azure Functions app")
         .long_about(
-            "Runs as the custom handler of an Azure Functions app, which starts it and sends it \
+            "Run as the custom handler of an Azure Functions app. The Functions host starts it and sends it \
              invocations over HTTP on 127.0.0.1.\n\nEvery setting is an app setting (environment \
-             variable) and a flag; the flag goes before the variable. The standard variables \
+             variable) and a flag; the flag takes precedence. The standard variables \
              IDENTITY_ENDPOINT, IDENTITY_HEADER, SSL_CERT_FILE, OTEL_* and RUST_LOG keep their \
              standard meaning.",
         )
         .after_help(
-            "Example, to try it by hand:\n  \
+            "Example of a local run:\n  \
              diskseal serve --port 7071 --credential azure-cli --mode audit",
         )
 }

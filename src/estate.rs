@@ -1,4 +1,4 @@
-//! The estate: what is in scope, how it is listed, what protects it, and how much of it is sealed. One place for
+//! The estate: what is in scope, how it is listed, what protects it, and how much of it is sealed. It is shared by
 //! events, the queue, sweeps, `seal`, the report and `doctor`. Nothing in this room writes to Azure.
 
 mod guard;
@@ -17,7 +17,7 @@ pub use survey::{Judged, Survey, warn_of_unreadable};
 
 use crate::arm::{self, Failure};
 
-/// Whether Azure refuses this request alone, so that other requests can be tried.
+/// Whether Azure refuses only this request, so that other requests can be tried.
 pub fn is_refusal(error: &arm::Error) -> bool {
     !matches!(error.failure, Failure::System(_))
 }

@@ -1,8 +1,8 @@
-//! The custom-handler protocol: one route a function, an envelope in, an answer out that is never
-//! empty.
+//! The custom-handler protocol: one route per function; each request is an envelope, and each answer
+//! has a body.
 //!
 //! Source: "Azure Functions custom handlers". The host sends each invocation as `POST /{function}`,
-//! and asks `GET /` until something answers, and ever again to see that it still does.
+//! and polls `GET /` until the handler answers, and later to check that it still runs.
 
 mod envelope;
 mod functions;
@@ -48,21 +48,21 @@ pub use functions::{Function, QUEUE};
 pub use invocation::Refused;
 use invocation::{Invocation, fail};
 
-/// The longest body. A batch of Event Grid is 1 MB at most, and the envelope holds it twice, escaped.
+/// Maximum size of a body. A batch of Event Grid has at most 1 MB, and the envelope holds it twice, escaped.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What all invocations share.
+/// The state that all invocations share.
 #[derive(Debug)]
 pub struct App {
-    /// Set when everything is warm; invocations that come earlier wait for it.
+    /// Set when the warm-up is complete; earlier invocations wait for it.
     pub context: SetOnce<Arc<Context>>,
-    /// How long the invocation of an event may take.
+    /// Time limit of the invocation of an event.
     pub deadline: Duration,
     is_warm: AtomicBool,
 }
 
 impl App {
-    /// An app whose context is still to be set.
+    /// An app whose context is not set yet.
     pub fn new(deadline: Duration) -> Self {
         Self { context: SetOnce::new(), deadline, is_warm: AtomicBool::new(false) }
     }
@@ -97,13 +97,13 @@ pub fn router(app: Arc<App>) -> Router {
     guarded(router.with_state(app))
 }
 
-/// A body limit, and a panic that fails its own invocation alone.
+/// Limits the size of bodies, and lets a panic fail only its own invocation.
 fn guarded(router: Router) -> Router {
     router.layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).layer(CatchPanicLayer::custom(panicked))
 }
 
 fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
-    error!("an invocation panicked; the others go on");
+    error!("an invocation panicked; other invocations continue");
     Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, "the invocation panicked").into_response()
 }
 
@@ -113,10 +113,10 @@ async fn unknown(uri: Uri) -> Reply {
     Reply::failed(StatusCode::NOT_FOUND, format!("no such function; the functions are {known}"))
 }
 
-/// Reads the envelope as the function's trigger fills it, and does what the function does.
+/// Reads the envelope that the function's trigger fills, and runs the function.
 ///
 /// # Errors
-/// The body is no invocation of this function; the reply says why.
+/// The body is not an invocation of this function; the reply names the reason.
 async fn invoke(
     app: &App,
     function: Function,
@@ -146,7 +146,7 @@ fn read<T>(
     Envelope::read(&body).and_then(decode).map_err(|error| Reply::failed(StatusCode::BAD_REQUEST, error))
 }
 
-/// The host throws a failure's body away, so the reason is logged.
+/// Logs the reason of a refusal, because the host discards the body of a failure.
 fn refused(invocation: &Invocation, reply: Reply) -> Reply {
     let span = invocation.span();
     invocation.join(&span, &TraceContext::default());

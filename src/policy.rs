@@ -1,4 +1,4 @@
-//! The rules: which resources are in scope, which are exempt and for how long, and what the seal is.
+//! The rules: which resources are in scope, which are exempt and until when, and what the seal consists of.
 //!
 //! Architecture invariant: nothing in this room awaits, reads a clock or an environment, or logs.
 
@@ -17,7 +17,7 @@ pub use tag_rule::{TagRule, TagRuleError};
 
 use crate::{resource_id::ResourceId, scope::Scope};
 
-/// Whether to act or only to report.
+/// Whether to seal or only to report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Seal what is unsealed.
@@ -27,37 +27,38 @@ pub enum Mode {
     Audit,
 }
 
-/// What to do about disks and snapshots that belong to something that Azure Backup or Azure Site Recovery protects.
+/// What to do with disks and snapshots whose machine, cluster or own backup instance is protected by Azure Backup or
+/// Azure Site Recovery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BackupGuard {
-    /// Leave them as they are, and name them.
+    /// Leave them as they are, and log them.
     #[default]
     Skip,
-    /// Seal them, and name them.
+    /// Seal them, and log them.
     Warn,
-    /// Seal them without a query.
+    /// Seal them without querying what is protected.
     Off,
 }
 
-/// Everything that decides about a resource, besides the resource itself. By default, everything visible is in
-/// scope, nothing is exempt, and the seal is the auth mode without tags.
+/// The settings that decide about a resource. By default, everything visible is in scope, nothing is exempt, and the
+/// seal is the auth mode without tags.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// Whether to act or only to report.
+    /// Whether to seal or only to report.
     pub mode: Mode,
-    /// The tags of the seal. Empty: the seal is the auth mode alone.
+    /// The tags of the seal. If empty, the seal is only the auth mode.
     pub tags: Vec<TagRule>,
     /// The subscriptions in scope.
     pub scope: Scope,
-    /// What is left as it is.
+    /// The resources that are left as they are.
     pub exemptions: Exemptions,
-    /// What to do about what backups protect.
+    /// What to do with protected resources.
     pub backup_guard: BackupGuard,
 }
 
 impl Policy {
-    /// The exemption that the ID alone decides, so that no look at the resource is needed. Whether it lies
-    /// below a management group is more than an ID tells.
+    /// The exemption that follows from the ID, without a look at the resource. An ID does not show whether the
+    /// resource is below a management group.
     pub fn exempt_by_id(&self, id: &ResourceId) -> Option<Exemption> {
         if self.scope.contains(id.subscription_id()) == Some(false) {
             return Some(Exemption::OutOfScope);

@@ -1,4 +1,4 @@
-//! Disks and snapshots as Azure Resource Manager says them: only what the policy reads.
+//! Disks and snapshots as Azure Resource Manager returns them, with only the members that the policy reads.
 //!
 //! Unknown members are ignored, and unknown values of Azure's enumerations are kept, because both
 //! grow with every api-version ("extensible enums", Azure REST API guidelines).
@@ -17,9 +17,9 @@ use tags::Tags;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(from = "String", into = "String")]
 pub enum DataAccessAuthMode {
-    /// The URL works only for a caller with a Microsoft Entra identity and the data permissions.
+    /// A SAS URL works only for a caller with a Microsoft Entra identity and the data permissions.
     AzureActiveDirectory,
-    /// No more than the URL is asked for.
+    /// A SAS URL alone gives access.
     None,
     /// A value that this version does not know.
     Other(String),
@@ -41,7 +41,7 @@ impl From<DataAccessAuthMode> for String {
 }
 
 impl DataAccessAuthMode {
-    /// The value as ARM spells it.
+    /// The value in ARM's spelling.
     pub fn as_str(&self) -> &str {
         match self {
             Self::AzureActiveDirectory => "AzureActiveDirectory",
@@ -51,32 +51,32 @@ impl DataAccessAuthMode {
     }
 }
 
-/// One disk or snapshot, as a GET or a list showed it.
+/// One disk or snapshot, as a GET or a list returned it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// The ID under which it was asked for.
+    /// The ID with which it was requested.
     pub id: ResourceId,
-    /// `location`, the region's name as ARM spells it.
+    /// `location`, the region's name in ARM's spelling.
     pub location: Option<String>,
-    /// `properties.dataAccessAuthMode`; ARM leaves the member out unless it was ever set, and an
-    /// absent one means `None`.
+    /// `properties.dataAccessAuthMode`; ARM omits the member if it was never set; an absent
+    /// member means `None`.
     pub data_access_auth_mode: DataAccessAuthMode,
-    /// `properties.provisioningState`, absent where ARM leaves it out, which means `Succeeded`
+    /// `properties.provisioningState`, `None` if ARM omits it, which means `Succeeded`
     /// ("Track asynchronous Azure operations").
     pub provisioning_state: Option<String>,
     /// `properties.diskState`
     pub disk_state: Option<String>,
-    /// `properties.creationData.createOption`, if it is there and a text.
+    /// `properties.creationData.createOption`, if it is a string.
     pub create_option: Option<String>,
-    /// `properties.completionPercent`, rounded down, if it is there and a percentage.
+    /// `properties.completionPercent`, rounded down, if it is a percentage.
     pub completion_percent: Option<u8>,
     /// The machines that hold a disk: `managedBy`, and for a shared disk `managedByExtended`. None for snapshots.
     pub held_by: Vec<String>,
     /// `properties.creationData.sourceResourceId`, the disk or snapshot that it is a copy of.
     pub source: Option<String>,
-    /// `properties.timeCreated`, if it is there and a time.
+    /// `properties.timeCreated`, if it is a time.
     pub time_created: Option<OffsetDateTime>,
-    /// Everyone's tags.
+    /// All tags of the resource.
     pub tags: Tags,
 }
 
@@ -136,7 +136,7 @@ impl Resource {
         self.data_access_auth_mode == *mode
     }
 
-    /// Whether its last write has succeeded; no state at all means that ("Track asynchronous Azure operations").
+    /// Whether its last write has succeeded; an absent state means that it has ("Track asynchronous Azure operations").
     pub fn has_succeeded(&self) -> bool {
         self.provisioning_state.as_deref().is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
     }
@@ -146,9 +146,9 @@ impl Resource {
         !self.has_succeeded() && !self.is_provisioning()
     }
 
-    /// Whether ARM is still working on an earlier write, and would refuse ours with a conflict.
+    /// Whether an earlier write is still in progress, so that ARM would refuse a new write with a conflict.
     pub fn is_provisioning(&self) -> bool {
-        // The terminal states of "Track asynchronous Azure operations"; everything else is running.
+        // The terminal states of "Track asynchronous Azure operations"; every other state is in progress.
         let state = self.provisioning_state.as_deref();
         state.is_some() && !is_one_of(state, &["Succeeded", "Failed", "Canceled"])
     }
@@ -158,12 +158,12 @@ impl Resource {
         is_one_of(self.disk_state.as_deref(), states)
     }
 
-    /// Whether it was created by one of these options.
+    /// Whether it was created with one of these options.
     pub fn is_made_by(&self, create_options: &[&str]) -> bool {
         is_one_of(self.create_option.as_deref(), create_options)
     }
 
-    /// Whether a machine holds it, named or not (`DiskState`).
+    /// Whether a machine holds it, even if the machine is not named (`DiskState`).
     pub fn is_held(&self) -> bool {
         !self.held_by.is_empty() || self.is_in_state(&["Attached", "Reserved", "Frozen"])
     }
@@ -173,13 +173,13 @@ impl Resource {
         self.id.resource_type() == ResourceType::Disk && !self.is_held()
     }
 
-    /// Whether somebody is writing data to the disk through an upload URL just now.
+    /// Whether data is being written to the disk through an upload URL.
     pub fn is_uploading(&self) -> bool {
         self.is_in_state(&["ActiveUpload"])
     }
 }
 
-/// Azure compares the values of its enumerations without regard to case.
+/// Compares values of Azure's enumerations, ignoring case as Azure does.
 fn is_one_of(value: Option<&str>, known: &[&str]) -> bool {
     value.is_some_and(|value| known.iter().any(|known| known.eq_ignore_ascii_case(value)))
 }
@@ -189,8 +189,8 @@ fn percentage(value: &Value) -> Option<u8> {
     (0..=100).rev().find(|percent| f64::from(*percent) <= number)
 }
 
-/// The texts of a member that is one or a list of them. A value of another type is kept as its JSON: it is no ID, and
-/// it is not nothing. Resource Graph has an empty text where ARM has no member.
+/// The strings of a member that is a string or a list of strings. A value of another type is kept as JSON: it is not
+/// an ID, but it shows that the member has a value. Resource Graph returns an empty string where ARM omits the member.
 fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::Null => vec![],

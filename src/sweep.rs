@@ -1,8 +1,8 @@
-//! The sweep: what events have missed.
+//! The sweep: seals what events have missed.
 //!
-//! It lists what is in scope, decides by the same rules as everything else, and hands over what is unsealed: to
-//! the queue, where as many instances work on it as the platform starts ([`collect`]), or to `enforce` in this
-//! process ([`seal_all`]). The listing may be old, so the resource is read again before it is written.
+//! It lists everything in scope, decides by the handler's rules, and hands over what is unsealed: to the queue,
+//! which several instances of the app process ([`collect`]), or to `enforce` in this process ([`seal_all`]). The
+//! listing may be outdated, so each resource is read again before it is written.
 
 mod coverage;
 mod seal_all;
@@ -23,12 +23,12 @@ use crate::{
     telemetry::metrics,
 };
 
-/// How many resources one run hands over to the queue at most. The host writes the messages one by one before
+/// Maximum number of resources that one run hands over to the queue. The host writes the messages one by one before
 /// its `functionTimeout`, and the next run lists what is left.
 const RESOURCES_MAX: usize = 2_000;
 
 words! {
-    /// Why a sweep was not begun, or was not finished.
+    /// Why a sweep was not started, or not finished.
     #[derive(Debug, thiserror::Error)]
     pub enum Error, reason of reasons {
         /// The plan is larger than a limit allows.
@@ -38,7 +38,7 @@ words! {
         #[error("the switch is off (the tag diskseal=off): nothing was written")]
         SwitchedOff => "switched_off",
     } + {
-        /// ARM could not be asked.
+        /// A request to ARM failed.
         #[error(transparent)]
         Arm(#[from] arm::Error),
         /// The subscriptions in scope cannot be listed.
@@ -47,15 +47,15 @@ words! {
     }
 }
 
-/// What one run hands over to the queue.
+/// The resources that one run hands over to the queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
     /// What the listing shows.
     pub survey: Survey,
-    /// What is to be sealed; in audit mode, nothing.
+    /// The resources to seal; none in audit mode.
     pub to_seal: Vec<ResourceId>,
-    /// How many are left to the next run, because this one has reached its limit or its deadline. If there is too
-    /// much for one run, each run begins at another place.
+    /// The number of resources left to the next run, because this run reached its limit or its deadline. If there
+    /// are too many for one run, each run starts at another place.
     pub left: usize,
 }
 
@@ -65,11 +65,11 @@ impl fmt::Display for Collected {
     }
 }
 
-/// Lists what is in scope and unsealed, as much as one run can hand over.
+/// Lists the unsealed resources in scope, up to the number that one run can hand over.
 ///
 /// # Errors
-/// ARM could not be asked, or the plan is larger than a limit allows. A refusal of Resource Graph is no error:
-/// the exact lists are read instead.
+/// A request to ARM failed, or the plan exceeds a limit. A refusal by Resource Graph is not an error: the exact
+/// lists are read instead.
 pub async fn collect(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
     let result = list(ctx, terms).await;
     metrics::sweep_run(result.as_ref().err().map(Error::reason));
@@ -115,19 +115,19 @@ async fn list(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
     Ok(collected)
 }
 
-/// Counts a resource, logs what a person should know of it, and returns the change if it is to be sealed.
+/// Counts a resource, logs its notices, and returns the change if it is to be sealed.
 fn add(ctx: &Context, protected: &Protected, resource: &Resource, survey: &mut Survey) -> Option<Change> {
     let judged = Judged::new(&ctx.policy, protected, resource, ctx.now());
     judged.warn();
     if let Some(guarded @ Guarded::Unknown) = judged.guarded() {
-        // It is never handed over, so no look counts it.
+        // It is not handed over, so no look counts it.
         let kind = resource.id.resource_type().label();
         metrics::outcome("protected", Some(guarded.reason()), Some(kind), Trigger::Sweep.label());
     }
     survey.add(judged)
 }
 
-/// While the operator's switch is off, no sweep is begun; in audit mode it would write nothing anyway.
+/// Fails while the operator's switch is off, except in audit mode, which writes nothing.
 async fn check_switch(ctx: &Context, terms: Terms) -> Result<(), Error> {
     if ctx.policy.mode == Mode::Enforce && !ctx.is_switched_on(terms).await {
         return Err(Error::SwitchedOff);
@@ -135,7 +135,7 @@ async fn check_switch(ctx: &Context, terms: Terms) -> Result<(), Error> {
     Ok(())
 }
 
-/// Counts the plan before anything is written, if there are limits.
+/// If there are limits, counts the plan before anything is written.
 async fn admit(ctx: &Context, protected: &Protected, source: Source, terms: Terms) -> Result<(), Error> {
     let limits = ctx.options.limits;
     if ctx.policy.mode == Mode::Audit || !limits.are_set() {

@@ -1,4 +1,4 @@
-//! What a command says, and the exit code with which it ends.
+//! What a command prints, and its exit code.
 
 use std::process::ExitCode;
 
@@ -9,24 +9,24 @@ use crate::{
     policy::decide::Decision,
 };
 
-/// How a command ended. For a resource, the outcome decides; of several, the highest code counts.
+/// How a command ended. The outcome of a resource decides; with several resources, the highest code applies.
 ///
 /// | code | when |
 /// | --- | --- |
-/// | 0 | `sealed`, `already_sealed`, `exempt`, and `gone` of what a listing named; for `unseal`: `unsealed`, `already_unsealed`; a dry run that was carried out |
-/// | 1 | whatever else leaves a resource without the seal (`pending`, `would_seal`, `left_to_sweep`, `switched_off`, `protected`, unreadable in a listing), or for `unseal` with it; `not_found`; a sweep that a limit or the switch stopped; Ctrl-C |
-/// | 2 | a wrong command line or wrong settings: nothing was tried |
-/// | 3 | Azure could not be asked (`failed`) |
+/// | 0 | `sealed`, `already_sealed`, `exempt`, and `gone` for a listed resource; for `unseal`: `unsealed`, `already_unsealed`; a completed dry run |
+/// | 1 | any other outcome that leaves a resource unsealed (`pending`, `would_seal`, `left_to_sweep`, `switched_off`, `protected`, unreadable in a listing) or, for `unseal`, sealed; `not_found`; a sweep that a limit or the switch stopped; Ctrl-C |
+/// | 2 | invalid arguments or settings: nothing was tried |
+/// | 3 | Azure could not be reached (`failed`) |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Exit {
     /// Done.
     #[default]
     Done,
-    /// A resource is not as it should be.
+    /// At least one resource is not in the requested state.
     NotAll,
-    /// A wrong command line or wrong settings: nothing was tried.
+    /// Invalid arguments or settings: nothing was tried.
     Usage,
-    /// Azure could not be asked.
+    /// Azure could not be reached.
     Unreachable,
 }
 
@@ -93,25 +93,25 @@ impl From<&Error> for Exit {
     }
 }
 
-/// What is wrong, on standard error.
+/// Prints a fault on standard error, and returns the exit code.
 pub(super) fn complain(fault: &str, exit: Exit) -> ExitCode {
     note(fault);
     exit.into()
 }
 
-/// One line on standard error.
-#[expect(clippy::print_stderr, reason = "meant for whoever runs the command")]
+/// Prints one line on standard error.
+#[expect(clippy::print_stderr, reason = "meant for the person who runs the command")]
 pub(super) fn note(line: &str) {
     eprintln!("diskseal: {line}");
 }
 
-/// One line on standard output. A reader that has gone, as `head` does, is no fault of ours.
+/// Prints one line on standard output. A closed pipe, as with `head`, is not an error.
 pub(super) fn say(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// A bar of this form on a terminal; elsewhere it draws nothing.
+/// A progress bar with this template. Without a terminal it draws nothing.
 pub(super) fn progress(form: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(0).with_style(style).with_finish(ProgressFinish::AndClear)

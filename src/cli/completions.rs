@@ -1,4 +1,4 @@
-//! `diskseal completions` and `diskseal man`: from the same definition as `--help`.
+//! `diskseal completions` and `diskseal man`, generated from the same definition as `--help`.
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
@@ -9,7 +9,7 @@ use super::session::{Exit, complain};
 
 pub(super) fn completions_command() -> Command {
     Command::new("completions")
-        .about("Prints the completions for a shell")
+        .about("Print the completions for a shell")
         .after_help(
             "Examples:\n  \
              diskseal completions bash > ~/.local/share/bash-completion/completions/diskseal\n  \
@@ -21,13 +21,13 @@ pub(super) fn completions_command() -> Command {
                 .value_name("SHELL")
                 .required(true)
                 .value_parser(value_parser!(Shell))
-                .help("Shell"),
+                .help("Shell to print the completions for"),
         )
 }
 
 pub(super) fn man_command() -> Command {
     Command::new("man")
-        .about("Prints the manual page, or writes a page for every command")
+        .about("Print the manual page, or write a page for every command")
         .after_help(
             "Examples:\n  \
              diskseal man | man -l -\n  \
@@ -38,7 +38,7 @@ pub(super) fn man_command() -> Command {
                 .long("directory")
                 .value_name("DIR")
                 .value_parser(value_parser!(PathBuf))
-                .help("Writes diskseal.1, diskseal-seal.1 and so on into this directory instead"),
+                .help("Write diskseal.1, diskseal-seal.1 and so on to this directory instead"),
         )
 }
 
@@ -64,7 +64,7 @@ pub(super) fn man(definition: Command, matches: &ArgMatches) -> ExitCode {
 }
 
 fn print(text: &[u8]) -> ExitCode {
-    // A reader that has gone, as `head` does, is no fault of ours.
+    // A closed pipe, as with `head`, is not an error.
     let _ = std::io::stdout().write_all(text);
     Exit::Done.into()
 }

@@ -1,4 +1,4 @@
-//! `diskseal doctor`: whether a deployment works, and what to do where it does not.
+//! `diskseal doctor`: checks whether a deployment works, and suggests a remedy for each fault.
 
 use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
@@ -19,19 +19,19 @@ use crate::{
     doctor::{Deployment, Finding, Verdict, examine},
 };
 
-/// For what a token for queues and blobs is, in every cloud ("Authorize with Microsoft Entra ID").
+/// Token audience for queues and blobs, in every cloud ("Authorize with Microsoft Entra ID").
 const STORAGE_AUDIENCE: &str = "https://storage.azure.com";
-/// The host's own name for the queue service of an identity-based connection.
+/// The setting in which the host names the queue service of an identity-based connection.
 const QUEUE_SERVICE: &str = "AzureWebJobsStorage__queueServiceUri";
 
 pub(super) fn command() -> Command {
     Command::new("doctor")
-        .about("Checks settings, permissions, events and the function app, and says what to do")
+        .about("Check settings, permissions, events and the function app, and suggest remedies")
         .long_about(
-            "Checks, as the identity that it signs in with: the settings, the token, every action that the handler \
+            "Check, with the identity of this command: the settings, the token, every action that the handler \
              performs in each subscription in scope, the system topic and its event subscription, the functions \
-             that the host knows, the dead-letter container, the queue and Azure Monitor's ingestion. Never writes. What the identity may \
-             not look at is told as that.",
+             that the host knows, the dead-letter container, the queue and Azure Monitor's ingestion. Nothing is \
+             written. Anything that the identity may not read is reported as not checked.",
         )
         .after_help(
             "Examples:\n  \
@@ -39,7 +39,7 @@ pub(super) fn command() -> Command {
              diskseal doctor --app /subscriptions/…/sites/func-diskseal\n  \
              diskseal doctor --subscriptions 11111111-2222-4333-8444-555555555555 --output json\n  \
              diskseal doctor --credential managed-identity --storage-account https://ACCOUNT.queue.core.windows.net\n\n\
-             Exit codes: 0 nothing failed, 1 something did, 2 wrong settings or command line, 3 Azure could not be \
+             Exit codes: 0 no check failed, 1 a check failed, 2 invalid arguments or settings, 3 Azure could not be \
              reached.",
         )
         .arg(output_arg())
@@ -102,7 +102,9 @@ fn queue_service(
 ) -> Result<(Url, Identity), String> {
     let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "https" && url.has_host());
     let url = parsed.ok_or_else(|| {
-        format!("{url:?} is not a queue service; give for example https://ACCOUNT.queue.core.windows.net")
+        format!(
+            "{url:?} is not a queue service; expected a URL such as https://ACCOUNT.queue.core.windows.net"
+        )
     })?;
     let options = IdentityOptions { audience: STORAGE_AUDIENCE.to_owned(), ..options.clone() };
     Ok((url, Identity::new(&options, http, session::now).map_err(|fault| fault.to_string())?))
@@ -160,7 +162,7 @@ fn summary(findings: &[Finding], is_stopped: bool) -> String {
     format!("\n{stopped}{} ok, {} warnings, {} failed", count("ok"), count("warning"), count("failed"))
 }
 
-/// `warning  permissions   1111…  what is so`, and below it what to do.
+/// `warning  permissions   1111…  finding`, with the remedy on the next line.
 fn line(finding: &Finding) -> String {
     let style = if is_coloured() { style(finding.verdict) } else { Style::new() };
     let about = if finding.about.is_empty() { String::new() } else { format!("{}: ", finding.about) };
@@ -181,7 +183,7 @@ fn style(verdict: Verdict) -> Style {
     Style::new().fg_color(Some(colour.into()))
 }
 
-/// Colours are for a terminal, and for nobody who has said no to them (<https://no-color.org>).
+/// Colours are used on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
 fn is_coloured() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

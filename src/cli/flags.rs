@@ -1,4 +1,4 @@
-//! The flags of the settings, and where a setting comes from.
+//! The flags of the settings, and the order of precedence of their sources.
 
 use std::ffi::OsStr;
 
@@ -11,10 +11,10 @@ use clap::{
 use super::installation::Installation;
 use crate::config::{Setting, Use, Value, of_installation, settings};
 
-/// A command with the flags of the settings that it uses.
+/// Adds the flags of the settings that a command uses.
 pub(super) fn with_settings(command: Command, used: &[Use]) -> Command {
     let settings = settings().filter(|setting| used.contains(&setting.used));
-    command.next_help_heading("Settings, each also an environment variable").args(settings.map(arg))
+    command.next_help_heading("Settings (each is also an environment variable)").args(settings.map(arg))
 }
 
 fn arg(setting: &Setting) -> Arg {
@@ -33,7 +33,7 @@ fn arg(setting: &Setting) -> Arg {
     if words.is_empty() { arg } else { arg.value_parser(Suggested(words)).hide_possible_values(true) }
 }
 
-/// Words that completions suggest. None is refused here: `Config` reports every invalid setting at once.
+/// Words that completions suggest. All other words are accepted here: `Config` reports every invalid setting at once.
 #[derive(Clone)]
 struct Suggested(Vec<&'static str>);
 
@@ -51,7 +51,7 @@ impl TypedValueParser for Suggested {
 
 const ALL_SUBSCRIPTIONS: &str = "all-subscriptions";
 
-/// The flag that stands for the widest scope.
+/// The flag for the widest scope.
 pub(super) fn all_subscriptions_arg() -> Arg {
     Arg::new(ALL_SUBSCRIPTIONS)
         .long(ALL_SUBSCRIPTIONS)
@@ -59,21 +59,21 @@ pub(super) fn all_subscriptions_arg() -> Arg {
         .help("Work in every subscription that the identity can read")
 }
 
-/// Whether the command line names the widest scope.
+/// Whether the command line has the flag for the widest scope.
 pub(super) fn is_all(matches: &ArgMatches) -> bool {
     is_given(matches, ALL_SUBSCRIPTIONS)
 }
 
-/// What is wrong with the flags for the scope. Clap would count the variables of those flags as well.
+/// Reports scope flags that exclude each other. Clap's own check would include the variables of those flags.
 pub(super) fn clash(matches: &ArgMatches) -> Option<&'static str> {
     let is_clash = is_all(matches) && SCOPE.iter().any(|name| flag(matches, name).is_some());
     is_clash.then_some("--all-subscriptions cannot be combined with --subscriptions or --management-group")
 }
 
-/// Where a setting comes from: its flag, or else the installation, or else the variable. Of the settings that an
-/// installation shares, the variables do not count where there is one: those of a laptop must not change what it
-/// seals. Only a scope may come from there if the installation sets none. A flag for the scope replaces every other
-/// scope. A name that is no setting is a variable of the platform or of a standard.
+/// Returns the lookup of settings: the flag, else the installation, else the variable. With an installation, the
+/// variables of the settings that it decides are ignored, so that a laptop's environment does not change what it
+/// seals; the variables for the scope apply only if the installation sets no scope. A flag for the scope replaces
+/// every other scope. Any other name is a variable of the platform or of a standard.
 pub(super) fn lookup<'a>(
     matches: &'a ArgMatches,
     installation: Option<&'a Installation>,
@@ -92,7 +92,7 @@ pub(super) fn lookup<'a>(
     }
 }
 
-/// The variables that do not count, because the installation says otherwise.
+/// The variables that are ignored because the installation sets another value.
 pub(super) fn ignored(matches: &ArgMatches, installation: &Installation) -> Vec<&'static str> {
     let in_force = lookup(matches, Some(installation));
     let is_ignored = |setting: &&Setting| {
@@ -103,14 +103,14 @@ pub(super) fn ignored(matches: &ArgMatches, installation: &Installation) -> Vec<
     of_installation().filter(is_ignored).map(|setting| setting.name).collect()
 }
 
-/// The settings of which the installation's or the environment's are replaced by any flag of them.
+/// The settings for the scope. A flag for one of them replaces the values of all from other sources.
 const SCOPE: [&str; 2] = ["DISKSEAL_SUBSCRIPTIONS", "DISKSEAL_MANAGEMENT_GROUP"];
 
 fn flag(matches: &ArgMatches, name: &str) -> Option<String> {
     is_given(matches, name).then(|| matches.get_one::<String>(name).cloned()).flatten()
 }
 
-/// Whether a flag stands on the command line. A name that is none of the command's flags does not.
+/// Whether a flag is on the command line; false for a name that is not a flag of the command.
 pub(super) fn is_given(matches: &ArgMatches, name: &str) -> bool {
     matches.try_contains_id(name).is_ok_and(|is_there| is_there)
         && matches.value_source(name) == Some(ValueSource::CommandLine)
@@ -144,7 +144,7 @@ mod tests {
         for scope in [&["--subscriptions", "s"][..], &["--all-subscriptions"]] {
             assert_eq!(found(scope, "DISKSEAL_MANAGEMENT_GROUP"), None, "{scope:?}");
         }
-        // A variable of the shell is there, and does not count.
+        // A name that is not a setting comes from the environment; the variable of a setting is ignored.
         assert!(std::env::var("PATH").is_ok() && found(&[], "PATH").is_some());
         assert_eq!(found(&[], "DISKSEAL_EXEMPT_NAMES"), None);
     }

@@ -1,4 +1,4 @@
-//! The resource IDs that a command works on: given, or from standard input.
+//! The resource IDs that a command works on, from its arguments or from standard input.
 
 use std::io::{BufRead, IsTerminal};
 
@@ -9,11 +9,11 @@ use crate::resource_id::ResourceId;
 /// The argument.
 pub(super) fn arg() -> Arg {
     Arg::new("id").value_name("ID").num_args(0..).help(
-        "Resource IDs of disks and snapshots. Without any they are read from standard input, one a line",
+        "Resource IDs of disks and snapshots; without any, they are read from standard input, one per line",
     )
 }
 
-/// Whether IDs are given on the command line, so that standard input is free for other things.
+/// Whether IDs are on the command line, so that standard input can be used for a confirmation.
 pub(super) fn are_given(matches: &ArgMatches) -> bool {
     !given(matches).is_empty()
 }
@@ -22,13 +22,15 @@ fn given(matches: &ArgMatches) -> Vec<String> {
     matches.get_many("id").unwrap_or_default().cloned().collect()
 }
 
-/// The IDs that are given, or those of standard input. One that is none is told before anything is tried.
+/// Reads the IDs from the arguments or from standard input. An invalid ID fails the command before anything is tried.
 pub(super) fn read(matches: &ArgMatches) -> Result<Vec<ResourceId>, String> {
     let given = given(matches);
     let lines = if given.is_empty() {
         let stdin = std::io::stdin();
         if stdin.is_terminal() {
-            return Err("no IDs: give some, or send them to standard input, one a line".to_owned());
+            return Err(
+                "no resource IDs: pass them as arguments or on standard input, one per line".to_owned()
+            );
         }
         stdin.lock().lines().collect::<Result<_, _>>().map_err(|fault| format!("standard input: {fault}"))?
     } else {

@@ -1,7 +1,7 @@
 //! The installation that a command works for: its function app, whose settings apply to the command too.
 //!
-//! They are read with the rights of the person who signed in. What the app decides is what is sealed and how; who
-//! signs in, and where Azure is, stays the command's own.
+//! The settings are read with the rights of the person who signed in. The app decides what is sealed and how; the
+//! credential and the cloud are settings of the command.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,12 +18,12 @@ use crate::{
     scope::Scope,
 };
 
-/// How long it may take to find the app and to read its settings.
+/// Time limit for finding the app and reading its settings.
 const PATIENCE: Duration = Duration::from_secs(25);
-/// The function apps of installations: `infra/` gives all that it creates this tag.
+/// The function apps of installations. `infra/` sets this tag on everything that it creates.
 const QUERY: &str = "resources | where type =~ 'microsoft.web/sites' and tostring(tags['application']) =~ 'diskseal' \
                      | project id | order by id asc";
-/// The word for "settings of no app".
+/// The word for no app.
 pub(super) const NONE: &str = "none";
 
 /// The flag.
@@ -35,22 +35,22 @@ pub(super) fn arg() -> Arg {
         .help("Function app whose settings apply [default: the only one with the tag application=diskseal]")
         .long_help(
             "Function app whose settings apply: mode, scope, exemptions, tags, switch, limits and backup guard. A flag \
-             goes before the app's setting, and the environment's variables of these settings do not count. The word \
-             none stands for no app.\n\n\
+             takes precedence over the app's setting; environment variables of these settings are ignored. Use \
+             `none` for no app.\n\n\
              [default: the only function app with the tag application=diskseal that is visible]",
         )
 }
 
-/// What a command does, which decides how much it has to know before it starts.
+/// What a command does. This decides which settings it must know before it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// It looks for faults, so that one in the app's settings does not stop it.
+    /// It looks for faults, so a fault in the app's settings does not stop it.
     Examines,
     /// It reads.
     Reads,
-    /// It writes the one resource, or those of a command that asks by itself, that a person names.
+    /// It writes the one resource that a person names, or several after the command's own confirmation.
     Named,
-    /// It writes several resources that a person names. `yes` stands for a person's consent.
+    /// It writes several resources that a person names. `yes` skips the confirmation.
     Several { yes: bool },
     /// It writes everything in scope.
     Scope { yes: bool },
@@ -76,14 +76,14 @@ impl Installation {
         Self { app: String::new(), settings }
     }
 
-    /// Whether the app decides about a setting. Those of `scope` it leaves to others where it sets none of them.
+    /// Whether the app decides a setting. It decides the settings of `scope` only if it sets at least one of them.
     pub(super) fn decides(&self, name: &str, scope: &[&str]) -> bool {
         let is_set = |name: &&str| self.settings.get(*name).is_some_and(|text| !text.trim().is_empty());
         of_installation().any(|setting| setting.name == name)
             && (!scope.contains(&name) || scope.iter().any(is_set))
     }
 
-    /// An app setting; none where it is not set. An empty one is set.
+    /// An app setting; `None` if it is not set. An empty setting is set.
     pub(super) fn setting(&self, name: &str) -> Option<String> {
         self.settings.get(name).cloned()
     }
@@ -92,14 +92,14 @@ impl Installation {
 /// Why a command does not start.
 pub(super) type Refusal = (String, Exit);
 
-/// The installation that is given or found; none where the command's own settings apply. Says on standard error
-/// whose settings they are.
+/// Returns the installation that is given or found; `None` if the command's own settings apply. Prints the source of
+/// the settings on standard error.
 pub(super) async fn find(
     arm: &Client,
     matches: &ArgMatches,
     reach: Reach,
 ) -> Result<Option<Installation>, Refusal> {
-    let own = |why: &str| note(&format!("settings: of this command line and environment ({why})"));
+    let own = |why: &str| note(&format!("settings: from this command line and environment ({why})"));
     let found = match matches.get_one::<String>("app").map(String::as_str) {
         Some(NONE) => Err("--app none".to_owned()),
         Some(app) => match read(arm, app).await {
@@ -112,33 +112,33 @@ pub(super) async fn find(
                 [app] => match read(arm, app).await {
                     Err((fault, exit)) if !reach.only_reads() => {
                         return Err((
-                            format!("{fault}; --app none goes on without the app's settings"),
+                            format!("{fault}; use --app none to continue without the app's settings"),
                             exit,
                         ));
                     }
                     read => read.map_err(|(fault, _)| fault),
                 },
                 _ if reach.only_reads() => {
-                    Err(format!("{} installations are visible, see --app", apps.len()))
+                    Err(format!("{} installations are visible; choose one with --app", apps.len()))
                 }
                 _ => {
                     let all = apps.join("\n  ");
                     let fault = format!(
-                        "{} installations are visible; give --app with one of them, or --app none:\n  {all}",
+                        "{} installations are visible; choose one with --app, or use --app none:\n  {all}",
                         apps.len()
                     );
                     return Err((fault, Exit::Usage));
                 }
             },
             Err(error) if reach.only_reads() || is_refusal(&error) => {
-                Err(format!("installations cannot be looked for: {error}"))
+                Err(format!("cannot search for installations: {error}"))
             }
             Err(error) => return Err((error.to_string(), Exit::Unreachable)),
         },
     };
     match found {
         Ok(installation) => {
-            note(&format!("settings: of the function app {}", installation.app));
+            note(&format!("settings: from the function app {}", installation.app));
             Ok(Some(installation))
         }
         Err(why) => {
@@ -148,7 +148,7 @@ pub(super) async fn find(
     }
 }
 
-/// The function apps of all installations that Resource Graph shows to this identity.
+/// Lists the function apps of all installations that Resource Graph returns to this identity.
 async fn visible(arm: &Client) -> Result<Vec<String>, Error> {
     let query = Query { text: QUERY.to_owned(), scope: Scope::Visible, skip: 0 };
     let rows = arm.query(&query, None, terms()).await?;
@@ -161,17 +161,20 @@ async fn read(arm: &Client, app: &str) -> Result<Installation, Refusal> {
     let answer = arm.inspect(&api::APP_SETTINGS, &format!("{app}/config/appsettings/list"), terms()).await;
     let answer = answer.map_err(|error| {
         let needed = match (error.failure, api::APP_SETTINGS.action) {
-            (Failure::Resource(_), Some(action)) => format!(" (it needs {action})"),
+            (Failure::Resource(_), Some(action)) => format!(" (requires {action})"),
             _ => String::new(),
         };
-        let text = format!("the settings of {app} cannot be read: {error}{needed}");
+        let text = format!("cannot read the settings of {app}: {error}{needed}");
         (text, Exit::from(&enforce::Error::from(error)))
     })?;
     let all = answer["properties"].as_object();
     if !all.is_some_and(|all| all.keys().any(|name| name.starts_with("DISKSEAL_"))) {
-        return Err((format!("{app} has no setting DISKSEAL_…, so it is not an installation"), Exit::Usage));
+        return Err((
+            format!("{app} is not an installation of Diskseal: it has no DISKSEAL_ setting"),
+            Exit::Usage,
+        ));
     }
-    // Nothing else is kept: an app's settings may be secrets.
+    // Other settings are dropped: they may hold secrets.
     let setting = |setting: &Setting| Some((setting.name, all?.get(setting.name)?.as_str()?.to_owned()));
     Ok(Installation { app: app.to_owned(), settings: of_installation().filter_map(setting).collect() })
 }
@@ -180,7 +183,7 @@ fn terms() -> Terms {
     Terms::behind_events(PATIENCE)
 }
 
-/// The path of a site, and nothing that could lead a request elsewhere; or the word for no app.
+/// Accepts the path of a site without characters that could redirect a request, or the word for no app.
 fn app(text: &str) -> Result<String, String> {
     let segments: Vec<String> = text.trim_end_matches('/').split('/').map(str::to_ascii_lowercase).collect();
     let is_name =
@@ -193,9 +196,7 @@ fn app(text: &str) -> Result<String, String> {
         {
             Ok(text.trim_end_matches('/').to_owned())
         }
-        _ => {
-            Err("not of the form /subscriptions/…/resourceGroups/…/providers/Microsoft.Web/sites/NAME"
-                .to_owned())
-        }
+        _ => Err("expected the form /subscriptions/…/resourceGroups/…/providers/Microsoft.Web/sites/NAME"
+            .to_owned()),
     }
 }

@@ -1,5 +1,5 @@
-//! `diskseal policy check`: the settings in force, what they decide about given resources, and by which rule.
-//! Never writes.
+//! `diskseal policy check`: shows the settings in force, and what they decide about given resources and by which
+//! rule. Never writes.
 
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -23,7 +23,7 @@ use crate::{
     resource_id::ResourceId,
 };
 
-/// How many resources are read at once.
+/// Maximum number of resources that are read at once.
 const CONCURRENCY: usize = 16;
 
 pub(super) fn command() -> Command {
@@ -114,7 +114,7 @@ fn show(config: &Config, lookup: &dyn Fn(&str) -> Option<String>, is_json: bool)
     }
 }
 
-/// What is decided about one resource.
+/// The decision about one resource.
 struct Ruling {
     id: ResourceId,
     /// One of a fixed set of words.
@@ -207,12 +207,12 @@ fn ruling_json(ruling: &Ruling) -> Value {
     })
 }
 
-/// Every setting in force by its variable's name; null where its default is no value.
+/// Every setting in force, by the name of its variable; null if it is unset and has no default.
 fn settings_json(config: &Config) -> Value {
     settings().map(|setting| (setting.name, setting.shown(config))).collect()
 }
 
-/// One line a setting, with a note on those that are not set.
+/// One line per setting, with a note on defaults.
 fn settings_table(config: &Config, lookup: &dyn Fn(&str) -> Option<String>) -> String {
     let width = settings().map(|setting| setting.name.len()).max().unwrap_or_default();
     let line = |setting: &Setting| {

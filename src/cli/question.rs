@@ -1,4 +1,4 @@
-//! What a command shows and asks a person before it writes.
+//! The confirmation that a command asks for before it writes.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::resource_id::ResourceId;
 
-/// How many resources the question names one by one.
+/// Maximum number of resources that the question lists by name.
 const NAMED_MAX: usize = 10;
 
 /// The resources that a command would write.
@@ -42,12 +42,12 @@ impl Plan {
         self.first.is_empty()
     }
 
-    /// Asks on the terminal whether to do this (`Seal`) to all of them.
+    /// Asks on the terminal whether to apply `verb` (`Seal`) to all of them.
     pub(super) fn is_confirmed(&self, note: &str, verb: &str) -> bool {
         self.ask(note, verb, &mut std::io::stdin().lock(), &mut std::io::stderr())
     }
 
-    /// Asks, and takes nothing but a clear yes for one.
+    /// Asks, and accepts only `y` or `yes` as consent.
     fn ask(&self, note: &str, verb: &str, answer: &mut dyn BufRead, question: &mut dyn Write) -> bool {
         let count = self.count();
         let noun = if count == 1 { "resource" } else { "resources" };

@@ -1,4 +1,4 @@
-//! `diskseal report`: how much of the scope is sealed, what is not, and why.
+//! `diskseal report`: shows how much of the scope is sealed, what is not, and why.
 
 use std::{
     io::{IsTerminal, Write},
@@ -37,8 +37,8 @@ pub(super) fn command() -> Command {
              diskseal report --output csv | head\n  \
              diskseal report --output json | jq -r '.exceptions[] | select(.status == \"unsealed\") | .id' | diskseal seal\n  \
              diskseal report --expiring-within 90 --exempt-tag diskseal-exempt\n\n\
-             Exit codes: 0 everything is sealed or exempt, 1 something is not or could not be read, 2 wrong \
-             command line or settings, 3 Azure could not be reached.",
+             Exit codes: 0 everything is sealed or exempt, 1 something is not or could not be read, 2 invalid \
+             arguments or settings, 3 Azure could not be reached.",
         )
         .arg(installation::arg())
         .arg(flags::all_subscriptions_arg())
@@ -74,7 +74,7 @@ pub(super) fn command() -> Command {
         )
 }
 
-/// What the command line asks for.
+/// The options of the command line.
 struct Wish {
     output: String,
     file: Option<PathBuf>,
@@ -96,7 +96,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
     let taken = tokio::select! {
         taken = inventory(&session, &wish) => taken,
-        _ = tokio::signal::ctrl_c() => return fail("stopped before everything was read; there is no report", Exit::NotAll),
+        _ = tokio::signal::ctrl_c() => return fail("interrupted; no report was written", Exit::NotAll),
     };
     let report = match taken {
         Ok(report) => report,
@@ -107,7 +107,7 @@ async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
         Ok(text) => text,
         Err(fault) => return fail(&fault, Exit::NotAll),
     };
-    // The table names them itself.
+    // The table lists the gaps itself.
     if wish.output != "table" || wish.file.is_some() {
         for gap in report.gaps() {
             fail(&format!("not read: {}: {}", gap.what, gap.why), Exit::NotAll);
@@ -115,7 +115,7 @@ async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
     }
     match wish.file {
         None => {
-            // A reader that has gone, as `head` does, is no fault of ours.
+            // A closed pipe, as with `head`, is not an error.
             let _ = std::io::stdout().write_all(text.as_bytes());
         }
         Some(path) => match std::fs::write(&path, text) {

@@ -1,4 +1,4 @@
-//! What a command may touch where no scope is set: az's current subscription, after a question.
+//! The scope of a command if none is set: az's current subscription, after a confirmation.
 
 use std::{
     io::IsTerminal,
@@ -17,13 +17,13 @@ use crate::{azure::Credential, config::Config, policy::Mode, resource_id::is_sub
 
 const FLAGS: &str = "--subscriptions, --management-group or --all-subscriptions";
 
-/// The flag that stands for a person's consent.
+/// The flag that skips the confirmation.
 pub(super) fn yes_arg(help: &'static str) -> Arg {
     Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help(help)
 }
 
-/// Confines a command that writes, and for which nobody has set a scope, to az's current subscription. Returns
-/// whether to ask before the first write.
+/// Confines a command that writes, and for which no scope is set, to az's current subscription. Returns whether to
+/// ask for confirmation before the first write.
 pub(super) fn confine(
     config: &mut Config,
     matches: &ArgMatches,
@@ -32,7 +32,7 @@ pub(super) fn confine(
 ) -> Result<bool, Refusal> {
     let yes = match reach {
         Reach::Several { yes } if !has_app => yes,
-        // What an app's identity can read is not what this person can.
+        // The app's identity and this person can read different subscriptions.
         Reach::Scope { yes } => yes,
         _ => return Ok(false),
     };
@@ -40,19 +40,19 @@ pub(super) fn confine(
         return Ok(false);
     }
     if config.identity().credential != Credential::AzureCli {
-        let fault = format!("nothing was tried: no scope is set; give {FLAGS}");
+        let fault = format!("nothing was tried: no scope is set; use {FLAGS}");
         return Err((fault, Exit::Usage));
     }
     let asks = !(yes || config.policy.mode == Mode::Audit);
     if asks && !std::io::stdin().is_terminal() {
         let fault = format!(
-            "nothing was tried: no scope is set, and there is no terminal to ask on; give {FLAGS}, or --yes for the \
-             current subscription of az"
+            "nothing was tried: no scope is set, and there is no terminal for a confirmation; use {FLAGS}, or --yes for \
+             az's current subscription"
         );
         return Err((fault, Exit::Usage));
     }
     let current = current_subscription().map_err(|fault| {
-        (format!("nothing was tried: no scope is set, and {fault}; give {FLAGS}"), Exit::Usage)
+        (format!("nothing was tried: no scope is set, and {fault}; use {FLAGS}"), Exit::Usage)
     })?;
     note(&format!("scope: az's current subscription, {current}, because no scope is set"));
     config.policy.scope = Scope::Subscriptions(vec![current]);
@@ -65,10 +65,10 @@ fn current_subscription() -> Result<String, String> {
         .args(["account", "show", "--output", "json"])
         .stdin(Stdio::null())
         .output()
-        .map_err(|fault| format!("az cannot be run: {fault}"))?;
+        .map_err(|fault| format!("az cannot be started: {fault}"))?;
     let account: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     match account["id"].as_str() {
         Some(id) if output.status.success() && is_subscription_id(id) => Ok(id.to_owned()),
-        _ => Err("`az account show` names no subscription".to_owned()),
+        _ => Err("`az account show` returned no subscription".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! `diskseal seal`: single disks and snapshots, by their IDs.
+//! `diskseal seal`: seals the given disks and snapshots.
 
 use std::process::ExitCode;
 
@@ -17,18 +17,18 @@ use crate::{
     resource_id::ResourceId,
 };
 
-/// How many resources are worked on at once.
+/// Maximum number of resources in progress at once.
 const CONCURRENCY: usize = 16;
 
 pub(super) fn command() -> Command {
     Command::new("seal")
-        .about("Seals single disks and snapshots")
+        .about("Seal the given disks and snapshots")
         .long_about(
-            "Seals single disks and snapshots, as the handler would: sets dataAccessAuthMode to \
-             AzureActiveDirectory, merges the tags, and waits for the proof. For disks it is what `az disk update \
-             --data-access-auth-mode AzureActiveDirectory` does, and the tags; snapshots are done the same.\n\n\
-             Several IDs without an app and without a scope are those of az's current subscription: the command shows \
-             them and asks.",
+            "Seal the given disks and snapshots, by the handler's rules: set dataAccessAuthMode to \
+             AzureActiveDirectory, merge the tags, and wait until ARM confirms the change. For a disk this is `az disk \
+             update --data-access-auth-mode AzureActiveDirectory` plus the tags; snapshots are sealed the same way.\n\n\
+             With several IDs but neither an app nor a scope, the scope is az's current subscription, and the command \
+             lists the resources and asks for confirmation.",
         )
         .after_help(
             "Examples:\n  \
@@ -37,7 +37,7 @@ pub(super) fn command() -> Command {
         )
         .arg(installation::arg())
         .arg(flags::all_subscriptions_arg())
-        .arg(scope::yes_arg("Do not ask; needed for several IDs without app, scope and terminal"))
+        .arg(scope::yes_arg("Skip the confirmation (required for several IDs without an app, a scope and a terminal)"))
         .arg(ids::arg())
 }
 
@@ -72,7 +72,7 @@ async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
     tokio::select! {
         () = all => worst,
         _ = tokio::signal::ctrl_c() => {
-            say("stopped; what is not named above was not finished");
+            say("interrupted; resources not listed above were not finished");
             Exit::NotAll
         }
     }

@@ -1,12 +1,12 @@
-//! `diskseal serve`: the custom handler's process, from its socket to its exit code.
+//! `diskseal serve`: the process of the custom handler, from its socket to its exit code.
 //!
-//! The exit code is a message to the Functions host, which restarts its handler by it: after 0 it
-//! does nothing, and every later invocation fails; after 200 it restarts and counts no error; after
-//! any other it restarts twice, and shuts itself down the third time. So we never leave with 0. Who
-//! stops us by a signal means no error, and may be anyone: if it is the host's own end, nobody looks
-//! at the code; if it is an operator or a platform that meant only us, the host must start us again.
-//! Both are served by 200. Settings that cannot work leave with 2 and a port that is taken with 1:
-//! there, a host that tries three times and then stands still is what makes the fault seen.
+//! The exit code decides what the Functions host does with its handler. After 0 the host does
+//! nothing, and every later invocation fails. After 200 it restarts the handler and counts no error.
+//! After any other code it restarts the handler twice, and shuts itself down the third time. So the
+//! process never exits with 0. A signal is not an error: if the host itself is ending, it ignores the
+//! code; if an operator or the platform stopped only this process, the host must restart it. Exit
+//! code 200 fits both cases. Invalid settings exit with 2 and an occupied port with 1: the host then
+//! stops after three tries, which makes the fault visible.
 
 use std::{
     net::{Ipv4Addr, TcpListener},
@@ -31,9 +31,9 @@ use crate::{
     telemetry::{Audience, Connection, Telemetry},
 };
 
-/// The host restarts its handler after this one, and counts no error.
+/// The host restarts its handler after this exit code, and counts no error.
 const RESTART_ME: u8 = 200;
-/// How long telemetry may take to leave at the end.
+/// Time limit for the last export of telemetry.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Serves until a signal.
@@ -42,7 +42,7 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
         Ok(settings) => settings,
         Err(faults) => return complain(&faults.to_string(), Exit::Usage),
     };
-    // The host polls from now on, and waits for half a minute: listen first, warm up later.
+    // The host polls from now on, for half a minute: listen first, warm up later.
     let listener = match listen(port) {
         Ok(listener) => listener,
         Err(fault) => return complain(&format!("cannot listen on 127.0.0.1:{port}: {fault}"), Exit::NotAll),
@@ -57,13 +57,13 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
         }
     };
     let code = runtime.block_on(serve(config, listener, &telemetry));
-    // The runtime carries the last exports.
+    // The last exports need the runtime.
     telemetry.stop(FLUSH_TIMEOUT);
     code
 }
 
 fn listen(port: u16) -> std::io::Result<TcpListener> {
-    // Loopback alone: nothing stands between the host and its handler that asks who is calling.
+    // Loopback only: requests from the host to its handler are not authenticated.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
@@ -80,7 +80,7 @@ async fn serve(config: Config, listener: TcpListener, telemetry: &Telemetry) -> 
         }
     };
     let listener = listener.tap_io(|stream| {
-        // Answers are small; waiting for more of them would cost 40 ms each.
+        // Answers are small; batching them would delay each by 40 ms.
         let _ = stream.set_nodelay(true);
     });
     let stopping = Arc::new(tokio::sync::Notify::new());
@@ -94,10 +94,10 @@ async fn serve(config: Config, listener: TcpListener, telemetry: &Telemetry) -> 
         match warm(config).await {
             Ok((context, connection)) => {
                 telemetry.connect(connection);
-                // Only this sets it.
+                // Nothing else sets it.
                 let _ = app.context.set(Arc::clone(&context));
                 if let Err(fault) = context.object_id(Terms::for_event(deadline)).await {
-                    warn!("no token yet: {fault}");
+                    warn!("cannot get a token yet: {fault}");
                 }
                 std::future::pending().await
             }
@@ -108,24 +108,24 @@ async fn serve(config: Config, listener: TcpListener, telemetry: &Telemetry) -> 
     tokio::pin!(server);
     tokio::select! {
         result = &mut server => {
-            error!("the server ended by itself: {result:?}");
+            error!("the server ended unexpectedly: {result:?}");
             return ExitCode::FAILURE;
         }
         fault = warm_up => {
             error!("cannot start: {fault}");
             return Exit::Usage.into();
         }
-        name = stop.received() => info!("{name}: finishing what is in flight"),
+        name = stop.received() => info!("{name}: finishing the invocations in progress"),
     }
     stopping.notify_one();
-    // Every invocation has its own deadline; a little more covers its answer.
+    // Every invocation has its own deadline; the extra second covers its answer.
     if tokio::time::timeout(deadline + Duration::from_secs(1), server).await.is_err() {
-        warn!("not everything was finished in time; it will be delivered again");
+        warn!("some invocations were not finished in time; their events will be delivered again");
     }
     ExitCode::from(RESTART_ME)
 }
 
-/// Builds everything that takes time.
+/// Builds the parts that take time.
 async fn warm(config: Config) -> Result<(Arc<Context>, Connection), String> {
     let runtime = Handle::current();
     let build = move || {
@@ -135,7 +135,7 @@ async fn warm(config: Config) -> Result<(Arc<Context>, Connection), String> {
     tokio::task::spawn_blocking(build).await.map_err(|fault| fault.to_string())?
 }
 
-/// SIGTERM, as container platforms send it, and SIGINT, as Ctrl-C under the Functions Core Tools.
+/// SIGTERM, which container platforms send, and SIGINT, which the Functions Core Tools send on Ctrl-C.
 struct Stop {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,

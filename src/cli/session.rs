@@ -1,4 +1,4 @@
-//! What every command that a person runs shares: settings, identity, ARM.
+//! What all interactive commands share: settings, identity, ARM.
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -21,21 +21,21 @@ use crate::{
     telemetry::{Audience, Authorize, Connection, Telemetry},
 };
 
-/// How long telemetry may take to leave at the end.
+/// Time limit for the last export of telemetry.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A person's session with Azure.
 pub(super) struct Session {
     pub(super) ctx: Arc<Context>,
     pub(super) config: Config,
-    /// The installation whose settings apply; none where the command's own do.
+    /// The installation whose settings apply; `None` if the command's own settings apply.
     pub(super) installation: Option<Installation>,
-    /// Whether nobody has said what to write, so that the command has to ask before its first write.
+    /// Whether the scope is a default, so that the command must ask for confirmation before its first write.
     pub(super) asks: bool,
 }
 
 impl Session {
-    /// The terms of one resource, from now on.
+    /// The terms of one resource, starting now.
     pub(super) fn terms(&self) -> Terms {
         Terms::behind_events(self.config.deadline)
     }
@@ -72,12 +72,12 @@ where
         }
         Err(fault) => complain(&fault, Exit::Usage),
     };
-    // The runtime carries the last exports.
+    // The last exports need the runtime.
     telemetry.stop(FLUSH_TIMEOUT);
     exit
 }
 
-/// A session with the installation's settings, where there is one.
+/// Opens a session with the installation's settings, if there is one.
 async fn open(
     arm: Client,
     mut config: Config,
@@ -88,7 +88,10 @@ async fn open(
     if let Some(found) = &installation {
         let ignored = flags::ignored(matches, found);
         if !ignored.is_empty() {
-            note(&format!("not counted, because the app decides: the environment's {}", ignored.join(", ")));
+            note(&format!(
+                "ignored environment variables, because the app's settings apply: {}",
+                ignored.join(", ")
+            ));
         }
         let read = Config::for_command(&flags::lookup(matches, Some(found)));
         config = read.map_err(|faults| (format!("{}: {faults}", found.app), Exit::Usage))?;
@@ -99,7 +102,7 @@ async fn open(
     Ok(Session { ctx, config, installation, asks })
 }
 
-/// A client for ARM and a way out for telemetry, from the settings.
+/// Builds the ARM client and the telemetry connection from the settings.
 pub(super) fn client(config: &Config, runtime: Handle) -> Result<(Client, Connection), String> {
     let http = http_client().map_err(|fault| format!("no HTTP client: {fault}"))?;
     let identity = |options| Identity::new(&options, &http, now).map_err(|fault| fault.to_string());
@@ -115,13 +118,13 @@ pub(super) fn client(config: &Config, runtime: Handle) -> Result<(Client, Connec
     Ok((Client::new(endpoint, http, identity, config.pace), connection))
 }
 
-/// Warns of each variable that holds an unresolved reference: it has a value, and not the one that is meant. Those of
-/// our own settings are faults.
+/// Warns about each variable that holds an unresolved reference instead of its intended value. In Diskseal's own
+/// settings, an unresolved reference is a fault.
 pub(super) fn warn_of_references() {
     for (name, value) in std::env::vars_os() {
         if value.to_str().is_some_and(is_unresolved) {
             warn!(
-                "{} is a reference to Key Vault or App Configuration that is not resolved, so its value is wrong",
+                "{} holds an unresolved reference to Key Vault or App Configuration, so its value is wrong",
                 name.display()
             );
         }

@@ -1,4 +1,4 @@
-//! `diskseal sweep`: everything in scope, in one process.
+//! `diskseal sweep`: seals everything in scope, in one process.
 
 use std::{collections::BTreeMap, process::ExitCode};
 
@@ -25,9 +25,9 @@ pub(super) fn command() -> Command {
         .about("Seal everything in scope that is unsealed")
         .long_about(
             "List everything in scope that is unsealed, through Resource Graph and across all subscriptions, and seal \
-             it in this process. A part of ARM's quota is left to others.\n\n\
-             Where neither the app nor a flag sets a scope, the scope is az's current subscription: the command shows \
-             what it would seal and asks.",
+             it in this process. Part of ARM's quota is left free for other clients.\n\n\
+             If neither the app nor a flag sets a scope, the scope is az's current subscription: the command lists \
+             what it would seal and asks for confirmation.",
         )
         .after_help(
             "Examples:\n  \
@@ -38,7 +38,7 @@ pub(super) fn command() -> Command {
         )
         .arg(installation::arg())
         .arg(flags::all_subscriptions_arg())
-        .arg(scope::yes_arg("Do not ask; needed without scope and terminal"))
+        .arg(scope::yes_arg("Skip the confirmation (required without a scope and a terminal)"))
         .arg(
             Arg::new("dry-run")
                 .long("dry-run")
@@ -90,7 +90,7 @@ async fn dry_run(session: Session, source: Source) -> Exit {
     }
 }
 
-/// How many had each outcome, and the worst exit code of all.
+/// The number of resources with each outcome, and the highest exit code.
 #[derive(Default)]
 struct Tally {
     outcomes: BTreeMap<(&'static str, Option<&'static str>), usize>,
@@ -155,20 +155,20 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
         }
         Some(Err(error)) => failed(&error),
         None => {
-            say("stopped; the next sweep continues with what is left");
+            say("interrupted; run it again to continue");
             Exit::NotAll
         }
     }
 }
 
-/// What the listing alone decided.
+/// Prints what the listing alone decided.
 fn show_rest(survey: Survey) {
     for (count, what) in [
         (survey.counts.exempt, "exempt"),
-        (survey.counts.pending, "pending: the next sweep looks again"),
-        (survey.protected - survey.doubtful, "protected: left as they are, see the warnings"),
+        (survey.counts.pending, "pending: left to the next sweep"),
+        (survey.protected - survey.doubtful, "protected: left as they are; see the warnings"),
         (survey.doubtful, "protected: left as they are, because the vaults cannot be read; see the warning"),
-        (survey.unreadable, "unreadable in the listing: see the warnings"),
+        (survey.unreadable, "unreadable in the listing; see the warnings"),
     ] {
         if count > 0 {
             say(&format!("{count:>8} {what}"));

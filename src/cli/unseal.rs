@@ -1,4 +1,4 @@
-//! `diskseal unseal`: the way back for single disks and snapshots, for a time and for a reason.
+//! `diskseal unseal`: unseals the given disks and snapshots until a date, with a reason.
 
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -19,26 +19,27 @@ use crate::{
     resource_id::ResourceId,
 };
 
-/// How many resources are worked on at once. Few, so that Ctrl-C comes in time.
+/// Maximum number of resources in progress at once. Small, so that Ctrl-C leaves few of them unfinished.
 const CONCURRENCY: usize = 4;
 
 pub(super) fn command() -> Command {
     Command::new("unseal")
-        .about("Takes the seal off single disks and snapshots, for a time and for a reason")
+        .about("Unseal the given disks and snapshots until a date, with a reason")
         .long_about(
-            "Takes the seal off single disks and snapshots: sets dataAccessAuthMode to None and removes the seal's \
-             tags. Before that it writes the exemption tag with the last day and the reason, so that the handler \
-             and the sweep leave the resource alone through the end of that day, UTC, and then seal it again.\n\n\
-             It needs the exemption tag of the function app (DISKSEAL_EXEMPT_TAG), and warns where the app does not \
-             read the tag, because the app would then seal the resource again at once. In audit mode it only says \
-             what it would do, and while the switch is off it writes nothing. It can be run again after a stop at any point.",
+            "Unseal the given disks and snapshots: set dataAccessAuthMode to None and remove the seal's tags. Before \
+             that, write the exemption tag with the last day and the reason, so that the handler and the sweep \
+             leave the resource as it is through the end of that day (UTC), and then seal it again.\n\n\
+             The command needs the exemption tag of the function app (DISKSEAL_EXEMPT_TAG), and warns if the app does \
+             not read that tag, because the app would then seal the resource again immediately. In audit mode it only \
+             reports what it would do; while the switch is off it writes nothing. It is safe to run it again after an \
+             interruption.",
         )
         .after_help(
             "Examples:\n  \
              diskseal unseal --until 2027-01-31 --reason \"INC-1234 restore test\" /subscriptions/…/disks/disk-1\n  \
              az disk list -g rg-restore --query [].id -o tsv | diskseal unseal --until 2027-01-31 --reason \"DR test\" \
              --yes\n\n\
-             Exit codes: 0 all unsealed, 1 something is not, or the question was answered no, 2 wrong command line \
+             Exit codes: 0 all unsealed, 1 something is not, or the confirmation was declined, 2 invalid arguments \
              or settings (nothing was tried), 3 Azure could not be reached.",
         )
         .arg(installation::arg())
@@ -48,16 +49,16 @@ pub(super) fn command() -> Command {
                 .value_name("YYYY-MM-DD")
                 .required(true)
                 .value_parser(|text: &str| TagExemption::day(text))
-                .help("Last day without the seal, UTC"),
+                .help("Last day without the seal (UTC)"),
         )
         .arg(
             Arg::new("reason")
                 .long("reason")
                 .value_name("TEXT")
                 .required(true)
-                .help("Why; it is kept in the tag, for everybody to read"),
+                .help("Reason; anyone who can read the tags can read it"),
         )
-        .arg(scope::yes_arg("Do not ask; needed without a terminal, or with IDs from standard input"))
+        .arg(scope::yes_arg("Skip the confirmation (required without a terminal, or with IDs from standard input)"))
         .arg(ids::arg())
 }
 
@@ -72,8 +73,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     };
     let asks = !matches.get_flag("yes");
     if asks && (!ids::are_given(matches) || !std::io::stdin().is_terminal()) {
-        let fault =
-            "nothing was unsealed: there is no terminal to ask on; give --yes to go ahead without a question";
+        let fault = "nothing was unsealed: there is no terminal for a confirmation; use --yes to skip it";
         return complain(fault, Exit::Usage);
     }
     session::run(matches, Reach::Named, |session| async move {
@@ -88,7 +88,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
             note(&format!("warning: {doubt}"));
         }
         let text = format!(
-            "Anyone with a URL from `grant-access` can read these data without signing in.\nThe tag will say: \
+            "Anyone with a URL from `grant-access` will be able to read this data without signing in.\nExemption tag: \
              {exemption}\n"
         );
         if asks && !Plan::of(&ids).is_confirmed(&text, "Unseal") {
@@ -99,19 +99,21 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     })
 }
 
-/// Why the handler may seal again at once: it does not read the tag that is written.
+/// Why the handler may seal the resource again immediately: it does not read the exemption tag.
 fn doubt(session: &Session) -> Option<String> {
     let tag = session.ctx.policy.exemptions.tag.as_deref()?;
     let Some(Installation { app, .. }) = &session.installation else {
         return Some(format!(
-            "no function app's settings are known; one whose DISKSEAL_EXEMPT_TAG is not {tag} seals again at once"
+            "the function app's settings are unknown; an app whose DISKSEAL_EXEMPT_TAG is not {tag} seals again immediately"
         ));
     };
     let read = session.installation.as_ref()?.setting("DISKSEAL_EXEMPT_TAG").unwrap_or_default();
     match read.trim() {
         read if read.eq_ignore_ascii_case(tag) => None,
-        "" => Some(format!("{app} has no DISKSEAL_EXEMPT_TAG, so it seals again at once")),
-        read => Some(format!("{app} reads the exemption tag {read}, not {tag}, so it seals again at once")),
+        "" => Some(format!("{app} has no DISKSEAL_EXEMPT_TAG, so it seals again immediately")),
+        read => {
+            Some(format!("{app} reads the exemption tag {read}, not {tag}, so it seals again immediately"))
+        }
     }
 }
 
@@ -136,8 +138,8 @@ async fn work(session: Session, ids: Vec<ResourceId>, exemption: ExemptionTag) -
         _ = tokio::signal::ctrl_c() => {}
     }
     say(&format!(
-        "stopped after {done} of {all}; what is not named above may be exempt already and is sealed, or unsealed and \
-         exempt: run the same command again to go on"
+        "interrupted after {done} of {all}; resources not listed above may be exempt and still sealed, or exempt and \
+         unsealed; run the same command again to continue"
     ));
     Exit::NotAll
 }

@@ -1,4 +1,4 @@
-//! The backup guard: what is protected, read at most every few minutes and shared by all looks of the process.
+//! The backup guard: reads what is protected at most every few minutes, for all looks of the process.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,11 +15,11 @@ use crate::{
     telemetry::{Wait, wait},
 };
 
-/// How long an answer counts, and a refusal.
+/// How long an answer or a refusal is cached.
 const CACHE_TIME: Duration = Duration::from_mins(5);
-/// How long it counts that Azure has not answered: the queue looks again after five minutes, and then with more time.
+/// How long a missing answer is cached: the queue looks again after five minutes, and then with more time.
 const SILENCE_TIME: Duration = Duration::from_mins(1);
-/// The time to read what is protected, of an event and of everything else.
+/// Time limits for reading what is protected, for an event and for everything else.
 const EVENT_TIME: Duration = Duration::from_secs(5);
 const READING_TIME: Duration = Duration::from_mins(1);
 
@@ -36,8 +36,7 @@ struct Cached {
 }
 
 impl Guard {
-    /// What is protected: as it was last read, or read now if that was too long ago. Nothing is asked if the guard is
-    /// off.
+    /// What is protected: the cached answer, or a new one if it is too old. Sends no request if the guard is off.
     pub async fn protected(&self, arm: &Client, policy: &Policy, terms: Terms) -> Arc<Protected> {
         if policy.backup_guard == BackupGuard::Off {
             return Arc::default();
@@ -60,15 +59,15 @@ impl Guard {
         let silence = |_| Protected::unknown(Doubt::Passing, "Resource Graph did not answer in time");
         let protected = Arc::new(read.unwrap_or_else(silence));
         for why in protected.doubts() {
-            warn!("the backup guard does not know what is protected: {why}");
+            warn!("the backup guard cannot determine what is protected: {why}");
         }
         let lasts = if protected.is_in_passing_doubt() { SILENCE_TIME } else { CACHE_TIME };
         *cached = Some(Cached { protected: Arc::clone(&protected), until: Instant::now() + lasts });
         protected
     }
 
-    /// What protects a resource as a GET shows it. Of a snapshot, the source is read as well: a protected machine may
-    /// hold it.
+    /// What protects a resource that a GET returned. For a snapshot, the source is read too, because a protected
+    /// machine may hold it.
     pub async fn protection(
         &self,
         arm: &Client,
@@ -90,8 +89,8 @@ impl Guard {
     }
 }
 
-/// What protects a resource that is shown in full, as Resource Graph does not: then it names what holds it and what it
-/// is a copy of.
+/// What protects a resource of which all members are known, unlike a row of Resource Graph: it names the machines that
+/// hold it and the source of which it is a copy.
 fn in_full(protected: &Protected, resource: &Resource) -> Protection {
     let is_named = resource.held_by.iter().chain(&resource.source).all(|id| id.starts_with('/'));
     match protected.of(resource) {

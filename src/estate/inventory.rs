@@ -1,4 +1,4 @@
-//! Everything in scope as a report, which names what could not be read.
+//! Builds the report on everything in scope, with what could not be read.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -12,29 +12,29 @@ use crate::{
     scope::Scope,
 };
 
-/// How many unreadable elements are named, so that a page of nonsense does not fill the report.
+/// Maximum number of unreadable elements that the report names.
 const UNREADABLE_MAX: usize = 100;
 
-/// A report in the making.
+/// A report that is being built.
 struct Inventory<'a> {
     arm: &'a Client,
     policy: &'a Policy,
     protected: &'a Protected,
-    /// How long one request may take.
+    /// Time limit of one request.
     time: Duration,
     report: Report,
     seen: HashSet<ResourceId>,
     unreadable: usize,
-    /// How many resources might be protected, if Resource Graph does not list what is.
+    /// The number of resources that might be protected, if Resource Graph does not list what is protected.
     perhaps_protected: usize,
 }
 
-/// Reads everything in scope, each request within `time`. What Azure refuses is a gap in the report; if Resource
-/// Graph refuses, the exact lists are read instead. `on_page` is given how many resources are read, and of how many
-/// if that is known.
+/// Reads everything in scope, each request within `time`. A refusal by Azure is a gap in the report; if Resource
+/// Graph refuses, the exact lists are read instead. `on_page` receives the number of resources read and, if known,
+/// the total.
 ///
 /// # Errors
-/// Azure could not be asked.
+/// A request to Azure failed.
 pub async fn inventory(
     arm: &Client,
     guard: &Guard,
@@ -92,12 +92,12 @@ impl Inventory<'_> {
         }
         if let (Some(announced), missing @ 1..) = (listing.announced(), listing.remaining()) {
             let what = format!("{missing} of the {announced} rows of Resource Graph");
-            self.report.add_gap(what, "they were announced and not returned");
+            self.report.add_gap(what, "Resource Graph announced them but did not return them");
         }
         Ok(())
     }
 
-    /// Pages overlap when what is listed changes between them.
+    /// Pages overlap if the listed resources change between them.
     fn add(&mut self, page: &Listed, place: &str) {
         let now = self.report.taken_at();
         for resource in &page.resources {
@@ -116,7 +116,8 @@ impl Inventory<'_> {
         }
     }
 
-    /// The subscriptions in scope. One that the identity does not see is a gap, which Resource Graph does not show.
+    /// The subscriptions in scope. A subscription that the identity cannot see is a gap, which Resource Graph does not
+    /// report.
     async fn subscriptions(&mut self) -> Result<Vec<String>, Error> {
         let visible = self.list_subscriptions(&Scope::Visible, "the list of subscriptions").await?;
         let (in_scope, if_none) = match &self.policy.scope {
@@ -143,7 +144,7 @@ impl Inventory<'_> {
         Ok(in_scope)
     }
 
-    /// None, and a gap, if Azure refuses.
+    /// Returns `None` and adds a gap if Azure refuses.
     async fn list_subscriptions(&mut self, scope: &Scope, what: &str) -> Result<Option<Vec<String>>, Error> {
         match self.arm.subscriptions(scope, self.terms()).await {
             Ok(ids) => Ok(Some(ids)),

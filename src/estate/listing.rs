@@ -1,4 +1,4 @@
-//! How resources are listed: by Resource Graph, or by the exact lists of each subscription where it refuses.
+//! Lists resources with Resource Graph or, if it refuses, with the exact lists of each subscription.
 
 use std::{time::Duration, vec};
 
@@ -15,34 +15,34 @@ use crate::{
     scope::Scope,
 };
 
-/// The time that a page needs, waits for its quota included.
+/// The time that a page needs, including waits for its quota.
 const PAGE_TIME: Duration = Duration::from_secs(20);
 
-/// What may carry the seal.
+/// Selects the resource types that can be sealed.
 const OURS: &str = "type in~ ('microsoft.compute/disks', 'microsoft.compute/snapshots')";
-/// What a row must have to be read as a resource, and the order without which there are no pages.
+/// The columns from which a row is read as a resource, and the order that paging requires.
 const COLUMNS: &str = "project id, location, managedBy, tags, properties | order by id asc";
 
 /// A list of one subscription.
 type List = (String, ResourceType);
 
-/// Pages of resources, one in memory at a time.
+/// Pages of resources, with one page in memory at a time.
 #[derive(Debug)]
 pub struct Listing(Pages);
 
 #[derive(Debug)]
 enum Pages {
-    /// Those of one query over everything; `rows` is the one that was read last, and `is_fresh` until it is returned.
+    /// The pages of one query over everything; `rows` is the last page read, and `is_fresh` until it is returned.
     Graph { query: Query, rows: Option<Rows>, is_fresh: bool, returned: usize, total: usize },
-    /// Those of list after list; `page` is the one that was read last, of the list `current`.
+    /// The pages of several lists in sequence; `page` is the last page read, of the list `current`.
     Lists { rest: vec::IntoIter<List>, current: Option<List>, page: Option<Page> },
 }
 
 impl Listing {
-    /// All that is not sealed, by Resource Graph; everything in scope, by the lists.
+    /// Lists what is unsealed with Resource Graph, or everything in scope with the lists.
     ///
     /// # Errors
-    /// ARM could not be asked. If Resource Graph refuses, the lists are read instead.
+    /// A request to ARM failed. If Resource Graph refuses, the lists are read instead.
     pub async fn of_unsealed(
         arm: &Client,
         policy: &Policy,
@@ -57,15 +57,15 @@ impl Listing {
         Ok(Self::lists(&arm.subscriptions(&policy.scope, terms).await?))
     }
 
-    /// Everything in scope, sealed or not, by Resource Graph; none if that refuses.
+    /// Lists everything in scope, sealed or not, with Resource Graph; `None` if it refuses.
     ///
     /// # Errors
-    /// ARM could not be asked.
+    /// A request to ARM failed.
     pub async fn of_all(arm: &Client, scope: &Scope, terms: Terms) -> Result<Option<Self>, arm::Error> {
         Self::graph(arm, kql_of_all(), scope, terms).await
     }
 
-    /// Everything in these subscriptions, by the exact lists.
+    /// Lists everything in these subscriptions with the exact lists.
     pub fn lists(subscriptions: &[String]) -> Self {
         let types = [ResourceType::Disk, ResourceType::Snapshot];
         let lists: Vec<_> =
@@ -89,11 +89,11 @@ impl Listing {
         Ok(Some(Self(Pages::Graph { query, rows, is_fresh: true, returned: 0, total })))
     }
 
-    /// If there is more than one `run` can hand over, begins at a place that changes from hour to hour, so that
-    /// what cannot be sealed does not hide what can. To be called before the first page.
+    /// If there is more than one `run` can hand over, starts at a place that changes every hour, so that resources
+    /// that cannot be sealed do not block others. Call it before the first page.
     ///
     /// # Errors
-    /// ARM could not be asked.
+    /// A request to ARM failed.
     pub async fn rotate(
         &mut self,
         arm: &Client,
@@ -111,10 +111,10 @@ impl Listing {
         Ok(())
     }
 
-    /// The next page; none after the last. After an error, the lists go on with the next list.
+    /// The next page; `None` after the last. After an error, the lists continue with the next list.
     ///
     /// # Errors
-    /// ARM could not be asked, or refuses.
+    /// A request to ARM failed or was refused.
     pub async fn next(&mut self, arm: &Client, terms: Terms) -> Result<Option<Listed>, arm::Error> {
         match &mut self.0 {
             Pages::Graph { query, rows, is_fresh, returned, total } => {
@@ -148,7 +148,7 @@ impl Listing {
         }
     }
 
-    /// Where the last page is from, and where the last error is.
+    /// The source of the last page or error.
     pub fn place(&self) -> String {
         match &self.0 {
             Pages::Graph { .. } => "Resource Graph".to_owned(),
@@ -159,7 +159,7 @@ impl Listing {
         }
     }
 
-    /// How many resources the query has; none for the lists, whose number is not known before their end.
+    /// The number of resources in the query; `None` for the lists, whose size is unknown until their end.
     pub fn announced(&self) -> Option<usize> {
         match &self.0 {
             Pages::Graph { total, .. } => Some(*total),
@@ -167,7 +167,7 @@ impl Listing {
         }
     }
 
-    /// How many of them were on no page so far, before the first page or after the last.
+    /// The number of resources that no page has returned so far.
     pub fn remaining(&self) -> usize {
         match &self.0 {
             Pages::Graph { returned, total, .. } => total.saturating_sub(*returned),
@@ -175,10 +175,10 @@ impl Listing {
         }
     }
 
-    /// How many resources are in scope, sealed or not; none for the lists, which hold them all.
+    /// The number of resources in scope, sealed or not; `None` for the lists, which hold all of them.
     ///
     /// # Errors
-    /// ARM could not be asked, or refuses.
+    /// A request to ARM failed or was refused.
     pub async fn in_scope(&self, arm: &Client, terms: Terms) -> Result<Option<usize>, arm::Error> {
         let Pages::Graph { query, .. } = &self.0 else { return Ok(None) };
         let all = Query { text: kql_of_all(), skip: 0, ..query.clone() };
@@ -194,7 +194,7 @@ pub fn has_time(terms: Terms) -> bool {
 /// One page.
 #[derive(Debug)]
 pub struct Listed {
-    /// The resources on it.
+    /// The resources on the page.
     pub resources: Vec<Resource>,
     /// The elements that could not be read.
     pub unreadable: Vec<Unreadable>,
@@ -204,8 +204,8 @@ fn kql_of_all() -> String {
     format!("resources | where {OURS} | {COLUMNS}")
 }
 
-/// All disks and snapshots that lack the mode or a tag of the seal. The case of tag names makes some of them
-/// candidates although they are sealed; the decision sorts those out.
+/// All disks and snapshots that lack the mode or a tag of the seal. Differences in the case of tag names make some
+/// sealed resources candidates; the decision skips them.
 fn kql(policy: &Policy) -> String {
     let mode = "tostring(properties.dataAccessAuthMode) !~ 'AzureActiveDirectory'".to_owned();
     let lacking: Vec<_> = std::iter::once(mode).chain(policy.tags.iter().map(lacks)).collect();
@@ -220,7 +220,7 @@ fn lacks(rule: &TagRule) -> String {
     }
 }
 
-/// A text of the Kusto query language ("The string data type").
+/// A string literal of the Kusto query language ("The string data type").
 fn text(value: &str) -> String {
     format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
 }

@@ -1,7 +1,7 @@
-//! Which subscriptions are in scope.
+//! Decides whether a subscription is in scope.
 //!
-//! An event names a subscription, and only Azure knows whether it is below a management group. The group's
-//! subscriptions are read once an hour: they change seldom, and events are frequent.
+//! An event names a subscription, but does not show whether it is below a management group. The group's
+//! subscriptions are read once an hour, because they rarely change and events are frequent.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use crate::{
     telemetry::{Wait, wait},
 };
 
-/// How long one read may take, whatever time its caller has: a caller that gives up leaves no failure behind.
+/// Time limit of one read, independent of the caller's time, because a caller that gives up records no failure.
 const READ_TIME: Duration = Duration::from_secs(20);
-/// How long after a failed read the next one is tried.
+/// Delay between a failed read and the next.
 const RETRY_TIME: Duration = Duration::from_mins(1);
-/// How long the subscriptions that were read count.
+/// How long the subscriptions are cached.
 const CACHE_TIME: Duration = Duration::from_hours(1);
-/// How long a subscription that was not among them counts as absent: it may be new.
+/// How long a subscription that is not in the cache counts as absent; it may be new.
 const ABSENT_TIME: Duration = Duration::from_mins(1);
 
-/// The subscriptions of the management group in scope, as they were last read.
+/// The cached subscriptions of the management group in scope.
 #[derive(Debug, Default)]
 pub struct Members {
     cached: Mutex<Option<Cached>>,
@@ -33,18 +33,18 @@ pub struct Members {
 #[derive(Debug)]
 struct Cached {
     ids: Vec<String>,
-    /// When they were read.
+    /// Time of the last successful read.
     at: Instant,
-    /// When a read after that failed.
+    /// Time of a later read that failed.
     failed_at: Option<Instant>,
 }
 
 impl Members {
-    /// Whether a subscription is in scope. If the management group cannot be read, the subscriptions that were last
-    /// read count.
+    /// Whether a subscription is in scope. If the management group cannot be read, the last known
+    /// subscriptions apply.
     ///
     /// # Errors
-    /// The management group cannot be read, and never was.
+    /// The management group cannot be read and was never read before.
     pub async fn contain(
         &self,
         arm: &Client,
@@ -73,9 +73,7 @@ impl Members {
             }
             (Err(error), None) => Err(error),
             (Err(error), Some(Cached { ids, failed_at, .. })) => {
-                warn!(
-                    "the management group cannot be read; the subscriptions that were last read count: {error}"
-                );
+                warn!("cannot read the management group; the last known subscriptions apply: {error}");
                 *failed_at = Some(Instant::now());
                 Ok(is_member(ids))
             }

@@ -1,9 +1,9 @@
-//! What Azure Backup and Azure Site Recovery protect, as Resource Graph shows it.
+//! What Azure Backup and Azure Site Recovery protect, according to Resource Graph.
 //!
 //! Neither supports disks that are secured with Microsoft Entra ID, so a seal can break their backups ("Secure
 //! downloads and uploads of Azure managed disks", restrictions). A Recovery Services vault protects machines; a Backup
-//! vault protects disks, and Kubernetes clusters with the disks of their node resource group. What cannot be read is a
-//! doubt about everything that it may protect, never nothing.
+//! vault protects disks, and Kubernetes clusters with the disks of their node resource group. A row
+//! that cannot be read raises a doubt about everything that it may protect.
 
 use std::{collections::HashMap, fmt::Display};
 
@@ -19,7 +19,8 @@ use crate::{
     scope::Scope,
 };
 
-/// What the vaults protect: "Protected Items - Get", "Replication Protected Items - Get", "Backup Instances - Get".
+/// The query for protected items ("Protected Items - Get", "Replication Protected Items - Get", "Backup Instances -
+/// Get").
 const ITEMS: &str = "recoveryservicesresources \
     | where type in~ ('microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems', \
     'microsoft.recoveryservices/vaults/replicationfabrics/replicationprotectioncontainers/replicationprotecteditems', \
@@ -31,39 +32,39 @@ const ITEMS: &str = "recoveryservicesresources \
     management = properties.backupManagementType, provider = properties.providerSpecificDetails.instanceType, \
     stores = properties.policyInfo.policyParameters.dataStoreParametersList \
     | order by id asc";
-/// The clusters, for their node resource groups ("Managed Clusters - Get").
+/// The query for clusters and their node resource groups ("Managed Clusters - Get").
 const CLUSTERS: &str = "resources | where type =~ 'microsoft.containerservice/managedclusters' \
     | project id, nodeGroup = properties.nodeResourceGroup | order by id asc";
 
-/// Where the sources of a protected item may stand.
+/// The columns that may hold the sources of a protected item.
 const SOURCES: [&str; 4] = ["backedUp", "dataSource", "replicated", "fabricObject"];
 /// Kinds of protection whose source may be outside Azure, without an ID (`BackupManagementType`, `instanceType`).
 const OUTSIDE: [&str; 5] = ["MAB", "DPM", "AzureBackupServer", "InMage", "HyperV"];
 
-/// What is protected, as far as the identity sees the vaults. All IDs are in lower case.
+/// What is protected by the vaults that the identity can see. All IDs are in lower case.
 #[derive(Debug, Default)]
 pub struct Protected {
-    /// The vault of each machine and disk.
+    /// The vault that protects each machine and disk.
     items: HashMap<String, String>,
-    /// The vault of each resource group whose disks and snapshots are protected.
+    /// The vault that protects the disks and snapshots of each resource group.
     node_groups: HashMap<String, String>,
-    /// The vault of each resource group to which a cluster's snapshots go.
+    /// The vault that stores a cluster's snapshots in each resource group.
     snapshot_groups: HashMap<String, String>,
     doubts: Vec<About>,
 }
 
-/// A doubt, and what it is about.
+/// A doubt, with its scope and reason.
 #[derive(Debug)]
 struct About {
     doubt: Doubt,
-    /// The subscription in which something may be protected; none for any.
+    /// The subscription in which something may be protected; `None` for all.
     subscription: Option<String>,
     why: String,
 }
 
 impl Protected {
-    /// Queries Resource Graph. A vault may be in another subscription than what it protects, and out of scope, so the
-    /// queries cover all that are visible.
+    /// Queries Resource Graph. A vault may be in another subscription than the protected resource, and out of
+    /// scope, so the queries cover all visible subscriptions.
     pub(super) async fn read(arm: &Client, terms: Terms) -> Self {
         let mut protected = Self::default();
         let mut clusters = HashMap::new();
@@ -83,7 +84,7 @@ impl Protected {
         protected
     }
 
-    /// Everything may be protected.
+    /// A doubt about everything.
     pub(super) fn unknown(doubt: Doubt, why: impl Display) -> Self {
         let doubts = vec![About { doubt, subscription: None, why: why.to_string() }];
         Self { doubts, ..Self::default() }
@@ -102,7 +103,7 @@ impl Protected {
             };
             let Some(page) = &mut page else { break };
             announced = page.total;
-            // Each row was read as JSON once already.
+            // Each row has been parsed as JSON before.
             let read = |row: Box<RawValue>| serde_json::from_str(row.get()).unwrap_or_default();
             all.extend(std::mem::take(&mut page.rows).into_iter().map(read));
         }
@@ -118,7 +119,7 @@ impl Protected {
 
     /// Adds a protected item; a cluster waits for its node resource group.
     fn add(&mut self, row: &Value, clusters: &mut HashMap<String, String>) {
-        let id = row["id"].as_str().unwrap_or("a vault that has no ID");
+        let id = row["id"].as_str().unwrap_or("a vault without an ID");
         let vault = vault(id).to_owned();
         let sources: Vec<_> = SOURCES.iter().filter_map(|member| resource_id(&row[member])).collect();
         if sources.is_empty() && !is_outside(row) {
@@ -138,7 +139,7 @@ impl Protected {
                 self.items.insert(source, vault.clone());
             }
         }
-        // The disks at the target are written by the replication.
+        // The replication writes to the disks at the target.
         let replicas = row["replicas"].as_array().into_iter().flatten().filter_map(Value::as_object);
         let disks = replicas.flat_map(|replica| replica.values().filter_map(resource_id));
         let disks = disks.filter(|id| id.contains("/microsoft.compute/disks/"));
@@ -166,23 +167,23 @@ impl Protected {
             && self.doubts.is_empty()
     }
 
-    /// How many machines, disks and resource groups are protected.
+    /// The number of protected machines, disks and resource groups.
     pub fn count(&self) -> usize {
         self.items.len() + self.node_groups.len() + self.snapshot_groups.len()
     }
 
-    /// Why it is not known of everything whether it is protected.
+    /// The reasons of all doubts.
     pub fn doubts(&self) -> impl Iterator<Item = &str> {
         self.doubts.iter().map(|about| about.why.as_str())
     }
 
-    /// Whether the doubt, if there is one, is over with a later query.
+    /// Whether there are doubts that a later query may resolve.
     pub(super) fn is_in_passing_doubt(&self) -> bool {
         self.doubts.iter().any(|about| about.doubt == Doubt::Passing)
     }
 
-    /// What protects this resource: a vault that has it, a machine that holds it or its source, or the resource group
-    /// of one of these.
+    /// What protects this resource: its own vault, or that of the machine that holds it, of its source, or of the
+    /// resource group of one of these.
     pub fn of(&self, resource: &Resource) -> Protection {
         let id = resource.id.to_string();
         let related = std::iter::once(&id).chain(&resource.held_by).chain(&resource.source);
@@ -205,7 +206,7 @@ impl Protected {
     }
 }
 
-/// What a failed request leaves behind: what Azure refuses, or answers in a form that nobody can read, stays so.
+/// The doubt after a failed request. A refusal and an answer that cannot be parsed are lasting.
 pub(super) fn doubt_of(error: &arm::Error) -> Doubt {
     match error.failure {
         Failure::Overtaken => Doubt::Passing,
@@ -221,7 +222,7 @@ fn resource_id(value: &Value) -> Option<String> {
     (group_of(&id).is_some() && id.contains("/providers/")).then_some(id)
 }
 
-/// The ID of a resource's group in lower case.
+/// The ID of a resource's resource group in lower case.
 fn group_of(id: &str) -> Option<String> {
     let id = id.trim().to_ascii_lowercase();
     let mut parts = id.split('/');
@@ -232,7 +233,7 @@ fn group_of(id: &str) -> Option<String> {
         .then(|| format!("/subscriptions/{subscription}/resourcegroups/{group}"))
 }
 
-/// Whether what it protects need not be in Azure. A source in a form that nobody knows is no absence.
+/// Whether the protected source may be outside Azure. A source of unknown form does not count as absent.
 fn is_outside(row: &Value) -> bool {
     let is_absent = |member: &str| row[member].is_null() || row[member] == "";
     let is_known = |kind: &Value| {
@@ -243,12 +244,12 @@ fn is_outside(row: &Value) -> bool {
         && (is_known(&row["management"]) || is_known(&row["provider"]))
 }
 
-/// The vault's ID is the part before the fabric or the instance.
+/// The vault's ID: the part before the fabric or the instance.
 fn vault(id: &str) -> &str {
     let lower = id.to_ascii_lowercase();
     let children = ["/backupfabrics/", "/replicationfabrics/", "/backupinstances/"];
     let end = children.iter().find_map(|child| lower.find(child));
-    // Lower case in ASCII alone leaves every position where it was.
+    // Lower-casing only ASCII keeps all positions.
     end.and_then(|end| id.get(..end)).unwrap_or(id)
 }
 

@@ -1,4 +1,4 @@
-//! What a listing shows: each resource with its decision, and the number of resources in each state.
+//! The result of a listing: each resource with its decision, and the number of resources in each state.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::{
     resource_id::ResourceId,
 };
 
-/// A listed resource with its decision, made by the handler's own rules.
+/// A listed resource with its decision, made by the handler's rules.
 #[derive(Debug)]
 pub struct Judged<'a> {
     id: &'a ResourceId,
@@ -35,7 +35,7 @@ impl<'a> Judged<'a> {
         Self { id: &resource.id, decision, protection, now }
     }
 
-    /// Logs what a person should know: an exemption that ends soon, and a vault of what is sealed all the same.
+    /// Logs an exemption that ends soon, and the vault of a protected resource that is sealed anyway.
     pub fn warn(&self) {
         if let Some(until) = self.ends_soon() {
             warn!("the exemption of {} ends on {until}", self.id);
@@ -43,11 +43,11 @@ impl<'a> Judged<'a> {
         if let Protection::By(vault) = &self.protection
             && self.decision.sets_mode()
         {
-            warn!("{vault} protects {}, which is sealed all the same", self.id);
+            warn!("{vault} protects {}, which is sealed anyway", self.id);
         }
     }
 
-    /// Why the backup guard leaves it as it is, if it does.
+    /// Why the backup guard leaves the resource as it is, if it does.
     pub fn guarded(&self) -> Option<&Guarded> {
         match &self.decision {
             Decision::Protected(guarded) => Some(guarded),
@@ -55,7 +55,7 @@ impl<'a> Judged<'a> {
         }
     }
 
-    /// The last day of its exemption, if that is soon.
+    /// The last day of the exemption, if it is soon.
     fn ends_soon(&self) -> Option<Date> {
         match self.decision {
             Decision::Exempt(Exemption::Tag { until, .. }) => {
@@ -66,18 +66,18 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// How many resources a listing shows in each state.
+/// The number of listed resources in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// What the decisions are; a protected resource that is left as it is counts below.
+    /// The number of each decision, without protected resources that are left as they are.
     pub counts: Counts,
-    /// How many are left as they are because of a backup, or of one that may be there.
+    /// Number of resources that are left as they are because of a backup or a possible backup.
     pub protected: usize,
-    /// How many of those because it is not known what is protected.
+    /// Number of those for which it is unknown whether they are protected.
     pub doubtful: usize,
-    /// How many elements of the listing could not be read.
+    /// Number of listed elements that could not be read.
     pub unreadable: usize,
-    /// How many exemptions end soon.
+    /// Number of exemptions that end soon.
     pub expiring: usize,
 }
 
@@ -110,7 +110,7 @@ impl fmt::Display for Survey {
     }
 }
 
-/// Logs an element of a listing that nobody can read, so that a person looks at it.
+/// Logs an element of a listing that could not be read.
 pub fn warn_of_unreadable(Unreadable { what, why }: &Unreadable) {
     warn!("unreadable in the listing: {what}: {why}");
 }

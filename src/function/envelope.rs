@@ -1,7 +1,7 @@
 //! The envelope in which the Functions host sends an invocation.
 //!
-//! All quirks of the host's encoding end here: a value arrives as an object, as a JSON string, as a
-//! JSON string that holds another one, as an array, or as the string of an array ("Azure Functions
+//! Only this module knows the variants of the host's encoding: a value is an object, a JSON string, a
+//! JSON string inside another one, an array, or an array in a string ("Azure Functions
 //! custom handlers", and the host's own `GetHttpScriptInvocationContextValue`).
 
 use serde::{Deserialize, Deserializer};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::pending::Received;
 
-/// How many layers of JSON strings are opened. The host adds one, and a queue's sender may add another.
+/// Maximum number of layers of JSON strings that are decoded. The host adds one, and a queue's sender may add another.
 const STRINGS_MAX: usize = 3;
 
 /// Why a request is not an invocation.
@@ -19,18 +19,18 @@ pub(super) enum EnvelopeError {
     NotAnInvocation(serde_json::Error),
     #[error("the invocation has no Data.{0}: is the binding of function.json named {0:?}?")]
     NoBinding(&'static str),
-    #[error("Data.{binding} is a string that holds no JSON: {fault}")]
+    #[error("Data.{binding} is a string that is not JSON: {fault}")]
     NotJson { binding: &'static str, fault: serde_json::Error },
     #[error("Data.{0} is neither an object nor an array of objects")]
     NotAnObject(&'static str),
-    #[error("Data.{0} is a string in a string in a string")]
+    #[error("Data.{0} has too many layers of JSON strings")]
     TooDeep(&'static str),
-    #[error("Data.message is no message of the queue diskseal-pending: {0}")]
+    #[error("Data.message is not a message of the queue diskseal-pending: {0}")]
     NotPending(serde_json::Error),
 }
 
-/// An invocation. `Metadata` is not read but for a queue's message: it repeats `Data`, and with it the caller's
-/// claims.
+/// An invocation. `Metadata` is read only for a queue message, because otherwise it repeats `Data`, including the
+/// caller's claims.
 #[derive(Debug, Deserialize)]
 pub(super) struct Envelope {
     #[serde(rename = "Data")]
@@ -39,7 +39,7 @@ pub(super) struct Envelope {
     metadata: Metadata,
 }
 
-/// What the host says of a queue's message besides its content.
+/// The metadata of a queue message.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Metadata {
@@ -48,7 +48,7 @@ struct Metadata {
 }
 
 impl Metadata {
-    /// The host writes a text as JSON, in a JSON string.
+    /// The message's ID. The host encodes a text as JSON inside a JSON string.
     fn id(self) -> Option<String> {
         match self.id? {
             Value::String(text) => Some(serde_json::from_str(&text).unwrap_or(text)),
@@ -56,7 +56,7 @@ impl Metadata {
         }
     }
 
-    /// A message that does not say how often it was received is received for the first time.
+    /// The number of receipts. A message without one counts as received for the first time.
     fn dequeue_count(&self) -> u32 {
         let count = self.dequeue_count.as_ref().and_then(|value| match value {
             Value::String(text) => text.parse().ok(),
@@ -66,7 +66,7 @@ impl Metadata {
     }
 }
 
-/// What cannot be read is none: no message is lost for it.
+/// Ignores metadata that cannot be read, so that no message is lost because of it.
 fn if_readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D::Error> {
     let json = <&RawValue>::deserialize(deserializer)?;
     Ok(serde_json::from_str(json.get()).unwrap_or_default())

@@ -1,33 +1,33 @@
-//! The functions of the app: what the host calls, by which name, on which trigger and for how long.
+//! The functions of the app: their names, triggers and deadlines.
 
 use std::time::Duration;
 
 use crate::{azure::Terms, enforce::PAUSE_MAX};
 
-/// The queue of what could not be sealed at once.
+/// The queue of resources that could not be sealed immediately.
 pub const QUEUE: &str = "diskseal-pending";
 
-/// A sweep's own deadline, well below the `functionTimeout` of host.json, at which the host would
-/// kill the process and every other invocation with it.
+/// The deadline of a sweep. It is well below the `functionTimeout` of host.json, at which the host would
+/// kill the process with all its invocations.
 const SWEEP_DEADLINE: Duration = Duration::from_mins(4);
 
-/// The deadline of a queue's message: the longest pause of the loop breaker, and as much again for the seal. It is
+/// The deadline of a queue message: the longest pause of the loop breaker, and the same time for the seal. It is
 /// below the `functionTimeout` of host.json, and below its `visibilityTimeout`, after which the queue delivers a
 /// failed message again.
 const QUEUED_DEADLINE: Duration = PAUSE_MAX.saturating_mul(2);
 
-/// How often the queue delivers a message before its poison queue keeps it: `maxDequeueCount` of host.json.
+/// Receipts of a message before it moves to the poison queue: `maxDequeueCount` of host.json.
 pub(super) const RECEIPTS_MAX: u32 = 16;
 
 words! {
     /// A function of the app.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Function, name of names {
-        /// Event Grid's trigger: a write of a resource, or a batch of them.
+        /// Event Grid trigger: one write of a resource, or a batch of writes.
         SealOnWrite => "seal-on-write",
-        /// The queue's trigger: a resource that could not be sealed at once, or that a sweep has listed.
+        /// Queue trigger: a resource that could not be sealed immediately, or that a sweep has listed.
         SealQueued => "seal-queued",
-        /// The timer's trigger: puts what is not sealed on the queue.
+        /// Timer trigger: puts unsealed resources on the queue.
         Sweep => "sweep",
     }
 }
@@ -36,7 +36,7 @@ impl Function {
     /// Every function.
     pub const ALL: [Self; 3] = [Self::SealOnWrite, Self::SealQueued, Self::Sweep];
 
-    /// The type of its trigger's binding, as function.json has it.
+    /// The type of the trigger's binding in function.json.
     pub const fn trigger(self) -> &'static str {
         match self {
             Self::SealOnWrite => "eventGridTrigger",
@@ -45,8 +45,8 @@ impl Function {
         }
     }
 
-    /// The terms of an invocation, where that of an event may take `per_event`: an event goes first, and everything
-    /// else behind events.
+    /// The terms of an invocation. An event has `per_event` to complete and takes precedence; everything else runs
+    /// behind events.
     pub(super) fn terms(self, per_event: Duration) -> Terms {
         match self {
             Self::SealOnWrite => Terms::for_event(per_event),

@@ -11,10 +11,10 @@ use crate::{
     telemetry::{TraceContext, function_app},
 };
 
-/// `messaging.system` has no word for it yet, so it is ours.
+/// Our own value: the semantic conventions define no `messaging.system` for it yet.
 const STORAGE_QUEUE: &str = "azure_storage_queue";
 
-/// What the host's headers say of an invocation.
+/// An invocation, as the host's headers describe it.
 #[derive(Debug)]
 pub(super) struct Invocation {
     pub(super) id: String,
@@ -25,7 +25,7 @@ pub(super) struct Invocation {
 }
 
 impl Invocation {
-    /// `per_event` is how long that of an event may take.
+    /// Reads the headers. `per_event` is the time limit of an event's invocation.
     pub(super) fn new(function: Function, headers: &HeaderMap, per_event: Duration, is_cold: bool) -> Self {
         let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
         Self {
@@ -37,10 +37,10 @@ impl Invocation {
         }
     }
 
-    /// The invocation's span, from now on. It has no place in a trace before it [joins](Self::join) one.
+    /// Starts the invocation's span. The span is outside any trace until it [joins](Self::join) one.
     pub(super) fn span(&self) -> Span {
         let function = self.function.name();
-        // In the words of the semantic conventions for FaaS and messaging.
+        // Values of the semantic conventions for FaaS and messaging.
         let (kind, faas_trigger, system, destination) = match self.function {
             Function::SealOnWrite => ("consumer", "pubsub", Some("eventgrid"), None),
             Function::SealQueued => ("consumer", "pubsub", Some(STORAGE_QUEUE), Some(QUEUE)),
@@ -79,9 +79,9 @@ impl Invocation {
         span
     }
 
-    /// Gives the span its place. It continues the host's trace, else the one in which the message was created,
-    /// else it begins one. A queue's message continues the trace in which the resource was first seen, so that
-    /// one trace holds all of it; and whatever the parent is, the others are linked ("Semantic conventions for
+    /// Sets the span's parent. The span continues the host's trace, else the trace in which the message was created,
+    /// else it starts a trace. A queue message continues the trace in which the resource was first seen, so that
+    /// one trace covers the resource. Traces other than the parent's are linked ("Semantic conventions for
     /// messaging spans", consumer spans).
     pub(super) fn join(&self, span: &Span, origin: &TraceContext) {
         if span.is_disabled() {
@@ -99,7 +99,7 @@ impl Invocation {
         origin.link(span);
     }
 
-    /// The trace that a message hands on: ours, or where we export nothing, the one that came in.
+    /// The trace context of an outgoing message: the current one or, if no traces are exported, the incoming one.
     pub(super) fn trace_context(&self, origin: &TraceContext) -> TraceContext {
         TraceContext::current()
             .unwrap_or_else(|| if self.trace.is_valid() { self.trace.clone() } else { origin.clone() })
@@ -107,17 +107,17 @@ impl Invocation {
 }
 
 words! {
-    /// Why an invocation fails before anything is done.
+    /// Why an invocation fails before its function runs.
     #[derive(Clone, Copy, Debug)]
     pub enum Refused, reason of reasons {
         /// The process has not started within the invocation's deadline.
         StillStarting => "still_starting",
-        /// The body is no invocation.
+        /// The body is not an invocation.
         Body => "refused",
     }
 }
 
-/// The hand-over of so many messages to the queue: their creation context. The host sends them, after our
+/// The span that creates this number of queue messages, and their creation context. The host sends them after the
 /// answer.
 pub(super) fn send_span(messages: usize) -> Span {
     info_span!(
@@ -132,7 +132,7 @@ pub(super) fn send_span(messages: usize) -> Span {
     )
 }
 
-/// An invocation that failed.
+/// Marks the span of a failed invocation.
 pub(super) fn fail(span: &Span, reason: &str) {
     span.record("error.type", reason);
     span.record("otel.status_code", "ERROR");

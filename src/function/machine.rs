@@ -1,5 +1,5 @@
-//! From a machine's write to its disks: Compute makes them itself, without the seal, and they may raise no event of
-//! their own.
+//! Seals the disks of a machine after a write of the machine. Compute creates these disks without the seal, possibly
+//! without an event for them.
 
 use futures::{StreamExt, stream};
 use tracing::Level;
@@ -17,11 +17,11 @@ use crate::{
     telemetry::TraceContext,
 };
 
-/// How many disks of a machine one invocation takes on, all at once. Of more, each is handed to the queue, where
-/// as many instances as the platform starts work on them.
+/// Maximum number of disks of a machine that one invocation seals itself, all at once. If there are more, all are
+/// handed to the queue, which several instances of the app process.
 const DISKS_MAX: usize = 32;
 
-/// Looks at the disks of one machine. `origin` is the trace that the event names.
+/// Looks at the disks of one machine. `origin` is the trace context of the event.
 pub(super) async fn handle(
     ctx: &Context,
     invocation: &Invocation,
@@ -72,7 +72,7 @@ pub(super) async fn handle(
 fn not_read(invocation: &Invocation, machine: &MachineId, fault: &Error) -> Handled {
     count_failure(None, Trigger::Event, fault);
     match fault.concern() {
-        // No disk is known that could be put on the queue; the sweep needs no machine to find them.
+        // Its disks are unknown, so the queue cannot take them; the sweep finds them without the machine.
         Concern::Resource => {
             let left = Ok(Outcome::LeftToSweep(Left::Wait(fault.clone())));
             Handled::Done(log(invocation, &Line::of_look(machine, &left), None))

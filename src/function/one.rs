@@ -1,4 +1,4 @@
-//! One resource of an invocation: sealed within it, or handed to the queue; and its one line in the log.
+//! Seals one resource within an invocation or hands it to the queue, and logs one line about it.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use crate::{
     telemetry::TraceContext,
 };
 
-/// What an event, or one disk of its machine, led to.
+/// The result of an event, or of one disk of its machine.
 pub(super) enum Handled {
-    /// It needs nothing more; its line.
+    /// Finished; the line.
     Done(String),
-    /// It goes to the queue; its line.
+    /// Handed to the queue; the message and the line.
     Pending(Pending, String),
-    /// It goes to the queue with many others, and the line of their machine says so.
+    /// Handed to the queue with the other disks of its machine; the machine's line covers them.
     Queued(Pending),
-    /// The invocation fails for this reason; its line.
+    /// The invocation fails; the reason and the line.
     Failed(&'static str, String),
 }
 
-/// Seals one resource within the invocation, or hands it to the queue. `origin` is the trace that the event names.
+/// Seals one resource within the invocation, or hands it to the queue. `origin` is the trace context of the event.
 pub(super) async fn seal_now(
     ctx: &Context,
     invocation: &Invocation,
@@ -44,7 +44,7 @@ pub(super) async fn seal_now(
     }
 }
 
-/// Seals one resource, and logs the line that it returns.
+/// Seals one resource; logs and returns the line about it.
 pub(super) async fn seal(
     ctx: &Context,
     invocation: &Invocation,
@@ -57,7 +57,7 @@ pub(super) async fn seal(
     (result, line)
 }
 
-/// The queue's message about a resource that is to be looked at.
+/// The queue message for a resource.
 pub(super) fn pending(ctx: &Context, look: Look, reason: &str, context: TraceContext) -> Pending {
     let TraceContext { traceparent, tracestate } = context;
     Pending {

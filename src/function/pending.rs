@@ -1,4 +1,4 @@
-//! A message of the queue `diskseal-pending`: a resource that could not be sealed yet.
+//! A message of the queue `diskseal-pending`: a resource that is pending.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -7,71 +7,70 @@ use time::OffsetDateTime;
 use super::functions::RECEIPTS_MAX;
 use crate::{enforce::Error, event, resource_id::ResourceId, telemetry::TraceContext};
 
-/// What the queue needs to know of a resource. It is sent as an object, never as a string, which the
-/// host would decode if it happened to be base64.
+/// The content of a queue message. It is sent as an object, because the host would decode a string that
+/// is valid base64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pending {
     /// The resource.
     pub id: ResourceId,
-    /// Why it was not sealed: a word of the closed set of `enforce::Error::reason`, `sweep`, or `machine` for
-    /// one of more disks than an invocation takes on.
+    /// Why it is on the queue: a value of `enforce::Error::reason`, `sweep`, or `machine` for a disk of a machine
+    /// with too many disks for one invocation.
     pub reason: String,
-    /// When it was first known to need the seal.
+    /// When the resource was first known to be unsealed.
     #[serde(with = "time::serde::rfc3339")]
     pub first_seen: OffsetDateTime,
-    /// The trace in which it was first seen.
+    /// The trace in which the resource was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
     /// The vendor's part of that trace's context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracestate: Option<String>,
-    /// The correlation ID of the write that led here.
+    /// The correlation ID of the write that caused the message.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "correlation_id")]
     pub correlation_id: Option<String>,
 }
 
-/// What cannot be a correlation ID is none: no message is lost for it.
+/// Ignores an invalid correlation ID, so that no message is lost because of it.
 fn correlation_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(event::correlation_id(&Value::deserialize(deserializer)?))
 }
 
-/// A message as the queue gave it.
+/// A message as it was received.
 #[derive(Clone, Debug)]
 pub(super) struct Received {
-    /// The queue's own ID of it.
+    /// The queue's ID of the message.
     pub(super) id: Option<String>,
-    /// What it says.
+    /// The content.
     pub(super) pending: Pending,
-    /// How often it was received, this time included.
+    /// The number of receipts, including this one.
     pub(super) dequeue_count: u32,
 }
 
 impl Received {
-    /// Whether it is time for a try. The queue hides what has failed for the same time always, which is all
-    /// that host.json can say; that the pauses grow is our doing: a try at once, and then after 1, 3, 7 and 15
-    /// of them.
+    /// Whether this receipt is a try. host.json allows only a constant delay between receipts. To let the pauses
+    /// grow, the handler tries immediately and then 1, 3, 7 and 15 delays later.
     pub(super) fn is_due(&self) -> bool {
         self.dequeue_count.is_power_of_two() || self.is_last()
     }
 
-    /// Whether the queue delivers it for the last time.
+    /// Whether this is the last receipt.
     pub(super) fn is_last(&self) -> bool {
         self.dequeue_count >= RECEIPTS_MAX
     }
 
-    /// Whether a sweep put it there. What it cannot seal, the next sweep puts there again.
+    /// Whether a sweep queued it. If it cannot be sealed, the next sweep queues it again.
     pub(super) fn is_of_a_sweep(&self) -> bool {
         self.pending.reason == Pending::OF_A_SWEEP
     }
 }
 
 impl Pending {
-    /// The reason of one of more disks of a machine than an invocation takes on.
+    /// The reason for a disk of a machine with too many disks for one invocation.
     pub const OF_A_MACHINE: &str = "machine";
-    /// The reason of what a sweep has listed. Every other one is why a try failed.
+    /// The reason for a resource that a sweep has listed. All other reasons are those of failed tries.
     pub const OF_A_SWEEP: &str = "sweep";
-    /// The word for a reason that another version of this handler has written.
+    /// The value for a reason that another version of the handler has written.
     pub const OTHER: &str = "_OTHER";
 
     /// Every reason that this version writes.
@@ -79,7 +78,7 @@ impl Pending {
         [Error::reasons(), vec![Self::OF_A_MACHINE, Self::OF_A_SWEEP]].concat()
     }
 
-    /// The reason as a word of the closed set: that of another version of this handler is `_OTHER`.
+    /// The reason as a value of the closed set; an unknown reason of another version is `_OTHER`.
     pub fn known_reason(&self) -> &'static str {
         Self::reasons().into_iter().find(|reason| *reason == self.reason).unwrap_or(Self::OTHER)
     }

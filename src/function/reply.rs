@@ -1,7 +1,7 @@
-//! What the Functions host gets for an answer.
+//! The answers to the Functions host.
 //!
-//! An empty success makes the host wait for ever, a wrong content type fails the invocation, and a
-//! failure's body and logs are thrown away: so there is one type of answer, and it always has a body.
+//! An empty success makes the host wait forever, a wrong content type fails the invocation, and the
+//! host discards the body and logs of a failure. So there is one type of answer, which always has a body.
 
 use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
@@ -16,16 +16,16 @@ use super::pending::Pending;
 pub enum Reply {
     /// The invocation succeeded.
     Succeeded {
-        /// For the output binding `pending`.
+        /// Messages for the output binding `pending`.
         pending: Vec<Pending>,
-        /// One line a result, for the host's own log.
+        /// One line per result, for the host's log.
         logs: Vec<String>,
     },
-    /// The invocation failed: whoever triggered it will do so again.
+    /// The invocation failed; its trigger retries it.
     Failed {
         /// The HTTP status.
         status: StatusCode,
-        /// Why, in one line. The host throws it away; a person with curl does not.
+        /// The reason, in one line. The host discards it; it is for people who call the handler with curl.
         message: String,
     },
 }
@@ -45,7 +45,7 @@ struct Outputs<'a> {
     pending: Option<Messages<'a>>,
 }
 
-/// One message is an object; of an array, the host makes one message an element.
+/// An object is one message; from an array, the host creates one message per element.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Messages<'a> {
@@ -72,7 +72,7 @@ impl IntoResponse for Reply {
             }
             Self::Failed { status, message } => (*status, serde_json::to_string(&Failure { error: message })),
         };
-        // Texts and ids always serialize; were it not so, the host must still not get a success.
+        // Texts and IDs always serialize. If they ever did not, the host must not get a success.
         let (status, body) = match body {
             Ok(body) => (status, body),
             Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "{}".to_owned()),

@@ -1,4 +1,4 @@
-//! From an event or a queue's message to the resources that it leads to, and from their ends to the answer.
+//! Handles events and queue messages: finds the resources that they concern, seals them, and builds the answer.
 
 use axum::http::StatusCode;
 use futures::{StreamExt, stream};
@@ -21,21 +21,21 @@ use crate::{
     telemetry::{TraceContext, metrics},
 };
 
-/// How many events of one batch are worked on at once.
+/// Maximum number of events of one batch in progress at once.
 const BATCH_CONCURRENCY: usize = 64;
 
 words! {
-    /// Why an event is not handled, and its invocation succeeds all the same.
+    /// Why an event is ignored. Its invocation succeeds.
     #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
     pub enum Ignored, reason of reasons {
-        /// A write of a machine, where these are not wanted.
+        /// A write of a machine, while machine events are off.
         #[error("a write of a machine, and DISKSEAL_MACHINE_EVENTS is off")]
         MachineEventsOff => "machine_events_off",
-        /// A look would find what we have just written.
+        /// Diskseal's own write: a look would find what was just written.
         #[error("our own write of {0}")]
         Echo(Subject) => "echo",
     } + {
-        /// It is no write of a disk, snapshot or machine.
+        /// Not a write of a disk, snapshot or machine.
         #[error(transparent)]
         Event(#[from] event::Ignored),
     }
@@ -48,7 +48,7 @@ pub(super) async fn events(app: &App, invocation: &Invocation, events: &[Value])
     handle_all(app, invocation, parsed).instrument(span).await
 }
 
-/// The events, with the invocation's span in its place: a batch has no one trace to continue.
+/// Parses the events and sets the parent of the invocation's span. A batch has no single trace to continue.
 fn parse(
     invocation: &Invocation,
     span: &Span,
@@ -89,12 +89,12 @@ async fn handle_all(
     answer(&Span::current(), handled.into_iter().flatten())
 }
 
-/// `seal-queued`: a resource that could not be sealed earlier, or that a sweep has listed. If ARM refuses what a
-/// sweep has listed, it is left to the next sweep. All else the queue tries again; after the last try its poison
-/// queue keeps it, but a resource whose wait is expected is left to the sweep.
+/// `seal-queued`: a resource that could not be sealed earlier, or that a sweep has listed. If ARM refuses a
+/// resource that a sweep has listed, the resource is left to the next sweep. Every other failure is retried by the
+/// queue. After the last try the message is poisoned, or left to the sweep if the wait is expected.
 pub(super) async fn message(app: &App, invocation: &Invocation, received: Received) -> Reply {
     if !received.is_due() {
-        // A queue keeps only what has failed. The status tells this from a try that did, and there is no trace.
+        // Only a failure keeps the message on the queue. The status differs from a failed try's, and there is no trace.
         let why = format!("{}; the next try is later", received.pending.reason);
         let line = Line::new(Level::INFO, "not_due", &received.pending.id, Some(why));
         let line = Line { reason: Some(received.pending.known_reason()), ..line };
@@ -182,8 +182,8 @@ fn ignore(invocation: &Invocation, kind: Option<ResourceType>, why: &Ignored) ->
     Handled::Done(line)
 }
 
-/// Whether the event is about our own write. Our PATCH raises one, and a look at it would find what we
-/// have just written.
+/// Whether the event is about Diskseal's own write. Each PATCH raises an event, and a look would find what was
+/// just written.
 async fn is_echo(ctx: &Context, invocation: &Invocation, written: &ResourceWritten) -> Result<bool, Error> {
     let Some(caller) = &written.caller else {
         return Ok(false);
@@ -212,7 +212,7 @@ fn answer(span: &Span, handled: impl Iterator<Item = Handled>) -> Reply {
     if failures.is_empty() {
         return Reply::Succeeded { pending, logs };
     }
-    // The host throws the outputs of a failure away; the whole batch comes again.
+    // The host discards the outputs of a failure, and the whole batch is delivered again.
     fail(span, reason);
     Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, failures.join("; "))
 }
@@ -222,7 +222,7 @@ fn trace_of(written: &ResourceWritten) -> TraceContext {
     TraceContext { traceparent: traceparent.clone(), tracestate: tracestate.clone() }
 }
 
-/// "Semantic conventions for CloudEvents" and for messaging.
+/// Records the event on the span ("Semantic conventions for CloudEvents", and for messaging).
 fn describe(span: &Span, written: &ResourceWritten, now: OffsetDateTime) {
     let event::Attributes { source, event_type, spec_version, .. } = &written.attributes;
     span.record("messaging.message.id", written.event_id.as_deref());

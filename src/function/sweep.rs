@@ -1,4 +1,4 @@
-//! `sweep`: puts what is not sealed on the queue, where as many instances as the platform starts work on it.
+//! `sweep`: puts unsealed resources on the queue, which several instances of the app process.
 
 use axum::http::StatusCode;
 use tracing::{Instrument, Span, error, info, warn};
@@ -16,7 +16,7 @@ use crate::{
     telemetry::TraceContext,
 };
 
-/// One run.
+/// Runs one sweep.
 pub(super) async fn run(app: &App, invocation: &Invocation) -> Reply {
     let span = invocation.span();
     invocation.join(&span, &TraceContext::default());

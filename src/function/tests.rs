@@ -1,4 +1,4 @@
-//! The protocol's edges, without ARM: what needs no context is answered without one.
+//! The edges of the protocol, without ARM: requests that need no context get an answer without one.
 
 use axum::{
     body::{Body, to_bytes},
@@ -74,7 +74,7 @@ async fn a_panic_fails_its_own_invocation_alone() {
     let router = guarded(Router::new().route("/broken", post(broken)).route("/whole", post(|| async { "" })));
     let (status, content_type, reply) = call(router.clone(), "POST", "/broken", "").await;
     assert_eq!((status, content_type.as_str()), (StatusCode::INTERNAL_SERVER_ERROR, "application/json"));
-    assert!(!reply.contains("a defect"), "what panicked is not for the caller");
+    assert!(!reply.contains("a defect"), "the panic's message is not sent to the caller");
     assert_eq!(call(router, "POST", "/whole", "").await.0, StatusCode::OK);
 }
 

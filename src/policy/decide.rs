@@ -1,4 +1,4 @@
-//! The decision: what is to be done about a resource, from what ARM says of it.
+//! The decision about a resource, from ARM's description of it.
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -12,25 +12,25 @@ use crate::resource::{
     tags::{TAGS_MAX, Tags},
 };
 
-/// When and why a resource is looked at: what the templates of the seal's tags are filled with.
+/// When and why a look happens: the values for the templates of the seal's tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occasion {
-    /// Now, which expiries are held against.
+    /// The current time, with which expiries are compared.
     pub now: OffsetDateTime,
-    /// When the write happened that the event tells of, if an event it was.
+    /// The time of the write that the event reports, if an event caused the look.
     pub event_time: Option<OffsetDateTime>,
-    /// The trace in which this happens, if there is one.
+    /// The current trace, if there is one.
     pub trace_id: Option<String>,
 }
 
-/// What is to be done.
+/// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Nothing: the auth mode and the tags of the seal are there.
+    /// Nothing: the resource is sealed.
     Compliant,
     /// Nothing, for a recorded reason.
     Exempt(Exemption),
-    /// Nothing: the seal would break its backup, or might.
+    /// Nothing: the seal would break its backup, or could.
     Protected(Guarded),
     /// Write what is missing.
     Seal(Change),
@@ -39,13 +39,13 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// Whether the auth mode is to be set. Tags alone do no harm.
+    /// Whether the change sets the auth mode. Tags alone are harmless.
     pub const fn sets_mode(&self) -> bool {
         matches!(self, Self::Seal(Change { data_access_auth_mode: Some(_), .. }))
     }
 }
 
-/// Exactly what is to be sent: never a member or tag that is right already.
+/// The members and tags to send, without those that are right already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The auth mode to set, if it is not set.
@@ -56,19 +56,17 @@ pub struct Change {
     pub is_removal: bool,
 }
 
-/// What a person should know about a resource whatever is decided.
+/// A message about a resource for the operator, independent of the decision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Notice {
-    /// The exemption tag's date is over.
-    #[error("its exemption expired on {0} and no longer counts")]
+    /// The exemption tag has expired.
+    #[error("its exemption expired on {0} and is ignored")]
     ExemptionExpired(time::Date),
-    /// The exemption tag does not say until when and why.
-    #[error("its exemption tag is not of the form \"until=2027-01-31; reason\" and does not count")]
+    /// The exemption tag has no valid date or no reason.
+    #[error("its exemption tag is not of the form \"until=2027-01-31; reason\" and is ignored")]
     ExemptionUnreadable,
     /// The resource has no room for the seal's tags.
-    #[error(
-        "it has so many tags that the seal's do not fit (at most {TAGS_MAX}); the auth mode is set all the same"
-    )]
+    #[error("it has no room for the seal's tags (Azure allows {TAGS_MAX}); only the auth mode is set")]
     NoRoomForTags,
 }
 
@@ -99,7 +97,7 @@ pub fn decide(
     pending.map_or(Decision::Seal(change), Decision::Pending)
 }
 
-/// The decision not to set the mode because of a backup, or because of one that may be there. Tags break no backup.
+/// The decision not to set the mode because of a backup, or of a possible backup. Tags break no backup.
 fn guarded(protection: &Protection) -> Option<Decision> {
     match protection {
         Protection::Unprotected => None,
@@ -109,7 +107,7 @@ fn guarded(protection: &Protection) -> Option<Decision> {
     }
 }
 
-/// What a person should know about this resource.
+/// The notices about this resource.
 pub fn notices(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Vec<Notice> {
     let exemption = match policy.exemptions.by_tag(&resource.tags, now) {
         Some(TagExemption::Expired(date)) => Some(Notice::ExemptionExpired(date)),
@@ -121,8 +119,8 @@ pub fn notices(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Vec
     exemption.into_iter().chain(no_room).collect()
 }
 
-/// The value of `{sealed_at}` for a resource that had the mode before the first look: no time that is known is the
-/// time of a seal.
+/// The value of `{sealed_at}` for a resource that had the mode before the first look: the time of its seal is
+/// unknown.
 const SEALED_BEFORE: &str = "unknown";
 
 fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<Change> {
@@ -136,7 +134,7 @@ fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<
         .iter()
         .filter(|rule| {
             let is_right = resource.tags.get(rule.name()).is_some_and(|value| rule.accepts(value, &filling));
-            // A new seal has a new time and trace; an old one keeps what was written with it.
+            // A new seal has a new time and trace; an existing seal keeps its values.
             !is_right || (is_new_seal && rule.is_template())
         })
         .map(|rule| (rule.name(), rule.value(&filling)))
@@ -158,7 +156,7 @@ fn filling(occasion: &Occasion, is_new_seal: bool) -> [(&'static str, String); T
     [
         (sealed_at, if is_new_seal { seconds(occasion.now) } else { SEALED_BEFORE.to_owned() }),
         (event_time, seconds(occasion.event_time.unwrap_or(occasion.now))),
-        // No trace, no value: a rule accepts any text but the empty one, so it is written later.
+        // Without a trace the value is empty. A rule does not accept an empty value, so the next look writes it.
         (trace_id, occasion.trace_id.clone().unwrap_or_else(|| "none".to_owned())),
     ]
 }

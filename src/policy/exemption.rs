@@ -11,7 +11,7 @@ use crate::{resource::tags::Tags, resource_id::ResourceId};
 
 const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 
-/// Glob patterns, compared without regard to case, as Azure compares names.
+/// Glob patterns. The comparison ignores case, as in Azure's names.
 #[derive(Clone, Debug, Default)]
 pub struct Patterns(Vec<Pattern>);
 
@@ -22,7 +22,7 @@ impl Patterns {
         self.0.iter().find(|pattern| pattern.matches_with(text, options)).map(Pattern::as_str)
     }
 
-    /// The patterns themselves, in their order.
+    /// The patterns, in their order.
     pub fn globs(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(Pattern::as_str)
     }
@@ -42,7 +42,7 @@ impl FromStr for Patterns {
     }
 }
 
-/// What is left as it is.
+/// The resources that are left as they are.
 #[derive(Clone, Debug, Default)]
 pub struct Exemptions {
     /// Subscription IDs.
@@ -51,8 +51,8 @@ pub struct Exemptions {
     pub resource_groups: Patterns,
     /// Names of disks and snapshots.
     pub names: Patterns,
-    /// The name of the tag that exempts a resource. Off unless set, because whoever may write tags
-    /// could exempt themselves.
+    /// The name of the tag that exempts a resource. Off by default, because anyone who can write
+    /// tags could exempt a resource.
     pub tag: Option<String>,
 }
 
@@ -65,14 +65,14 @@ impl Exemptions {
             .or_else(|| found(&self.names, id.name()).map(Exemption::Name))
     }
 
-    /// What the exemption tag of these tags says, if the tag is switched on and there.
+    /// Reads the exemption tag among these tags, if it is configured and present.
     pub fn by_tag(&self, tags: &Tags, now: OffsetDateTime) -> Option<TagExemption> {
         let value = tags.get(self.tag.as_deref()?)?;
         Some(TagExemption::read(value, now))
     }
 }
 
-/// A sweep warns of exemptions that end within this many days; a report does, too, unless it is asked otherwise.
+/// A sweep warns about exemptions that end within this many days. It is also the default of a report.
 pub const EXPIRING_WITHIN_DAYS: u16 = 30;
 
 /// Whole days from the day of `now`, UTC, to `until`; 0 is the last day of an exemption.
@@ -80,35 +80,35 @@ pub fn days_left(until: Date, now: OffsetDateTime) -> i64 {
     (until - now.to_offset(UtcOffset::UTC).date()).whole_days()
 }
 
-/// What an exemption tag says.
+/// The content of an exemption tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagExemption {
     /// Exempt through the end of this day, UTC.
     Until {
         /// The last day of the exemption.
         date: Date,
-        /// Why, in the words of whoever wrote the tag.
+        /// The reason, as written in the tag.
         reason: String,
     },
-    /// Was exempt, and is no longer.
+    /// The exemption has expired.
     Expired(Date),
-    /// Not of the form `until=2027-01-31; reason`, so no exemption: one that cannot end is none.
+    /// Not of the form `until=2027-01-31; reason`, so the tag is ignored: every exemption must end.
     Unreadable,
 }
 
 impl TagExemption {
-    /// The tag's value that is read back as `Until` this day for this reason.
+    /// The tag value for this day and reason; `read` returns it as `Until`.
     pub fn value(until: Date, reason: &str) -> String {
-        // A date's own form is `YYYY-MM-DD`, and for years beyond 9999 there is no exemption.
+        // `Date` displays as `YYYY-MM-DD`; exemptions beyond the year 9999 do not exist.
         format!("until={until}; {}", reason.trim())
     }
 
-    /// Reads a day in the form that the tag has, `2027-01-31`.
+    /// Reads a day in the tag's form, `2027-01-31`.
     ///
     /// # Errors
-    /// The text is not such a day, in words for whoever wrote it.
+    /// The text is not such a day; the message is for the person who wrote it.
     pub fn day(text: &str) -> Result<Date, String> {
-        Date::parse(text.trim(), &DATE).map_err(|_| format!("{text:?} is not a day like 2027-01-31"))
+        Date::parse(text.trim(), &DATE).map_err(|_| format!("{text:?} is not a date of the form 2027-01-31"))
     }
 
     fn read(value: &str, now: OffsetDateTime) -> Self {
@@ -139,7 +139,7 @@ words! {
         Tag {
             /// The last day of the exemption, UTC.
             until: Date,
-            /// Why, in the words of whoever wrote the tag.
+            /// The reason, as written in the tag.
             reason: String,
         } => "tag",
     }
@@ -152,7 +152,7 @@ impl fmt::Display for Exemption {
             Self::Subscription(glob) => write!(f, "its subscription matches {glob:?}"),
             Self::ResourceGroup(glob) => write!(f, "its resource group matches {glob:?}"),
             Self::Name(glob) => write!(f, "its name matches {glob:?}"),
-            Self::Tag { until, reason } => write!(f, "its tag says until {until}: {reason}"),
+            Self::Tag { until, reason } => write!(f, "its tag exempts it until {until}: {reason}"),
         }
     }
 }

@@ -1,53 +1,53 @@
 //! The blast radius: how much one sweep may change.
 
-/// How much one sweep may change. A plan that is larger is not begun.
+/// How much one sweep may change. A larger plan is not started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// The most resources.
+    /// Maximum number of resources.
     pub max_resources: Option<usize>,
-    /// The most resources, in percent of all that are in scope.
+    /// Maximum percentage of all resources in scope.
     pub max_percent: Option<u8>,
 }
 
-/// A plan that is larger than a limit.
+/// A plan that exceeds a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Exceeded {
-    /// By number.
+    /// The plan exceeds `max_resources`.
     #[error(
-        "{plan} resources would be sealed, and max-resources allows {max}: nothing was written; look at them with \
+        "{plan} resources would be sealed, and max-resources allows {max}: nothing was written; review them with \
          --dry-run, then raise the limit"
     )]
     Resources {
-        /// How many would be sealed.
+        /// Number of resources that would be sealed.
         plan: usize,
-        /// How many may be.
+        /// Maximum number.
         max: usize,
     },
-    /// By part.
+    /// The plan exceeds `max_percent`.
     #[error(
-        "{plan} of {all} resources would be sealed, and max-percent allows {max} %: nothing was written; look at \
+        "{plan} of {all} resources would be sealed, and max-percent allows {max} %: nothing was written; review \
          them with --dry-run, then raise the limit"
     )]
     Percent {
-        /// How many would be sealed.
+        /// Number of resources that would be sealed.
         plan: usize,
-        /// How many are in scope.
+        /// Number of resources in scope.
         all: usize,
-        /// How many percent may be.
+        /// Maximum percentage.
         max: u8,
     },
 }
 
 impl Limits {
-    /// Whether there are any, so that a plan has to be counted first.
+    /// Whether a limit is set, so that a plan must be counted first.
     pub fn are_set(&self) -> bool {
         *self != Self::default()
     }
 
-    /// Holds a plan against the limits.
+    /// Compares a plan with the limits.
     ///
     /// # Errors
-    /// The plan is larger than a limit.
+    /// The plan exceeds a limit.
     pub fn admit(&self, plan: usize, all: usize) -> Result<(), Exceeded> {
         match (self.max_resources, self.max_percent) {
             (Some(max), _) if plan > max => Err(Exceeded::Resources { plan, max }),

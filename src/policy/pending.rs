@@ -9,7 +9,7 @@ words! {
     /// Why a resource cannot be sealed now.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
     pub enum PendingReason, reason of reasons {
-        /// An earlier write is still in progress, and ARM would answer a new one with a conflict.
+        /// An earlier write is still in progress, and ARM would answer a new write with a conflict.
         #[error("it is being created or changed")]
         Provisioning => "provisioning",
         /// It was created for an upload by URL, which the seal would break.
@@ -24,7 +24,7 @@ words! {
         /// No data can be uploaded into an empty snapshot that has the mode.
         #[error("it is an empty snapshot, and the seal would prevent an upload into it")]
         EmptySnapshot => "empty_snapshot",
-        /// Azure has not answered what backups protect.
+        /// Azure has not answered which resources are protected.
         #[error("Azure has not answered whether a vault protects it")]
         GuardUnknown => "guard_unknown",
     }
@@ -37,12 +37,12 @@ impl PendingReason {
         transfer.or_else(|| resource.is_provisioning().then_some(Self::Provisioning))
     }
 
-    /// The transfer of data into a resource that is expected or in progress, if there is one.
+    /// The expected or running transfer of data into a resource, if there is one.
     fn transfer(resource: &Resource) -> Option<Self> {
         if resource.is_uploading() {
             return Some(Self::ActiveUpload);
         }
-        // A later state shows that the upload has ended. The create option stays as it is for ever.
+        // A later state shows that the upload has ended. The create option never changes.
         let is_for_upload = resource.is_made_by(&["Upload", "UploadPreparedSecure"]);
         if resource.is_in_state(&["ReadyToUpload"]) || (is_for_upload && resource.disk_state.is_none()) {
             return Some(Self::ReadyToUpload);
@@ -55,7 +55,7 @@ impl PendingReason {
     }
 }
 
-/// A copy that has failed leaves its percentage as it was.
+/// Whether a copy is in progress. A failed copy keeps its last percentage.
 fn is_copying(resource: &Resource) -> bool {
     let is_partial = resource.completion_percent.is_some_and(|percent| percent < 100);
     resource.is_provisioning() || (is_partial && !resource.has_failed())

@@ -1,4 +1,4 @@
-//! What is known of the backups that a seal would break.
+//! The backups that a seal would break, as far as they are known.
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use time::{Duration, OffsetDateTime};
 
 use crate::resource::Resource;
 
-/// How long a disk that no machine holds is so new that no backup has it yet.
+/// The age below which a disk that no machine holds is too new to be in a backup.
 const NEW_FOR: Duration = Duration::hours(1);
 
-/// What Azure Backup and Azure Site Recovery have to do with a resource, neither of which supports disks in this mode
+/// Whether Azure Backup or Azure Site Recovery protects a resource. Neither supports disks in this mode
 /// ("Secure downloads and uploads of Azure managed disks", restrictions).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Protection {
     /// Nothing protects it.
     Unprotected,
-    /// The vault of this ID protects it, or the machine or cluster that it belongs to.
+    /// The vault with this ID protects it, or the machine or cluster that it belongs to.
     By(String),
-    /// Nobody knows.
+    /// Unknown.
     Unknown(Doubt),
 }
 
 impl Protection {
-    /// The same, unless it is a doubt about a new disk that no machine holds: no backup was set up for it yet. A new
-    /// snapshot may have been made by one.
+    /// Returns `Unprotected` instead of `Unknown` for a new disk that no machine holds, because no backup is set up for
+    /// it yet. A new snapshot stays unknown, because a backup may have made it.
     #[must_use]
     pub fn weighed(&self, resource: &Resource, now: OffsetDateTime) -> &Self {
         let is_new = || resource.time_created.is_some_and(|created| now - created < NEW_FOR);
@@ -34,12 +34,12 @@ impl Protection {
     }
 }
 
-/// Why it is not known what is protected, the lighter one first.
+/// Why it is unknown what is protected, in order of severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {
-    /// Azure has not answered; a later query may be answered.
+    /// Azure has not answered; a later query may succeed.
     Passing,
-    /// Azure refuses the query, or the answer cannot be read: a person has to look at it.
+    /// Azure refuses the query, or the answer cannot be read: an operator must check it.
     Lasting,
 }
 
@@ -47,9 +47,9 @@ words! {
     /// Why the backup guard leaves a resource as it is.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum Guarded, reason of reasons {
-        /// The vault of this ID protects it.
+        /// The vault with this ID protects it.
         Vault(String) => "vault",
-        /// It is not known whether a vault protects it, and waiting would not help.
+        /// It is unknown whether a vault protects it, and a retry would not help.
         Unknown => "guard_unknown",
     }
 }

@@ -1,12 +1,12 @@
-//! A seal that somebody has removed: the mode is gone, and the seal's tags are still there.
+//! A removed seal: the mode is not set, but the seal's tags are still there.
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Policy, TagRule};
 use crate::resource::{DataAccessAuthMode, Resource};
 
-/// Whether the mode was removed from this very resource. Tags that are older than the resource were copied from
-/// another one, and tags without the time of the seal do not show whose they are.
+/// Whether the mode was removed from this resource. Tags that are older than the resource were copied from another
+/// resource, and tags without the time of the seal do not show which resource they belong to.
 pub(super) fn is_removed(policy: &Policy, resource: &Resource) -> bool {
     if resource.data_access_auth_mode == DataAccessAuthMode::AzureActiveDirectory {
         return false;

@@ -20,13 +20,13 @@ enum Part {
     Key(&'static str),
 }
 
-/// Why a tag of the seal cannot be written.
+/// Why a tag of the seal is invalid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TagRuleError {
     /// Azure would refuse it.
     #[error(transparent)]
     Azure(#[from] TagError),
-    /// A brace of the template opens or closes nothing.
+    /// The template has an unmatched brace.
     #[error("the value of tag {0:?} has an unmatched brace: braces enclose a key, as in {{sealed_at}}")]
     Brace(String),
     /// The template names a key that does not exist.
@@ -36,7 +36,7 @@ pub enum TagRuleError {
     Key {
         /// The tag's name.
         name: String,
-        /// The key that does not exist.
+        /// The unknown key.
         key: String,
     },
 }
@@ -47,7 +47,7 @@ impl TagRule {
     pub fn new(name: &str, template: &str) -> Result<Self, TagRuleError> {
         tags::check_name(name)?;
         let parts = parts(name, template)?;
-        // The longest that each key can become, so that a full template is never refused by Azure.
+        // The longest value of each key, so that Azure never refuses a filled template.
         let longest = TEMPLATE_KEYS.map(|key| (key, "x".repeat(32)));
         let rule = Self { name: name.to_owned(), template: template.to_owned(), parts };
         tags::check_value(&rule.name, &rule.value(&longest))?;
@@ -59,12 +59,12 @@ impl TagRule {
         &self.name
     }
 
-    /// The value as it was set, with its keys unfilled.
+    /// The value as it was set, with its keys.
     pub fn template(&self) -> &str {
         &self.template
     }
 
-    /// The tag's value, with the template's keys filled.
+    /// The tag's value, with the template filled.
     pub fn value(&self, filling: &[(&str, String); TEMPLATE_KEYS.len()]) -> String {
         let value = |key| filling.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str());
         let text = |part| match part {
@@ -74,13 +74,13 @@ impl TagRule {
         self.parts.iter().filter_map(text).collect()
     }
 
-    /// Whether `value` is right for this tag: the same text for a fixed one, any text for a
-    /// template, whose value is written once and then stands.
+    /// Whether `value` is right for this tag: the same text for a fixed value, any text for a
+    /// template, whose value is written once and then kept.
     pub fn accepts(&self, value: &str, filling: &[(&str, String); TEMPLATE_KEYS.len()]) -> bool {
         if self.is_template() { !value.is_empty() } else { self.value(filling) == value }
     }
 
-    /// The time of the seal in a value that this rule wrote, if the rule has no other key.
+    /// The time of the seal from a value that this rule wrote, if the rule has no other key.
     pub(super) fn sealed_at<'a>(&self, value: &'a str) -> Option<&'a str> {
         match self.parts.as_slice() {
             [Part::Text(before), Part::Key(key), Part::Text(after)] if *key == TEMPLATE_KEYS[0] => {
@@ -90,13 +90,13 @@ impl TagRule {
         }
     }
 
-    /// The one right value, if it does not depend on the occasion.
+    /// The fixed value, if the rule is not a template.
     pub fn fixed(&self) -> Option<String> {
         let nothing = TEMPLATE_KEYS.map(|key| (key, String::new()));
         (!self.is_template()).then(|| self.value(&nothing))
     }
 
-    /// Whether the value has keys: it describes one seal, so that a new seal writes it anew.
+    /// Whether the value has keys. Such a value describes one seal, so a new seal writes it again.
     pub fn is_template(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Key(_)))
     }

@@ -6,54 +6,54 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The most tags that a resource can carry.
+/// Maximum number of tags on a resource.
 pub const TAGS_MAX: usize = 50;
-/// The most characters of a tag's name.
+/// Maximum number of characters in a tag's name.
 pub const NAME_CHARS_MAX: usize = 512;
-/// The most characters of a tag's value.
+/// Maximum number of characters in a tag's value.
 pub const VALUE_CHARS_MAX: usize = 256;
-/// Characters that a tag's name may not hold.
+/// Characters that a tag's name must not contain.
 pub const NAME_FORBIDDEN: &str = r"<>%&\?/";
 
-/// Names and values, in the order of the names. Azure compares names without regard to case, and
-/// values with it.
+/// Names and values, in the order of the names. In Azure, names are case-insensitive and values are
+/// case-sensitive.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct Tags(BTreeMap<String, String>);
 
 impl Tags {
-    /// The value of the tag of this name, in whatever case either is spelled.
+    /// The value of the tag with this name, ignoring case.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// Sets a tag, keeping the spelling of a name that is there already.
+    /// Sets a tag, and keeps the spelling of an existing name.
     pub fn insert(&mut self, name: &str, value: impl Into<String>) {
         let known = self.0.keys().find(|known| known.eq_ignore_ascii_case(name)).cloned();
         self.0.insert(known.unwrap_or_else(|| name.to_owned()), value.into());
     }
 
-    /// How many there are.
+    /// The number of tags.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no tags.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Names and values, by name.
+    /// Names and values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Whether every tag of `other` is here with the same value.
+    /// Whether every tag of `other` is present with the same value.
     pub fn contains_all(&self, other: &Self) -> bool {
         other.iter().all(|(name, value)| self.get(name) == Some(value))
     }
 
-    /// What the Tags API's `Merge` leaves on a resource with these tags.
+    /// The tags after a `Merge` of the Tags API with these tags.
     #[must_use]
     pub fn merged(&self, other: &Self) -> Self {
         let mut merged = self.clone();
@@ -80,10 +80,10 @@ pub enum TagError {
     /// A name is empty or too long.
     #[error("the tag name {0:?} must have 1 to {NAME_CHARS_MAX} characters")]
     NameLength(String),
-    /// A name holds a character that Azure refuses.
-    #[error(r"the tag name {0:?} must not hold any of < > % & \ ? /, nor control characters")]
+    /// A name contains a character that Azure refuses.
+    #[error(r"the tag name {0:?} must not contain < > % & \ ? / or control characters")]
     NameCharacters(String),
-    /// A name starts with a prefix that Azure keeps to itself.
+    /// A name starts with a prefix that is reserved for Azure.
     #[error("the tag name {0:?} starts with a prefix reserved for Azure (microsoft, azure, windows)")]
     NameReserved(String),
     /// A value is too long.

@@ -1,5 +1,5 @@
-//! How much of the scope is sealed, for metrics. A listing holds what is not sealed, so one more query returns how
-//! much there is; it is sent only if metrics are exported.
+//! Metrics on how much of the scope is sealed. A listing holds only unsealed resources, so another query counts all;
+//! it is sent only if metrics are exported.
 
 use tracing::warn;
 
@@ -11,18 +11,18 @@ use crate::{
     telemetry::metrics::{self, Swept},
 };
 
-/// How much is in scope.
+/// The number of resources in scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Total {
-    /// This many, sealed or not.
+    /// This number, sealed or not.
     Counted(usize),
-    /// As much as the listing, which was that of the exact lists.
+    /// The number in the listing, which was read from the exact lists.
     Listed,
-    /// Not asked, or not answered.
+    /// Not queried, or the query failed.
     Unknown,
 }
 
-/// Counts what is in scope. A sweep goes on without a total that cannot be read.
+/// Counts the resources in scope. If the total cannot be read, the sweep continues without it.
 pub(super) async fn total(ctx: &Context, listing: &Listing, terms: Terms) -> Total {
     if !metrics::are_exported() {
         return Total::Unknown;
@@ -36,14 +36,14 @@ pub(super) async fn total(ctx: &Context, listing: &Listing, terms: Terms) -> Tot
     }
 }
 
-/// Records what a sweep listed.
+/// Records the coverage that a sweep found.
 pub(super) fn export(survey: Survey, total: Total) {
     if total != Total::Unknown {
         metrics::swept(&swept(survey, total));
     }
 }
 
-/// What a listing does not name is sealed.
+/// Resources that are not in the listing are sealed.
 fn swept(survey: Survey, total: Total) -> Swept {
     let Survey {
         counts: Counts { sealed: listed, exempt, pending, unsealed },

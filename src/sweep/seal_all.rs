@@ -25,22 +25,22 @@ use crate::{
     telemetry::metrics,
 };
 
-/// How long a listing may take, its quota's waits included.
+/// Time limit of a listing, including waits for its quota.
 const LISTING_TIME: Duration = Duration::from_hours(1);
 
-/// A step that a sweep has made.
+/// Progress of a sweep.
 #[derive(Debug)]
 pub enum Advance {
-    /// It lists this many resources more, if the listing says how many.
+    /// A listing announced this many more resources, if its size is known.
     Listed(usize),
-    /// It has looked at one.
+    /// A look at one resource ended.
     Ended(ResourceId, Result<Outcome, enforce::Error>),
 }
 
-/// Lists what would be sealed, and by which change. Never writes.
+/// Lists the resources that would be sealed, with the change of each. Never writes.
 ///
 /// # Errors
-/// ARM could not be asked.
+/// A request to ARM failed.
 pub async fn plan(
     ctx: &Context,
     source: Source,
@@ -67,7 +67,7 @@ pub async fn plan(
 /// Seals everything in scope, `concurrency` at a time, each within `time`.
 ///
 /// # Errors
-/// ARM could not be asked, or the plan is larger than a limit allows; then nothing was written.
+/// A request to ARM failed, or the plan exceeds a limit; in the latter case nothing was written.
 pub async fn seal_all(
     ctx: &Context,
     source: Source,
@@ -94,8 +94,8 @@ async fn list_and_seal(
     let mut survey = Survey::default();
     let mut seen = Hashes::default();
     let mut total = None;
-    // What is sealed meanwhile moves the pages, so that a listing skips what the next one finds. The loop ends
-    // because each round must find something new, and nothing is in flight when the last one begins.
+    // Sealing during a listing shifts its pages, so that the listing skips rows, which the next listing finds. The
+    // loop ends because each round must find something new, and no look is in progress when the last one begins.
     loop {
         let known = survey.counts.unsealed;
         let fresh = Fresh {
@@ -106,7 +106,7 @@ async fn list_and_seal(
             seen: &mut seen,
             total: &mut total,
         };
-        // A page or two are read before they are needed, so that no place in flight waits for a listing.
+        // One or two pages are read ahead, so that no look waits for a listing.
         let (sender, steps) = mpsc::channel(0);
         let work = steps.map(stream::iter).flatten().map(|step| async {
             let resource = match step {
@@ -118,7 +118,7 @@ async fn list_and_seal(
             Advance::Ended(look.resource, result)
         });
         let work = work.buffer_unordered(concurrency).map(&mut on_advance).collect::<()>();
-        // If a listing fails, what is in flight is finished first.
+        // If a listing fails, the looks in progress are finished first.
         let (end, ()) = futures::join!(fresh.list(sender), work);
         end?;
         if survey.counts.unsealed == known {
@@ -128,15 +128,15 @@ async fn list_and_seal(
     }
 }
 
-/// What a listing asks for.
+/// A request from a listing to the loop that seals.
 enum Step {
-    /// To expect this many resources.
+    /// Expect this many resources.
     Listed(usize),
-    /// To seal this one.
+    /// Seal this resource.
     Seal(ResourceId),
 }
 
-/// Hashes of what was listed, so that a sweep of a large scope keeps no IDs.
+/// Hashes of the listed resources, so that a sweep of a large scope does not store their IDs.
 #[derive(Default)]
 struct Hashes {
     hasher: RandomState,
@@ -144,13 +144,13 @@ struct Hashes {
 }
 
 impl Hashes {
-    /// Whether it is new.
+    /// Adds an ID; returns whether it is new.
     fn insert(&mut self, id: &impl Hash) -> bool {
         self.hashes.insert(self.hasher.hash_one(id))
     }
 }
 
-/// Listings, page by page, of what is to be sealed and was on no listing before.
+/// Repeated listings of resources to seal, without those that an earlier listing had.
 struct Fresh<'a> {
     ctx: &'a Context,
     source: Source,
@@ -161,7 +161,7 @@ struct Fresh<'a> {
 }
 
 impl Fresh<'_> {
-    /// Lists until a listing shows nothing new, while what earlier ones have shown is being sealed.
+    /// Lists until a listing finds nothing new, while resources of earlier listings are being sealed.
     async fn list(mut self, mut steps: mpsc::Sender<Vec<Step>>) -> Result<(), arm::Error> {
         loop {
             let known = self.survey.counts.unsealed;
@@ -197,7 +197,7 @@ impl Fresh<'_> {
     }
 }
 
-/// Logs which vault keeps a resource from being sealed, for whoever runs the sweep.
+/// Logs the vault because of which a resource is left as it is.
 fn name_vault(ctx: &Context, protected: &Protected, resource: &Resource) {
     let judged = Judged::new(&ctx.policy, protected, resource, ctx.now());
     if let Some(Guarded::Vault(vault)) = judged.guarded() {

@@ -1,4 +1,4 @@
-//! What a row of Resource Graph adds to what is protected, or to the doubts.
+//! What a row of Resource Graph adds to the protected resources or to the doubts.
 
 use serde_json::json;
 
@@ -48,7 +48,7 @@ fn a_row_names_what_it_protects_or_leaves_a_doubt() {
             2,
             0,
         ),
-        // A vault without an ID protects all the same.
+        // A vault without an ID still protects its item.
         (json!({"id": {}, "backedUp": machine}), 1, 0),
         // Not in Azure.
         (json!({"id": "/v", "management": "MAB"}), 0, 0),

@@ -1,4 +1,4 @@
-//! Every form in which the host sends a value, and everything that is none.
+//! Every form in which the host sends a value, and bodies that are invalid.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

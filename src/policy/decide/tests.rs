@@ -36,7 +36,7 @@ fn snapshot_id() -> ResourceId {
     id().to_string().replace("/disks/", "/snapshots/").parse().unwrap()
 }
 
-/// Decides about what nothing protects.
+/// Decides about an unprotected resource.
 fn decide(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Decision {
     super::decide(policy, resource, &Protection::Unprotected, occasion)
 }
@@ -64,7 +64,7 @@ fn seal(mode: bool, tags: &[(&str, &str)]) -> Decision {
     Decision::Seal(Change {
         data_access_auth_mode: mode.then_some(DataAccessAuthMode::AzureActiveDirectory),
         tags: tags.iter().copied().collect(),
-        // By the tags alone: no test that uses this has a mode that was removed.
+        // Derived from the tags alone: no test that uses this has a removed mode.
         is_removal: false,
     })
 }
@@ -86,7 +86,7 @@ fn only_what_is_missing_is_written() {
             seal(false, &SEALED[..1]),
         ),
         (resource(AzureActiveDirectory, &[SEALED[0], ("diskseal-sealed-at", "")]), seal(false, &[unknown])),
-        // A new seal replaces it by the time that is known then.
+        // A new seal replaces it with its own time.
         (resource(None, &[SEALED[0], unknown]), seal(true, &[now])),
         (
             resource(AzureActiveDirectory, &[("DiskSeal-Auth-Mode", "AzureActiveDirectory"), SEALED[1]]),
@@ -165,7 +165,7 @@ fn no_seal_breaks_an_upload_or_an_import() {
             let decision = decide(&policy(), &resource, &occasion());
             let got = if let Decision::Pending(reason) = decision { Some(reason) } else { None };
             assert_eq!(got, pending, "{resource:?}");
-            // Tags alone break nothing, and the seal that is there stays.
+            // Tags alone break nothing, and an existing seal stays.
             let mode = DataAccessAuthMode::AzureActiveDirectory;
             let resource = Resource { data_access_auth_mode: mode, ..resource };
             let is_pending = matches!(decide(&policy(), &resource, &occasion()), Decision::Pending(_));
@@ -215,7 +215,10 @@ fn a_removed_seal_is_known_by_its_own_tags() {
     let at = |value: &str| resource(Unset, &[("at", value)]);
     assert!(is_removal(&with(&[("at", "on {sealed_at}.")]), &at("on 2026-01-01T00:00:00Z.")));
     for rules in [&[][..], &[("at", "yes")], &[("at", "{sealed_at} {trace_id}")], &[("at", "{trace_id}")]] {
-        assert!(!is_removal(&with(rules), &at("yes")), "{rules:?}: no time shows whose tags these are");
+        assert!(
+            !is_removal(&with(rules), &at("yes")),
+            "{rules:?}: without a time, the owner of the tags is unknown"
+        );
     }
 }
 
@@ -326,8 +329,8 @@ fn a_backup_or_the_doubt_of_one_keeps_the_mode_from_being_set() {
         ("of no known age", &unknown, &lasting, &left),
         ("held", &held, &passing, &later),
         ("held", &held, &lasting, &left),
-        ("held by whom nobody says", &attached, &lasting, &left),
-        ("a snapshot is no disk without a backup because it is new", &snapshot, &lasting, &left),
+        ("held by an unknown machine", &attached, &lasting, &left),
+        ("a new snapshot, which a backup may have made", &snapshot, &lasting, &left),
     ] {
         let decide = |policy: &Policy| super::decide(policy, resource, protection, &occasion());
         assert_eq!(decide(&policy()), *decision, "{what}: {protection:?}");

@@ -71,9 +71,9 @@ async fn the_apps_settings_apply_and_not_those_of_the_shell() {
     for arguments in [&["sweep", "--app", APP][..], &["policy", "check", "--app", APP], &["report"]] {
         let (code, out, err) = run(&serving, arguments, &shell).await;
         assert!(code.is_some_and(|code| code < 2), "{arguments:?}: {out}{err}");
-        let whose = format!("diskseal: settings: of the function app {APP}");
+        let whose = format!("diskseal: settings: from the function app {APP}");
         assert_eq!(err.lines().filter(|line| *line == whose).count(), 1, "{arguments:?}: {err}");
-        let ignored = "the environment's DISKSEAL_MODE, DISKSEAL_TAGS, DISKSEAL_MANAGEMENT_GROUP";
+        let ignored = "the app's settings apply: DISKSEAL_MODE, DISKSEAL_TAGS, DISKSEAL_MANAGEMENT_GROUP";
         assert!(err.contains(ignored), "{err}");
         assert!(!format!("{out}{err}").contains("s3cret"));
         if arguments[0] == "policy" {
@@ -109,7 +109,7 @@ async fn the_only_installation_is_found_and_of_several_one_has_to_be_given() {
     // `program` adds a scope, which these tests are about.
     let (code, out, err) = plain(&serving, &seal, &[]).await;
     assert_eq!((code, sealed(&azure)), (Some(0), vec!["a"]), "{out}{err}");
-    assert!(err.contains(&format!("settings: of the function app {APP}")), "{err}");
+    assert!(err.contains(&format!("settings: from the function app {APP}")), "{err}");
 
     let second = APP.replace("func-diskseal", "func-second");
     azure.install(&second, &[("DISKSEAL_MODE", "audit")]);
@@ -161,10 +161,10 @@ async fn an_app_whose_settings_are_unknown_lets_nothing_be_written() {
     ] {
         let (code, out, err) = plain(&serving, arguments, &[]).await;
         assert_eq!((code, out.as_str()), (Some(expected), ""), "{arguments:?}: {err}");
-        assert!(err.contains("needs Microsoft.Web/sites/config/list/action"), "{err}");
+        assert!(err.contains("requires Microsoft.Web/sites/config/list/action"), "{err}");
     }
     let (_, out, err) = plain(&serving, &["report"], &[]).await;
-    assert!(!out.is_empty() && err.contains("environment (the settings of "), "{err}");
+    assert!(!out.is_empty() && err.contains("environment (cannot read the settings of "), "{err}");
     refused.remove();
     let shop = APP.replace("func-", "shop-");
     let (code, _, err) = plain(&serving, &["sweep", "--all-subscriptions", "--app", &shop], &[]).await;
@@ -184,7 +184,7 @@ async fn without_an_app_and_without_a_scope_a_managed_identity_has_to_name_one()
     {
         let (code, out, err) = plain(&serving, arguments, &[]).await;
         assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}");
-        assert!(err.contains("no scope is set; give --subscriptions,"), "{err}");
+        assert!(err.contains("no scope is set; use --subscriptions,"), "{err}");
         let (code, _, err) = plain(&serving, arguments, &[("DISKSEAL_SUBSCRIPTIONS", ",")]).await;
         assert!(code == Some(2) && err.contains("DISKSEAL_SUBSCRIPTIONS"), "{err}");
     }
@@ -239,7 +239,7 @@ async fn a_person_without_app_and_scope_works_in_the_current_subscription_after_
     for arguments in [&["sweep"][..], &["seal", &ids[0], &ids[1]]] {
         let (code, out, err) = person(&variables, arguments).await;
         assert_eq!((code, out.as_str(), writes(&azure)), (Some(2), "", 0), "{err}");
-        assert!(err.contains("there is no terminal to ask on") && err.contains("--yes"), "{err}");
+        assert!(err.contains("there is no terminal for a confirmation") && err.contains("--yes"), "{err}");
     }
     let (code, out, err) = person(&variables, &["sweep", "--dry-run"]).await;
     assert_eq!((code, writes(&azure)), (Some(0), 0), "{err}");
@@ -265,7 +265,7 @@ async fn a_person_without_app_and_scope_works_in_the_current_subscription_after_
         let (_folder, variables) = az(&azure, &serving, account);
         let (code, out, err) = person(&variables, &["sweep", "--yes"]).await;
         assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
-        assert!(err.contains("names no subscription"), "{err}");
+        assert!(err.contains("returned no subscription"), "{err}");
     }
 }
 
@@ -315,7 +315,7 @@ async fn unseal_warns_where_the_handler_does_not_read_the_tag_that_it_writes() {
         err.lines().find_map(warning).unwrap_or_default()
     };
     let keep = ["--exempt-tag", "keep"];
-    assert!(warned(&keep).await.starts_with("no function app's settings are known"));
+    assert!(warned(&keep).await.starts_with("the function app's settings are unknown"));
     azure.install(APP, &[("DISKSEAL_MODE", "enforce")]);
     assert!(warned(&keep).await.contains("has no DISKSEAL_EXEMPT_TAG"));
     azure.install(APP, &[("DISKSEAL_EXEMPT_TAG", "other")]);
@@ -333,7 +333,8 @@ async fn a_variable_that_is_an_unresolved_reference_is_named_and_its_value_is_no
     let (code, _, err) = plain(&serving, &["report"], &variables).await;
     assert!(code.is_some_and(|code| code < 2), "{err}");
     assert!(
-        err.contains("OTEL_EXPORTER_OTLP_HEADERS is a reference") && !err.contains("kv.example"),
+        err.contains("OTEL_EXPORTER_OTLP_HEADERS holds an unresolved reference")
+            && !err.contains("kv.example"),
         "{err}"
     );
     assert!(!err.contains("OTEL_SERVICE_NAME"), "{err}");

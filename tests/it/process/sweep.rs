@@ -83,7 +83,7 @@ async fn an_unreadable_resource_is_named_and_counted_once() {
     for arguments in [&["sweep"][..], &["sweep", "--exact"]] {
         let (code, out, err) = command(&serving, arguments, "").await;
         assert_eq!(code, Some(1), "{out}");
-        assert!(out.ends_with("       1 unreadable in the listing: see the warnings\n"), "{out}");
+        assert!(out.ends_with("       1 unreadable in the listing; see the warnings\n"), "{out}");
         let told: Vec<_> = err.lines().filter(|line| line.contains("unreadable in the listing: ")).collect();
         assert!(matches!(&told[..], [line] if line.contains("/-odd: the resource's name breaks")), "{err}");
     }
@@ -207,6 +207,6 @@ async fn ctrl_c_stops_with_a_summary() {
     while let Some(line) = lines.next_line().await.unwrap() {
         told.push(line);
     }
-    assert_eq!(told.last().unwrap(), "stopped; the next sweep continues with what is left");
+    assert_eq!(told.last().unwrap(), "interrupted; run it again to continue");
     assert_eq!(child.wait().await.unwrap().code(), Some(1));
 }

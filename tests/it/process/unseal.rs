@@ -67,7 +67,7 @@ async fn the_exemption_is_there_before_the_seal_goes_and_keeps_it_off() {
         let (_, out, _) = command(&serving, &["seal", EXEMPT[0], EXEMPT[1], &a], "").await;
         assert_eq!(
             out.trim_end(),
-            format!("exempt {a}: its tag says until 2999-12-31: INC-1234 restore test")
+            format!("exempt {a}: its tag exempts it until 2999-12-31: INC-1234 restore test")
         );
         let (code, out, _) = command(&serving, &arguments(&["--yes", &a]), "").await;
         assert_eq!((code, out), (Some(0), format!("already_unsealed {a}\n")));
@@ -181,7 +181,7 @@ async fn ctrl_c_stops_with_a_summary_and_the_disk_sealed() {
     let output = child.wait_with_output().await.unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(out.starts_with("stopped after 0 of 1;"), "{out}");
+    assert!(out.starts_with("interrupted after 0 of 1;"), "{out}");
     held.cut_off();
     assert_eq!(mode(&azure, &disk("a")), "AzureActiveDirectory");
     assert_eq!(azure.get(&disk("a")).unwrap()["tags"]["diskseal-exempt"], EXEMPTION);
