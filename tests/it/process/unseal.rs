@@ -115,7 +115,7 @@ async fn wrong_use_sends_nothing() {
         ),
         (
             vec!["unseal", "--yes", EXEMPT[0], EXEMPT[1], "--until", "31.1.", "--reason", "x", &id],
-            "not a day",
+            "is not a date",
         ),
         (
             vec!["unseal", "--yes", EXEMPT[0], EXEMPT[1], UNTIL[0], UNTIL[1], "--reason", " ", &id],
