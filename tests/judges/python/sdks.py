@@ -257,12 +257,13 @@ def sealed(azure):
         "the disks that a virtual machine makes are sealed, of which no event tells", [goal, goal],
         soon(machine_state, lambda found: found == [goal, goal]),
     )
-    # Read before our seal, written after it. The seal has a time stamp.
+    # What a client writes that read the disk before our seal; `made` may have been read after it. The seal has a time
+    # stamp.
     def sealed_at():
         return (client.disks.get(GROUP, "new").tags or {}).get("diskseal-sealed-at")
 
     before = sealed_at()
-    client.disks.begin_create_or_update(GROUP, "new", made).result()
+    client.disks.begin_create_or_update(GROUP, "new", disk(8)).result()
     check(
         "a full PUT of what was read before the seal is answered by the next event", goal,
         soon(lambda: state(client.disks.get, "new"), lambda found: found == goal and sealed_at() != before),

@@ -18,15 +18,14 @@ logging.disable(logging.CRITICAL)
 
 KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 TEMPLATE = "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/disks/{name}"
-POLL = "GET /subscriptions/{id}/providers/Microsoft.Compute/locations/{location}/DiskOperations/{id}"
+GRAPH = "POST /providers/Microsoft.ResourceGraph/resources"
 TAGS = "PATCH /{scope}/providers/Microsoft.Resources/tags/default"
 GET, PATCH = f"GET {TEMPLATE}", f"PATCH {TEMPLATE}"
-# The first look fails once with an error that is retried, and then because of a lock; the second is the queue's. The
-# last GET proves the tags, because their write returns no result.
+# The first look reads which virtual machines are protected, fails once with an error that is retried, and then because
+# of a lock; the second is the queue's. A GET proves each of its writes.
 SPANS = [
-    *["seal-on-write", "enforce", GET, PATCH, "wait for retry", PATCH, "send diskseal-pending"],
-    *["seal-queued", "enforce", GET, PATCH, "wait for operation", POLL, "wait for operation", POLL, TAGS],
-    *["wait for proof", GET],
+    *["seal-on-write", "enforce", GET, GRAPH, PATCH, "wait for retry", PATCH, "send diskseal-pending"],
+    *["seal-queued", "enforce", GET, PATCH, "wait for proof", GET, TAGS, "wait for proof", GET],
 ]
 # Attributes that are in the tables but not in this trace: those of a batch, or of a failed invocation.
 ELSEWHERE = {
