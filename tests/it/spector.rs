@@ -8,7 +8,7 @@
 use std::{
     io::Write as _,
     sync::{Arc, Mutex, Once},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use azure_core::{
@@ -16,7 +16,7 @@ use azure_core::{
     http::{AsyncRawResponse, HttpClient, Method, Request, Url, headers::CONTENT_TYPE},
 };
 use diskseal::{
-    arm::{Client, Failure, Update},
+    arm::{Client, Failure, Operation, State, Update},
     azure::{Identity, Terms, http_client},
     resource::DataAccessAuthMode,
     resource_id::ResourceId,
@@ -114,12 +114,17 @@ fn scenario(method: Method, path: &str, body: Option<Value>) -> Option<Scenario>
 }
 
 impl Scenario {
-    /// Opens the scenario by a PATCH and waits for its end, which must be a success. Returns all exchanges.
-    async fn run(&self) -> Vec<Exchange> {
+    /// Opens the scenario by a PATCH.
+    async fn open(&self) -> Operation {
         let (disk, terms) = (disk(), Terms::for_event(Duration::from_secs(20)));
         let update = self.client.update(&disk, &DataAccessAuthMode::AzureActiveDirectory, terms).await;
         let Update::Accepted(operation) = update.unwrap() else { panic!("not accepted: done at once") };
-        let resource = end_of(&self.client, operation).await;
+        operation
+    }
+
+    /// Opens the scenario and waits for its end, which must be a success. Returns all exchanges.
+    async fn run(&self) -> Vec<Exchange> {
+        let resource = end_of(&self.client, self.open().await).await;
         assert!(resource.is_none(), "none of the scenarios ends with a disk: {resource:?}");
         self.transport.exchanges.lock().unwrap().clone()
     }
@@ -177,16 +182,14 @@ async fn a_location_is_polled_from_202_to_200() {
 }
 
 #[tokio::test]
-async fn retry_after_is_waited_for() {
+async fn retry_after_is_read_at_each_answer() {
     let path = format!("{SUBSCRIPTION}/Azure.ResourceManager.OperationTemplates/exportArray");
     let Some(scenario) = scenario(Method::Post, &path, Some(json!({"format": "csv"}))) else { return };
-    let started = Instant::now();
-    let said = scenario.run().await;
-    assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
-    assert_eq!(said.first().unwrap().2, 202);
-    assert!(said[1..].iter().all(|(method, last, status)| {
-        (method.as_str(), last.as_str(), *status) == ("GET", "lro_exportarray_aao", 200)
-    }));
+    let mut operation = scenario.open().await;
+    assert_eq!(operation.retry_after(), Some(Duration::from_secs(1)), "of the 202");
+    let terms = Terms::for_event(Duration::from_secs(20));
+    assert!(matches!(scenario.client.poll(&mut operation, terms).await, Ok(State::Running)));
+    assert_eq!(operation.retry_after(), Some(Duration::from_secs(1)), "of the answer to a poll");
 }
 
 #[tokio::test]
