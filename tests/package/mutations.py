@@ -64,7 +64,7 @@ told("a script", elf.faults(b"#!/bin/sh\n", "x86_64"), "not an ELF file")
 told("half an executable", elf.faults(binary[:3000], "x86_64"), "")
 newest = max(set(elf._needed(elf.ELFFile(elf.io.BytesIO(binary)))), key=lambda name: elf._glibc(name) or (0,))
 too_new = binary.replace(newest.encode() + b"\0", b"GLIBC_2.99"[: len(newest)].ljust(len(newest), b"9") + b"\0")
-told("a symbol of a newer C library", elf.faults(too_new, "x86_64"), "the oldest image may have")
+told("a symbol of a newer C library", elf.faults(too_new, "x86_64"), "the oldest image may only have")
 told("a library that no image has", elf.faults(binary.replace(b"libm.so.6\0", b"libz.so.1\0"), "x86_64"), "link it statically")
 with_symbols = executable.with_name("diskseal-with-symbols")
 subprocess.run(
