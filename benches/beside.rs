@@ -84,7 +84,7 @@ fn queue(site: &Site, ids: Vec<String>) -> Queue {
         messages.spawn(async move {
             let _place = places.acquire().await.unwrap();
             let message = json!({"id": id, "reason": "sweep", "firstSeen": "2026-01-01T00:00:00Z"});
-            invoke(&client, &url, "seal-queued", &json!({"message": message})).await.starts_with("sealed ")
+            invoke(&client, &url, "seal_queued", &json!({"message": message})).await.starts_with("sealed ")
         });
     }
     Queue(messages)

@@ -96,7 +96,7 @@ pub(crate) async fn event(client: &Client, url: &str, id: &str) -> String {
         "topic": "/subscriptions/00000000-0000-0000-0000-000000000001",
         "data": {"operationName": "Microsoft.Compute/disks/write", "status": "Succeeded"},
     });
-    invoke(client, url, "seal-on-write", &json!({"event": event})).await
+    invoke(client, url, "seal_on_write", &json!({"event": event})).await
 }
 
 /// Invokes a function, and returns the first line of its log.

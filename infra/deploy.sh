@@ -8,7 +8,7 @@ if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
 fi
 cd "$(dirname "$0")/.."
 
-readonly FUNCTION=seal-on-write
+readonly FUNCTION=seal_on_write
 readonly WEB_API=2024-11-01
 readonly TOPIC_API=2022-06-15
 

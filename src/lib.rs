@@ -6,8 +6,8 @@
 //! # The route
 //!
 //! ```text
-//!  Event Grid ─► host ─► POST /seal-on-write ─┐                   ┌► ARM: GET the resource
-//!  storage queue ─► host ─► POST /seal-queued ┼─► enforce ────────┤  decide (pure)
+//!  Event Grid ─► host ─► POST /seal_on_write ─┐                   ┌► ARM: GET the resource
+//!  storage queue ─► host ─► POST /seal_queued ┼─► enforce ────────┤  decide (pure)
 //!  timer ─► host ─► POST /sweep ──────────────┘      │            ├► ARM: PATCH the auth mode, wait
 //!                                                    │            └► ARM: PATCH the tags, Merge
 //!                                                    └► Outcome or Error ─► answer · span · one log line

@@ -167,7 +167,7 @@ async fn raise(more: &[(&str, &str)]) -> Result<LocalAzure, Fault> {
 
 /// Starts an Azure with its recorded timing; the queue and Event Grid run faster.
 async fn start(handler: &Path, more: &[(&str, &str)]) -> Result<LocalAzure, Fault> {
-    let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), handler, "seal-on-write");
+    let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), handler, "seal_on_write");
     setup.azure = Options { latency: Duration::from_millis(15), ..Options::default() };
     setup.queue_speed = QUEUE_SPEED;
     // With --keep a user can kill the handler any number of times. Azure starts another host after three errors.

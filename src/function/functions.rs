@@ -24,9 +24,9 @@ words! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Function, name of names {
         /// Event Grid trigger: one write of a resource, or a batch of writes.
-        SealOnWrite => "seal-on-write",
+        SealOnWrite => "seal_on_write",
         /// Queue trigger: a resource that could not be sealed immediately, or that a sweep has listed.
-        SealQueued => "seal-queued",
+        SealQueued => "seal_queued",
         /// Timer trigger: puts unsealed resources on the queue.
         Sweep => "sweep",
     }

@@ -41,7 +41,7 @@ words! {
     }
 }
 
-/// `seal-on-write`: one event or a batch.
+/// `seal_on_write`: one event or a batch.
 pub(super) async fn events(app: &App, invocation: &Invocation, events: &[Value]) -> Reply {
     let span = invocation.span();
     let parsed = parse(invocation, &span, events);
@@ -89,7 +89,7 @@ async fn handle_all(
     answer(&Span::current(), handled.into_iter().flatten())
 }
 
-/// `seal-queued`: a resource that could not be sealed earlier, or that a sweep has listed. If ARM refuses a
+/// `seal_queued`: a resource that could not be sealed earlier, or that a sweep has listed. If ARM refuses a
 /// resource that a sweep has listed, the resource is left to the next sweep. Every other failure is retried by the
 /// queue. After the last try the message is poisoned, or left to the sweep if the wait is expected.
 pub(super) async fn message(app: &App, invocation: &Invocation, received: Received) -> Reply {

@@ -37,11 +37,11 @@ async fn what_is_no_invocation_gets_a_status_a_type_and_a_reason() {
     for (path, body, status) in [
         ("/nothing", "{}".to_owned(), StatusCode::NOT_FOUND),
         ("/SEAL-ON-WRITE", "{}".to_owned(), StatusCode::NOT_FOUND),
-        ("/api/seal-on-write", "{}".to_owned(), StatusCode::NOT_FOUND),
-        ("/seal-on-write", String::new(), StatusCode::BAD_REQUEST),
-        ("/seal-queued", r#"{"Data":{}}"#.to_owned(), StatusCode::BAD_REQUEST),
+        ("/api/seal_on_write", "{}".to_owned(), StatusCode::NOT_FOUND),
+        ("/seal_on_write", String::new(), StatusCode::BAD_REQUEST),
+        ("/seal_queued", r#"{"Data":{}}"#.to_owned(), StatusCode::BAD_REQUEST),
         ("/sweep", r#"{"Data":{"timer":"x"}}"#.to_owned(), StatusCode::BAD_REQUEST),
-        ("/seal-on-write", "x".repeat(BODY_BYTES_MAX + 1), StatusCode::PAYLOAD_TOO_LARGE),
+        ("/seal_on_write", "x".repeat(BODY_BYTES_MAX + 1), StatusCode::PAYLOAD_TOO_LARGE),
     ] {
         let (actual, content_type, reply) = call(app(), "POST", path, body).await;
         assert_eq!((actual, content_type.as_str()), (status, "application/json"), "{path}");
@@ -54,14 +54,14 @@ async fn what_is_no_invocation_gets_a_status_a_type_and_a_reason() {
 async fn a_body_at_the_limit_is_read() {
     let padding = "x".repeat(BODY_BYTES_MAX - 30);
     let body = format!(r#"{{"Data":{{"x":"{padding}"}}}}"#);
-    let (status, ..) = call(app(), "POST", "/seal-on-write", body).await;
+    let (status, ..) = call(app(), "POST", "/seal_on_write", body).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "read, and found to have no event");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_invocation_that_is_never_warm_fails_within_its_deadline() {
     let event = json!({"Data": {"event": {}}}).to_string();
-    let (status, _, reply) = call(app(), "POST", "/seal-on-write", event).await;
+    let (status, _, reply) = call(app(), "POST", "/seal_on_write", event).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(reply.contains("still starting"));
 }

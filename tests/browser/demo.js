@@ -66,13 +66,13 @@ await check("a disk created by a button becomes sealed, live", async () => {
 });
 
 await check("the trace has every span under its parent", async () => {
-  const spans = await traceWith("seal-on-write");
+  const spans = await traceWith("seal_on_write");
   const found = await page.locator("#waterfall li").evaluateAll((items) => items.map((item) =>
     [item.dataset.span, item.parentElement.closest("li")?.dataset.span ?? null]));
   const known = new Set(spans.map(({ spanId }) => spanId));
   const expected = spans.map(({ spanId, parentSpanId }) => [spanId, known.has(parentSpanId) ? parentSpanId : null]);
   const names = await page.locator("#waterfall .span .name").allTextContents();
-  const writes = ["seal-on-write", "enforce", "PATCH …/disks/{name}", "PATCH …/tags/default"].filter((name) => !names.includes(name));
+  const writes = ["seal_on_write", "enforce", "PATCH …/disks/{name}", "PATCH …/tags/default"].filter((name) => !names.includes(name));
   return same([found.sort(), writes], [expected.sort(), []]);
 });
 await check("bars match the start and duration of their spans, on one axis", async () => {
@@ -145,7 +145,7 @@ await check("a locked disk is pending with the reason, and is sealed after it is
 });
 const elsewhere = (spans) => spans.flatMap(({ traceId, links }) => links.filter((link) => link.traceId !== traceId))[0].traceId;
 await check("a seal by the queue shares the trace of its event, and a link to a missing trace is explained", async () => {
-  const spans = await traceWith("seal-queued");
+  const spans = await traceWith("seal_queued");
   const item = page.locator("#waterfall li").filter({ has: page.locator(":scope > .span .linked") }).first();
   await item.locator(":scope > .span").click();
   const link = item.locator(":scope > .details > .link");
@@ -153,8 +153,8 @@ await check("a seal by the queue shares the trace of its event, and a link to a 
   await link.click();
   await page.locator(`#waterfall[data-trace="${linked}"]`).getByText("another service").waitFor();
   await page.locator("#choices button").first().click();
-  await traceWith("seal-on-write");
-  return same([linked, spans.some(({ name }) => name === "seal-on-write")], [elsewhere(spans), true]);
+  await traceWith("seal_on_write");
+  return same([linked, spans.some(({ name }) => name === "seal_on_write")], [elsewhere(spans), true]);
 });
 await check("the page shows that a killed handler restarts", async () => {
   const before = await standing.textContent();
@@ -172,7 +172,7 @@ await check("an invalid name is refused with a message", async () => {
   await page.locator("#message[data-is=error]").getByText("a name must have 1 to 80 letters").waitFor();
 });
 
-const linked = (await ask("spans")).find(({ name }) => name === "seal-queued").traceId;
+const linked = (await ask("spans")).find(({ name }) => name === "seal_queued").traceId;
 const foreign = { traceId: "0af7651916cd43dd8448eb211c80319c", root: "b7ad6b7169203331", child: "00f067aa0ba902b7" };
 await check("spans of any OTLP client are drawn, as text", async () => {
   await ask("create", "POST", { kind: "disk", name: "hostile", tags: { owner: HOSTILE } });
@@ -194,7 +194,7 @@ await check("spans of any OTLP client are drawn, as text", async () => {
   const state = await page.evaluate(() => [window.hostile ?? null, document.images.length, document.scripts.length]);
   const count = texts.filter((text) => text.includes(HOSTILE)).length;
   await page.getByRole("button", { name: `Linked trace ${linked}` }).click();
-  await traceWith("seal-queued");
+  await traceWith("seal_queued");
   return same([bar, count >= 7, state, texts.includes("300"), await shownTrace()], [["25%", "25%"], true, [null, 0, 1], true, linked]);
 });
 await check("foreign scripts do not run", async () => {

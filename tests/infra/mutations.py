@@ -65,7 +65,7 @@ BICEP = [
     ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', '    "Microsoft.Resources/tags/read",\n    "Microsoft.Compute/disks/beginGetAccess/action",\n', "nothing about Microsoft.Compute/disks/beginGetAccess/action"),
     ("role-actions.json", '"Microsoft.Resources/tags/read"', '"Microsoft.Resources/*/read"', "is not a single action"),
     ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', '    "Microsoft.Resources/tags/read",\n    "Microsoft.Compute/disks/download/action",\n', "the handler's role has Microsoft.Compute/disks/download/action"),
-    ("events.json", '"seal-on-write"', '"seal-on-writes"', "seal-on-writes is not a function"),
+    ("events.json", '"seal_on_write"', '"seal_on_writes"', "seal_on_writes is not a function"),
     ("events.json", '"diskseal-pending-poison"],', '"diskseal-poison"],', "the queues are"),
     ("modules/function.bicep", "DISKSEAL_MODE:", "DISKSEAL_MODUS:", "the code reads no DISKSEAL_MODUS"),
     ("modules/function.bicep", "DISKSEAL_SWEEP_SCHEDULE:", "DISKSEAL_SWEEP:", "no setting DISKSEAL_SWEEP_SCHEDULE is made"),

@@ -58,7 +58,7 @@ def in_order(calls, *parts):
     return None not in at and at == sorted(at)
 
 
-STEPS = ["main.bicep", "config-zip", "syncfunctiontriggers", "/functions/seal-on-write", "events.bicep"]
+STEPS = ["main.bicep", "config-zip", "syncfunctiontriggers", "/functions/seal_on_write", "events.bicep"]
 ARGUMENTS = ["--location", "westeurope"]
 
 code, said, first = run("deploy.sh", *ARGUMENTS)
@@ -75,11 +75,11 @@ check("without a region the script stops", code == 1 and "no region" in said and
 code, said, calls = run("deploy.sh", *ARGUMENTS, "--mode", "on")
 check("an unknown mode is refused", code == 1 and "audit or enforce" in said, said)
 
-code, said, calls = run("deploy.sh", *ARGUMENTS, rules=[{"when": ["/functions/seal-on-write"], "fails": "NotFound"}])
-check("a function that never appears is reported, and no event subscription is created", code == 1 and "seal-on-write does not exist" in said and not any("events.bicep" in call for call in calls), said)
-late = [{"when": ["/functions/seal-on-write"], "fails": "NotFound", "times": 3}]
+code, said, calls = run("deploy.sh", *ARGUMENTS, rules=[{"when": ["/functions/seal_on_write"], "fails": "NotFound"}])
+check("a function that never appears is reported, and no event subscription is created", code == 1 and "seal_on_write does not exist" in said and not any("events.bicep" in call for call in calls), said)
+late = [{"when": ["/functions/seal_on_write"], "fails": "NotFound", "times": 3}]
 code, said, calls = run("deploy.sh", *ARGUMENTS, rules=late)
-check("the script waits for a function that appears late", code == 0 and sum("/functions/seal-on-write" in call for call in calls) == 4, said)
+check("the script waits for a function that appears late", code == 0 and sum("/functions/seal_on_write" in call for call in calls) == 4, said)
 code, said, calls = run("deploy.sh", *ARGUMENTS, rules=[{"when": ["config-zip"], "fails": "400 Bad Request"}])
 check("a refused package stops the script with a remedy", code == 1 and "deploying the code failed" in said and not in_order(calls, "syncfunctiontriggers"), said)
 

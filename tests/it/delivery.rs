@@ -47,7 +47,7 @@ pub(crate) fn site_with(
     };
     let options = HostOptions { settings, ..HostOptions::new(app.path()) };
     let host = FunctionsHost::start_in_process(options, handler).unwrap();
-    let event_grid = EventGrid::start(azure.subscribe_writes(), delivery, host.event_grid("seal-on-write"));
+    let event_grid = EventGrid::start(azure.subscribe_writes(), delivery, host.event_grid("seal_on_write"));
     Site { azure: azure.clone(), host, event_grid, _app: app }
 }
 

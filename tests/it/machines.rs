@@ -55,10 +55,10 @@ fn logs(site: &Site, beginning: &str) -> Vec<String> {
     logs.filter(|line| line.starts_with(beginning)).cloned().collect()
 }
 
-/// The messages that `seal-on-write` put on the queue.
+/// The messages that `seal_on_write` put on the queue.
 fn queued(site: &Site) -> Vec<Value> {
     let invocations = site.host.invocations();
-    let outputs = invocations.iter().filter(|one| one.function == "seal-on-write");
+    let outputs = invocations.iter().filter(|one| one.function == "seal_on_write");
     let pending = outputs.filter_map(|one| one.outputs.get("pending"));
     pending.flat_map(|pending| pending.as_array().cloned().unwrap_or_else(|| vec![pending.clone()])).collect()
 }

@@ -109,7 +109,7 @@ impl Handler {
 
     /// The lines of the host's log.
     async fn post(&self, envelope: &Value) -> Vec<String> {
-        let request = Request::post("/seal-on-write").body(Body::from(envelope.to_string())).unwrap();
+        let request = Request::post("/seal_on_write").body(Body::from(envelope.to_string())).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();

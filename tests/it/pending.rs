@@ -42,7 +42,7 @@ fn reads(azure: &Emulator, id: &str, start: time::OffsetDateTime) -> Vec<i64> {
 /// How many invocations of the queue's function failed.
 fn failures(site: &Site) -> usize {
     let invocations = site.host.invocations();
-    invocations.iter().filter(|one| one.function == "seal-queued" && !one.succeeded()).count()
+    invocations.iter().filter(|one| one.function == "seal_queued" && !one.succeeded()).count()
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,7 +54,7 @@ const EVENT_GRID_SPEED: f64 = 50.0;
 const QUEUE_SPEED: f64 = 1_000.0;
 
 fn setup() -> Setup {
-    let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), &binary(), "seal-on-write");
+    let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), &binary(), "seal_on_write");
     setup.app_root = package();
     setup.azure = Options::immediate();
     setup.event_grid = EventGridOptions { speed: EVENT_GRID_SPEED, ..EventGridOptions::default() };

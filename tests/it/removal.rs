@@ -97,7 +97,7 @@ async fn the_correlation_id_is_on_the_line_by_event_and_by_queue_if_it_is_safe()
             "subject": id,
             "data": {"correlationId": correlation_id, "claims": {"name": "Jane Doe"}},
         });
-        let invocation = site.host.invoke("seal-on-write", Trigger::Event(event)).await.unwrap();
+        let invocation = site.host.invoke("seal_on_write", Trigger::Event(event)).await.unwrap();
         site.settle().await;
         assert!(site.is_sealed(&id));
         invocation.logs

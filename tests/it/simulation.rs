@@ -104,7 +104,7 @@ impl Day {
         )
         .unwrap();
         let event_grid =
-            EventGrid::start(azure.subscribe_writes(), delivery(&mut rng), host.event_grid("seal-on-write"));
+            EventGrid::start(azure.subscribe_writes(), delivery(&mut rng), host.event_grid("seal_on_write"));
         Self { rng, azure, host, event_grid, estate: BTreeMap::new(), _app: app }
     }
 
@@ -216,7 +216,7 @@ impl Day {
     async fn look_at_everything(&self) {
         for id in self.estate.keys() {
             let event = json!({"eventType": "Microsoft.Resources.ResourceWriteSuccess", "subject": id});
-            let invocation = self.host.invoke("seal-on-write", Trigger::Event(event)).await.unwrap();
+            let invocation = self.host.invoke("seal_on_write", Trigger::Event(event)).await.unwrap();
             assert!(invocation.succeeded(), "{invocation:?}");
         }
         self.settle().await;

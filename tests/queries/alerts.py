@@ -16,7 +16,7 @@ OPERATORS = {
     "LessThan": lambda value, threshold: value < threshold,
     "LessThanOrEqual": lambda value, threshold: value <= threshold,
 }
-QUIET = Night().looks(20, "sealed").looks(5, "already_sealed").looks(2, "exempt", reason="tag").sweep().host("seal-on-write")
+QUIET = Night().looks(20, "sealed").looks(5, "already_sealed").looks(2, "exempt", reason="tag").sweep().host("seal_on_write")
 CASES = [
     # Alert, scenario, night, whether it fires.
     (
@@ -78,7 +78,7 @@ CASES = [
     (
         "slow",
         "a locked disk was sealed by the queue an hour later",
-        Night().looks(9, "sealed").look("d", "sealed", age=3600.0, function="seal-queued"),
+        Night().looks(9, "sealed").look("d", "sealed", age=3600.0, function="seal_queued"),
         False,
     ),
     ("slow", "an event of long ago met a sealed disk", Night().looks(3, "already_sealed", age=3600.0), False),
@@ -104,8 +104,8 @@ CASES = [
     ("exemptions-expiring", "one expires in three days", Night().warning("a", 28).warning("b", 3), True),
     ("exemptions-expiring", "only the host logged it", Night().warning("b", 3, "AppTraces", "Message", "warning: "), True),
     ("silent", "the host runs it and its spans arrive", QUIET, False),
-    ("silent", "the host runs it and nothing arrives", Night().host("seal-on-write"), True),
-    ("silent", "it was run a minute ago", Night().host("seal-queued", 1), False),
+    ("silent", "the host runs it and nothing arrives", Night().host("seal_on_write"), True),
+    ("silent", "it was run a minute ago", Night().host("seal_queued", 1), False),
     ("silent", "it does not run", Night(), False),
     ("silent", "another app runs", Night().host("invoices"), False),
     ("sweep-missing", "one has succeeded", QUIET, False),

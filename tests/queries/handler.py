@@ -70,7 +70,7 @@ def day(root):
                 url = f"{azure['armHttps']}{resource('disks', name)}?api-version=2024-03-02"
                 send("PUT", url, BODY, {"Authorization": f"Bearer {azure['userToken']}"}, trusted)
             # Both are sealed, and the queue's invocation has ended.
-            soon(lambda: (receiver.of("enforce"), receiver.of("seal-queued")), lambda found: found == (3, 1))
+            soon(lambda: (receiver.of("enforce"), receiver.of("seal_queued")), lambda found: found == (3, 1))
             send("POST", f"{azure['controlUrl']}/timer/sweep", None)
             soon(lambda: receiver.of("sweep"), bool)
         return receiver.rows
@@ -85,10 +85,10 @@ def main(root):
     alerts = {alert["name"]: alert for alert in monitoring(root, "alerts.json")}
     disk = resource("disks", "locked")
     PARAMETERS.update(
-        Disk=disk, Trace=next((row["TraceId"] for row in night.rows["OTelSpans"] if row["Name"] == "seal-queued"), "")
+        Disk=disk, Trace=next((row["TraceId"] for row in night.rows["OTelSpans"] if row["Name"] == "seal_queued"), "")
     )
     by_hand = {("by its event", 1, 1), ("by the queue, after its event", 1, 2)}
-    looks = {("seal-on-write", "pending", "locked"), ("seal-queued", "sealed", "")}
+    looks = {("seal_on_write", "pending", "locked"), ("seal_queued", "sealed", "")}
     told = [
         ("outcomes", ("Outcome", "Looks"), {("pending", 1), ("sealed", 2)}),
         ("time-to-seal-how", ("How", "Resources"), {row[:2] for row in by_hand}),
@@ -100,11 +100,11 @@ def main(root):
     for name, columns, expected in told:
         checks.same(f"workbook {name}, of the real handler", expected, read, items[name], schema, night, columns)
     checks.same("workbook parts, of the real handler: none is negative", set(), negative, items, schema, night)
-    checks.same("workbook trace, of the real handler: one root", {"seal-on-write"}, roots, items, schema, night)
+    checks.same("workbook trace, of the real handler: one root", {"seal_on_write"}, roots, items, schema, night)
     for name in ("free", "locked"):
         night.add("AzureActivity", 60, CategoryValue="Administrative", OperationNameValue="MICROSOFT.COMPUTE/DISKS/WRITE",
                   ActivityStatusValue="Success", SubscriptionId=SUBSCRIPTION, _ResourceId=resource("disks", name).lower())  # fmt: skip
-    night.host("seal-on-write")
+    night.host("seal_on_write")
     for name in ("failing", "slow", "blind", "silent", "sweep-missing"):
         checks.same(f"alert {name} is quiet, of the real handler", False, fires, alerts[name], schema, night)
     sys.exit(checks.faults > 0)

@@ -39,7 +39,7 @@ const MUTATIONS = [
   ["a convention's attribute", WORKBOOK, "http.response.status_code", "http.status_code", words, "no span has the attribute http.status_code"],
   ["an outcome", ALERTS, "(\\\"pending\\\", \\\"failed\\\")", "(\\\"pending\\\", \\\"faild\\\")", words, "diskseal.outcome is never faild"],
   ["an outcome, by an alias", ALERTS, "Outcome = \\\"failed\\\"", "Outcome = \\\"broken\\\"", words, "diskseal.outcome is never broken"],
-  ["a span", ALERTS, "\\\"seal-queued\\\", \\\"sweep\\\"", "\\\"seal-queue\\\", \\\"sweep\\\"", words, "no span is named seal-queue"],
+  ["a span", ALERTS, "\\\"seal_queued\\\", \\\"sweep\\\"", "\\\"seal-queue\\\", \\\"sweep\\\"", words, "no span is named seal-queue"],
   ["the begin of a span", WORKBOOK, "\\\"wait for \\\"", "\\\"waits for \\\"", words, "no span is named waits for"],
   ["a table of logs, asked of Resource Graph", WORKBOOK, "\"query\": \"Resources\\n", "\"query\": \"OTelLogs\\n", words, "OTelLogs"],
   ["a parameter", WORKBOOK, "{Disk}", "{Disc}", words, "no parameter is named Disc"],

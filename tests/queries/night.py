@@ -49,7 +49,7 @@ class Night:
         )
         return f"s{self.spans}"
 
-    def look(self, name, outcome, minutes_ago=30, reason=None, seconds=3.0, age=2.0, function="seal-on-write"):
+    def look(self, name, outcome, minutes_ago=30, reason=None, seconds=3.0, age=2.0, function="seal_on_write"):
         """Adds an invocation and its look at a disk."""
         trace = f"{name}-{self.spans}"
         attributes = {"cloudevents.event_subject": disk(name), "diskseal.event_age_seconds": age}
@@ -57,9 +57,9 @@ class Night:
             function,
             minutes_ago,
             seconds * 1000,
-            attributes if function == "seal-on-write" else {},
+            attributes if function == "seal_on_write" else {},
             trace,
-            success=not (function == "seal-queued" and outcome in ("pending", "failed")),
+            success=not (function == "seal_queued" and outcome in ("pending", "failed")),
         )
         self.span(
             "enforce",

@@ -99,8 +99,8 @@ function hoursFaults({ rules, hours }) {
 function sourceFaults({ source }) {
   const places = [
     ["src/estate/survey.rs", "the exemption of {} ends on {until}"],
-    ["function-definitions/seal-queued/function.json", "\"queueName\": \"diskseal-pending\""],
-    ...["seal-on-write", "seal-queued", "sweep"].map((name) => [`function-definitions/${name}/function.json`, "bindings"]),
+    ["function-definitions/seal_queued/function.json", "\"queueName\": \"diskseal-pending\""],
+    ...["seal_on_write", "seal_queued", "sweep"].map((name) => [`function-definitions/${name}/function.json`, "bindings"]),
   ];
   return places.filter(([path, words]) => !source(path).includes(words)).map(([path, words]) => `${path} does not say ${words}`);
 }

@@ -25,9 +25,9 @@ def waited():
     night = Night()
     locked = {"diskseal.resource_id": disk("w"), "diskseal.outcome": "pending", "diskseal.reason": "locked"}
     told = {"diskseal.event_age_seconds": 2.0, "cloudevents.event_subject": disk("w")}
-    event = night.span("seal-on-write", 40, 3000, told, "t", "host")
+    event = night.span("seal_on_write", 40, 3000, told, "t", "host")
     night.span("enforce", 40, 3000, locked, "t", event, success=False)
-    message = night.span("seal-queued", 30, 3000, {}, "t", event)
+    message = night.span("seal_queued", 30, 3000, {}, "t", event)
     night.span("enforce", 30, 3000, {"diskseal.resource_id": disk("w"), "diskseal.outcome": "sealed"}, "t", message)
     return night
 
@@ -37,13 +37,13 @@ def divided():
     and two for a wait."""
     night = Night()
     night.add("AppRequests", 30 + 1 / 60, Id="host", OperationId="t")
-    event = night.span("seal-on-write", 30, 7000, {"diskseal.event_age_seconds": 3.0, "faas.coldstart": True}, "t", "host")
+    event = night.span("seal_on_write", 30, 7000, {"diskseal.event_age_seconds": 3.0, "faas.coldstart": True}, "t", "host")
     look = night.span("enforce", 30, 7000, {"diskseal.resource_id": disk("x"), "diskseal.outcome": "sealed"}, "t", event)
     night.span("wait for operation", 30, 2000, {"diskseal.wait.for": "operation"}, "t", look)
     return night.request("t", look, 1000).request("t", look, 2000, 429)
 
 
-SWEPT = Night().sweep().look("q", "sealed", age=None, function="seal-queued")
+SWEPT = Night().sweep().look("q", "sealed", age=None, function="seal_queued")
 CASES = [
     # Item, scenario, night, expected rows and their columns.
     ("coverage", "the estate", ESTATE, {("disks", 0.25, 1, 3), ("snapshots", 1.0, 1, 0)}, ("Kind", "Coverage", "Sealed", "Unsealed")),
@@ -59,7 +59,7 @@ CASES = [
         "life",
         "a sweep, and a look of the queue",
         SWEPT,
-        {("sweep", 1, 0), ("seal-queued", 1, 0)},
+        {("sweep", 1, 0), ("seal_queued", 1, 0)},
         ("Function", "Invocations", "Failed"),
     ),
     ("outcomes", "one was locked, and sealed later", waited(), {("pending", 1), ("sealed", 1)}, ("Outcome", "Looks")),
@@ -107,7 +107,7 @@ CASES = [
         "looks",
         "a disk that was locked",
         waited(),
-        {("seal-on-write", "pending", "locked"), ("seal-queued", "sealed", "")},
+        {("seal_on_write", "pending", "locked"), ("seal_queued", "sealed", "")},
         ("Function", "Outcome", "Reason"),
     ),
     (
@@ -115,9 +115,9 @@ CASES = [
         "a disk that was locked",
         waited(),
         {
-            ("seal-on-write", "", "s1", ""),
+            ("seal_on_write", "", "s1", ""),
             ("enforce", "pending", "s2", "s1"),
-            ("seal-queued", "", "s3", "s1"),
+            ("seal_queued", "", "s3", "s1"),
             ("enforce", "sealed", "s4", "s3"),
         },
         ("Name", "Outcome", "SpanId", "ParentSpanId"),

@@ -17,7 +17,7 @@ fn subscription(pointer: &str, value: Value) -> Value {
     let mut subscription = json!({"name": "writes", "properties": {
         "provisioningState": "Succeeded",
         "destination": {"endpointType": "AzureFunction",
-            "properties": {"resourceId": format!("{APP}/functions/seal-on-write")}},
+            "properties": {"resourceId": format!("{APP}/functions/seal_on_write")}},
         "eventDeliverySchema": "EventGridSchema",
         "expirationTimeUtc": null,
         "filter": {"subjectBeginsWith": "", "subjectEndsWith": "", "includedEventTypes": [RESOURCE_WRITE_SUCCESS],
@@ -59,7 +59,7 @@ fn each_fault_is_found() {
     let function = |id: String| ("/destination/properties/resourceId", json!(id));
     let filters = |value: Value| ("/filter/advancedFilters", value);
     for ((pointer, value), verdict, part) in [
-        (("", json!(null)), Ok, "writes of disks, snapshots and machines go to seal-on-write of func"),
+        (("", json!(null)), Ok, "writes of disks, snapshots and machines go to seal_on_write of func"),
         (("/filter/includedEventTypes", json!(null)), Ok, "go to"),
         (("/filter/includedEventTypes", json!(["Microsoft.x"])), Failed, "does not deliver"),
         (filters(json!([by_name(&OPERATIONS[..1])])), Failed, "excludes Microsoft.Compute/snapshots/write"),
@@ -77,8 +77,8 @@ fn each_fault_is_found() {
         (("/eventDeliverySchema", json!("CustomInputSchema")), Failed, "CustomInputSchema"),
         (("/expirationTimeUtc", json!("2027-01-01T00:00:00Z")), Warning, "expires at 2027"),
         (("/provisioningState", json!("Failed")), Failed, "provisioning state is Failed"),
-        (("/destination/endpointType", json!("WebHook")), Failed, "delivers to a function seal-on-write"),
-        (function(format!("{APP}/functions/other")), Failed, "delivers to a function seal-on-write"),
+        (("/destination/endpointType", json!("WebHook")), Failed, "delivers to a function seal_on_write"),
+        (function(format!("{APP}/functions/other")), Failed, "delivers to a function seal_on_write"),
     ] {
         let found = changed(pointer, value.clone());
         let worst = found.iter().map(|(verdict, _)| *verdict).max();

@@ -67,7 +67,7 @@ struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     app: Option<PathBuf>,
     /// Function to which Event Grid delivers.
-    #[arg(long, value_name = "NAME", default_value = "seal-on-write")]
+    #[arg(long, value_name = "NAME", default_value = "seal_on_write")]
     function: String,
     /// Deliver in the Event Grid schema instead of CloudEvents.
     #[arg(long)]

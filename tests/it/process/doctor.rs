@@ -84,7 +84,7 @@ fn event_subscription() -> Value {
             "topic": topic(),
             "provisioningState": "Succeeded",
             "destination": {"endpointType": "AzureFunction", "properties": {
-                "resourceId": format!("{}/functions/seal-on-write", app()),
+                "resourceId": format!("{}/functions/seal_on_write", app()),
                 "maxEventsPerBatch": 1, "preferredBatchSizeInKilobytes": 64}},
             "filter": {
                 "subjectBeginsWith": "", "subjectEndsWith": "",
@@ -127,7 +127,7 @@ async fn deployment_in(subscriptions: &[&str]) -> (Emulator, Serving) {
     azure.put_fact(&topics(), json!({"value": [topic]}));
     azure.put_fact(&event_subscriptions(), json!({"value": [event_subscription()]}));
     azure.put_fact(&own_event_subscriptions(SUBSCRIPTION), json!({"value": []}));
-    azure.put_fact(&format!("{}/functions", app()), functions(&["seal-on-write", "seal-queued", "sweep"]));
+    azure.put_fact(&format!("{}/functions", app()), functions(&["seal_on_write", "seal_queued", "sweep"]));
     azure.put_fact(&container(), json!({"id": container(), "properties": {"publicAccess": "None"}}));
     azure.put_fact("/diskseal-pending", json!({}));
     let serving = azure.serve().await.unwrap();
@@ -204,7 +204,7 @@ async fn every_gap_in_the_role_is_named() {
 #[tokio::test]
 async fn missing_parts_are_reported_with_a_remedy() {
     let (azure, serving) = deployment().await;
-    azure.put_fact(&format!("{}/functions", app()), functions(&["seal-on-write", "sweep"]));
+    azure.put_fact(&format!("{}/functions", app()), functions(&["seal_on_write", "sweep"]));
     azure.forget_fact("/diskseal-pending");
     azure.refuse_fact(
         &container(),
@@ -213,7 +213,7 @@ async fn missing_parts_are_reported_with_a_remedy() {
     let (code, wrong) = doctor(&serving, &[]).await;
     assert_eq!(code, Some(1));
     for part in [
-        "the host does not know the function seal-queued",
+        "the host does not know the function seal_queued",
         "the dead-letter container does not exist",
         "az storage container create --auth-mode login --account-name stseal -n deadletter",
         "the queue does not exist",
@@ -231,7 +231,7 @@ async fn missing_parts_are_reported_with_a_remedy() {
 
     azure.put_fact(&event_subscriptions(), json!({"value": []}));
     let (_, wrong) = doctor(&serving, &[]).await;
-    assert!(wrong.contains("no event subscription delivers to a function seal-on-write"), "{wrong}");
+    assert!(wrong.contains("no event subscription delivers to a function seal_on_write"), "{wrong}");
     azure.put_fact(&topics(), json!({"value": []}));
     let (_, wrong) = doctor(&serving, &[]).await;
     assert!(wrong.contains("no system topic for this subscription"), "{wrong}");

@@ -266,8 +266,8 @@ async fn no_claim_of_any_caller_is_in_anything() {
 async fn a_trace_in_which_nothing_was_done_is_small() {
     let spans = &emitted().await.spans;
     for (outcome, expected) in [
-        ("already_sealed", &["GET …", "enforce", "seal-on-write"][..]),
-        ("exempt", &["enforce", "seal-on-write"]),
+        ("already_sealed", &["GET …", "enforce", "seal_on_write"][..]),
+        ("exempt", &["enforce", "seal_on_write"]),
     ] {
         let is_such = |span: &&Span| span.attributes.get("diskseal.outcome") == Some(&Value::from(outcome));
         let traces = spans.iter().filter(is_such).map(|enforce| {

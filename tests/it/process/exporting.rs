@@ -82,7 +82,7 @@ async fn a_log_record_carries_the_trace_and_span_in_which_it_was_written() {
         .wait_for_log(|record| record.body.as_str().is_some_and(|text| text.starts_with("sealed ")))
         .await;
     let span = azure.collector.wait_for(|span| span.span_id == record.span_id).await;
-    assert_eq!((span.name.as_str(), &span.trace_id), ("seal-on-write", &record.trace_id));
+    assert_eq!((span.name.as_str(), &span.trace_id), ("seal_on_write", &record.trace_id));
     assert_eq!((record.severity_number, record.severity_text.as_str()), (9, "INFO"));
     assert_eq!(record.attributes["invocation_id"], span.attributes["faas.invocation_id"]);
     assert_eq!(record.resource, span.resource);
@@ -102,9 +102,9 @@ async fn log_records_can_be_filtered_by_outcome_reason_and_resource_and_the_line
     azure.emulator.inject(locked);
     seal(&azure, "d").await;
     azure.emulator.insert(&disk("locked"), &disk_body("westeurope")).unwrap();
-    azure.host.invoke("seal-on-write", Trigger::Event(event(&disk("locked")))).await.unwrap();
+    azure.host.invoke("seal_on_write", Trigger::Event(event(&disk("locked")))).await.unwrap();
     let other = json!({"eventType": "Something.Else", "subject": disk("d")});
-    azure.host.invoke("seal-on-write", Trigger::Event(other)).await.unwrap();
+    azure.host.invoke("seal_on_write", Trigger::Event(other)).await.unwrap();
     for (outcome, reason, resource) in [
         ("sealed", None, Some(disk("d"))),
         ("pending", Some("locked"), Some(disk("locked"))),
@@ -151,7 +151,7 @@ async fn azure_monitor_gets_every_signal_with_a_token_of_its_own_beside_the_stan
     let azure = start_monitored(setup(), &[("OTEL_EXPORTER_OTLP_HEADERS", "api-key=secret")]).await;
     seal(&azure, "d").await;
     let monitor = &azure.serving.azure_monitor;
-    let here = azure.collector.wait_for(|span| span.name == "seal-on-write").await;
+    let here = azure.collector.wait_for(|span| span.name == "seal_on_write").await;
     let there = monitor.wait_for(|span| span.span_id == here.span_id).await;
     assert_eq!(here, there);
     monitor.wait_for_log(|record| record.trace_id == here.trace_id).await;
@@ -181,7 +181,7 @@ async fn azure_monitor_gets_every_signal_with_a_token_of_its_own_beside_the_stan
 async fn exports_are_compressed_if_configured() {
     let azure = start(setup(), &[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]).await;
     seal(&azure, "d").await;
-    azure.collector.wait_for(|span| span.name == "seal-on-write").await;
+    azure.collector.wait_for(|span| span.name == "seal_on_write").await;
     let is_compressed = |export: &Export| {
         export.headers.contains(&("content-encoding".to_owned(), "gzip".to_owned())) && export.status == 200
     };
@@ -192,7 +192,7 @@ async fn exports_are_compressed_if_configured() {
 async fn an_invalid_endpoint_is_reported_and_nothing_else_is_affected() {
     let azure = start(setup(), &[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "not a url")]).await;
     seal(&azure, "d").await;
-    azure.collector.wait_for(|span| span.name == "seal-on-write").await;
+    azure.collector.wait_for(|span| span.name == "seal_on_write").await;
     assert_eq!(warnings(&azure), ["warning: logs are not exported"]);
 }
 
@@ -227,7 +227,7 @@ async fn a_token_that_azure_monitor_refuses_is_replaced_by_another_at_once() {
     let azure = start_monitored(setup(), &[]).await;
     let monitor = &azure.serving.azure_monitor;
     seal(&azure, "a").await;
-    monitor.wait_for(|span| span.name == "seal-on-write").await;
+    monitor.wait_for(|span| span.name == "seal_on_write").await;
     // As after a revoked session: a token that was valid is no longer.
     monitor.revoke_tokens();
     seal(&azure, "b").await;

@@ -158,7 +158,7 @@ async fn hostile_events_and_envelopes_do_nothing_at_all() {
     for event in &events {
         for data in [event.clone(), Value::String(event.to_string()), json!([event])] {
             let envelope = json!({"Data": {"event": data}, "Metadata": {}}).to_string();
-            let reply = azure.host.invoke_raw("seal-on-write", envelope).await.unwrap();
+            let reply = azure.host.invoke_raw("seal_on_write", envelope).await.unwrap();
             assert_eq!(reply.status, 200, "redelivery cannot mend {event}");
             assert_eq!(reply.content_type.as_deref(), Some("application/json"));
             let reply: Value = serde_json::from_slice(&reply.body).unwrap();
@@ -166,7 +166,7 @@ async fn hostile_events_and_envelopes_do_nothing_at_all() {
         }
     }
     for body in &bodies {
-        for path in ["seal-on-write", "seal-queued", "sweep"] {
+        for path in ["seal_on_write", "seal_queued", "sweep"] {
             let reply = azure.host.invoke_raw(path, body.clone()).await.unwrap();
             assert_eq!(reply.status, 400, "{path}: {}", String::from_utf8_lossy(body));
             assert!(!reply.body.is_empty());
@@ -175,7 +175,7 @@ async fn hostile_events_and_envelopes_do_nothing_at_all() {
     for subject in subjects() {
         let message = json!({"id": subject, "reason": "x", "firstSeen": "2026-11-24T01:02:03Z"});
         let envelope = json!({"Data": {"message": message.to_string()}}).to_string();
-        assert_eq!(azure.host.invoke_raw("seal-queued", envelope).await.unwrap().status, 400, "{subject}");
+        assert_eq!(azure.host.invoke_raw("seal_queued", envelope).await.unwrap().status, 400, "{subject}");
     }
 
     let to_arm: Vec<_> = azure
@@ -210,7 +210,7 @@ async fn a_message_of_the_queue_passes_no_rule_that_an_event_does_not_pass() {
             message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             let envelope =
                 json!({"Data": {"message": message}, "Metadata": {"DequeueCount": "1"}}).to_string();
-            let reply = azure.host.invoke_raw("seal-queued", envelope).await.unwrap();
+            let reply = azure.host.invoke_raw("seal_queued", envelope).await.unwrap();
             let text = String::from_utf8_lossy(&reply.body).into_owned();
             assert!(reply.status == 200 && text.contains("exempt "), "{id}: {text}");
         }

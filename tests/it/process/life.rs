@@ -133,7 +133,7 @@ async fn a_signal_lets_what_is_in_flight_finish_and_asks_for_a_restart() {
     );
     assert!(is_sealed(&azure, &disk("d")), "the seal that was under way was finished");
     // The spans of the last invocation were flushed.
-    azure.collector.wait_for(|span| span.name == "seal-on-write").await;
+    azure.collector.wait_for(|span| span.name == "seal_on_write").await;
 
     azure.host.ready().await.unwrap();
     azure.emulator.put(&disk("next"), &jane(), &disk_body("westeurope")).unwrap();

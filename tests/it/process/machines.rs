@@ -43,7 +43,7 @@ async fn one_trace_leads_from_the_machines_event_to_each_of_its_disks() {
         let ours = spans.iter().filter(|span| span.parent_span_id.as_ref() == Some(&invocation.span_id));
         ours.filter(|span| span.name == name).collect::<Vec<_>>()
     };
-    assert_eq!(invocation.name, "seal-on-write");
+    assert_eq!(invocation.name, "seal_on_write");
     let [machine] = children("machine")[..] else { panic!("one machine in {spans:#?}") };
     assert_eq!(machine.attributes["diskseal.machine_id"], json!(subject));
     assert_eq!(machine.attributes["diskseal.disks"], json!(3));
@@ -91,5 +91,5 @@ async fn a_large_scale_set_goes_through_the_queue() {
     let journal = azure.emulator.journal();
     assert_eq!(journal.iter().filter(|exchange| exchange.kind == Kind::Machine).count(), 2);
     let invocations = azure.host.invocations();
-    assert!(invocations.iter().filter(|one| one.function == "seal-queued").count() >= 50);
+    assert!(invocations.iter().filter(|one| one.function == "seal_queued").count() >= 50);
 }

@@ -93,7 +93,7 @@ async fn a_sweep_reports_the_coverage() {
         azure.emulator.insert(&disk(name), &disk_body("westeurope")).unwrap();
     }
     for name in &names[..3] {
-        azure.host.invoke("seal-on-write", Trigger::Event(event(&disk(name)))).await.unwrap();
+        azure.host.invoke("seal_on_write", Trigger::Event(event(&disk(name)))).await.unwrap();
     }
     azure.host.fire_timer("sweep").await.unwrap();
     let points = points(&azure).await;

@@ -41,9 +41,9 @@ async fn an_envelope_is_read_in_every_form_that_the_host_knows() {
         azure.emulator.insert(&id, &disk_body("westeurope")).unwrap();
         let envelope = json!({
             "Data": {"event": form(event(&id))},
-            "Metadata": {"data": event(&id)["data"], "sys": {"MethodName": "seal-on-write"}},
+            "Metadata": {"data": event(&id)["data"], "sys": {"MethodName": "seal_on_write"}},
         });
-        let reply = azure.host.invoke_raw("seal-on-write", envelope.to_string()).await.unwrap();
+        let reply = azure.host.invoke_raw("seal_on_write", envelope.to_string()).await.unwrap();
         assert_eq!(reply.status, 200);
         let reply = body(&reply);
         assert_eq!(reply["Outputs"], json!({}), "{number}");
@@ -58,7 +58,7 @@ async fn the_hosts_own_envelopes_are_read_for_every_trigger() {
     let azure = start(setup(), &[]).await;
     let id = disk("event");
     azure.emulator.insert(&id, &disk_body("westeurope")).unwrap();
-    let invocation = azure.host.invoke("seal-on-write", Trigger::Event(event(&id))).await.unwrap();
+    let invocation = azure.host.invoke("seal_on_write", Trigger::Event(event(&id))).await.unwrap();
     assert!(invocation.succeeded(), "{invocation:?}");
     assert!(is_sealed(&azure, &id));
     let id = disk("queued");
@@ -75,7 +75,7 @@ async fn the_hosts_own_envelopes_are_read_for_every_trigger() {
 fn batching_app() -> tempfile::TempDir {
     let (repository, copy) = (Path::new(env!("CARGO_MANIFEST_DIR")), tempfile::tempdir().unwrap());
     std::fs::copy(repository.join("host.json"), copy.path().join("host.json")).unwrap();
-    for name in ["seal-on-write", "seal-queued", "sweep"] {
+    for name in ["seal_on_write", "seal_queued", "sweep"] {
         let file = Path::new("function-definitions").join(name).join("function.json");
         std::fs::create_dir_all(copy.path().join(&file).parent().unwrap()).unwrap();
         let mut definition: Value =
@@ -108,7 +108,7 @@ async fn of_a_batch_the_bad_go_to_the_queue_and_the_good_are_sealed() {
     }
     let mut events: Vec<_> = names.iter().map(|name| event(&disk(name))).collect();
     events.push(json!({"eventType": "Something.Else", "subject": disk("other")}));
-    let invocation = azure.host.invoke("seal-on-write", Trigger::Events(events)).await.unwrap();
+    let invocation = azure.host.invoke("seal_on_write", Trigger::Events(events)).await.unwrap();
     assert!(invocation.succeeded(), "{invocation:?}");
     let mut pending: Vec<_> = invocation.outputs["pending"]
         .as_array()
@@ -133,7 +133,7 @@ async fn a_batch_with_a_failure_of_the_system_comes_again_as_a_whole() {
         azure.emulator.insert(&disk(name), &disk_body("westeurope")).unwrap();
     }
     let events = vec![event(&disk("a")), event(&disk("b"))];
-    let invocation = azure.host.invoke("seal-on-write", Trigger::Events(events)).await.unwrap();
+    let invocation = azure.host.invoke("seal_on_write", Trigger::Events(events)).await.unwrap();
     assert!(!invocation.succeeded());
     assert!(is_sealed(&azure, &disk("a")), "what could be sealed is");
 }
@@ -141,13 +141,13 @@ async fn a_batch_with_a_failure_of_the_system_comes_again_as_a_whole() {
 #[tokio::test]
 async fn refusals_are_logged_in_one_line_with_the_reason() {
     let azure = start(setup(), &[]).await;
-    let reply = azure.host.invoke_raw("seal-on-write", r#"{"Data":{"events":[]}}"#).await.unwrap();
+    let reply = azure.host.invoke_raw("seal_on_write", r#"{"Data":{"events":[]}}"#).await.unwrap();
     assert_eq!(reply.status, 400);
     assert!(body(&reply)["error"].as_str().unwrap().contains("Data.event"));
     let line = azure.host.wait_for_line(|line| line.text.contains("refused with 400")).await;
     assert!(line.text.contains("Data.event") && line.text.contains("invocation_id="), "{line:?}");
     let large = "x".repeat(4 * 1024 * 1024 + 1);
-    assert_eq!(azure.host.invoke_raw("seal-on-write", large).await.unwrap().status, 413);
+    assert_eq!(azure.host.invoke_raw("seal_on_write", large).await.unwrap().status, 413);
     assert_eq!(azure.host.invoke_raw("nothing", "{}").await.unwrap().status, 404);
 }
 
@@ -163,9 +163,9 @@ async fn claims_and_tokens_are_never_logged_or_traced() {
         "http://schemas.microsoft.com/identity/claims/objectidentifier": "0d0d0d0d-5ec2-4e70-8000-000000000001",
     });
     event["data"]["authorization"] = json!({"scope": id, "evidence": {"principalId": "0d0d0d0d5ec2"}});
-    let invocation = azure.host.invoke("seal-on-write", Trigger::Event(event)).await.unwrap();
+    let invocation = azure.host.invoke("seal_on_write", Trigger::Event(event)).await.unwrap();
     assert!(invocation.succeeded());
-    azure.collector.wait_for(|span| span.name == "seal-on-write").await;
+    azure.collector.wait_for(|span| span.name == "seal_on_write").await;
     azure.host.kill().await;
     let told = format!("{:?} {:?}", azure.host.console(), azure.collector.spans());
     for secret in ["Jane", "203.0.113.77", "0d0d0d0d", "Bearer", "eyJ", &azure.serving.identity_header] {

@@ -107,13 +107,13 @@ async fn a_failure_of_the_resource_goes_to_the_queue_and_is_made_good_from_there
         .inject(Fault::refuse(Refusal::scope_locked()).on(Kind::Patch).resource("locked").times(3));
     azure.emulator.put(&id, &jane(), &disk_body("westeurope")).unwrap();
     azure.event_grid.idle().await;
-    let first = azure.host.wait_for_invocation(|i| i.function == "seal-on-write").await;
+    let first = azure.host.wait_for_invocation(|i| i.function == "seal_on_write").await;
     assert!(first.succeeded(), "one bad resource must not put the endpoint on probation: {first:?}");
     let message = &first.outputs["pending"];
     assert_eq!((&message["id"], &message["reason"]), (&json!(id), &json!("locked")));
     assert!(message["firstSeen"].is_string() && message["traceparent"].is_string());
 
-    azure.host.wait_for_invocation(|i| i.function == "seal-queued" && i.succeeded()).await;
+    azure.host.wait_for_invocation(|i| i.function == "seal_queued" && i.succeeded()).await;
     azure.host.queues_drained().await;
     assert!(is_sealed(&azure, &id));
     assert_eq!(lock.fired(), 3);
@@ -130,7 +130,7 @@ async fn a_resource_that_never_succeeds_ends_in_the_poison_queue() {
     let [message] = poison.messages().try_into().unwrap();
     let text = Encoding::Base64.decode(&message.text).unwrap();
     assert!(text.contains("disallowed_by_policy"), "{text}");
-    let received = azure.host.invocations().iter().filter(|i| i.function == "seal-queued").count();
+    let received = azure.host.invocations().iter().filter(|i| i.function == "seal_queued").count();
     assert_eq!(received, 16, "maxDequeueCount of host.json");
     let tries = azure.emulator.requests_for(&disk("denied")).iter().filter(|x| x.method == "PATCH").count();
     assert_eq!(tries, 6, "for the event, and for the 1st, 2nd, 4th, 8th and 16th time that it is received");

@@ -89,11 +89,11 @@ def host(receiver, *settings, options=()):
 
 
 def queued_spans(receiver):
-    return [span for span in list(receiver.spans) if span["name"] == "seal-queued"]
+    return [span for span in list(receiver.spans) if span["name"] == "seal_queued"]
 
 
 def output_and_trigger(receiver):
-    with host(receiver, "AzureWebJobs.seal-queued.Disabled=true") as azure:
+    with host(receiver, "AzureWebJobs.seal_queued.Disabled=true") as azure:
         lock(azure, "locked")
         make_disk(azure, "locked")
         found = peek(QUEUE)

@@ -24,14 +24,14 @@ GET, PATCH = f"GET {TEMPLATE}", f"PATCH {TEMPLATE}"
 # The first look reads which virtual machines are protected, fails once with an error that is retried, and then because
 # of a lock; the second is the queue's. A GET proves each of its writes.
 SPANS = [
-    *["seal-on-write", "enforce", GET, GRAPH, PATCH, "wait for retry", PATCH, "send diskseal-pending"],
-    *["seal-queued", "enforce", GET, PATCH, "wait for proof", GET, TAGS, "wait for proof", GET],
+    *["seal_on_write", "enforce", GET, GRAPH, PATCH, "wait for retry", PATCH, "send diskseal-pending"],
+    *["seal_queued", "enforce", GET, PATCH, "wait for proof", GET, TAGS, "wait for proof", GET],
 ]
 # Attributes that are in the tables but not in this trace: those of a batch, or of a failed invocation.
 ELSEWHERE = {
-    ("seal-on-write", "error.type"),
-    ("seal-on-write", "messaging.batch.message_count"),
-    ("seal-queued", "error.type"),
+    ("seal_on_write", "error.type"),
+    ("seal_on_write", "messaging.batch.message_count"),
+    ("seal_queued", "error.type"),
     ("send diskseal-pending", "messaging.batch.message_count"),
 }
 
@@ -99,7 +99,7 @@ def look_at(spans, where):
 
 def look_at_links(trace):
     sent = next((span for span in trace if span["name"] == "send diskseal-pending"), {})
-    queued = next((span for span in trace if span["name"] == "seal-queued"), {})
+    queued = next((span for span in trace if span["name"] == "seal_queued"), {})
     check("the queue's seal is a child of the send span", sent.get("id"), queued.get("parent"))
     check("and links it, and the host's own", (2, True), (
         len(queued.get("links", [])), sent.get("id") in queued.get("links", [])
@@ -187,7 +187,7 @@ def look_at_a_day(azure, receiver, backend):
     }
     check("and identifies the service", expected, {name: found.get(name) for name in expected})
     functions = {span["name"]: span["attributes"].get("faas.name") for span in of_seal(spans)}
-    check("an invocation names its function", "func-seal/seal-queued", functions.get("seal-queued"))
+    check("an invocation names its function", "func-seal/seal_queued", functions.get("seal_queued"))
     subjects = {span["attributes"].get("diskseal.resource_id") for span in of_seal(spans)} - {None}
     check("a seal names its disk", {resource("disks", "traced")}, subjects)
 

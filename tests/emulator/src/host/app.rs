@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn names_follow_the_host_s_expressions() {
-        assert!(is_function_name("seal-on-write") && is_function_name("Sweep_2"));
+        assert!(is_function_name("seal_on_write") && is_function_name("Sweep_2"));
         for name in ["", "2nd", "-x", "host", "HOST", "a.b", &"a".repeat(129)] {
             assert!(!is_function_name(name), "{name}");
         }

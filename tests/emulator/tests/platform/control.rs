@@ -19,7 +19,7 @@ async fn start() -> (LocalAzure, Client) {
     let _ = ring::default_provider().install_default();
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let puppet = Path::new(env!("CARGO_BIN_EXE_puppet"));
-    let mut setup = Setup::new(&repository, puppet, "seal-on-write");
+    let mut setup = Setup::new(&repository, puppet, "seal_on_write");
     setup.azure = Options::immediate();
     setup.queue_speed = 1e6;
     setup.event_grid = EventGridOptions { speed: 1e6, ..EventGridOptions::default() };
@@ -110,7 +110,7 @@ async fn the_handler_is_driven_over_http() {
     assert_eq!(remote.get("/dead-letters").await.1, json!([]));
     let poison = &remote.get("/queue").await.1["diskseal-pending-poison"];
     assert_eq!(poison[0]["content"]["id"], "/d", "the content, not its Base64: {poison}");
-    let invocations = remote.get("/invocations?function=seal-on-write").await.1;
+    let invocations = remote.get("/invocations?function=seal_on_write").await.1;
     assert_eq!(invocations.as_array().unwrap().len(), 2);
 
     let pid = azure.host.pid().unwrap();

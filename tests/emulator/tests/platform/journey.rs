@@ -33,12 +33,12 @@ async fn an_event_that_cannot_be_settled_comes_back_by_the_queue_and_ends_as_poi
     options.queues = Queues::new(1e6);
     options.settings.insert("DISKSEAL_SWEEP_SCHEDULE".to_owned(), "0 0 * * * *".to_owned());
     let host = FunctionsHost::start(options).unwrap();
-    assert_eq!(host.functions(), ["seal-on-write", "seal-queued", "sweep"]);
+    assert_eq!(host.functions(), ["seal_on_write", "seal_queued", "sweep"]);
 
     let grid = EventGrid::start(
         mpsc::unbounded_channel().1,
         EventGridOptions::default(),
-        host.event_grid("seal-on-write"),
+        host.event_grid("seal_on_write"),
     );
     let pending = json!({ "resourceId": "/d", "puppet": { "status": 500 } });
     let reply = json!({ "Outputs": { "pending": pending } }).to_string();
@@ -47,7 +47,7 @@ async fn an_event_that_cannot_be_settled_comes_back_by_the_queue_and_ends_as_poi
     assert_eq!(grid.stats().delivered, 1);
     host.queues_drained().await;
 
-    let queued: Vec<_> = host.invocations().into_iter().filter(|one| one.function == "seal-queued").collect();
+    let queued: Vec<_> = host.invocations().into_iter().filter(|one| one.function == "seal_queued").collect();
     assert_eq!(queued.len(), 16, "the `maxDequeueCount` of host.json");
     assert_eq!(host.queues().poison("diskseal-pending").len(), 1);
     assert!(host.fire_timer("sweep").await.unwrap().succeeded());
@@ -95,7 +95,7 @@ async fn a_service_in_the_test_takes_the_same_way_on_a_paused_clock() {
     let grid = EventGrid::start(
         mpsc::unbounded_channel().1,
         EventGridOptions::default(),
-        host.event_grid("seal-on-write"),
+        host.event_grid("seal_on_write"),
     );
     grid.publish(vec![event(&json!({}))]);
     grid.idle().await;
@@ -104,9 +104,9 @@ async fn a_service_in_the_test_takes_the_same_way_on_a_paused_clock() {
     assert_eq!(start.elapsed().as_secs(), 300);
     let functions: Vec<_> = host.invocations().into_iter().map(|one| (one.function, one.verdict)).collect();
     let failed = Verdict::Failed(Failure::Status(502));
-    let queued = |verdict| ("seal-queued".to_owned(), verdict);
+    let queued = |verdict| ("seal_queued".to_owned(), verdict);
     let expected =
-        [("seal-on-write".to_owned(), Verdict::Succeeded), queued(failed), queued(Verdict::Succeeded)];
+        [("seal_on_write".to_owned(), Verdict::Succeeded), queued(failed), queued(Verdict::Succeeded)];
     assert_eq!(functions, expected);
 }
 

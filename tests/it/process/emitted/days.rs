@@ -106,7 +106,7 @@ async fn created(azure: &LocalAzure, id: &str) {
 
 /// Delivers an event without Event Grid, which would retry it.
 async fn told(azure: &LocalAzure, event: Value) {
-    azure.host.invoke("seal-on-write", Trigger::Event(event)).await.unwrap();
+    azure.host.invoke("seal_on_write", Trigger::Event(event)).await.unwrap();
 }
 
 async fn busy_day() -> Emitted {
@@ -167,7 +167,7 @@ async fn events(azure: &LocalAzure) {
         "subject": disk("switch-1"), "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     });
     let batch = json!({"Data": {"event": [cloud_event, event(&disk("switch-2"))]}, "Metadata": {}});
-    azure.host.invoke_raw("seal-on-write", batch.to_string()).await.unwrap();
+    azure.host.invoke_raw("seal_on_write", batch.to_string()).await.unwrap();
     told(azure, cloud_event).await;
     let mut personal = event(&disk("switch-1"));
     personal["id"] = json!("claims");
@@ -175,7 +175,7 @@ async fn events(azure: &LocalAzure) {
         CLAIMS.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     personal["data"]["httpRequest"] = json!({"clientIpAddress": "203.0.113.77", "method": "PUT"});
     told(azure, personal).await;
-    for function in ["seal-on-write", "seal-queued", "sweep"] {
+    for function in ["seal_on_write", "seal_queued", "sweep"] {
         azure.host.invoke_raw(function, "no envelope").await.unwrap();
     }
     azure.emulator.put(&disk("new"), &jane(), &disk_body("westeurope")).unwrap();
@@ -210,7 +210,7 @@ async fn trouble(azure: &LocalAzure) {
     azure.event_grid.idle().await;
     azure
         .collector
-        .wait_for(|span| span.name == "seal-queued" && span.attributes.contains_key("messaging.message.id"))
+        .wait_for(|span| span.name == "seal_queued" && span.attributes.contains_key("messaging.message.id"))
         .await;
     for (name, refusal) in [("arm", Refusal::throttled_arm(1)), ("compute", Refusal::throttled_compute(1))] {
         // While one write holds the subscription back, the other waits for admission.
