@@ -15,6 +15,7 @@ mod graph;
 mod list;
 mod machine_disks;
 mod operation;
+mod permissions;
 mod pipeline;
 mod retry;
 
@@ -33,6 +34,7 @@ pub use graph::{Query, Rows};
 pub use list::{Page, Unreadable};
 pub use machine_disks::MachineDisks;
 pub use operation::{Operation, State};
+pub use permissions::Permissions;
 
 use crate::{
     azure::{Identity, Terms},

@@ -6,6 +6,7 @@ mod inventory;
 mod listing;
 mod members;
 mod protected;
+mod rights;
 mod survey;
 
 pub use guard::Guard;
@@ -13,6 +14,7 @@ pub use inventory::inventory;
 pub use listing::{Listed, Listing, has_time};
 pub use members::Members;
 pub use protected::Protected;
+pub use rights::READS;
 pub use survey::{Judged, Survey, warn_of_unreadable};
 
 use crate::arm::{self, Failure};

@@ -25,7 +25,7 @@
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
 //! | [`cli`] | the command line: `serve`, and the commands for people | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry` |
-//! | [`doctor`] | `diskseal doctor`: what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `event`, `function`, `policy`, `resource_id`, `scope` |
+//! | [`doctor`] | `diskseal doctor`: what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `estate`, `event`, `function`, `policy`, `resource_id`, `scope` |
 //! | [`function`] | the custom-handler protocol: functions, envelopes, and answers, which cannot be empty | `azure`, `enforce`, `event`, `policy`, `resource_id`, `sweep`, `telemetry` |
 //! | [`config`] | settings as a pure function of a lookup, which reports all faults at once | `azure`, `enforce`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
 //! | [`sweep`] | list, decide on the listing, hand over what is unsealed | `arm`, `azure`, `enforce`, `estate`, `policy`, `report`, `resource`, `resource_id`, `telemetry` |

@@ -89,6 +89,7 @@ async fn list(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
     'pages: while let Some(page) = listing.next(arm, terms).await? {
         collected.survey.unreadable += page.unreadable.len();
         page.unreadable.iter().for_each(warn_of_unreadable);
+        ctx.read_rights(&page.resources, terms).await;
         for (index, resource) in page.resources.iter().enumerate() {
             if collected.to_seal.len() == RESOURCES_MAX {
                 collected.left = page.resources.len() - index;
@@ -146,6 +147,7 @@ async fn admit(ctx: &Context, protected: &Protected, source: Source, terms: Term
     let mut listed = 0;
     while let Some(page) = listing.next(&ctx.arm, terms).await? {
         listed += page.resources.len();
+        ctx.read_rights(&page.resources, terms).await;
         for resource in &page.resources {
             survey.add(Judged::new(&ctx.policy, protected, resource, ctx.now()));
         }

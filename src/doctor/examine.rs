@@ -158,7 +158,7 @@ fn switch(scope: &str, is_off: Result<bool, &arm::Error>) -> Finding {
 async fn backups(ctx: &Context) -> Finding {
     const CHECK: &str = "backups";
     let protected = ctx.protected(terms()).await;
-    let doubts: Vec<_> = protected.doubts().collect();
+    let doubts = protected.doubts();
     if doubts.is_empty() {
         let text =
             format!("{} machines, disks and resource groups are protected by vaults", protected.count());
@@ -218,8 +218,7 @@ async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option
 }
 
 async fn subscription(ctx: &Context, id: &str, function_app: Option<&str>) -> Found {
-    let path = format!("/subscriptions/{id}/providers/Microsoft.Authorization/permissions");
-    let answer = ctx.arm.inspect_all(&api::PERMISSIONS, &path, terms()).await;
+    let answer = ctx.arm.permissions(id, terms()).await;
     let mut found = Found::default();
     match answer {
         Ok(permissions) => found.findings.extend(permissions::findings(

@@ -1,29 +1,18 @@
 //! The check of the identity's permissions in a subscription against what the handler does.
-//!
-//! Sources: "Permissions - List", "Understand Azure role definitions": an action is allowed if
-//! the `actions` of a role match it and the `notActions` of the same role do not; `*` matches any text.
-
-use serde::Deserialize;
-use serde_json::Value;
 
 use super::Finding;
 use crate::{
-    arm::api::{self, Api},
+    arm::{
+        Permissions,
+        api::{self, Api},
+    },
     enforce::MachineEvents,
+    estate,
     policy::{BackupGuard, Mode, Policy},
     scope::Scope,
 };
 
 const CHECK: &str = "permissions";
-
-/// The permissions by one role, as the permissions API returns them.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Permission {
-    actions: Option<Vec<String>>,
-    not_actions: Option<Vec<String>>,
-    data_actions: Option<Vec<String>>,
-}
 
 /// An action that the handler performs, and what it is for.
 struct Need {
@@ -49,15 +38,6 @@ fn needs(policy: &Policy, machine_events: MachineEvents) -> Vec<Need> {
     calls.into_iter().filter_map(|(api, purpose)| Some(Need { action: api.action?, purpose })).collect()
 }
 
-/// What the identity needs to find what vaults protect: Resource Graph shows only what the identity may read.
-const VAULTS: [&str; 6] = [
-    "Microsoft.RecoveryServices/vaults/read",
-    "Microsoft.RecoveryServices/vaults/backupFabrics/protectionContainers/protectedItems/read",
-    "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers/replicationProtectedItems/read",
-    "Microsoft.DataProtection/backupVaults/read",
-    "Microsoft.DataProtection/backupVaults/backupInstances/read",
-    "Microsoft.ContainerService/managedClusters/read",
-];
 /// The writes that enforcing needs; a role may have them in audit mode, too.
 const WRITES: [&Api; 3] = [&api::DISK_UPDATE, &api::SNAPSHOT_UPDATE, &api::TAGS_MERGE];
 /// The actions on disks' data, which the seal protects.
@@ -68,19 +48,17 @@ const DATA: [&str; 4] = [
     "Microsoft.Compute/snapshots/upload/action",
 ];
 
-/// Checks the permissions in one subscription. `json` is the list that the permissions API returns.
+/// Checks the permissions in one subscription.
 pub(super) fn findings(
     subscription_id: &str,
     policy: &Policy,
     machine_events: MachineEvents,
-    json: &[Value],
+    permissions: &Permissions,
 ) -> Vec<Finding> {
-    let permissions: Vec<Permission> =
-        json.iter().filter_map(|one| Permission::deserialize(one).ok()).collect();
     let needs = needs(policy, machine_events);
     let mut findings: Vec<Finding> = needs
         .iter()
-        .filter(|need| !allows(&permissions, need.action))
+        .filter(|need| !permissions.allow(need.action))
         .map(|need| {
             Finding::failed(
                 CHECK,
@@ -100,7 +78,7 @@ pub(super) fn findings(
         findings.push(Finding::ok(CHECK, subscription_id, text));
     }
     // A warning only: Azure documents that Resource Graph needs no more than read on the resources.
-    if let Some(query) = api::QUERY.action.filter(|query| !allows(&permissions, query)) {
+    if let Some(query) = api::QUERY.action.filter(|query| !permissions.allow(query)) {
         findings.push(Finding::warning(
             CHECK,
             subscription_id,
@@ -109,14 +87,14 @@ pub(super) fn findings(
         ));
     }
     if policy.backup_guard != BackupGuard::Off {
-        findings.extend(vaults(subscription_id, &permissions));
+        findings.extend(vaults(subscription_id, permissions));
     }
-    findings.extend(excess(subscription_id, &permissions, &needs));
+    findings.extend(excess(subscription_id, permissions, &needs));
     findings
 }
 
-fn vaults(subscription_id: &str, permissions: &[Permission]) -> Option<Finding> {
-    let missing: Vec<&str> = VAULTS.into_iter().filter(|action| !allows(permissions, action)).collect();
+fn vaults(subscription_id: &str, permissions: &Permissions) -> Option<Finding> {
+    let missing: Vec<&str> = estate::READS.into_iter().filter(|action| !permissions.allow(action)).collect();
     (!missing.is_empty()).then(|| {
         Finding::warning(
             CHECK,
@@ -127,10 +105,9 @@ fn vaults(subscription_id: &str, permissions: &[Permission]) -> Option<Finding> 
     })
 }
 
-fn excess(subscription_id: &str, permissions: &[Permission], needs: &[Need]) -> Vec<Finding> {
-    let patterns = permissions.iter().flat_map(|permission| permission.actions.iter().flatten());
-    let mut too_wide: Vec<&str> = patterns
-        .map(String::as_str)
+fn excess(subscription_id: &str, permissions: &Permissions, needs: &[Need]) -> Vec<Finding> {
+    let mut too_wide: Vec<&str> = permissions
+        .patterns()
         .filter(|pattern| !is_read(pattern))
         .filter(|pattern| {
             let mut known = WRITES.iter().filter_map(|api| api.action);
@@ -138,8 +115,7 @@ fn excess(subscription_id: &str, permissions: &[Permission], needs: &[Need]) -> 
         })
         .collect();
     too_wide.dedup();
-    let data = permissions.iter().flat_map(|permission| permission.data_actions.iter().flatten());
-    let has_data = data.into_iter().any(|pattern| DATA.iter().any(|action| matches(pattern, action)));
+    let has_data = DATA.iter().any(|action| permissions.match_data(action));
     let actions: Vec<&str> = needs.iter().map(|need| need.action).chain(api::QUERY.action).collect();
     let mut findings = vec![];
     if !too_wide.is_empty() {
@@ -163,29 +139,6 @@ fn excess(subscription_id: &str, permissions: &[Permission], needs: &[Need]) -> 
 
 fn is_read(pattern: &str) -> bool {
     pattern.to_ascii_lowercase().ends_with("/read")
-}
-
-fn allows(permissions: &[Permission], action: &str) -> bool {
-    permissions.iter().any(|permission| {
-        let any = |patterns: &Option<Vec<String>>| patterns.iter().flatten().any(|one| matches(one, action));
-        any(&permission.actions) && !any(&permission.not_actions)
-    })
-}
-
-/// Whether an action matches a pattern, ignoring case; `*` matches any text.
-fn matches(pattern: &str, action: &str) -> bool {
-    let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
-    let Some((head, tail)) = pattern.split_once('*') else { return pattern == action };
-    let Some(mut rest) = action.strip_prefix(head) else { return false };
-    let mut parts: Vec<&str> = tail.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        match rest.split_once(part) {
-            Some((_, after)) => rest = after,
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]

@@ -100,9 +100,14 @@ impl Context {
         self.guard.protected(&self.arm, &self.policy, terms).await
     }
 
+    /// Reads the rights by which it is known what protects these resources.
+    pub async fn read_rights(&self, resources: &[Resource], terms: Terms) {
+        self.guard.read_rights(&self.arm, &self.policy, resources, self.now(), terms).await;
+    }
+
     /// What protects a resource as a GET shows it.
     pub async fn protection(&self, resource: &Resource, terms: Terms) -> Protection {
-        self.guard.protection(&self.arm, &self.policy, resource, terms).await
+        self.guard.protection(&self.arm, &self.policy, resource, self.now(), terms).await
     }
 
     /// Whether a write of a machine is a reason to look at its disks.

@@ -1,11 +1,16 @@
 //! The backup guard: reads what is protected at most every few minutes, for all looks of the process.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use futures::{StreamExt, stream};
+use time::OffsetDateTime;
 use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
-use super::{Protected, protected::doubt_of};
+use super::{
+    Protected,
+    rights::{Rights, doubt_of},
+};
 use crate::{
     arm::{self, Client, Failure},
     azure::{Terms, Urgency},
@@ -22,11 +27,14 @@ const SILENCE_TIME: Duration = Duration::from_mins(1);
 /// Time limits for reading what is protected, for an event and for everything else.
 const EVENT_TIME: Duration = Duration::from_secs(5);
 const READING_TIME: Duration = Duration::from_mins(1);
+/// Maximum number of subscriptions whose permissions are read at once.
+const CONCURRENCY: usize = 8;
 
 /// What is protected, as it was last read.
 #[derive(Debug, Default)]
 pub struct Guard {
     cached: Mutex<Option<Cached>>,
+    rights: Arc<Rights>,
 }
 
 #[derive(Debug)]
@@ -41,10 +49,7 @@ impl Guard {
         if policy.backup_guard == BackupGuard::Off {
             return Arc::default();
         }
-        let terms = terms.at_most(match terms.urgency() {
-            Urgency::Event => EVENT_TIME,
-            Urgency::BehindEvents => READING_TIME,
-        });
+        let terms = reading(terms);
         let Ok(mut cached) =
             tokio::time::timeout_at(terms.until(), wait(Wait::Guard, self.cached.lock())).await
         else {
@@ -57,13 +62,38 @@ impl Guard {
         }
         let read = tokio::time::timeout_at(terms.until(), Protected::read(arm, terms)).await;
         let silence = |_| Protected::unknown(Doubt::Passing, "Resource Graph did not answer in time");
-        let protected = Arc::new(read.unwrap_or_else(silence));
+        let protected = read.unwrap_or_else(silence);
         for why in protected.doubts() {
             warn!("the backup guard cannot determine what is protected: {why}");
         }
+        let protected = Arc::new(protected.seen_by(Arc::clone(&self.rights)));
         let lasts = if protected.is_in_passing_doubt() { SILENCE_TIME } else { CACHE_TIME };
         *cached = Some(Cached { protected: Arc::clone(&protected), until: Instant::now() + lasts });
         protected
+    }
+
+    /// Reads the identity's rights in the subscriptions of these resources, where what protects them matters and the
+    /// rights are not known yet.
+    pub async fn read_rights(
+        &self,
+        arm: &Client,
+        policy: &Policy,
+        resources: &[Resource],
+        now: OffsetDateTime,
+        terms: Terms,
+    ) {
+        if policy.backup_guard != BackupGuard::Skip {
+            return;
+        }
+        let matters = |resource: &&Resource| {
+            *Protection::Unknown(Doubt::Lasting).weighed(resource, now) != Protection::Unprotected
+        };
+        let subscriptions: HashSet<&str> =
+            resources.iter().filter(matters).map(|resource| resource.id.subscription_id()).collect();
+        let terms = reading(terms);
+        stream::iter(subscriptions)
+            .for_each_concurrent(CONCURRENCY, |id| self.rights.read(arm, id, terms, CACHE_TIME, SILENCE_TIME))
+            .await;
     }
 
     /// What protects a resource that a GET returned. For a snapshot, the source is read too, because a protected
@@ -73,20 +103,35 @@ impl Guard {
         arm: &Client,
         policy: &Policy,
         resource: &Resource,
+        now: OffsetDateTime,
         terms: Terms,
     ) -> Protection {
-        let protected = self.protected(arm, policy, terms).await;
+        let (protected, ()) = futures::join!(
+            self.protected(arm, policy, terms),
+            self.read_rights(arm, policy, std::slice::from_ref(resource), now, terms)
+        );
         let protection = in_full(&protected, resource);
         let Some(source) = source(resource) else { return protection };
         if protection != Protection::Unprotected || protected.is_nothing() {
             return protection;
         }
         match arm.get(&source, terms).await {
-            Ok(source) => in_full(&protected, &source),
+            Ok(source) => {
+                self.read_rights(arm, policy, std::slice::from_ref(&source), now, terms).await;
+                in_full(&protected, &source)
+            }
             Err(arm::Error { failure: Failure::Gone, .. }) => Protection::Unprotected,
             Err(error) => Protection::Unknown(doubt_of(&error)),
         }
     }
+}
+
+/// The terms for reading what is protected.
+fn reading(terms: Terms) -> Terms {
+    terms.at_most(match terms.urgency() {
+        Urgency::Event => EVENT_TIME,
+        Urgency::BehindEvents => READING_TIME,
+    })
 }
 
 /// What protects a resource of which all members are known, unlike a row of Resource Graph: it names the machines that

@@ -19,6 +19,7 @@ const UNREADABLE_MAX: usize = 100;
 struct Inventory<'a> {
     arm: &'a Client,
     policy: &'a Policy,
+    guard: &'a Guard,
     protected: &'a Protected,
     /// Time limit of one request.
     time: Duration,
@@ -52,6 +53,7 @@ pub async fn inventory(
     let mut inventory = Inventory {
         arm,
         policy,
+        guard,
         protected: &protected,
         time,
         report: Report::new(Run { source, ..run }),
@@ -80,6 +82,8 @@ impl Inventory<'_> {
                 Ok(None) => break,
                 Ok(Some(page)) => {
                     read += page.resources.len() + page.unreadable.len();
+                    let now = self.report.taken_at();
+                    self.guard.read_rights(self.arm, self.policy, &page.resources, now, self.terms()).await;
                     self.add(&page, &listing.place());
                     on_page(read, listing.announced());
                 }
@@ -161,7 +165,7 @@ impl Inventory<'_> {
             self.report.add_gap(format!("{more} more elements"), "they cannot be read either");
         }
         if self.perhaps_protected > 0 {
-            let why: Vec<_> = self.protected.doubts().collect();
+            let why = self.protected.doubts();
             self.report.add_gap(
                 format!("the vaults of {} resources", self.perhaps_protected),
                 format!("{}; DISKSEAL_BACKUP_GUARD=off skips the query", why.join("; ")),

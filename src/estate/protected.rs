@@ -5,13 +5,13 @@
 //! vault protects disks, and Kubernetes clusters with the disks of their node resource group. A row
 //! that cannot be read raises a doubt about everything that it may protect.
 
-use std::{collections::HashMap, fmt::Display};
+use std::{collections::HashMap, fmt::Display, sync::Arc};
 
 use serde_json::{Value, value::RawValue};
 
-use super::is_refusal;
+use super::rights::{Rights, doubt_of};
 use crate::{
-    arm::{self, Client, Failure, Query, SystemFailure},
+    arm::{Client, Query},
     azure::Terms,
     policy::{Doubt, Protection},
     resource::Resource,
@@ -51,6 +51,8 @@ pub struct Protected {
     /// The vault that stores a cluster's snapshots in each resource group.
     snapshot_groups: HashMap<String, String>,
     doubts: Vec<About>,
+    /// What the identity may read, where that was asked.
+    rights: Arc<Rights>,
 }
 
 /// A doubt, with its scope and reason.
@@ -88,6 +90,11 @@ impl Protected {
     pub(super) fn unknown(doubt: Doubt, why: impl Display) -> Self {
         let doubts = vec![About { doubt, subscription: None, why: why.to_string() }];
         Self { doubts, ..Self::default() }
+    }
+
+    /// With the rights by which the vaults were seen.
+    pub(super) fn seen_by(self, rights: Arc<Rights>) -> Self {
+        Self { rights, ..self }
     }
 
     async fn rows(&mut self, arm: &Client, text: &str, terms: Terms) -> Vec<Value> {
@@ -173,8 +180,8 @@ impl Protected {
     }
 
     /// The reasons of all doubts.
-    pub fn doubts(&self) -> impl Iterator<Item = &str> {
-        self.doubts.iter().map(|about| about.why.as_str())
+    pub fn doubts(&self) -> Vec<String> {
+        self.doubts.iter().map(|about| about.why.clone()).chain(self.rights.doubts()).collect()
     }
 
     /// Whether there are doubts that a later query may resolve.
@@ -197,22 +204,13 @@ impl Protected {
         if let Some(vault) = found.or_else(by_group) {
             return Protection::By(vault);
         }
+        let own = resource.id.subscription_id();
         let is_about = |about: &&About| {
-            let own = resource.id.subscription_id();
             about.subscription.as_ref().is_none_or(|subscription| subscription.eq_ignore_ascii_case(own))
         };
-        let doubt = self.doubts.iter().filter(is_about).map(|about| about.doubt).max();
+        let doubts = self.doubts.iter().filter(is_about).map(|about| about.doubt);
+        let doubt = doubts.chain(self.rights.doubt(own)).max();
         doubt.map_or(Protection::Unprotected, Protection::Unknown)
-    }
-}
-
-/// The doubt after a failed request. A refusal and an answer that cannot be parsed are lasting.
-pub(super) fn doubt_of(error: &arm::Error) -> Doubt {
-    match error.failure {
-        Failure::Overtaken => Doubt::Passing,
-        Failure::System(SystemFailure::Unreadable) => Doubt::Lasting,
-        _ if is_refusal(error) => Doubt::Lasting,
-        _ => Doubt::Passing,
     }
 }
 

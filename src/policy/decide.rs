@@ -119,10 +119,6 @@ pub fn notices(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Vec
     exemption.into_iter().chain(no_room).collect()
 }
 
-/// The value of `{sealed_at}` for a resource that had the mode before the first look: the time of its seal is
-/// unknown.
-const SEALED_BEFORE: &str = "unknown";
-
 fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<Change> {
     let wanted = DataAccessAuthMode::AzureActiveDirectory;
     let data_access_auth_mode = (resource.data_access_auth_mode != wanted).then_some(wanted);
@@ -154,7 +150,8 @@ fn filling(occasion: &Occasion, is_new_seal: bool) -> [(&'static str, String); T
     };
     let [sealed_at, event_time, trace_id] = TEMPLATE_KEYS;
     [
-        (sealed_at, if is_new_seal { seconds(occasion.now) } else { SEALED_BEFORE.to_owned() }),
+        // The seal of a resource that had the mode before the first look has no known time.
+        (sealed_at, format!("{}{}", if is_new_seal { "" } else { removal::BEFORE }, seconds(occasion.now))),
         (event_time, seconds(occasion.event_time.unwrap_or(occasion.now))),
         // Without a trace the value is empty. A rule does not accept an empty value, so the next look writes it.
         (trace_id, occasion.trace_id.clone().unwrap_or_else(|| "none".to_owned())),

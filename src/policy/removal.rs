@@ -5,6 +5,10 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{Policy, TagRule};
 use crate::resource::{DataAccessAuthMode, Resource};
 
+/// Stands before the time in `{sealed_at}` of a resource that had the mode at the first look, which is the time of
+/// that look.
+pub(super) const BEFORE: &str = "before ";
+
 /// Whether the mode was removed from this resource. Tags that are older than the resource were copied from another
 /// resource, and tags without the time of the seal do not show which resource they belong to.
 pub(super) fn is_removed(policy: &Policy, resource: &Resource) -> bool {
@@ -17,7 +21,7 @@ pub(super) fn is_removed(policy: &Policy, resource: &Resource) -> bool {
     };
     let sealed_at = |rule: &TagRule| {
         let sealed_at = rule.sealed_at(value(rule)?)?;
-        OffsetDateTime::parse(sealed_at, &Rfc3339).ok()
+        OffsetDateTime::parse(sealed_at.strip_prefix(BEFORE).unwrap_or(sealed_at), &Rfc3339).ok()
     };
     let Some(sealed_at) = policy.tags.iter().find_map(sealed_at) else { return false };
     // The tag has whole seconds.

@@ -54,6 +54,7 @@ pub async fn plan(
     while let Some(page) = listing.next(&ctx.arm, listing_time()).await? {
         survey.unreadable += page.unreadable.len();
         page.unreadable.iter().for_each(warn_of_unreadable);
+        ctx.read_rights(&page.resources, listing_time()).await;
         for resource in page.resources.iter().filter(|resource| seen.insert(&resource.id)) {
             name_vault(ctx, &protected, resource);
             if let Some(change) = add(ctx, &protected, resource, &mut survey) {
@@ -173,6 +174,7 @@ impl Fresh<'_> {
             }
             let mut next = vec![Step::Listed(listing.remaining())];
             while let Some(page) = listing.next(arm, listing_time()).await? {
+                self.ctx.read_rights(&page.resources, listing_time()).await;
                 next.extend(self.unsealed(&page));
                 // The receiver outlives the listing.
                 let _ = steps.send(std::mem::take(&mut next)).await;

@@ -1,5 +1,6 @@
 //! What backups protect is sealed on no path, and what is not known is not taken for unprotected.
 
+mod rights;
 mod unknown;
 
 use std::time::Duration;

@@ -73,21 +73,20 @@ fn seal(mode: bool, tags: &[(&str, &str)]) -> Decision {
 fn only_what_is_missing_is_written() {
     use DataAccessAuthMode::{AzureActiveDirectory, None, Other};
     let now = ("diskseal-sealed-at", "2027-01-31T12:00:00Z");
-    let unknown = ("diskseal-sealed-at", "unknown");
+    let before = ("diskseal-sealed-at", "before 2027-01-31T12:00:00Z");
     for (resource, expected) in [
         (resource(AzureActiveDirectory, &SEALED), Decision::Compliant),
         (resource(None, &[]), seal(true, &[SEALED[0], now])),
         (resource(Other("Passkey".into()), &[]), seal(true, &[SEALED[0], now])),
         // A crash between the two writes, or a tag that somebody removed.
-        (resource(AzureActiveDirectory, &[]), seal(false, &[SEALED[0], unknown])),
+        (resource(AzureActiveDirectory, &[]), seal(false, &[SEALED[0], before])),
         (resource(AzureActiveDirectory, &SEALED[1..]), seal(false, &SEALED[..1])),
         (
             resource(AzureActiveDirectory, &[("DISKSEAL-AUTH-MODE", "None"), SEALED[1]]),
             seal(false, &SEALED[..1]),
         ),
-        (resource(AzureActiveDirectory, &[SEALED[0], ("diskseal-sealed-at", "")]), seal(false, &[unknown])),
+        (resource(AzureActiveDirectory, &[SEALED[0], ("diskseal-sealed-at", "")]), seal(false, &[before])),
         // A new seal replaces it with its own time.
-        (resource(None, &[SEALED[0], unknown]), seal(true, &[now])),
         (
             resource(AzureActiveDirectory, &[("DiskSeal-Auth-Mode", "AzureActiveDirectory"), SEALED[1]]),
             Decision::Compliant,
@@ -186,12 +185,19 @@ fn a_removed_seal_is_known_by_its_own_tags() {
         other => panic!("{other:?}"),
     };
     let created = |created| Resource { time_created: created, ..resource(Unset, &SEALED) };
+    let tagged_before = |created| Resource {
+        time_created: Some(created),
+        ..resource(Unset, &[SEALED[0], ("diskseal-sealed-at", "before 2026-01-01T00:00:00Z")])
+    };
     for (resource, expected) in [
         (created(Some(sealed_at - time::Duration::DAY)), true),
         // The tag has whole seconds.
         (created(Some(sealed_at + time::Duration::milliseconds(900))), true),
         (created(None), true),
         (Resource { data_access_auth_mode: Other("Passkey".into()), ..created(None) }, true),
+        // It had the mode at the first look.
+        (tagged_before(sealed_at), true),
+        (tagged_before(sealed_at + time::Duration::SECOND), false),
         // Copied from another resource.
         (created(Some(sealed_at + time::Duration::SECOND)), false),
         (resource(Unset, &[]), false),

@@ -137,10 +137,13 @@ async fn a_disk_that_had_the_mode_is_tagged_and_names_no_time_of_a_seal() {
     world.azure.set_property(&id, "dataAccessAuthMode", serde_json::json!("AzureActiveDirectory"));
     assert_eq!(world.enforce(&id).await.unwrap().label(), "tagged");
     let tags = world.azure.get(&id).unwrap()["tags"].clone();
-    assert_eq!(tags["diskseal-sealed-at"], "unknown");
+    let sealed_at = tags["diskseal-sealed-at"].as_str().unwrap();
+    assert!(sealed_at.starts_with("before 20"), "{sealed_at}");
     assert_eq!(world.enforce(&id).await, Ok(Outcome::AlreadySealed));
-    // Whoever resets the mode makes the next write a seal, whose time is known.
+    // Whoever resets the mode removes a seal, and makes the next write one whose time is known.
     world.azure.set_property(&id, "dataAccessAuthMode", serde_json::json!("None"));
-    assert_eq!(world.enforce(&id).await.unwrap().label(), "sealed");
-    assert_ne!(world.azure.get(&id).unwrap()["tags"]["diskseal-sealed-at"], "unknown");
+    let outcome = world.enforce(&id).await.unwrap();
+    assert_eq!((outcome.label(), outcome.reason()), ("sealed", Some("seal_removed")));
+    let sealed_at = world.azure.get(&id).unwrap()["tags"]["diskseal-sealed-at"].clone();
+    assert!(sealed_at.as_str().unwrap().starts_with("20"), "{sealed_at}");
 }

@@ -17,7 +17,7 @@ fn row(source: &Value) -> serde_json::Map<String, Value> {
 }
 
 /// What may be protected: a disk of a machine, an old one that is free, and a snapshot; and a new disk, which is not.
-fn resources(world: &World) -> ([String; 3], String) {
+pub(super) fn resources(world: &World) -> ([String; 3], String) {
     let [held, old, new] = ["held", "old", "new"].map(|name| world.disk(name));
     world.azure.attach(&held, &vm("vm-1"));
     world.age(&old);

@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::{Emulator, answer::Answer, context::Context, refusal::Refusal, request::Request};
+use crate::{Emulator, answer::Answer, context::Context, refusal::Refusal, request::Request, role::Role};
 
 /// By path in lower case.
 #[derive(Debug, Default)]
@@ -40,10 +40,8 @@ impl Emulator {
 
     /// Defines the permissions of everyone in a subscription, as one role.
     pub fn set_permissions(&self, subscription: &str, actions: &[&str], not_actions: &[&str]) {
-        let role =
-            json!({"actions": actions, "notActions": not_actions, "dataActions": [], "notDataActions": []});
         let path = format!("/subscriptions/{subscription}/providers/Microsoft.Authorization/permissions");
-        self.put_fact(&path, json!({"value": [role]}));
+        self.put_fact(&path, json!({"value": [role(actions, not_actions)]}));
     }
 
     pub(super) fn stated(&self, context: &Context) -> Option<Result<Answer, Refusal>> {
@@ -52,6 +50,7 @@ impl Emulator {
             return None;
         }
         let stated = self.inner.facts.0.lock().get(&key(&request.path)).cloned();
+        let stated = stated.or_else(|| is_of_permissions(&key(&request.path)).then(|| Ok(deployed())));
         if !is_of_storage(request) {
             return stated.map(|fact| fact.map(|body| Answer::json(StatusCode::OK, &body)));
         }
@@ -64,6 +63,20 @@ impl Emulator {
             None => Err(storage_refusal(404, "QueueNotFound")),
         })
     }
+}
+
+/// Every subscription has this list ("Permissions - List").
+fn is_of_permissions(key: &str) -> bool {
+    key.starts_with("/subscriptions/") && key.ends_with("/providers/microsoft.authorization/permissions")
+}
+
+/// The permissions of the deployed role, which hold until a test defines others.
+fn deployed() -> Value {
+    json!({"value": [role(&Role::deployed().all().collect::<Vec<_>>(), &[])]})
+}
+
+fn role(actions: &[&str], not_actions: &[&str]) -> Value {
+    json!({"actions": actions, "notActions": not_actions, "dataActions": [], "notDataActions": []})
 }
 
 fn storage_refusal(status: u16, code: &'static str) -> Refusal {

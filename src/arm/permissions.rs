@@ -1,0 +1,97 @@
+//! What the identity's roles allow in a subscription.
+//!
+//! Sources: "Permissions - List", "Understand Azure role definitions": an action is allowed if the `actions` of a
+//! role match it and the `notActions` of the same role do not; `*` matches any text.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Client, Error, api};
+use crate::azure::Terms;
+
+/// The permissions of one identity in one subscription. A role that cannot be read allows nothing.
+#[derive(Debug, Default)]
+pub struct Permissions(Vec<Role>);
+
+/// The permissions by one role, as the permissions API returns them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Role {
+    actions: Option<Vec<String>>,
+    not_actions: Option<Vec<String>>,
+    data_actions: Option<Vec<String>>,
+}
+
+impl Client {
+    /// The permissions of this identity in a subscription.
+    pub async fn permissions(&self, subscription_id: &str, terms: Terms) -> Result<Permissions, Error> {
+        let path = format!("/subscriptions/{subscription_id}/providers/Microsoft.Authorization/permissions");
+        Ok(Permissions::from_json(&self.inspect_all(&api::PERMISSIONS, &path, terms).await?))
+    }
+}
+
+impl Permissions {
+    /// Reads the elements of the list that the permissions API returns.
+    pub fn from_json(roles: &[Value]) -> Self {
+        Self(roles.iter().filter_map(|role| Role::deserialize(role).ok()).collect())
+    }
+
+    /// Whether a role allows this action.
+    pub fn allow(&self, action: &str) -> bool {
+        self.0.iter().any(|role| {
+            let any =
+                |patterns: &Option<Vec<String>>| patterns.iter().flatten().any(|one| matches(one, action));
+            any(&role.actions) && !any(&role.not_actions)
+        })
+    }
+
+    /// Whether the data actions of a role match this action.
+    pub fn match_data(&self, action: &str) -> bool {
+        self.0.iter().flat_map(|role| role.data_actions.iter().flatten()).any(|one| matches(one, action))
+    }
+
+    /// The patterns of actions, of all roles.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|role| role.actions.iter().flatten()).map(String::as_str)
+    }
+}
+
+/// Whether an action matches a pattern, ignoring case; `*` matches any text.
+fn matches(pattern: &str, action: &str) -> bool {
+    let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
+    let Some((head, tail)) = pattern.split_once('*') else { return pattern == action };
+    let Some(mut rest) = action.strip_prefix(head) else { return false };
+    let mut parts: Vec<&str> = tail.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn patterns_match_by_azures_rules() {
+        for (pattern, action, expected) in [
+            ("*", "Microsoft.Compute/disks/write", true),
+            ("*/read", "Microsoft.Compute/disks/read", true),
+            ("*/read", "Microsoft.Compute/disks/write", false),
+            ("microsoft.compute/*", "Microsoft.Compute/disks/write", true),
+            ("Microsoft.Compute/disks/*", "Microsoft.Compute/snapshots/write", false),
+            ("Microsoft.Compute/*/write", "Microsoft.Compute/disks/write", true),
+            ("Microsoft.*/disks/*", "Microsoft.Compute/disks/read", true),
+            ("Microsoft.Compute/disks/write", "MICROSOFT.COMPUTE/DISKS/WRITE", true),
+            ("Microsoft.Compute/disks/writ", "Microsoft.Compute/disks/write", false),
+            ("Microsoft.Compute/disks/write*write", "Microsoft.Compute/disks/write", false),
+            ("", "Microsoft.Compute/disks/write", false),
+        ] {
+            assert_eq!(matches(pattern, action), expected, "{pattern} {action}");
+        }
+    }
+}
