@@ -51,7 +51,7 @@ async fn measure(latency: Duration, at_once: usize, rounds: usize) {
     invoke(&azure, &handler, &client, &disk("warm-up", 0)).await;
     let mut seals = vec![];
     for round in 0..rounds {
-        let ids: Vec<_> = (0..at_once).map(|n| disk(&format!("d{round}"), n)).collect();
+        let ids: Vec<_> = (0..at_once).map(|n| disk("d", round * at_once + n)).collect();
         let invocations = ids.iter().map(|id| invoke(&azure, &handler, &client, id));
         let times = futures::future::join_all(invocations).await;
         seals.extend(ids.iter().zip(times).map(|(id, times)| parts(&azure, id, times)));

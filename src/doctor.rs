@@ -6,6 +6,7 @@
 mod event_grid;
 mod examine;
 mod function_app;
+mod handler;
 mod ingestion;
 mod permissions;
 mod probe;
@@ -53,6 +54,9 @@ pub struct Finding {
     pub remedy: Option<String>,
 }
 
+/// How the text of a finding begins whose check this identity may not make.
+const NOT_CHECKED: &str = "not checked";
+
 impl Finding {
     /// Nothing is wrong.
     pub fn ok(check: &'static str, about: impl Into<String>, text: impl Into<String>) -> Self {
@@ -89,7 +93,7 @@ impl Finding {
             Failure::Resource(ResourceFailure::Forbidden | ResourceFailure::DenyAssignment) => Self::warning(
                 check,
                 about,
-                format!("not checked: this identity lacks {}", needed.unwrap_or("a role")),
+                format!("{NOT_CHECKED}: this identity lacks {}", needed.unwrap_or("a role")),
                 "sign in with an account that has the role Reader there, and run doctor with --credential azure-cli",
             ),
             Failure::Resource(ResourceFailure::SubscriptionNotFound) => Self::failed(

@@ -183,6 +183,22 @@ pub const PERMISSIONS: Api = Api {
     provider: AUTHORIZATION,
 };
 
+/// "Role Assignments - List For Scope", with the filter `assignedTo`.
+pub const ROLE_ASSIGNMENTS: Api = Api {
+    what: "listing the role assignments",
+    template: "/{scope}/providers/Microsoft.Authorization/roleAssignments",
+    action: Some("Microsoft.Authorization/roleAssignments/read"),
+    ..PERMISSIONS
+};
+
+/// "Role Definitions - Get By ID".
+pub const ROLE_DEFINITION: Api = Api {
+    what: "reading the role",
+    template: "/{scope}/providers/Microsoft.Authorization/roleDefinitions/{id}",
+    action: Some("Microsoft.Authorization/roleDefinitions/read"),
+    ..PERMISSIONS
+};
+
 /// "System Topics - List By Subscription".
 pub const SYSTEM_TOPICS: Api = Api {
     what: "listing the system topics",
@@ -208,6 +224,14 @@ pub const EVENT_SUBSCRIPTIONS: Api = Api {
     template: "/subscriptions/{id}/providers/Microsoft.EventGrid/eventSubscriptions",
     action: Some("Microsoft.EventGrid/eventSubscriptions/read"),
     ..SYSTEM_TOPICS
+};
+
+/// "Web Apps - Get".
+pub const SITE: Api = Api {
+    what: "reading the function app",
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Web/sites/{name}",
+    action: Some("Microsoft.Web/sites/read"),
+    ..FUNCTIONS
 };
 
 /// "Web Apps - List Functions".
@@ -241,7 +265,7 @@ pub const CONTAINER: Api = Api {
 };
 
 /// Every call.
-pub const ALL: [&Api; 24] = [
+pub const ALL: [&Api; 27] = [
     &DISK,
     &SNAPSHOT,
     &DISK_UPDATE,
@@ -260,9 +284,12 @@ pub const ALL: [&Api; 24] = [
     &SUBSCRIPTIONS,
     &DESCENDANTS,
     &PERMISSIONS,
+    &ROLE_ASSIGNMENTS,
+    &ROLE_DEFINITION,
     &SYSTEM_TOPICS,
     &TOPIC_EVENT_SUBSCRIPTIONS,
     &EVENT_SUBSCRIPTIONS,
+    &SITE,
     &FUNCTIONS,
     &APP_SETTINGS,
     &CONTAINER,

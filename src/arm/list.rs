@@ -102,10 +102,21 @@ impl Client {
         path: &str,
         terms: Terms,
     ) -> Result<Vec<Value>, Error> {
-        let mut next = Some(self.url(path, api));
+        self.all_of(api, self.url(path, api), terms).await
+    }
+
+    /// The same from the URL of the first page.
+    pub(super) async fn all_of(
+        &self,
+        api: &'static Api,
+        first: Url,
+        terms: Terms,
+    ) -> Result<Vec<Value>, Error> {
+        let subscription = subscription_of(first.path()).to_owned();
+        let mut next = Some(first);
         let mut all = vec![];
         while let Some(url) = next {
-            let (elements, link) = self.elements(api, subscription_of(path), &url, terms).await?;
+            let (elements, link) = self.elements(api, &subscription, &url, terms).await?;
             // Never fails: each element was parsed as JSON before.
             all.extend(elements.iter().filter_map(|json| serde_json::from_str(json.get()).ok()));
             next = link;

@@ -3,6 +3,8 @@
 //! Sources: "Permissions - List", "Understand Azure role definitions": an action is allowed if the `actions` of a
 //! role match it and the `notActions` of the same role do not; `*` matches any text.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -28,6 +30,44 @@ impl Client {
         let path = format!("/subscriptions/{subscription_id}/providers/Microsoft.Authorization/permissions");
         Ok(Permissions::from_json(&self.inspect_all(&api::PERMISSIONS, &path, terms).await?))
     }
+}
+
+impl Client {
+    /// The permissions of another identity at a scope, such as a subscription or a resource: those of the roles that
+    /// are assigned to it, or to a group of it, there or above ("List Azure role assignments using the REST API").
+    /// Deny assignments and conditions are not taken into account.
+    pub async fn permissions_of(
+        &self,
+        principal_id: &str,
+        scope: &str,
+        terms: Terms,
+    ) -> Result<Permissions, Error> {
+        let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments");
+        let mut url = self.url(&path, &api::ROLE_ASSIGNMENTS);
+        url.query_pairs_mut().append_pair("$filter", &format!("assignedTo('{principal_id}')"));
+        let assignments = self.all_of(&api::ROLE_ASSIGNMENTS, url, terms).await?;
+        let roles: BTreeSet<&str> = assignments
+            .iter()
+            .map(|assignment| &assignment["properties"])
+            .filter(|assignment| assignment["scope"].as_str().is_some_and(|of| covers(of, scope)))
+            .filter_map(|assignment| assignment["roleDefinitionId"].as_str())
+            .collect();
+        let mut permissions = Permissions::default();
+        for role in roles {
+            let definition = self.inspect(&api::ROLE_DEFINITION, role, terms).await?;
+            let of_role = definition["properties"]["permissions"].as_array().cloned().unwrap_or_default();
+            permissions.0.extend(Permissions::from_json(&of_role).0);
+        }
+        Ok(permissions)
+    }
+}
+
+/// Whether an assignment at scope `of` holds at `scope`. The list has those of resources below it, too, and a
+/// management group in it is one above.
+fn covers(of: &str, scope: &str) -> bool {
+    let (of, scope) = (of.trim_end_matches('/').to_ascii_lowercase(), scope.to_ascii_lowercase());
+    let is_above = || scope.strip_prefix(&of).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    of.starts_with("/providers/microsoft.management/managementgroups/") || is_above()
 }
 
 impl Permissions {
@@ -74,7 +114,25 @@ fn matches(pattern: &str, action: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{covers, matches};
+
+    #[test]
+    fn an_assignment_holds_at_its_scope_and_below() {
+        let scope = "/subscriptions/s/resourceGroups/rg/providers/p/t/n";
+        for (of, expected) in [
+            ("/", true),
+            ("/providers/Microsoft.Management/managementGroups/g", true),
+            ("/Subscriptions/S", true),
+            ("/subscriptions/s/resourcegroups/RG", true),
+            (scope, true),
+            ("/subscriptions/s/resourceGroups/r", false),
+            ("/subscriptions/s2", false),
+            ("/subscriptions/s/resourceGroups/rg/providers/p/t/n/u/m", false),
+            ("/providers/Microsoft.Other/x", false),
+        ] {
+            assert_eq!(covers(of, scope), expected, "{of}");
+        }
+    }
 
     #[test]
     fn patterns_match_by_azures_rules() {

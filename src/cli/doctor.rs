@@ -28,10 +28,11 @@ pub(super) fn command() -> Command {
     Command::new("doctor")
         .about("Check settings, permissions, events and the function app, and suggest remedies")
         .long_about(
-            "Check, with the identity of this command: the settings, the token, every action that the handler \
-             performs in each subscription in scope, the system topic and its event subscription, the functions \
-             that the host knows, the dead-letter container, the queue and Azure Monitor's ingestion. Nothing is \
-             written. Anything that the identity may not read is reported as not checked.",
+            "Check the installation: the app's settings, the roles of its identity against every action that the \
+             handler performs in each subscription in scope, the system topic and its event subscription, the \
+             functions that the host knows, the dead-letter container, the queue and Azure Monitor's ingestion. \
+             Without an app the permissions are those of the identity that runs this command. Nothing is \
+             written. Anything that this identity may not read is reported as not checked.",
         )
         .after_help(
             "Examples:\n  \
@@ -77,6 +78,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         let given = matches.get_one::<String>("app").filter(|app| *app != installation::NONE).cloned();
         let found = session.installation.as_ref().map(|found| found.app.clone());
         deployment.function_app = found.or(given);
+        deployment.client_id = session.installation.as_ref().and_then(|found| found.client_id.clone());
         diagnose(session, deployment, is_json)
     })
 }
@@ -92,7 +94,7 @@ fn deployment(config: &Config, queue: Option<&str>) -> Result<Deployment, String
         Identity::new(&config.monitor_identity(), &http, session::now).map_err(|fault| fault.to_string())?;
     let ingestion = config.azure_monitor.endpoints();
     let ingestion = ingestion.map(|(signal, url)| (signal, url.clone())).collect();
-    Ok(Deployment { function_app: None, queue, ingestion, monitor, http, is_person })
+    Ok(Deployment { function_app: None, client_id: None, queue, ingestion, monitor, http, is_person })
 }
 
 fn queue_service(

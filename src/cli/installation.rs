@@ -67,13 +67,15 @@ impl Reach {
 pub(super) struct Installation {
     pub(super) app: String,
     settings: BTreeMap<&'static str, String>,
+    /// The setting `AZURE_CLIENT_ID`, which names the handler's identity.
+    pub(super) client_id: Option<String>,
 }
 
 impl Installation {
     #[cfg(test)]
     pub(super) fn with(settings: &[(&'static str, &str)]) -> Self {
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        Self { app: String::new(), settings }
+        Self { app: String::new(), settings, client_id: None }
     }
 
     /// Whether the app decides a setting. It decides the settings of `scope` only if it sets at least one of them.
@@ -176,7 +178,12 @@ async fn read(arm: &Client, app: &str) -> Result<Installation, Refusal> {
     }
     // Other settings are dropped: they may hold secrets.
     let setting = |setting: &Setting| Some((setting.name, all?.get(setting.name)?.as_str()?.to_owned()));
-    Ok(Installation { app: app.to_owned(), settings: of_installation().filter_map(setting).collect() })
+    let client_id = all.and_then(|all| all.get("AZURE_CLIENT_ID")?.as_str()).filter(|id| !id.is_empty());
+    Ok(Installation {
+        app: app.to_owned(),
+        settings: of_installation().filter_map(setting).collect(),
+        client_id: client_id.map(str::to_owned),
+    })
 }
 
 fn terms() -> Terms {

@@ -8,9 +8,11 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{
-    Finding,
+    Finding, NOT_CHECKED,
     event_grid::{self, DeadLetters},
-    function_app, ingestion, permissions, probe,
+    function_app,
+    handler::{self, Handler},
+    ingestion, permissions, probe,
 };
 use crate::{
     arm::{self, Failure, api},
@@ -30,6 +32,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 pub struct Deployment {
     /// The function app's resource ID. If there is none, the app is that of the event subscriptions.
     pub function_app: Option<String>,
+    /// The app's setting `AZURE_CLIENT_ID`, which names the handler's identity.
+    pub client_id: Option<String>,
     /// The base URL of the storage account's queue service, and the identity with a token for it.
     pub queue: Option<(Url, Identity)>,
     /// The endpoints of Azure Monitor's OTLP ingestion, with the names of their signals.
@@ -55,11 +59,15 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
     report(settings(&ctx.policy));
     match ctx.arm.identity().authorization(terms()).await {
         Ok(authorization) => {
-            token(&authorization, ctx.now(), deployment.is_person).into_iter().for_each(&mut *report);
+            report(token(&authorization, ctx.now()));
         }
         Err(error) => return report(Finding::unreadable("token", "", None, &error.into())),
     }
+    let handler = handler(ctx, deployment, report).await;
     if let Some(scope) = &ctx.options.switch {
+        if let Some(handler) = &handler {
+            handler::reads_switch(ctx, handler, scope, terms()).await.into_iter().for_each(&mut *report);
+        }
         report(switch(scope, ctx.arm.tags(scope, terms()).await.as_ref().map(switches_off)));
     }
     let Some(subscriptions) = subscriptions(ctx, report).await else { return };
@@ -67,11 +75,14 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
         report(backups(ctx).await);
     }
     let app = deployment.function_app.as_deref();
-    let mut all = stream::iter(&subscriptions).map(|id| subscription(ctx, id, app)).buffered(CONCURRENCY);
+    let mut all = stream::iter(&subscriptions)
+        .map(|id| subscription(ctx, id, app, handler.as_ref()))
+        .buffered(CONCURRENCY);
+    let mut not_checked = NotChecked::default();
     let mut apps: BTreeSet<String> = deployment.function_app.iter().cloned().collect();
     let mut containers = BTreeSet::new();
     while let Some(found) = all.next().await {
-        found.findings.into_iter().for_each(&mut *report);
+        found.findings.into_iter().filter_map(|finding| not_checked.hold(finding)).for_each(&mut *report);
         for app in found.function_apps {
             if !apps.iter().any(|known| known.eq_ignore_ascii_case(&app)) {
                 apps.insert(app);
@@ -79,6 +90,7 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
         }
         containers.extend(found.dead_letters);
     }
+    not_checked.findings().for_each(&mut *report);
     if apps.is_empty() {
         report(function_app::no_app());
     }
@@ -115,20 +127,66 @@ fn settings(policy: &Policy) -> Finding {
     }
 }
 
-fn token(authorization: &Authorization, now: OffsetDateTime, is_person: bool) -> Vec<Finding> {
+fn token(authorization: &Authorization, now: OffsetDateTime) -> Finding {
     let name = authorization.object_id.as_deref().unwrap_or("unknown");
     let left = (authorization.expires_on() - now).whole_minutes();
     let text = format!("signed in as object ID {name}, token valid for {left} minutes");
-    let mut findings = vec![Finding::ok("token", "", text)];
-    if is_person {
-        findings.push(Finding::warning(
-            "token",
-            "",
-            "this is the account that is signed in to the Azure CLI; the permissions below are those of this account",
-            "to check the handler's own permissions, run doctor in the function app with --credential managed-identity",
-        ));
+    Finding::ok("token", "", text)
+}
+
+/// Finds the handler's identity if a person runs the checks; `None` if the permissions are those of this command's own
+/// identity.
+async fn handler(ctx: &Context, deployment: &Deployment, report: &mut dyn FnMut(Finding)) -> Option<Handler> {
+    if !deployment.is_person {
+        return None;
     }
-    findings
+    let Some(app) = &deployment.function_app else {
+        report(Finding::warning(
+            "identity",
+            "",
+            "the handler's identity is unknown; the permissions below are those of the account that is signed in",
+            "pass --app with the resource ID of the function app",
+        ));
+        return None;
+    };
+    match handler::find(ctx, app, deployment.client_id.as_deref(), terms()).await {
+        Ok((handler, finding)) => {
+            report(finding);
+            Some(handler)
+        }
+        Err(finding) => {
+            report(finding);
+            None
+        }
+    }
+}
+
+/// What could not be checked in several subscriptions for the same reason.
+#[derive(Default)]
+struct NotChecked(Vec<(Finding, usize)>);
+
+impl NotChecked {
+    /// Keeps a finding of this kind, and returns any other.
+    fn hold(&mut self, finding: Finding) -> Option<Finding> {
+        if !finding.text.starts_with(NOT_CHECKED) {
+            return Some(finding);
+        }
+        let is_same =
+            |(held, _): &&mut (Finding, usize)| (held.check, &held.text) == (finding.check, &finding.text);
+        match self.0.iter_mut().find(is_same) {
+            Some((_, more)) => *more += 1,
+            None => self.0.push((finding, 0)),
+        }
+        None
+    }
+
+    /// One finding for each reason, about the first subscription, with the number of others.
+    fn findings(self) -> impl Iterator<Item = Finding> {
+        self.0.into_iter().map(|(finding, more)| match more {
+            0 => finding,
+            _ => Finding { about: format!("{} and {more} more", finding.about), ..finding },
+        })
+    }
 }
 
 /// The state of the switch; `Ok(true)` means off.
@@ -217,19 +275,21 @@ async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option
     }
 }
 
-async fn subscription(ctx: &Context, id: &str, function_app: Option<&str>) -> Found {
-    let answer = ctx.arm.permissions(id, terms()).await;
+async fn subscription(
+    ctx: &Context,
+    id: &str,
+    function_app: Option<&str>,
+    handler: Option<&Handler>,
+) -> Found {
     let mut found = Found::default();
-    match answer {
+    match handler::permissions(ctx, handler, id, terms()).await {
         Ok(permissions) => found.findings.extend(permissions::findings(
             id,
             &ctx.policy,
             ctx.options.machine_events,
             &permissions,
         )),
-        Err(error) => {
-            found.findings.push(Finding::unreadable("permissions", id, api::PERMISSIONS.action, &error));
-        }
+        Err(finding) => found.findings.push(finding),
     }
     event_route(ctx, id, function_app, &mut found).await;
     found

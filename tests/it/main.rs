@@ -5,6 +5,7 @@
 mod architecture;
 mod definitions;
 mod delivery;
+mod doctor;
 mod enforce;
 mod guard;
 mod inventory;

@@ -19,6 +19,7 @@ use crate::{
     token::{authenticate, claimed_caller},
 };
 
+mod authorization;
 mod directory;
 mod disks;
 mod facts;

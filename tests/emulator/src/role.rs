@@ -22,9 +22,11 @@ use crate::{fault::Kind, journal::Exchange};
 
 /// Reads of commands for people, which the handler's identity need not be allowed, each with the reason.
 /// Without them commands use their own settings, and `diskseal doctor` reports the check as not made.
-pub const OF_PEOPLE: [(&str, &str); 7] = [
+pub const OF_PEOPLE: [(&str, &str); 9] = [
     ("Microsoft.Web/sites/read", "commands look for the function app whose settings apply"),
     ("Microsoft.Web/sites/config/list/action", "commands read the function app's settings"),
+    ("Microsoft.Authorization/roleAssignments/read", "doctor looks for the roles of the app's identity"),
+    ("Microsoft.Authorization/roleDefinitions/read", "doctor looks at what these roles allow"),
     ("Microsoft.EventGrid/systemTopics/read", "doctor looks for the subscription's topic"),
     ("Microsoft.EventGrid/systemTopics/eventSubscriptions/read", "doctor looks where the topic delivers to"),
     ("Microsoft.EventGrid/eventSubscriptions/read", "doctor looks where events without a topic go"),

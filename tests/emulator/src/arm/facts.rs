@@ -11,7 +11,8 @@ use axum::http::StatusCode;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::{Emulator, answer::Answer, context::Context, refusal::Refusal, request::Request, role::Role};
+use super::authorization::role;
+use crate::{Emulator, answer::Answer, context::Context, refusal::Refusal, request::Request};
 
 /// By path in lower case.
 #[derive(Debug, Default)]
@@ -38,10 +39,9 @@ impl Emulator {
         self.inner.facts.0.lock().remove(&key(path));
     }
 
-    /// Defines the permissions of everyone in a subscription, as one role.
+    /// Defines the permissions of everyone in a subscription, as one role, and what the assigned role allows there.
     pub fn set_permissions(&self, subscription: &str, actions: &[&str], not_actions: &[&str]) {
-        let path = format!("/subscriptions/{subscription}/providers/Microsoft.Authorization/permissions");
-        self.put_fact(&path, json!({"value": [role(actions, not_actions)]}));
+        self.put_fact(&permissions_of(subscription), json!({"value": [role(actions, not_actions)]}));
     }
 
     pub(super) fn stated(&self, context: &Context) -> Option<Result<Answer, Refusal>> {
@@ -50,7 +50,12 @@ impl Emulator {
             return None;
         }
         let stated = self.inner.facts.0.lock().get(&key(&request.path)).cloned();
-        let stated = stated.or_else(|| is_of_permissions(&key(&request.path)).then(|| Ok(deployed())));
+        let permissions =
+            |subscription: &str| match self.inner.facts.0.lock().get(&permissions_of(subscription)) {
+                Some(Ok(body)) => Some(body["value"].clone()),
+                _ => None,
+            };
+        let stated = stated.or_else(|| self.authorization(request, permissions).map(Ok));
         if !is_of_storage(request) {
             return stated.map(|fact| fact.map(|body| Answer::json(StatusCode::OK, &body)));
         }
@@ -65,18 +70,8 @@ impl Emulator {
     }
 }
 
-/// Every subscription has this list ("Permissions - List").
-fn is_of_permissions(key: &str) -> bool {
-    key.starts_with("/subscriptions/") && key.ends_with("/providers/microsoft.authorization/permissions")
-}
-
-/// The permissions of the deployed role, which hold until a test defines others.
-fn deployed() -> Value {
-    json!({"value": [role(&Role::deployed().all().collect::<Vec<_>>(), &[])]})
-}
-
-fn role(actions: &[&str], not_actions: &[&str]) -> Value {
-    json!({"actions": actions, "notActions": not_actions, "dataActions": [], "notDataActions": []})
+fn permissions_of(subscription: &str) -> String {
+    key(&format!("/subscriptions/{subscription}/providers/Microsoft.Authorization/permissions"))
 }
 
 fn storage_refusal(status: u16, code: &'static str) -> Refusal {

@@ -1,6 +1,6 @@
 //! Function apps: sites with tags and app settings, to be found and read, never changed.
 //!
-//! Sources: the REST reference, "Web Apps - Get", "Web Apps - List", "Web Apps - List Application Settings" (a POST
+//! Sources: the REST reference, "Web Apps - Get" (`identity`), "Web Apps - List", "Web Apps - List Application Settings" (a POST
 //! without a body, allowed by `Microsoft.Web/sites/config/list/action`, which the role Reader has not; its answer is
 //! a `StringDictionary`, and holds a reference to Key Vault as its own text); "Azure Resource Graph table and resource
 //! type reference", `resources`, `microsoft.web/sites`.
@@ -60,8 +60,21 @@ impl Emulator {
         self.put_site(id, &[("application", "diskseal")], settings);
     }
 
+    /// With its identities: the user-assigned one, and that of the system if there is one.
     pub(super) fn get_site(&self, id: &str) -> Result<Answer, Refusal> {
-        self.of_site(id, Site::body)
+        let options = self.options();
+        let assigned = &options.identity;
+        let mut identity = json!({"type": "UserAssigned", "userAssignedIdentities": {
+            &assigned.resource_id: {"principalId": assigned.object_id, "clientId": assigned.client_id}}});
+        if let Some(system) = &options.system_identity {
+            identity["type"] = json!("SystemAssigned, UserAssigned");
+            identity["principalId"] = json!(system.object_id);
+        }
+        self.of_site(id, |site| {
+            let mut body = site.body();
+            body["identity"] = identity.clone();
+            body
+        })
     }
 
     pub(super) fn list_site_settings(&self, id: &str) -> Result<Answer, Refusal> {

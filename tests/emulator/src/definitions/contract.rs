@@ -72,8 +72,8 @@ impl Place {
             {
                 Some(Self::Machine)
             }
-            ["subscriptions", _, "providers", "microsoft.authorization", "permissions"]
-            | [
+            _ if path.contains("/providers/microsoft.authorization/") => Some(Self::Deployment),
+            [
                 "subscriptions",
                 _,
                 "providers",
