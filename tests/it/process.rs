@@ -28,6 +28,7 @@ mod help;
 mod hostile;
 mod installation;
 mod life;
+mod local_doctor;
 mod machines;
 mod metrics;
 mod policy_check;

@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod authorization;
+pub(crate) mod deployment;
 mod directory;
 mod disks;
 mod facts;

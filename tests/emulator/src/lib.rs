@@ -54,6 +54,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
+pub use crate::arm::deployment::Deployment;
 pub use crate::disk::{disk_body, snapshot_body};
 pub use crate::graph::{GraphTable, Protection};
 pub use crate::machine::{scale_set_body, virtual_machine_body};

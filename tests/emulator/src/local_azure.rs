@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::{
     Emulator,
+    arm::deployment::Deployment,
     collector::Collector,
     control::{Control, Platform},
     event_grid::{EventGrid, EventGridOptions},
@@ -131,6 +132,11 @@ impl LocalAzure {
             ..setup.host
         })?);
         host.ready().await?;
+        emulator.deploy(Deployment {
+            app: APP.to_owned(),
+            function: setup.function.clone(),
+            functions: host.functions().into_iter().map(|name| (name, false)).collect(),
+        });
         let endpoint = host.event_grid(&setup.function);
         let event_grid = Arc::new(EventGrid::start(emulator.subscribe_writes(), setup.event_grid, endpoint));
         let platform = Platform { host: Arc::downgrade(&host), event_grid: Arc::downgrade(&event_grid) };

@@ -201,7 +201,11 @@ async fn without_an_app_and_without_a_scope_a_managed_identity_has_to_name_one()
 }
 
 /// A folder with a program that behaves like the Azure CLI, and the variables of a person who uses it.
-fn az(azure: &Emulator, serving: &Serving, account: &str) -> (TempDir, Vec<(&'static str, String)>) {
+pub(super) fn az(
+    azure: &Emulator,
+    serving: &Serving,
+    account: &str,
+) -> (TempDir, Vec<(&'static str, String)>) {
     let folder = tempfile::tempdir().unwrap();
     let token = azure.token_for(&jane(), "https://management.azure.com/");
     let token = json!({"accessToken": token, "expires_on": 4_102_444_800_i64, "tokenType": "Bearer"});
@@ -219,11 +223,14 @@ fn az(azure: &Emulator, serving: &Serving, account: &str) -> (TempDir, Vec<(&'st
     (folder, variables)
 }
 
-fn current() -> String {
+pub(super) fn current() -> String {
     format!("echo '{}'", json!({"environmentName": "AzureCloud", "id": HERE, "isDefault": true}))
 }
 
-async fn person(variables: &[(&str, String)], arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(super) async fn person(
+    variables: &[(&str, String)],
+    arguments: &[&str],
+) -> (Option<i32>, String, String) {
     let mut program = tokio::process::Command::new(binary());
     program.args(arguments).env_clear().envs(variables.iter().map(|(name, value)| (name, value)));
     let output = program.stdin(std::process::Stdio::null()).output().await.unwrap();

@@ -11,12 +11,16 @@ use axum::http::StatusCode;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::authorization::role;
+use super::{authorization::role, deployment::Deployment};
 use crate::{Emulator, answer::Answer, context::Context, refusal::Refusal, request::Request};
 
-/// By path in lower case.
+/// What is defined.
 #[derive(Debug, Default)]
-pub(crate) struct Facts(Mutex<BTreeMap<String, Result<Value, Refusal>>>);
+pub(crate) struct Facts {
+    /// By path in lower case.
+    by_path: Mutex<BTreeMap<String, Result<Value, Refusal>>>,
+    pub(super) deployment: Mutex<Option<Deployment>>,
+}
 
 /// Whether a request is for the Queue service, which shares this address.
 pub(super) fn is_of_storage(request: &Request) -> bool {
@@ -26,17 +30,17 @@ pub(super) fn is_of_storage(request: &Request) -> bool {
 impl Emulator {
     /// Defines the response to a GET of this path: a body, or a list by its `value`.
     pub fn put_fact(&self, path: &str, body: Value) {
-        self.inner.facts.0.lock().insert(key(path), Ok(body));
+        self.inner.facts.by_path.lock().insert(key(path), Ok(body));
     }
 
     /// Defines that a GET of this path is refused.
     pub fn refuse_fact(&self, path: &str, refusal: Refusal) {
-        self.inner.facts.0.lock().insert(key(path), Err(refusal));
+        self.inner.facts.by_path.lock().insert(key(path), Err(refusal));
     }
 
     /// Removes the definition for this path.
     pub fn forget_fact(&self, path: &str) {
-        self.inner.facts.0.lock().remove(&key(path));
+        self.inner.facts.by_path.lock().remove(&key(path));
     }
 
     /// Defines the permissions of everyone in a subscription, as one role, and what the assigned role allows there.
@@ -49,13 +53,16 @@ impl Emulator {
         if request.method != "GET" {
             return None;
         }
-        let stated = self.inner.facts.0.lock().get(&key(&request.path)).cloned();
+        let stated = self.inner.facts.by_path.lock().get(&key(&request.path)).cloned();
         let permissions =
-            |subscription: &str| match self.inner.facts.0.lock().get(&permissions_of(subscription)) {
+            |subscription: &str| match self.inner.facts.by_path.lock().get(&permissions_of(subscription)) {
                 Some(Ok(body)) => Some(body["value"].clone()),
                 _ => None,
             };
-        let stated = stated.or_else(|| self.authorization(request, permissions).map(Ok));
+        let stated = stated.or_else(|| self.authorization(request, permissions).map(Ok)).or_else(|| {
+            let deployment = self.inner.facts.deployment.lock();
+            deployment.as_ref().and_then(|deployment| deployment.answer(&key(&request.path))).map(Ok)
+        });
         if !is_of_storage(request) {
             return stated.map(|fact| fact.map(|body| Answer::json(StatusCode::OK, &body)));
         }
