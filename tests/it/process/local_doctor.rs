@@ -1,7 +1,7 @@
 //! `diskseal doctor` for a person, against the local Azure's own installation.
 
 use diskseal_emulator::{
-    Deployment, Protection,
+    Deployment,
     fault::Refusal,
     local_azure::{APP, LocalAzure},
 };
