@@ -18,6 +18,8 @@ pub(crate) enum Delivery {
     Whole(Answer),
     /// Announces the full length, sends half of it, and breaks the connection.
     Half(Answer),
+    /// Sends it without its length, and then blanks without end.
+    Endless(Answer),
     /// Breaks the connection without a response.
     Reset,
 }

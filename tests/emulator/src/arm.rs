@@ -92,7 +92,7 @@ impl Emulator {
             sleep(self.inner.options.latency).await;
         }
         let mut delivery = delivery;
-        if let Delivery::Whole(answer) | Delivery::Half(answer) = &mut delivery {
+        if let Delivery::Whole(answer) | Delivery::Half(answer) | Delivery::Endless(answer) = &mut delivery {
             self.dress(face, &context, answer);
         }
         self.record(kind, &context, &delivery, fired.as_ref(), received);
@@ -125,6 +125,8 @@ impl Emulator {
             Action::RefuseAfterApplying(_)
             | Action::ResetAfterApplying
             | Action::Half
+            | Action::Padded(_)
+            | Action::Endless
             | Action::Delay
             | Action::HoldAfter => {}
         }
@@ -133,6 +135,13 @@ impl Emulator {
             Action::RefuseAfterApplying(refusal) => Delivery::Whole(context.refuse(refusal)),
             Action::ResetAfterApplying => Delivery::Reset,
             Action::Half => Delivery::Half(answer),
+            Action::Endless => Delivery::Endless(answer),
+            Action::Padded(bytes) => {
+                let mut answer = answer;
+                // White space after a JSON text is no part of it (RFC 8259, section 2).
+                answer.body.resize((*bytes).max(answer.body.len()), b' ');
+                Delivery::Whole(answer)
+            }
             Action::HoldAfter if fired.released().await == Release::CutOff => Delivery::Reset,
             _ => Delivery::Whole(answer),
         }
@@ -261,7 +270,7 @@ impl Emulator {
         let request = &context.request;
         let header = |name: &str| request.header(name).map(str::to_owned);
         let answer = match delivery {
-            Delivery::Whole(answer) | Delivery::Half(answer) => Some(answer),
+            Delivery::Whole(answer) | Delivery::Half(answer) | Delivery::Endless(answer) => Some(answer),
             Delivery::Reset => None,
         };
         let headers = answer.into_iter().flat_map(|answer| &answer.headers);

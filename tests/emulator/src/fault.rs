@@ -86,6 +86,8 @@ pub(crate) enum Action {
     Reset,
     ResetAfterApplying,
     Half,
+    Padded(usize),
+    Endless,
     Delay,
     HoldBefore,
     HoldAfter,
@@ -103,6 +105,8 @@ impl Action {
             Self::Reset => "reset",
             Self::ResetAfterApplying => "reset after applying",
             Self::Half => "half",
+            Self::Padded(_) => "padded",
+            Self::Endless => "endless",
             Self::Delay => "delay",
             Self::HoldBefore => "hold before applying",
             Self::HoldAfter => "hold after applying",
@@ -179,6 +183,19 @@ impl Fault {
     /// The request takes effect, but only half of the response body arrives.
     pub fn half_an_answer() -> Self {
         Self::new(Action::Half)
+    }
+
+    /// The request takes effect, and its response is padded with blanks to this many bytes: the same JSON, but longer
+    /// than Azure sends. Resource Graph refuses to answer more than 16,777,216 bytes (`ResponsePayloadTooLarge`); what
+    /// stands in front of Azure has no such limit.
+    pub fn padded_answer(bytes: usize) -> Self {
+        Self::new(Action::Padded(bytes))
+    }
+
+    /// The request takes effect, and its response never ends: a chunked body without its last chunk (RFC 9112,
+    /// section 7.1), as a broken gateway sends it.
+    pub fn endless_answer() -> Self {
+        Self::new(Action::Endless)
     }
 
     /// Delays the response. The request takes effect at the end of the delay.

@@ -20,7 +20,7 @@ use axum::body::Bytes;
 use thiserror::Error;
 use tokio::{sync::oneshot, task::JoinHandle};
 
-pub use self::console::{ConsoleLine, Level, Stream};
+pub use self::console::{ConsoleLine, Level, Reading, Stream};
 pub use self::dispatch::{EventGridFunction, Invocation};
 pub use self::envelope::{ScheduleStatus, TimerInfo, Trigger};
 pub use self::process::Exit;
@@ -62,6 +62,8 @@ pub struct HostOptions {
     /// The number of the handler error within 30 minutes that shuts the host down; in Azure the third. The
     /// platform would then start another host, so a long simulation may need more.
     pub errors_until_down: usize,
+    /// How the host reads the handler's standard output and standard error.
+    pub reading: Reading,
     /// The host's version, without its last part.
     pub host_version: String,
 }
@@ -78,6 +80,7 @@ impl HostOptions {
             chunked: true,
             traceparent: true,
             errors_until_down: 3,
+            reading: Reading::AtOnce,
             host_version: "4.1052.200".to_owned(),
         }
     }
@@ -178,8 +181,14 @@ impl FunctionsHost {
         let port = Port::claim().ok_or(HostError::NoPort)?;
         let client = Client::loopback();
         let settings = options.settings.clone();
-        let (process, supervisor) =
-            Supervisor::start(app.clone(), settings, port.number, client.clone(), options.errors_until_down);
+        let (process, supervisor) = Supervisor::start(
+            app.clone(),
+            settings,
+            port.number,
+            client.clone(),
+            options.errors_until_down,
+            options.reading.clone(),
+        );
         Self::assemble(app, options, Some(port), client, process, supervisor)
     }
 

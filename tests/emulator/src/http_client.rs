@@ -11,14 +11,14 @@ use azure_core::{
     error::{Error, ErrorKind},
     http::{AsyncRawResponse, Body, HttpClient, Request as SdkRequest, StatusCode, headers::Headers},
 };
-use futures::stream;
+use futures::{StreamExt, stream};
 
 use crate::{
     Emulator,
     answer::{Answer, Delivery},
     arm::Face,
     request::Request,
-    router::broken,
+    router::{blanks, broken},
 };
 
 impl Emulator {
@@ -50,6 +50,12 @@ impl HttpClient for InProcess {
                 let (status, headers) = head(&answer);
                 let half = Bytes::copy_from_slice(&answer.body[..answer.body.len() / 2]);
                 let body = stream::iter([Ok(half), Err(reset())]);
+                Ok(AsyncRawResponse::new(status, headers, Box::pin(body)))
+            }
+            Delivery::Endless(answer) => {
+                let (status, mut headers) = head(&answer);
+                headers.remove("content-length");
+                let body = stream::iter([Bytes::from(answer.body)]).chain(stream::repeat(blanks())).map(Ok);
                 Ok(AsyncRawResponse::new(status, headers, Box::pin(body)))
             }
             Delivery::Reset => Err(reset()),

@@ -81,6 +81,11 @@ fn respond(delivery: Delivery) -> Response {
             let broken = Body::from_stream(stream::iter([Ok(half)]).chain(rest));
             response(answer, broken)
         }
+        Delivery::Endless(answer) => {
+            let beginning = Bytes::from(answer.body.clone());
+            let body = stream::iter([beginning]).chain(stream::repeat(blanks())).map(Ok::<_, std::io::Error>);
+            response(answer, Body::from_stream(body))
+        }
         Delivery::Reset => {
             let broken = Body::from_stream(stream::iter([Err::<Bytes, _>(broken())]));
             let mut response = Response::new(broken);
@@ -95,6 +100,11 @@ fn response(answer: Answer, body: Body) -> Response {
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response
+}
+
+/// A part of a body without end.
+pub(crate) fn blanks() -> Bytes {
+    Bytes::from_static(&[b' '; 16 * 1024])
 }
 
 pub(crate) fn broken() -> std::io::Error {

@@ -10,7 +10,8 @@
 //!   - `{"text": {"status": 502, "contentType": "text/plain", "body": "…"}}`, `{"html": {"status": 503}}`: it
 //!     changes nothing and gets this response.
 //!   - `"reset"`, `"resetAfterApplying"`: the connection breaks, before or after it takes effect.
-//!   - `"half"`: half of the response arrives.
+//!   - `"half"`: half of the response arrives. `"endless"`: it never ends. `{"padded": {"bytes": 2000000}}`: it is
+//!     padded with blanks to this length.
 //!   - `{"delay": {"milliseconds": 500}}`: the response is delayed.
 //!   - `"hold"`, `"holdAfterApplying"`: it stops until `POST /faults/{id}/release` or `/cut-off`.
 //!   - `"staleRead"`: a GET shows the state before the last write. `"notYetVisible"`: a GET answers 404.
@@ -99,6 +100,8 @@ enum Action {
     Reset,
     ResetAfterApplying,
     Half,
+    Endless,
+    Padded(Padded),
     Delay(Delay),
     Hold,
     HoldAfterApplying,
@@ -128,6 +131,12 @@ struct Html {
 #[serde(deny_unknown_fields)]
 struct Delay {
     milliseconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Padded {
+    bytes: usize,
 }
 
 #[derive(Deserialize)]
@@ -206,6 +215,8 @@ fn action(action: Action) -> Result<Fault, String> {
         Action::Reset => Fault::reset(),
         Action::ResetAfterApplying => Fault::reset_after_applying(),
         Action::Half => Fault::half_an_answer(),
+        Action::Endless => Fault::endless_answer(),
+        Action::Padded(padded) => Fault::padded_answer(padded.bytes),
         Action::Delay(delay) => Fault::delay(Duration::from_millis(delay.milliseconds)),
         Action::Hold => Fault::hold_before_applying(),
         Action::HoldAfterApplying => Fault::hold_after_applying(),

@@ -1,8 +1,12 @@
 //! The handler's output on its standard streams, with the levels of the host.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
+    sync::SetOnce,
+    time::sleep,
+};
 
 use crate::recorded::Recorded;
 
@@ -24,6 +28,19 @@ pub enum Level {
     Warning,
     /// Any other line of standard error.
     Error,
+}
+
+/// How the host reads the handler's streams.
+#[derive(Clone, Debug, Default)]
+pub enum Reading {
+    /// Each line at once, and what is left when the process has ended.
+    #[default]
+    AtOnce,
+    /// What has been written this time after it, and nothing once the process has ended. The real host reads asynchronously and stops
+    /// when it learns of the exit: of 36 recorded starts that failed at once, 10 lost the line with the reason.
+    Late(Duration),
+    /// Not before this is set. A host whose log blocks leaves the pipes full, which hold 64 KiB each (pipe(7)).
+    After(Arc<SetOnce<()>>),
 }
 
 /// A line that the handler wrote.
@@ -53,11 +70,26 @@ pub(super) async fn read(
     pid: u32,
     stream: Stream,
     from: impl AsyncRead + Unpin,
+    reading: Reading,
     console: Arc<Recorded<ConsoleLine>>,
 ) {
-    let mut lines = BufReader::new(from).split(b'\n');
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let text = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
+    if let Reading::After(start) = &reading {
+        start.wait().await;
+    }
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    loop {
+        if let Reading::Late(lag) = reading
+            && from.buffer().is_empty()
+        {
+            // The lag of the reader is what is emulated.
+            sleep(lag).await;
+        }
+        line.clear();
+        if !matches!(from.read_until(b'\n', &mut line).await, Ok(1..)) {
+            break;
+        }
+        let text = String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
         // The host drops empty lines.
         if !text.is_empty() {
             console.push(ConsoleLine { pid, stream, level: level(stream, &text), text });

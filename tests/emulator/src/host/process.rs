@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::{
     app::{App, Settings},
     client::Client,
-    console::{self, ConsoleLine, Stream},
+    console::{self, ConsoleLine, Reading, Stream},
 };
 use crate::recorded::Recorded;
 
@@ -84,6 +84,7 @@ pub(super) struct Supervisor {
     port: u16,
     client: Client,
     errors_until_down: usize,
+    reading: Reading,
     errors: VecDeque<Instant>,
     state: watch::Sender<State>,
     orders: mpsc::UnboundedReceiver<Order>,
@@ -114,6 +115,7 @@ impl Supervisor {
         port: u16,
         client: Client,
         errors_until_down: usize,
+        reading: Reading,
     ) -> (Process, JoinHandle<()>) {
         let (state, watched) = watch::channel(State { phase: Phase::Starting, pid: None });
         let (orders, received) = mpsc::unbounded_channel();
@@ -125,6 +127,7 @@ impl Supervisor {
             port,
             client,
             errors_until_down,
+            reading,
             errors: VecDeque::new(),
             state,
             orders: received,
@@ -240,6 +243,9 @@ impl Supervisor {
             }
         };
         for reader in readers {
+            if let Reading::Late(_) = self.reading {
+                reader.abort();
+            }
             // A process that the handler left behind may hold the pipe open.
             let _ = timeout(Duration::from_secs(1), reader).await;
         }
@@ -251,10 +257,12 @@ impl Supervisor {
 
     fn read_console(&self, child: &mut Child, pid: u32) -> Vec<JoinHandle<()>> {
         let stdout = child.stdout.take().map(|stdout| {
-            tokio::spawn(console::read(pid, Stream::Stdout, stdout, Arc::clone(&self.console)))
+            let (reading, console) = (self.reading.clone(), Arc::clone(&self.console));
+            tokio::spawn(console::read(pid, Stream::Stdout, stdout, reading, console))
         });
         let stderr = child.stderr.take().map(|stderr| {
-            tokio::spawn(console::read(pid, Stream::Stderr, stderr, Arc::clone(&self.console)))
+            let (reading, console) = (self.reading.clone(), Arc::clone(&self.console));
+            tokio::spawn(console::read(pid, Stream::Stderr, stderr, reading, console))
         });
         stdout.into_iter().chain(stderr).collect()
     }
