@@ -14,6 +14,7 @@ mod values;
 
 use std::{fmt, time::Duration};
 
+pub use azure::without_secrets;
 pub use setting::{Fallback, Setting, Use, Value, is_unresolved};
 pub use values::Config;
 
@@ -34,10 +35,18 @@ pub struct Faults(pub Vec<Fault>);
 
 impl std::error::Error for Faults {}
 
+impl Faults {
+    /// The names of the settings.
+    pub fn names(&self) -> String {
+        self.0.iter().map(|fault| fault.name).collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.0.len();
-        write!(f, "{count} invalid setting{}:", if count == 1 { "" } else { "s" })?;
+        // The names come first: a reader may lose or cut off what follows.
+        write!(f, "{count} invalid setting{}: {}", if count == 1 { "" } else { "s" }, self.names())?;
         self.0.iter().try_for_each(|Fault { name, message }| write!(f, "\n  {name}: {message}"))
     }
 }

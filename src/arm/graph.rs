@@ -108,7 +108,8 @@ fn quota_spent(headers: &Headers) -> Option<Duration> {
     let resets_after = headers.get_optional_str(&QUOTA_RESETS_AFTER)?;
     let [hours, minutes, seconds] = resets_after.trim().split(':').collect::<Vec<_>>().try_into().ok()?;
     let number = |text: &str| text.parse::<u64>().ok();
-    Some(Duration::from_secs(number(hours)? * 3_600 + number(minutes)? * 60 + number(seconds)?))
+    let minutes = number(hours)?.checked_mul(60)?.checked_add(number(minutes)?)?;
+    Some(Duration::from_secs(minutes.checked_mul(60)?.checked_add(number(seconds)?)?))
 }
 
 #[cfg(test)]
@@ -126,7 +127,7 @@ mod tests {
         assert_eq!(spent("0", "00:00:05"), Some(Duration::from_secs(5)));
         assert_eq!(spent("0", "01:02:03"), Some(Duration::from_secs(3_723)));
         assert_eq!(spent("1", "00:00:05"), None);
-        for nonsense in ["", "soon", "5", "00:00", "00:00:-5"] {
+        for nonsense in ["", "soon", "5", "00:00", "00:00:-5", "18446744073709551615:0:0"] {
             assert_eq!(spent("0", nonsense), None, "{nonsense}");
         }
         assert_eq!(quota_spent(&Headers::new()), None);

@@ -69,13 +69,31 @@ fn endpoint(text: &str) -> Result<Url, String> {
     let url = confidential(text)?;
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     is_bare.then_some(url).ok_or_else(|| {
-        format!("{text:?} must be a scheme and a host alone, for example {}", PUBLIC.arm_endpoint)
+        format!(
+            "{} must be a scheme and a host alone, for example {}",
+            without_secrets(text),
+            PUBLIC.arm_endpoint
+        )
     })
+}
+
+/// A refused URL as a message may show it: user information and queries hold passwords, keys and signatures.
+pub fn without_secrets(text: &str) -> String {
+    let shown = text.split(['?', '#']).next().unwrap_or_default();
+    match shown.rsplit_once('@') {
+        None if shown.len() == text.len() => format!("{text:?}"),
+        None => format!("{:?}", format!("{shown}…")),
+        Some((before, host)) => {
+            let scheme = before.find("//").map_or("", |end| &before[..end + 2]);
+            format!("{:?}", format!("{scheme}…@{host}"))
+        }
+    }
 }
 
 /// Reads a URL to which a token may be sent.
 pub(super) fn confidential(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL ({error})"))?;
+    let shown = without_secrets(text);
+    let url = Url::parse(text).map_err(|error| format!("{shown} is not a URL ({error})"))?;
     let is_loopback = match url.host() {
         Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -85,12 +103,12 @@ pub(super) fn confidential(text: &str) -> Result<Url, String> {
     let has_user = !url.username().is_empty() || url.password().is_some();
     match url.scheme() {
         "https" | "http" if has_user || !url.has_host() => {
-            Err(format!("{text:?} must name a host, and no user"))
+            Err(format!("{shown} must name a host, and no user"))
         }
         "https" => Ok(url),
         "http" if is_loopback => Ok(url),
-        "http" => Err(format!("{text:?} would send tokens unencrypted; plain HTTP is for loopback only")),
-        scheme => Err(format!("{text:?} must be an https URL, not {scheme}")),
+        "http" => Err(format!("{shown} would send tokens unencrypted; plain HTTP is for loopback only")),
+        scheme => Err(format!("{shown} must be an https URL, not {scheme}")),
     }
 }
 
@@ -115,14 +133,51 @@ fn endpoints_that_would_leak_tokens_are_refused() {
     }
 }
 
+#[test]
+fn a_refused_url_is_shown_without_its_secrets() {
+    use super::tests::fault;
+    for url in [
+        "https://user:s3cret@management.azure.com",
+        "https://s3cret@management.azure.com/",
+        "ftp://user:s3cret@127.0.0.1",
+        "//user:s3cret@host",
+        "user:s3cret@host",
+        "https://user:p@s3cret@host",
+        "https://host/?sig=s3cret",
+        "https://host/#s3cret",
+        "https://[user:s3cret@host",
+    ] {
+        for name in [ARM_ENDPOINT.name, ARM_AUDIENCE.name, "DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT"] {
+            // An audience may have a query, or be no address at all.
+            let is_audience = url.starts_with("https://host/") || url.starts_with("user:");
+            if !(name == ARM_AUDIENCE.name && is_audience) {
+                let message = fault(name, url);
+                assert!(!message.contains("s3cret"), "{name}: {message}");
+            }
+        }
+    }
+    let message = fault(ARM_ENDPOINT.name, "http://management.azure.com");
+    assert!(message.starts_with("\"http://management.azure.com\" "), "{message}");
+}
+
 const ARM_AUDIENCE: Setting = Setting {
     name: "DISKSEAL_ARM_AUDIENCE",
     flag: "arm-audience",
     help: "Audience of the tokens for Azure Resource Manager, instead of the cloud's.",
     read: |config, text| {
         let audience = Url::parse(text)
-            .map(|_| Some(text.to_owned()))
-            .map_err(|error| format!("{text:?} is not a URL ({error}); for example {}", PUBLIC.arm_audience));
+            .map_err(|error| error.to_string())
+            .and_then(|url| {
+                let has_user = !url.username().is_empty() || url.password().is_some();
+                if has_user { Err("it has a user".to_owned()) } else { Ok(Some(text.to_owned())) }
+            })
+            .map_err(|fault| {
+                format!(
+                    "{} is not an audience ({fault}); for example {}",
+                    without_secrets(text),
+                    PUBLIC.arm_audience
+                )
+            });
         set(&mut config.arm_audience, audience)
     },
     show: |config| config.arm_audience.clone(),

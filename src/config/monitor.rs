@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{
-    azure::confidential,
+    azure::{confidential, without_secrets},
     setting::{Fallback, Setting, Use, Value, set},
 };
 
@@ -45,7 +45,7 @@ fn ingestion(signal: &str, text: &str) -> Result<Option<Url>, String> {
     let end = format!("/otlp/v1/{signal}");
     let url = confidential(text)?;
     let whole = format!("https://{{host}}/datacollectionRules/{{immutable ID}}/streams/{{stream}}{end}");
-    let fault = || format!("{text:?} must be the whole URL for {signal}: {whole}");
+    let fault = || format!("{} must be the whole URL for {signal}: {whole}", without_secrets(text));
     url.path().ends_with(&end).then_some(Some(url)).ok_or_else(fault)
 }
 
