@@ -145,7 +145,9 @@ fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<
 
 fn filling(occasion: &Occasion, is_new_seal: bool) -> [(&'static str, String); TEMPLATE_KEYS.len()] {
     let seconds = |time: OffsetDateTime| {
-        let time = time.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).unwrap_or(time);
+        // At the ends of the calendar there is no such time in UTC.
+        let time = time.checked_to_offset(time::UtcOffset::UTC).unwrap_or(time);
+        let time = time.replace_nanosecond(0).unwrap_or(time);
         time.format(&Rfc3339).unwrap_or_default()
     };
     let [sealed_at, event_time, trace_id] = TEMPLATE_KEYS;

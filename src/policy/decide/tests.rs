@@ -348,3 +348,18 @@ fn a_backup_or_the_doubt_of_one_keeps_the_mode_from_being_set() {
     let untagged = resource(DataAccessAuthMode::AzureActiveDirectory, &[]);
     assert!(matches!(super::decide(&policy(), &untagged, &vault, &occasion()), Decision::Seal(_)));
 }
+
+#[test]
+fn a_time_at_the_end_of_the_calendar_is_no_panic() {
+    let mut policy = policy();
+    policy.tags = vec![TagRule::new("t", "{event_time}").unwrap()];
+    let resource = resource(DataAccessAuthMode::None, &[]);
+    for event_time in [
+        datetime!(9999-12-31 23:59:59 -01:00),
+        datetime!(9999-12-31 23:59:59.9999999 UTC),
+        datetime!(0000-01-01 0:00 +23:59),
+    ] {
+        let occasion = Occasion { event_time: Some(event_time), ..occasion() };
+        assert!(matches!(decide(&policy, &resource, &occasion), Decision::Seal(_)), "{event_time}");
+    }
+}
