@@ -6,6 +6,7 @@ mod doctor;
 mod flags;
 mod ids;
 mod installation;
+mod output;
 mod policy;
 mod question;
 mod report;
@@ -20,20 +21,32 @@ use std::process::ExitCode;
 
 use clap::{Command, error::ErrorKind};
 
-use crate::config::Use;
+use crate::config::{Use, settings};
 use flags::{lookup, with_settings};
 use session::Exit;
 
 /// Reads the command line and runs the command.
 pub fn run() -> ExitCode {
+    output::end(dispatch())
+}
+
+fn dispatch() -> ExitCode {
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
-            // Help and version succeed; everything else is a usage error. A failure to print is ignored, because
-            // nobody could read a message about it.
-            let _ = error.print();
-            let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return if is_answer { ExitCode::SUCCESS } else { Exit::Usage.into() };
+            // Help and version are what was asked for; everything else is a usage error.
+            if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+                let _ = error.print();
+                for name in unreadable_settings() {
+                    output::note(&format!("{name}: its value is not UTF-8"));
+                }
+                if std::env::args_os().nth(1).is_some_and(|command| command == "serve") {
+                    serve::linger();
+                }
+                return Exit::Usage.into();
+            }
+            output::print(error.to_string().as_bytes());
+            return Exit::Done.into();
         }
     };
     match matches.subcommand() {
@@ -51,6 +64,12 @@ pub fn run() -> ExitCode {
         Some(("report", matches)) => report::run(matches),
         _ => Exit::Usage.into(),
     }
+}
+
+/// The variables of settings that the command line cannot read.
+fn unreadable_settings() -> impl Iterator<Item = &'static str> {
+    let is_unreadable = |name: &&str| std::env::var_os(name).is_some_and(|value| value.to_str().is_none());
+    settings().map(|setting| setting.name).filter(is_unreadable)
 }
 
 fn command() -> Command {

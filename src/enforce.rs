@@ -25,7 +25,7 @@ pub use breaker::PAUSE_MAX;
 pub use context::{Attached, Context, MachineEvents, Options};
 pub use error::{Concern, Error};
 pub use line::Line;
-pub use look::{Look, Trigger};
+pub use look::{Look, Trigger, believed};
 pub use machine::disks_of;
 pub use outcome::{Left, Outcome, TagsKept};
 pub use switch::switches_off;
@@ -57,15 +57,6 @@ const SEAL_TIME: Duration = Duration::from_secs(10);
 /// How long a resource is new.
 const NEW_FOR: time::Duration = time::Duration::minutes(1);
 
-/// Reads the resource, and logs what a person should know of it.
-async fn see(ctx: &Context, look: &Look) -> Result<Resource, Error> {
-    let resource = read(ctx, look).await?;
-    for notice in notices(&ctx.policy, &resource, ctx.now()) {
-        warn!(resource_id = %resource.id, "{notice}");
-    }
-    Ok(resource)
-}
-
 /// Decides about a resource as a GET shows it. Only where the mode would be set does it matter what protects it.
 pub async fn judge(
     ctx: &Context,
@@ -73,22 +64,39 @@ pub async fn judge(
     event_time: Option<OffsetDateTime>,
     terms: Terms,
 ) -> Decision {
+    let (decision, notice) = weigh(ctx, resource, event_time, terms).await;
+    if let Some(notice) = notice {
+        warn!(resource_id = %resource.id, "{notice}");
+    }
+    decision
+}
+
+/// The decision, and what a person should know of the backup that it goes against.
+async fn weigh(
+    ctx: &Context,
+    resource: &Resource,
+    event_time: Option<OffsetDateTime>,
+    terms: Terms,
+) -> (Decision, Option<String>) {
     let occasion = Occasion { now: ctx.now(), event_time, trace_id: telemetry::trace_id() };
     let decide = |protection: &Protection| decide(&ctx.policy, resource, protection, &occasion);
     let unprotected = decide(&Protection::Unprotected);
     if !unprotected.sets_mode() {
-        return unprotected;
+        return (unprotected, None);
     }
     let protection = ctx.protection(resource, terms).await;
-    if let (BackupGuard::Warn, Protection::By(vault)) = (ctx.policy.backup_guard, &protection) {
-        warn!(resource_id = %resource.id, "{vault} protects it, and it is sealed all the same");
-    }
-    decide(&protection)
+    let notice = match (ctx.policy.backup_guard, &protection) {
+        (BackupGuard::Warn, Protection::By(vault)) => {
+            Some(format!("{vault} protects it, and it is sealed all the same"))
+        }
+        _ => None,
+    };
+    (decide(&protection), notice)
 }
 
 /// Whether the settings leave this disk to the sweep, because a machine holds it and an event led to the look.
 fn leaves(ctx: &Context, look: &Look, resource: &Resource) -> bool {
-    let occasion = Occasion { now: ctx.now(), event_time: look.event_time, trace_id: None };
+    let occasion = Occasion { now: ctx.now(), event_time: None, trace_id: None };
     ctx.options.attached == Attached::Leave
         && look.trigger.is_of_event()
         && resource.is_held()
@@ -127,7 +135,9 @@ pub fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>) {
     match result {
         Ok(outcome) => {
             metrics::outcome(outcome.label(), outcome.reason(), Some(kind), trigger);
-            if let (Outcome::Sealed(_) | Outcome::Resealed(_), Some(since)) = (outcome, look.event_time) {
+            if let (Outcome::Sealed(_) | Outcome::Resealed(_), Some(since)) =
+                (outcome, look.written_at(ctx.now()))
+            {
                 metrics::sealed(kind, trigger, (ctx.now() - since).as_seconds_f64());
             }
         }
@@ -200,7 +210,9 @@ async fn look_in_time(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Re
 
 async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
     progress.looking();
-    let resource = match see(ctx, look).await {
+    // A look that meets another writer reads again; what a person should know is logged once.
+    let is_first = !progress.has_seen();
+    let resource = match read(ctx, look).await {
         // This very look has read it before, so a 404 is no proof that it no longer exists.
         Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) if progress.has_seen() => {
             return Err(Error::NotVisible);
@@ -211,7 +223,12 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
     if leaves(ctx, look, &resource) {
         return Ok(Outcome::LeftToSweep(Left::Attached));
     }
-    let mut change = match judge(ctx, &resource, look.event_time, look.terms).await {
+    let (decision, notice) = weigh(ctx, &resource, look.written_at(ctx.now()), look.terms).await;
+    if is_first {
+        let notices = notices(&ctx.policy, &resource, ctx.now()).into_iter().map(|notice| notice.to_string());
+        notices.chain(notice).for_each(|notice| warn!(resource_id = %resource.id, "{notice}"));
+    }
+    let mut change = match decision {
         Decision::Compliant => return Ok(Outcome::AlreadySealed),
         Decision::Exempt(exemption) => return Ok(Outcome::Exempt(exemption)),
         Decision::Protected(guarded) => return Ok(Outcome::Protected(guarded)),

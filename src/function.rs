@@ -6,6 +6,7 @@
 
 mod envelope;
 mod functions;
+mod ignored;
 mod invocation;
 mod machine;
 mod one;
@@ -35,9 +36,9 @@ use tokio::sync::SetOnce;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Span, error, warn};
 
+pub use ignored::Ignored;
 pub use pending::Pending;
 pub use reply::Reply;
-pub use seal::Ignored;
 
 use crate::{
     enforce::Context,

@@ -24,27 +24,28 @@
 //! | room | what it holds | may use |
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
-//! | [`cli`] | the command line: `serve`, and the commands for people | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry` |
+//! | [`cli`] | the command line: `serve`, and the commands for people | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry`, `text` |
 //! | [`doctor`] | `diskseal doctor`: what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `estate`, `event`, `function`, `policy`, `resource_id`, `scope` |
-//! | [`function`] | the custom-handler protocol: functions, envelopes, and answers, which cannot be empty | `azure`, `enforce`, `event`, `policy`, `resource_id`, `sweep`, `telemetry` |
+//! | [`function`] | the custom-handler protocol: functions, envelopes, and answers, which cannot be empty | `azure`, `enforce`, `event`, `policy`, `resource_id`, `sweep`, `telemetry`, `text` |
 //! | [`config`] | settings as a pure function of a lookup, which reports all faults at once | `azure`, `enforce`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
 //! | [`sweep`] | list, decide on the listing, hand over what is unsealed | `arm`, `azure`, `enforce`, `estate`, `policy`, `report`, `resource`, `resource_id`, `telemetry` |
 //! | [`enforce`] | the core: `enforce` (GET, judge, act, prove) | `arm`, `azure`, `estate`, `policy`, `resource`, `resource_id`, `telemetry` |
 //! | [`estate`] | what is in scope, how it is listed, what protects it, how much is sealed | `arm`, `azure`, `policy`, `report`, `resource`, `resource_id`, `scope`, `telemetry` |
 //! | [`arm`] | ARM over HTTP: one constant a call, retries, governor, long-running operations, typed errors | `azure`, `resource`, `resource_id`, `scope`, `telemetry` |
 //! | [`azure`] | what every request to Azure needs: identity, HTTP client, terms (deadline and urgency) | `telemetry` |
-//! | [`telemetry`] | logs, OTLP, trace context, waits as spans, every metric | |
-//! | [`report`] | findings to coverage, exceptions and warnings, as table, JSON, CSV and HTML | `policy`, `resource`, `resource_id`, `scope` |
+//! | [`telemetry`] | logs, OTLP, trace context, waits as spans, every metric | `text` |
+//! | [`report`] | findings to coverage, exceptions and warnings, as table, JSON, CSV and HTML | `policy`, `resource`, `resource_id`, `scope`, `text` |
 //! | [`policy`] | rules, exemptions, `decide`; a decision holds the exact change to send | `resource`, `resource_id`, `scope` |
 //! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten`, of a disk or of a machine | `resource_id` |
 //! | [`resource`] | disks and snapshots as ARM returns them; tags and their limits | `resource_id` |
 //! | [`resource_id`] | the ARM resource ID of a disk or snapshot, and that of a machine | |
 //! | [`scope`] | the subscriptions or the management group in which Diskseal works | |
+//! | [`text`] | text from outside, made safe to print | |
 //! | `words` | a macro for every room: enums with a word for each variant, and the list of all words | |
 //!
 //! # Invariants
 //!
-//! - The pure rooms (`report`, `policy`, `event`, `resource`, `resource_id`, `scope`) never await, do no I/O, read no
+//! - The pure rooms (`report`, `policy`, `event`, `resource`, `resource_id`, `scope`, `text`) never await, do no I/O, read no
 //!   clock and no environment, and log nothing. `now` is an argument.
 //! - Only a parsed [`resource_id::ResourceId`] or [`resource_id::MachineId`] of an event reaches a URL. Of the caller's
 //!   claims, only an object ID leaves [`event`], in a type that cannot be printed.
@@ -72,3 +73,4 @@ pub mod resource_id;
 pub mod scope;
 pub mod sweep;
 pub mod telemetry;
+pub mod text;

@@ -1,5 +1,7 @@
 //! The scope: subscriptions or a management group in which Diskseal works.
 
+use std::fmt;
+
 /// The subscriptions in scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
@@ -19,6 +21,16 @@ impl Scope {
             Self::Visible => Some(true),
             Self::Subscriptions(ids) => Some(ids.iter().any(|id| id.eq_ignore_ascii_case(subscription_id))),
             Self::ManagementGroup(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Visible => f.write_str("all that the identity can read"),
+            Self::Subscriptions(ids) => write!(f, "subscriptions {}", ids.join(", ")),
+            Self::ManagementGroup(id) => write!(f, "management group {id}"),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! of their own; what does not fit is dropped and counted. Another thread reads the metrics.
 
 mod attributes;
+mod console;
 mod destination;
 mod exporter;
 mod lane;
@@ -11,6 +12,7 @@ mod line;
 pub mod metrics;
 mod providers;
 mod signal;
+mod size;
 mod transport;
 mod wait;
 
@@ -39,8 +41,15 @@ use tracing_subscriber::{
 };
 
 pub use attributes::{FunctionApp, function_app};
+use console::Console;
 use providers::Providers;
 pub use wait::{Wait, wait};
+
+/// The target of log records about results. They are exported when the result is known. For the host, a result is in
+/// the `Logs` of the answer, or printed under [`PRINTED`]: never both.
+pub const RESULT: &str = "diskseal::result";
+/// The target of results that are printed because the host discards the `Logs` of a failure.
+pub const PRINTED: &str = "diskseal::printed";
 
 /// The reader of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +66,8 @@ pub enum Audience {
 pub struct Telemetry {
     providers: Providers,
     connection: watch::Sender<Option<Connection>>,
+    /// Dropped last, because the end of exports logs as well.
+    console: Option<Console>,
 }
 
 impl Telemetry {
@@ -84,10 +95,14 @@ impl Telemetry {
         // Only our own: records of the exporter's HTTP client would be exported, too, without end.
         let logs = providers.logs.as_ref().map(|provider| {
             OpenTelemetryTracingBridge::new(provider)
-                .with_filter(log_filter(lookup, Audience::Host).and(filter_fn(is_ours)))
+                .with_filter(log_filter(lookup, Audience::Host).and(filter_fn(is_exported)))
         });
         // Log lines name their invocation themselves, so spans cost nothing unless they are exported.
-        let lines = line::layer(audience).with_filter(log_filter(lookup, audience).and(filter_fn(is_event)));
+        let (lines, console) = line::layer(audience);
+        let is_printed = move |found: &Metadata<'_>| {
+            found.is_event() && (audience == Audience::Person || found.target() != RESULT)
+        };
+        let lines = lines.with_filter(log_filter(lookup, audience).and(filter_fn(is_printed)));
         // A second start keeps the first one's subscriber, as in tests.
         let _ = tracing_subscriber::registry().with(traces).with(logs).with(lines).try_init();
         if let Some(provider) = &providers.metrics {
@@ -99,7 +114,7 @@ impl Telemetry {
         if let Some(fault) = signal::sampler_fault(lookup).filter(|_| providers.traces.is_some()) {
             warn!("{fault}");
         }
-        Self { providers, connection }
+        Self { providers, connection, console }
     }
 
     /// Sends telemetry by `connection`, from the start of the process on.
@@ -107,7 +122,8 @@ impl Telemetry {
         self.connection.send_replace(Some(connection));
     }
 
-    /// Sends what is queued, all signals to all destinations at once, and returns after at most `timeout`.
+    /// Sends what is queued, all signals to all destinations at once, for at most `timeout`; then writes the log lines
+    /// that are queued, for at most a second.
     pub fn stop(self, timeout: Duration) {
         // Ends the wait of exports for a connection that will not come.
         drop(self.connection);
@@ -120,6 +136,7 @@ impl Telemetry {
         drop(done);
         let until = Instant::now() + timeout;
         while ended.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok() {}
+        drop(self.console);
     }
 }
 
@@ -135,8 +152,9 @@ fn is_ours(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("diskseal")
 }
 
-fn is_event(metadata: &Metadata<'_>) -> bool {
-    metadata.is_event()
+/// Whether a log record is exported. What is printed for the host alone was exported before.
+fn is_exported(metadata: &Metadata<'_>) -> bool {
+    is_ours(metadata) && metadata.target() != PRINTED
 }
 
 fn log_filter(lookup: &dyn Fn(&str) -> Option<String>, audience: Audience) -> EnvFilter {
@@ -156,6 +174,11 @@ fn warn_of_log_filter(lookup: &dyn Fn(&str) -> Option<String>) {
     }
 }
 
+/// A later version of `traceparent` may be longer than 55.
+const TRACEPARENT_LEN_MAX: usize = 256;
+/// Vendors exceed the standard's 512.
+const TRACESTATE_LEN_MAX: usize = 8_192;
+
 /// A trace to continue, in the form of W3C Trace Context.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceContext {
@@ -166,6 +189,17 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
+    /// A trace context from outside. What is too long for one is none, so that nobody fills the memory of exports or a
+    /// queue message (64 KiB) with it. W3C Trace Context: `traceparent` has 55 characters in version 00, and at least 512
+    /// of `tracestate` are to be kept.
+    pub fn received(traceparent: Option<&str>, tracestate: Option<&str>) -> Self {
+        let bounded = |text: Option<&str>, max| text.filter(|text| text.len() <= max).map(str::to_owned);
+        Self {
+            traceparent: bounded(traceparent, TRACEPARENT_LEN_MAX),
+            tracestate: bounded(tracestate, TRACESTATE_LEN_MAX),
+        }
+    }
+
     /// Whether it is valid by W3C Trace Context.
     pub fn is_valid(&self) -> bool {
         self.extract().span().span_context().is_valid()

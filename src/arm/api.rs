@@ -22,6 +22,20 @@ pub struct Api {
     pub provider: &'static str,
 }
 
+/// The longest answer about one resource, in bytes. A disk with all its tags has about 40 KB.
+const RESOURCE_BYTES_MAX: usize = 1024 * 1024;
+/// The longest page of a list, in bytes. Resource Graph itself refuses answers over 16 MiB
+/// (`ResponsePayloadTooLarge`), and a page has at most 1,000 rows.
+const PAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+impl Api {
+    /// How many bytes of an answer are read. Whatever answers in ARM's place may send without end.
+    pub fn answer_bytes_max(&self) -> usize {
+        let is_one = ["}", "/tags/default"].iter().any(|end| self.template.ends_with(end));
+        if is_one { RESOURCE_BYTES_MAX } else { PAGE_BYTES_MAX }
+    }
+}
+
 const AUTHORIZATION: &str = "Microsoft.Authorization";
 const COMPUTE: &str = "Microsoft.Compute";
 const EVENT_GRID: &str = "Microsoft.EventGrid";
@@ -304,6 +318,18 @@ mod tests {
         let constants = include_str!("api.rs").matches(": Api =").count();
         // The line above matches as well.
         assert_eq!(ALL.len(), constants - 1);
+    }
+
+    #[test]
+    fn an_answer_about_one_resource_is_shorter_than_a_page() {
+        let pages: Vec<_> = ALL.iter().filter(|api| api.answer_bytes_max() == PAGE_BYTES_MAX).collect();
+        let one = [&DISK, &SNAPSHOT_UPDATE, &OPERATION, &TAGS, &TAGS_MERGE, &MACHINE, &INSTANCE, &CONTAINER];
+        assert!(one.iter().all(|api| api.answer_bytes_max() == RESOURCE_BYTES_MAX));
+        for api in
+            [&DISKS, &SNAPSHOTS, &MACHINES, &INSTANCES, &QUERY, &SUBSCRIPTIONS, &DESCENDANTS, &PERMISSIONS]
+        {
+            assert!(pages.contains(&&api), "{}", api.template);
+        }
     }
 
     #[test]

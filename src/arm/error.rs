@@ -49,6 +49,8 @@ words! {
         WrongTenant => "wrong_tenant",
         /// ARM does not take the request as it is.
         Refused => "refused",
+        /// The answer is longer, or nested more deeply, than any that ARM gives.
+        AnswerTooLarge => "answer_too_large",
         /// The long-running operation ended in `Failed`.
         OperationFailed => "operation_failed",
         /// The long-running operation ended in `Canceled`.
@@ -140,15 +142,33 @@ impl Error {
 
     /// An answer that is no success.
     pub fn from_answer(what: &'static str, status: u16, body: &[u8], retry_after: Option<Duration>) -> Self {
-        let Body { code, message, .. } = Body::read(body);
+        let read = Body::read(body);
+        if (400..500).contains(&status) && read.as_ref().is_err_and(is_too_deep) {
+            let failure = Failure::Resource(ResourceFailure::AnswerTooLarge);
+            let message = format!("the answer has more than {LEVELS_MAX} levels");
+            return Self { what, failure, status: Some(status), code: None, message, retry_after };
+        }
+        let Body { code, message, .. } = read.unwrap_or_default();
         Self {
             what,
             failure: classify(status, code.as_deref()),
             status: Some(status),
-            code,
+            code: code.as_deref().map(one_line),
             message: one_line(message.as_deref().unwrap_or("no error message in the answer")),
             retry_after,
         }
+    }
+
+    /// The same for an answer of more than `max` bytes, of which nothing is believed but its status. A success that
+    /// cannot be read concerns this resource, or this page: another may be shorter.
+    #[must_use]
+    pub fn too_large(mut self, max: usize) -> Self {
+        if self.status.is_some_and(|status| (200..300).contains(&status)) {
+            self.failure = Failure::Resource(ResourceFailure::AnswerTooLarge);
+            self.status = None;
+        }
+        self.message = format!("the answer has more than {max} bytes");
+        self
     }
 
     /// The same with the action that the identity's role lacks, where that is the trouble. In front, because
@@ -187,7 +207,7 @@ impl Error {
             what: OPERATION.what,
             failure,
             status: None,
-            code,
+            code: code.as_deref().map(one_line),
             message: one_line(message),
             retry_after: None,
         }
@@ -211,9 +231,9 @@ pub struct Body {
 }
 
 impl Body {
-    fn read(json: &[u8]) -> Self {
-        let outermost: Self = serde_json::from_slice(json).unwrap_or_default();
-        outermost.telling().cloned().unwrap_or(outermost)
+    fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
+        let outermost: Self = serde_json::from_slice(json)?;
+        Ok(outermost.telling().cloned().unwrap_or(outermost))
     }
 
     fn telling(&self) -> Option<&Self> {
@@ -223,6 +243,14 @@ impl Body {
         let nested = self.error.as_deref().into_iter();
         nested.chain(self.details.iter().flatten()).chain(self.inner_error.as_deref()).find_map(Self::telling)
     }
+}
+
+/// The levels of JSON that are read: the limit of `serde_json`, which protects the stack.
+const LEVELS_MAX: usize = 127;
+
+/// Whether JSON could not be read because it is nested too deeply. `serde_json` says so in words alone.
+fn is_too_deep(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with("recursion limit exceeded")
 }
 
 /// The codes by which ARM and the services behind it say that something does not exist. A 404 without one of them

@@ -8,7 +8,9 @@ use super::{
     Client,
     api::{self, Api},
     error::{Error, Failure, ResourceFailure, SystemFailure, one_line},
-    parse, subscription_of,
+    parse,
+    pipeline::is_of,
+    subscription_of,
 };
 use crate::{
     azure::Terms,
@@ -150,7 +152,7 @@ impl Client {
             return Ok((body.value, None));
         };
         match Url::parse(&link) {
-            Ok(url) if url.origin() == self.endpoint.origin() => Ok((body.value, Some(url))),
+            Ok(url) if is_of(&self.endpoint, &url) => Ok((body.value, Some(url))),
             // The token may go to ARM only, and an incomplete list may not pass as a whole one.
             _ => {
                 let fault = "the list's next page is at an address that is not ARM's";

@@ -17,7 +17,7 @@ use super::{
     Client,
     api::OPERATION,
     error::{self, Error, Failure},
-    pipeline::Answer,
+    pipeline::{Answer, is_of},
     retry,
 };
 use crate::{azure::Terms, resource::Resource, resource_id::ResourceId};
@@ -64,7 +64,7 @@ impl Operation {
     ) -> Self {
         let url = |name: HeaderName| {
             let url = Url::parse(headers.get_optional_str(&name)?).ok()?;
-            (url.origin() == endpoint.origin()).then_some(url)
+            is_of(endpoint, &url).then_some(url)
         };
         let status = url(AZURE_ASYNC_OPERATION)
             .map(Status::AsyncOperation)

@@ -6,11 +6,12 @@ use azure_core::{
     Bytes,
     error::ErrorKind,
     http::{
-        AsyncRawResponse, HttpClient, Request, Url,
+        AsyncRawResponse, AsyncResponseBody, HttpClient, Request, Url,
         headers::{AUTHORIZATION, CONTENT_TYPE, HeaderName, Headers, USER_AGENT},
     },
 };
 use backon::BackoffBuilder;
+use futures::StreamExt;
 use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::{
@@ -146,8 +147,17 @@ impl Pipeline {
         let response = self.http.execute_request(&request(call, authorization)).await.map_err(broken)?;
         record(&response);
         let (status, headers, body) = response.deconstruct();
-        let body = body.collect().await.map_err(broken)?;
         let status = u16::from(status);
+        let max = call.api.answer_bytes_max();
+        let Some(body) = bounded(body, max).await.map_err(broken)? else {
+            let error = Error::from_answer(
+                call.api.what,
+                status,
+                b"",
+                retry::retry_after(&headers, self.identity.now()),
+            );
+            return Err(error.too_large(max));
+        };
         if (200..300).contains(&status) {
             if is_arms(&headers, &body) {
                 return Ok(Answer { status, headers, body });
@@ -158,6 +168,19 @@ impl Pipeline {
         let retry_after = retry::retry_after(&headers, self.identity.now());
         Err(Error::from_answer(call.api.what, status, &body, retry_after))
     }
+}
+
+/// The body, unless it has more than `max` bytes.
+async fn bounded(mut body: AsyncResponseBody, max: usize) -> azure_core::Result<Option<Bytes>> {
+    let mut all = Vec::new();
+    while let Some(part) = body.next().await {
+        let part = part?;
+        if part.len() > max - all.len() {
+            return Ok(None);
+        }
+        all.extend_from_slice(&part);
+    }
+    Ok(Some(all.into()))
 }
 
 /// "Semantic conventions for HTTP metrics".
@@ -241,18 +264,24 @@ fn record(response: &AsyncRawResponse) {
     span.record("diskseal.arm.correlation_id", headers.get_optional_str(&CORRELATION_REQUEST_ID));
 }
 
-/// A URL whose query is left out, but for the version: operations' URLs are signed, and whoever has
-/// one can use it.
+/// A URL without credentials, and without its query but for the version: operations' URLs are signed, and whoever
+/// has one can use it.
 struct Redacted<'a>(&'a Url);
 
 impl std::fmt::Display for Redacted<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}://{}{}", self.0.scheme(), self.0.authority(), self.0.path())?;
+        write!(f, "{}{}", self.0.origin().ascii_serialization(), self.0.path())?;
         match self.0.query_pairs().find(|(name, _)| name == "api-version") {
             Some((_, version)) => write!(f, "?api-version={version}"),
             None => Ok(()),
         }
     }
+}
+
+/// Whether a URL that an answer names is ARM's, so that the token may go there. A URL with credentials is none of
+/// ARM's: they would be sent beside the token, and logged.
+pub(super) fn is_of(endpoint: &Url, url: &Url) -> bool {
+    url.origin() == endpoint.origin() && url.username().is_empty() && url.password().is_none()
 }
 
 /// What the transport says at the bottom of its chain: "connection refused", not "failed to execute".

@@ -1,4 +1,4 @@
-//! What a command prints, and its exit code.
+//! How a command ended, and its exit code.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ use crate::{
 /// | --- | --- |
 /// | 0 | `sealed`, `already_sealed`, `exempt`, and `gone` for a listed resource; for `unseal`: `unsealed`, `already_unsealed`; a completed dry run |
 /// | 1 | any other outcome that leaves a resource unsealed (`pending`, `would_seal`, `left_to_sweep`, `switched_off`, `protected`, unreadable in a listing) or, for `unseal`, sealed; `not_found`; a sweep that a limit or the switch stopped; Ctrl-C |
-/// | 2 | invalid arguments or settings: nothing was tried |
+/// | 2 | invalid arguments or settings: nothing was tried; or standard output could not be written, whatever was done |
 /// | 3 | Azure could not be reached (`failed`) |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Exit {
@@ -24,7 +24,7 @@ pub(super) enum Exit {
     Done,
     /// At least one resource is not in the requested state.
     NotAll,
-    /// Invalid arguments or settings: nothing was tried.
+    /// Invalid arguments or settings: nothing was tried. Also if standard output could not be written.
     Usage,
     /// Azure could not be reached.
     Unreachable,
@@ -91,24 +91,6 @@ impl From<&Error> for Exit {
             Concern::System => Self::Unreachable,
         }
     }
-}
-
-/// Prints a fault on standard error, and returns the exit code.
-pub(super) fn complain(fault: &str, exit: Exit) -> ExitCode {
-    note(fault);
-    exit.into()
-}
-
-/// Prints one line on standard error.
-#[expect(clippy::print_stderr, reason = "meant for the person who runs the command")]
-pub(super) fn note(line: &str) {
-    eprintln!("diskseal: {line}");
-}
-
-/// Prints one line on standard output. A closed pipe, as with `head`, is not an error.
-pub(super) fn say(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// A progress bar with this template. Without a terminal it draws nothing.

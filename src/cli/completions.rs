@@ -1,11 +1,11 @@
 //! `diskseal completions` and `diskseal man`, generated from the same definition as `--help`.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 
-use super::session::{Exit, complain};
+use super::session::{Exit, complain, print};
 
 pub(super) fn completions_command() -> Command {
     Command::new("completions")
@@ -46,7 +46,8 @@ pub(super) fn completions(mut definition: Command, matches: &ArgMatches) -> Exit
     let Some(shell) = matches.get_one::<Shell>("shell") else { return Exit::Usage.into() };
     let mut script = vec![];
     clap_complete::generate(*shell, &mut definition, "diskseal", &mut script);
-    print(&script)
+    print(&script);
+    Exit::Done.into()
 }
 
 pub(super) fn man(definition: Command, matches: &ArgMatches) -> ExitCode {
@@ -58,13 +59,10 @@ pub(super) fn man(definition: Command, matches: &ArgMatches) -> ExitCode {
     }
     let mut page = vec![];
     match clap_mangen::Man::new(definition).render(&mut page) {
-        Ok(()) => print(&page),
+        Ok(()) => {
+            print(&page);
+            Exit::Done.into()
+        }
         Err(fault) => complain(&fault.to_string(), Exit::NotAll),
     }
-}
-
-fn print(text: &[u8]) -> ExitCode {
-    // A closed pipe, as with `head`, is not an error.
-    let _ = std::io::stdout().write_all(text);
-    Exit::Done.into()
 }

@@ -11,12 +11,13 @@ use super::{
     flags,
     installation::{self, Reach},
     policy::{is_json, output_arg},
-    session::{self, Exit, Session, complain, say},
+    session::{self, Exit, Session, complain, print, say},
 };
 use crate::{
     azure::{Credential, Identity, IdentityOptions, http_client},
-    config::Config,
+    config::{Config, without_secrets},
     doctor::{Deployment, Finding, Verdict, examine},
+    text::escaped,
 };
 
 /// Token audience for queues and blobs, in every cloud ("Authorize with Microsoft Entra ID").
@@ -102,10 +103,13 @@ fn queue_service(
     options: &IdentityOptions,
     http: &Arc<dyn HttpClient>,
 ) -> Result<(Url, Identity), String> {
-    let parsed = Url::parse(url).ok().filter(|url| url.scheme() == "https" && url.has_host());
+    let parsed = Url::parse(url).ok().filter(|url| {
+        url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none()
+    });
     let url = parsed.ok_or_else(|| {
         format!(
-            "{url:?} is not a queue service; expected a URL such as https://ACCOUNT.queue.core.windows.net"
+            "{} is not a queue service; expected a URL such as https://ACCOUNT.queue.core.windows.net",
+            without_secrets(url)
         )
     })?;
     let options = IdentityOptions { audience: STORAGE_AUDIENCE.to_owned(), ..options.clone() };
@@ -116,7 +120,7 @@ async fn diagnose(session: Session, deployment: Deployment, is_json: bool) -> Ex
     let mut findings: Vec<Finding> = vec![];
     let mut report = |finding: Finding| {
         if !is_json {
-            say(&line(&finding));
+            print(line(&finding).as_bytes());
         }
         findings.push(finding);
     };
@@ -127,6 +131,7 @@ async fn diagnose(session: Session, deployment: Deployment, is_json: bool) -> Ex
     if is_json {
         report_all(&findings, true);
     } else {
+        say("");
         say(&summary(&findings, is_stopped));
     }
     match findings.iter().map(|finding| finding.verdict).max() {
@@ -140,10 +145,10 @@ async fn diagnose(session: Session, deployment: Deployment, is_json: bool) -> Ex
 fn report_all(findings: &[Finding], is_json: bool) {
     if is_json {
         let all: Vec<Value> = findings.iter().map(to_json).collect();
-        say(&format!("{:#}", Value::from(all)));
+        print(format!("{:#}\n", Value::from(all)).as_bytes());
     } else {
         for finding in findings {
-            say(&line(finding));
+            print(line(finding).as_bytes());
         }
     }
 }
@@ -161,18 +166,18 @@ fn to_json(finding: &Finding) -> Value {
 fn summary(findings: &[Finding], is_stopped: bool) -> String {
     let count = |label: &str| findings.iter().filter(|finding| finding.verdict.label() == label).count();
     let stopped = if is_stopped { "stopped: " } else { "" };
-    format!("\n{stopped}{} ok, {} warnings, {} failed", count("ok"), count("warning"), count("failed"))
+    format!("{stopped}{} ok, {} warnings, {} failed", count("ok"), count("warning"), count("failed"))
 }
 
 /// `warning  permissions   1111…  finding`, with the remedy on the next line.
 fn line(finding: &Finding) -> String {
     let style = if is_coloured() { style(finding.verdict) } else { Style::new() };
     let about = if finding.about.is_empty() { String::new() } else { format!("{}: ", finding.about) };
-    let label = finding.verdict.label();
-    let told = format!("{style}{label:8}{style:#} {:12}  {about}{}", finding.check, finding.text);
+    let (label, about, text) = (finding.verdict.label(), escaped(&about), escaped(&finding.text));
+    let told = format!("{style}{label:8}{style:#} {:12}  {about}{text}", finding.check);
     match &finding.remedy {
-        Some(remedy) => format!("{told}\n{:23}→ {remedy}", ""),
-        None => told,
+        Some(remedy) => format!("{told}\n{:23}→ {}\n", "", escaped(remedy)),
+        None => format!("{told}\n"),
     }
 }
 

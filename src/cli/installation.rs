@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use clap::{Arg, ArgMatches};
 use serde_json::Value;
 
-use super::answer::{Exit, note};
+use super::{answer::Exit, output::note};
 use crate::{
     arm::{Client, Error, Failure, Query, api},
     azure::Terms,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     flags, ids,
     installation::{self, Reach},
-    session::{self, Exit, Session, complain, say},
+    session::{self, Exit, Session, complain, print, say},
 };
 use crate::{
     arm::{self, Failure},
@@ -108,9 +108,11 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 
 fn show(config: &Config, lookup: &dyn Fn(&str) -> Option<String>, is_json: bool) {
     if is_json {
-        say(&format!("{:#}", settings_json(config)));
+        print(format!("{:#}\n", settings_json(config)).as_bytes());
     } else {
-        say(&settings_table(config, lookup));
+        for line in settings_table(config, lookup) {
+            say(&line);
+        }
     }
 }
 
@@ -129,7 +131,7 @@ async fn check(session: Session, ids: Vec<ResourceId>, is_json: bool) -> Exit {
     let session = &session;
     let mut rulings = stream::iter(ids).map(|id| rule(session, id)).buffered(CONCURRENCY);
     let (mut worst, mut all) = (Exit::Done, vec![]);
-    let print = async {
+    let checks = async {
         while let Some(ruling) = rulings.next().await {
             worst = worst.max(ruling.exit);
             if is_json {
@@ -141,11 +143,11 @@ async fn check(session: Session, ids: Vec<ResourceId>, is_json: bool) -> Exit {
         }
     };
     let is_stopped = tokio::select! {
-        () = print => false,
+        () = checks => false,
         _ = tokio::signal::ctrl_c() => true,
     };
     if is_json {
-        say(&format!("{:#}", Value::from(all)));
+        print(format!("{:#}\n", Value::from(all)).as_bytes());
     }
     if is_stopped {
         complain("interrupted; resources not listed above were not checked", Exit::NotAll);
@@ -213,12 +215,12 @@ fn settings_json(config: &Config) -> Value {
 }
 
 /// One line per setting, with a note on defaults.
-fn settings_table(config: &Config, lookup: &dyn Fn(&str) -> Option<String>) -> String {
+fn settings_table(config: &Config, lookup: &dyn Fn(&str) -> Option<String>) -> Vec<String> {
     let width = settings().map(|setting| setting.name.len()).max().unwrap_or_default();
     let line = |setting: &Setting| {
         let value = setting.shown(config).unwrap_or_else(|| setting.default.text().to_owned());
         let note = if setting.given(lookup).is_some() { "" } else { " (default)" };
         format!("{:width$}  {value}{note}", setting.name)
     };
-    settings().map(line).collect::<Vec<_>>().join("\n")
+    settings().map(line).collect()
 }

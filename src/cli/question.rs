@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, Write},
 };
 
-use crate::resource_id::ResourceId;
+use crate::{resource_id::ResourceId, text::escaped_lines};
 
 /// Maximum number of resources that the question lists by name.
 const NAMED_MAX: usize = 10;
@@ -51,7 +51,8 @@ impl Plan {
     fn ask(&self, note: &str, verb: &str, answer: &mut dyn BufRead, question: &mut dyn Write) -> bool {
         let count = self.count();
         let noun = if count == 1 { "resource" } else { "resources" };
-        let asked = write!(question, "{self}{note}{verb} {count} {noun}? [y/N] ");
+        let text = format!("{self}{note}{verb} {count} {noun}? [y/N] ");
+        let asked = write!(question, "{}", escaped_lines(&text));
         let mut line = String::new();
         asked.and_then(|()| question.flush()).and_then(|()| answer.read_line(&mut line)).is_ok()
             && ["y", "yes"].iter().any(|yes| line.trim().eq_ignore_ascii_case(yes))

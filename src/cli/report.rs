@@ -1,18 +1,13 @@
 //! `diskseal report`: shows how much of the scope is sealed, what is not, and why.
 
-use std::{
-    io::{IsTerminal, Write},
-    path::PathBuf,
-    process::ExitCode,
-    sync::LazyLock,
-};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, sync::LazyLock};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
 
 use super::{
     flags,
     installation::{self, Reach},
-    session::{self, Exit, Session, complain, progress, say},
+    session::{self, Exit, Session, complain, print, progress, say},
 };
 use crate::{
     arm, estate,
@@ -114,10 +109,7 @@ async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
         }
     }
     match wish.file {
-        None => {
-            // A closed pipe, as with `head`, is not an error.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-        }
+        None => print(text.as_bytes()),
         Some(path) => match std::fs::write(&path, text) {
             Ok(()) => say(&format!("{} {}", report.verdict(), path.display())),
             Err(fault) => return fail(&format!("{}: {fault}", path.display()), Exit::Usage),

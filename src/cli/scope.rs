@@ -9,9 +9,10 @@ use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::Value;
 
 use super::{
-    answer::{Exit, note},
+    answer::Exit,
     flags::is_all,
     installation::{Reach, Refusal},
+    output::note,
 };
 use crate::{azure::Credential, config::Config, policy::Mode, resource_id::is_subscription_id, scope::Scope};
 

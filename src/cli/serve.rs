@@ -7,6 +7,10 @@
 //! code; if an operator or the platform stopped only this process, the host must restart it. Exit
 //! code 200 fits both cases. Invalid settings exit with 2 and an occupied port with 1: the host then
 //! stops after three tries, which makes the fault visible.
+//!
+//! The host reads standard error while the process lives. What it has not read when the process ends is lost, in the
+//! log and in the exception that it shows: of 36 starts with a wrong setting, 10 never named it. So a start that fails
+//! names its fault first and last, and waits before it ends.
 
 use std::{
     net::{Ipv4Addr, TcpListener},
@@ -22,12 +26,13 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::session::{Exit, client, complain, now, warn_of_references};
+use super::session::{Exit, client, complain, note, now, warn_of_references};
 use crate::{
     azure::Terms,
-    config::Config,
+    config::{Config, Setting, settings},
     enforce::Context,
-    function::{self, App},
+    function::{self, App, Function},
+    policy::Mode,
     telemetry::{Audience, Connection, Telemetry},
 };
 
@@ -36,11 +41,32 @@ const RESTART_ME: u8 = 200;
 /// Time limit for the last export of telemetry.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a process that failed stays after its last line, so that the host can read it. With 30 ms between the two,
+/// the recorded host lost nothing; a busy one needs more.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
 /// Serves until a signal.
 pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
+    let code = start(lookup);
+    if code != ExitCode::from(RESTART_ME) {
+        linger();
+    }
+    code
+}
+
+/// Gives the host the time to read the last lines of a process that failed.
+pub(super) fn linger() {
+    std::thread::sleep(LAST_WORDS);
+}
+
+fn start(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     let (config, port) = match Config::for_serve(lookup) {
         Ok(settings) => settings,
-        Err(faults) => return complain(&faults.to_string(), Exit::Usage),
+        Err(faults) => {
+            note(&faults.to_string());
+            // The exception that the host shows has the last three lines, and none with "warn" in it.
+            return complain(&format!("not started: correct {}", faults.names()), Exit::Usage);
+        }
     };
     // The host polls from now on, for half a minute: listen first, warm up later.
     let listener = match listen(port) {
@@ -48,6 +74,7 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
         Err(fault) => return complain(&format!("cannot listen on 127.0.0.1:{port}: {fault}"), Exit::NotAll),
     };
     let telemetry = Telemetry::start(lookup, Audience::Host, &config.azure_monitor);
+    info!("{}", greeting(&config, lookup));
     warn_of_references();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
@@ -60,6 +87,24 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     // The last exports need the runtime.
     telemetry.stop(FLUSH_TIMEOUT);
     code
+}
+
+/// What runs here, in one line: the version, the rules in short, each setting that is not its default, the functions.
+/// No setting of Diskseal is a secret.
+fn greeting(config: &Config, lookup: &dyn Fn(&str) -> Option<String>) -> String {
+    let mode = if config.policy.mode == Mode::Audit { "audit" } else { "enforce" };
+    let changed = |setting: &Setting| {
+        let value = setting.given(lookup).and_then(|_| setting.shown(config))?;
+        (value != setting.default.text()).then(|| format!("{}={value}", setting.name))
+    };
+    let changed: Vec<_> = settings().filter_map(changed).collect();
+    let changed = if changed.is_empty() { "all default".to_owned() } else { changed.join(" ") };
+    format!(
+        "diskseal {} started; mode: {mode}; scope: {}; settings: {changed}; functions: {}",
+        env!("CARGO_PKG_VERSION"),
+        config.policy.scope,
+        Function::names().join(", ")
+    )
 }
 
 fn listen(port: u16) -> std::io::Result<TcpListener> {

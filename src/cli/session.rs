@@ -7,7 +7,10 @@ use time::OffsetDateTime;
 use tokio::runtime::{Handle, Runtime};
 use tracing::warn;
 
-pub(super) use super::answer::{Exit, complain, note, progress, say};
+pub(super) use super::{
+    answer::{Exit, progress},
+    output::{complain, note, print, say},
+};
 use super::{
     flags,
     installation::{self, Installation, Reach, Refusal},

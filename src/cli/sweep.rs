@@ -78,7 +78,8 @@ async fn dry_run(session: Session, source: Source) -> Exit {
         let mode = change.data_access_auth_mode.as_ref().map(|mode| arm.mode_write(&id, mode));
         let tags = (!change.tags.is_empty()).then(|| arm.tags_write(&id, &change.tags));
         for write in mode.into_iter().chain(tags) {
-            say(&format!("PATCH {}\n{}", write.url, String::from_utf8_lossy(&write.body)));
+            say(&format!("PATCH {}", write.url));
+            say(&String::from_utf8_lossy(&write.body));
         }
     };
     match plan(&session.ctx, source, show).await {

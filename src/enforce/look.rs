@@ -6,6 +6,16 @@ use time::OffsetDateTime;
 
 use crate::{azure::Terms, resource_id::ResourceId};
 
+/// How far the time of a write may be from now. Event Grid delivers an event for at most a day ("Event Grid message
+/// delivery and retry", event time to live), the queue for about an hour more, and clocks differ. Any other time comes
+/// from somebody else, and would be nonsense in a tag and in a metric.
+const BELIEVED_WITHIN: time::Duration = time::Duration::days(2);
+
+/// The reported time of a write, if it can be true at `now`.
+pub fn believed(written: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    written.filter(|written| (now - *written).abs() <= BELIEVED_WITHIN)
+}
+
 /// What led to a look at a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
@@ -51,7 +61,8 @@ pub struct Look {
     pub resource: ResourceId,
     /// What led to the look.
     pub trigger: Trigger,
-    /// When the write happened that gave the reason, if a write did.
+    /// When the write happened that gave the reason, if a write did, as it was reported: any time of the calendar. See
+    /// [`Self::written_at`].
     pub event_time: Option<OffsetDateTime>,
     /// The correlation ID of that write, as [`crate::event::correlation_id`] checks it.
     pub correlation_id: Option<String>,
@@ -96,8 +107,41 @@ impl Look {
         Self { is_repeated, is_last, ..self }
     }
 
+    /// When the write happened, if it was reported with a time that can be true at `now`.
+    pub fn written_at(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        believed(self.event_time, now)
+    }
+
     /// By when it has to end, and how urgent it is.
     pub fn terms(&self) -> Terms {
         self.terms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_time_that_cannot_be_true_is_unknown() {
+        let now = datetime!(2026-11-26 12:00 UTC);
+        let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
+        for (written, is_believed) in [
+            (now, true),
+            (datetime!(2026-11-24 12:00 UTC), true),
+            (datetime!(2026-11-28 12:00 UTC), true),
+            (datetime!(2026-11-26 23:00 +13:00), true),
+            (datetime!(2026-11-24 11:59:59 UTC), false),
+            (datetime!(2026-11-28 12:00:01 UTC), false),
+            (datetime!(9999-12-31 23:59:59 -01:00), false),
+            (datetime!(9999-12-31 23:59:59.9999999 UTC), false),
+            (datetime!(0000-01-01 0:00 +23:59), false),
+        ] {
+            let look =
+                Look::new(id.parse().unwrap(), Trigger::Event, Duration::ZERO).after_write(Some(written));
+            assert_eq!(look.written_at(now), is_believed.then_some(written));
+        }
     }
 }

@@ -4,13 +4,22 @@
 //! JSON string inside another one, an array, or an array in a string ("Azure Functions
 //! custom handlers", and the host's own `GetHttpScriptInvocationContextValue`).
 
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value, value::RawValue};
+use std::{collections::HashMap, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, SeqAccess, Visitor},
+};
+use serde_json::{Value, value::RawValue};
 
 use super::pending::Received;
 
 /// Maximum number of layers of JSON strings that are decoded. The host adds one, and a queue's sender may add another.
 const STRINGS_MAX: usize = 3;
+
+/// The most events of one invocation: `maxEventsPerBatch` of an Event Grid subscription has 5,000 at most ("Event Grid
+/// output batching"). A body has room for a million empty ones, each of which would need memory, a span and a line.
+const EVENTS_MAX: usize = 5_000;
 
 /// Why a request is not an invocation.
 #[derive(Debug, thiserror::Error)]
@@ -19,12 +28,14 @@ pub(super) enum EnvelopeError {
     NotAnInvocation(serde_json::Error),
     #[error("the invocation has no Data.{0}: is the binding of function.json named {0:?}?")]
     NoBinding(&'static str),
-    #[error("Data.{binding} is a string that is not JSON: {fault}")]
+    #[error("Data.{binding} is not readable JSON: {fault}")]
     NotJson { binding: &'static str, fault: serde_json::Error },
     #[error("Data.{0} is neither an object nor an array of objects")]
     NotAnObject(&'static str),
     #[error("Data.{0} has too many layers of JSON strings")]
     TooDeep(&'static str),
+    #[error("Data.{0} has more than {EVENTS_MAX} elements")]
+    TooMany(&'static str),
     #[error("Data.message is not a message of the queue diskseal-pending: {0}")]
     NotPending(serde_json::Error),
 }
@@ -33,8 +44,9 @@ pub(super) enum EnvelopeError {
 /// caller's claims.
 #[derive(Debug, Deserialize)]
 pub(super) struct Envelope {
+    /// As they are: only the one that the trigger fills is read.
     #[serde(rename = "Data")]
-    data: Map<String, Value>,
+    data: HashMap<String, Box<RawValue>>,
     #[serde(rename = "Metadata", default, deserialize_with = "if_readable")]
     metadata: Metadata,
 }
@@ -100,7 +112,8 @@ impl Envelope {
     }
 
     fn take(&mut self, binding: &'static str) -> Result<Value, EnvelopeError> {
-        self.data.remove(binding).ok_or(EnvelopeError::NoBinding(binding))
+        let json = self.data.remove(binding).ok_or(EnvelopeError::NoBinding(binding))?;
+        parsed(json.get(), binding)
     }
 }
 
@@ -111,9 +124,51 @@ fn object(value: Value, binding: &'static str) -> Result<Value, EnvelopeError> {
 fn opened(mut value: Value, binding: &'static str) -> Result<Value, EnvelopeError> {
     for _ in 0..STRINGS_MAX {
         let Value::String(text) = value else { return Ok(value) };
-        value = serde_json::from_str(&text).map_err(|fault| EnvelopeError::NotJson { binding, fault })?;
+        value = parsed(&text, binding)?;
     }
     if value.is_string() { Err(EnvelopeError::TooDeep(binding)) } else { Ok(value) }
+}
+
+/// Parses JSON, but not an array of too many elements.
+fn parsed(json: &str, binding: &'static str) -> Result<Value, EnvelopeError> {
+    let fault = |fault| EnvelopeError::NotJson { binding, fault };
+    if json.trim_start().starts_with('[') {
+        let mut is_too_long = false;
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let elements = reader.deserialize_seq(Elements { is_too_long: &mut is_too_long });
+        if is_too_long {
+            return Err(EnvelopeError::TooMany(binding));
+        }
+        let elements = elements.map_err(fault)?;
+        reader.end().map_err(fault)?;
+        return Ok(Value::Array(elements));
+    }
+    serde_json::from_str(json).map_err(fault)
+}
+
+/// Reads the elements of an array, up to [`EVENTS_MAX`].
+struct Elements<'a> {
+    is_too_long: &'a mut bool,
+}
+
+impl<'de> Visitor<'de> for Elements<'_> {
+    type Value = Vec<Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        let mut all = vec![];
+        while let Some(element) = elements.next_element()? {
+            if all.len() == EVENTS_MAX {
+                *self.is_too_long = true;
+                return Err(A::Error::custom("too many elements"));
+            }
+            all.push(element);
+        }
+        Ok(all)
+    }
 }
 
 #[cfg(test)]

@@ -9,10 +9,14 @@ use super::functions::{Function, QUEUE};
 use crate::{
     azure::Terms,
     telemetry::{TraceContext, function_app},
+    text::cut,
 };
 
 /// Our own value: the semantic conventions define no `messaging.system` for it yet.
 const STORAGE_QUEUE: &str = "azure_storage_queue";
+
+/// The longest ID of an invocation; the host's are GUIDs.
+const ID_LEN_MAX: usize = 64;
 
 /// An invocation, as the host's headers describe it.
 #[derive(Debug)]
@@ -27,13 +31,14 @@ pub(super) struct Invocation {
 impl Invocation {
     /// Reads the headers. `per_event` is the time limit of an event's invocation.
     pub(super) fn new(function: Function, headers: &HeaderMap, per_event: Duration, is_cold: bool) -> Self {
-        let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+        let header = |name: &str| headers.get(name)?.to_str().ok();
+        let id = header("x-azure-functions-invocationid").unwrap_or("none");
         Self {
-            id: header("x-azure-functions-invocationid").unwrap_or_else(|| "none".to_owned()),
+            id: cut(id, ID_LEN_MAX).to_owned(),
             function,
             terms: function.terms(per_event),
             is_cold,
-            trace: TraceContext { traceparent: header("traceparent"), tracestate: header("tracestate") },
+            trace: TraceContext::received(header("traceparent"), header("tracestate")),
         }
     }
 

@@ -6,24 +6,36 @@ use tokio::time::Instant;
 use tracing::{Level, error, info, warn};
 
 use super::{
+    ignored::Ignored,
     invocation::{Invocation, send_span},
     pending::Pending,
 };
 use crate::{
     enforce::{Concern, Context, Error, Line, Look, Outcome, enforce},
-    telemetry::TraceContext,
+    telemetry::{PRINTED, RESULT, TraceContext},
 };
+
+/// Logs at a level that is known only when the program runs.
+macro_rules! at_level {
+    ($level:expr, $($record:tt)*) => {
+        match $level {
+            Level::ERROR => error!($($record)*),
+            Level::WARN => warn!($($record)*),
+            _ => info!($($record)*),
+        }
+    };
+}
 
 /// The result of an event, or of one disk of its machine.
 pub(super) enum Handled {
     /// Finished; the line.
-    Done(String),
+    Done(Logged),
     /// Handed to the queue; the message and the line.
-    Pending(Pending, String),
+    Pending(Pending, Logged),
     /// Handed to the queue with the other disks of its machine; the machine's line covers them.
     Queued(Pending),
     /// The invocation fails; the reason and the line.
-    Failed(&'static str, String),
+    Failed(&'static str, Logged),
 }
 
 /// Seals one resource within the invocation, or hands it to the queue. `origin` is the trace context of the event.
@@ -49,7 +61,7 @@ pub(super) async fn seal(
     ctx: &Context,
     invocation: &Invocation,
     look: &Look,
-) -> (Result<Outcome, Error>, String) {
+) -> (Result<Outcome, Error>, Logged) {
     let started = Instant::now();
     let result = enforce(ctx, look).await;
     let line = Line::of_look(&look.resource, &result).caused_by(look);
@@ -60,36 +72,58 @@ pub(super) async fn seal(
 /// The queue message for a resource.
 pub(super) fn pending(ctx: &Context, look: Look, reason: &str, context: TraceContext) -> Pending {
     let TraceContext { traceparent, tracestate } = context;
+    let now = ctx.now();
+    let first_seen = look.written_at(now).unwrap_or(now);
     Pending {
         id: look.resource,
         reason: reason.to_owned(),
-        first_seen: look.event_time.unwrap_or_else(|| ctx.now()),
+        first_seen,
         traceparent,
         tracestate,
         correlation_id: look.correlation_id,
     }
 }
 
-/// Logs a line with its parts as fields, and returns it for the host.
-pub(super) fn log(invocation: &Invocation, line: &Line, took: Option<Duration>) -> String {
+/// A line about a result, which is exported. It goes to the host once: in the `Logs` of a success, or [printed](print).
+pub(super) struct Logged {
+    pub(super) line: String,
+    level: Level,
+    took: Option<Duration>,
+}
+
+/// Exports a line with its parts as fields, and returns it for the host.
+pub(super) fn log(invocation: &Invocation, line: &Line, took: Option<Duration>) -> Logged {
     let took_ms = took.map(|took| took.as_millis());
-    macro_rules! log {
-        ($at_level:ident) => {
-            $at_level!(
-                invocation_id = invocation.id,
-                took_ms,
-                diskseal.outcome = line.outcome,
-                diskseal.reason = line.reason,
-                diskseal.resource_id = line.resource,
-                diskseal.correlation_id = line.correlation_id,
-                "{line}"
-            )
-        };
-    }
-    match line.level {
-        Level::ERROR => log!(error),
-        Level::WARN => log!(warn),
-        _ => log!(info),
-    }
-    line.to_string()
+    at_level!(
+        line.level,
+        target: RESULT,
+        invocation_id = invocation.id,
+        took_ms,
+        diskseal.outcome = line.outcome,
+        diskseal.reason = line.reason,
+        diskseal.resource_id = line.resource,
+        diskseal.correlation_id = line.correlation_id,
+        "{line}"
+    );
+    Logged { line: line.to_string(), level: line.level, took }
+}
+
+/// The same for an event that is ignored, which may have no resource.
+pub(super) fn log_ignored(invocation: &Invocation, why: &Ignored) -> Logged {
+    let line = format!("ignored: {why}");
+    let reason = why.reason();
+    info!(
+        target: RESULT,
+        invocation_id = invocation.id,
+        diskseal.outcome = "ignored",
+        diskseal.reason = reason,
+        "{line}"
+    );
+    Logged { line, level: Level::INFO, took: None }
+}
+
+/// Prints the line of a failed invocation, whose `Logs` the host discards.
+pub(super) fn print(invocation: &Invocation, Logged { line, level, took }: &Logged) {
+    let took_ms = took.map(|took| took.as_millis());
+    at_level!(*level, target: PRINTED, invocation_id = invocation.id, took_ms, "{line}");
 }

@@ -65,7 +65,17 @@ impl Received {
     }
 }
 
+/// How old a message can be: it is tried for an hour and a quarter, and then the poison queue keeps it for seven days,
+/// from which an operator may put it back.
+const AGE_MAX: time::Duration = time::Duration::days(10);
+
 impl Pending {
+    /// The time since the resource was first seen, if the message has a time that can be true at `now`.
+    pub(super) fn age(&self, now: OffsetDateTime) -> Option<time::Duration> {
+        let age = now - self.first_seen;
+        (age.abs() <= AGE_MAX).then_some(age)
+    }
+
     /// The reason for a disk of a machine with too many disks for one invocation.
     pub const OF_A_MACHINE: &str = "machine";
     /// The reason for a resource that a sweep has listed. All other reasons are those of failed tries.
@@ -85,7 +95,7 @@ impl Pending {
 
     /// The trace in which the resource was first seen.
     pub fn trace_context(&self) -> TraceContext {
-        TraceContext { traceparent: self.traceparent.clone(), tracestate: self.tracestate.clone() }
+        TraceContext::received(self.traceparent.as_deref(), self.tracestate.as_deref())
     }
 }
 

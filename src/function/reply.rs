@@ -3,6 +3,8 @@
 //! An empty success makes the host wait forever, a wrong content type fails the invocation, and the
 //! host discards the body and logs of a failure. So there is one type of answer, which always has a body.
 
+use std::borrow::Cow;
+
 use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
@@ -10,6 +12,7 @@ use axum::{
 use serde::Serialize;
 
 use super::pending::Pending;
+use crate::text;
 
 /// The answer to an invocation.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,7 +21,7 @@ pub enum Reply {
     Succeeded {
         /// Messages for the output binding `pending`.
         pending: Vec<Pending>,
-        /// One line per result, for the host's log.
+        /// One line per result, for the host's log; escaped when sent.
         logs: Vec<String>,
     },
     /// The invocation failed; its trigger retries it.
@@ -35,7 +38,7 @@ pub enum Reply {
 #[serde(rename_all = "PascalCase")]
 struct InvocationResponse<'a> {
     outputs: Outputs<'a>,
-    logs: &'a [String],
+    logs: Vec<Cow<'a, str>>,
     return_value: (),
 }
 
@@ -55,7 +58,7 @@ enum Messages<'a> {
 
 #[derive(Serialize)]
 struct Failure<'a> {
-    error: &'a str,
+    error: Cow<'a, str>,
 }
 
 impl IntoResponse for Reply {
@@ -67,10 +70,13 @@ impl IntoResponse for Reply {
                     [one] => Some(Messages::One(one)),
                     many => Some(Messages::Many(many)),
                 };
+                let logs = logs.iter().map(|line| text::line(line)).collect();
                 let response = InvocationResponse { outputs: Outputs { pending }, logs, return_value: () };
                 (StatusCode::OK, serde_json::to_string(&response))
             }
-            Self::Failed { status, message } => (*status, serde_json::to_string(&Failure { error: message })),
+            Self::Failed { status, message } => {
+                (*status, serde_json::to_string(&Failure { error: text::line(message) }))
+            }
         };
         // Texts and IDs always serialize. If they ever did not, the host must not get a success.
         let (status, body) = match body {

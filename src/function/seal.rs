@@ -4,18 +4,19 @@ use axum::http::StatusCode;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 use time::OffsetDateTime;
-use tracing::{Instrument, Level, Span, info};
+use tracing::{Instrument, Level, Span};
 
 use super::{
     App,
+    ignored::Ignored,
     invocation::{Invocation, fail},
     machine,
-    one::{Handled, log, seal, seal_now},
+    one::{Handled, Logged, log, log_ignored, print, seal, seal_now},
     pending::{Pending, Received},
     reply::Reply,
 };
 use crate::{
-    enforce::{Concern, Context, Error, Line, Look, Trigger, count_failure},
+    enforce::{Concern, Context, Error, Line, Look, Trigger, believed, count_failure},
     event::{self, ResourceWritten, Subject},
     resource_id::ResourceType,
     telemetry::{TraceContext, metrics},
@@ -23,23 +24,6 @@ use crate::{
 
 /// Maximum number of events of one batch in progress at once.
 const BATCH_CONCURRENCY: usize = 64;
-
-words! {
-    /// Why an event is ignored. Its invocation succeeds.
-    #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-    pub enum Ignored, reason of reasons {
-        /// A write of a machine, while machine events are off.
-        #[error("a write of a machine, and DISKSEAL_MACHINE_EVENTS is off")]
-        MachineEventsOff => "machine_events_off",
-        /// Diskseal's own write: a look would find what was just written.
-        #[error("our own write of {0}")]
-        Echo(Subject) => "echo",
-    } + {
-        /// Not a write of a disk, snapshot or machine.
-        #[error(transparent)]
-        Event(#[from] event::Ignored),
-    }
-}
 
 /// `seal_on_write`: one event or a batch.
 pub(super) async fn events(app: &App, invocation: &Invocation, events: &[Value]) -> Reply {
@@ -86,7 +70,7 @@ async fn handle_all(
         .buffer_unordered(BATCH_CONCURRENCY)
         .collect()
         .await;
-    answer(&Span::current(), handled.into_iter().flatten())
+    answer(invocation, handled.into_iter().flatten())
 }
 
 /// `seal_queued`: a resource that could not be sealed earlier, or that a sweep has listed. If ARM refuses a
@@ -98,7 +82,9 @@ pub(super) async fn message(app: &App, invocation: &Invocation, received: Receiv
         let why = format!("{}; the next try is later", received.pending.reason);
         let line = Line::new(Level::INFO, "not_due", &received.pending.id, Some(why));
         let line = Line { reason: Some(received.pending.known_reason()), ..line };
-        return Reply::failed(StatusCode::SERVICE_UNAVAILABLE, log(invocation, &line, None));
+        let logged = log(invocation, &line, None);
+        print(invocation, &logged);
+        return Reply::failed(StatusCode::SERVICE_UNAVAILABLE, logged.line);
     }
     let span = invocation.span();
     invocation.join(&span, &received.pending.trace_context());
@@ -114,19 +100,22 @@ async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Re
     let is_of_a_sweep = received.is_of_a_sweep();
     let reason = received.pending.known_reason();
     let (is_repeated, is_last) = (received.dequeue_count > 1, received.is_last());
+    if let Some(age) = received.pending.age(ctx.now()) {
+        metrics::queue_age(reason, age.as_seconds_f64());
+    }
     let Pending { id: resource, first_seen, correlation_id, .. } = received.pending;
-    metrics::queue_age(reason, (ctx.now() - first_seen).as_seconds_f64());
     let trigger = if is_of_a_sweep { Trigger::Sweep } else { Trigger::Queue };
     let time = invocation.terms.time_left();
     let look = Look::new(resource, trigger, time).after_write(Some(first_seen));
     let look = look.correlated(correlation_id).delivered(is_repeated, is_last);
-    let (result, line) = seal(&ctx, invocation, &look).await;
+    let (result, logged) = seal(&ctx, invocation, &look).await;
     match result {
-        Ok(_) => Reply::done(line),
-        Err(error) if is_of_a_sweep && error.concern() == Concern::Resource => Reply::done(line),
+        Ok(_) => Reply::done(logged.line),
+        Err(error) if is_of_a_sweep && error.concern() == Concern::Resource => Reply::done(logged.line),
         Err(error) => {
             fail(&Span::current(), error.reason());
-            Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, line)
+            print(invocation, &logged);
+            Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, logged.line)
         }
     }
 }
@@ -177,9 +166,7 @@ async fn handle(
 fn ignore(invocation: &Invocation, kind: Option<ResourceType>, why: &Ignored) -> Handled {
     let (reason, trigger) = (why.reason(), Trigger::Event.label());
     metrics::outcome("ignored", Some(reason), kind.map(ResourceType::label), trigger);
-    let line = format!("ignored: {why}");
-    info!(invocation_id = invocation.id, diskseal.outcome = "ignored", diskseal.reason = reason, "{line}");
-    Handled::Done(line)
+    Handled::Done(log_ignored(invocation, why))
 }
 
 /// Whether the event is about Diskseal's own write. Each PATCH raises an event, and a look would find what was
@@ -192,15 +179,15 @@ async fn is_echo(ctx: &Context, invocation: &Invocation, written: &ResourceWritt
     Ok(own.is_some_and(|own| caller.is(&own)))
 }
 
-fn answer(span: &Span, handled: impl Iterator<Item = Handled>) -> Reply {
-    let (mut pending, mut logs) = (vec![], vec![]);
+fn answer(invocation: &Invocation, handled: impl Iterator<Item = Handled>) -> Reply {
+    let (mut pending, mut logged): (_, Vec<Logged>) = (vec![], vec![]);
     let (mut failures, mut reason) = (vec![], "");
     for handled in handled {
         match handled {
-            Handled::Done(line) => logs.push(line),
+            Handled::Done(line) => logged.push(line),
             Handled::Pending(message, line) => {
                 pending.push(message);
-                logs.push(line);
+                logged.push(line);
             }
             Handled::Queued(message) => pending.push(message),
             Handled::Failed(why, line) => {
@@ -210,16 +197,18 @@ fn answer(span: &Span, handled: impl Iterator<Item = Handled>) -> Reply {
         }
     }
     if failures.is_empty() {
-        return Reply::Succeeded { pending, logs };
+        return Reply::Succeeded { pending, logs: logged.into_iter().map(|logged| logged.line).collect() };
     }
-    // The host discards the outputs of a failure, and the whole batch is delivered again.
-    fail(span, reason);
-    Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, failures.join("; "))
+    // The host discards the outputs and logs of a failure, and the whole batch is delivered again.
+    fail(&Span::current(), reason);
+    logged.iter().chain(&failures).for_each(|logged| print(invocation, logged));
+    let lines: Vec<_> = failures.into_iter().map(|logged| logged.line).collect();
+    Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, lines.join("; "))
 }
 
 fn trace_of(written: &ResourceWritten) -> TraceContext {
     let event::Attributes { traceparent, tracestate, .. } = &written.attributes;
-    TraceContext { traceparent: traceparent.clone(), tracestate: tracestate.clone() }
+    TraceContext::received(traceparent.as_deref(), tracestate.as_deref())
 }
 
 /// Records the event on the span ("Semantic conventions for CloudEvents", and for messaging).
@@ -232,7 +221,7 @@ fn describe(span: &Span, written: &ResourceWritten, now: OffsetDateTime) {
     span.record("cloudevents.event_spec_version", spec_version.as_deref());
     span.record("cloudevents.event_type", event_type.as_deref());
     span.record("cloudevents.event_subject", tracing::field::display(&written.subject));
-    if let Some(time) = written.time {
+    if let Some(time) = believed(written.time, now) {
         span.record("diskseal.event_age_seconds", (now - time).as_seconds_f64());
     }
 }

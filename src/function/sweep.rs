@@ -13,7 +13,7 @@ use crate::{
     policy::Guarded,
     resource_id::ResourceId,
     sweep::{self, Error},
-    telemetry::TraceContext,
+    telemetry::{RESULT, TraceContext},
 };
 
 /// Runs one sweep.
@@ -31,7 +31,7 @@ async fn list_and_queue(app: &App, invocation: &Invocation) -> Reply {
     let collected = match sweep::collect(&ctx, invocation.terms).await {
         Ok(collected) => collected,
         Err(off @ Error::SwitchedOff) => {
-            warn!(invocation_id = invocation.id, "sweep: {off}");
+            warn!(target: RESULT, invocation_id = invocation.id, "sweep: {off}");
             return Reply::done(off.to_string());
         }
         Err(error) => {
@@ -40,7 +40,7 @@ async fn list_and_queue(app: &App, invocation: &Invocation) -> Reply {
             return Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, error);
         }
     };
-    info!(invocation_id = invocation.id, "sweep: {collected}");
+    info!(target: RESULT, invocation_id = invocation.id, "sweep: {collected}");
     if collected.survey.doubtful > 0 {
         Span::current().record("diskseal.reason", Guarded::Unknown.reason());
     }

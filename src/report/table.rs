@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Entry, Report, Status, grouped};
+use crate::text::escaped;
 
 /// The maximum of characters of an owner.
 const OWNER_CHARS_MAX: usize = 32;
@@ -41,7 +42,7 @@ struct Line {
 pub fn table(report: &Report, ink: Ink) -> String {
     let mut text = format!("{}\n", report.verdict());
     for gap in &report.gaps {
-        let _ = writeln!(text, "Not checked: {}: {}", plain(&gap.what), plain(&gap.why));
+        let _ = writeln!(text, "Not checked: {}: {}", escaped(&gap.what), escaped(&gap.why));
     }
     for (by, counts) in report.breakdowns() {
         let header = [by, "Sealed", "Sealed %", "Exempt", "Pending", "Unsealed", "Total"];
@@ -50,7 +51,7 @@ pub fn table(report: &Report, ink: Ink) -> String {
         let lines = rows.map(|(name, counts)| Line {
             status: None,
             cells: vec![
-                plain(name),
+                name.to_owned(),
                 grouped(counts.sealed),
                 counts.sealed_percent(),
                 grouped(counts.exempt),
@@ -73,7 +74,7 @@ pub fn table(report: &Report, ink: Ink) -> String {
     {
         let lines = remarks.into_iter().map(|one| Line {
             status: Some(Status::Pending),
-            cells: vec![one.reason.to_owned(), one.id.to_string(), plain(&one.text)],
+            cells: vec![one.reason.to_owned(), one.id.to_string(), one.text],
         });
         push(&mut text, &[what, "Resource", why], lines.collect(), 3, ink);
     }
@@ -82,7 +83,7 @@ pub fn table(report: &Report, ink: Ink) -> String {
         text,
         "\nTaken at {} as {}, from {}.",
         report.run.taken_at_text(),
-        plain(identity),
+        escaped(identity),
         report.run.source.phrase()
     );
     text
@@ -95,22 +96,25 @@ fn exception(entry: &Entry) -> Line {
             entry.status().label().to_owned(),
             entry.reason().to_owned(),
             entry.until().map(|date| date.to_string()).unwrap_or_default(),
-            plain(entry.location()),
+            entry.location().to_owned(),
             entry.id.to_string(),
-            short(&plain(entry.owner.as_deref().unwrap_or_default())),
-            plain(&entry.detail()),
+            short(&escaped(entry.owner.as_deref().unwrap_or_default())),
+            entry.detail(),
         ],
     }
 }
 
-/// Appends aligned columns, the first `left` of them to the left, the others to the right. Appends nothing if
-/// there are no lines.
+/// Appends columns, the first `left` of them aligned to the left, the others to the right. Their cells are escaped,
+/// because anybody can write a tag. Appends nothing if there are no lines.
 fn push(text: &mut String, header: &[&str], lines: Vec<Line>, left: usize, ink: Ink) {
     if lines.is_empty() {
         return;
     }
     let names = Line { status: None, cells: header.iter().map(|name| name.to_uppercase()).collect() };
-    let lines: Vec<_> = std::iter::once(names).chain(lines).collect();
+    let mut lines: Vec<_> = std::iter::once(names).chain(lines).collect();
+    for cell in lines.iter_mut().flat_map(|line| &mut line.cells) {
+        *cell = escaped(cell).into_owned();
+    }
     let width = |column: usize| lines.iter().map(|line| line.cells[column].chars().count()).max();
     let widths: Vec<_> = (0..header.len()).filter_map(width).collect();
     text.push('\n');
@@ -136,13 +140,4 @@ fn short(text: &str) -> String {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", text[..end].trim_end()),
     }
-}
-
-/// A text without terminal control characters: anybody can write a tag.
-fn plain(text: &str) -> String {
-    let is_control = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if is_control(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -15,7 +15,10 @@ use opentelemetry_sdk::{
     trace::{BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
 };
 
-use super::lane::Lane;
+use super::{
+    lane::Lane,
+    size::{bounded_record, bounded_span, record_bytes, span_bytes},
+};
 
 /// An exporter that logs the first of several failures and counts what is lost.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ pub(super) struct Exporter<E> {
 impl SpanExporter for Exporter<OtlpSpanExporter> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let items = batch.len();
-        self.lane.leave(items);
+        self.lane.leave(items, batch.iter().map(span_bytes).sum());
         self.lane.exported(self.otlp.export(batch).await, items as u64)
     }
 
@@ -39,7 +42,7 @@ impl SpanExporter for Exporter<OtlpSpanExporter> {
 impl LogExporter for Exporter<OtlpLogExporter> {
     async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
         let items = batch.iter().count();
-        self.lane.leave(items);
+        self.lane.leave(items, batch.iter().map(|(record, _)| record_bytes(record)).sum());
         self.lane.exported(self.otlp.export(batch).await, items as u64)
     }
 
@@ -100,8 +103,8 @@ impl SpanProcessor for Bounded<BatchSpanProcessor> {
         self.processor.on_start(span, context);
     }
 
-    fn on_end(&self, span: SpanData) {
-        if span.span_context.is_sampled() && self.lane.enter() {
+    fn on_end(&self, mut span: SpanData) {
+        if span.span_context.is_sampled() && self.lane.enter(bounded_span(&mut span)) {
             self.processor.on_end(span);
         }
     }
@@ -119,7 +122,7 @@ impl SpanProcessor for Bounded<BatchSpanProcessor> {
 
 impl LogProcessor for Bounded<BatchLogProcessor> {
     fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
-        if self.lane.enter() {
+        if self.lane.enter(bounded_record(record)) {
             // The bridge uses file and line as the event's name, which is of no use to readers.
             record.set_event_name("");
             self.processor.emit(record, scope);

@@ -11,6 +11,9 @@ use tracing::{info, warn};
 
 use super::{metrics, signal::Signal};
 
+/// The bytes of a queue are bounded by its capacity and this average. A span of ours has 1 to 2 KiB.
+const BYTES_PER_ITEM: usize = 4_096;
+
 #[derive(Debug)]
 pub(super) struct Lane {
     signal: Signal,
@@ -19,6 +22,8 @@ pub(super) struct Lane {
     /// How many items may be queued.
     capacity: usize,
     queued: AtomicUsize,
+    /// How many bytes they have.
+    queued_bytes: AtomicUsize,
     /// How many items did not fit since the last export.
     overflowed: AtomicU64,
     state: Mutex<State>,
@@ -38,17 +43,33 @@ struct State {
 
 impl Lane {
     pub(super) fn new(signal: Signal, to: String, capacity: usize) -> Self {
-        Self { signal, to, capacity, queued: 0.into(), overflowed: 0.into(), state: Mutex::default() }
+        Self {
+            signal,
+            to,
+            capacity,
+            queued: 0.into(),
+            queued_bytes: 0.into(),
+            overflowed: 0.into(),
+            state: Mutex::default(),
+        }
     }
 
     pub(super) const fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Counts one more item as queued. Returns false if the queue is full; the item is lost then.
-    pub(super) fn enter(&self) -> bool {
-        let with_one_more = |queued| (queued < self.capacity).then_some(queued + 1);
-        let fits = self.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_one_more).is_ok();
+    /// Counts one more item of this many bytes as queued. Returns false if the queue is full, by items or by bytes; the
+    /// item is lost then.
+    pub(super) fn enter(&self, bytes: usize) -> bool {
+        let bytes_max = self.capacity.saturating_mul(BYTES_PER_ITEM);
+        let fits = add(&self.queued, 1, self.capacity);
+        let fits = fits && {
+            let fits = add(&self.queued_bytes, bytes, bytes_max);
+            if !fits {
+                take(&self.queued, 1);
+            }
+            fits
+        };
         if !fits {
             self.overflowed.fetch_add(1, Ordering::Relaxed);
             metrics::dropped(self.signal.label(), "queue_full", 1);
@@ -56,11 +77,10 @@ impl Lane {
         fits
     }
 
-    /// Counts items as sent, no longer queued.
-    pub(super) fn leave(&self, items: usize) {
-        let without = |queued: usize| Some(queued.saturating_sub(items));
-        // Never fails: `without` always has a value.
-        let _ = self.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, without);
+    /// Counts items and their bytes as sent, no longer queued.
+    pub(super) fn leave(&self, items: usize, bytes: usize) {
+        take(&self.queued, items);
+        take(&self.queued_bytes, bytes);
     }
 
     /// Notes why an attempt failed, for the log line.
@@ -108,6 +128,18 @@ impl Lane {
         }
         result
     }
+}
+
+/// Adds, unless the sum would exceed `max`.
+fn add(count: &AtomicUsize, more: usize, max: usize) -> bool {
+    let sum = |count: usize| count.checked_add(more).filter(|sum| *sum <= max);
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum).is_ok()
+}
+
+fn take(count: &AtomicUsize, less: usize) {
+    // Never fails: the difference always has a value.
+    let _ =
+        count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| Some(count.saturating_sub(less)));
 }
 
 /// A text from outside, in one line for the log.

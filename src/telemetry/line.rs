@@ -6,7 +6,8 @@
 
 use std::{fmt, io};
 
-use super::Audience;
+use super::{Audience, console::Console};
+use crate::text;
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -17,25 +18,31 @@ use tracing_subscriber::{
     fmt::{
         FmtContext, FormatEvent, FormatFields,
         format::{DefaultVisitor, Writer},
-        writer::MakeWriterExt,
+        writer::{BoxMakeWriter, MakeWriterExt},
     },
     registry::LookupSpan,
 };
 
-pub(super) fn layer<S>(audience: Audience) -> impl Layer<S> + Send + Sync
+/// The layer that prints, and what writes the lines of the custom handler in the background.
+pub(super) fn layer<S>(audience: Audience) -> (impl Layer<S> + Send + Sync, Option<Console>)
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let to_stderr = match audience {
-        Audience::Host => Level::WARN,
-        Audience::Person => Level::TRACE,
+    let (writer, console) = match audience {
+        Audience::Host => {
+            let console = Console::open();
+            let (stdout, stderr) = (console.stdout.clone(), console.stderr.clone());
+            (BoxMakeWriter::new(stderr.with_max_level(Level::WARN).or_else(stdout)), Some(console))
+        }
+        Audience::Person => (BoxMakeWriter::new(io::stderr), None),
     };
-    tracing_subscriber::fmt::layer()
+    let layer = tracing_subscriber::fmt::layer()
         .event_format(Line)
         .with_ansi(false)
         // A closed stdout must not stop the process.
         .log_internal_errors(false)
-        .with_writer(io::stderr.with_max_level(to_stderr).or_else(io::stdout))
+        .with_writer(writer);
+    (layer, console)
 }
 
 struct Line;
@@ -51,15 +58,15 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        match *event.metadata().level() {
-            Level::ERROR => writer.write_str("error: ")?,
-            Level::WARN => writer.write_str("warning: ")?,
-            _ => {}
-        }
-        let mut shown = Shown(DefaultVisitor::new(writer.by_ref(), true));
+        let mut line = String::from(match *event.metadata().level() {
+            Level::ERROR => "error: ",
+            Level::WARN => "warning: ",
+            _ => "",
+        });
+        let mut shown = Shown(DefaultVisitor::new(Writer::new(&mut line), true));
         event.record(&mut shown);
         shown.0.finish()?;
-        writeln!(writer)
+        writeln!(writer, "{}", text::line(&line))
     }
 }
 

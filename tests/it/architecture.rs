@@ -12,7 +12,7 @@ use std::{
 
 use paths::Paths;
 
-const PURE: [&str; 6] = ["report", "policy", "event", "resource", "resource_id", "scope"];
+const PURE: [&str; 7] = ["report", "policy", "event", "resource", "resource_id", "scope", "text"];
 const LINES_MAX: usize = 400;
 
 struct Source {

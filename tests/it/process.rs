@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 
 use crate::world::SUBSCRIPTION;
 
+mod bounds;
 mod commands;
+mod console;
 mod crash;
 mod credentials;
 mod doctor;
@@ -31,6 +33,7 @@ mod life;
 mod local_doctor;
 mod machines;
 mod metrics;
+mod output;
 mod policy_check;
 mod protocol;
 mod report;

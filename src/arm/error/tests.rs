@@ -82,3 +82,27 @@ fn messages_are_one_line_of_bounded_length() {
     assert!(text.starts_with("setting dataAccessAuthMode failed: 409 A a  bx"), "{text}");
     assert!(text.chars().count() < 400 && !text.contains('\n'));
 }
+
+#[test]
+fn what_is_longer_or_deeper_than_arms_answers_concerns_the_resource_and_names_the_bound() {
+    let deep =
+        |levels: usize| format!("{}{{\"code\":\"A\"}}{}", "{\"error\":".repeat(levels), "}".repeat(levels));
+    let refused = |status, levels| {
+        Error::from_answer("setting dataAccessAuthMode", status, deep(levels).as_bytes(), None)
+    };
+    assert_eq!(refused(409, 60).code.as_deref(), Some("A"));
+    let error = refused(409, 5_000);
+    assert_eq!(error.failure, Failure::Resource(Resource::AnswerTooLarge));
+    assert_eq!(error.message, "the answer has more than 127 levels");
+    assert_eq!(refused(500, 5_000).failure, Failure::System(System::ServerError));
+
+    let too_large = |status| Error::from_answer("reading the resource", status, b"", None).too_large(1_000);
+    let error = too_large(200);
+    assert_eq!(error.failure, Failure::Resource(Resource::AnswerTooLarge));
+    assert_eq!(error.to_string(), "reading the resource failed: the answer has more than 1000 bytes");
+    assert_eq!(too_large(429).failure, Failure::System(System::Throttled), "its status is believed");
+    assert_eq!(too_large(503).failure, Failure::System(System::ServerError));
+    let code = format!(r#"{{"code":"{}"}}"#, "x".repeat(9_000));
+    let error = Error::from_answer("reading the resource", 409, code.as_bytes(), None);
+    assert!(error.code.is_some_and(|code| code.len() < 400));
+}

@@ -104,3 +104,20 @@ fn a_location_is_running_while_it_answers_202() {
     assert!(carries_the_mode(&poll(&status, 200, SEALED).unwrap()));
     assert_eq!(poll(&status, 204, "").unwrap(), State::Succeeded(None));
 }
+
+#[test]
+fn a_token_goes_to_arms_own_address_alone_and_beside_no_credentials() {
+    let endpoint = Url::parse("https://management.azure.com").unwrap();
+    for (url, is_arms) in [
+        ("https://management.azure.com/operations/1?sig=x", true),
+        ("https://MANAGEMENT.azure.com:443/", true),
+        ("https://user:s3cret@management.azure.com/operations/1", false),
+        ("https://user@management.azure.com/", false),
+        ("https://:s3cret@management.azure.com/", false),
+        ("http://management.azure.com/", false),
+        ("https://management.azure.com@evil.example/", false),
+        ("https://management.azure.com.evil.example/", false),
+    ] {
+        assert_eq!(is_of(&endpoint, &Url::parse(url).unwrap()), is_arms, "{url}");
+    }
+}

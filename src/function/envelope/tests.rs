@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Envelope, EnvelopeError, Received};
+use super::{EVENTS_MAX, Envelope, EnvelopeError, Received};
 
 const ID: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
 
@@ -73,7 +73,23 @@ fn what_is_no_invocation_is_told_in_one_line_that_names_the_place() {
     let strings = quoted(&quoted(&quoted(&json!("text"))));
     assert!(matches!(events(&json!({"Data": {"event": strings}})), Err(EnvelopeError::TooDeep(_))));
     let nested = format!(r#"{{"Data":{{"event":{}{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-    assert!(Envelope::read(nested.as_bytes()).is_err());
+    assert!(Envelope::read(nested.as_bytes()).and_then(Envelope::events).is_err());
+}
+
+#[test]
+fn a_batch_has_an_end_in_every_form() {
+    let batch = |count: usize| Value::from(vec![json!({}); count]);
+    let forms: [fn(Value) -> Value; 3] =
+        [|batch| batch, |batch| quoted(&batch), |batch| quoted(&quoted(&batch))];
+    for form in forms {
+        let events = |count| events(&json!({"Data": {"event": form(batch(count))}}));
+        assert_eq!(events(EVENTS_MAX).unwrap().len(), EVENTS_MAX);
+        let error = events(EVENTS_MAX + 1).unwrap_err();
+        assert_eq!(error.to_string(), "Data.event has more than 5000 elements");
+    }
+    // What no function reads is not even parsed.
+    let other = format!(r#"{{"Data":{{"x":[{}[]],"event":{{}}}}}}"#, "[],".repeat(100_000));
+    assert_eq!(Envelope::read(other.as_bytes()).and_then(Envelope::events).unwrap().len(), 1);
 }
 
 #[test]

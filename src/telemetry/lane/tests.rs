@@ -25,11 +25,25 @@ fn failed() -> OTelSdkResult {
 #[test]
 fn a_full_queue_refuses_items_until_some_are_sent() {
     let lane = Lane::new(Signal::Logs, String::new(), 2);
-    assert_eq!([lane.enter(), lane.enter(), lane.enter()], [true, true, false]);
-    lane.leave(1);
-    assert_eq!([lane.enter(), lane.enter()], [true, false]);
-    lane.leave(5);
-    assert_eq!([lane.enter(), lane.enter(), lane.enter()], [true, true, false]);
+    assert_eq!([lane.enter(1), lane.enter(1), lane.enter(1)], [true, true, false]);
+    lane.leave(1, 1);
+    assert_eq!([lane.enter(1), lane.enter(1)], [true, false]);
+    lane.leave(5, 5);
+    assert_eq!([lane.enter(1), lane.enter(1), lane.enter(1)], [true, true, false]);
+}
+
+#[test]
+fn a_queue_is_full_of_bytes_as_well_as_of_items() {
+    let lane = Lane::new(Signal::Traces, String::new(), 10);
+    let most = 10 * BYTES_PER_ITEM;
+    assert!(!lane.enter(most + 1), "too large for an empty queue");
+    assert!(lane.enter(most));
+    assert!(!lane.enter(1));
+    lane.leave(1, most);
+    assert!(lane.enter(most - 1) && lane.enter(1) && !lane.enter(1));
+    lane.leave(2, most);
+    // What did not fit has left no item behind.
+    assert_eq!((0..11).filter(|_| lane.enter(0)).count(), 10);
 }
 
 #[test]
@@ -55,9 +69,9 @@ fn the_first_failure_and_the_recovery_are_logged_once_with_the_loss() {
 fn items_that_overflow_or_are_refused_are_counted_and_logged() {
     let lines = logged(|lane| {
         for _ in 0..5 {
-            lane.enter();
+            lane.enter(1);
         }
-        lane.leave(2);
+        lane.leave(2, 2);
         let _ = lane.exported(Ok(()), 2);
         let _ = lane.exported(Ok(()), 2);
     });

@@ -47,6 +47,7 @@ fn lasting() -> Vec<(Fault, Concern, &'static str)> {
             "operation_failed",
         ),
         (Fault::operation_canceled().always(), Concern::Resource, "operation_canceled"),
+        (Fault::endless_answer().on(Kind::Get).always(), Concern::Resource, "answer_too_large"),
         (Fault::operation_preempted().always(), Concern::Resource, "overtaken"),
         (refuse(Refusal::expired_token(), Kind::Get), Concern::System, "unauthorized"),
         (refuse(Refusal::claims_challenge(), Kind::Patch), Concern::System, "unauthorized"),

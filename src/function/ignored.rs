@@ -1,0 +1,20 @@
+//! Why an event is ignored.
+
+use crate::event::{self, Subject};
+
+words! {
+    /// Why an event is ignored. Its invocation succeeds.
+    #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+    pub enum Ignored, reason of reasons {
+        /// A write of a machine, while machine events are off.
+        #[error("a write of a machine, and DISKSEAL_MACHINE_EVENTS is off")]
+        MachineEventsOff => "machine_events_off",
+        /// Diskseal's own write: a look would find what was just written.
+        #[error("our own write of {0}")]
+        Echo(Subject) => "echo",
+    } + {
+        /// Not a write of a disk, snapshot or machine.
+        #[error(transparent)]
+        Event(#[from] event::Ignored),
+    }
+}
