@@ -78,9 +78,11 @@ impl Pipeline {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            if error.failure == Failure::System(SystemFailure::Unauthorized) && !is_renewed {
+            if error.failure == Failure::System(SystemFailure::Unauthorized)
+                && !is_renewed
+                && self.identity.renew(&authorization)
+            {
                 is_renewed = true;
-                self.identity.renew(&authorization);
                 continue;
             }
             let pause = error.retry_after.unwrap_or_default().max(backoff.next().unwrap_or_default());

@@ -22,7 +22,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::session::{Exit, client, complain, now, warn_of_references};
+use super::session::{Exit, client, complain, now, warn_of_environment};
 use crate::{
     azure::Terms,
     config::Config,
@@ -48,7 +48,7 @@ pub(super) fn run(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
         Err(fault) => return complain(&format!("cannot listen on 127.0.0.1:{port}: {fault}"), Exit::NotAll),
     };
     let telemetry = Telemetry::start(lookup, Audience::Host, &config.azure_monitor);
-    warn_of_references();
+    warn_of_environment();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(fault) => {
