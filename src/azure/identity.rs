@@ -292,7 +292,7 @@ impl Source {
     async fn token(&self) -> Result<Arc<Authorization>, NoToken> {
         let ask = async { (self.new_credential)()?.get_token(&[&self.scope], None).await };
         let token = timeout(REQUEST_TIMEOUT, ask).await.map_err(|_| self.late())?;
-        let token = token.map_err(|error| NoToken(one_line(&error.to_string())))?;
+        let token = token.map_err(|error| self.failed(&error))?;
         let secret = token.token.secret();
         if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(NoToken(format!("{} returned what cannot be sent in a header", self.issuer)));
@@ -302,6 +302,17 @@ impl Source {
             object_id: object_id(secret),
             token,
         }))
+    }
+
+    /// What the credential says, unless that hides the cause: "which will not be retried".
+    fn failed(&self, error: &azure_core::Error) -> NoToken {
+        let said = error.to_string();
+        let mut innermost: &dyn std::error::Error = error;
+        while let Some(source) = innermost.source() {
+            innermost = source;
+        }
+        let cause = innermost.to_string();
+        NoToken(one_line(&if said.contains(&cause) { said } else { format!("{}: {cause}", self.issuer) }))
     }
 
     fn late(&self) -> NoToken {

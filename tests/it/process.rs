@@ -33,11 +33,14 @@ mod machines;
 mod metrics;
 mod policy_check;
 mod protocol;
+mod proxies;
 mod report;
 mod seal;
 mod sweep;
 mod telemetry;
+mod tokens;
 mod unseal;
+mod variables;
 
 /// The folder of a deployed app whose executable is tested instead of cargo's.
 const PACKAGE: &str = "DISKSEAL_TEST_PACKAGE";
