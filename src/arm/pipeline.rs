@@ -11,6 +11,7 @@ use azure_core::{
     },
 };
 use backon::BackoffBuilder;
+use tokio::time::Instant;
 use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::{
@@ -27,6 +28,9 @@ use crate::{
 /// How long one attempt may take. ARM itself gives up after a minute; a new attempt gets through
 /// sooner than that.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A time for a token that is worth a word if ARM had too little time then.
+const NOTABLE: Duration = Duration::from_secs(1);
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
@@ -62,13 +66,16 @@ impl Pipeline {
     pub(super) async fn send(&self, call: &Call<'_>, terms: Terms) -> Result<Answer, Error> {
         let mut is_renewed = false;
         let mut attempts = 0;
+        let mut for_token = Duration::ZERO;
         let mut backoff = retry::BACKOFF.build();
         loop {
             let admission =
                 self.governor.admit(call.api.what, call.subscription_id, Kind::of(call.api), terms);
             let admission = wait(Wait::Admission, admission).await?;
+            let asked = Instant::now();
             let authorization = self.identity.authorization(terms).await?;
-            let result = self.attempt(call, attempts, &authorization, terms).await;
+            for_token += asked.elapsed();
+            let result = self.attempt(call, attempts, &authorization, terms, for_token).await;
             if let Ok(answer) = &result {
                 self.note_quota(call, &answer.headers);
             }
@@ -116,13 +123,19 @@ impl Pipeline {
         resend_count: u32,
         authorization: &Authorization,
         terms: Terms,
+        for_token: Duration,
     ) -> Result<Answer, Error> {
         let span = span(call, resend_count);
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let exchange = self.exchange(call, authorization).instrument(span.clone());
         let until = terms.until().min(started + ATTEMPT_TIMEOUT);
         let result = tokio::time::timeout_at(until, exchange).await.unwrap_or_else(|_| {
-            Err(Error::without_answer(call.api.what, SystemFailure::Timeout, "ARM did not answer in time"))
+            let mut message = "ARM did not answer in time".to_owned();
+            if until < started + ATTEMPT_TIMEOUT && for_token >= NOTABLE {
+                let seconds = for_token.as_secs();
+                message = format!("{message}: getting a token took {seconds} s of the time limit");
+            }
+            Err(Error::without_answer(call.api.what, SystemFailure::Timeout, message))
         });
         count(call, &result, started.elapsed());
         if let Err(error) = &result {

@@ -231,3 +231,16 @@ async fn a_tenant_that_refuses_every_token_does_not_cost_one_for_each_event() {
     }
     assert_eq!(tokens(&azure.emulator), 2);
 }
+
+#[tokio::test]
+async fn time_for_a_token_is_named_where_arm_had_too_little() {
+    let azure = start(setup(), &[("DISKSEAL_DEADLINE", "4")]).await;
+    azure.emulator.inject(Fault::delay(Duration::from_secs(3)).on(Kind::Token).always());
+    azure.emulator.inject(Fault::hold_before_applying().on(Kind::Get).always());
+    azure.emulator.insert(&disk("d"), &disk_body("westeurope")).unwrap();
+    // The handler fetches the first token at its start, so only a new process has none.
+    azure.host.kill().await;
+    azure.host.ready().await.unwrap();
+    azure.host.invoke("seal_on_write", Trigger::Event(event(&disk("d")))).await.unwrap();
+    azure.host.wait_for_line(|line| line.text.contains("s of the time limit")).await;
+}
