@@ -66,16 +66,13 @@ impl Pipeline {
     pub(super) async fn send(&self, call: &Call<'_>, terms: Terms) -> Result<Answer, Error> {
         let mut is_renewed = false;
         let mut attempts = 0;
-        let mut for_token = Duration::ZERO;
         let mut backoff = retry::BACKOFF.build();
         loop {
             let admission =
                 self.governor.admit(call.api.what, call.subscription_id, Kind::of(call.api), terms);
             let admission = wait(Wait::Admission, admission).await?;
-            let asked = Instant::now();
             let authorization = self.identity.authorization(terms).await?;
-            for_token += asked.elapsed();
-            let result = self.attempt(call, attempts, &authorization, terms, for_token).await;
+            let result = self.attempt(call, attempts, &authorization, terms).await;
             if let Ok(answer) = &result {
                 self.note_quota(call, &answer.headers);
             }
@@ -123,7 +120,6 @@ impl Pipeline {
         resend_count: u32,
         authorization: &Authorization,
         terms: Terms,
-        for_token: Duration,
     ) -> Result<Answer, Error> {
         let span = span(call, resend_count);
         let started = Instant::now();
@@ -131,8 +127,12 @@ impl Pipeline {
         let until = terms.until().min(started + ATTEMPT_TIMEOUT);
         let result = tokio::time::timeout_at(until, exchange).await.unwrap_or_else(|_| {
             let mut message = "ARM did not answer in time".to_owned();
-            if until < started + ATTEMPT_TIMEOUT && for_token >= NOTABLE {
-                let seconds = for_token.as_secs();
+            // The token may have come out of the same time limit, for the first event of a process for example.
+            let for_token = authorization.took_within(ATTEMPT_TIMEOUT).filter(|took| *took >= NOTABLE);
+            if until < started + ATTEMPT_TIMEOUT
+                && let Some(took) = for_token
+            {
+                let seconds = took.as_secs();
                 message = format!("{message}: getting a token took {seconds} s of the time limit");
             }
             Err(Error::without_answer(call.api.what, SystemFailure::Timeout, message))

@@ -97,6 +97,8 @@ impl fmt::Debug for Identity {
 /// A token, and the header that it is sent in.
 pub struct Authorization {
     token: AccessToken,
+    took: Duration,
+    arrived: Instant,
     /// The value of the header `Authorization`.
     pub header: String,
     /// The object ID of the identity (claim `oid`), if the token has it.
@@ -107,6 +109,11 @@ impl Authorization {
     /// When the token expires. A new one is fetched before that.
     pub fn expires_on(&self) -> OffsetDateTime {
         self.token.expires_on
+    }
+
+    /// How long the request for it took, if it arrived less than `time` ago.
+    pub fn took_within(&self, time: Duration) -> Option<Duration> {
+        (self.arrived.elapsed() < time).then_some(self.took)
     }
 }
 
@@ -291,6 +298,7 @@ impl Request {
 impl Source {
     async fn token(&self) -> Result<Arc<Authorization>, NoToken> {
         let ask = async { (self.new_credential)()?.get_token(&[&self.scope], None).await };
+        let began = Instant::now();
         let token = timeout(REQUEST_TIMEOUT, ask).await.map_err(|_| self.late())?;
         let token = token.map_err(|error| self.failed(&error))?;
         let secret = token.token.secret();
@@ -300,6 +308,8 @@ impl Source {
         Ok(Arc::new(Authorization {
             header: format!("Bearer {secret}"),
             object_id: object_id(secret),
+            took: began.elapsed(),
+            arrived: Instant::now(),
             token,
         }))
     }
