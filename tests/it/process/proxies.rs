@@ -68,17 +68,18 @@ async fn nothing_on_this_machine_is_asked_through_a_proxy() {
 #[tokio::test]
 async fn arm_is_asked_through_the_proxy_and_the_identity_endpoint_is_not() {
     for name in HTTPS {
-        let proxy = Proxy::start().await.unwrap();
+        let (proxy, plain) = (Proxy::start().await.unwrap(), Proxy::start().await.unwrap());
         let azure = start(&proxy, |_| {
             vec![
                 (name, proxy.url()),
-                // The same proxy for plain HTTP, by which the identity endpoint is asked.
-                ("http_proxy", proxy.url()),
+                // Plain HTTP has a proxy of its own, and the identity endpoint is asked by plain HTTP.
+                ("HTTP_PROXY", plain.url()),
                 ("DISKSEAL_ARM_ENDPOINT", ARM.to_owned()),
             ]
         });
         let azure = azure.await;
         seal(&azure).await;
+        assert_eq!(targets(&plain.asked()), Vec::<String>::new(), "{name}");
         let asked = proxy.asked();
         assert_eq!(targets(&asked), [ARM_HOST], "{name}");
         for one in &asked {
