@@ -75,7 +75,9 @@ async fn the_time_of_the_azure_cli_is_not_a_disks() {
     let (azure, serving, az) = signed_in(Duration::from_secs(3)).await;
     azure.insert(&disk("d"), &disk_body("westeurope")).unwrap();
     let deadline = [("DISKSEAL_DEADLINE", "2")];
-    let (code, fault) = command(&serving, &az, &["seal", &disk("d")], &deadline).await;
+    // Without an app, the first request is for the disk.
+    let arguments = ["seal", "--app", "none", &disk("d")];
+    let (code, fault) = command(&serving, &az, &arguments, &deadline).await;
     assert_eq!(code, Some(0), "{fault}");
     assert_eq!(azure.get(&disk("d")).unwrap()["tags"]["diskseal-auth-mode"], "AzureActiveDirectory");
 }
