@@ -14,9 +14,18 @@ mod providers;
 mod signal;
 mod size;
 mod transport;
+mod variables;
 mod wait;
 
-use std::{collections::HashMap, sync::mpsc, thread, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
 
 pub use destination::AzureMonitor;
 pub use transport::{Authorize, Connection};
@@ -43,6 +52,7 @@ use tracing_subscriber::{
 pub use attributes::{FunctionApp, function_app};
 use console::Console;
 use providers::Providers;
+use signal::Signal;
 pub use wait::{Wait, wait};
 
 /// The target of log records about results. They are exported when the result is known. For the host, a result is in
@@ -50,6 +60,8 @@ pub use wait::{Wait, wait};
 pub const RESULT: &str = "diskseal::result";
 /// The target of results that are printed because the host discards the `Logs` of a failure.
 pub const PRINTED: &str = "diskseal::printed";
+/// Whether spans are exported only if their parent is sampled, and nothing has been logged of it yet.
+static FOLLOWS_PARENTS: AtomicBool = AtomicBool::new(false);
 
 /// The reader of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,10 +122,13 @@ impl Telemetry {
         }
         providers.faults.iter().for_each(|fault| warn!("{fault}"));
         warn_of_log_filter(lookup);
-        signal::warn_of_protocols(lookup);
-        if let Some(fault) = signal::sampler_fault(lookup).filter(|_| providers.traces.is_some()) {
-            warn!("{fault}");
+        // Where nothing is exported, no variable matters.
+        if providers.is_any() || Signal::ALL.iter().any(|signal| signal.endpoint(lookup).is_some()) {
+            for fault in variables::faults(lookup) {
+                warn!("{fault}");
+            }
         }
+        FOLLOWS_PARENTS.store(providers.follows_parents, Ordering::Relaxed);
         Self { providers, connection, console }
     }
 
@@ -214,9 +229,19 @@ impl TraceContext {
 
     /// Makes `span` a child of this trace.
     pub fn parent(&self, span: &Span) {
-        if self.is_valid() {
-            // Fails if spans are not exported: there is no trace to join.
-            let _ = span.set_parent(self.extract());
+        let parent = self.extract();
+        let context = parent.span().span_context().clone();
+        if !context.is_valid() {
+            return;
+        }
+        // Fails if spans are not exported: there is no trace to join.
+        let _ = span.set_parent(parent);
+        // The Functions host and App Service send such a parent where they record nothing themselves.
+        if !context.is_sampled() && FOLLOWS_PARENTS.swap(false, Ordering::Relaxed) {
+            warn!(
+                "an invocation's traceparent says that its trace is not sampled, so its spans are not exported, and \
+                 those of others like it; OTEL_TRACES_SAMPLER=always_on exports them"
+            );
         }
     }
 

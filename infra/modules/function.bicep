@@ -53,6 +53,8 @@ var settings = union({
   DISKSEAL_SWEEP_SCHEDULE: sweepSchedule
   // The tag diskseal=off on the app itself stops every write.
   DISKSEAL_SWITCH: resourceId('Microsoft.Web/sites', name)
+  // Where the host samples nothing itself, it says so of every invocation, and the default sampler would export no trace.
+  OTEL_TRACES_SAMPLER: 'always_on'
 }, empty(subscriptions) ? {} : {
   DISKSEAL_SUBSCRIPTIONS: subscriptions
 }, empty(managementGroup) ? {} : {

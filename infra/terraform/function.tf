@@ -22,6 +22,8 @@ locals {
     DISKSEAL_SWEEP_SCHEDULE                   = var.sweep_schedule
     # The tag diskseal=off on the app itself stops every write.
     DISKSEAL_SWITCH = local.app_id
+    # Where the host samples nothing itself, it says so of every invocation, and the default sampler would export no trace.
+    OTEL_TRACES_SAMPLER = "always_on"
     },
     # With a management group, new subscriptions are in scope automatically.
     var.management_group == "" ? { DISKSEAL_SUBSCRIPTIONS = join(",", local.subscriptions) } : {},

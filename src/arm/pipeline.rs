@@ -12,6 +12,7 @@ use azure_core::{
 };
 use backon::BackoffBuilder;
 use futures::StreamExt;
+use tokio::time::Instant;
 use tracing::{Instrument, Span, field::Empty, info_span};
 
 use super::{
@@ -28,6 +29,9 @@ use crate::{
 /// How long one attempt may take. ARM itself gives up after a minute; a new attempt gets through
 /// sooner than that.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A time for a token that is worth a word if ARM had too little time then.
+const NOTABLE: Duration = Duration::from_secs(1);
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
@@ -79,9 +83,11 @@ impl Pipeline {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            if error.failure == Failure::System(SystemFailure::Unauthorized) && !is_renewed {
+            if error.failure == Failure::System(SystemFailure::Unauthorized)
+                && !is_renewed
+                && self.identity.renew(&authorization)
+            {
                 is_renewed = true;
-                self.identity.renew(&authorization);
                 continue;
             }
             let pause = error.retry_after.unwrap_or_default().max(backoff.next().unwrap_or_default());
@@ -117,11 +123,20 @@ impl Pipeline {
         terms: Terms,
     ) -> Result<Answer, Error> {
         let span = span(call, resend_count);
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let exchange = self.exchange(call, authorization).instrument(span.clone());
         let until = terms.until().min(started + ATTEMPT_TIMEOUT);
         let result = tokio::time::timeout_at(until, exchange).await.unwrap_or_else(|_| {
-            Err(Error::without_answer(call.api.what, SystemFailure::Timeout, "ARM did not answer in time"))
+            let mut message = "ARM did not answer in time".to_owned();
+            // The token may have come out of the same time limit, for the first event of a process for example.
+            let for_token = authorization.took_within(ATTEMPT_TIMEOUT).filter(|took| *took >= NOTABLE);
+            if until < started + ATTEMPT_TIMEOUT
+                && let Some(took) = for_token
+            {
+                let seconds = took.as_secs();
+                message = format!("{message}: getting a token took {seconds} s of the time limit");
+            }
+            Err(Error::without_answer(call.api.what, SystemFailure::Timeout, message))
         });
         count(call, &result, started.elapsed());
         if let Err(error) = &result {

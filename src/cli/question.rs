@@ -42,9 +42,20 @@ impl Plan {
         self.first.is_empty()
     }
 
-    /// Asks on the terminal whether to apply `verb` (`Seal`) to all of them.
-    pub(super) fn is_confirmed(&self, note: &str, verb: &str) -> bool {
-        self.ask(note, verb, &mut std::io::stdin().lock(), &mut std::io::stderr())
+    /// Asks on the terminal whether to apply `verb` (`Seal`) to all of them. Ctrl-C is a no.
+    pub(super) async fn confirmed(self, note: &str, verb: &'static str) -> bool {
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        let note = note.to_owned();
+        // A thread of its own: the runtime would wait at its end for a read that no longer matters.
+        std::thread::spawn(move || {
+            let answer = self.ask(&note, verb, &mut std::io::stdin().lock(), &mut std::io::stderr());
+            // Nobody waits for it after Ctrl-C.
+            let _ = sender.send(answer);
+        });
+        tokio::select! {
+            answer = answer => answer.unwrap_or(false),
+            _ = tokio::signal::ctrl_c() => false,
+        }
     }
 
     /// Asks, and accepts only `y` or `yes` as consent.

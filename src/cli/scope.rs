@@ -1,9 +1,6 @@
 //! The scope of a command if none is set: az's current subscription, after a confirmation.
 
-use std::{
-    io::IsTerminal,
-    process::{Command, Stdio},
-};
+use std::io::IsTerminal;
 
 use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::Value;
@@ -14,7 +11,13 @@ use super::{
     installation::{Reach, Refusal},
     output::note,
 };
-use crate::{azure::Credential, config::Config, policy::Mode, resource_id::is_subscription_id, scope::Scope};
+use crate::{
+    azure::{Credential, az},
+    config::Config,
+    policy::Mode,
+    resource_id::is_subscription_id,
+    scope::Scope,
+};
 
 const FLAGS: &str = "--subscriptions, --management-group or --all-subscriptions";
 
@@ -25,7 +28,7 @@ pub(super) fn yes_arg(help: &'static str) -> Arg {
 
 /// Confines a command that writes, and for which no scope is set, to az's current subscription. Returns whether to
 /// ask for confirmation before the first write.
-pub(super) fn confine(
+pub(super) async fn confine(
     config: &mut Config,
     matches: &ArgMatches,
     reach: Reach,
@@ -52,7 +55,7 @@ pub(super) fn confine(
         );
         return Err((fault, Exit::Usage));
     }
-    let current = current_subscription().map_err(|fault| {
+    let current = current_subscription().await.map_err(|fault| {
         (format!("nothing was tried: no scope is set, and {fault}; use {FLAGS}"), Exit::Usage)
     })?;
     note(&format!("scope: az's current subscription, {current}, because no scope is set"));
@@ -61,12 +64,8 @@ pub(super) fn confine(
 }
 
 /// The subscription that `az account set` chose.
-fn current_subscription() -> Result<String, String> {
-    let output = Command::new("az")
-        .args(["account", "show", "--output", "json"])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|fault| format!("az cannot be started: {fault}"))?;
+async fn current_subscription() -> Result<String, String> {
+    let output = az(&["account", "show", "--output", "json"]).await?;
     let account: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     match account["id"].as_str() {
         Some(id) if output.status.success() && is_subscription_id(id) => Ok(id.to_owned()),

@@ -52,7 +52,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 }
 
 async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
-    if session.asks && !Plan::of(&ids).is_confirmed("", "Seal") {
+    if session.asks && !Plan::of(&ids).confirmed("", "Seal").await {
         complain("nothing was sealed", Exit::NotAll);
         return Exit::NotAll;
     }

@@ -26,7 +26,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::session::{Exit, client, complain, note, now, warn_of_references};
+use super::session::{Exit, client, complain, note, now, warn_of_environment};
 use crate::{
     azure::Terms,
     config::{Config, Setting, settings},
@@ -75,7 +75,7 @@ fn start(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     };
     let telemetry = Telemetry::start(lookup, Audience::Host, &config.azure_monitor);
     info!("{}", greeting(&config, lookup));
-    warn_of_references();
+    warn_of_environment();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(fault) => {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     arm::Client,
-    azure::{Identity, Terms, http_client},
+    azure::{Identity, Terms, http_client, proxy_faults},
     config::{Config, is_unresolved},
     enforce::Context,
     telemetry::{Audience, Authorize, Connection, Telemetry},
@@ -58,7 +58,7 @@ where
         Err(faults) => return complain(&faults.to_string(), Exit::Usage),
     };
     let telemetry = Telemetry::start(&lookup, Audience::Person, &config.azure_monitor);
-    warn_of_references();
+    warn_of_environment();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(fault) => return complain(&format!("no async runtime: {fault}"), Exit::Usage),
@@ -67,7 +67,11 @@ where
         Ok((arm, connection)) => {
             telemetry.connect(connection);
             runtime.block_on(async {
-                match open(arm, config, matches, reach).await {
+                let opened = tokio::select! {
+                    opened = open(arm, config, matches, reach) => opened,
+                    _ = tokio::signal::ctrl_c() => Err(("interrupted".to_owned(), Exit::NotAll)),
+                };
+                match opened {
                     Ok(session) => command(session).await.into(),
                     Err((fault, exit)) => complain(&fault, exit),
                 }
@@ -87,6 +91,9 @@ async fn open(
     matches: &ArgMatches,
     reach: Reach,
 ) -> Result<Session, Refusal> {
+    // The Azure CLI takes up to 15 s, which is not to be a part of a resource's deadline. A failure is the first
+    // request's to report, in the command's own form.
+    let _ = arm.identity().sign_in().await;
     let installation = installation::find(&arm, matches, reach).await?;
     if let Some(found) = &installation {
         let ignored = flags::ignored(matches, found);
@@ -99,7 +106,7 @@ async fn open(
         let read = Config::for_command(&flags::lookup(matches, Some(found)));
         config = read.map_err(|faults| (format!("{}: {faults}", found.app), Exit::Usage))?;
     }
-    let asks = scope::confine(&mut config, matches, reach, installation.is_some())?;
+    let asks = scope::confine(&mut config, matches, reach, installation.is_some()).await?;
     let arm = arm.at_pace(config.pace);
     let ctx = Arc::new(Context::new(arm, config.policy.clone(), config.options.clone(), now));
     Ok(Session { ctx, config, installation, asks })
@@ -121,9 +128,12 @@ pub(super) fn client(config: &Config, runtime: Handle) -> Result<(Client, Connec
     Ok((Client::new(endpoint, http, identity, config.pace), connection))
 }
 
-/// Warns about each variable that holds an unresolved reference instead of its intended value. In Diskseal's own
-/// settings, an unresolved reference is a fault.
-pub(super) fn warn_of_references() {
+/// Warns about each variable of the environment that cannot be used: a proxy's, and one that holds an
+/// unresolved reference instead of its intended value. In Diskseal's own settings, an unresolved reference is a fault.
+pub(super) fn warn_of_environment() {
+    for fault in proxy_faults(&|name| std::env::var(name).ok()) {
+        warn!("{fault}");
+    }
     for (name, value) in std::env::vars_os() {
         if value.to_str().is_some_and(is_unresolved) {
             warn!(

@@ -118,7 +118,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
         if let Err(error) = plan(&session.ctx, source, |id, _| shown.add(&id)).await {
             return failed(&error);
         }
-        if !shown.is_empty() && !shown.is_confirmed("", "Seal") {
+        if !shown.is_empty() && !shown.confirmed("", "Seal").await {
             complain("nothing was sealed", Exit::NotAll);
             return Exit::NotAll;
         }

@@ -91,7 +91,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
             "Anyone with a URL from `grant-access` will be able to read this data without signing in.\nExemption tag: \
              {exemption}\n"
         );
-        if asks && !Plan::of(&ids).is_confirmed(&text, "Unseal") {
+        if asks && !Plan::of(&ids).confirmed(&text, "Unseal").await {
             complain("nothing was unsealed", Exit::NotAll);
             return Exit::NotAll;
         }

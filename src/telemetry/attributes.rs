@@ -3,10 +3,10 @@
 //! Sources: "Environment variables and app settings in Azure App Service", and the semantic
 //! conventions for cloud, FaaS and service resources.
 
-use std::sync::OnceLock;
+use std::{borrow::Cow, sync::OnceLock};
 
 use opentelemetry::KeyValue;
-use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::{Resource, resource::TelemetryResourceDetector};
 use opentelemetry_semantic_conventions::{
     SCHEMA_URL,
     attribute::{
@@ -14,6 +14,7 @@ use opentelemetry_semantic_conventions::{
         SERVICE_NAME, SERVICE_VERSION,
     },
 };
+use percent_encoding::percent_decode_str;
 
 static FUNCTION_APP: OnceLock<FunctionApp> = OnceLock::new();
 
@@ -66,17 +67,46 @@ fn subscription_id(lookup: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     owner.split_once('+').map(|(subscription, _)| subscription.to_owned())
 }
 
-/// The resource of every signal. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` override the platform's
-/// attributes, as their specification requires.
+/// The resource of every signal. `OTEL_RESOURCE_ATTRIBUTES` overrides the platform's attributes, and `OTEL_SERVICE_NAME`
+/// both, as their specification requires ("Resource SDK"). The SDK would not decode their values.
 pub(super) fn resource(lookup: &dyn Fn(&str) -> Option<String>) -> Resource {
-    let standard = Resource::builder().build();
-    let is_set = |attribute: &KeyValue| {
-        let set = standard.get(&attribute.key).map(|value| value.to_string());
-        // The SDK's placeholder for a service without a name.
-        set.is_some_and(|value| !value.starts_with("unknown_service"))
+    let given = lookup(RESOURCE_ATTRIBUTES).and_then(|text| given(&text).ok()).unwrap_or_default();
+    let service = lookup("OTEL_SERVICE_NAME").filter(|name| !name.trim().is_empty());
+    Resource::builder_empty()
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_attributes(platform(lookup))
+        .with_attributes(given.into_iter().map(|(key, value)| KeyValue::new(key, value)))
+        .with_attributes(service.map(|name| KeyValue::new(SERVICE_NAME, name)))
+        .with_schema_url([], SCHEMA_URL)
+        .build()
+}
+
+pub(super) const RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+
+/// The attributes in `OTEL_RESOURCE_ATTRIBUTES`: pairs as in W3C Baggage, percent-encoded.
+///
+/// # Errors
+/// One cannot be read. Then none is used, as the specification asks; says why.
+pub(super) fn given(text: &str) -> Result<Vec<(String, String)>, String> {
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let read = |entry: &str| {
+        let (key, value) = entry.split_once('=')?;
+        let (key, value) = (decoded(key.trim())?, decoded(value.trim())?);
+        (!key.is_empty()).then_some((key, value))
     };
-    let platform: Vec<_> = platform(lookup).into_iter().filter(|attribute| !is_set(attribute)).collect();
-    Resource::builder().with_attributes(platform).with_schema_url([], SCHEMA_URL).build()
+    let fault = |entry: &str| {
+        format!("is ignored: {entry:?} is not a key, \"=\" and a value, percent-encoded as in W3C Baggage")
+    };
+    entries.map(|entry| read(entry).ok_or_else(|| fault(entry))).collect()
+}
+
+/// A percent-encoded text (RFC 3986) as it is meant; none if it is not one, or not UTF-8.
+pub(super) fn decoded(text: &str) -> Option<String> {
+    let is_encoded = text.split('%').skip(1).all(|part| {
+        part.get(..2).is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    });
+    let decoded = is_encoded.then(|| percent_decode_str(text).decode_utf8())?;
+    decoded.ok().map(Cow::into_owned)
 }
 
 fn platform(lookup: &dyn Fn(&str) -> Option<String>) -> Vec<KeyValue> {

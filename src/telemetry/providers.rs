@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use opentelemetry_otlp::{
-    ExporterBuildError, LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
+    Compression, ExporterBuildError, LogExporter, MetricExporter, Protocol, SpanExporter, WithExportConfig,
+    WithHttpConfig,
 };
 use opentelemetry_sdk::{
     Resource,
@@ -11,7 +12,7 @@ use opentelemetry_sdk::{
     logs::{BatchConfigBuilder as LogBatch, BatchLogProcessor, LogExporter as _, SdkLoggerProvider},
     metrics::{PeriodicReader, SdkMeterProvider},
     trace::{
-        BatchConfigBuilder as SpanBatch, BatchSpanProcessor, SdkTracerProvider, SpanExporter as _,
+        BatchConfigBuilder as SpanBatch, BatchSpanProcessor, Sampler, SdkTracerProvider, SpanExporter as _,
         SpanProcessor,
     },
 };
@@ -23,10 +24,6 @@ use super::{
     transport::{Link, Transport},
 };
 
-/// How long spans are batched, unless `OTEL_BSP_SCHEDULE_DELAY` is set. Short, because the host stops the process
-/// with SIGKILL, and what is queued is lost then.
-const SCHEDULE_DELAY: Duration = Duration::from_secs(1);
-
 type Stop = Box<dyn FnOnce(Duration) -> OTelSdkResult + Send>;
 
 /// The providers of the signals that are exported, and how to stop them.
@@ -36,6 +33,8 @@ pub(super) struct Providers {
     pub(super) logs: Option<SdkLoggerProvider>,
     /// Each flushes one destination of spans or log records, or all destinations of metrics in turn.
     pub(super) stops: Vec<Stop>,
+    /// Whether a span of a trace that the parent does not sample is not exported.
+    pub(super) follows_parents: bool,
     /// Why a signal cannot be exported at all.
     pub(super) faults: Vec<String>,
 }
@@ -48,7 +47,14 @@ impl fmt::Debug for Providers {
 
 impl Providers {
     pub(super) fn new(lookup: Lookup<'_>, monitor: &AzureMonitor, resource: &Resource, link: &Link) -> Self {
-        let mut this = Self { traces: None, metrics: None, logs: None, stops: vec![], faults: vec![] };
+        let mut this = Self {
+            traces: None,
+            metrics: None,
+            logs: None,
+            stops: vec![],
+            follows_parents: false,
+            faults: vec![],
+        };
         let ways = |signal: Signal| {
             let (link, timeout) = (link.clone(), signal.timeout(lookup));
             Destination::of(signal, lookup, monitor).into_iter().map(move |destination| {
@@ -59,10 +65,14 @@ impl Providers {
 
         let mut logs = None;
         for (transport, lane) in ways(Signal::Logs) {
-            let builder = configured(LogExporter::builder().with_http(), transport);
+            let builder = configured(LogExporter::builder().with_http(), transport, Signal::Logs, lookup);
             let Some(mut otlp) = this.made(Signal::Logs, builder.build()) else { continue };
             otlp.set_resource(resource);
-            let batch = LogBatch::default().with_max_queue_size(lane.capacity()).build();
+            let batch = LogBatch::default()
+                .with_max_queue_size(lane.capacity())
+                .with_max_export_batch_size(Signal::Logs.batch_size(lookup))
+                .with_scheduled_delay(Signal::Logs.schedule_delay(lookup))
+                .build();
             let exporter = Exporter { otlp, lane: Arc::clone(&lane) };
             let processor = Arc::new(BatchLogProcessor::builder(exporter).with_batch_config(batch).build());
             this.stops.push(Box::new({
@@ -77,15 +87,16 @@ impl Providers {
 
         let mut traces = None;
         for (transport, lane) in ways(Signal::Traces) {
-            let builder = configured(SpanExporter::builder().with_http(), transport);
+            let builder = configured(SpanExporter::builder().with_http(), transport, Signal::Traces, lookup);
             let Some(mut otlp) = this.made(Signal::Traces, builder.build()) else { continue };
             otlp.set_resource(resource);
-            let mut batch = SpanBatch::default().with_max_queue_size(lane.capacity());
-            if lookup("OTEL_BSP_SCHEDULE_DELAY").is_none() {
-                batch = batch.with_scheduled_delay(SCHEDULE_DELAY);
-            }
+            let batch = SpanBatch::default()
+                .with_max_queue_size(lane.capacity())
+                .with_max_export_batch_size(Signal::Traces.batch_size(lookup))
+                .with_scheduled_delay(Signal::Traces.schedule_delay(lookup))
+                .build();
             let exporter = Exporter { otlp, lane: Arc::clone(&lane) };
-            let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batch.build());
+            let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batch);
             let processor = Arc::new(processor.build());
             this.stops.push(Box::new({
                 let processor = Arc::clone(&processor);
@@ -94,17 +105,21 @@ impl Providers {
             let builder = traces.unwrap_or_else(SdkTracerProvider::builder);
             traces = Some(builder.with_span_processor(Bounded { processor, lane }));
         }
+        let is_exported = traces.is_some();
         if traces.is_none() && this.logs.is_some() {
             // Log records need the trace that the host or the event began, even if no span is exported.
             traces = Some(SdkTracerProvider::builder());
         }
-        this.traces = traces.map(|builder| builder.with_resource(resource.clone()).build());
+        let sampler = signal::spans_sampler(lookup);
+        this.follows_parents = matches!(sampler, Sampler::ParentBased(_)) && is_exported;
+        this.traces =
+            traces.map(|builder| builder.with_sampler(sampler).with_resource(resource.clone()).build());
 
         let mut metrics = None;
         for (transport, lane) in ways(Signal::Metrics) {
             let temporality = transport.destination.temporality(lookup);
-            let builder =
-                configured(MetricExporter::builder().with_temporality(temporality).with_http(), transport);
+            let builder = MetricExporter::builder().with_temporality(temporality).with_http();
+            let builder = configured(builder, transport, Signal::Metrics, lookup);
             let Some(otlp) = this.made(Signal::Metrics, builder.build()) else { continue };
             let reader = PeriodicReader::builder(Exporter { otlp, lane });
             let reader = reader.with_interval(signal::metric_interval(lookup)).build();
@@ -117,6 +132,11 @@ impl Providers {
         this
     }
 
+    /// Whether anything is exported.
+    pub(super) fn is_any(&self) -> bool {
+        self.traces.is_some() || self.metrics.is_some() || self.logs.is_some()
+    }
+
     /// The exporter, or a fault if the standard variables are invalid, which must not keep us from sealing.
     fn made<E>(&mut self, signal: Signal, made: Result<E, ExporterBuildError>) -> Option<E> {
         let fault =
@@ -126,7 +146,14 @@ impl Providers {
 }
 
 /// Completes the builder of an exporter with its transport and destination.
-fn configured<B: WithExportConfig + WithHttpConfig>(builder: B, transport: Transport) -> B {
+fn configured<B: WithExportConfig + WithHttpConfig>(
+    builder: B,
+    transport: Transport,
+    signal: Signal,
+    lookup: Lookup<'_>,
+) -> B {
+    let builder =
+        if signal.is_compressed(lookup) { builder.with_compression(Compression::Gzip) } else { builder };
     let builder = match &transport.destination {
         Destination::Standard => builder,
         Destination::AzureMonitor(url) => builder.with_endpoint(url.as_str()),

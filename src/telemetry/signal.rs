@@ -5,8 +5,7 @@
 use std::time::Duration;
 
 use opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT;
-use opentelemetry_sdk::metrics::Temporality;
-use tracing::warn;
+use opentelemetry_sdk::{metrics::Temporality, trace::Sampler};
 
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -16,6 +15,11 @@ const METRIC_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The standard's own maximum of queued spans or log records.
 const QUEUE_SIZE: usize = 2_048;
+/// The standard's own maximum of spans or log records in a batch.
+const BATCH_SIZE: usize = 512;
+/// How long spans and log records are batched. Short, because the host stops the process with SIGKILL, and what is
+/// queued is lost then.
+const SCHEDULE_DELAY: Duration = Duration::from_secs(1);
 
 /// A kind of telemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +44,7 @@ impl Signal {
     /// Whether the standard variables set an endpoint for it, and nothing disables it.
     pub(super) fn is_exported(self, lookup: Lookup<'_>) -> bool {
         let exporter = value(lookup, &format!("OTEL_{}_EXPORTER", self.name()));
-        let is_otlp = |names: String| names.split(',').any(|name| name.trim().eq_ignore_ascii_case("otlp"));
+        let is_otlp = |names: String| names.split(',').any(|name| is_word(name, "otlp"));
         self.endpoint(lookup).is_some() && !is_disabled(lookup) && exporter.is_none_or(is_otlp)
     }
 
@@ -51,18 +55,44 @@ impl Signal {
 
     /// How long one attempt may take: `OTEL_EXPORTER_OTLP_TIMEOUT`, in milliseconds.
     pub(super) fn timeout(self, lookup: Lookup<'_>) -> Duration {
-        let milliseconds = self.otlp(lookup, "TIMEOUT").and_then(|text| text.trim().parse().ok());
-        milliseconds.map_or(OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT, Duration::from_millis)
+        let set = self.otlp(lookup, "TIMEOUT").and_then(|text| whole(&text)).filter(|set| *set > 0);
+        set.map_or(OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT, Duration::from_millis)
     }
 
     /// How many items may be queued: `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BLRP_MAX_QUEUE_SIZE`. Metrics are not queued.
     pub(super) fn queue_size(self, lookup: Lookup<'_>) -> usize {
-        let name = match self {
-            Self::Logs => "OTEL_BLRP_MAX_QUEUE_SIZE",
-            Self::Traces | Self::Metrics => "OTEL_BSP_MAX_QUEUE_SIZE",
+        self.size(lookup, "MAX_QUEUE_SIZE").unwrap_or(QUEUE_SIZE)
+    }
+
+    /// How many items are sent at once: `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, `OTEL_BLRP_MAX_EXPORT_BATCH_SIZE`.
+    pub(super) fn batch_size(self, lookup: Lookup<'_>) -> usize {
+        self.size(lookup, "MAX_EXPORT_BATCH_SIZE").unwrap_or(BATCH_SIZE)
+    }
+
+    fn size(self, lookup: Lookup<'_>, what: &str) -> Option<usize> {
+        let size = value(lookup, &self.batch(what)).and_then(|text| whole(&text));
+        size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0)
+    }
+
+    /// How long items are batched: `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY`, in milliseconds.
+    pub(super) fn schedule_delay(self, lookup: Lookup<'_>) -> Duration {
+        let set = value(lookup, &self.batch("SCHEDULE_DELAY")).and_then(|text| whole(&text));
+        // Without any delay, the SDK's thread would never rest.
+        set.map_or(SCHEDULE_DELAY, |set| Duration::from_millis(set.max(1)))
+    }
+
+    /// Whether the exporter compresses: `OTEL_EXPORTER_OTLP_COMPRESSION`.
+    pub(super) fn is_compressed(self, lookup: Lookup<'_>) -> bool {
+        self.otlp(lookup, "COMPRESSION").is_some_and(|text| is_word(&text, "gzip"))
+    }
+
+    /// A variable of its batches.
+    fn batch(self, what: &str) -> String {
+        let processor = match self {
+            Self::Logs => "BLRP",
+            Self::Traces | Self::Metrics => "BSP",
         };
-        let size = value(lookup, name).and_then(|text| text.trim().parse().ok());
-        size.filter(|size| *size > 0).unwrap_or(QUEUE_SIZE)
+        format!("OTEL_{processor}_{what}")
     }
 
     /// The exporter's variable for this signal, or else that for all.
@@ -72,70 +102,70 @@ impl Signal {
     }
 
     /// Its part of the variables' names.
-    fn name(self) -> String {
+    pub(super) fn name(self) -> String {
         self.label().to_uppercase()
     }
 }
 
 /// The value of a variable. An empty one counts as none, by the specification.
-fn value(lookup: Lookup<'_>, name: &str) -> Option<String> {
+pub(super) fn value(lookup: Lookup<'_>, name: &str) -> Option<String> {
     lookup(name).filter(|value| !value.trim().is_empty())
 }
 
 /// Whether all exports are disabled: `OTEL_SDK_DISABLED`.
 pub(super) fn is_disabled(lookup: Lookup<'_>) -> bool {
-    value(lookup, "OTEL_SDK_DISABLED").is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
+    value(lookup, "OTEL_SDK_DISABLED").is_some_and(|text| is_word(&text, "true"))
 }
 
-/// Warns of variables that ask for an unsupported protocol.
-pub(super) fn warn_of_protocols(lookup: Lookup<'_>) {
-    let own = Signal::ALL.map(|signal| format!("OTEL_EXPORTER_OTLP_{}_PROTOCOL", signal.name()));
-    for name in own.iter().map(String::as_str).chain(["OTEL_EXPORTER_OTLP_PROTOCOL"]) {
-        if let Some(protocol) =
-            lookup(name).filter(|protocol| !["", "http/protobuf"].contains(&protocol.as_str()))
-        {
-            warn!("{name}={protocol:?} is not supported: telemetry is exported over http/protobuf");
-        }
-    }
+/// The sampler of spans: `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`. The SDK would read them, but not in
+/// any case.
+pub(super) fn spans_sampler(lookup: Lookup<'_>) -> Sampler {
+    let argument = value(lookup, "OTEL_TRACES_SAMPLER_ARG");
+    let set = value(lookup, "OTEL_TRACES_SAMPLER").and_then(|name| sampler(&name, argument.as_deref()));
+    set.unwrap_or_else(|| Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
 }
 
-/// What is wrong with the sampler's variables. The SDK reads them itself, and accepts wrong ones silently.
-pub(super) fn sampler_fault(lookup: Lookup<'_>) -> Option<String> {
-    let sampler = lookup("OTEL_TRACES_SAMPLER")?;
-    match sampler.as_str() {
-        "always_on" | "always_off" | "parentbased_always_on" | "parentbased_always_off" => None,
-        "traceidratio" | "parentbased_traceidratio" => {
-            let ratio = lookup("OTEL_TRACES_SAMPLER_ARG").unwrap_or_default();
-            let is_ratio = ratio.parse::<f64>().is_ok_and(|ratio| (0.0..=1.0).contains(&ratio));
-            let fault = "is not a number from 0 to 1; every trace is sampled";
-            (!is_ratio).then(|| format!("OTEL_TRACES_SAMPLER_ARG={ratio:?} {fault}"))
-        }
-        _ => Some(format!("OTEL_TRACES_SAMPLER={sampler:?} is unknown; parentbased_always_on is used")),
-    }
+/// The sampler with this name. An argument that is no ratio counts as 1.
+pub(super) fn sampler(name: &str, argument: Option<&str>) -> Option<Sampler> {
+    let name = name.trim().to_ascii_lowercase();
+    let (root, has_parent) = match name.strip_prefix("parentbased_") {
+        Some(root) => (root, true),
+        None => (name.as_str(), false),
+    };
+    let root = match root {
+        "always_on" => Sampler::AlwaysOn,
+        "always_off" => Sampler::AlwaysOff,
+        "traceidratio" => Sampler::TraceIdRatioBased(argument.and_then(ratio).unwrap_or(1.0)),
+        _ => return None,
+    };
+    Some(if has_parent { Sampler::ParentBased(Box::new(root)) } else { root })
 }
 
-const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+/// A share of all traces, from 0 to 1.
+pub(super) fn ratio(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio))
+}
+
+/// A whole number: of milliseconds, or of items.
+pub(super) fn whole(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
+/// Whether a text is this word. Names of an enumeration are read in any case.
+pub(super) fn is_word(text: &str, word: &str) -> bool {
+    text.trim().eq_ignore_ascii_case(word)
+}
+
+pub(super) const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
 /// The temporality of sums, if the standard variable sets it.
 pub(super) fn temporality(lookup: Lookup<'_>) -> Option<Temporality> {
     let preference = value(lookup, TEMPORALITY)?;
-    Some(preference.trim().parse().unwrap_or_else(|()| {
-        warn!("{TEMPORALITY}={preference:?} is none of cumulative, delta and lowmemory; cumulative is used");
-        Temporality::default()
-    }))
+    Some(preference.trim().to_ascii_lowercase().parse().unwrap_or_default())
 }
 
 /// The interval of metric exports: `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds.
 pub(super) fn metric_interval(lookup: Lookup<'_>) -> Duration {
-    let name = "OTEL_METRIC_EXPORT_INTERVAL";
-    let Some(interval) = value(lookup, name) else { return METRIC_INTERVAL };
-    match interval.trim().parse() {
-        Ok(milliseconds) if milliseconds > 0 => Duration::from_millis(milliseconds),
-        _ => {
-            warn!(
-                "{name}={interval:?} is not a positive number of milliseconds; metrics are exported every 10 s"
-            );
-            METRIC_INTERVAL
-        }
-    }
+    let set = value(lookup, "OTEL_METRIC_EXPORT_INTERVAL").and_then(|text| whole(&text));
+    set.filter(|interval| *interval > 0).map_or(METRIC_INTERVAL, Duration::from_millis)
 }

@@ -78,21 +78,6 @@ fn metrics_are_cumulative_and_exported_every_ten_seconds_by_default() {
 }
 
 #[test]
-fn a_wrong_sampler_is_reported() {
-    let fault = |sampler, ratio| {
-        let pairs = [("OTEL_TRACES_SAMPLER", sampler), ("OTEL_TRACES_SAMPLER_ARG", ratio)];
-        signal::sampler_fault(&lookup(&pairs))
-    };
-    assert_eq!(signal::sampler_fault(&lookup(&[])), None);
-    for (sampler, ratio) in [("always_on", ""), ("parentbased_always_off", "x"), ("traceidratio", "0.25")] {
-        assert_eq!(fault(sampler, ratio), None, "{sampler} {ratio}");
-    }
-    for (sampler, ratio) in [("always", ""), ("traceidratio", ""), ("parentbased_traceidratio", "25")] {
-        assert!(fault(sampler, ratio).is_some(), "{sampler} {ratio}");
-    }
-}
-
-#[test]
 fn every_wait_is_documented() {
     let page = include_str!("../../docs/telemetry.md");
     let documented: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("| `wait for ")).collect();

@@ -271,7 +271,7 @@ def settings(infra):
         if name.startswith("DISKSEAL_") or name == "AZURE_CLIENT_ID":
             if f'"{name}"' not in source:
                 faults.append(f"modules/function.bicep: the code reads no {name}")
-    of_terraform = set(re.findall(r"\b(DISKSEAL_\w+|AZURE_CLIENT_ID|AzureWebJobsStorage__\w+|APPLICATIONINSIGHTS_\w+)\s*=", infra.read("infra/terraform/function.tf").split("provisioner")[0]))
+    of_terraform = set(re.findall(r"\b(DISKSEAL_\w+|OTEL_\w+|AZURE_CLIENT_ID|AzureWebJobsStorage__\w+|APPLICATIONINSIGHTS_\w+)\s*=", infra.read("infra/terraform/function.tf").split("provisioner")[0]))
     for name in sorted(of_terraform ^ app_settings(app)):
         faults.append(f"infra: {name} is a setting of {'Terraform' if name in of_terraform else 'Bicep'} alone")
     main = infra.by_name["main.bicep"]

@@ -70,6 +70,7 @@ BICEP = [
     ("modules/function.bicep", "DISKSEAL_MODE:", "DISKSEAL_MODUS:", "the code reads no DISKSEAL_MODUS"),
     ("modules/function.bicep", "DISKSEAL_SWEEP_SCHEDULE:", "DISKSEAL_SWEEP:", "no setting DISKSEAL_SWEEP_SCHEDULE is made"),
     ("modules/function.bicep", "'AzureChina'", "'AzureChinaCloud'", "the clouds are"),
+    ("terraform/function.tf", 'OTEL_TRACES_SAMPLER = "always_on"', "", "OTEL_TRACES_SAMPLER is a setting of Bicep alone"),
     ("terraform/function.tf", "DISKSEAL_SWITCH = local.app_id", "DISKSEAL_SWITCHES = local.app_id", "DISKSEAL_SWITCHES is a setting of Terraform alone"),
     ("main.bicep", "'0 17 * * * *'", "'17 * * * *'", "has not six fields"),
     ("main.bicep", "  'audit'\n  'enforce'\n", "  'audit'\n  'enforced'\n", "mode may be audit, enforced"),

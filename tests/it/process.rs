@@ -36,11 +36,14 @@ mod metrics;
 mod output;
 mod policy_check;
 mod protocol;
+mod proxies;
 mod report;
 mod seal;
 mod sweep;
 mod telemetry;
+mod tokens;
 mod unseal;
+mod variables;
 
 /// The folder of a deployed app whose executable is tested instead of cargo's.
 const PACKAGE: &str = "DISKSEAL_TEST_PACKAGE";

@@ -67,7 +67,7 @@ impl TokenCredential for OurIdentity {
         _: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
         let token = self.0.token_for(&ourselves(&self.0), AUDIENCE);
-        Ok(AccessToken::new(Secret::new(token), OffsetDateTime::now_utc() + time::Duration::HOUR))
+        Ok(AccessToken::new(Secret::new(token), now() + self.0.options().token_lifetime))
     }
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn ourselves(azure: &Emulator) -> Caller {
 /// The same identity, as a credential.
 pub(crate) fn identity(azure: &Emulator) -> Identity {
     let azure = azure.clone();
-    Identity::with_credential(format!("{AUDIENCE}/.default"), OffsetDateTime::now_utc, move || {
+    Identity::with_credential(format!("{AUDIENCE}/.default"), now, move || {
         Ok(Arc::new(OurIdentity(azure.clone())))
     })
     .unwrap()

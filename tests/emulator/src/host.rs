@@ -59,6 +59,9 @@ pub struct HostOptions {
     pub chunked: bool,
     /// Whether `traceparent` is sent, which depends on the host's telemetry.
     pub traceparent: bool,
+    /// Its trace flags: 1 if the trace is sampled. Where App Service or the host records nothing itself, they are 0
+    /// (open-telemetry/opentelemetry-dotnet-contrib #2206, Azure/azure-sdk-for-js #31082).
+    pub trace_flags: u8,
     /// The number of the handler error within 30 minutes that shuts the host down; in Azure the third. The
     /// platform would then start another host, so a long simulation may need more.
     pub errors_until_down: usize,
@@ -79,6 +82,7 @@ impl HostOptions {
             listen_to_queues: true,
             chunked: true,
             traceparent: true,
+            trace_flags: 1,
             errors_until_down: 3,
             reading: Reading::AtOnce,
             host_version: "4.1052.200".to_owned(),
@@ -227,6 +231,7 @@ impl FunctionsHost {
             host_version: options.host_version,
             chunked: options.chunked,
             traceparent: options.traceparent,
+            trace_flags: options.trace_flags,
             timers,
         });
         let listeners =

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
+use time::{OffsetDateTime, macros::format_description};
 
 use crate::{
     Emulator,
     answer::Answer,
-    options::ManagedIdentity,
+    options::{ManagedIdentity, TokenForm},
     request::Request,
     token::{Grant, issue},
     write::Caller,
@@ -115,7 +116,8 @@ impl Emulator {
             "token_type": "Bearer",
             "client_id": identity.client_id,
         });
-        Answer::text(StatusCode::OK, "application/json", body.to_string())
+        let body = formed(self.inner.options.token_form, body, issued, expires);
+        Answer::text(StatusCode::OK, "application/json", body)
     }
 
     fn instance_metadata_answer(&self, request: &Request) -> Answer {
@@ -196,6 +198,44 @@ impl Emulator {
             ..Caller::app(options.identity.object_id.as_str(), options.identity.client_id.as_str())
         }
     }
+}
+
+/// The answer in one of the forms in which platforms write it.
+fn formed(form: TokenForm, mut answer: Value, issued: i64, expires: i64) -> String {
+    let date = |form: &time::format_description::StaticFormatDescription| {
+        let moment = OffsetDateTime::from_unix_timestamp(expires).ok();
+        moment.and_then(|moment| moment.format(form).ok()).unwrap_or_default()
+    };
+    let expiry = match form {
+        TokenForm::Documented | TokenForm::Bare | TokenForm::ByteOrderMark => json!(expires.to_string()),
+        TokenForm::Number => json!(expires),
+        TokenForm::Fraction => json!(format!("{expires}.0")),
+        TokenForm::Date => {
+            json!(date(&format_description!("[month]/[day]/[year] [hour]:[minute]:[second] +00:00")))
+        }
+        TokenForm::TwelveHourDate => json!(date(&format_description!(
+            "[month padding:none]/[day padding:none]/[year] [hour repr:12 padding:none]:[minute]:[second] [period] +00:00"
+        ))),
+        TokenForm::ExpiresIn => Value::Null,
+        TokenForm::Expired => json!((issued - 3_600).to_string()),
+        TokenForm::Endless => return "[".repeat(16 * 1_024 * 1_024),
+    };
+    answer["expires_on"] = expiry;
+    if let Value::Object(members) = &mut answer {
+        match form {
+            TokenForm::ExpiresIn => {
+                members.shift_remove("expires_on");
+                members.insert("expires_in".to_owned(), json!((expires - issued).to_string()));
+            }
+            TokenForm::Bare => {
+                members.shift_remove("resource");
+                members.shift_remove("token_type");
+            }
+            _ => {}
+        }
+    }
+    let mark = if form == TokenForm::ByteOrderMark { "\u{feff}" } else { "" };
+    format!("{mark}{answer}")
 }
 
 fn correlation() -> Value {

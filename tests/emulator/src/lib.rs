@@ -7,6 +7,7 @@
 //! ([`Emulator::router`], [`Emulator::identity_router`]), the Azure SDK's transport in process
 //! ([`Emulator::http_client`]), and sockets with TLS ([`Emulator::serve`]).
 
+pub mod azure_cli;
 pub mod clock;
 pub mod collector;
 pub mod control;
@@ -18,6 +19,7 @@ pub mod host;
 pub mod journal;
 pub mod local_azure;
 pub mod options;
+pub mod proxy;
 pub mod queue;
 pub mod role;
 pub mod serve;

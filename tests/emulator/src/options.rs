@@ -22,6 +22,8 @@ pub struct Options {
     pub identity_header: String,
     /// The lifetime of a token.
     pub token_lifetime: Duration,
+    /// The form of the identity endpoint's answer.
+    pub token_form: TokenForm,
     /// The audiences that Resource Manager accepts, compared without a trailing slash.
     pub audiences: Vec<String>,
     /// Whether every bearer token is valid, for load generators that cannot request one.
@@ -90,6 +92,7 @@ impl Default for Options {
             }),
             identity_header: "5F1C2A7E9B3D4C6A8E0F112233445566".to_owned(),
             token_lifetime: Duration::from_hours(24),
+            token_form: TokenForm::Documented,
             audiences: ["https://management.azure.com", "https://management.core.windows.net"]
                 .map(str::to_owned)
                 .to_vec(),
@@ -119,6 +122,31 @@ pub struct ManagedIdentity {
     pub client_id: String,
     /// Its resource: claim `xms_mirid`.
     pub resource_id: String,
+}
+
+/// The form of the answer with a token, which differs between platforms and times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenForm {
+    /// As in "How to use managed identities for App Service and Azure Functions": `expires_on` is text.
+    Documented,
+    /// `expires_on` is a number (Azure/azure-sdk-for-rust #419, Azure/azure-cli #20219).
+    Number,
+    /// `expires_on` is text with a fraction (Azure/azure-sdk-for-python #19641).
+    Fraction,
+    /// `expires_on` is a date: `11/26/2026 17:05:00 +00:00` (Azure/azure-sdk-for-net #12869).
+    Date,
+    /// `expires_on` is a date with a 12-hour clock: `11/26/2026 5:05:00 PM +00:00` (Azure/azure-sdk-for-python #9393).
+    TwelveHourDate,
+    /// There is no `expires_on`, only `expires_in`, as in Entra ID's answer, and as text.
+    ExpiresIn,
+    /// Neither `resource` nor `token_type` (Azure/azure-sdk-for-rust #2460).
+    Bare,
+    /// A byte order mark before all (juju/juju #6835).
+    ByteOrderMark,
+    /// `expires_on` an hour ago: what a client sees whose clock is ahead by more than the token's life.
+    Expired,
+    /// An answer without an end.
+    Endless,
 }
 
 /// The response to a write of a disk or snapshot.

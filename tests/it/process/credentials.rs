@@ -1,13 +1,13 @@
 //! Each way in which the identity can prove itself, chosen by a setting.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::time::Duration;
 
 use diskseal_emulator::{
+    azure_cli::{AzureCli, Run},
     disk_body,
     fault::{Fault, Kind},
     local_azure::LocalAzure,
 };
-use serde_json::json;
 
 use super::{disk, is_sealed, settings, setup, start};
 use crate::world::{jane, ourselves};
@@ -57,21 +57,12 @@ async fn a_workload_identity_shows_its_federated_token() {
 
 #[tokio::test]
 async fn the_azure_cli_is_asked_for_the_token_of_whoever_is_signed_in() {
-    let folder = tempfile::tempdir().unwrap();
-    let azure = LocalAzure::start(setup(), |serving| {
-        settings(
-            serving,
-            &[
-                ("DISKSEAL_CREDENTIAL", "azure-cli"),
-                ("PATH", &format!("{}:/usr/bin:/bin", folder.path().display())),
-            ],
-        )
-    });
-    // The CLI asks for a token on demand, so the local Azure can sign one by then.
-    let azure = azure.await.unwrap();
+    let az = AzureCli::new().unwrap();
+    let settings = [("DISKSEAL_CREDENTIAL", "azure-cli"), ("PATH", &az.path())];
+    let azure = start(setup(), &settings).await;
+    // The CLI is asked for a token on demand, so the local Azure can sign one by then.
     let token = azure.emulator.token_for(&jane(), "https://management.azure.com/");
-    let answer = json!({"accessToken": token, "expires_on": 4_102_444_800_i64, "tokenType": "Bearer"});
-    stub_az(folder.path(), &answer.to_string());
+    az.does(&Run::Prints { after: Duration::ZERO, token, expires_on: 4_102_444_800 }).unwrap();
     // Jane's own writes are echoes to a handler that is signed in as Jane.
     let bob = diskseal_emulator::write::Caller::user("0b0b0b0b-0000-4000-8000-000000000002", "Bob");
     azure.emulator.put(&disk("d"), &bob, &disk_body("westeurope")).unwrap();
@@ -79,6 +70,10 @@ async fn the_azure_cli_is_asked_for_the_token_of_whoever_is_signed_in() {
     assert!(is_sealed(&azure, &disk("d")), "{:?}", azure.host.console());
     let exchanges = azure.emulator.requests_for(&disk("d"));
     assert_eq!(exchanges.last().unwrap().object_id, Some(jane().object_id));
+    assert_eq!(
+        az.runs(),
+        ["account get-access-token -o json --scope https://management.azure.com//.default"]
+    );
 }
 
 #[tokio::test]
@@ -98,12 +93,4 @@ async fn concurrent_requests_share_one_token_from_a_slow_endpoint() {
     assert!(ids.iter().all(|id| is_sealed(&azure, id)));
     let tokens = azure.emulator.journal().iter().filter(|exchange| exchange.kind == Kind::Token).count();
     assert_eq!(tokens, 1);
-}
-
-/// A program that behaves like the Azure CLI.
-fn stub_az(folder: &Path, answer: &str) {
-    let (unready, ready) = (folder.join("az.unready"), folder.join("az"));
-    std::fs::write(&unready, format!("#!/bin/sh\ncat <<'EOF'\n{answer}\nEOF\n")).unwrap();
-    std::fs::set_permissions(&unready, std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::rename(&unready, &ready).unwrap();
 }

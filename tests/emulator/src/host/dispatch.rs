@@ -65,6 +65,7 @@ pub(super) struct Dispatcher {
     pub(super) host_version: String,
     pub(super) chunked: bool,
     pub(super) traceparent: bool,
+    pub(super) trace_flags: u8,
     /// Invocations of one timer never overlap.
     pub(super) timers: BTreeMap<String, tokio::sync::Mutex<()>>,
 }
@@ -168,7 +169,7 @@ impl Dispatcher {
         let version = format!("{}.0", self.host_version);
         let traceparent = self.traceparent.then(|| {
             let (trace, span) = (Uuid::new_v4().simple(), Uuid::new_v4().simple().to_string());
-            format!("00-{trace}-{}-01", &span[..16])
+            format!("00-{trace}-{}-{:02x}", &span[..16], self.trace_flags)
         });
         let mut headers = HeaderMap::new();
         let mut set = |name: HeaderName, value: &str| {

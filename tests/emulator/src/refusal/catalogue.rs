@@ -80,6 +80,13 @@ impl Refusal {
         .with_header("retry-after", retry_after.to_string())
     }
 
+    /// 429 of the identity endpoint, with `Retry-After` in seconds ("How to use managed identities for Azure resources on
+    /// an Azure VM to acquire an access token", "Error handling").
+    pub fn throttled_identity(retry_after: u64) -> Self {
+        let body = serde_json::json!({"error": "too_many_requests", "error_description": "Temporarily throttled, too many requests"});
+        Self::from_body(429, body).with_header("retry-after", retry_after.to_string())
+    }
+
     /// 429 of the Compute provider, without the envelope, with `Retry-After` in seconds.
     pub fn throttled_compute(retry_after: u64) -> Self {
         Self::throttled_compute_group("CreateUpdateDisks30Min", 25_000, retry_after)

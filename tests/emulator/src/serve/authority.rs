@@ -11,8 +11,8 @@ use tokio_rustls::{
     rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
 };
 
-/// Creates an authority, writes its certificate to a file, and signs a server's certificate for `localhost`
-/// and 127.0.0.1.
+/// Creates an authority, writes its certificate to a file, and signs a server's certificate for `localhost`,
+/// 127.0.0.1, and the hosts of the public cloud, to which a proxy can lead.
 pub(super) fn issue(ca_pem: &Path) -> io::Result<TlsAcceptor> {
     let mut params = CertificateParams::new(Vec::<String>::new()).map_err(io::Error::other)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -22,7 +22,8 @@ pub(super) fn issue(ca_pem: &Path) -> io::Result<TlsAcceptor> {
     let authority = CertifiedIssuer::self_signed(params, key).map_err(io::Error::other)?;
     std::fs::write(ca_pem, authority.pem())?;
 
-    let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+    let names =
+        ["localhost", "127.0.0.1", "management.azure.com", "login.microsoftonline.com"].map(str::to_owned);
     let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
     params.distinguished_name.push(DnType::CommonName, "localhost");
     params.use_authority_key_identifier_extension = true;

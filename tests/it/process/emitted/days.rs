@@ -77,11 +77,10 @@ pub(super) async fn all() -> Emitted {
     emitted
 }
 
-/// Azure with short waits, tokens that are always about to expire, and ARM's own headers.
+/// Azure with short waits, and ARM's own headers.
 fn azure() -> Options {
     Options {
         latency: Duration::from_millis(2),
-        token_lifetime: Duration::from_mins(4),
         operations: OperationStyle::Asynchronous(Asynchronous {
             duration: Duration::from_millis(20),
             in_progress_polls: 0,
