@@ -83,7 +83,7 @@ fn queue(site: &Site, ids: Vec<String>) -> Queue {
         let (client, url, places) = (site.client.clone(), site.handler.url.clone(), Arc::clone(&places));
         messages.spawn(async move {
             let _place = places.acquire().await.unwrap();
-            let message = json!({"id": id, "reason": "sweep", "firstSeen": "2026-01-01T00:00:00Z"});
+            let message = json!({"resource": id, "reason": "sweep", "firstSeen": "2026-01-01T00:00:00Z"});
             invoke(&client, &url, "seal_queued", &json!({"message": message})).await.starts_with("sealed ")
         });
     }

@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-use super::pending::Received;
+use super::pending::{Pending, Received};
 
 /// Maximum number of layers of JSON strings that are decoded. The host adds one, and a queue's sender may add another.
 const STRINGS_MAX: usize = 3;
@@ -68,7 +68,7 @@ impl Metadata {
         }
     }
 
-    /// The number of receipts. A message without one counts as received for the first time.
+    /// The number of receipts; zero for a call by hand. A message without one counts as received for the first time.
     fn dequeue_count(&self) -> u32 {
         let count = self.dequeue_count.as_ref().and_then(|value| match value {
             Value::String(text) => text.parse().ok(),
@@ -102,8 +102,12 @@ impl Envelope {
     pub(super) fn message(mut self) -> Result<Received, EnvelopeError> {
         let binding = "message";
         let message = object(self.take(binding)?, binding)?;
-        let pending = serde_json::from_value(message).map_err(EnvelopeError::NotPending)?;
-        Ok(Received { dequeue_count: self.metadata.dequeue_count(), id: self.metadata.id(), pending })
+        let pending: Pending = serde_json::from_value(message).map_err(EnvelopeError::NotPending)?;
+        let dequeue_count = self.metadata.dequeue_count();
+        // A message of an earlier version has a member `id`, the resource, in place of the queue's ID.
+        let resource = pending.resource.to_string();
+        let id = self.metadata.id().filter(|id| !id.eq_ignore_ascii_case(&resource));
+        Ok(Received { id, pending, dequeue_count })
     }
 
     /// The timer of a timer trigger.
@@ -171,5 +175,7 @@ impl<'de> Visitor<'de> for Elements<'_> {
     }
 }
 
+#[cfg(test)]
+mod recordings;
 #[cfg(test)]
 mod tests;

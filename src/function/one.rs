@@ -75,7 +75,7 @@ pub(super) fn pending(ctx: &Context, look: Look, reason: &str, context: TraceCon
     let now = ctx.now();
     let first_seen = look.written_at(now).unwrap_or(now);
     Pending {
-        id: look.resource,
+        resource: look.resource,
         reason: reason.to_owned(),
         first_seen,
         traceparent,

@@ -9,11 +9,16 @@ use crate::{enforce::Error, event, resource_id::ResourceId, telemetry::TraceCont
 
 /// The content of a queue message. It is sent as an object, because the host would decode a string that
 /// is valid base64.
+///
+/// The host copies each member of the content into the invocation's `Metadata`, whatever its letter case, in place of
+/// its own value of that name (`Utility.ApplyBindingData` of the Functions host). So no member may have the name of one
+/// of the host's, such as `id` or `dequeueCount`. The host also writes each date anew; the instant stays the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pending {
-    /// The resource.
-    pub id: ResourceId,
+    /// The resource. Earlier versions named it `id`.
+    #[serde(alias = "id")]
+    pub resource: ResourceId,
     /// Why it is on the queue: a value of `enforce::Error::reason`, `sweep`, or `machine` for a disk of a machine
     /// with too many disks for one invocation.
     pub reason: String,
@@ -39,19 +44,20 @@ fn correlation_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S
 /// A message as it was received.
 #[derive(Clone, Debug)]
 pub(super) struct Received {
-    /// The queue's ID of the message.
+    /// The queue's ID of the message; none if a member of the content has taken its place.
     pub(super) id: Option<String>,
     /// The content.
     pub(super) pending: Pending,
-    /// The number of receipts, including this one.
+    /// The number of receipts, including this one; zero for a call by hand, which has no message.
     pub(super) dequeue_count: u32,
 }
 
 impl Received {
     /// Whether this receipt is a try. host.json allows only a constant delay between receipts. To let the pauses
-    /// grow, the handler tries immediately and then 1, 3, 7 and 15 delays later.
+    /// grow, the handler tries immediately and then 1, 3, 7 and 15 delays later. A call by hand (the portal, or
+    /// `/admin/functions`) is always a try: nothing would deliver it again.
     pub(super) fn is_due(&self) -> bool {
-        self.dequeue_count.is_power_of_two() || self.is_last()
+        self.dequeue_count == 0 || self.dequeue_count.is_power_of_two() || self.is_last()
     }
 
     /// Whether this is the last receipt.
@@ -103,20 +109,63 @@ impl Pending {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_pauses_between_two_tries_grow_and_reasons_are_words() {
-        let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
-        let pending = Pending {
-            id: id.parse().unwrap(),
+    /// Every member that a message may have.
+    fn full() -> Pending {
+        Pending {
+            resource: ID.parse().unwrap(),
             reason: Pending::OF_A_SWEEP.to_owned(),
             first_seen: OffsetDateTime::UNIX_EPOCH,
-            traceparent: None,
-            tracestate: None,
-            correlation_id: None,
+            traceparent: Some(String::new()),
+            tracestate: Some(String::new()),
+            correlation_id: Some(String::new()),
+        }
+    }
+
+    const ID: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
+
+    /// The names of the host's own values, of a queue message and of any trigger, and those that it drops.
+    const NAMES_OF_THE_HOST: [&str; 9] = [
+        "dequeueCount",
+        "id",
+        "insertionTime",
+        "expirationTime",
+        "nextVisibleTime",
+        "popReceipt",
+        "queueTrigger",
+        "sys",
+        "data",
+    ];
+
+    #[test]
+    fn no_member_of_a_message_takes_the_place_of_a_value_of_the_host() {
+        let message = serde_json::to_value(full()).unwrap();
+        let members: Vec<_> = message.as_object().unwrap().keys().collect();
+        assert_eq!(members.len(), 6, "a member is missing here: {members:?}");
+        for member in members {
+            let is_the_host_s = NAMES_OF_THE_HOST.iter().any(|name| name.eq_ignore_ascii_case(member));
+            assert!(!is_the_host_s && !member.to_ascii_lowercase().ends_with("trigger"), "{member}");
+        }
+    }
+
+    #[test]
+    fn the_host_may_write_a_time_in_another_form() {
+        let at = |text: &str| {
+            let message = serde_json::json!({"resource": ID, "reason": "sweep", "firstSeen": text});
+            serde_json::from_value::<Pending>(message).unwrap().first_seen
         };
+        let sent = at("2026-11-24T01:02:03.5000000Z");
+        for stored in ["2026-11-24T01:02:03.5Z", "2026-11-24T01:02:03.5+00:00", "2026-11-24T03:02:03.5+02:00"]
+        {
+            assert_eq!(at(stored), sent, "{stored}");
+        }
+    }
+
+    #[test]
+    fn the_pauses_between_two_tries_grow_and_reasons_are_words() {
+        let pending = full();
         let received = |dequeue_count| Received { id: None, pending: pending.clone(), dequeue_count };
         let due: Vec<_> = (0..=16).filter(|count| received(*count).is_due()).collect();
-        assert_eq!(due, [1, 2, 4, 8, 16]);
+        assert_eq!(due, [0, 1, 2, 4, 8, 16]);
         assert!(received(1).is_of_a_sweep());
         assert!(received(16).is_last() && received(17).is_due() && !received(15).is_last());
         let known = |reason: &str| Pending { reason: reason.to_owned(), ..pending.clone() }.known_reason();

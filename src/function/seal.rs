@@ -80,7 +80,7 @@ pub(super) async fn message(app: &App, invocation: &Invocation, received: Receiv
     if !received.is_due() {
         // Only a failure keeps the message on the queue. The status differs from a failed try's, and there is no trace.
         let why = format!("{}; the next try is later", received.pending.reason);
-        let line = Line::new(Level::INFO, "not_due", &received.pending.id, Some(why));
+        let line = Line::new(Level::INFO, "not_due", &received.pending.resource, Some(why));
         let line = Line { reason: Some(received.pending.known_reason()), ..line };
         let logged = log(invocation, &line, None);
         print(invocation, &logged);
@@ -103,7 +103,7 @@ async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Re
     if let Some(age) = received.pending.age(ctx.now()) {
         metrics::queue_age(reason, age.as_seconds_f64());
     }
-    let Pending { id: resource, first_seen, correlation_id, .. } = received.pending;
+    let Pending { resource, first_seen, correlation_id, .. } = received.pending;
     let trigger = if is_of_a_sweep { Trigger::Sweep } else { Trigger::Queue };
     let time = invocation.terms.time_left();
     let look = Look::new(resource, trigger, time).after_write(Some(first_seen));

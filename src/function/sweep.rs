@@ -50,7 +50,7 @@ async fn list_and_queue(app: &App, invocation: &Invocation) -> Reply {
     let TraceContext { traceparent, tracestate } =
         send_span(collected.to_seal.len()).in_scope(|| invocation.trace_context(&TraceContext::default()));
     let message = |id: &ResourceId| Pending {
-        id: id.clone(),
+        resource: id.clone(),
         reason: Pending::OF_A_SWEEP.to_owned(),
         first_seen: ctx.now(),
         traceparent: traceparent.clone(),

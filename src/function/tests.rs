@@ -81,7 +81,7 @@ async fn a_panic_fails_its_own_invocation_alone() {
 fn message(name: &str) -> Value {
     let group = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg";
     json!({
-        "id": format!("{group}/providers/Microsoft.Compute/disks/{name}"),
+        "resource": format!("{group}/providers/Microsoft.Compute/disks/{name}"),
         "reason": "conflict",
         "firstSeen": "2026-11-24T01:02:03Z",
         "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",

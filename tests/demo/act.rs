@@ -130,7 +130,9 @@ async fn meanwhile(azure: &LocalAzure, stage: &Stage, scene: &Scene, fault: &Inj
 async fn queued(azure: &LocalAzure, id: &str) {
     azure
         .host
-        .wait_for_invocation(|one| one.outputs.get("pending").is_some_and(|pending| pending["id"] == id))
+        .wait_for_invocation(|one| {
+            one.outputs.get("pending").is_some_and(|pending| pending["resource"] == id)
+        })
         .await;
     debug_assert!(queued_for(&azure.host.invocations(), id).is_some(), "the table shows the same state");
 }

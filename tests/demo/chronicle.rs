@@ -121,7 +121,7 @@ pub(crate) fn calls(azure: &LocalAzure, scene: &Scene) -> usize {
 pub(crate) fn queued_for(invocations: &[Invocation], id: &str) -> Option<String> {
     invocations.iter().rev().find_map(|invocation| {
         let pending = &invocation.outputs.get("pending")?;
-        (pending["id"] == id).then(|| pending["reason"].as_str().unwrap_or_default().to_owned())
+        (pending["resource"] == id).then(|| pending["reason"].as_str().unwrap_or_default().to_owned())
     })
 }
 

@@ -100,15 +100,17 @@ fn a_queue_message_is_one_of_ours_or_is_refused() {
             json!({"Data": {"message": quoted(&quoted(message))}, "Metadata": metadata}).to_string();
         Envelope::read(envelope.as_bytes())?.message()
     };
-    let good = json!({"id": ID, "reason": "conflict", "firstSeen": "2026-11-24T01:02:03.4567891Z", "new": 1});
+    let good =
+        json!({"resource": ID, "reason": "conflict", "firstSeen": "2026-11-24T01:02:03.4567891Z", "new": 1});
     let Received { id: message_id, pending, .. } = message(&good).unwrap();
     assert_eq!(message_id.as_deref(), Some("800ae4b3"));
-    assert_eq!((pending.id.to_string(), pending.reason.as_str()), (ID.to_owned(), "conflict"));
+    assert_eq!((pending.resource.to_string(), pending.reason.as_str()), (ID.to_owned(), "conflict"));
     assert_eq!(pending.traceparent, None);
     for (member, value) in [
-        ("id", json!("/subscriptions/x")),
-        ("id", json!(format!("{ID}/../x"))),
-        ("id", json!(null)),
+        ("resource", json!("/subscriptions/x")),
+        ("resource", json!(format!("{ID}/../x"))),
+        ("resource", json!(null)),
+        ("id", json!(ID)),
         ("firstSeen", json!("yesterday")),
         ("reason", json!(7)),
     ] {
@@ -120,10 +122,12 @@ fn a_queue_message_is_one_of_ours_or_is_refused() {
 
 #[test]
 fn a_message_is_read_whatever_its_metadata() {
-    let message = json!({"id": ID, "reason": "conflict", "firstSeen": "2026-11-24T01:02:03Z"});
+    let message = json!({"resource": ID, "reason": "conflict", "firstSeen": "2026-11-24T01:02:03Z"});
     for (metadata, count, id) in [
         (json!({"DequeueCount": "3", "Id": "\"x\"", "reason": "\"conflict\"", "sys": {}}), 3, Some("x")),
         (json!({"DequeueCount": 16}), 16, None),
+        (json!({"DequeueCount": "0"}), 0, None),
+        (json!({"DequeueCount": "1", "Id": format!("\"{ID}\"")}), 1, None),
         (json!({"DequeueCount": "many"}), 1, None),
         (json!({"DequeueCount": -1}), 1, None),
         (json!({"dequeueCount": "3"}), 1, None),

@@ -173,7 +173,7 @@ async fn hostile_events_and_envelopes_do_nothing_at_all() {
         }
     }
     for subject in subjects() {
-        let message = json!({"id": subject, "reason": "x", "firstSeen": "2026-11-24T01:02:03Z"});
+        let message = json!({"resource": subject, "reason": "x", "firstSeen": "2026-11-24T01:02:03Z"});
         let envelope = json!({"Data": {"message": message.to_string()}}).to_string();
         assert_eq!(azure.host.invoke_raw("seal_queued", envelope).await.unwrap().status, 400, "{subject}");
     }
@@ -206,7 +206,8 @@ async fn a_message_of_the_queue_passes_no_rule_that_an_event_does_not_pass() {
         body["tags"] = json!({"keep": "until=2999-12-31; INC-1"});
         azure.emulator.insert(id, &body).unwrap();
         for more in [json!({}), json!({"reason": "sweep"}), json!({"reason": "machine", "ofMachine": true})] {
-            let mut message = json!({"id": id, "reason": "conflict", "firstSeen": "1900-01-01T00:00:00Z"});
+            let mut message =
+                json!({"resource": id, "reason": "conflict", "firstSeen": "1900-01-01T00:00:00Z"});
             message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             let envelope =
                 json!({"Data": {"message": message}, "Metadata": {"DequeueCount": "1"}}).to_string();

@@ -63,7 +63,7 @@ async fn the_hosts_own_envelopes_are_read_for_every_trigger() {
     assert!(is_sealed(&azure, &id));
     let id = disk("queued");
     azure.emulator.insert(&id, &disk_body("westeurope")).unwrap();
-    let message = json!({"id": id, "reason": "conflict", "firstSeen": "2026-11-24T01:02:03Z"});
+    let message = json!({"resource": id, "reason": "conflict", "firstSeen": "2026-11-24T01:02:03Z"});
     let text = Encoding::Base64.encode(message.to_string().as_bytes());
     azure.queues.queue("diskseal-pending").put(text).unwrap();
     azure.host.queues_drained().await;

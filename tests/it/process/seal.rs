@@ -110,7 +110,7 @@ async fn a_failure_of_the_resource_goes_to_the_queue_and_is_made_good_from_there
     let first = azure.host.wait_for_invocation(|i| i.function == "seal_on_write").await;
     assert!(first.succeeded(), "one bad resource must not put the endpoint on probation: {first:?}");
     let message = &first.outputs["pending"];
-    assert_eq!((&message["id"], &message["reason"]), (&json!(id), &json!("locked")));
+    assert_eq!((&message["resource"], &message["reason"]), (&json!(id), &json!("locked")));
     assert!(message["firstSeen"].is_string() && message["traceparent"].is_string());
 
     azure.host.wait_for_invocation(|i| i.function == "seal_queued" && i.succeeded()).await;

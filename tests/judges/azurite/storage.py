@@ -101,7 +101,7 @@ def output_and_trigger(receiver):
         if not found:
             return
         message = json.loads(found[0].content)
-        check("it names the disk and why", (resource("disks", "locked"), "locked"), (message.get("id"), message.get("reason")))
+        check("it names the disk and why", (resource("disks", "locked"), "locked"), (message.get("resource"), message.get("reason")))
         check("it has not been received", 0, found[0].dequeue_count)
         lifetime = found[0].expires_on - found[0].inserted_on
         check("it lives for seven days", timedelta(days=7), lifetime)
@@ -133,7 +133,7 @@ def poison(receiver):
         "AzureFunctionsJobHost__extensions__queues__visibilityTimeout=00:00:01",
     ]
     with host(receiver, *settings) as azure:
-        content = json.dumps({"id": resource("disks", "unreachable"), "reason": "locked", "firstSeen": "2026-11-24T01:02:03Z"})
+        content = json.dumps({"resource": resource("disks", "unreachable"), "reason": "locked", "firstSeen": "2026-11-24T01:02:03Z"})
         before = len(queued_spans(receiver))
         soon(lambda: QUEUE in names(), bool)
         sent = queue(QUEUE).send_message(content)
