@@ -3,8 +3,9 @@
 //! It writes every request to standard output. The envelope determines the response: the first object under a
 //! key `puppet`, at any depth and inside strings with JSON, can have `status`, `contentType`, `body`,
 //! `location`, `exit` (an exit code, without a response) and `hang`. It reads the variables `PUPPET_START`
-//! (an exit code instead of a start, or `deaf`), `PUPPET_STDERR` (a line for standard error) and
-//! `PUPPET_TERM` (the exit code on SIGTERM).
+//! (an exit code instead of a start, `deaf`, or what it does with each connection: `closes`, `short` or `raw`),
+//! `PUPPET_LATE` (milliseconds until the port opens, or until that exit), `PUPPET_ROOT` (the status of `GET /`), `PUPPET_STDOUT` and
+//! `PUPPET_STDERR` (texts for the streams) and `PUPPET_TERM` (the exit code on SIGTERM).
 
 use std::{
     io::{self, Write as _},
@@ -20,6 +21,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -32,12 +34,19 @@ async fn main() -> io::Result<ExitCode> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let folder = std::env::current_dir()?;
     say(&json!({ "started": { "environment": environment, "arguments": arguments, "folder": folder } }))?;
+    if let Some(text) = setting("PUPPET_STDOUT") {
+        write!(io::stdout(), "{text}")?;
+        io::stdout().flush()?;
+    }
     if let Some(line) = setting("PUPPET_STDERR") {
         writeln!(io::stderr(), "{line}")?;
     }
     let mut terminate = signal(SignalKind::terminate())?;
     let (exit, mut exits) = mpsc::unbounded_channel();
     let start = setting("PUPPET_START").unwrap_or_default();
+    if let Some(late) = setting("PUPPET_LATE").and_then(|late| late.parse().ok()) {
+        tokio::time::sleep(std::time::Duration::from_millis(late)).await;
+    }
     if let Ok(code) = start.parse::<u8>() {
         return Ok(ExitCode::from(code));
     }
@@ -47,6 +56,9 @@ async fn main() -> io::Result<ExitCode> {
     let app = Router::new().fallback(answer).with_state(exit);
     let serve = async {
         match listener {
+            Some(listener) if matches!(start.as_str(), "closes" | "short" | "raw") => {
+                connections(&listener, &start).await
+            }
             Some(listener) => axum::serve(listener, app).await,
             None => std::future::pending().await,
         }
@@ -60,6 +72,51 @@ async fn main() -> io::Result<ExitCode> {
     }
 }
 
+/// Connections without an HTTP server: `closes` closes them, `short` sends a reply that does not end, and `raw` writes
+/// each request as it came to standard output, and answers with a success.
+async fn connections(listener: &TcpListener, what: &str) -> io::Result<()> {
+    loop {
+        let (mut connection, _) = listener.accept().await?;
+        let what = what.to_owned();
+        tokio::spawn(async move {
+            if what == "short" {
+                connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n").await?;
+                std::future::pending::<()>().await;
+            }
+            if what == "closes" {
+                return Ok(());
+            }
+            while let Some(request) = request(&mut connection).await? {
+                say(&json!({ "raw": request }))?;
+                let body = r#"{"Outputs":{},"Logs":[],"ReturnValue":null}"#;
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+                );
+                connection.write_all((head + body).as_bytes()).await?;
+            }
+            Ok::<_, io::Error>(())
+        });
+    }
+}
+
+/// The bytes of one request without a body, or with one in chunks.
+async fn request(connection: &mut tokio::net::TcpStream) -> io::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        let end = if text.starts_with("GET") { "\r\n\r\n" } else { "\r\n0\r\n\r\n" };
+        if text.ends_with(end) {
+            return Ok(Some(text.into_owned()));
+        }
+        let mut buffer = [0; 4096];
+        match connection.read(&mut buffer).await? {
+            0 => return Ok(None),
+            read => bytes.extend_from_slice(&buffer[..read]),
+        }
+    }
+}
+
 async fn answer(
     State(exit): State<mpsc::UnboundedSender<u8>>,
     method: Method,
@@ -69,7 +126,9 @@ async fn answer(
 ) -> Response {
     let envelope: Value = serde_json::from_slice(&body).unwrap_or_default();
     if method == Method::GET && uri.path() == "/" {
-        return StatusCode::NOT_FOUND.into_response();
+        let status = std::env::var("PUPPET_ROOT").ok().and_then(|status| status.parse::<u16>().ok());
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+        return status.unwrap_or(StatusCode::NOT_FOUND).into_response();
     }
     let named: serde_json::Map<_, _> = headers
         .iter()

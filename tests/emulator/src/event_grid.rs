@@ -23,7 +23,6 @@ use tokio::{
 pub use self::journal::{Delivery, EventGridStats};
 pub use self::options::{DeadLetters, DeliverySchema, Duplicates, EventGridOptions, Spelling};
 
-pub(crate) use self::event::ticks;
 use self::{
     delivery::{Batch, Standing},
     event::ResourceEvent,

@@ -4,173 +4,56 @@
 //! replies like that host, and restarts it by that host's rules.
 
 mod app;
+mod arguments;
 mod client;
 mod console;
 mod dispatch;
 mod envelope;
 mod in_process;
+mod instances;
+mod json;
+mod options;
 mod outputs;
+mod port;
 mod process;
 mod reply;
 mod stage;
+mod webhook;
 
-use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::body::Bytes;
-use thiserror::Error;
 use tokio::{sync::oneshot, task::JoinHandle};
 
-pub use self::console::{ConsoleLine, Level, Reading, Stream};
-pub use self::dispatch::{EventGridFunction, Invocation};
+pub use self::console::{Category, ConsoleLine, Level, Reading, Stream};
+pub use self::dispatch::Invocation;
 pub use self::envelope::{ScheduleStatus, TimerInfo, Trigger};
+pub use self::instances::{FunctionApp, FunctionGroup};
+pub use self::options::{EventDates, HostError, HostOptions, LOOK_OFTEN};
 pub use self::process::Exit;
 pub use self::reply::{Failure, RawReply, Verdict};
 pub use self::stage::{stage, stage_definitions};
+pub use self::webhook::{EventGridFunction, WebhookAnswer, WebhookRequest};
 
 use self::{
     app::App,
     client::Client,
-    dispatch::Dispatcher,
+    dispatch::{Dispatcher, Timer},
     in_process::InProcess,
-    process::{Order, Phase, Port, Process, Supervisor},
+    port::Port,
+    process::{Order, Phase, Process, Supervisor},
 };
 use crate::{
     clock::Clock,
-    queue::{QueueAccount, QueueTrigger, Queues},
+    queue::{QueueAccount, QueueTrigger, Queues, TriggerOptions},
     recorded::Recorded,
-    storage::{StorageAccount, StorageError},
+    storage::StorageError,
 };
-
-/// How the host is set up.
-#[derive(Clone, Debug)]
-pub struct HostOptions {
-    /// The app's root folder, as [`stage`] creates it.
-    pub app_root: PathBuf,
-    /// The app settings. They and what the host adds are the handler's whole environment.
-    /// `AzureFunctionsJobHost__a__b` overrides `a.b` of host.json.
-    pub settings: BTreeMap<String, String>,
-    /// The storage account behind `AzureWebJobsStorage`.
-    pub queues: Queues,
-    /// A real storage account in place of `queues`.
-    pub storage: Option<StorageAccount>,
-    /// Whether queue triggers listen.
-    pub listen_to_queues: bool,
-    /// Whether bodies are sent in chunks, as in Azure, or with their length, as with Core Tools.
-    pub chunked: bool,
-    /// Whether `traceparent` is sent, which depends on the host's telemetry.
-    pub traceparent: bool,
-    /// Its trace flags: 1 if the trace is sampled. Where App Service or the host records nothing itself, they are 0
-    /// (open-telemetry/opentelemetry-dotnet-contrib #2206, Azure/azure-sdk-for-js #31082).
-    pub trace_flags: u8,
-    /// The number of the handler error within 30 minutes that shuts the host down; in Azure the third. The
-    /// platform would then start another host, so a long simulation may need more.
-    pub errors_until_down: usize,
-    /// How the host reads the handler's standard output and standard error.
-    pub reading: Reading,
-    /// The host's version, without its last part.
-    pub host_version: String,
-}
-
-impl HostOptions {
-    /// A host as in Azure, with an empty storage account in real time.
-    pub fn new(app_root: impl Into<PathBuf>) -> Self {
-        Self {
-            app_root: app_root.into(),
-            settings: BTreeMap::new(),
-            queues: Queues::new(1.0),
-            storage: None,
-            listen_to_queues: true,
-            chunked: true,
-            traceparent: true,
-            trace_flags: 1,
-            errors_until_down: 3,
-            reading: Reading::AtOnce,
-            host_version: "4.1052.200".to_owned(),
-        }
-    }
-}
-
-/// Why the host cannot start, or has stopped.
-#[derive(Debug, Error)]
-pub enum HostError {
-    /// A file or folder cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// The file or folder.
-        path: PathBuf,
-        /// The error.
-        source: io::Error,
-    },
-    /// The content of a file is invalid.
-    #[error("{}: {fault}", path.display())]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// The fault.
-        fault: String,
-    },
-    /// host.json names no executable.
-    #[error("host.json has no customHandler.description.defaultExecutablePath")]
-    NoExecutable,
-    /// No direct child folder of the root holds a function.json.
-    #[error("no functions found")]
-    NoFunctions,
-    /// The name of a folder is not a function name.
-    #[error(
-        "{name:?} is not a function name: a letter, then letters, digits, _ or -, up to 128, and not host"
-    )]
-    FunctionName {
-        /// The folder's name.
-        name: String,
-    },
-    /// The name of a binding is invalid.
-    #[error("{function}: {binding:?} is not a binding name: a letter, then letters and digits, up to 128")]
-    BindingName {
-        /// The function.
-        function: String,
-        /// The binding's name.
-        binding: String,
-    },
-    /// A binding that only the extension bundle provides.
-    #[error("the binding type {kind} is not registered: host.json has no valid extensionBundle")]
-    BindingNotRegistered {
-        /// The binding's type.
-        kind: String,
-    },
-    /// `telemetryMode` is unknown or not at the root of host.json, the only place where it has an effect.
-    #[error("telemetryMode must be OpenTelemetry or ApplicationInsights, at the root of host.json")]
-    TelemetryMode,
-    /// `%NAME%` is not the name of an app setting.
-    #[error("%{name}% does not resolve to a value")]
-    UnknownSetting {
-        /// The setting's name.
-        name: String,
-    },
-    /// A duration in host.json is invalid.
-    #[error("host.json: {key} is not a time span: {value:?}")]
-    TimeSpan {
-        /// The path of the value, with dots.
-        key: String,
-        /// The value.
-        value: String,
-    },
-    /// The storage account cannot be used.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// No port of loopback is free.
-    #[error("no port is free")]
-    NoPort,
-    /// No function has this name.
-    #[error("the function {0:?} does not exist")]
-    NoFunction(String),
-    /// The host has shut down, or the handler has exited with code 0.
-    #[error("the host is down: {0}")]
-    Down(String),
-}
 
 /// A running host. Dropping it kills the handler.
 #[derive(Debug)]
 pub struct FunctionsHost {
+    settings: BTreeMap<String, String>,
     dispatcher: Arc<Dispatcher>,
     queues: Queues,
     listeners: Vec<QueueTrigger>,
@@ -184,15 +67,10 @@ impl FunctionsHost {
         let app = read(&options)?;
         let port = Port::claim().ok_or(HostError::NoPort)?;
         let client = Client::loopback();
-        let settings = options.settings.clone();
-        let (process, supervisor) = Supervisor::start(
-            app.clone(),
-            settings,
-            port.number,
-            client.clone(),
-            options.errors_until_down,
-            options.reading.clone(),
-        );
+        let settings = options.whole_environment();
+        let (errors, reading) = (options.errors_until_down, options.reading.clone());
+        let (process, supervisor) =
+            Supervisor::start(app.clone(), settings, port.number, client.clone(), errors, reading);
         Self::assemble(app, options, Some(port), client, process, supervisor)
     }
 
@@ -219,7 +97,8 @@ impl FunctionsHost {
         supervisor: JoinHandle<()>,
     ) -> Result<Self, HostError> {
         let timers = app.functions.values().filter(|function| function.trigger.kind == "timerTrigger");
-        let timers = timers.map(|function| (function.name.clone(), tokio::sync::Mutex::default())).collect();
+        let timers = timers.map(|function| (function.name.clone(), Timer::default())).collect();
+        let disabled = app.functions.keys().filter(|name| options.disables(name)).cloned().collect();
         let dispatcher = Arc::new(Dispatcher {
             app,
             port: port.as_ref().map_or(0, |port| port.number),
@@ -232,11 +111,20 @@ impl FunctionsHost {
             chunked: options.chunked,
             traceparent: options.traceparent,
             trace_flags: options.trace_flags,
+            event_dates: options.event_dates,
+            disabled,
             timers,
         });
         let listeners =
-            if options.listen_to_queues { listen(&dispatcher, &options.settings)? } else { Vec::new() };
-        Ok(Self { dispatcher, queues: options.queues, listeners, supervisor, _port: port })
+            if options.listen_to_queues { listen(&dispatcher, options.group.as_ref())? } else { Vec::new() };
+        Ok(Self {
+            settings: options.settings,
+            dispatcher,
+            queues: options.queues,
+            listeners,
+            supervisor,
+            _port: port,
+        })
     }
 
     /// Waits until the handler answers.
@@ -244,7 +132,7 @@ impl FunctionsHost {
         let mut state = self.dispatcher.process.state.clone();
         match state.wait_for(|state| state.phase != Phase::Starting).await.map(|state| state.phase.clone()) {
             Ok(Phase::Ready) => Ok(()),
-            Ok(Phase::Down(reason)) => Err(HostError::Down(reason)),
+            Ok(Phase::Down(reason) | Phase::NotStarted(reason)) => Err(HostError::Down(reason)),
             _ => Err(HostError::Down("the handler exited with code 0".to_owned())),
         }
     }
@@ -259,6 +147,31 @@ impl FunctionsHost {
         self.dispatcher.app.functions.keys().cloned().collect()
     }
 
+    /// The functions that the host could not index, and why; the others run.
+    pub fn not_indexed(&self) -> &BTreeMap<String, String> {
+        &self.dispatcher.app.not_indexed
+    }
+
+    /// The app settings.
+    pub fn settings(&self) -> &BTreeMap<String, String> {
+        &self.settings
+    }
+
+    /// The handler's command line, without its name.
+    pub fn arguments(&self) -> &[String] {
+        &self.dispatcher.app.arguments
+    }
+
+    /// `functionTimeout`, if there is a limit.
+    pub fn function_timeout(&self) -> Option<Duration> {
+        self.dispatcher.app.function_timeout
+    }
+
+    /// The options under `extensions.queues`.
+    pub fn queue_options(&self) -> TriggerOptions {
+        self.dispatcher.app.queues
+    }
+
     /// The endpoint to which Event Grid delivers the events of a function. A function that does not exist
     /// answers 404.
     pub fn event_grid(&self, function: &str) -> EventGridFunction {
@@ -270,15 +183,40 @@ impl FunctionsHost {
     pub async fn invoke(&self, function: &str, trigger: Trigger) -> Result<Invocation, HostError> {
         let found = self.dispatcher.app.functions.get(function);
         let found = found.ok_or_else(|| HostError::NoFunction(function.to_owned()))?;
-        Ok(self.dispatcher.invoke(found, &trigger).await)
+        Ok(self.dispatcher.invoke(found, trigger).await)
     }
 
-    /// Runs a timer function now, as at its first occurrence, on an hourly schedule.
+    /// Runs a timer function now, as at an occurrence of its schedule. A disabled one is not run by its timer.
     pub async fn fire_timer(&self, function: &str) -> Result<Invocation, HostError> {
-        let next = self.dispatcher.clock.now() + Duration::from_hours(1);
-        let status = ScheduleStatus { last: None, next };
-        let info = TimerInfo { is_past_due: false, schedule_status: Some(status) };
-        self.invoke(function, Trigger::Timer(info)).await
+        let missing = || HostError::NoFunction(function.to_owned());
+        let timer = self.dispatcher.timers.get(function).ok_or_else(missing)?;
+        let is_disabled = self.dispatcher.disabled.contains(function);
+        let found =
+            self.dispatcher.app.functions.get(function).filter(|_| !is_disabled).ok_or_else(missing)?;
+        let next = self.dispatcher.clock.now();
+        let last = timer.last.lock().replace(next);
+        let schedule_status = found.monitored.then_some(ScheduleStatus { last, next });
+        self.invoke(function, Trigger::Timer(TimerInfo { is_past_due: false, schedule_status })).await
+    }
+
+    /// Calls a function by hand with this input, as the portal does, and `POST /admin/functions/NAME`.
+    pub async fn call_by_hand(&self, function: &str, input: &str) -> Result<Invocation, HostError> {
+        self.invoke(function, Trigger::ByHand(input.to_owned())).await
+    }
+
+    /// The names of the functions with an Event Grid trigger.
+    pub(super) fn event_grid_functions(&self) -> Vec<String> {
+        let functions = self.dispatcher.app.functions.values();
+        let of_event_grid = functions.filter(|function| function.trigger.kind == "eventGridTrigger");
+        of_event_grid.map(|function| function.name.clone()).collect()
+    }
+
+    /// Ends the host at once, as SIGKILL does: the handler is killed, and nothing in progress is finished.
+    pub(super) fn end(&self) {
+        self.supervisor.abort();
+        for listener in &self.listeners {
+            listener.end();
+        }
     }
 
     /// Posts any bytes to any path of the handler, with the headers of an invocation. The reply is neither
@@ -373,18 +311,21 @@ impl Drop for FunctionsHost {
 fn read(options: &HostOptions) -> Result<App, HostError> {
     let root = std::path::absolute(&options.app_root)
         .map_err(|source| HostError::File { path: options.app_root.clone(), source })?;
-    App::read(&root, &options.settings)
+    App::read(&root, &options.whole_environment(), options.processors)
 }
 
-/// Starts the listeners of the queue triggers, except those that an app setting disables.
+/// Starts the listeners of the queue triggers that are not disabled.
 fn listen(
     dispatcher: &Arc<Dispatcher>,
-    settings: &BTreeMap<String, String>,
+    group: Option<&FunctionGroup>,
 ) -> Result<Vec<QueueTrigger>, StorageError> {
     let functions =
         dispatcher.app.functions.values().filter(|function| function.trigger.kind == "queueTrigger");
     functions
-        .filter(|function| !is_disabled(&function.name, settings))
+        .filter(|function| !dispatcher.disabled.contains(&function.name))
+        .filter(|function| {
+            group.is_none_or(|group| *group == FunctionGroup::of(&function.name, &function.trigger.kind))
+        })
         .filter_map(|function| {
             let name = function.trigger.queue_name.as_deref()?;
             let (dispatcher, function) = (Arc::clone(dispatcher), function.clone());
@@ -392,16 +333,8 @@ fn listen(
             let options = dispatcher.app.queues;
             Some(QueueTrigger::start(&account, name, options, move |message| {
                 let (dispatcher, function) = (Arc::clone(&dispatcher), function.clone());
-                async move { dispatcher.invoke(&function, &Trigger::QueueMessage(message)).await.succeeded() }
+                async move { dispatcher.invoke(&function, Trigger::QueueMessage(message)).await.succeeded() }
             }))
         })
         .collect()
-}
-
-/// Whether `AzureWebJobs.NAME.Disabled` is set ("How to disable functions in Azure Functions"). Here it only
-/// prevents the listener of a queue trigger.
-fn is_disabled(name: &str, settings: &BTreeMap<String, String>) -> bool {
-    let setting = format!("AzureWebJobs.{name}.Disabled");
-    let mut values = settings.iter().filter(|(name, _)| name.eq_ignore_ascii_case(&setting));
-    values.any(|(_, value)| value == "1" || value.eq_ignore_ascii_case("true"))
 }

@@ -89,6 +89,8 @@ pub struct LocalAzure {
     pub event_grid: Arc<EventGrid>,
     /// The Functions host.
     pub host: Arc<FunctionsHost>,
+    /// How the host was started, for a [`FunctionApp`](crate::host::FunctionApp) with more instances beside it.
+    pub host_options: HostOptions,
     /// The storage account behind `AzureWebJobsStorage`, unless it is a real one.
     pub queues: Queues,
     /// The collector at `OTEL_EXPORTER_OTLP_ENDPOINT`.
@@ -124,13 +126,9 @@ impl LocalAzure {
         settings.extend(app_settings(&serving));
         let pairs: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         emulator.install(APP, &pairs);
-        let host = Arc::new(FunctionsHost::start(HostOptions {
-            app_root,
-            settings,
-            queues: queues.clone(),
-            storage: setup.storage,
-            ..setup.host
-        })?);
+        let host_options =
+            HostOptions { app_root, settings, queues: queues.clone(), storage: setup.storage, ..setup.host };
+        let host = Arc::new(FunctionsHost::start(host_options.clone())?);
         host.ready().await?;
         emulator.deploy(Deployment {
             app: APP.to_owned(),
@@ -142,7 +140,17 @@ impl LocalAzure {
         let platform = Platform { host: Arc::downgrade(&host), event_grid: Arc::downgrade(&event_grid) };
         let control =
             Control::start_with(&emulator, &collector, Some(platform), &serving, setup.ports).await?;
-        Ok(Self { control, event_grid, host, queues, collector, serving, emulator, _staged: staged })
+        Ok(Self {
+            control,
+            event_grid,
+            host,
+            host_options,
+            queues,
+            collector,
+            serving,
+            emulator,
+            _staged: staged,
+        })
     }
 }
 

@@ -18,7 +18,7 @@ pub use self::account::{AccountQueue, QueueAccount};
 pub use self::message::{Encoding, QueueError, QueueMessage};
 pub use self::trigger::{QueueProcessor, QueueTrigger, TriggerOptions};
 
-use self::message::Stored;
+use self::message::{Decoded, Stored};
 use crate::clock::Clock;
 
 /// The largest message, in bytes of its stored text.
@@ -151,6 +151,24 @@ impl Queue {
         received
     }
 
+    /// The time of an instant on the queue's clock.
+    fn at(&self, instant: Instant) -> OffsetDateTime {
+        self.state.clock.at(instant)
+    }
+
+    /// A pause of a listener. If it repeats, it lasts as many times as it takes until a message is visible.
+    async fn pause(&self, pause: Duration, repeats: bool) {
+        let (pause, start) = (self.scaled(pause), Instant::now());
+        if repeats && !pause.is_zero() {
+            self.visible().await;
+            let times = start.elapsed().as_nanos().div_ceil(pause.as_nanos()).max(1);
+            let times = u32::try_from(times).unwrap_or(u32::MAX);
+            tokio::time::sleep_until(start + pause * times).await;
+        } else {
+            tokio::time::sleep(pause).await;
+        }
+    }
+
     /// The visible messages, up to 32, without receiving them.
     pub fn peek(&self, count: usize) -> Vec<QueueMessage> {
         let now = Instant::now();
@@ -194,10 +212,14 @@ impl Queue {
         pop_receipt: &str,
         visibility: Duration,
     ) -> Result<QueueMessage, QueueError> {
+        self.hide_until(id, pop_receipt, Instant::now() + self.scaled(visibility))
+    }
+
+    fn hide_until(&self, id: &str, pop_receipt: &str, until: Instant) -> Result<QueueMessage, QueueError> {
         let mut messages = self.state.messages.lock();
         let at = position(&messages, id, pop_receipt)?;
         messages[at].pop_receipt = receipt();
-        messages[at].visible = Instant::now() + self.scaled(visibility);
+        messages[at].visible = until;
         let message = messages[at].show(&self.state.clock);
         drop(messages);
         self.changed();

@@ -5,13 +5,13 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use azure_core::http::{ClientOptions, RequestContent, Transport, Url};
+use azure_core::http::{ClientOptions, RequestContent, Transport, Url, headers::HeaderName};
 use azure_storage_blob::{BlobContainerClient, BlobContainerClientOptions};
 use azure_storage_queue::{
     QueueClient, QueueClientOptions,
     models::{
-        QueueClientGetPropertiesResultHeaders as _, QueueClientPeekMessagesOptions,
-        QueueClientReceiveMessagesOptions, QueueMessage as Content, ReceivedMessage,
+        QueueClientGetPropertiesResultHeaders as _, QueueClientReceiveMessagesOptions,
+        QueueMessage as Content, ReceivedMessage,
     },
 };
 use thiserror::Error;
@@ -21,8 +21,7 @@ use tokio_rustls::rustls::crypto::ring;
 
 use crate::queue::{QueueError, QueueMessage};
 
-/// The poll interval of the listener. The waits of the real Functions host grow up to `maxPollingInterval`, a
-/// minute.
+/// The shortest pause between two requests.
 const POLL: Duration = Duration::from_millis(100);
 
 /// Why the storage account cannot be used.
@@ -176,7 +175,13 @@ impl StorageQueue {
             visibility_timeout: Some(seconds(lease).max(1)),
             ..QueueClientReceiveMessagesOptions::default()
         };
-        let received = self.client.receive_messages(Some(options)).await.map_err(|error| told(&error))?;
+        let received = match self.client.receive_messages(Some(options)).await {
+            // The listener creates the queue.
+            Err(error) if error.http_status().map(u16::from) == Some(404) => {
+                return self.make().await.map(|()| Vec::new());
+            }
+            received => received.map_err(|error| told(&error))?,
+        };
         let items = received.into_model().map_err(|error| told(&error))?.items.unwrap_or_default();
         Ok(items.into_iter().map(message).collect())
     }
@@ -186,33 +191,30 @@ impl StorageQueue {
     }
 
     pub(crate) async fn hide(&self, id: &str, pop_receipt: &str, wait: Duration) -> Result<(), QueueError> {
-        let wait = if self.speed > 0.0 { wait.div_f64(self.speed) } else { wait };
-        let updated = self.client.update_message(id, pop_receipt, seconds(wait), None).await;
+        let updated = self.client.update_message(id, pop_receipt, seconds(self.scaled(wait)), None).await;
         updated.map(drop).map_err(|error| told(&error))
     }
 
-    /// Waits until a message is visible, and creates the queue if it does not exist.
-    pub(crate) async fn visible(&self) {
-        loop {
-            let options = QueueClientPeekMessagesOptions {
-                number_of_messages: Some(1),
-                ..QueueClientPeekMessagesOptions::default()
-            };
-            match self.client.peek_messages(Some(options)).await {
-                Ok(peeked) => match peeked.into_model() {
-                    Ok(peeked) if peeked.items.as_ref().is_some_and(|items| !items.is_empty()) => return,
-                    Ok(_) => {}
-                    Err(error) => tracing::warn!(%error, "the queue's answer is unreadable"),
-                },
-                Err(error) if error.http_status().map(u16::from) == Some(404) => {
-                    if let Err(error) = self.make().await {
-                        tracing::warn!(%error, "the queue cannot be made");
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "the queue cannot be read"),
-            }
-            sleep(POLL).await;
-        }
+    /// Renews the lease of a message, and returns its new pop receipt.
+    pub(crate) async fn renew(
+        &self,
+        id: &str,
+        pop_receipt: &str,
+        lease: Duration,
+    ) -> Result<String, QueueError> {
+        let updated = self.client.update_message(id, pop_receipt, seconds(lease), None).await;
+        let updated = updated.map_err(|error| told(&error))?;
+        let receipt = updated.headers().get_optional_string(&HeaderName::from_static("x-ms-popreceipt"));
+        receipt.ok_or_else(|| QueueError::Service("the answer has no pop receipt".to_owned()))
+    }
+
+    /// A pause between two looks, divided by the speed, but long enough for a real account.
+    pub(crate) async fn pause(&self, pause: Duration) {
+        sleep(self.scaled(pause).max(POLL)).await;
+    }
+
+    fn scaled(&self, wait: Duration) -> Duration {
+        if self.speed > 0.0 { wait.div_f64(self.speed) } else { wait }
     }
 
     /// The approximate number of messages, including invisible ones.

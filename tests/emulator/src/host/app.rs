@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::HostError;
+use super::{HostError, arguments};
 use crate::queue::{Encoding, TriggerOptions};
 
 /// App settings, which are also the handler's environment.
@@ -27,6 +27,9 @@ pub(super) struct App {
     pub(super) function_timeout: Option<Duration>,
     pub(super) queues: TriggerOptions,
     pub(super) functions: BTreeMap<String, Function>,
+    /// The functions that cannot be indexed, and why. The others run (`AllowPartialHostStartup`,
+    /// `HostFunctionMetadataProvider`; the recording `host/schedule-unset.json`).
+    pub(super) not_indexed: BTreeMap<String, String>,
 }
 
 /// A function, from its function.json.
@@ -35,6 +38,9 @@ pub(super) struct Function {
     pub(super) name: String,
     pub(super) trigger: Binding,
     pub(super) outputs: Vec<Binding>,
+    /// Whether the host keeps the status of a timer: `useMonitor`, and a minute or more between two ticks
+    /// (`TimerListener`).
+    pub(super) monitored: bool,
 }
 
 /// A binding of function.json.
@@ -50,26 +56,24 @@ pub(super) struct Binding {
 }
 
 impl App {
-    pub(super) fn read(root: &Path, settings: &Settings) -> Result<Self, HostError> {
+    pub(super) fn read(root: &Path, settings: &Settings, processors: usize) -> Result<Self, HostError> {
         let mut file = read_json(&root.join("host.json"))?;
         override_by_settings(&mut file, settings);
         check_telemetry_mode(&file)?;
-        let functions = read_functions(root, settings)?;
+        let (functions, not_indexed) = read_functions(root, settings)?;
         check_bundle(&file, &functions)?;
         let description = &file["customHandler"]["description"];
         let named = description["defaultExecutablePath"].as_str().filter(|path| !path.is_empty());
-        let named = expand(named.ok_or(HostError::NoExecutable)?, settings)?;
+        let named = arguments::path(named.ok_or(HostError::NoExecutable)?, settings);
         let working_directory =
-            expand(description["workingDirectory"].as_str().unwrap_or_default(), settings)?;
-        let arguments = ["arguments", "workerArguments"]
+            arguments::path(description["workingDirectory"].as_str().unwrap_or_default(), settings);
+        let listed: Vec<_> = ["arguments", "workerArguments"]
             .iter()
-            .flat_map(|key| description[*key].as_array().into_iter().flatten())
-            .filter_map(Value::as_str)
-            .map(|argument| expand(argument, settings))
-            .collect::<Result<_, _>>()?;
+            .flat_map(|key| arguments::listed(&description[*key]))
+            .collect();
         Ok(Self {
             executable: locate(root, &named, settings),
-            arguments,
+            arguments: arguments::command_line(&listed, settings),
             working_directory: root.join(working_directory),
             initialization_timeout: duration(&file, &["customHandler", "initializationTimeout"])?
                 .unwrap_or(Duration::from_secs(30)),
@@ -77,9 +81,10 @@ impl App {
                 Some("-1") => None,
                 _ => Some(duration(&file, &["functionTimeout"])?.unwrap_or(Duration::from_mins(30))),
             },
-            queues: queue_options(&file)?,
+            queues: queue_options(&file, processors)?,
             root: root.to_owned(),
             functions,
+            not_indexed,
         })
     }
 }
@@ -147,10 +152,12 @@ fn check_bundle(file: &Value, functions: &BTreeMap<String, Function>) -> Result<
     }
 }
 
-/// The direct child folders with a function.json.
-fn read_functions(root: &Path, settings: &Settings) -> Result<BTreeMap<String, Function>, HostError> {
+/// The functions in the direct child folders with a function.json, and those that cannot be indexed.
+type Indexed = (BTreeMap<String, Function>, BTreeMap<String, String>);
+
+fn read_functions(root: &Path, settings: &Settings) -> Result<Indexed, HostError> {
     let failed = |source| HostError::File { path: root.to_owned(), source };
-    let mut functions = BTreeMap::new();
+    let (mut functions, mut not_indexed) = (BTreeMap::new(), BTreeMap::new());
     for folder in fs::read_dir(root).map_err(failed)? {
         let path = folder.map_err(failed)?.path();
         let file = path.join("function.json");
@@ -158,21 +165,27 @@ fn read_functions(root: &Path, settings: &Settings) -> Result<BTreeMap<String, F
             continue;
         }
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if !is_function_name(&name) {
-            return Err(HostError::FunctionName { name });
+        match read_function(&file, name.clone(), settings) {
+            Ok(function) => drop(functions.insert(name, function)),
+            Err(error) => {
+                tracing::warn!(name, %error, "the function cannot be indexed");
+                not_indexed.insert(name, error.to_string());
+            }
         }
-        let function = read_function(&file, name, settings)?;
-        functions.insert(function.name.clone(), function);
     }
-    if functions.is_empty() { Err(HostError::NoFunctions) } else { Ok(functions) }
+    if functions.is_empty() { Err(HostError::NoFunctions) } else { Ok((functions, not_indexed)) }
 }
 
 fn read_function(file: &Path, name: String, settings: &Settings) -> Result<Function, HostError> {
+    if !is_function_name(&name) {
+        return Err(HostError::FunctionName { name });
+    }
     let definition = read_json(file)?;
     let invalid = |fault: &str| HostError::Invalid { path: file.to_owned(), fault: fault.to_owned() };
     let bindings = definition["bindings"].as_array().ok_or_else(|| invalid("no bindings"))?;
     let mut trigger = None;
     let mut outputs = Vec::new();
+    let mut monitored = true;
     for binding in bindings {
         let text = |key: &str| binding[key].as_str().map(str::to_owned);
         let read = Binding {
@@ -185,8 +198,10 @@ fn read_function(file: &Path, name: String, settings: &Settings) -> Result<Funct
         if !is_binding_name(&read.name) {
             return Err(HostError::BindingName { function: name, binding: read.name });
         }
-        if let Some(schedule) = text("schedule") {
-            expand(&schedule, settings)?;
+        if read.kind == "timerTrigger" {
+            let schedule = expand(&text("schedule").unwrap_or_default(), settings)?;
+            let at_least_a_minute = is_monitored(&schedule).ok_or_else(|| invalid("no schedule"))?;
+            monitored = at_least_a_minute && binding["useMonitor"] != false;
         }
         if matches!(read.kind.as_str(), "queue" | "queueTrigger") && read.queue_name.is_none() {
             return Err(invalid("a queue binding without a queueName"));
@@ -200,7 +215,7 @@ fn read_function(file: &Path, name: String, settings: &Settings) -> Result<Funct
         }
     }
     let trigger = trigger.ok_or_else(|| invalid("no trigger"))?;
-    Ok(Function { name, trigger, outputs })
+    Ok(Function { name, trigger, outputs, monitored })
 }
 
 /// `^[a-z][a-z0-9_\-]{0,127}$` regardless of case, and not `host`.
@@ -220,6 +235,22 @@ fn is_name(name: &str, allowed: impl Fn(char) -> bool) -> bool {
         && name.chars().all(allowed)
 }
 
+/// Whether a schedule has a minute or more between two ticks, or none if it is no schedule: an expression of five or
+/// six fields, or a time span (`TimerSchedule.Create`).
+fn is_monitored(schedule: &str) -> Option<bool> {
+    if let Some(span) = time_span(schedule) {
+        return Some(span >= Duration::from_mins(1));
+    }
+    let fields: Vec<_> = schedule.split_whitespace().collect();
+    let is_field = |field: &&str| field.chars().all(|c| c.is_ascii_alphanumeric() || "*,-/".contains(c));
+    match fields.as_slice() {
+        fields if !fields.iter().all(is_field) => None,
+        [_, _, _, _, _] => Some(true),
+        [second, _, _, _, _, _] => Some(second.parse::<u8>().is_ok()),
+        _ => None,
+    }
+}
+
 /// Replaces every `%NAME%` by the app setting of that name.
 fn expand(text: &str, settings: &Settings) -> Result<String, HostError> {
     let mut expanded = String::new();
@@ -235,7 +266,7 @@ fn expand(text: &str, settings: &Settings) -> Result<String, HostError> {
     Ok(expanded)
 }
 
-fn queue_options(file: &Value) -> Result<TriggerOptions, HostError> {
+fn queue_options(file: &Value, processors: usize) -> Result<TriggerOptions, HostError> {
     let defaults = TriggerOptions::default();
     let queues = &file["extensions"]["queues"];
     // A value that an app setting overrides is a string.
@@ -247,17 +278,31 @@ fn queue_options(file: &Value) -> Result<TriggerOptions, HostError> {
     };
     let size = |key: &str| number(key).map(|n| n as usize);
     let batch_size = size("batchSize").unwrap_or(defaults.batch_size);
-    Ok(TriggerOptions {
+    let options = TriggerOptions {
         batch_size,
-        new_batch_threshold: size("newBatchThreshold").unwrap_or(batch_size / 2),
+        new_batch_threshold: size("newBatchThreshold").unwrap_or(batch_size / 2 * processors),
         visibility_timeout: duration(file, &["extensions", "queues", "visibilityTimeout"])?
             .unwrap_or(defaults.visibility_timeout),
+        max_polling_interval: duration(file, &["extensions", "queues", "maxPollingInterval"])?
+            .unwrap_or(defaults.max_polling_interval),
         max_dequeue_count: number("maxDequeueCount").unwrap_or(defaults.max_dequeue_count),
         encoding: match queues["messageEncoding"].as_str() {
             Some(name) if name.eq_ignore_ascii_case("none") => Encoding::None,
+            Some(name) if !name.eq_ignore_ascii_case("base64") => return Err(refused("messageEncoding")),
             _ => Encoding::Base64,
         },
-    })
+    };
+    // `QueuesOptions` throws on these, which ends the start.
+    match options {
+        _ if !(1..=32).contains(&options.batch_size) => Err(refused("batchSize")),
+        _ if options.max_dequeue_count < 1 => Err(refused("maxDequeueCount")),
+        _ if options.max_polling_interval < TriggerOptions::POLLING_MIN => Err(refused("maxPollingInterval")),
+        options => Ok(options),
+    }
+}
+
+fn refused(option: &str) -> HostError {
+    HostError::QueueOption { option: option.to_owned() }
 }
 
 fn duration(file: &Value, path: &[&str]) -> Result<Option<Duration>, HostError> {
@@ -268,8 +313,11 @@ fn duration(file: &Value, path: &[&str]) -> Result<Option<Duration>, HostError> 
         .ok_or_else(|| HostError::TimeSpan { key: path.join("."), value: text.to_owned() })
 }
 
-/// .NET's `[d.]hh:mm:ss[.fffffff]`.
+/// .NET's `[d.]hh:mm:ss[.fffffff]`, or a number of days alone.
 pub(super) fn time_span(text: &str) -> Option<Duration> {
+    if let Ok(days) = text.parse::<u64>() {
+        return Some(Duration::from_hours(days.checked_mul(24)?));
+    }
     let (hours, rest) = text.split_once(':')?;
     let (minutes, seconds) = rest.split_once(':')?;
     let (days, hours) = hours.split_once('.').unwrap_or(("0", hours));
@@ -300,7 +348,8 @@ mod tests {
         assert_eq!(time_span("00:05:00"), Some(Duration::from_mins(5)));
         assert_eq!(time_span("1.02:03:04.5"), Some(Duration::from_millis(93_784_500)));
         assert_eq!(time_span("00:61:00"), None);
-        assert_eq!(time_span("5"), None);
+        assert_eq!(time_span("5"), Some(Duration::from_hours(120)));
+        assert_eq!(time_span("5 min"), None);
     }
 
     #[test]
@@ -308,7 +357,23 @@ mod tests {
         let mut file = serde_json::json!({ "extensions": { "queues": { "batchSize": 16 } } });
         let settings = [("azureFunctionsJobHost__extensions__Queues__batchSize", "3")];
         override_by_settings(&mut file, &settings.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
-        assert_eq!(queue_options(&file).unwrap().batch_size, 3);
+        assert_eq!(queue_options(&file, 1).unwrap().batch_size, 3);
+    }
+
+    #[test]
+    fn a_schedule_has_five_or_six_fields_or_is_a_time_span() {
+        for (schedule, expected) in [
+            ("0 0 * * * *", Some(true)),
+            ("*/5 * * * * *", Some(false)),
+            ("0 * * * *", Some(true)),
+            ("00:00:07", Some(false)),
+            ("01:00:00", Some(true)),
+            ("", None),
+            ("hourly", None),
+            ("0 0 * ; * *", None),
+        ] {
+            assert_eq!(is_monitored(schedule), expected, "{schedule:?}");
+        }
     }
 
     #[test]

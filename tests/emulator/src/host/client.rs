@@ -1,10 +1,10 @@
 //! The host's HTTP client: plain HTTP/1.1 over loopback, or straight into a service.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     body::Bytes,
-    http::{HeaderMap, Method, Request, Response, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header},
 };
 use futures::stream;
 use http_body_util::{BodyExt as _, Empty, Full, StreamBody, combinators::BoxBody};
@@ -22,6 +22,9 @@ use super::{
 /// A request's body.
 pub(super) type Body = BoxBody<Bytes, Infallible>;
 
+/// .NET writes the body through a buffer of this size, each time as a chunk (every recorded request of the host).
+const CHUNK: usize = 1024;
+
 /// The number of redirects that .NET's client follows.
 const MOST_REDIRECTS: usize = 50;
 
@@ -35,6 +38,12 @@ pub(super) fn uri(port: u16, path: &str) -> Uri {
         .unwrap_or_default()
 }
 
+fn root(port: u16) -> Request<Body> {
+    let mut request = Request::new(Empty::new().boxed());
+    *request.uri_mut() = uri(port, "");
+    request
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Client {
     Loopback(Pooled<HttpConnector, Body>),
@@ -43,14 +52,33 @@ pub(super) enum Client {
 
 impl Client {
     pub(super) fn loopback() -> Self {
-        Self::Loopback(Pooled::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build_http())
+        // As the recording `end-to-end/idle-connections.json` shows, and .NET's default is.
+        let pool = Pooled::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_mins(1))
+            .build_http();
+        Self::Loopback(pool)
     }
 
     /// `GET /`, whose response does not matter.
     pub(super) async fn get_root(&self, port: u16) -> Result<(), Failure> {
-        let mut request = Request::new(Empty::new().boxed());
-        *request.uri_mut() = uri(port, "");
-        self.exchange(request).await.map(drop)
+        self.exchange(root(port)).await.map(drop)
+    }
+
+    /// The readiness request. Every failure but that of the connection itself counts as ready
+    /// (`DefaultHttpWorkerService.IsWorkerReady`), so a connection that is closed without an answer does; an answer
+    /// that does not end is waited for.
+    pub(super) async fn is_ready(&self, port: u16) -> bool {
+        match self {
+            Self::Loopback(pool) => match pool.request(root(port)).await {
+                Ok(response) => {
+                    let _ = response.into_body().collect().await;
+                    true
+                }
+                Err(error) => !error.is_connect(),
+            },
+            Self::InProcess(_) => true,
+        }
     }
 
     /// Sends a request and reads the whole reply.
@@ -103,17 +131,23 @@ impl Client {
             (true, _) => Empty::new().boxed(),
             // A body of unknown length is sent in chunks.
             (_, true) => {
-                StreamBody::new(stream::iter([Ok::<_, Infallible>(Frame::data(body.clone()))])).boxed()
+                let chunks: Vec<_> = (0..body.len()).step_by(CHUNK).collect();
+                let body = body.clone();
+                let frames = chunks.into_iter().map(move |start| {
+                    let end = body.len().min(start + CHUNK);
+                    Ok::<_, Infallible>(Frame::data(body.slice(start..end)))
+                });
+                StreamBody::new(stream::iter(frames)).boxed()
             }
             (_, false) => Full::new(body.clone()).boxed(),
         };
         let mut request = Request::new(body);
         *request.method_mut() = method.clone();
         *request.uri_mut() = uri.clone();
-        *request.headers_mut() = headers.clone();
+        *request.headers_mut() = ordered(headers, uri, method != Method::GET && chunked);
         let response = self.exchange(request).await?;
         let text = |name| {
-            let value: Option<&axum::http::HeaderValue> = response.headers().get(name);
+            let value: Option<&HeaderValue> = response.headers().get(name);
             value.and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
         let (status, content_type) = (response.status().as_u16(), text(header::CONTENT_TYPE));
@@ -121,6 +155,22 @@ impl Client {
         let body = response.into_body().to_vec();
         Ok((RawReply { status, content_type, body }, location))
     }
+}
+
+/// The headers in .NET's order: `Host`, the host's own, how the body is sent, the trace, and the content's.
+fn ordered(headers: &HeaderMap, uri: &Uri, chunked: bool) -> HeaderMap {
+    let mut ordered = HeaderMap::new();
+    if let Some(host) = uri.authority().and_then(|authority| authority.as_str().parse().ok()) {
+        ordered.insert(header::HOST, host);
+    }
+    let is_late = |name: &header::HeaderName| name == "traceparent" || *name == header::CONTENT_TYPE;
+    for (name, value) in headers {
+        if chunked && is_late(name) && !ordered.contains_key(header::TRANSFER_ENCODING) {
+            ordered.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        ordered.insert(name, value.clone());
+    }
+    ordered
 }
 
 fn broken(error: &dyn std::error::Error) -> Failure {

@@ -43,6 +43,17 @@ pub enum Reading {
     After(Arc<SetOnce<()>>),
 }
 
+/// The category of a line in the host's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Category {
+    /// `Host.Function.Console`.
+    Console,
+    /// `Worker.HttpWorkerProcess`: lines that begin with `LanguageWorkerConsoleLog`, which is cut.
+    Worker,
+    /// `Host.Function.ToolingConsoleLog`: lines that begin with `azfuncjsonlog:`.
+    Tooling,
+}
+
 /// A line that the handler wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsoleLine {
@@ -52,6 +63,8 @@ pub struct ConsoleLine {
     pub stream: Stream,
     /// The level of the host's log.
     pub level: Level,
+    /// The category of the host's log.
+    pub category: Category,
     /// The line without its end.
     pub text: String,
 }
@@ -65,7 +78,16 @@ pub(super) fn level(stream: Stream, text: &str) -> Level {
     }
 }
 
-/// Records the lines of a stream until it ends.
+/// The category, and what is logged of the line (`WorkerProcess`, `WorkerConsoleLogService`).
+fn category(text: &str) -> (Category, &str) {
+    if let Some(rest) = text.strip_prefix("LanguageWorkerConsoleLog") {
+        return (Category::Worker, rest);
+    }
+    let is_tooling = text.starts_with("azfuncjsonlog:");
+    (if is_tooling { Category::Tooling } else { Category::Console }, text)
+}
+
+/// Records the lines of a stream until it ends, empty ones as well.
 pub(super) async fn read(
     pid: u32,
     stream: Stream,
@@ -90,10 +112,9 @@ pub(super) async fn read(
             break;
         }
         let text = String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
-        // The host drops empty lines.
-        if !text.is_empty() {
-            console.push(ConsoleLine { pid, stream, level: level(stream, &text), text });
-        }
+        let level = level(stream, &text);
+        let (category, text) = category(&text);
+        console.push(ConsoleLine { pid, stream, level, category, text: text.to_owned() });
     }
 }
 
@@ -107,5 +128,12 @@ mod tests {
         assert_eq!(level(Stream::Stderr, "forwarned"), Level::Warning);
         assert_eq!(level(Stream::Stderr, "WARN x"), Level::Warning);
         assert_eq!(level(Stream::Stderr, "anything"), Level::Error);
+    }
+
+    #[test]
+    fn some_lines_go_to_another_category() {
+        assert_eq!(category("LanguageWorkerConsoleLog prefixed"), (Category::Worker, " prefixed"));
+        assert_eq!(category("azfuncjsonlog:{}"), (Category::Tooling, "azfuncjsonlog:{}"));
+        assert_eq!(category(" LanguageWorkerConsoleLog"), (Category::Console, " LanguageWorkerConsoleLog"));
     }
 }

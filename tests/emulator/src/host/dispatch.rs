@@ -1,28 +1,30 @@
 //! From a trigger to the end of its invocation.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
     body::Bytes,
     http::{HeaderMap, HeaderName, HeaderValue, header},
 };
-use futures::future::{BoxFuture, join_all};
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep_until, timeout},
 };
 use uuid::Uuid;
 
+use super::EventDates;
 use super::{
     app::{App, Function},
     client::{Client, uri},
-    envelope::{Trigger, envelope},
+    envelope::{Input, Trigger, envelope},
     outputs,
-    process::{Order, Phase, Process},
+    process::{Order, Phase, Process, State},
     reply::{Failure, Judgement, RawReply, Verdict, judge},
 };
-use crate::{clock::Clock, event_grid::Endpoint, queue::QueueAccount, recorded::Recorded};
+use crate::{clock::Clock, queue::QueueAccount, recorded::Recorded};
 
 /// The record of one invocation.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,8 +68,22 @@ pub(super) struct Dispatcher {
     pub(super) chunked: bool,
     pub(super) traceparent: bool,
     pub(super) trace_flags: u8,
+    pub(super) event_dates: EventDates,
+    /// The functions that an app setting disables: they have no listener.
+    pub(super) disabled: BTreeSet<String>,
+    pub(super) timers: BTreeMap<String, Timer>,
+}
+
+/// Why the host shuts down.
+const INITIALIZATION: &str = "initialization timed out";
+
+/// What the host keeps of a timer.
+#[derive(Debug, Default)]
+pub(super) struct Timer {
     /// Invocations of one timer never overlap.
-    pub(super) timers: BTreeMap<String, tokio::sync::Mutex<()>>,
+    pub(super) running: tokio::sync::Mutex<()>,
+    /// When it ran last.
+    pub(super) last: Mutex<Option<OffsetDateTime>>,
 }
 
 /// The identifiers of an invocation on the wire.
@@ -78,10 +94,19 @@ struct Identity {
 }
 
 impl Dispatcher {
-    /// Runs a function and records the result. Completes when the host would.
-    pub(super) async fn invoke(&self, function: &Function, trigger: &Trigger) -> Invocation {
+    /// Runs a function and records the result. Completes when the host would. `functionTimeout` covers the wait for
+    /// the handler, the call, and the outputs (`FunctionExecutor`).
+    pub(super) async fn invoke(&self, function: &Function, trigger: Trigger) -> Invocation {
+        let input = match mismatch(function, &trigger) {
+            Some(fault) => Err(fault),
+            None => Input::read(trigger, function, self.event_dates, self.clock.now()),
+        };
+        self.run(function, input).await
+    }
+
+    pub(super) async fn run(&self, function: &Function, input: Result<Input, String>) -> Invocation {
         let _alone = match self.timers.get(&function.name) {
-            Some(timer) => Some(timer.lock().await),
+            Some(timer) => Some(timer.running.lock().await),
             None => None,
         };
         let identity = self.identify();
@@ -95,31 +120,25 @@ impl Dispatcher {
             return_value: Value::Null,
             logs: Vec::new(),
         };
-        if let Some(mismatch) = mismatch(function, trigger) {
-            invocation.verdict = Verdict::Failed(Failure::Trigger(mismatch));
-            return self.record(invocation);
-        }
-        let pid = match self.when_ready().await {
-            Ok(pid) => pid,
-            Err(failure) => {
-                invocation.verdict = Verdict::Failed(failure);
+        let input = match input {
+            Ok(input) => input,
+            Err(fault) => {
+                invocation.verdict = Verdict::Failed(Failure::Trigger(fault));
                 return self.record(invocation);
             }
         };
-        let body = Bytes::from(envelope(function, trigger, self.clock.now()).to_string());
         let started = Instant::now();
-        let posted = self.client.post(uri(self.port, &function.name), &identity.headers, &body, self.chunked);
-        let posted = match self.app.function_timeout {
-            Some(limit) => timeout(limit, posted).await,
-            None => Ok(posted.await),
+        let mut pid = 0;
+        let work = self.call(function, &input, &identity.headers, &mut pid, &mut invocation);
+        let in_time = if let Some(limit) = self.app.function_timeout {
+            timeout(limit, work).await.is_ok()
+        } else {
+            work.await;
+            true
         };
-        match posted {
-            Err(_) => {
-                invocation.verdict = Verdict::TimedOut;
-                self.restart(pid).await;
-            }
-            Ok(Err(failure)) => invocation.verdict = Verdict::Failed(failure),
-            Ok(Ok(reply)) => self.take(function, reply, &mut invocation).await,
+        if !in_time {
+            invocation.verdict = Verdict::TimedOut;
+            self.restart(pid).await;
         }
         let invocation = self.record(invocation);
         if invocation.verdict == Verdict::Hung {
@@ -130,6 +149,28 @@ impl Dispatcher {
             self.restart(pid).await;
         }
         invocation
+    }
+
+    async fn call(
+        &self,
+        function: &Function,
+        input: &Input,
+        headers: &HeaderMap,
+        pid: &mut u32,
+        invocation: &mut Invocation,
+    ) {
+        match self.when_ready().await {
+            Ok(ready) => *pid = ready,
+            Err(failure) => {
+                invocation.verdict = Verdict::Failed(failure);
+                return;
+            }
+        }
+        let body = Bytes::from(envelope(function, input, self.clock.now()));
+        match self.client.post(uri(self.port, &function.name), headers, &body, self.chunked).await {
+            Err(failure) => invocation.verdict = Verdict::Failed(failure),
+            Ok(reply) => self.take(function, reply, invocation).await,
+        }
     }
 
     /// Posts any bytes to any path, with the headers of an invocation. Does not judge or record the reply.
@@ -147,13 +188,12 @@ impl Dispatcher {
             Judgement::Hung => invocation.verdict = Verdict::Hung,
             Judgement::Answered(answer) => {
                 let encoding = self.app.queues.encoding;
-                let bound =
-                    outputs::bind(function, &answer.outputs, &answer.return_value, &self.account, encoding);
-                if let Err(failure) = bound.await {
+                if let Err(failure) = outputs::bind(function, &answer, &self.account, encoding).await {
                     invocation.verdict = Verdict::Failed(failure);
                 }
-                invocation.outputs = answer.outputs;
-                invocation.return_value = answer.return_value;
+                let outputs = answer.outputs.iter();
+                invocation.outputs = outputs.map(|(name, value)| (name.clone(), value.into())).collect();
+                invocation.return_value = (&answer.return_value).into();
                 invocation.logs = answer.logs;
             }
         }
@@ -180,27 +220,32 @@ impl Dispatcher {
         set(HeaderName::from_static("x-azure-functions-hostversion"), &version);
         set(HeaderName::from_static("x-azure-functions-invocationid"), &id);
         set(header::USER_AGENT, &format!("Azure-Functions-Host/{version}"));
-        set(header::CONTENT_TYPE, "application/json; charset=utf-8");
         if let Some(traceparent) = &traceparent {
             set(HeaderName::from_static("traceparent"), traceparent);
         }
+        set(header::CONTENT_TYPE, "application/json; charset=utf-8");
         Identity { id, traceparent, headers }
     }
 
-    /// Waits until the handler answers, up to four times its start limit. A handler that exited with code 0
-    /// goes unnoticed: its port refuses.
-    /// code 0 is not missed: its port refuses.
+    /// Waits until the handler answers, up to four times its start limit. Then the host shuts down, and the invocation
+    /// is sent all the same (`WorkerFunctionInvoker`; the recording `process/binary-missing.json`). A handler that
+    /// exited with code 0 goes unnoticed: its port refuses.
     async fn when_ready(&self) -> Result<u32, Failure> {
         let mut state = self.process.state.clone();
-        let settled = state.wait_for(|state| state.phase != Phase::Starting);
-        match timeout(self.app.initialization_timeout * 4, settled).await {
-            Ok(Ok(state)) => match &state.phase {
-                Phase::Down(reason) => Err(Failure::HostDown(reason.clone())),
-                _ => Ok(state.pid.unwrap_or_default()),
-            },
-            Ok(Err(_)) => Err(Failure::HostDown("the host was stopped".to_owned())),
-            Err(_) => Err(Failure::HostDown("initialization timed out".to_owned())),
+        let settled = state.wait_for(|state| !state.phase.is_awaited());
+        let settled = timeout(self.app.initialization_timeout * 4, settled).await;
+        match settled.map(|state| state.map(|state| state.clone())) {
+            Ok(Ok(State { phase: Phase::Down(reason), .. })) => return Err(Failure::HostDown(reason)),
+            Ok(Ok(state)) => return Ok(state.pid.unwrap_or_default()),
+            Ok(Err(_)) => return Err(Failure::HostDown("the host was stopped".to_owned())),
+            Err(_) => {}
         }
+        let (done, ended) = oneshot::channel();
+        if self.process.orders.send(Order::ShutDown(INITIALIZATION.to_owned(), done)).is_ok() {
+            // No answer means that the host has stopped.
+            let _ = ended.await;
+        }
+        Ok(0)
     }
 
     /// Kills a process that has used up `functionTimeout`, and with it everything else in progress.
@@ -221,6 +266,7 @@ fn mismatch(function: &Function, trigger: &Trigger) -> Option<String> {
         Trigger::Events(_) => kind == "eventGridTrigger" && function.trigger.many,
         Trigger::Timer(_) => kind == "timerTrigger",
         Trigger::QueueMessage(_) => kind == "queueTrigger",
+        Trigger::ByHand(_) => true,
     };
     let objects = match trigger {
         Trigger::Event(event) => event.is_object(),
@@ -231,35 +277,5 @@ fn mismatch(function: &Function, trigger: &Trigger) -> Option<String> {
         (false, _) => Some(format!("{} has another trigger", function.name)),
         (_, false) => Some("an event must be a JSON object".to_owned()),
         _ => None,
-    }
-}
-
-/// The Event Grid extension's webhook of one function.
-#[derive(Clone, Debug)]
-pub struct EventGridFunction {
-    pub(super) dispatcher: Arc<Dispatcher>,
-    pub(super) function: String,
-}
-
-impl Endpoint for EventGridFunction {
-    /// One invocation per event, all at the same time; 202 only if all of them succeed.
-    fn deliver(&self, events: Vec<Value>) -> BoxFuture<'_, u16> {
-        Box::pin(async move {
-            let function = self.dispatcher.app.functions.get(&self.function);
-            let Some(function) = function.filter(|found| found.trigger.kind == "eventGridTrigger") else {
-                return 404;
-            };
-            if matches!(self.dispatcher.process.state.borrow().phase, Phase::Down(_)) {
-                return 503;
-            }
-            let triggers: Vec<_> = if function.trigger.many {
-                vec![Trigger::Events(events)]
-            } else {
-                events.into_iter().map(Trigger::Event).collect()
-            };
-            let invocations =
-                join_all(triggers.iter().map(|one| self.dispatcher.invoke(function, one))).await;
-            if invocations.iter().all(Invocation::succeeded) { 202 } else { 500 }
-        })
     }
 }

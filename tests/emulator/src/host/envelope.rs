@@ -1,10 +1,18 @@
 //! The body that the host posts for an invocation: `Data` and `Metadata`, in the host's encoding.
 
-use serde_json::{Map, Value, json};
-use time::{OffsetDateTime, macros::format_description};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::Value;
+use time::{
+    OffsetDateTime,
+    macros::{datetime, format_description},
+};
 use uuid::Uuid;
 
-use super::app::Function;
+use super::{
+    EventDates,
+    app::Function,
+    json::{Token, ticks},
+};
 use crate::queue::QueueMessage;
 
 /// What triggers a function.
@@ -18,6 +26,8 @@ pub enum Trigger {
     Timer(TimerInfo),
     /// A queue's message, with its text decoded.
     QueueMessage(QueueMessage),
+    /// A call by hand with this input: `POST /admin/functions/NAME`, which the portal uses as well.
+    ByHand(String),
 }
 
 /// The schedule data of a timer function.
@@ -32,163 +42,210 @@ pub struct TimerInfo {
 /// The occurrences of a timer's schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScheduleStatus {
-    /// The previous occurrence; none on the first run, which is written as year 1.
+    /// When the function ran last; none on the first run, which is written as year 1.
     pub last: Option<OffsetDateTime>,
-    /// The next occurrence.
+    /// The occurrence that runs: the host reads the status before it computes the next one.
     pub next: OffsetDateTime,
 }
 
-/// The envelope of an invocation.
-pub(super) fn envelope(function: &Function, trigger: &Trigger, now: OffsetDateTime) -> Value {
-    let mut metadata = Map::new();
-    let value = match trigger {
-        Trigger::Event(event) => {
+/// What triggers a function, as the host has read it.
+#[derive(Clone, Debug)]
+pub(super) enum Input {
+    Event(Token),
+    Events(Vec<Token>),
+    Timer(TimerInfo),
+    Message(QueueMessage),
+    /// The text, and what it became for this trigger.
+    ByHand(String, Box<Input>),
+}
+
+impl Input {
+    /// Reads a trigger. `dates` says what becomes of those in events.
+    pub(super) fn read(
+        trigger: Trigger,
+        function: &Function,
+        dates: EventDates,
+        now: OffsetDateTime,
+    ) -> Result<Self, String> {
+        let event = |token| dates.read(token);
+        Ok(match trigger {
+            Trigger::Event(value) => Self::Event(event(Token::from(&value))),
+            Trigger::Events(values) => {
+                Self::Events(values.iter().map(|value| event(Token::from(value))).collect())
+            }
+            Trigger::Timer(info) => Self::Timer(info),
+            Trigger::QueueMessage(message) => Self::Message(message),
+            Trigger::ByHand(text) => {
+                let input = match function.trigger.kind.as_str() {
+                    // The text is parsed, with dates, whatever the extension's version.
+                    "eventGridTrigger" => match Token::read(&text) {
+                        Ok(token) if token.is_object() => Self::Event(token.with_dates()),
+                        _ => return Err("the input is not a JSON object".to_owned()),
+                    },
+                    "timerTrigger" => {
+                        let status = ScheduleStatus { last: None, next: now + time::Duration::HOUR };
+                        Self::Timer(TimerInfo { is_past_due: false, schedule_status: Some(status) })
+                    }
+                    _ => Self::Message(by_hand(&text, now)),
+                };
+                Self::ByHand(text, Box::new(input))
+            }
+        })
+    }
+}
+
+/// The message of a call by hand: no receipt yet, and the last instant of .NET as its times.
+fn by_hand(text: &str, now: OffsetDateTime) -> QueueMessage {
+    let never = datetime!(9999-12-31 23:59:59 UTC);
+    QueueMessage {
+        id: Uuid::new_v4().to_string(),
+        pop_receipt: String::new(),
+        text: text.to_owned(),
+        dequeue_count: 0,
+        insertion_time: now,
+        expiration_time: never,
+        next_visible_time: never,
+    }
+}
+
+/// The body of an invocation.
+pub(super) fn envelope(function: &Function, input: &Input, now: OffsetDateTime) -> String {
+    let mut metadata = Vec::new();
+    let mut copied = Vec::new();
+    let value = bound(function, input, &mut metadata, &mut copied, now);
+    if let Input::ByHand(text, _) = input {
+        metadata.push((function.trigger.name.clone(), encode(&Token::Text(text.clone()))));
+    }
+    let sys = [
+        ("MethodName", function.name.clone()),
+        ("UtcNow", format!("{}Z", seven_decimals(now))),
+        ("RandGuid", Uuid::new_v4().to_string()),
+    ];
+    metadata.push(("sys".to_owned(), object(sys.map(|(name, text)| (name, Token::Text(text))))));
+    for (name, value) in copied {
+        overwrite(&mut metadata, name, value);
+    }
+    let data = object([(function.trigger.name.as_str(), value)]);
+    object([("Data", data), ("Metadata", Token::Object(metadata))]).compact()
+}
+
+type Members = Vec<(String, Token)>;
+
+/// The value of the trigger's binding. `metadata` gets the trigger's own, and `copied` what may take its place.
+fn bound(
+    function: &Function,
+    input: &Input,
+    metadata: &mut Members,
+    copied: &mut Members,
+    now: OffsetDateTime,
+) -> Token {
+    match input {
+        Input::Event(event) => {
             if let Some(data) = event.get("data") {
-                metadata.insert("data".to_owned(), encode(data));
+                metadata.push(("data".to_owned(), encode(data)));
             }
             encode(event)
         }
-        Trigger::Events(events) => {
-            let data: Value = events.iter().map(|event| event["data"].clone()).collect();
-            metadata.insert("data".to_owned(), encode(&data));
-            encode(&Value::Array(events.clone()))
+        Input::Events(events) => {
+            let data = events.iter().map(|event| event.get("data").cloned().unwrap_or(Token::Null));
+            metadata.push(("data".to_owned(), encode(&Token::Array(data.collect()))));
+            encode(&Token::Array(events.clone()))
         }
-        Trigger::Timer(info) => timer(info),
-        Trigger::QueueMessage(message) => {
-            metadata = queue_metadata(message);
-            encode(&Value::String(message.text.clone()))
+        Input::Timer(info) => timer(info, None),
+        // `dataType` binary: the bytes as base64, and nothing is copied.
+        Input::Message(message) if function.trigger.binary => {
+            *metadata = queue_metadata(message);
+            Token::Text(STANDARD.encode(&message.text))
         }
-    };
-    metadata.insert(
-        "sys".to_owned(),
-        json!({
-            "MethodName": function.name,
-            "UtcNow": crate::event_grid::ticks(now),
-            "RandGuid": Uuid::new_v4().to_string(),
-        }),
-    );
-    json!({ "Data": { function.trigger.name.as_str(): value }, "Metadata": metadata })
-}
-
-/// Objects stay objects; every other value becomes a string with JSON.
-pub(super) fn encode(value: &Value) -> Value {
-    if value.is_object() { value.clone() } else { Value::String(value.to_string()) }
-}
-
-fn timer(info: &TimerInfo) -> Value {
-    let status = info.schedule_status.as_ref().map(|status| {
-        let last = status.last.map_or_else(|| "0001-01-01T00:00:00".to_owned(), offset);
-        json!({ "Last": last, "Next": offset(status.next), "LastUpdated": last })
-    });
-    json!({
-        "Schedule": { "AdjustForDST": true },
-        "ScheduleStatus": status,
-        "IsPastDue": info.is_past_due,
-    })
-}
-
-/// The message's properties. If its text is a JSON object, the members of that object are added, but never
-/// replace the message's own.
-fn queue_metadata(message: &QueueMessage) -> Map<String, Value> {
-    let mut metadata = Map::new();
-    if let Ok(Value::Object(content)) = serde_json::from_str::<Value>(&message.text) {
-        let copied = content.iter().filter(|(key, _)| !key.to_ascii_lowercase().ends_with("trigger"));
-        metadata.extend(copied.map(|(key, value)| (key.clone(), encode(value))));
+        Input::Message(message) => {
+            *metadata = queue_metadata(message);
+            *copied = members_of(&message.text);
+            encode(&Token::Text(message.text.clone()))
+        }
+        Input::ByHand(_, input) => match &**input {
+            Input::Timer(info) => timer(info, Some(now)),
+            input => bound(function, input, metadata, copied, now),
+        },
     }
-    let text = |value: &str| encode(&Value::String(value.to_owned()));
-    metadata.insert("DequeueCount".to_owned(), encode(&message.dequeue_count.into()));
-    metadata.insert("ExpirationTime".to_owned(), offset(message.expiration_time).into());
-    metadata.insert("InsertionTime".to_owned(), offset(message.insertion_time).into());
-    metadata.insert("NextVisibleTime".to_owned(), offset(message.next_visible_time).into());
-    metadata.insert("Id".to_owned(), text(&message.id));
-    metadata.insert("PopReceipt".to_owned(), text(&message.pop_receipt));
-    metadata
 }
 
-/// A time with offset, as .NET formats it.
-fn offset(at: OffsetDateTime) -> String {
-    at.format(&format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]+00:00")).unwrap_or_default()
+/// Objects stay objects; every other value becomes a text with JSON.
+fn encode(value: &Token) -> Token {
+    if value.is_object() { value.clone() } else { Token::Text(value.compact()) }
+}
+
+fn object<'a>(members: impl IntoIterator<Item = (&'a str, Token)>) -> Token {
+    Token::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// `TimerInfo`. A timer whose status the host does not keep has none.
+fn timer(info: &TimerInfo, updated: Option<OffsetDateTime>) -> Token {
+    let text = |at: OffsetDateTime| Token::Text(format!("{}+00:00", seven_decimals(at)));
+    let status = info.schedule_status.as_ref().map(|status| {
+        let last = text(status.last.unwrap_or(datetime!(0001-01-01 0:00 UTC)));
+        let updated = updated.map_or_else(|| last.clone(), text);
+        object([("Last", last), ("Next", text(status.next)), ("LastUpdated", updated)])
+    });
+    object([
+        ("Schedule", object([("AdjustForDST", Token::Bool(true))])),
+        ("ScheduleStatus", status.unwrap_or(Token::Null)),
+        ("IsPastDue", Token::Bool(info.is_past_due)),
+    ])
+}
+
+/// The host's own values of a queue message. Times have an offset and no fraction.
+fn queue_metadata(message: &QueueMessage) -> Members {
+    let time = |at: OffsetDateTime| Token::Text(format!("{}+00:00", at.format(&SECONDS).unwrap_or_default()));
+    let text = |value: &str| encode(&Token::Text(value.to_owned()));
+    let mut metadata = vec![
+        ("DequeueCount", Token::Text(message.dequeue_count.to_string())),
+        ("ExpirationTime", time(message.expiration_time)),
+        ("Id", text(&message.id)),
+        ("InsertionTime", time(message.insertion_time)),
+        ("NextVisibleTime", time(message.next_visible_time)),
+    ];
+    // A call by hand has none, and null values are left out.
+    if !message.pop_receipt.is_empty() {
+        metadata.push(("PopReceipt", text(&message.pop_receipt)));
+    }
+    metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The members that the host copies if the text is a JSON object (`Utility.ApplyBindingData`,
+/// `Utility.GetBindingData`): an object as it is, a scalar as the text of its text; no array, no null, and nothing
+/// whose name ends in `trigger`.
+fn members_of(text: &str) -> Members {
+    let Some(Ok(Token::Object(members))) = Token::looks_like_json(text).then(|| Token::read(text)) else {
+        return Vec::new();
+    };
+    let mut copied = Vec::new();
+    for (name, value) in members {
+        let value = value.with_dates();
+        let is_copied = !matches!(value, Token::Null | Token::Array(_));
+        if is_copied && !name.to_ascii_lowercase().ends_with("trigger") {
+            let value = if value.is_object() { value } else { encode(&Token::Text(value.display())) };
+            copied.push((name, value));
+        }
+    }
+    copied
+}
+
+/// The host's dictionary ignores case (`Binder`): what is copied takes the place of the host's own value, which keeps
+/// its name.
+fn overwrite(metadata: &mut Members, name: String, value: Token) {
+    match metadata.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(&name)) {
+        Some((_, old)) => *old = value,
+        None => metadata.push((name, value)),
+    }
+}
+
+const SECONDS: &[time::format_description::BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+
+/// A time as .NET writes it: up to seven decimals, and no zeros at their end.
+fn seven_decimals(at: OffsetDateTime) -> String {
+    format!("{}{}", at.format(&SECONDS).unwrap_or_default(), ticks(at.nanosecond()))
 }
 
 #[cfg(test)]
-mod tests {
-    use time::macros::datetime;
-
-    use super::{super::app::Binding, *};
-
-    fn function(kind: &str) -> Function {
-        let trigger = Binding {
-            name: "in".to_owned(),
-            kind: kind.to_owned(),
-            queue_name: None,
-            many: false,
-            binary: false,
-        };
-        Function { name: "f".to_owned(), trigger, outputs: Vec::new() }
-    }
-
-    const NOW: OffsetDateTime = datetime!(2026-02-01 18:38:05.1 UTC);
-
-    #[test]
-    fn an_event_is_an_object_and_its_data_comes_twice() {
-        let event = json!({ "id": "1", "data": { "status": "Succeeded" } });
-        let envelope = envelope(&function("eventGridTrigger"), &Trigger::Event(event.clone()), NOW);
-        assert_eq!(envelope["Data"]["in"], event);
-        assert_eq!(envelope["Metadata"]["data"], event["data"]);
-        assert_eq!(envelope["Metadata"]["sys"]["MethodName"], "f");
-        assert_eq!(envelope["Metadata"]["sys"]["UtcNow"], "2026-02-01T18:38:05.1000000Z");
-    }
-
-    #[test]
-    fn many_events_are_a_string_that_holds_an_array() {
-        let events = vec![json!({ "id": "1", "data": {} }), json!({ "id": "2", "data": {} })];
-        let envelope = envelope(&function("eventGridTrigger"), &Trigger::Events(events), NOW);
-        assert_eq!(envelope["Data"]["in"], r#"[{"id":"1","data":{}},{"id":"2","data":{}}]"#);
-        assert_eq!(envelope["Metadata"]["data"], "[{},{}]");
-    }
-
-    #[test]
-    fn a_queue_message_is_quoted_twice() {
-        let message = QueueMessage {
-            id: "800ae4b3".to_owned(),
-            pop_receipt: "AgAA".to_owned(),
-            text: r#"{"diskId":"/d","attempt":1,"list":[1],"x":{"y":2},"inTrigger":1,"Id":"theirs"}"#
-                .to_owned(),
-            dequeue_count: 1,
-            insertion_time: datetime!(2026-02-01 18:38:05 UTC),
-            expiration_time: datetime!(2026-02-08 18:38:05 UTC),
-            next_visible_time: datetime!(2026-02-01 18:48:05 UTC),
-        };
-        let envelope = envelope(&function("queueTrigger"), &Trigger::QueueMessage(message.clone()), NOW);
-        let decoded: String = serde_json::from_str(envelope["Data"]["in"].as_str().unwrap()).unwrap();
-        assert_eq!(decoded, message.text);
-        let metadata = &envelope["Metadata"];
-        assert_eq!(metadata["DequeueCount"], "1");
-        assert_eq!(metadata["Id"], r#""800ae4b3""#);
-        assert_eq!(metadata["ExpirationTime"], "2026-02-08T18:38:05+00:00");
-        assert_eq!(metadata["diskId"], r#""/d""#);
-        assert_eq!(metadata["attempt"], "1");
-        assert_eq!(metadata["list"], "[1]");
-        assert_eq!(metadata["x"], json!({ "y": 2 }));
-        assert_eq!(metadata.get("inTrigger"), None);
-    }
-
-    #[test]
-    fn a_timer_is_an_object() {
-        let status = ScheduleStatus { last: None, next: datetime!(2026-02-01 19:00 UTC) };
-        let info = TimerInfo { is_past_due: true, schedule_status: Some(status) };
-        let envelope = envelope(&function("timerTrigger"), &Trigger::Timer(info), NOW);
-        assert_eq!(
-            envelope["Data"]["in"],
-            json!({
-                "Schedule": { "AdjustForDST": true },
-                "ScheduleStatus": {
-                    "Last": "0001-01-01T00:00:00",
-                    "Next": "2026-02-01T19:00:00+00:00",
-                    "LastUpdated": "0001-01-01T00:00:00",
-                },
-                "IsPastDue": true,
-            })
-        );
-    }
-}
+mod tests;

@@ -83,7 +83,7 @@ impl InProcess {
                         continue;
                     }
                     Order::Restart(_, done) => (Some(done), false, false),
-                    Order::Stop(done) => (Some(done), false, true),
+                    Order::Stop(done) | Order::ShutDown(_, done) => (Some(done), false, true),
                 };
                 let pid = self.crash();
                 let phase = if stop { Phase::Down("the host was stopped".to_owned()) } else { Phase::Ready };

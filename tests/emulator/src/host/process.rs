@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    net::{Ipv4Addr, TcpListener, UdpSocket},
     os::unix::process::ExitStatusExt as _,
     process::{ExitStatus, Stdio},
     sync::Arc,
@@ -21,6 +20,7 @@ use super::{
     app::{App, Settings},
     client::Client,
     console::{self, ConsoleLine, Reading, Stream},
+    stage::make_runnable,
 };
 use crate::recorded::Recorded;
 
@@ -46,8 +46,18 @@ pub(super) enum Phase {
     Ready,
     /// It exited with code 0, which the host does not notice.
     Gone,
+    /// It could not be started, and why: the host logs it once, counts nothing and tries no more, and its state stays
+    /// `Initializing` (`HttpWorkerChannel`, whose task nobody waits for; `process/binary-missing.json`).
+    NotStarted(String),
     /// The host has shut down, and why.
     Down(String),
+}
+
+impl Phase {
+    /// Whether an invocation waits for the handler.
+    pub(super) fn is_awaited(&self) -> bool {
+        matches!(self, Self::Starting | Self::NotStarted(_))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +76,8 @@ pub(super) enum Order {
     Restart(u32, oneshot::Sender<()>),
     /// SIGKILL by the host, without a restart.
     Stop(oneshot::Sender<()>),
+    /// The host shuts down by itself, for this reason (`StopApplication`).
+    ShutDown(String, oneshot::Sender<()>),
 }
 
 /// The state of the process that the rest of the host sees.
@@ -101,6 +113,8 @@ enum Intent {
     Restart,
     Stop,
 }
+
+const STOPPED: &str = "the host was stopped";
 
 /// Errors further apart than this reset the count.
 const ERROR_WINDOW: Duration = Duration::from_mins(30);
@@ -142,7 +156,10 @@ impl Supervisor {
         loop {
             match self.spawn().await {
                 Ok(child) => self.live(child).await,
-                Err(error) => self.count_error(&format!("the handler could not be started: {error}")),
+                Err(error) => {
+                    tracing::warn!(%error, "the handler cannot be started");
+                    self.enter(Phase::NotStarted(format!("the handler cannot be started: {error}")), None);
+                }
             }
             let phase = self.state.borrow().phase.clone();
             if !matches!(phase, Phase::Starting) && !self.idle().await {
@@ -157,9 +174,13 @@ impl Supervisor {
             match self.orders.recv().await {
                 None => return false,
                 Some(Order::Stop(done)) => {
-                    self.enter(Phase::Down("the host was stopped".to_owned()), None);
+                    self.enter(Phase::Down(STOPPED.to_owned()), None);
                     let _ = done.send(());
                     return false;
+                }
+                Some(Order::ShutDown(reason, done)) => {
+                    self.enter(Phase::Down(reason), None);
+                    let _ = done.send(());
                 }
                 Some(Order::Kill(done) | Order::Restart(_, done)) => drop(done.send(())),
                 Some(Order::Terminate) => {}
@@ -167,8 +188,10 @@ impl Supervisor {
         }
     }
 
-    /// The environment is only the app settings and what the host adds.
+    /// The host passes on its whole environment, to which the app settings belong, and adds five variables. Before, it
+    /// gives the file its execute bit where it may (`WorkerProcess`).
     async fn spawn(&self) -> std::io::Result<Child> {
+        let _ = make_runnable(&self.app.executable);
         let id = Uuid::new_v4().to_string();
         let port = self.port.to_string();
         loop {
@@ -200,17 +223,18 @@ impl Supervisor {
         let pid = child.id().unwrap_or_default();
         self.enter(Phase::Starting, Some(pid));
         let readers = self.read_console(&mut child, pid);
-        let ready = timeout(self.app.initialization_timeout, answers(self.client.clone(), self.port));
+        let ready = answers(self.client.clone(), self.port, self.app.initialization_timeout);
         tokio::pin!(ready);
         let mut polling = true;
         let mut intent = Intent::None;
+        let mut reason = STOPPED.to_owned();
         let mut waiting = Vec::new();
         let status = loop {
             tokio::select! {
                 status = child.wait() => break status,
-                answered = &mut ready, if polling => {
+                is_ready = &mut ready, if polling => {
                     polling = false;
-                    if answered.is_ok() {
+                    if is_ready {
                         self.enter(Phase::Ready, Some(pid));
                     } else {
                         intent = Intent::NotReady;
@@ -235,6 +259,11 @@ impl Supervisor {
                         let _ = child.start_kill();
                         waiting.push(done);
                     }
+                    Some(Order::ShutDown(why, done)) => {
+                        (intent, reason) = (Intent::Stop, why);
+                        let _ = child.start_kill();
+                        waiting.push(done);
+                    }
                     None => {
                         intent = Intent::Stop;
                         let _ = child.start_kill();
@@ -249,9 +278,37 @@ impl Supervisor {
             // A process that the handler left behind may hold the pipe open.
             let _ = timeout(Duration::from_secs(1), reader).await;
         }
-        self.judge_exit(pid, intent, status.ok());
+        // Before the handler is ready, code 0 is not noticed either: the wait for it goes on to its end.
+        let code = status.as_ref().ok().and_then(ExitStatus::code);
+        if polling && (intent, code) == (Intent::None, Some(0)) {
+            intent = self.outwait(ready, &mut waiting).await;
+        }
+        self.judge_exit(pid, intent, reason, status.ok());
         for done in waiting {
             let _ = done.send(());
+        }
+    }
+
+    /// Waits for the end of the readiness polls, although the process is gone.
+    async fn outwait(
+        &mut self,
+        ready: impl Future<Output = bool>,
+        waiting: &mut Vec<oneshot::Sender<()>>,
+    ) -> Intent {
+        tokio::pin!(ready);
+        loop {
+            tokio::select! {
+                is_ready = &mut ready => return if is_ready { Intent::None } else { Intent::NotReady },
+                order = self.orders.recv() => match order {
+                    Some(Order::Stop(done) | Order::ShutDown(_, done)) => {
+                        waiting.push(done);
+                        return Intent::Stop;
+                    }
+                    Some(Order::Kill(done) | Order::Restart(_, done)) => waiting.push(done),
+                    Some(Order::Terminate) => {}
+                    None => return Intent::Stop,
+                },
+            }
         }
     }
 
@@ -267,12 +324,12 @@ impl Supervisor {
         stdout.into_iter().chain(stderr).collect()
     }
 
-    fn judge_exit(&mut self, pid: u32, intent: Intent, status: Option<ExitStatus>) {
+    fn judge_exit(&mut self, pid: u32, intent: Intent, reason: String, status: Option<ExitStatus>) {
         let code = status.and_then(|status| status.code());
         let signal = status.and_then(|status| status.signal());
         let counted = match (intent, code) {
             (Intent::Stop, _) => {
-                self.enter(Phase::Down("the host was stopped".to_owned()), None);
+                self.enter(Phase::Down(reason), None);
                 false
             }
             (Intent::Restart, _) | (Intent::None, Some(200)) => {
@@ -326,11 +383,16 @@ impl Supervisor {
     }
 }
 
-/// Polls until there is a response, with any status.
-async fn answers(client: Client, port: u16) {
-    while client.get_root(port).await.is_err() {
+/// Polls until the handler is ready. Only the pauses count towards the limit, so the whole takes longer.
+async fn answers(client: Client, port: u16, limit: Duration) -> bool {
+    let polls = limit.as_millis().div_ceil(POLL.as_millis());
+    for _ in 0..polls {
+        if client.is_ready(port).await {
+            return true;
+        }
         sleep(POLL).await;
     }
+    false
 }
 
 fn terminate(child: &Child) {
@@ -338,26 +400,5 @@ fn terminate(child: &Child) {
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
     if let Some(pid) = pid {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    }
-}
-
-/// A port of loopback for the handler that no other host of this emulator takes.
-#[derive(Debug)]
-pub(super) struct Port {
-    pub(super) number: u16,
-    /// UDP ports are independent of TCP ports. Holding the UDP port keeps the TCP port free for the handler,
-    /// and shows every other host, in this process or another, that it is taken.
-    _claim: UdpSocket,
-}
-
-impl Port {
-    /// The real host lets the system choose a port and may lose it before the handler binds it. Here it also
-    /// lies below the range from which Linux assigns ports to outgoing connections.
-    pub(super) fn claim() -> Option<Self> {
-        (0..100).map(|_| fastrand::u16(16_000..32_000)).find_map(|number| {
-            let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
-            TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
-            Some(Self { number, _claim: claim })
-        })
     }
 }

@@ -1,6 +1,6 @@
 //! The handler's reply, and how the host interprets it.
 
-use serde_json::{Map, Value};
+use super::json::Token;
 
 /// A reply as it came over the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub enum Verdict {
     Succeeded,
     /// The invocation failed.
     Failed(Failure),
-    /// An empty 2xx: the host waits until `functionTimeout`, then kills the handler.
+    /// A 2xx that is empty, blank or null: the host waits until `functionTimeout`, then kills the handler.
     Hung,
     /// The handler did not answer within `functionTimeout` and was killed.
     TimedOut,
@@ -46,10 +46,10 @@ pub enum Failure {
 }
 
 /// The parts of a reply that the host uses.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Answer {
-    pub(super) outputs: Map<String, Value>,
-    pub(super) return_value: Value,
+    pub(super) outputs: Vec<(String, Token)>,
+    pub(super) return_value: Token,
     pub(super) logs: Vec<String>,
 }
 
@@ -62,6 +62,8 @@ pub(super) enum Judgement {
     Hung,
 }
 
+/// `DefaultHttpWorkerService` and `HttpContent.ReadAsAsync` (`System.Net.Http.Formatting`). Redirects were followed
+/// before. XML, which the real host reads as well, fails here.
 pub(super) fn judge(reply: &RawReply) -> Judgement {
     if !(200..300).contains(&reply.status) {
         return Judgement::Failed(Failure::Status(reply.status));
@@ -77,24 +79,31 @@ pub(super) fn judge(reply: &RawReply) -> Judgement {
     if !is_json {
         return Judgement::Failed(Failure::MediaType(reply.content_type.clone()));
     }
-    match serde_json::from_slice(&reply.body) {
-        Ok(Value::Null) => Judgement::Hung,
-        Ok(Value::Object(object)) => answer(object).map_or_else(Judgement::Failed, Judgement::Answered),
-        Ok(_) => Judgement::Failed(Failure::InvalidJson("not an object".to_owned())),
-        Err(error) => Judgement::Failed(Failure::InvalidJson(error.to_string())),
+    let invalid = |error: &dyn std::fmt::Display| Judgement::Failed(Failure::InvalidJson(error.to_string()));
+    let text = match std::str::from_utf8(&reply.body) {
+        Ok(text) => text.trim_start_matches('\u{feff}'),
+        Err(error) => return invalid(&error),
+    };
+    match Token::read_first(text) {
+        Ok(None | Some(Token::Null)) => Judgement::Hung,
+        Ok(Some(Token::Object(members))) => {
+            answer(members).map_or_else(Judgement::Failed, Judgement::Answered)
+        }
+        Ok(Some(_)) => invalid(&"not an object"),
+        Err(error) => invalid(&error),
     }
 }
 
-/// Reads the three properties, whose names can have any case. All are optional.
-fn answer(object: Map<String, Value>) -> Result<Answer, Failure> {
-    let mut answer = Answer::default();
-    for (key, value) in object {
-        let wrong = || Failure::InvalidJson(format!("{key} has the wrong type"));
-        match (key.to_ascii_lowercase().as_str(), value) {
-            ("outputs" | "logs", Value::Null) => {}
-            ("outputs", Value::Object(outputs)) => answer.outputs = outputs,
-            ("logs", Value::Array(logs)) => {
-                answer.logs = logs.into_iter().map(log).collect::<Option<_>>().ok_or_else(wrong)?;
+/// Reads the three properties, whose names can have any case. All are optional, and of two the last counts.
+fn answer(members: Vec<(String, Token)>) -> Result<Answer, Failure> {
+    let mut answer = Answer { outputs: Vec::new(), return_value: Token::Null, logs: Vec::new() };
+    for (name, value) in members {
+        let wrong = || Failure::InvalidJson(format!("{name} has the wrong type"));
+        match (name.to_ascii_lowercase().as_str(), value) {
+            ("outputs" | "logs", Token::Null) => {}
+            ("outputs", Token::Object(outputs)) => answer.outputs = outputs,
+            ("logs", Token::Array(logs)) => {
+                answer.logs = logs.iter().map(log).collect::<Option<_>>().ok_or_else(wrong)?;
             }
             ("outputs" | "logs", _) => return Err(wrong()),
             ("returnvalue", value) => answer.return_value = value,
@@ -104,12 +113,14 @@ fn answer(object: Map<String, Value>) -> Result<Answer, Failure> {
     Ok(answer)
 }
 
-/// Newtonsoft reads scalars as strings.
-fn log(value: Value) -> Option<String> {
+/// Newtonsoft reads scalars as texts, and the logger shows null as `[null]`.
+fn log(value: &Token) -> Option<String> {
     match value {
-        Value::String(line) => Some(line),
-        Value::Array(_) | Value::Object(_) => None,
-        scalar => Some(scalar.to_string()),
+        Token::Text(line) => Some(line.clone()),
+        Token::Null => Some("[null]".to_owned()),
+        Token::Array(_) | Token::Object(_) => None,
+        Token::Float(_) => Some(value.display()),
+        scalar => Some(scalar.compact()),
     }
 }
 
@@ -129,7 +140,7 @@ mod tests {
             assert!(matches!(verdict(200, json, body), Judgement::Answered(_)), "{body}");
         }
         assert!(matches!(verdict(299, Some("Text/JSON"), "{}"), Judgement::Answered(_)));
-        for (status, body) in [(200, ""), (204, ""), (200, "null")] {
+        for (status, body) in [(200, ""), (204, ""), (200, "null"), (200, "  ")] {
             assert_eq!(verdict(status, json, body), Judgement::Hung, "{status} {body}");
         }
         assert_eq!(verdict(200, None, ""), Judgement::Hung);
@@ -137,7 +148,11 @@ mod tests {
             let wrong = Failure::MediaType(content_type.map(str::to_owned));
             assert_eq!(verdict(200, content_type, "{}"), Judgement::Failed(wrong));
         }
-        for body in ["{", "[]", "4", r#"{"Outputs":[]}"#, r#"{"Logs":"x"}"#] {
+        for body in ["{} x", "{}{}", "\u{feff}{}", "/*c*/{}", "{'Outputs':{}}"] {
+            assert!(matches!(verdict(200, json, body), Judgement::Answered(_)), "{body}");
+        }
+        let failing = ["{", "[]", "4", "<html/>", r#"{"Outputs":[]}"#, r#"{"Logs":"x"}"#, r#"{"Logs":[{}]}"#];
+        for body in failing {
             let judged = verdict(200, json, body);
             assert!(matches!(judged, Judgement::Failed(Failure::InvalidJson(_))), "{body}");
         }
@@ -148,10 +163,16 @@ mod tests {
 
     #[test]
     fn property_names_may_have_any_case_and_output_names_keep_theirs() {
-        let reply = r#"{"outputs":{"Pending":1},"LOGS":["a",2],"returnValue":"r"}"#;
+        let reply = r#"{"outputs":{"Pending":1},"LOGS":["a",2,null,true],"returnValue":"r"}"#;
         let Judgement::Answered(answer) = verdict(200, Some("application/json"), reply) else { panic!() };
-        assert_eq!(answer.outputs["Pending"], 1);
-        assert_eq!(answer.logs, ["a", "2"]);
-        assert_eq!(answer.return_value, "r");
+        assert_eq!(answer.outputs, [("Pending".to_owned(), Token::Integer("1".to_owned()))]);
+        assert_eq!(answer.logs, ["a", "2", "[null]", "true"]);
+        assert_eq!(answer.return_value, Token::Text("r".to_owned()));
+        let Judgement::Answered(answer) =
+            verdict(200, Some("application/json"), r#"{"Logs":["a"],"logs":["b"]}"#)
+        else {
+            panic!()
+        };
+        assert_eq!(answer.logs, ["b"]);
     }
 }

@@ -1,6 +1,6 @@
 //! Packaging: creates the folder to deploy from the repository.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
 
 use serde_json::Value;
 
@@ -47,11 +47,10 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> HostError + use<> {
     move |source| HostError::File { path, source }
 }
 
-/// A linked binary shares its permissions with the original, so they are changed only if needed.
-fn make_runnable(file: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
+/// Sets the execute bit, if it is missing. A hard link shares its permissions with the original.
+pub(super) fn make_runnable(file: &Path) -> std::io::Result<()> {
     let mut permissions = fs::metadata(file)?.permissions();
-    if permissions.mode() & 0o111 == 0o111 {
+    if permissions.mode() & 0o111 == 0o111 || !file.is_file() {
         return Ok(());
     }
     permissions.set_mode(0o755);

@@ -7,9 +7,8 @@ use tokio::time::Instant;
 use super::{Queue, QueueError, QueueMessage, Queues};
 use crate::storage::{StorageAccount, StorageError, StorageQueue};
 
-/// The extension renews the lease while the function runs. In process, the initial lease is long enough for
-/// every function at every speed of the queue.
-const RENEWALS: Duration = Duration::from_hours(24);
+/// The shortest lease in process: however fast the queue is, functions run in real time, and so do the renewals.
+const LEASE_MIN: Duration = Duration::from_secs(5);
 
 /// A storage account's queues.
 #[derive(Clone, Debug)]
@@ -65,17 +64,46 @@ impl AccountQueue {
         }
     }
 
-    /// Receives up to `count` visible messages and hides them for this long, regardless of the speed.
+    /// Receives up to `count` visible messages and hides them for [`lease_of`](Self::lease_of) this lease. The message
+    /// names the time in Azure.
     pub async fn lease(&self, count: usize, lease: Duration) -> Result<Vec<QueueMessage>, QueueError> {
         match self {
             Self::InProcess(queue) => {
-                let mut messages = queue.take(count, Instant::now() + lease + RENEWALS);
+                let now = Instant::now();
+                let mut messages = queue.take(count, now + self.lease_of(lease));
                 for message in &mut messages {
-                    message.next_visible_time -= RENEWALS;
+                    message.next_visible_time = queue.at(now + lease);
                 }
                 Ok(messages)
             }
             Self::Real(queue) => queue.receive(count, lease).await,
+        }
+    }
+
+    /// How long a lease lasts at the queue's speed.
+    pub fn lease_of(&self, lease: Duration) -> Duration {
+        match self {
+            Self::InProcess(queue) => queue.scaled(lease).max(LEASE_MIN),
+            Self::Real(_) => lease,
+        }
+    }
+
+    /// Renews the lease of a message, and returns its new pop receipt.
+    pub async fn renew(&self, id: &str, pop_receipt: &str, lease: Duration) -> Result<String, QueueError> {
+        match self {
+            Self::InProcess(queue) => queue
+                .hide_until(id, pop_receipt, Instant::now() + self.lease_of(lease))
+                .map(|m| m.pop_receipt),
+            Self::Real(queue) => queue.renew(id, pop_receipt, lease).await,
+        }
+    }
+
+    /// A listener's pause between two looks, divided by the queue's speed. If it `repeats`, the looks that would find
+    /// nothing are left out.
+    pub async fn pause(&self, pause: Duration, repeats: bool) {
+        match self {
+            Self::InProcess(queue) => queue.pause(pause, repeats).await,
+            Self::Real(queue) => queue.pause(pause).await,
         }
     }
 
@@ -92,14 +120,6 @@ impl AccountQueue {
         match self {
             Self::InProcess(queue) => queue.update_visibility(id, pop_receipt, wait).map(drop),
             Self::Real(queue) => queue.hide(id, pop_receipt, wait).await,
-        }
-    }
-
-    /// Waits until a message is visible.
-    pub async fn visible(&self) {
-        match self {
-            Self::InProcess(queue) => queue.visible().await,
-            Self::Real(queue) => queue.visible().await,
         }
     }
 

@@ -63,15 +63,39 @@ impl Encoding {
         }
     }
 
-    /// The content of a stored text, or none if the text does not have this encoding.
-    pub fn decode(self, text: &str) -> Option<String> {
+    /// The content of a stored text.
+    pub(super) fn decode_message(self, text: &str) -> Decoded {
         match self {
+            Self::None => Decoded::Text(text.to_owned()),
             Self::Base64 => {
-                STANDARD.decode(text).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                let compact: String = text.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
+                match STANDARD.decode(compact).map(String::from_utf8) {
+                    Ok(Ok(content)) => Decoded::Text(content),
+                    Ok(Err(_)) => Decoded::NotText,
+                    Err(_) => Decoded::NotBase64,
+                }
             }
-            Self::None => Some(text.to_owned()),
         }
     }
+
+    /// The content of a stored text, or none if the text does not have this encoding, or is not UTF-8.
+    pub fn decode(self, text: &str) -> Option<String> {
+        match self.decode_message(text) {
+            Decoded::Text(content) => Some(content),
+            Decoded::NotBase64 | Decoded::NotText => None,
+        }
+    }
+}
+
+/// What the host gets from a stored text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decoded {
+    /// A text.
+    Text(String),
+    /// Bytes that are not UTF-8, which cannot be bound to a text.
+    NotText,
+    /// The text does not have the encoding.
+    NotBase64,
 }
 
 /// A message as the queue stores it.

@@ -101,7 +101,7 @@ async fn seen(host: &FunctionsHost, invocation: &Invocation) -> Value {
 }
 
 #[tokio::test]
-async fn the_handler_starts_with_the_settings_and_the_host_s_five_variables_only() {
+async fn the_handler_starts_with_the_host_s_environment_the_settings_and_five_variables() {
     let app = App::new(&[("DISKSEAL_X", "1"), ("PUPPET_STDERR", "a WARNing")]);
     let host = app.start();
     host.ready().await.unwrap();
@@ -112,11 +112,15 @@ async fn the_handler_starts_with_the_settings_and_the_host_s_five_variables_only
     let mut expected = vec![
         "CRON",
         "DISKSEAL_X",
+        "DOTNET_RUNNING_IN_CONTAINER",
         "FUNCTIONS_APP_ROOT_PATH",
         "FUNCTIONS_CUSTOMHANDLER_PORT",
         "FUNCTIONS_CUSTOMHANDLER_WORKER_ID",
+        "FUNCTIONS_EXTENSION_VERSION",
         "FUNCTIONS_HTTPWORKER_ID",
         "FUNCTIONS_HTTPWORKER_PORT",
+        "HOME",
+        "PATH",
         "PUPPET_STDERR",
     ];
     let mut names = names;
@@ -125,7 +129,7 @@ async fn the_handler_starts_with_the_settings_and_the_host_s_five_variables_only
     assert_eq!(names, expected);
     assert_eq!(environment["FUNCTIONS_CUSTOMHANDLER_PORT"], host.port().to_string());
     assert_eq!(environment["FUNCTIONS_APP_ROOT_PATH"], app.root().to_str().unwrap());
-    assert_eq!(started["arguments"], json!(["serve", "0 0 * * * *"]));
+    assert_eq!(started["arguments"], json!(["serve", "0", "0", "*", "*", "*", "*"]));
     assert_eq!(Path::new(started["folder"].as_str().unwrap()), app.root().canonicalize().unwrap());
     assert_eq!(host.wait_for_line(|line| line.stream == Stream::Stderr).await.level, Level::Warning);
 }
@@ -267,7 +271,7 @@ async fn faults_of_the_app_s_files_stop_the_host() {
         let app = App::new(&[]);
         let mut options = app.options();
         change(&app.root(), &mut options.settings);
-        FunctionsHost::start(options).unwrap_err()
+        FunctionsHost::start(options).map(drop).unwrap_err()
     };
     let edit = |root: &Path, path: &str, value: Value| {
         let mut file = host_json();
@@ -282,15 +286,16 @@ async fn faults_of_the_app_s_files_stop_the_host() {
     assert!(matches!(error, HostError::NoExecutable));
     let error = fault(&|root, _| edit(root, "/extensions/queues/visibilityTimeout", json!("5 min")));
     assert!(matches!(error, HostError::TimeSpan { .. }));
-    let error = fault(&|root, _| fs::rename(root.join("tick"), root.join("1st")).unwrap());
-    assert!(matches!(error, HostError::FunctionName { .. }));
-    let error = fault(&|root, _| {
-        fs::write(root.join("tick/function.json"), FUNCTIONS[2].1.replace("\"timer\"", "\"my_timer\""))
-            .unwrap();
-    });
-    assert!(matches!(error, HostError::BindingName { .. }));
-    let error = fault(&|_, settings| drop(settings.remove("CRON")));
-    assert!(matches!(error, HostError::UnknownSetting { .. }));
+    for (option, value) in [
+        ("batchSize", json!(33)),
+        ("batchSize", json!(0)),
+        ("maxDequeueCount", json!(0)),
+        ("maxPollingInterval", json!("00:00:00.05")),
+        ("messageEncoding", json!("utf8")),
+    ] {
+        let error = fault(&|root, _| edit(root, "/extensions/queues", json!({ option: value })));
+        assert!(matches!(error, HostError::QueueOption { .. }), "{option}: {error}");
+    }
     let error = fault(&|root, _| fs::remove_file(root.join("host.json")).unwrap());
     assert!(matches!(error, HostError::File { .. }));
 }

@@ -1,6 +1,6 @@
 //! The life of the handler's process: crashes, exit codes, time-outs and restarts.
 
-use diskseal_emulator::host::{Failure, FunctionsHost, HostError, HostOptions, Verdict};
+use diskseal_emulator::host::{Failure, FunctionsHost, HostError, HostOptions, Reading, Verdict};
 use serde_json::json;
 
 use crate::host::{App, event, play, started};
@@ -70,6 +70,21 @@ async fn a_handler_that_dies_at_its_start_takes_the_host_down_with_its_last_word
     let Err(HostError::Down(reason)) = host.ready().await else { panic!("it must not be ready") };
     assert!(reason.contains("code 1") && reason.contains("no such setting"), "{reason}");
     assert_eq!(host.exits().len(), 3);
+}
+
+/// A handler that waits before it exits is heard; one that leaves at once may not be.
+#[tokio::test]
+async fn the_last_words_of_a_handler_may_be_lost() {
+    for (pause, expected) in [("0", 0), ("400", 3)] {
+        let settings = [("PUPPET_START", "2"), ("PUPPET_STDERR", "no such setting"), ("PUPPET_LATE", pause)];
+        let app = App::new(&settings);
+        let reading = Reading::Late(std::time::Duration::from_millis(100));
+        let host = FunctionsHost::start(HostOptions { reading, ..app.options() }).unwrap();
+        let Err(HostError::Down(reason)) = host.ready().await else { panic!("it must not be ready") };
+        assert_eq!(reason.contains("no such setting"), expected > 0, "{reason}");
+        let lines = host.console().iter().filter(|line| line.text == "no such setting").count();
+        assert_eq!(lines, expected, "after {pause} ms");
+    }
 }
 
 #[tokio::test]

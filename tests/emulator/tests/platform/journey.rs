@@ -15,7 +15,7 @@ use axum::{
 };
 use diskseal_emulator::{
     event_grid::{EventGrid, EventGridOptions},
-    host::{Failure, FunctionsHost, HostOptions, Verdict, stage, stage_definitions},
+    host::{Failure, FunctionsHost, HostOptions, LOOK_OFTEN, Verdict, stage, stage_definitions},
     queue::Queues,
 };
 use serde_json::json;
@@ -56,7 +56,13 @@ async fn an_event_that_cannot_be_settled_comes_back_by_the_queue_and_ends_as_poi
 #[tokio::test]
 async fn event_grid_tries_again_until_the_handler_is_well() {
     let (_app, host) = crate::host::started(&[]).await;
-    let options = EventGridOptions { speed: 1e6, max_delivery_attempts: 4, ..EventGridOptions::default() };
+    // The event must outlive its attempts at any load of the machine.
+    let options = EventGridOptions {
+        speed: 1e6,
+        max_delivery_attempts: 4,
+        event_time_to_live: Duration::from_hours(24_000_000),
+        ..EventGridOptions::default()
+    };
     let grid = EventGrid::start(mpsc::unbounded_channel().1, options, host.event_grid("on-write"));
     grid.publish(vec![event(&json!({ "status": 500 }))]);
     grid.idle().await;
@@ -81,7 +87,9 @@ fn definitions() -> (tempfile::TempDir, HostOptions) {
     let folder = tempfile::tempdir().unwrap();
     stage_definitions(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), folder.path()).unwrap();
     let mut options = HostOptions::new(folder.path());
-    options.settings.insert("DISKSEAL_SWEEP_SCHEDULE".to_owned(), "0 0 * * * *".to_owned());
+    for (name, value) in [("DISKSEAL_SWEEP_SCHEDULE", "0 0 * * * *"), LOOK_OFTEN] {
+        options.settings.insert(name.to_owned(), value.to_owned());
+    }
     (folder, options)
 }
 

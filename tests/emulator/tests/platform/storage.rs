@@ -48,23 +48,31 @@ async fn lease(queue: &AccountQueue, wait: Duration) -> Vec<QueueMessage> {
     queue.lease(32, wait).await.unwrap()
 }
 
+/// The next message, once there is one.
+async fn next(queue: &AccountQueue, wait: Duration) -> QueueMessage {
+    loop {
+        if let Some(message) = queue.lease(1, wait).await.unwrap().pop() {
+            return message;
+        }
+        queue.pause(SECOND / 10, false).await;
+    }
+}
+
 #[tokio::test]
 async fn a_leased_message_is_hidden_comes_back_and_is_counted() {
     for account in accounts() {
         let (_, queue) = queue(&account);
         queue.put("one".to_owned()).await.unwrap();
-        queue.visible().await;
-        let first = lease(&queue, 600 * SECOND).await.remove(0);
+        let first = next(&queue, 600 * SECOND).await;
         assert_eq!((first.text.as_str(), first.dequeue_count), ("one", 1));
         assert!(lease(&queue, SECOND).await.is_empty(), "hidden");
         assert_eq!(queue.count().await.unwrap(), 1, "and there");
 
         let hidden = Instant::now();
         queue.hide(&first.id, &first.pop_receipt, SECOND).await.unwrap();
-        queue.visible().await;
+        let second = next(&queue, 600 * SECOND).await;
         let waited = hidden.elapsed();
         assert!((SECOND / 2..5 * SECOND).contains(&waited), "visible again after {waited:?}");
-        let second = lease(&queue, 600 * SECOND).await.remove(0);
         assert_eq!((second.id.as_str(), second.dequeue_count), (first.id.as_str(), 2));
         assert_eq!(second.insertion_time, first.insertion_time);
 
