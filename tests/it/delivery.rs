@@ -9,7 +9,7 @@ use diskseal_emulator::{
     estate::disk_id,
     event_grid::{EventGrid, EventGridOptions},
     fault::{Fault, Kind, Refusal},
-    host::{FunctionsHost, HostOptions, stage_definitions},
+    host::{FunctionsHost, HostOptions, LOOK_OFTEN, stage_definitions},
     options::Throttling,
 };
 use tokio::time::Instant;
@@ -34,6 +34,21 @@ pub(crate) fn site_with(
     delivery: EventGridOptions,
     more: &'static [(&str, &str)],
 ) -> Site {
+    // A listener that looks often keeps the times of these tests exact.
+    site_of(azure, deadline, delivery, more, |mut options| {
+        options.settings.insert(LOOK_OFTEN.0.to_owned(), LOOK_OFTEN.1.to_owned());
+        options
+    })
+}
+
+/// The same with a host of its own.
+pub(crate) fn site_of(
+    azure: &Emulator,
+    deadline: Duration,
+    delivery: EventGridOptions,
+    more: &'static [(&str, &str)],
+    host: impl FnOnce(HostOptions) -> HostOptions,
+) -> Site {
     let app = tempfile::tempdir().unwrap();
     stage_definitions(Path::new(env!("CARGO_MANIFEST_DIR")), app.path()).unwrap();
     let settings = [("DISKSEAL_SWEEP_SCHEDULE".to_owned(), "0 0 * * * *".to_owned())].into();
@@ -45,7 +60,7 @@ pub(crate) fn site_with(
             function::router(Arc::new(app))
         }
     };
-    let options = HostOptions { settings, ..HostOptions::new(app.path()) };
+    let options = host(HostOptions { settings, ..HostOptions::new(app.path()) });
     let host = FunctionsHost::start_in_process(options, handler).unwrap();
     let event_grid = EventGrid::start(azure.subscribe_writes(), delivery, host.event_grid("seal_on_write"));
     Site { azure: azure.clone(), host, event_grid, _app: app }

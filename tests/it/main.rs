@@ -8,6 +8,7 @@ mod delivery;
 mod doctor;
 mod enforce;
 mod guard;
+mod idle_queue;
 mod inventory;
 mod machines;
 mod management_group;
