@@ -29,6 +29,7 @@ mod exporting;
 mod help;
 mod hostile;
 mod installation;
+mod instances;
 mod life;
 mod local_doctor;
 mod machines;

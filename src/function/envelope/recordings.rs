@@ -129,7 +129,8 @@ fn recorded_events_mean_what_was_delivered() {
         let events =
             requests.iter().flat_map(|(_, body)| Envelope::read(body.as_bytes()).unwrap().events().unwrap());
         let mut read: Vec<_> = events.map(|event| meaning(&event)).collect();
-        (given.sort(), read.sort());
+        given.sort();
+        read.sort();
         assert_eq!(read, given, "{name}");
         compared += 1;
     }
