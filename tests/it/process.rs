@@ -33,6 +33,7 @@ mod instances;
 mod life;
 mod local_doctor;
 mod machines;
+mod message_id;
 mod metrics;
 mod output;
 mod policy_check;
