@@ -10,6 +10,7 @@ mod collector;
 mod control;
 mod event_grid;
 mod host;
+mod host_faults;
 mod host_life;
 mod host_wire;
 mod instances;
