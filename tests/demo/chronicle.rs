@@ -87,8 +87,8 @@ pub(crate) fn is_sealed(resource: &Value) -> bool {
     let date = tags["diskseal-sealed-at"].as_str().unwrap_or_default();
     resource["properties"]["dataAccessAuthMode"] == "AzureActiveDirectory"
         && tags["diskseal-auth-mode"] == "AzureActiveDirectory"
-        // Of a disk that had the mode, no time is known.
-        && (date == "unknown" || OffsetDateTime::parse(date, &Rfc3339).is_ok())
+        // Of a disk that had the mode, only the time of the look is known.
+        && OffsetDateTime::parse(date.strip_prefix("before ").unwrap_or(date), &Rfc3339).is_ok()
 }
 
 /// The handler's own requests about a resource and its machine, without the polls of its operations.
