@@ -1,7 +1,8 @@
 //! `diskseal serve`: the process of the custom handler, from its socket to its exit code.
 //!
 //! The exit code decides what the Functions host does with its handler. After 0 the host does
-//! nothing, and every later invocation fails. After 200 it restarts the handler and counts no error.
+//! nothing, and every later invocation fails; if the handler was not ready yet, the host counts an error once its wait
+//! is over. After 200 it restarts the handler and counts no error.
 //! After any other code it restarts the handler twice, and shuts itself down the third time. So the
 //! process never exits with 0. A signal is not an error: if the host itself is ending, it ignores the
 //! code; if an operator or the platform stopped only this process, the host must restart it. Exit
