@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import bicep
-from bicep import cases, literal, named, text
+from kinds import PRIMITIVES, cases, literal, named, text
+from rules import RULES
 from definitions import Definitions
 
 ENTRIES = ["main.bicep", "events.bicep", "role-management-group.bicep"]
@@ -77,7 +78,7 @@ def expressions(infra):
                 file.infer(one.body(), env)
             elif one.value is not None:
                 kind = file.infer(one.value, {})
-                expected = bicep.PRIMITIVES.get(one.declared) if one.declared else None
+                expected = PRIMITIVES.get(one.declared) if one.declared else None
                 if expected and any(case["k"] not in (expected["k"], "any", "schema") for case in cases(kind)):
                     file.fault(one.node, f"{one.name} is declared {one.declared}, and is {kind['k']}")
         faults += file.faults[before:]
@@ -165,6 +166,9 @@ def waits_for(file, name):
 ORDER = [
     ("main.bicep", "function", "storage", "the host starts with its storage"),
     ("main.bicep", "function", "endpoints", "the host's storage is behind them"),
+    ("main.bicep", "code", "function", "the code needs its app"),
+    ("main.bicep", "events", "code", "Event Grid refuses a function that does not exist"),
+    ("main.bicep", "events", "storage", "Event Grid refuses a container that does not exist"),
     ("modules/subscription-events.bicep", "events", "topic", "an event subscription lives in its topic"),
     ("modules/subscription-events.bicep", "topic", "group", "a topic lives in its group"),
     ("modules/policy.bicep", "disksRemediation", "disksRole", "a remediation works by the role of the policy's identity"),
@@ -180,7 +184,12 @@ def order(infra):
         file = infra.by_name[name]
         if earlier not in waits_for(file, later):
             faults.append(f"{name}: {later} does not wait for {earlier}: {reason}")
-    early = bicep.load(infra.root / "main.bicep", infra.root, infra.definitions)
+    # Everything that main.bicep makes without waiting for the code.
+    main = infra.by_name["main.bicep"]
+    early = {}
+    for module in main.modules:
+        if "code" not in waits_for(main, module):
+            bicep.load(main.modules[module].path, infra.root, infra.definitions, early)
     for file in early.values():
         for one in file.declarations.values():
             if one.kind == "resource" and "eventsubscriptions@" in one.target.lower():
@@ -317,7 +326,7 @@ def documented(infra):
     return [f"infra/README.md: nothing about {kind}" for kind in kinds if f"`{kind.lower()}`" not in readme]
 
 
-CHECKS = [syntax, resources, expressions, parameters, order, handed_over, functions, settings, role, documented]
+CHECKS = [syntax, resources, expressions, parameters, order, handed_over, functions, settings, role, documented, *RULES]
 
 
 def main():
