@@ -157,12 +157,12 @@ resource "terraform_data" "code" {
     command     = "infra/deploy.sh --code"
     working_dir = "${path.module}/../.."
     environment = {
-      AZURE_SUBSCRIPTION_ID = var.subscription_id
-      DISKSEAL_NAME         = var.name
-      DISKSEAL_PACKAGE      = abspath(local.package)
-      resourceGroupName     = azurerm_resource_group.this.name
-      functionAppName       = local.app_name
-      functionAppId         = azapi_resource.function.id
+      AZURE_SUBSCRIPTION_ID   = var.subscription_id
+      DISKSEAL_DEPLOY_NAME    = var.name
+      DISKSEAL_DEPLOY_PACKAGE = abspath(local.package)
+      resourceGroupName       = azurerm_resource_group.this.name
+      functionAppName         = local.app_name
+      functionAppId           = azapi_resource.function.id
     }
   }
 

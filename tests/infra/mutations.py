@@ -55,11 +55,14 @@ BICEP = [
     ("main.bicep", "    endpoints\n", "", "function does not wait for endpoints"),
     ("main.bicep", "  dependsOn: [\n    code\n  ]\n", "", "events does not wait for code"),
     ("main.bicep", "module network 'modules/network.bicep'", "module early 'modules/event-subscription.bicep' = {\n  scope: group\n}\n\nmodule network 'modules/network.bicep'", "an event subscription before the code is there"),
-    ("deploy.sh", "    deploy_code\n    sync_triggers\n    wait_for_function\n    deploy_events\n", "    deploy_events\n    deploy_code\n    sync_triggers\n    wait_for_function\n", "the steps are not in the order"),
-    ("deploy.sh", 'mode="$mode"', 'modus="$mode"', "main.bicep has no parameter modus"),
-    ("deploy.sh", 'workspaceId="$workspaceId" ', "", "infra/deploy.sh for events.bicep: workspaceId is wanted"),
-    ("deploy.sh", "names=(resourceGroupName", "names=(resourceGroup", "main.bicep has no output resourceGroup"),
-    ("main.parameters.json", '"location":', '"region":', "infra/main.parameters.json: location is wanted"),
+    ("steps.sh", "    wait_for_function\n    deploy_events\n", "    deploy_events\n    wait_for_function\n", "the steps are not in the order"),
+    ("steps.sh", 'location="$location" subscriptions="$subscriptions"\n', 'location="$location" subscription="$subscriptions"\n', "main.bicep has no parameter subscription"),
+    ("steps.sh", 'workspaceId="$workspaceId" ', "", "infra/steps.sh for events.bicep: workspaceId is wanted"),
+    ("steps.sh", "names=(resourceGroupName", "names=(resourceGroup", "main.bicep has no output resourceGroup"),
+    ("main.parameters.json", '"otlp":', '"spare":', "azd cannot set otlp"),
+    ("main.parameters.json", "${DISKSEAL_DEPLOY_MODE}", "${DISKSEAL_MODE=audit}", "mode is not DISKSEAL_DEPLOY_MODE alone"),
+    ("parameters.py", '"backupGuard": "DISKSEAL', '"guard": "DISKSEAL', "main.bicep has no parameter guard"),
+    ("main.parameters.json", '"location":', '"region":', "main.bicep has no parameter region"),
     # What Azure refuses, and what a deployment must not undo.
     ("modules/function.bicep", "      minTlsVersion: '1.2'\n", "      minTlsVersion: '1.2'\n      ftpsState: 'Disabled'\n", "ftpsState is refused by Flex Consumption"),
     ("terraform/function.tf", '        minTlsVersion          = "1.2"\n', '        minTlsVersion          = "1.2"\n        ftpsState              = "Disabled"\n', "ftpsState is refused by Flex Consumption"),
@@ -107,11 +110,59 @@ BICEP = [
     ("main.bicep", "'0 17 * * * *'", "'17 * * * *'", "has not six fields"),
     ("main.bicep", "  'audit'\n  'enforce'\n", "  'audit'\n  'enforced'\n", "mode may be audit, enforced"),
 ]
-SCRIPTS = [
-    ("deploy.sh", "    wait_for_function\n    deploy_events\n", "    deploy_events\n    wait_for_function\n", "the steps run in order"),
-    ("deploy.sh", "    check_topics\n", "", "an existing topic is reported"),
-    ("remove.sh", "[[ $answer == \"$name\" ]] ||", "true ||", "a wrong answer changes nothing"),
-]
+# With the part of scripts.py that must report it.
+SCRIPTS = {
+    "first_installation": [
+        ("steps.sh", "    wait_for_function\n    deploy_events\n", "    deploy_events\n    wait_for_function\n", "the steps run in order"),
+        ("scope.sh", '[[ ,$list, != *,,* ]] ||', "true ||", "an empty element of subscriptions is refused"),
+        ("scope.sh", "awk '!seen[$0]++'", "cat", "a subscription that occurs twice counts once"),
+        ("deploy.sh", "    check | after | code)\n", "    *)\n", "variables of the shell are no options"),
+        ("steps.sh", '"${@:3}" -o none "${az_install[@]}" 2>&1', '"${@:3}" -o none 2>&1', "every call names its subscription"),
+        ("steps.sh", ' tags="$tags"', "", "the resources of the event subscriptions get the tags"),
+    ],
+    "first_ten_minutes": [
+        ("steps.sh", "for attempt in {1..150}", "for attempt in {1..30}", "a host that starts after three minutes is waited for"),
+        ("steps.sh", "Deployment\\ was\\ successful|Failed", "Failed", "code that is there is not sent again"),
+        ("steps.sh", "404|409|Conflict|50[0-9]|", "", "an app that is not ready is waited for"),
+        ("steps.sh", " && ! $answer =~ $MISSING", "", "a resource group that is missing is not waited for"),
+        ("steps.sh", "2>&1) || refused=$answer", "2>&1)", "a refused sync of the triggers does not end the run"),
+        ("steps.sh", "for attempt in {1..25}", "for attempt in {1..12}", "an app that is not ready is waited for: 403"),
+    ],
+    "second_run": [
+        ("parameters.py", "today = {**last, **(shown_by(app, settings, group, last) if app else {})}", "today = last", "a second run without options asks nothing and keeps the mode"),
+        ("parameters.py", "today = {**last, **", "today = {**", "and scope, mails, policies and tags"),
+        ("parameters.py", "if name not in ours}", "if name in ours}", "settings, tags and the network that were changed at the app are kept"),
+        ("parameters.py", "if name not in OWN_TAGS}", "}", "a switch that is off stays off"),
+        ("parameters.py", "wanted[name] = merged(today.get(name), value)", "wanted[name] = value", "members of objects are merged"),
+        ("deploy.sh", "[[ ${answer:-} == yes ]] ||", "true ||", "nothing happens without agreement"),
+        ("deploy.sh", '[[ $location == "$installed_location" ]] ||', "true ||", "another region is refused"),
+        ("steps.sh", "            validate_infrastructure\n", "", "an update that Azure would refuse leaves the old pair"),
+        ("steps.sh", "        keep_switch\n", "", "a switch that a deployment has removed is set again"),
+        ("steps.sh", "    stop_remediations\n", "", "in audit mode the remediations of policies end"),
+    ],
+    "scopes": [
+        ("deploy.sh", "    check_topics\n", "", "all existing topics are reported"),
+        ("scope.sh", '[[ -n $token && $token != None ]] || break', "break", "is read in pages"),
+        ("steps.sh", "i=$((i + 200))", "i=$((i + 100))", "gets its events by 200"),
+        ("steps.sh", 'names = {name: {} for name in identity.get("userAssignedIdentities") or {}}', "names = {}", "an existing topic keeps its identities"),
+        ("steps.sh", "            Succeeded) return ;;\n", "            *) return ;;\n", "the event subscription waits for the topic"),
+    ],
+    "other_ways": [
+        ("scope.sh", "    [[ -z $1 ]] || install=$1\n", "", "in azd's subscription"),
+        ("deploy.sh", "        check) return ;;\n", "        check) read_installation; return ;;\n", "azd's check needs no region"),
+        ("deploy.sh", "${private,,} != true", "$private != true", "a private network's provider is registered first: True"),
+    ],
+    "removal": [
+        ("remove.sh", '[[ ${answer:-} == "$name" ]] ||', "true ||", "a wrong answer changes nothing"),
+        ("remove.sh", '    find_assignments --all --role "Diskseal ($name)" --subscription "$1"\n', '    find_assignments --all --role "Diskseal ($name)" --subscription "$install"\n', "role assignments of every subscription"),
+        ("remove.sh", '[[ ${found,,} != "${group,,}"/* ]] || add delete "$topic', '[[ -z $found ]] || add delete "$topic', "belongs to somebody else stays"),
+        ("remove.sh", '[[ $found == diskseal ]] || fail', "true || fail", "a resource group of somebody else is not an installation"),
+        ("remove.sh", '            az rest --method post --url "$target/cancel', '            true az rest --method post --url "$target/cancel', "the remediation after it is cancelled"),
+        ("remove.sh", 'find_role "Diskseal ($name)" "${scopes[@]}"', 'find_role "Diskseal ($name)" "/subscriptions/elsewhere"', "each definition once, where it can be assigned"),
+        ("remove.sh", "            preferred=${AZURE_SUBSCRIPTION_ID:?azd has set no AZURE_SUBSCRIPTION_ID}\n", "", "nothing of the Azure CLI's"),
+        ("remove.sh", "if ! $only; then\n    if [[ -n $management_group ]]", "if true; then\n    if [[ -n $management_group ]]", "a subscription leaves the scope"),
+    ],
+}
 TERRAFORM = [
     ("terraform/storage.tf", "min_tls_version ", "min_tls_versions ", "Unsupported argument"),
     ("terraform/storage.tf", '  account_tier                     = "Standard"\n', "", "Missing required argument"),
@@ -140,8 +191,12 @@ def by_check(repository, file):
     return told or [fault for one in check.CHECKS[1:] for fault in one(infra)]
 
 
-def by_scripts(repository, file):
-    done = subprocess.run([sys.executable, "-B", HERE / "scripts.py", repository], text=True, capture_output=True)
+def by_scripts(part):
+    return lambda repository, file: reported_by_scripts(repository, part)
+
+
+def reported_by_scripts(repository, part):
+    done = subprocess.run([sys.executable, "-B", HERE / "scripts.py", repository, part], text=True, capture_output=True)
     return [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
 
 
@@ -180,7 +235,7 @@ def planted(mistakes, judge):
 
 def main():
     failed = False
-    rounds = [(BICEP, by_check), (SCRIPTS, by_scripts), (STATIC, by_checkov)]
+    rounds = [(BICEP, by_check), *[(mistakes, by_scripts(part)) for part, mistakes in SCRIPTS.items()], (STATIC, by_checkov)]
     if shutil.which("terraform"):
         rounds.append((TERRAFORM, by_terraform))
     for mistakes, judge in rounds:
