@@ -134,7 +134,7 @@ read_installation() {
         location=${location// /} location=${location,,}
         [[ $location == "$installed_location" ]] ||
             fail "the installation $name is in $installed_location, and its resource group cannot move to $location" \
-                "infra/README.md, \"Another region\", has the commands"
+                "docs/changing.md, \"Another region\", has the commands"
         installed_app=$(az rest --method get --url "/subscriptions/$install/resourceGroups/rg-$name/providers/Microsoft.Web/sites?api-version=$WEB_API" \
             --query "value[?tags.application=='diskseal'].id | [0]" -o tsv) || fail "the apps of rg-$name cannot be read"
         [[ $installed_app != None ]] || installed_app=""

@@ -60,6 +60,12 @@ param maximumInstances int = 10
 @description('Restrict storage to a virtual network and private endpoints.')
 param privateNetwork bool = false
 
+@description('With privateNetwork: an existing subnet for the app, delegated to Microsoft.App/environments. Empty makes a network with both subnets.')
+param functionSubnetId string = ''
+
+@description('With functionSubnetId: an existing subnet for the private endpoints, whose names resolve without zones of this deployment.')
+param endpointSubnetId string = ''
+
 @description('Email addresses for alerts, comma-separated.')
 param alertEmails string = ''
 
@@ -116,6 +122,10 @@ var inScope = empty(subscriptions)
       here
     ]
   : contains(requested, '') ? fail('The parameter subscriptions has an empty element.') : union(requested, [])
+var makesNetwork = privateNetwork && empty(functionSubnetId)
+var endpointSubnet = empty(functionSubnetId) || !empty(endpointSubnetId)
+  ? endpointSubnetId
+  : fail('functionSubnetId needs endpointSubnetId.')
 var hasPolicies = assignDiskPolicy || snapshotPolicy != 'Off'
 var ruleId = otlp.?dataCollectionRuleId ?? ''
 var token = uniqueString(here, resourceGroupName, name)
@@ -148,7 +158,7 @@ module groupReader 'modules/group-reader.bicep' = {
   }
 }
 
-module network 'modules/network.bicep' = if (privateNetwork) {
+module network 'modules/network.bicep' = if (makesNetwork) {
   scope: group
   params: {
     name: name
@@ -177,8 +187,8 @@ module endpoints 'modules/private-endpoints.bicep' = if (privateNetwork) {
     location: location
     tags: allTags
     storageAccountId: storage.outputs.accountId
-    virtualNetworkId: privateNetwork ? network!.outputs.virtualNetworkId : ''
-    subnetId: privateNetwork ? network!.outputs.endpointSubnetId : ''
+    virtualNetworkId: makesNetwork ? network!.outputs.virtualNetworkId : ''
+    subnetId: makesNetwork ? network!.outputs.endpointSubnetId : endpointSubnet
   }
 }
 
@@ -225,7 +235,7 @@ module function 'modules/function.bicep' = {
     tableEndpoint: storage.outputs.tableEndpoint
     deploymentContainer: storage.outputs.deploymentContainer
     connectionString: monitoring.outputs.connectionString
-    subnetId: privateNetwork ? network!.outputs.functionSubnetId : ''
+    subnetId: makesNetwork ? network!.outputs.functionSubnetId : (privateNetwork ? functionSubnetId : '')
     alwaysReady: alwaysReady
     instanceMemory: instanceMemory
     maximumInstances: maximumInstances

@@ -4,7 +4,10 @@ param name string
 param location string
 param tags { *: string }
 param storageAccountId string
+
+@description('Network to link the zones of the endpoints to. Empty makes no zones: whoever owns the network has them.')
 param virtualNetworkId string
+
 param subnetId string
 
 var services = [
@@ -12,9 +15,10 @@ var services = [
   'queue'
   'table'
 ]
+var zoned = empty(virtualNetworkId) ? [] : services
 
 resource zones 'Microsoft.Network/privateDnsZones@2020-06-01' = [
-  for service in services: {
+  for service in zoned: {
     name: 'privatelink.${service}.${environment().suffixes.storage}'
     location: 'global'
     tags: tags
@@ -22,7 +26,7 @@ resource zones 'Microsoft.Network/privateDnsZones@2020-06-01' = [
 ]
 
 resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2020-06-01' = [
-  for (service, i) in services: {
+  for (service, i) in zoned: {
     parent: zones[i]
     name: 'link-${name}'
     location: 'global'
@@ -61,7 +65,7 @@ resource endpoints 'Microsoft.Network/privateEndpoints@2024-10-01' = [
 ]
 
 resource groups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-10-01' = [
-  for (service, i) in services: {
+  for (service, i) in zoned: {
     parent: endpoints[i]
     name: 'default'
     properties: {

@@ -15,7 +15,9 @@ from kinds import PRIMITIVES, cases, literal, named, text
 from rules import RULES
 from definitions import Definitions
 
+# Those that deploy.sh deploys, and the optional policy.
 ENTRIES = ["main.bicep", "events.bicep", "role-management-group.bicep"]
+OPTIONAL = ["new-subscriptions.bicep"]
 
 
 class Infrastructure:
@@ -24,7 +26,7 @@ class Infrastructure:
         self.root = self.repository / "infra"
         self.definitions = Definitions(Path(definitions))
         self.files = {}
-        for entry in ENTRIES:
+        for entry in ENTRIES + OPTIONAL:
             bicep.load(self.root / entry, self.root, self.definitions, self.files)
         self.by_name = {file.name: file for file in self.files.values()}
 

@@ -94,6 +94,10 @@ BICEP = [
     ("main.bicep", "@minValue(1)\n@maxValue(1000)", "@minValue(40)\n@maxValue(1000)", "maximumInstances is from 40 to 1000"),
     ("terraform/variables.tf", "var.maximum_instances >= 1 ", "var.maximum_instances >= 40 ", "maximum_instances differs from main.bicep"),
     ("modules/function.bicep", "perInstanceConcurrency: 100", "perInstanceConcurrency: 1", "the concurrency of an instance is left to a default"),
+    ("main.bicep", "subnetId: makesNetwork ? network!.outputs.endpointSubnetId : endpointSubnet\n", "subnetId: makesNetwork ? network!.outputs.endpointSubnet : endpointSubnet\n", "has no output endpointSubnet"),
+    ("new-subscriptions.json", '"operatorType": "StringIn"', '"operatorType": "StringContains"', "filter of the event subscription differs"),
+    ("new-subscriptions.json", "[parameters('events').maxDeliveryAttempts]", "[parameters('events').eventTimeToLiveInMinutes]", "retryPolicy of the event subscription differs"),
+    ("new-subscriptions.bicep", "                events: {", "                event: {", "hands over"),
     # What the code needs.
     ("role-actions.json", '    "Microsoft.Compute/snapshots/write",\n', "", "Microsoft.Compute/snapshots/write"),
     ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', "", "lists Microsoft.Resources/tags/read, which no role has"),

@@ -178,4 +178,44 @@ def limits(infra):
     return faults
 
 
-RULES = [flex, deployment_names, scopes, loop_sizes, switch, audit, one_deployment, limits]
+def new_subscriptions(infra):
+    """the policy for new subscriptions makes the same topic and event subscription"""
+    def flat(node):
+        from bicep import properties
+
+        if node.type == "object":
+            return {one.name: flat(one.node) for one in properties(node)}
+        if node.type == "array":
+            return [flat(one) for one in named(node)]
+        return text(node).strip("'")
+
+    own = {"resourceId": {"functionId": "[parameters('functionId')]", "storageAccountId": "[parameters('storageAccountId')]"}}
+
+    def alike(bicep_value, template):
+        if isinstance(bicep_value, dict):
+            return isinstance(template, dict) and bicep_value.keys() == template.keys() and all(alike(one, template[key]) for key, one in bicep_value.items())
+        if isinstance(bicep_value, list):
+            return isinstance(template, list) and len(bicep_value) == len(template) and all(map(alike, bicep_value, template))
+        if bicep_value in own["resourceId"]:
+            return template == own["resourceId"][bicep_value]
+        if bicep_value.startswith("events."):
+            return template == f"[parameters('events').{bicep_value[7:]}]"
+        return bicep_value in (str(template).lower(), str(template)) or template in (f"[parameters('{bicep_value}')]", f"[parameters('events').{bicep_value}]")
+
+    faults = []
+    template = infra.json("infra/new-subscriptions.json")
+    topic, subscription = template["resources"][1]["properties"]["template"]["resources"]
+    mine = flat(path(infra.by_name["modules/event-subscription.bicep"].declarations["writes"], "properties"))
+    for name, one in mine.items():
+        if not alike(one, subscription["properties"].get(name)):
+            faults.append(f"new-subscriptions.json: {name} of the event subscription differs from modules/event-subscription.bicep")
+    of_bicep = infra.by_name["modules/system-topic.bicep"].declarations["topic"].target
+    if f"{topic['type']}@{topic['apiVersion']}" != of_bicep or topic["properties"] != {"source": "[subscription().id]", "topicType": "[parameters('events').topicType]"}:
+        faults.append("new-subscriptions.json: the topic differs from modules/system-topic.bicep")
+    given = set(re.findall(r"^                (\w+): \{$", infra.read("infra/new-subscriptions.bicep"), re.M))
+    if given != set(template["parameters"]):
+        faults.append(f"new-subscriptions.bicep: hands over {', '.join(sorted(given))}, and the template takes {', '.join(template['parameters'])}")
+    return faults
+
+
+RULES = [flex, deployment_names, scopes, loop_sizes, switch, audit, one_deployment, limits, new_subscriptions]
