@@ -98,6 +98,10 @@ BICEP = [
     ("new-subscriptions.json", '"operatorType": "StringIn"', '"operatorType": "StringContains"', "filter of the event subscription differs"),
     ("new-subscriptions.json", "[parameters('events').maxDeliveryAttempts]", "[parameters('events').eventTimeToLiveInMinutes]", "retryPolicy of the event subscription differs"),
     ("new-subscriptions.bicep", "                events: {", "                event: {", "hands over"),
+    ("createUiDefinition.json", '"value": "enforce"', '"value": "seal"', "mode may be audit, seal"),
+    ("createUiDefinition.json", '"alertEmails": "[steps', '"emails": "[steps', "main.bicep has no parameter emails"),
+    ("createUiDefinition.json", "( *, *[0-9a-fA-F-]{36})*$", "( *, *[0-9a-fA-F-]{36})*,?$", "subscriptions takes an empty element"),
+    ("createUiDefinition.json", "steps('basics').exemptTag)", "steps('basics').tag)", "no element tag"),
     # What the code needs.
     ("role-actions.json", '    "Microsoft.Compute/snapshots/write",\n', "", "Microsoft.Compute/snapshots/write"),
     ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', "", "lists Microsoft.Resources/tags/read, which no role has"),
@@ -222,7 +226,7 @@ def planted(mistakes, judge):
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "repository"
             copy.mkdir()
-            for part in ("infra", "docs", "src", "function-definitions"):
+            for part in ("infra", "docs", "src", "function-definitions", "tests/infra/parameters"):
                 shutil.copytree(REPOSITORY / part, copy / part)
             shutil.copy(REPOSITORY / "host.json", copy)
             path = copy / "infra" / file

@@ -218,4 +218,33 @@ def new_subscriptions(infra):
     return faults
 
 
-RULES = [flex, deployment_names, scopes, loop_sizes, switch, audit, one_deployment, limits, new_subscriptions]
+def forms(infra):
+    """the form of the button, and the cases of parameters, give declared parameters with allowed values"""
+    main = infra.by_name["main.bicep"]
+    known = {name for name, one in main.declarations.items() if one.kind == "param"}
+    form = infra.json("infra/createUiDefinition.json")["view"]
+    given = form["outputs"]["parameters"]
+    faults = [f"createUiDefinition.json: main.bicep has no parameter {name}" for name in given if name not in known]
+    faults += [f"createUiDefinition.json: does not set {name}" for name in ("location", "mode", "subscriptions", "extraSettings", "alertEmails", "packageUri") if name not in given]
+    elements = {one["name"]: one for step in form["properties"]["steps"] for one in step["elements"]}
+    modes = [one["value"] for one in elements["mode"]["constraints"]["allowedValues"]]
+    if sorted(modes) != sorted(allowed(main, "mode")):
+        faults.append(f"createUiDefinition.json: mode may be {', '.join(modes)}")
+    if not elements["mode"]["defaultValue"].startswith("audit"):
+        faults.append("createUiDefinition.json: the default mode is not audit")
+    for name in set(re.findall(r"steps\('basics'\)\.(\w+)", str(given))) - set(elements):
+        faults.append(f"createUiDefinition.json: no element {name}")
+    pattern = re.compile(elements["subscriptions"]["constraints"]["regex"])
+    sample = "11111111-1111-1111-1111-111111111111"
+    if pattern.search(f"{sample},") or not pattern.search(f"{sample}, {sample}") or not pattern.search(""):
+        faults.append("createUiDefinition.json: subscriptions takes an empty element, or refuses a list")
+    cases = sorted((infra.repository / "tests/infra/parameters").glob("*.bicepparam"))
+    for case in cases:
+        names = re.findall(r"^param (\w+) =", case.read_text(), re.M)
+        faults += [f"{case.name}: main.bicep has no parameter {name}" for name in names if name not in known]
+    if not cases:
+        faults.append("tests/infra/parameters: there is no case")
+    return faults
+
+
+RULES = [flex, deployment_names, scopes, loop_sizes, switch, audit, one_deployment, limits, new_subscriptions, forms]
