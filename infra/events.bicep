@@ -26,9 +26,7 @@ param tags { *: string } = {}
 var events = loadJsonContent('events.json')
 
 var requested = split(toLower(replace(subscriptions, ' ', '')), ',')
-var inScope = contains(requested, '')
-  ? fail('The parameter subscriptions has an empty element.')
-  : union(requested, [])
+var inScope = contains(requested, '') ? fail('The parameter subscriptions has an empty element.') : union(requested, [])
 
 module perSubscription 'modules/subscription-events.bicep' = [
   for id in inScope: {

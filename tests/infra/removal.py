@@ -1,4 +1,4 @@
-"""What infra/remove.sh does against the stand-in for the Azure CLI, and how a release is downloaded. Used by scripts.py."""
+"""What infra/remove.sh does against the stand-in for the Azure CLI. Used by scripts.py."""
 
 
 def installation(sub, other, app, topic):

@@ -1,6 +1,6 @@
 """Runs infra/deploy.sh and infra/remove.sh against a stand-in for the Azure CLI (az, beside this file).
 
-    scripts.py REPOSITORY [PART...]
+    scripts.py REPOSITORY [PART [UNTIL]]
 
 A line a check, as check.py prints them.
 """
@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import release
 import removal
 
 HERE = Path(__file__).resolve().parent
@@ -33,6 +34,8 @@ RULES = [
 LAST = {"mode": "audit", "alertEmails": "ops@example.com", "subscriptions": f"{SUB},{OTHER}", "assignDiskPolicy": True, "tags": {"team": "x"}, "exporters": [], "extraSettings": {}}
 
 
+# The failure that a planted mistake must cause: nothing is to be learned after it.
+UNTIL = sys.argv[3] if len(sys.argv) > 3 else ""
 failures = []
 
 
@@ -63,12 +66,14 @@ def parameters(calls, command="sub create"):
 
 
 def check(what, is_so, told=""):
-    print(f"ok   scripts: {what}" if is_so else f"FAIL scripts: {what} — {told}")
+    print(f"ok   scripts: {what}" if is_so else f"FAIL scripts: {what} — {told}", flush=True)
     if not is_so:
         failures.append(what)
+        if UNTIL and UNTIL in f"{what} — {told}":
+            sys.exit(1)
 
 
-def run(script, *arguments, rules=(), environment=None, typed=""):
+def run(script, *arguments, rules=(), environment=None, typed="", repository=REPOSITORY, tools=None):
     """The exit code, the output, and the calls of az."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -76,13 +81,16 @@ def run(script, *arguments, rules=(), environment=None, typed=""):
         # Straight to this Python: a shim on the path would take longer than everything else.
         (folder / "bin" / "az").write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "{HERE}/az" "$@"\n')
         (folder / "bin" / "az").chmod(0o755)
+        for name, text in (tools or {}).items():
+            (folder / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+            (folder / "bin" / name).chmod(0o755)
         (folder / "rules.json").write_text(json.dumps([*rules, *RULES]))
         (folder / "app.zip").write_text("zip")
         kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
         env = {**kept, "PATH": f"{folder}/bin:{os.environ['PATH']}", "AZ_SCENARIO": str(folder), "DISKSEAL_WAIT_SECONDS": "0", "DISKSEAL_RETRY_SECONDS": "0", **(environment or {})}
         if script == "deploy.sh" and not {"--check", "--package", "--version"} & set(arguments):
             arguments = (*arguments, "--package", str(folder / "app.zip"))
-        done = subprocess.run([str(REPOSITORY / "infra" / script), *arguments], env=env, text=True, input=typed, capture_output=True, timeout=120)
+        done = subprocess.run([str(repository / "infra" / script), *arguments], env=env, text=True, input=typed, capture_output=True, timeout=120)
         journal = folder / "journal"
         calls = journal.read_text().replace(str(folder), "TMP").splitlines() if journal.exists() else []
         return done.returncode, done.stdout + done.stderr, calls
@@ -271,6 +279,7 @@ def other_ways():
 NAMES = ["resourceGroupName", "functionAppName", "functionAppId", "storageAccountId", "deadLetterContainer", "deadLetterIdentityId", "hostPrincipalId", "workspaceId"]
 PARTS = {part.__name__: part for part in (first_installation, first_ten_minutes, second_run, scopes, other_ways)}
 PARTS["removal"] = lambda: removal.check_all(run, check, in_order, SUB, OTHER, APP, TOPIC)
-for part in sys.argv[2:] or PARTS:
+PARTS["release"] = lambda: release.check_all(run, check, REPOSITORY)
+for part in sys.argv[2:3] or PARTS:
     PARTS[part]()
 sys.exit(1 if failures else 0)
