@@ -96,6 +96,8 @@ case $step in
         ;;
 esac
 name=${name:-diskseal}
+# As Azure returns it: "West Europe" is westeurope.
+location=${location// /} location=${location,,}
 package=${package:-dist/$ZIP}
 
 asked() { # PARAMETER, prints the value that the options give
@@ -131,7 +133,6 @@ read_installation() {
     if [[ -s $state/group.json ]]; then
         installed_location=$(az group show --name "rg-$name" --query location -o tsv "${az_install[@]}")
         location=${location:-$installed_location}
-        location=${location// /} location=${location,,}
         [[ $location == "$installed_location" ]] ||
             fail "the installation $name is in $installed_location, and its resource group cannot move to $location" \
                 "docs/changing.md, \"Another region\", has the commands"

@@ -73,7 +73,7 @@ BICEP = [
     ("main.bicep", ": contains(requested, '') ? fail('The parameter subscriptions has an empty element.') : union(requested, [])", ": union(requested, [])", "subscriptions='a,' is ['a', '']"),
     ("main.bicep", "split(toLower(replace(subscriptions, ' ', '')), ',')", "split(replace(subscriptions, ' ', ''), ',')", "subscriptions='a,A,b,a' is ['a', 'A', 'b']"),
     ("main.bicep", ": union(requested, [])", ": requested", "subscriptions='a,A,b,a' is ['a', 'a', 'b', 'a']"),
-    ("events.bicep", "  : union(requested, [])", "  : requested", "events.bicep: subscriptions='a,A,b,a'"),
+    ("events.bicep", ": union(requested, [])", ": requested", "events.bicep: subscriptions='a,A,b,a'"),
     ("events.bicep", "contains(requested, '')", "contains(requested, '-')", "events.bicep: subscriptions='a,'"),
     ("main.bicep", "(hasPolicies ? inScope : [])", "inScope", "policies loops 801 times"),
     ("main.bicep", "(empty(exporters) ? [] : inScope)", "inScope", "exporterAssignments loops 801 times"),

@@ -1,5 +1,6 @@
 """Checks what Azure refuses and the types do not show, and what the parameters come to."""
 
+import json
 import re
 
 from bicep import loops, peel
@@ -232,7 +233,7 @@ def forms(infra):
         faults.append(f"createUiDefinition.json: mode may be {', '.join(modes)}")
     if not elements["mode"]["defaultValue"].startswith("audit"):
         faults.append("createUiDefinition.json: the default mode is not audit")
-    for name in set(re.findall(r"steps\('basics'\)\.(\w+)", str(given))) - set(elements):
+    for name in set(re.findall(r"steps\('basics'\)\.(\w+)", json.dumps(given))) - set(elements):
         faults.append(f"createUiDefinition.json: no element {name}")
     pattern = re.compile(elements["subscriptions"]["constraints"]["regex"])
     sample = "11111111-1111-1111-1111-111111111111"
