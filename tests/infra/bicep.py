@@ -1,7 +1,7 @@
 """Reads Bicep files like the compiler: syntax, names, and the types of expressions.
 
-There is no Bicep compiler in the package registries, so this is our own reading of the language, of as much of it
-as infra/ uses. Anything it does not know is an error.
+The Bicep compiler is in no registry that these checks use, and says nothing of what Azure's types leave open, such as
+values of an enumeration. So this is our own reading of the language, of as much of it as infra/ uses. Anything it does not know is an error.
 """
 
 import json

@@ -139,7 +139,7 @@ def first_installation():
 
 
 def names_subscription(call):
-    return f"--subscription {SUB}" in call or f"/subscriptions/{SUB}" in call or "ResourceGraph" in call or call.startswith("account show")
+    return f"--subscription {SUB}" in call or f"/subscriptions/{SUB}" in call or f"/subscriptions/{OTHER}" in call or "ResourceGraph" in call or call.startswith("account show")
 
 
 def first_ten_minutes():
@@ -175,6 +175,8 @@ def second_run():
     given = parameters(calls)
     check("a second run without options asks nothing and keeps the mode", code == 0 and given["mode"] == "enforce" and "stay as they are" in said and "in mode enforce" in said, said)
     check("... and scope, mails, policies and tags of the last deployment", [given[name] for name in ("subscriptions", "alertEmails", "assignDiskPolicy", "tags")] == [f"{SUB},{OTHER}", "ops@example.com", True, {"team": "x"}], given)
+    strays = [call for call in calls if not names_subscription(call)]
+    check("... and every call names its subscription", strays == [], strays)
     check("... and its region", given["location"] == "westeurope", given)
     code, said, calls = run("deploy.sh", rules=installed(settings={"DISKSEAL_EXEMPT_NAMES": "keep-*", "DISKSEAL_SWEEP_SCHEDULE": "0 5 * * * *"}, tags={"cost": "1"}, app={"virtualNetworkSubnetId": "/subnet"}))
     given = parameters(calls)
