@@ -1,4 +1,5 @@
-// The event subscriptions: the last step, because Event Grid checks that the function exists.
+// The event subscriptions: the last step, because Event Grid checks that the function exists. A loop of Resource Manager
+// ends at 800 subscriptions, so infra/deploy.sh deploys this for 200 at a time.
 
 targetScope = 'subscription'
 
@@ -9,7 +10,7 @@ param location string
 param subscriptions string
 
 @description('Existing system topics, as a map from subscription ID to the resource ID of the topic.')
-param existingTopics object = {}
+param existingTopics { *: string } = {}
 
 param functionAppId string
 param deadLetterIdentityId string
@@ -20,25 +21,29 @@ param workspaceId string
 @description('Send the activity logs to the workspace. An alert uses them to find writes without an event.')
 param sendActivityLog bool = true
 
-param tags object = {}
+param tags { *: string } = {}
 
 var events = loadJsonContent('events.json')
 
-module perSubscription 'modules/subscription-events.bicep' = [for id in split(subscriptions, ','): {
-  name: '${name}-events'
-  scope: subscription(id)
-  params: {
-    name: name
-    location: location
-    tags: union(tags, {
-      application: 'diskseal'
-    })
-    functionId: '${functionAppId}/functions/${events.function}'
-    existingTopicId: contains(existingTopics, id) ? existingTopics[id] : ''
-    deadLetterIdentityId: deadLetterIdentityId
-    storageAccountId: storageAccountId
-    deadLetterContainer: deadLetterContainer
-    workspaceId: workspaceId
-    sendActivityLog: sendActivityLog
+var requested = split(toLower(replace(subscriptions, ' ', '')), ',')
+var inScope = contains(requested, '') ? fail('The parameter subscriptions has an empty element.') : union(requested, [])
+
+module perSubscription 'modules/subscription-events.bicep' = [
+  for id in inScope: {
+    scope: subscription(id)
+    params: {
+      name: name
+      location: location
+      tags: union(tags, {
+        application: 'diskseal'
+      })
+      functionId: '${functionAppId}/functions/${events.function}'
+      existingTopicId: existingTopics[?id] ?? ''
+      deadLetterIdentityId: deadLetterIdentityId
+      storageAccountId: storageAccountId
+      deadLetterContainer: deadLetterContainer
+      workspaceId: workspaceId
+      sendActivityLog: sendActivityLog
+    }
   }
-}]
+]

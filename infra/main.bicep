@@ -1,5 +1,6 @@
-// All resources except the event subscriptions, which need the function to exist: infra/deploy.sh deploys this, then
-// the code, then events.bicep. It can be deployed alone: az deployment sub create -l LOCATION -f infra/main.bicep
+// All resources. With packageUri, the code and the event subscriptions too: az deployment sub create -l LOCATION
+// -f infra/main.bicep -p packageUri=ADDRESS. Without it they follow by infra/deploy.sh, because Event Grid refuses an
+// event subscription whose function does not exist.
 
 targetScope = 'subscription'
 
@@ -9,9 +10,9 @@ targetScope = 'subscription'
 param name string = 'diskseal'
 
 @description('Region of all resources.')
-param location string
+param location string = deployment().location
 
-@description('IDs of the subscriptions in scope, comma-separated. Default: the subscription of the deployment.')
+@description('IDs of the subscriptions in scope, comma-separated. Default: the subscription of the deployment. An empty element is refused, and one that occurs twice counts once.')
 param subscriptions string = ''
 
 @description('Management group in scope, instead of subscriptions. infra/deploy.sh assigns the role on it.')
@@ -36,7 +37,7 @@ param sweepSchedule string = '0 17 * * * *'
 param backupGuard string = 'skip'
 
 @description('Additional app settings of Diskseal, such as DISKSEAL_EXEMPT_TAG.')
-param extraSettings object = {}
+param extraSettings { *: string } = {}
 
 @description('Number of always-ready instances for events: 0 or 1.')
 @minValue(0)
@@ -51,13 +52,19 @@ param alwaysReady int = 0
 ])
 param instanceMemory int = 512
 
-@description('Maximum number of instances. Flex Consumption requires at least 40.')
-@minValue(40)
+@description('Maximum number of instances. One instance serves up to 100 events at a time, and all of them share the requests that Resource Manager allows an identity in a subscription.')
+@minValue(1)
 @maxValue(1000)
-param maximumInstances int = 40
+param maximumInstances int = 10
 
 @description('Restrict storage to a virtual network and private endpoints.')
 param privateNetwork bool = false
+
+@description('With privateNetwork: an existing subnet for the app, delegated to Microsoft.App/environments. Empty makes a network with both subnets.')
+param functionSubnetId string = ''
+
+@description('With functionSubnetId: an existing subnet for the private endpoints, whose names resolve without zones of this deployment.')
+param endpointSubnetId string = ''
 
 @description('Email addresses for alerts, comma-separated.')
 param alertEmails string = ''
@@ -67,18 +74,18 @@ param alertEmails string = ''
 @maxValue(730)
 param logRetention int = 30
 
-@description('URLs of Azure Monitor OTLP ingestion (preview) for traces, metrics and logs, and the ID of the data collection rule. Empty turns it off.')
-param otlp object = {
-  traces: ''
-  metrics: ''
-  logs: ''
-  dataCollectionRuleId: ''
-}
+@description('URLs of Azure Monitor OTLP ingestion (preview) for traces, metrics and logs, and the ID of the data collection rule. A signal without a URL is off.')
+param otlp {
+  traces: string?
+  metrics: string?
+  logs: string?
+  dataCollectionRuleId: string?
+} = {}
 
-@description('Assign the built-in policy that sets the auth mode of disks inside the create request.')
+@description('Assign the built-in policy that sets the auth mode of disks inside the create request. It acts with mode=enforce only, and on existing disks only with backupGuard=off as well, because a policy cannot see vaults.')
 param assignDiskPolicy bool = false
 
-@description('Custom policy for snapshots, which the built-in policy does not cover: Off, Audit, or Modify if the alias is modifiable.')
+@description('Custom policy for snapshots, which the built-in policy does not cover: Off, Audit, or Modify if the alias is modifiable. Modify acts under the same conditions as the policy for disks.')
 @allowed([
   'Off'
   'Audit'
@@ -87,24 +94,48 @@ param assignDiskPolicy bool = false
 param snapshotPolicy string = 'Off'
 
 @description('Principals that may still export: object IDs of users, groups or service principals, as {id, type}.')
-param exporters array = []
+param exporters {
+  id: string
+  type: 'Group' | 'ServicePrincipal' | 'User'
+}[] = []
 
 @description('Role of the exporters: the built-in Data Operator for Managed Disks (true) or a custom role with the same four data actions (false).')
 param exportersHaveBuiltInRole bool = true
 
-@description('Tags for all resources.')
-param tags object = {}
+@description('Tags for all resources. The resource group gets them when it is created; afterwards its tags are left alone, because diskseal=off among them is the switch.')
+param tags { *: string } = {}
+
+@description('Public HTTPS address of the package, such as that of a release. With it, this deployment also deploys the code and the event subscriptions.')
+param packageUri string = ''
+
+@description('Existing system topics, as a map from subscription ID to the resource ID of the topic. Each must have the identity for dead letters.')
+param existingTopics { *: string } = {}
+
+@description('Send the activity logs to the workspace. An alert uses them to find writes without an event.')
+param sendActivityLog bool = true
 
 var resourceGroupName = 'rg-${name}'
 var here = subscription().subscriptionId
-var inScope = empty(subscriptions) ? [
-  here
-] : split(replace(subscriptions, ' ', ''), ',')
+var requested = split(toLower(replace(subscriptions, ' ', '')), ',')
+var inScope = empty(subscriptions)
+  ? [
+      here
+    ]
+  : contains(requested, '') ? fail('The parameter subscriptions has an empty element.') : union(requested, [])
+var makesNetwork = privateNetwork && empty(functionSubnetId)
+var endpointSubnet = empty(functionSubnetId) || !empty(endpointSubnetId)
+  ? endpointSubnetId
+  : fail('functionSubnetId needs endpointSubnetId.')
+var hasPolicies = assignDiskPolicy || snapshotPolicy != 'Off'
+var ruleId = otlp.?dataCollectionRuleId ?? ''
 var token = uniqueString(here, resourceGroupName, name)
 var allTags = union(tags, {
   application: 'diskseal'
 })
 
+// Made once: a deployment replaces the tags of what it writes, and the tag diskseal=off of this group stops every write
+// of the handler.
+@onlyIfNotExists()
 resource group 'Microsoft.Resources/resourceGroups@2025-03-01' = {
   name: resourceGroupName
   location: location
@@ -112,7 +143,6 @@ resource group 'Microsoft.Resources/resourceGroups@2025-03-01' = {
 }
 
 module identities 'modules/identities.bicep' = {
-  name: '${name}-identities'
   scope: group
   params: {
     name: name
@@ -121,8 +151,14 @@ module identities 'modules/identities.bicep' = {
   }
 }
 
-module network 'modules/network.bicep' = if (privateNetwork) {
-  name: '${name}-network'
+module groupReader 'modules/group-reader.bicep' = {
+  scope: group
+  params: {
+    principalId: identities.outputs.hostPrincipalId
+  }
+}
+
+module network 'modules/network.bicep' = if (makesNetwork) {
   scope: group
   params: {
     name: name
@@ -132,7 +168,6 @@ module network 'modules/network.bicep' = if (privateNetwork) {
 }
 
 module storage 'modules/storage.bicep' = {
-  name: '${name}-storage'
   scope: group
   params: {
     name: 'st${token}'
@@ -146,20 +181,18 @@ module storage 'modules/storage.bicep' = {
 }
 
 module endpoints 'modules/private-endpoints.bicep' = if (privateNetwork) {
-  name: '${name}-private-endpoints'
   scope: group
   params: {
     name: name
     location: location
     tags: allTags
     storageAccountId: storage.outputs.accountId
-    virtualNetworkId: privateNetwork ? network!.outputs.virtualNetworkId : ''
-    subnetId: privateNetwork ? network!.outputs.endpointSubnetId : ''
+    virtualNetworkId: makesNetwork ? network!.outputs.virtualNetworkId : ''
+    subnetId: makesNetwork ? network!.outputs.endpointSubnetId : endpointSubnet
   }
 }
 
 module monitoring 'modules/monitoring.bicep' = {
-  name: '${name}-monitoring'
   scope: group
   params: {
     name: name
@@ -172,7 +205,6 @@ module monitoring 'modules/monitoring.bicep' = {
 }
 
 module alerts 'modules/alerts.bicep' = {
-  name: '${name}-alerts'
   scope: group
   params: {
     name: name
@@ -184,11 +216,11 @@ module alerts 'modules/alerts.bicep' = {
 }
 
 module function 'modules/function.bicep' = {
-  name: '${name}-function'
   scope: group
   // The host reads its package and takes its locks as soon as it starts.
   dependsOn: [
     endpoints
+    groupReader
   ]
   params: {
     name: 'func-${name}-${token}'
@@ -197,12 +229,13 @@ module function 'modules/function.bicep' = {
     tags: allTags
     identityId: identities.outputs.hostId
     identityClientId: identities.outputs.hostClientId
+    storageAccountName: storage.outputs.accountName
     blobEndpoint: storage.outputs.blobEndpoint
     queueEndpoint: storage.outputs.queueEndpoint
     tableEndpoint: storage.outputs.tableEndpoint
     deploymentContainer: storage.outputs.deploymentContainer
     connectionString: monitoring.outputs.connectionString
-    subnetId: privateNetwork ? network!.outputs.functionSubnetId : ''
+    subnetId: makesNetwork ? network!.outputs.functionSubnetId : (privateNetwork ? functionSubnetId : '')
     alwaysReady: alwaysReady
     instanceMemory: instanceMemory
     maximumInstances: maximumInstances
@@ -217,59 +250,97 @@ module function 'modules/function.bicep' = {
 }
 
 module role 'modules/role-definition.bicep' = if (empty(managementGroup)) {
-  name: '${name}-role'
+  // Azure takes a definition only in one of the subscriptions that it can be assigned in.
+  scope: subscription(inScope[0])
   params: {
     name: name
+    installation: subscription().id
     subscriptions: inScope
     includeBackupGuard: backupGuard != 'off'
   }
 }
 
-module assignments 'modules/role-assignment.bicep' = [for id in (empty(managementGroup) ? inScope : []): {
-  name: '${name}-role-assignment'
-  scope: subscription(id)
-  params: {
-    roleDefinitionName: empty(managementGroup) ? role!.outputs.definitionName : ''
-    principalId: identities.outputs.hostPrincipalId
+module assignments 'modules/role-assignment.bicep' = [
+  for id in (empty(managementGroup) ? inScope : []): {
+    scope: subscription(id)
+    params: {
+      roleDefinitionName: empty(managementGroup) ? role!.outputs.definitionName : ''
+      principalId: identities.outputs.hostPrincipalId
+    }
   }
-}]
+]
 
-module otlpRole 'modules/otlp-role.bicep' = if (!empty(otlp.dataCollectionRuleId)) {
-  name: '${name}-otlp-role'
-  scope: resourceGroup(empty(otlp.dataCollectionRuleId) ? here : split(otlp.dataCollectionRuleId, '/')[2], empty(otlp.dataCollectionRuleId) ? resourceGroupName : split(otlp.dataCollectionRuleId, '/')[4])
+module otlpRole 'modules/otlp-role.bicep' = if (!empty(ruleId)) {
+  scope: resourceGroup(
+    empty(ruleId) ? here : split(ruleId, '/')[2],
+    empty(ruleId) ? resourceGroupName : split(ruleId, '/')[4]
+  )
   params: {
-    ruleName: last(split(otlp.dataCollectionRuleId, '/'))
+    ruleName: last(split(ruleId, '/'))
     principalId: identities.outputs.hostPrincipalId
   }
 }
 
-module policies 'modules/policy.bicep' = [for id in inScope: if (assignDiskPolicy || snapshotPolicy != 'Off') {
-  name: '${name}-policy'
-  scope: subscription(id)
-  params: {
-    name: name
-    location: location
-    assignDiskPolicy: assignDiskPolicy
-    snapshotPolicy: snapshotPolicy
+// A loop ends at 800, so what is not wanted does not loop.
+module policies 'modules/policy.bicep' = [
+  for id in (hasPolicies ? inScope : []): {
+    scope: subscription(id)
+    params: {
+      name: name
+      location: location
+      mode: mode
+      backupGuard: backupGuard
+      assignDiskPolicy: assignDiskPolicy
+      snapshotPolicy: snapshotPolicy
+    }
   }
-}]
+]
 
 module exporterRole 'modules/exporter-role.bicep' = if (!empty(exporters) && !exportersHaveBuiltInRole) {
-  name: '${name}-exporter-role'
+  scope: subscription(inScope[0])
   params: {
     name: name
+    installation: subscription().id
     subscriptions: inScope
   }
 }
 
-module exporterAssignments 'modules/exporter-assignments.bicep' = [for id in inScope: if (!empty(exporters)) {
-  name: '${name}-exporters'
-  scope: subscription(id)
-  params: {
-    exporters: exporters
-    roleDefinitionName: !empty(exporters) && !exportersHaveBuiltInRole ? exporterRole!.outputs.definitionName : ''
+module exporterAssignments 'modules/exporter-assignments.bicep' = [
+  for id in (empty(exporters) ? [] : inScope): {
+    scope: subscription(id)
+    params: {
+      exporters: exporters
+      roleDefinitionName: !empty(exporters) && !exportersHaveBuiltInRole ? exporterRole!.outputs.definitionName : ''
+    }
   }
-}]
+]
+
+module code 'modules/code.bicep' = if (!empty(packageUri)) {
+  scope: group
+  params: {
+    appName: function.outputs.appName
+    packageUri: packageUri
+  }
+}
+
+module events 'events.bicep' = if (!empty(packageUri)) {
+  dependsOn: [
+    code
+  ]
+  params: {
+    name: name
+    location: location
+    subscriptions: join(inScope, ',')
+    existingTopics: existingTopics
+    functionAppId: function.outputs.appId
+    deadLetterIdentityId: identities.outputs.deadLetterId
+    storageAccountId: storage.outputs.accountId
+    deadLetterContainer: storage.outputs.deadLetterContainer
+    workspaceId: monitoring.outputs.workspaceId
+    sendActivityLog: sendActivityLog
+    tags: tags
+  }
+}
 
 @description('Values that infra/deploy.sh and events.bicep need.')
 output resourceGroupName string = group.name

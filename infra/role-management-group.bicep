@@ -13,8 +13,8 @@ var actions = concat(role.actions, role.optional.managementGroup)
 resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(scopeId, name, role.roleName)
   properties: {
-    // Role names are unique within a tenant.
-    roleName: '${role.roleName} (${name})'
+    // Role names are unique within a tenant, and the role of the same installation on subscriptions may still exist.
+    roleName: '${role.roleName} (${name}, ${managementGroup().name})'
     description: role.description
     type: 'CustomRole'
     permissions: [

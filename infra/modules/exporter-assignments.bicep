@@ -2,8 +2,11 @@
 
 targetScope = 'subscription'
 
-@description('Principals as {id, type}; type is User, Group or ServicePrincipal.')
-param exporters array
+@description('Principals, by their object IDs.')
+param exporters {
+  id: string
+  type: 'Group' | 'ServicePrincipal' | 'User'
+}[]
 
 @description('ID of the custom role. Empty assigns Data Operator for Managed Disks.')
 param roleDefinitionName string
@@ -11,11 +14,13 @@ param roleDefinitionName string
 var builtIn = loadJsonContent('../role-actions.json').builtIn.dataOperatorForManagedDisks
 var definition = empty(roleDefinitionName) ? builtIn : roleDefinitionName
 
-resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for exporter in exporters: {
-  name: guid(subscription().id, exporter.id, definition)
-  properties: {
-    principalId: exporter.id
-    principalType: exporter.type
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', definition)
+resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for exporter in exporters: {
+    name: guid(subscription().id, exporter.id, definition)
+    properties: {
+      principalId: exporter.id
+      principalType: exporter.type
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', definition)
+    }
   }
-}]
+]

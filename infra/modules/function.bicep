@@ -3,13 +3,17 @@
 param name string
 param planName string
 param location string
-param tags object
+param tags { *: string }
 param identityId string
 param identityClientId string
+param storageAccountName string
 param blobEndpoint string
 param queueEndpoint string
 param tableEndpoint string
 param deploymentContainer string
+
+@description('Not a credential, as ingestion requires an Entra token; secure keeps it out of the deployment history.')
+@secure()
 param connectionString string
 
 @description('Subnet of the app. Empty without a virtual network.')
@@ -28,8 +32,13 @@ param subscriptions string
 @description('Management group in scope, including new subscriptions. Empty with subscriptions.')
 param managementGroup string
 
-param otlp object
-param extraSettings object
+param otlp {
+  traces: string?
+  metrics: string?
+  logs: string?
+  dataCollectionRuleId: string?
+}
+param extraSettings { *: string }
 
 // DISKSEAL_CLOUD takes the cloud names of the Azure SDK.
 var clouds = {
@@ -38,34 +47,59 @@ var clouds = {
   AzureChinaCloud: 'AzureChina'
 }
 
-var settings = union({
-  AzureWebJobsStorage__credential: 'managedidentity'
-  AzureWebJobsStorage__clientId: identityClientId
-  AzureWebJobsStorage__blobServiceUri: blobEndpoint
-  AzureWebJobsStorage__queueServiceUri: queueEndpoint
-  AzureWebJobsStorage__tableServiceUri: tableEndpoint
-  APPLICATIONINSIGHTS_CONNECTION_STRING: connectionString
-  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
-  AZURE_CLIENT_ID: identityClientId
-  DISKSEAL_CLOUD: clouds[environment().name]
-  DISKSEAL_MODE: mode
-  DISKSEAL_BACKUP_GUARD: backupGuard
-  DISKSEAL_SWEEP_SCHEDULE: sweepSchedule
-  // The tag diskseal=off on the app itself stops every write.
-  DISKSEAL_SWITCH: resourceId('Microsoft.Web/sites', name)
-  // Where the host samples nothing itself, it says so of every invocation, and the default sampler would export no trace.
-  OTEL_TRACES_SAMPLER: 'always_on'
-}, empty(subscriptions) ? {} : {
-  DISKSEAL_SUBSCRIPTIONS: subscriptions
-}, empty(managementGroup) ? {} : {
-  DISKSEAL_MANAGEMENT_GROUP: managementGroup
-}, empty(otlp.traces) ? {} : {
-  DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT: otlp.traces
-}, empty(otlp.metrics) ? {} : {
-  DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT: otlp.metrics
-}, empty(otlp.logs) ? {} : {
-  DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT: otlp.logs
-}, extraSettings)
+var settings = union(
+  {
+    AzureWebJobsStorage__credential: 'managedidentity'
+    AzureWebJobsStorage__clientId: identityClientId
+    AzureWebJobsStorage__blobServiceUri: blobEndpoint
+    AzureWebJobsStorage__queueServiceUri: queueEndpoint
+    AzureWebJobsStorage__tableServiceUri: tableEndpoint
+    APPLICATIONINSIGHTS_CONNECTION_STRING: connectionString
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+    AZURE_CLIENT_ID: identityClientId
+    DISKSEAL_CLOUD: clouds[environment().name]
+    DISKSEAL_MODE: mode
+    DISKSEAL_BACKUP_GUARD: backupGuard
+    DISKSEAL_SWEEP_SCHEDULE: sweepSchedule
+    // The tag diskseal=off on the resource group stops every write.
+    DISKSEAL_SWITCH: resourceGroup().id
+    // Where the host samples nothing itself, it says so of every invocation, and the default sampler would export no trace.
+    OTEL_TRACES_SAMPLER: 'always_on'
+  },
+  // The host cannot make its keys from the addresses alone (Azure/azure-functions-host#11787), and makes addresses of
+  // the public cloud from the name.
+  environment().name != 'AzureCloud'
+    ? {}
+    : {
+        AzureWebJobsStorage__accountName: storageAccountName
+      },
+  empty(subscriptions)
+    ? {}
+    : {
+        DISKSEAL_SUBSCRIPTIONS: subscriptions
+      },
+  empty(managementGroup)
+    ? {}
+    : {
+        DISKSEAL_MANAGEMENT_GROUP: managementGroup
+      },
+  empty(otlp.?traces)
+    ? {}
+    : {
+        DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT: otlp.?traces
+      },
+  empty(otlp.?metrics)
+    ? {}
+    : {
+        DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT: otlp.?metrics
+      },
+  empty(otlp.?logs)
+    ? {}
+    : {
+        DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT: otlp.?logs
+      },
+  extraSettings
+)
 
 resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   // checkov:skip=CKV_AZURE_211: Flex Consumption scales automatically; it has only one SKU
@@ -87,6 +121,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
 resource app 'Microsoft.Web/sites@2024-11-01' = {
   // checkov:skip=CKV_AZURE_13: no function has an HTTP trigger; the host checks Event Grid's key
   // checkov:skip=CKV_AZURE_17: Event Grid presents no client certificate
+  // checkov:skip=CKV_AZURE_78: Flex Consumption has no FTP, and refuses the property
   // checkov:skip=CKV_AZURE_88: the app uses no file share
   // checkov:skip=CKV_AZURE_212: Flex Consumption scales automatically, down to zero
   // checkov:skip=CKV_AZURE_213: no function has an HTTP trigger to probe; the host monitors its handler
@@ -122,12 +157,21 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
         instanceMemoryMB: instanceMemory
         maximumInstanceCount: maximumInstances
         // Event Grid functions scale with the HTTP functions.
-        alwaysReady: alwaysReady == 0 ? [] : [
-          {
-            name: 'http'
-            instanceCount: alwaysReady
+        alwaysReady: alwaysReady == 0
+          ? []
+          : [
+              {
+                name: 'http'
+                instanceCount: alwaysReady
+              }
+            ]
+        // The default for the smallest instances is a few, and then a burst of events starts many of them. Each would
+        // spend its own share of the requests that Resource Manager allows in a subscription.
+        triggers: {
+          http: {
+            perInstanceConcurrency: 100
           }
-        ]
+        }
       }
       runtime: {
         name: 'custom'
@@ -137,13 +181,14 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       http20Enabled: true
       remoteDebuggingEnabled: false
-      appSettings: [for setting in items(settings): {
-        name: setting.key
-        value: setting.value
-      }]
+      appSettings: [
+        for setting in items(settings): {
+          name: setting.key
+          value: setting.value
+        }
+      ]
     }
   }
 }

@@ -64,5 +64,6 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2021-09-01' = {
 }
 
 output workspaceId string = workspace.id
+@secure()
 output connectionString string = component.properties.ConnectionString
 output actionGroupId string = actionGroup.id

@@ -2,7 +2,7 @@
 
 param name string
 param location string
-param tags object
+param tags { *: string }
 
 @description('Address space of the network, and its subnets for the app and the endpoints.')
 param addressPrefix string = '10.77.0.0/24'
@@ -75,6 +75,17 @@ resource virtualNetwork 'Microsoft.Network/virtualNetworks@2024-10-01' = {
   }
 }
 
+// By name: the order of the subnets in Azure's answer is not promised.
+resource functionSubnet 'Microsoft.Network/virtualNetworks/subnets@2024-10-01' existing = {
+  parent: virtualNetwork
+  name: 'function'
+}
+
+resource endpointSubnet 'Microsoft.Network/virtualNetworks/subnets@2024-10-01' existing = {
+  parent: virtualNetwork
+  name: 'endpoints'
+}
+
 output virtualNetworkId string = virtualNetwork.id
-output functionSubnetId string = virtualNetwork.properties.subnets[0].id
-output endpointSubnetId string = virtualNetwork.properties.subnets[1].id
+output functionSubnetId string = functionSubnet.id
+output endpointSubnetId string = endpointSubnet.id

@@ -8,6 +8,8 @@ targetScope = 'subscription'
 
 param name string
 param location string
+param mode string
+param backupGuard string
 param assignDiskPolicy bool
 
 @description('Off, Audit or Modify.')
@@ -18,7 +20,10 @@ var diskPolicyId = tenantResourceId('Microsoft.Authorization/policyDefinitions',
 var alias = 'Microsoft.Compute/snapshots/dataAccessAuthMode'
 // The policies' identities need it to write disks: the built-in definition requires Contributor.
 var contributorOfTenant = tenantResourceId('Microsoft.Authorization/roleDefinitions', builtIn.contributor)
-var contributor = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', builtIn.contributor)
+// A policy knows neither the mode nor the exemptions of the handler, so it acts only where the handler would.
+var enforcementMode = mode == 'enforce' ? 'Default' : 'DoNotEnforce'
+// Nor does it see what vaults protect, so existing disks are left to the handler unless its guard is off.
+var isRemediated = mode == 'enforce' && backupGuard == 'off'
 
 resource disks 'Microsoft.Authorization/policyAssignments@2021-06-01' = if (assignDiskPolicy) {
   name: '${name}-disks'
@@ -29,7 +34,7 @@ resource disks 'Microsoft.Authorization/policyAssignments@2021-06-01' = if (assi
   properties: {
     displayName: 'Diskseal: set the auth mode of disks inside the create request'
     policyDefinitionId: diskPolicyId
-    enforcementMode: 'Default'
+    enforcementMode: enforcementMode
     parameters: {
       effect: {
         value: 'Modify'
@@ -38,23 +43,25 @@ resource disks 'Microsoft.Authorization/policyAssignments@2021-06-01' = if (assi
   }
 }
 
-resource disksRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (assignDiskPolicy) {
-  name: guid(subscription().id, name, 'disks', builtIn.contributor)
-  properties: {
+// The identity is part of the assignment's name: an assignment that was made anew has another one.
+module disksRole 'role-assignment.bicep' = if (assignDiskPolicy) {
+  params: {
+    roleDefinitionName: builtIn.contributor
     principalId: assignDiskPolicy ? disks!.identity.principalId : ''
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: contributor
   }
 }
 
-resource disksRemediation 'Microsoft.PolicyInsights/remediations@2021-10-01' = if (assignDiskPolicy) {
+// Made once, because what a second one of the same name does is not documented.
+@onlyIfNotExists()
+resource disksRemediation 'Microsoft.PolicyInsights/remediations@2021-10-01' = if (assignDiskPolicy && isRemediated) {
   name: '${name}-disks'
   dependsOn: [
     disksRole
   ]
   properties: {
     policyAssignmentId: disks.id
-    resourceDiscoveryMode: 'ExistingNonCompliant'
+    // Right after the assignment no resource is known to be non-compliant.
+    resourceDiscoveryMode: 'ReEvaluateCompliance'
   }
 }
 
@@ -82,24 +89,26 @@ resource snapshotDefinition 'Microsoft.Authorization/policyDefinitions@2021-06-0
           }
         ]
       }
-      then: snapshotPolicy != 'Modify' ? {
-        effect: 'Audit'
-      } : {
-        effect: 'Modify'
-        details: {
-          roleDefinitionIds: [
-            contributorOfTenant
-          ]
-          conflictEffect: 'audit'
-          operations: [
-            {
-              operation: 'addOrReplace'
-              field: alias
-              value: 'AzureActiveDirectory'
+      then: snapshotPolicy != 'Modify'
+        ? {
+            effect: 'Audit'
+          }
+        : {
+            effect: 'Modify'
+            details: {
+              roleDefinitionIds: [
+                contributorOfTenant
+              ]
+              conflictEffect: 'audit'
+              operations: [
+                {
+                  operation: 'addOrReplace'
+                  field: alias
+                  value: 'AzureActiveDirectory'
+                }
+              ]
             }
-          ]
-        }
-      }
+          }
     }
   }
 }
@@ -113,26 +122,29 @@ resource snapshots 'Microsoft.Authorization/policyAssignments@2021-06-01' = if (
   properties: {
     displayName: 'Diskseal: snapshots'
     policyDefinitionId: snapshotDefinition.id
-    enforcementMode: 'Default'
+    // The effect Audit only reports.
+    enforcementMode: snapshotPolicy == 'Modify' ? enforcementMode : 'Default'
   }
 }
 
-resource snapshotsRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (snapshotPolicy == 'Modify') {
-  name: guid(subscription().id, name, 'snapshots', builtIn.contributor)
-  properties: {
+// The identity is part of the assignment's name: an assignment that was made anew has another one.
+module snapshotsRole 'role-assignment.bicep' = if (snapshotPolicy == 'Modify') {
+  params: {
+    roleDefinitionName: builtIn.contributor
     principalId: snapshotPolicy == 'Modify' ? snapshots!.identity.principalId : ''
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: contributor
   }
 }
 
-resource snapshotsRemediation 'Microsoft.PolicyInsights/remediations@2021-10-01' = if (snapshotPolicy == 'Modify') {
+// Made once, because what a second one of the same name does is not documented.
+@onlyIfNotExists()
+resource snapshotsRemediation 'Microsoft.PolicyInsights/remediations@2021-10-01' = if (snapshotPolicy == 'Modify' && isRemediated) {
   name: '${name}-snapshots'
   dependsOn: [
     snapshotsRole
   ]
   properties: {
     policyAssignmentId: snapshots.id
-    resourceDiscoveryMode: 'ExistingNonCompliant'
+    // Right after the assignment no resource is known to be non-compliant.
+    resourceDiscoveryMode: 'ReEvaluateCompliance'
   }
 }

@@ -1,4 +1,4 @@
-// The handler's custom role, on one subscription.
+// A role on one subscription: the handler's custom role, or that of a policy's identity.
 
 targetScope = 'subscription'
 

@@ -3,13 +3,17 @@
 targetScope = 'subscription'
 
 param name string
-param subscriptions array
+
+@description('ID of the subscription of the installation. The ID of the role follows from it, so that the role stays the same one when the scope changes.')
+param installation string
+
+param subscriptions string[]
 param includeBackupGuard bool
 
 var role = loadJsonContent('../role-actions.json')
 
 resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: guid(subscription().id, name, role.roleName)
+  name: guid(installation, name, role.roleName)
   properties: {
     // Role names are unique within a tenant.
     roleName: '${role.roleName} (${name})'

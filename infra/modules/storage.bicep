@@ -2,7 +2,7 @@
 
 param name string
 param location string
-param tags object
+param tags { *: string }
 
 @description('Allow only private endpoints and trusted Azure services.')
 param isPrivate bool
@@ -85,11 +85,13 @@ resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2024-01-0
   properties: {}
 }
 
-resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' = [for queue in names.queues: {
-  parent: queueService
-  name: queue
-  properties: {}
-}]
+resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' = [
+  for queue in names.queues: {
+    parent: queueService
+    name: queue
+    properties: {}
+  }
+]
 
 // The poison queue has no metric: an alert queries the logs of its writes.
 resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
@@ -108,19 +110,21 @@ resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = 
 
 // Roles of the Functions host on its storage: packages, locks, keys and timer state in blobs, the queues, and its
 // diagnostics in tables.
-resource hostRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in [
-  roles.storageBlobDataOwner
-  roles.storageQueueDataContributor
-  roles.storageTableDataContributor
-]: {
-  name: guid(account.id, hostPrincipalId, role)
-  scope: account
-  properties: {
-    principalId: hostPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
+resource hostRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for role in [
+    roles.storageBlobDataOwner
+    roles.storageQueueDataContributor
+    roles.storageTableDataContributor
+  ]: {
+    name: guid(account.id, hostPrincipalId, role)
+    scope: account
+    properties: {
+      principalId: hostPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
+    }
   }
-}]
+]
 
 resource deadLetterRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(deadLetters.id, deadLetterPrincipalId, roles.storageBlobDataContributor)
@@ -128,11 +132,15 @@ resource deadLetterRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   properties: {
     principalId: deadLetterPrincipalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      roles.storageBlobDataContributor
+    )
   }
 }
 
 output accountId string = account.id
+output accountName string = account.name
 output blobEndpoint string = account.properties.primaryEndpoints.blob
 output queueEndpoint string = account.properties.primaryEndpoints.queue
 output tableEndpoint string = account.properties.primaryEndpoints.table

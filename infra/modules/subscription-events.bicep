@@ -4,7 +4,7 @@ targetScope = 'subscription'
 
 param name string
 param location string
-param tags object
+param tags { *: string }
 param functionId string
 
 @description('ID of the existing system topic of this subscription. Empty creates one. A subscription can have only one.')
@@ -27,7 +27,6 @@ resource group 'Microsoft.Resources/resourceGroups@2025-03-01' = if (empty(exist
 }
 
 module topic 'system-topic.bicep' = if (empty(existingTopicId)) {
-  name: '${name}-topic'
   scope: resourceGroup(groupName)
   dependsOn: [
     group
@@ -41,7 +40,6 @@ module topic 'system-topic.bicep' = if (empty(existingTopicId)) {
 }
 
 module events 'event-subscription.bicep' = {
-  name: '${name}-event-subscription'
   scope: resourceGroup(empty(existingTopicId) ? groupName : split(existingTopicId, '/')[4])
   dependsOn: [
     topic

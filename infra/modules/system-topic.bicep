@@ -1,7 +1,7 @@
 // The system topic of a subscription, which can have only one.
 
 param name string
-param tags object
+param tags { *: string }
 
 @description('Identity that writes dead letters.')
 param deadLetterIdentityId string

@@ -1,8 +1,9 @@
 # The resources of each subscription in scope that deliver its writes to the function.
 
 locals {
-  new_topics = { for id in local.subscriptions : id => "/subscriptions/${id}" if !contains(keys(var.existing_topics), id) }
-  topics     = merge(var.existing_topics, { for id, topic in azapi_resource.topic : id => topic.id })
+  existing_topics = { for id, topic in var.existing_topics : lower(id) => topic }
+  new_topics      = { for id in local.subscriptions : id => "/subscriptions/${id}" if !contains(keys(local.existing_topics), id) }
+  topics          = merge(local.existing_topics, { for id, topic in azapi_resource.topic : id => topic.id })
 }
 
 resource "azapi_resource" "events_group" {
@@ -113,5 +114,5 @@ resource "azapi_resource" "event_subscription" {
   }
 
   # Event Grid refuses a function that does not exist.
-  depends_on = [terraform_data.code, azurerm_role_assignment.dead_letters]
+  depends_on = [terraform_data.code, azapi_resource_action.code, azurerm_role_assignment.dead_letters]
 }

@@ -1,10 +1,9 @@
 # The function app on Flex Consumption, with the custom handler's runtime and no secret in its settings.
-# azapi, because azurerm_function_app_flex_consumption has neither the policy for FTP nor the runtime "custom" in
-# its documentation.
+# azapi, so that the app has the same properties as in Bicep: azurerm_function_app_flex_consumption sends some of its own.
 
 locals {
   app_name = "func-${var.name}-${local.token}"
-  app_id   = "${azurerm_resource_group.this.id}/providers/Microsoft.Web/sites/${local.app_name}"
+  package  = startswith(var.package, "/") ? var.package : "${path.module}/../../${var.package}"
   storage  = { for service in ["blob", "queue", "table"] : service => "https://${azurerm_storage_account.this.name}.${service}.${local.clouds[var.cloud].storage}/" }
 
   settings = merge({
@@ -20,11 +19,14 @@ locals {
     DISKSEAL_MODE                             = var.mode
     DISKSEAL_BACKUP_GUARD                     = var.backup_guard
     DISKSEAL_SWEEP_SCHEDULE                   = var.sweep_schedule
-    # The tag diskseal=off on the app itself stops every write.
-    DISKSEAL_SWITCH = local.app_id
+    # The tag diskseal=off on the resource group stops every write.
+    DISKSEAL_SWITCH = azurerm_resource_group.this.id
     # Where the host samples nothing itself, it says so of every invocation, and the default sampler would export no trace.
     OTEL_TRACES_SAMPLER = "always_on"
     },
+    # The host cannot make its keys from the addresses alone (Azure/azure-functions-host#11787), and makes addresses of
+    # the public cloud from the name.
+    var.cloud != "AzurePublic" ? {} : { AzureWebJobsStorage__accountName = azurerm_storage_account.this.name },
     # With a management group, new subscriptions are in scope automatically.
     var.management_group == "" ? { DISKSEAL_SUBSCRIPTIONS = join(",", local.subscriptions) } : {},
     var.management_group == "" ? {} : { DISKSEAL_MANAGEMENT_GROUP = var.management_group },
@@ -82,6 +84,8 @@ resource "azapi_resource" "function" {
           maximumInstanceCount = var.maximum_instances
           # Event Grid functions scale with the HTTP functions.
           alwaysReady = var.always_ready == 0 ? [] : [{ name = "http", instanceCount = var.always_ready }]
+          # The default for the smallest instances is a few, and then a burst of events starts many of them.
+          triggers = { http = { perInstanceConcurrency = 100 } }
         }
         runtime = {
           name    = "custom"
@@ -91,7 +95,6 @@ resource "azapi_resource" "function" {
       siteConfig = {
         minTlsVersion          = "1.2"
         scmMinTlsVersion       = "1.2"
-        ftpsState              = "Disabled"
         http20Enabled          = true
         remoteDebuggingEnabled = false
         appSettings            = [for key in sort(keys(local.settings)) : { name = key, value = local.settings[key] }]
@@ -100,7 +103,7 @@ resource "azapi_resource" "function" {
   }
 
   # The host reads its package and takes its locks as soon as it starts.
-  depends_on = [azurerm_role_assignment.storage, azurerm_private_endpoint.this, azurerm_private_dns_zone_virtual_network_link.this]
+  depends_on = [azurerm_role_assignment.storage, azurerm_role_assignment.reader, azurerm_private_endpoint.this, azurerm_private_dns_zone_virtual_network_link.this]
 }
 
 # Code is deployed with an Entra token, without publishing passwords.
@@ -117,23 +120,49 @@ resource "azapi_resource" "no_passwords" {
   }
 }
 
-# Deploys the code, syncs the triggers, and waits for the function that event subscriptions need. Requires the Azure CLI.
+# The code of a release, deployed by Resource Manager: needs neither the Azure CLI nor a file.
+resource "azapi_resource_action" "code" {
+  count       = var.package_uri == "" ? 0 : 1
+  type        = "Microsoft.Web/sites/extensions@2024-11-01"
+  resource_id = "${azapi_resource.function.id}/extensions/onedeploy"
+  method      = "PUT"
+
+  body = {
+    properties = {
+      packageUri  = var.package_uri
+      remoteBuild = false
+    }
+  }
+
+  depends_on = [azapi_resource.no_passwords]
+}
+
+# The code of a file: deploys it, syncs the triggers, and waits for the function that event subscriptions need. Requires
+# the Azure CLI and bash.
 resource "terraform_data" "code" {
+  count = var.package_uri == "" ? 1 : 0
   triggers_replace = [
     azapi_resource.function.id,
-    fileexists("${path.module}/../../${var.package}") ? filesha256("${path.module}/../../${var.package}") : "made by infra/package.sh",
+    fileexists(local.package) ? filesha256(local.package) : "",
   ]
+
+  lifecycle {
+    precondition {
+      condition     = fileexists(local.package)
+      error_message = "The package does not exist: run infra/package.sh, or set package_uri to the address of a release."
+    }
+  }
 
   provisioner "local-exec" {
     command     = "infra/deploy.sh --code"
     working_dir = "${path.module}/../.."
     environment = {
-      AZURE_LOCATION    = var.location
-      DISKSEAL_NAME     = var.name
-      DISKSEAL_PACKAGE  = var.package
-      resourceGroupName = azurerm_resource_group.this.name
-      functionAppName   = local.app_name
-      functionAppId     = azapi_resource.function.id
+      AZURE_SUBSCRIPTION_ID   = var.subscription_id
+      DISKSEAL_DEPLOY_NAME    = var.name
+      DISKSEAL_DEPLOY_PACKAGE = abspath(local.package)
+      resourceGroupName       = azurerm_resource_group.this.name
+      functionAppName         = local.app_name
+      functionAppId           = azapi_resource.function.id
     }
   }
 

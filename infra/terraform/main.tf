@@ -10,7 +10,9 @@ locals {
     AzureChina        = { azurerm = "china", storage = "core.chinacloudapi.cn" }
   }
 
-  subscriptions = length(var.subscriptions) == 0 ? [var.subscription_id] : var.subscriptions
+  # A subscription that occurs twice counts once. Below a management group, new ones are found at the next apply.
+  listed        = var.management_group == "" || length(var.subscriptions) > 0 ? var.subscriptions : data.azurerm_management_group.this[0].all_subscription_ids
+  subscriptions = length(local.listed) == 0 ? [lower(var.subscription_id)] : distinct([for id in local.listed : lower(element(split("/", id), length(split("/", id)) - 1))])
   scopes        = var.management_group == "" ? { for id in local.subscriptions : id => "/subscriptions/${id}" } : { (var.management_group) = "/providers/Microsoft.Management/managementGroups/${var.management_group}" }
   token         = substr(sha256("${var.subscription_id}/${var.name}"), 0, 13)
   tags          = merge(var.tags, { application = "diskseal" })
@@ -25,6 +27,16 @@ resource "azurerm_resource_group" "this" {
   name     = "rg-${var.name}"
   location = var.location
   tags     = local.tags
+
+  lifecycle {
+    # The tag diskseal=off is the switch: it is set by hand, and an apply leaves it.
+    ignore_changes = [tags["diskseal"]]
+  }
+}
+
+data "azurerm_management_group" "this" {
+  count = var.management_group != "" && length(var.subscriptions) == 0 ? 1 : 0
+  name  = var.management_group
 }
 
 # The handler's identity, and the one with which Event Grid writes dead letters, which has no other rights.

@@ -6,7 +6,10 @@ locals {
   alias     = "Microsoft.Compute/snapshots/dataAccessAuthMode"
   policies  = { for id in local.subscriptions : id => "/subscriptions/${id}" if var.assign_disk_policy }
   snapshots = { for id in local.subscriptions : id => "/subscriptions/${id}" if var.snapshot_policy != "Off" }
-  modified  = { for id, scope in local.snapshots : id => scope if var.snapshot_policy == "Modify" }
+  # A policy knows neither the mode of the handler nor what vaults protect.
+  is_enforced   = var.mode == "enforce"
+  is_remediated = local.is_enforced && var.backup_guard == "off"
+  modified      = { for id, scope in local.snapshots : id => scope if var.snapshot_policy == "Modify" }
 }
 
 resource "azurerm_subscription_policy_assignment" "disks" {
@@ -17,6 +20,7 @@ resource "azurerm_subscription_policy_assignment" "disks" {
   location             = var.location
   policy_definition_id = "/providers/Microsoft.Authorization/policyDefinitions/c3921d55-b741-4d16-8d56-7f16e99e6892"
   parameters           = jsonencode({ effect = { value = "Modify" } })
+  enforce              = local.is_enforced
 
   identity {
     type = "SystemAssigned"
@@ -33,11 +37,13 @@ resource "azurerm_role_assignment" "disks_policy" {
 }
 
 resource "azurerm_subscription_policy_remediation" "disks" {
-  for_each             = local.policies
+  for_each             = local.is_remediated ? local.policies : {}
   name                 = "${var.name}-disks"
   subscription_id      = each.value
   policy_assignment_id = azurerm_subscription_policy_assignment.disks[each.key].id
-  depends_on           = [azurerm_role_assignment.disks_policy]
+  # Right after the assignment no resource is known to be non-compliant.
+  resource_discovery_mode = "ReEvaluateCompliance"
+  depends_on              = [azurerm_role_assignment.disks_policy]
 }
 
 # In each subscription: azurerm would create the definition only in the provider's subscription.
@@ -80,6 +86,8 @@ resource "azurerm_subscription_policy_assignment" "snapshots" {
   subscription_id      = each.value
   location             = var.location
   policy_definition_id = azapi_resource.snapshot_policy[each.key].id
+  # The effect Audit only reports.
+  enforce = local.is_enforced || var.snapshot_policy == "Audit"
 
   dynamic "identity" {
     for_each = var.snapshot_policy == "Modify" ? [1] : []
@@ -98,9 +106,10 @@ resource "azurerm_role_assignment" "snapshots_policy" {
 }
 
 resource "azurerm_subscription_policy_remediation" "snapshots" {
-  for_each             = local.modified
-  name                 = "${var.name}-snapshots"
-  subscription_id      = each.value
-  policy_assignment_id = azurerm_subscription_policy_assignment.snapshots[each.key].id
-  depends_on           = [azurerm_role_assignment.snapshots_policy]
+  for_each                = local.is_remediated ? local.modified : {}
+  name                    = "${var.name}-snapshots"
+  subscription_id         = each.value
+  policy_assignment_id    = azurerm_subscription_policy_assignment.snapshots[each.key].id
+  resource_discovery_mode = "ReEvaluateCompliance"
+  depends_on              = [azurerm_role_assignment.snapshots_policy]
 }

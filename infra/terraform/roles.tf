@@ -2,7 +2,7 @@
 
 resource "azurerm_role_definition" "this" {
   # Role names are unique within a tenant.
-  name              = "${local.roles.roleName} (${var.name})"
+  name              = var.management_group == "" ? "${local.roles.roleName} (${var.name})" : "${local.roles.roleName} (${var.name}, ${var.management_group})"
   description       = local.roles.description
   scope             = values(local.scopes)[0]
   assignable_scopes = values(local.scopes)
@@ -13,10 +13,19 @@ resource "azurerm_role_definition" "this" {
   }
 }
 
+# The switch is a tag of the resource group, which need not be in scope.
+resource "azurerm_role_assignment" "reader" {
+  scope              = azurerm_resource_group.this.id
+  role_definition_id = "/subscriptions/${var.subscription_id}/providers/Microsoft.Authorization/roleDefinitions/${local.roles.builtIn.reader}"
+  principal_id       = azurerm_user_assigned_identity.host.principal_id
+  principal_type     = "ServicePrincipal"
+}
+
 resource "azurerm_role_assignment" "this" {
-  for_each           = local.scopes
-  scope              = each.value
-  role_definition_id = azurerm_role_definition.this.role_definition_resource_id
+  for_each = local.scopes
+  scope    = each.value
+  # As Azure returns it: below the subscription of the assignment. Any other form replaces the assignment at each apply.
+  role_definition_id = "${var.management_group == "" ? each.value : ""}/providers/Microsoft.Authorization/roleDefinitions/${azurerm_role_definition.this.role_definition_id}"
   principal_id       = azurerm_user_assigned_identity.host.principal_id
   principal_type     = "ServicePrincipal"
 }
@@ -41,7 +50,7 @@ resource "azurerm_role_definition" "exporter" {
 resource "azurerm_role_assignment" "exporter" {
   for_each           = local.exports
   scope              = "/subscriptions/${each.value.subscription}"
-  role_definition_id = var.exporters_have_built_in_role ? "/subscriptions/${each.value.subscription}/providers/Microsoft.Authorization/roleDefinitions/${local.roles.builtIn.dataOperatorForManagedDisks}" : azurerm_role_definition.exporter[0].role_definition_resource_id
+  role_definition_id = var.exporters_have_built_in_role ? "/subscriptions/${each.value.subscription}/providers/Microsoft.Authorization/roleDefinitions/${local.roles.builtIn.dataOperatorForManagedDisks}" : "/subscriptions/${each.value.subscription}/providers/Microsoft.Authorization/roleDefinitions/${azurerm_role_definition.exporter[0].role_definition_id}"
   principal_id       = each.value.exporter.id
   principal_type     = each.value.exporter.type
 }

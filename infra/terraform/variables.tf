@@ -20,7 +20,7 @@ variable "name" {
 }
 
 variable "subscriptions" {
-  description = "IDs of the subscriptions in scope. Default: subscription_id. With a management group: the subscriptions below it."
+  description = "IDs of the subscriptions in scope; one that occurs twice counts once. Default: subscription_id. With a management group: the subscriptions below it."
   type        = list(string)
   default     = []
 
@@ -64,7 +64,7 @@ variable "sweep_schedule" {
   default     = "0 17 * * * *"
 
   validation {
-    condition     = length(split(" ", var.sweep_schedule)) == 6
+    condition     = length(compact(split(" ", var.sweep_schedule))) == 6
     error_message = "The schedule must have six fields."
   }
 }
@@ -109,13 +109,13 @@ variable "instance_memory" {
 }
 
 variable "maximum_instances" {
-  description = "Maximum number of instances. Flex Consumption requires at least 40."
+  description = "Maximum number of instances. One instance serves up to 100 events at a time, and all of them share the requests that Resource Manager allows an identity in a subscription."
   type        = number
-  default     = 40
+  default     = 10
 
   validation {
-    condition     = var.maximum_instances >= 40 && var.maximum_instances <= 1000
-    error_message = "The number must be from 40 to 1000."
+    condition     = var.maximum_instances >= 1 && var.maximum_instances <= 1000
+    error_message = "The number must be from 1 to 1000."
   }
 }
 
@@ -135,6 +135,11 @@ variable "log_retention" {
   description = "Retention of logs in days."
   type        = number
   default     = 30
+
+  validation {
+    condition     = var.log_retention >= 30 && var.log_retention <= 730
+    error_message = "The retention must be from 30 to 730 days."
+  }
 }
 
 variable "send_activity_log" {
@@ -161,13 +166,13 @@ variable "existing_topics" {
 }
 
 variable "assign_disk_policy" {
-  description = "Assign the built-in policy that sets the auth mode of disks inside the create request."
+  description = "Assign the built-in policy that sets the auth mode of disks inside the create request. It acts with mode=enforce only, and on existing disks only with backup_guard=off as well, because a policy cannot see vaults."
   type        = bool
   default     = false
 }
 
 variable "snapshot_policy" {
-  description = "Custom policy for snapshots, which the built-in policy does not cover: Off, Audit, or Modify if the alias is modifiable."
+  description = "Custom policy for snapshots, which the built-in policy does not cover: Off, Audit, or Modify if the alias is modifiable. Modify acts under the same conditions as the policy for disks."
   type        = string
   default     = "Off"
 
@@ -181,6 +186,11 @@ variable "exporters" {
   description = "Principals that may still export: object IDs with their kind (User, Group or ServicePrincipal)."
   type        = list(object({ id = string, type = string }))
   default     = []
+
+  validation {
+    condition     = alltrue([for one in var.exporters : contains(["User", "Group", "ServicePrincipal"], one.type)])
+    error_message = "The type of an exporter must be User, Group or ServicePrincipal."
+  }
 }
 
 variable "exporters_have_built_in_role" {
@@ -189,8 +199,19 @@ variable "exporters_have_built_in_role" {
   default     = true
 }
 
+variable "package_uri" {
+  description = "Public HTTPS address of the package, such as that of a release. Resource Manager deploys it, without the Azure CLI. Empty deploys the file of package."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.package_uri == "" || startswith(var.package_uri, "https://")
+    error_message = "The address must begin with https://."
+  }
+}
+
 variable "package" {
-  description = "Zip to deploy, relative to the repository."
+  description = "Zip to deploy, absolute or relative to the repository. It must exist when Terraform plans."
   type        = string
   default     = "dist/diskseal-linux-x86_64.zip"
 }

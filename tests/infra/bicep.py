@@ -1,7 +1,7 @@
 """Reads Bicep files like the compiler: syntax, names, and the types of expressions.
 
-There is no Bicep compiler in the package registries, so this is our own reading of the language, of as much of it
-as infra/ uses. Anything it does not know is an error.
+The Bicep compiler is in no registry that these checks use, and says nothing of what Azure's types leave open, such as
+values of an enumeration. So this is our own reading of the language, of as much of it as infra/ uses. Anything it does not know is an error.
 """
 
 import json
@@ -10,79 +10,12 @@ from pathlib import Path
 import tree_sitter
 import tree_sitter_bicep
 
+from kinds import ANY, BOOL, FUNCTIONS, INT, NULL, PRIMITIVES, STRING, cases, declared, literal, named, of_json, record, text, union
+
 LANGUAGE = tree_sitter.Language(tree_sitter_bicep.language())
-
-ANY = {"k": "any"}
-STRING = {"k": "string"}
-INT = {"k": "int"}
-BOOL = {"k": "bool"}
-NULL = {"k": "null"}
-STRINGS = {"k": "array", "e": STRING}
-PRIMITIVES = {"string": STRING, "int": INT, "bool": BOOL, "array": {"k": "array", "e": ANY}, "object": {"k": "object", "m": {}, "extra": ANY}}
-
-
-def record(**members):
-    return {"k": "object", "m": members, "extra": None}
-
-
-SUBSCRIPTION = record(id=STRING, subscriptionId=STRING, tenantId=STRING, displayName=STRING)
-GROUP = record(id=STRING, name=STRING, location=STRING, tags=ANY, type=STRING)
-ENVIRONMENT = record(
-    name=STRING, resourceManager=STRING, portal=STRING, authentication=ANY,
-    suffixes=record(storage=STRING, keyvaultDns=STRING, sqlServerHostname=STRING, acrLoginServer=STRING),
-)
-# Functions of the language: the type they return, with the minimum and maximum number of arguments.
-FUNCTIONS = {
-    "empty": (BOOL, 1, 1), "contains": (BOOL, 2, 2), "join": (STRING, 2, 2), "replace": (STRING, 3, 3),
-    "guid": (STRING, 1, 9), "uniqueString": (STRING, 1, 9), "toLower": (STRING, 1, 1), "split": (STRINGS, 2, 2),
-    "string": (STRING, 1, 1), "length": (INT, 1, 1), "take": (ANY, 2, 2), "range": ({"k": "array", "e": INT}, 2, 2),
-    "resourceId": (STRING, 2, 9), "subscriptionResourceId": (STRING, 2, 9), "tenantResourceId": (STRING, 2, 9),
-    "loadTextContent": (STRING, 1, 1), "environment": (ENVIRONMENT, 0, 0), "deployment": (record(name=STRING, location=STRING), 0, 0),
-    "subscription": (SUBSCRIPTION, 0, 1), "resourceGroup": (GROUP, 0, 2), "managementGroup": (record(id=STRING, name=STRING), 0, 1),
-}
-
 
 class Fault(Exception):
     pass
-
-
-def text(node):
-    return node.text.decode()
-
-
-def named(node):
-    return [child for child in node.named_children if child.type != "comment"]
-
-
-def literal(node):
-    """The text of a string without interpolation, else None."""
-    if node.type != "string" or any(child.type == "interpolation" for child in node.named_children):
-        return None
-    escapes = {"\\'": "'", "\\\\": "\\", "\\n": "\n", "\\$": "$", "\\t": "\t"}
-    return "".join(escapes.get(text(child), text(child)) for child in node.named_children)
-
-
-def of_json(value):
-    """The type of a value in a JSON file: the value itself."""
-    if isinstance(value, dict):
-        return record(**{key: of_json(one) for key, one in value.items()})
-    if isinstance(value, list):
-        return {"k": "array", "e": union([of_json(one) for one in value]) if value else ANY, "known": value}
-    kinds = {str: "string", bool: "bool", int: "int", float: "int", type(None): "null"}
-    return {"k": kinds[type(value)], "v": value}
-
-
-def union(types):
-    flat = []
-    for one in types:
-        for each in one["of"] if one["k"] == "union" else [one]:
-            if each not in flat:
-                flat.append(each)
-    return flat[0] if len(flat) == 1 else {"k": "union", "of": flat}
-
-
-def cases(kind):
-    return kind["of"] if kind["k"] == "union" else [kind]
 
 
 class Property:
@@ -110,9 +43,10 @@ class Declaration:
         self.decorators = decorators
         self.is_existing = any(text(child) == "existing" for child in node.children)
         rest = children[1:]
-        self.declared = self.value = self.target = None
+        self.declared = self.type = self.value = self.target = None
         if rest and rest[0].type == "type":
-            self.declared = text(rest.pop(0))
+            self.type = rest.pop(0)
+            self.declared = text(self.type)
         if kind in ("resource", "module"):
             self.target = literal(rest.pop(0))
         self.value = rest[-1] if rest else None
@@ -209,18 +143,15 @@ class File:
     def _declared_type(self, declaration):
         if declaration.kind == "var":
             return self.infer(declaration.value, {})
-        if declaration.declared not in PRIMITIVES:
+        kind = declared(declaration.type)
+        if kind is None:
             self.fault(declaration.node, f"the type {declaration.declared} is not among what this check knows")
             return ANY
         if "allowed" in declaration.decorators:
             element = self.infer(declaration.decorators["allowed"][0], {})["e"]
             return element
-        if declaration.declared == "object" and declaration.kind == "param" and declaration.value is not None:
-            default = self.infer(declaration.value, {})
-            # A default with members defines the members; an empty one does not.
-            if default["k"] == "object" and default["m"]:
-                return default
-        return PRIMITIVES[declaration.declared]
+        # A caller's object takes the place of a default as a whole, so a default says nothing about members.
+        return kind
 
     def infer(self, node, env):
         handler = getattr(self, f"_{node.type}", None)
@@ -304,7 +235,13 @@ class File:
         return self.infer(named(node)[-1], env)
 
     def _ternary_expression(self, node, env):
-        self.infer(node.child_by_field_name("condition"), env)
+        condition, first = node.child_by_field_name("condition"), node.child_by_field_name("consequence")
+        self.infer(condition, env)
+        # The compiler warns, and a warning is a failure.
+        if condition.type == "call_expression" and text(condition.child_by_field_name("function")) == "contains":
+            owner, key = (text(one) for one in named(condition.child_by_field_name("arguments")))
+            if text(first) in (f"{owner}[{key}]", f"{owner}.{key.strip(chr(39))}"):
+                self.fault(node, f"use the safe access {owner}[?{key}]")
         return union([self.infer(node.child_by_field_name(part), env) for part in ("consequence", "alternative")])
 
     def _binary_expression(self, node, env):
@@ -332,7 +269,13 @@ class File:
     def _member_expression(self, node, env):
         owner = node.child_by_field_name("object")
         name = text(node.child_by_field_name("property"))
-        access = lambda kind: union([self.member(one, name, node) for one in cases(kind)])
+        is_safe = any(text(child) == ".?" for child in node.children)
+
+        def access(kind):
+            if not is_safe and any(name in one.get("optional", ()) for one in cases(kind)):
+                self.fault(node, f"{name} may be absent: read it with .?{name}")
+            return union([self.member(one, name, node) for one in cases(kind)])
+
         return self._after_condition(owner, env, access) or access(self.infer(owner, env))
 
     def _after_condition(self, node, env, access):
@@ -370,7 +313,7 @@ class File:
             if name not in callee.outputs:
                 self.fault(node, f"{owner['d'].target} has no output {name}, but {', '.join(sorted(callee.outputs)) or 'none'}")
                 return ANY
-            return PRIMITIVES.get(callee.outputs[name].declared, ANY)
+            return declared(callee.outputs[name].type) or ANY
         if kind == "schema":
             return self.definitions.step(self, owner["s"], name, node)
         self.fault(node, f"{name} is asked of a value that is {kind}")
@@ -411,6 +354,8 @@ class File:
             owner = kinds[0]
             values = [*owner.get("m", {}).values(), *([owner["extra"]] if owner.get("extra") else [])]
             return {"k": "array", "e": record(key=STRING, value=union(values) if values else ANY)}
+        if name == "union" and all(one["k"] in ("array", "any") for kind in kinds for one in cases(kind)):
+            return {"k": "array", "e": union([one.get("e", ANY) for kind in kinds for one in cases(kind)])}
         if name == "union":
             members, extra = {}, None
             for kind in kinds:

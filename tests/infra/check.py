@@ -11,10 +11,13 @@ import sys
 from pathlib import Path
 
 import bicep
-from bicep import cases, literal, named, text
+from kinds import PRIMITIVES, cases, literal, named, text
+from rules import RULES
 from definitions import Definitions
 
+# Those that deploy.sh deploys, and the optional policy.
 ENTRIES = ["main.bicep", "events.bicep", "role-management-group.bicep"]
+OPTIONAL = ["new-subscriptions.bicep"]
 
 
 class Infrastructure:
@@ -23,7 +26,7 @@ class Infrastructure:
         self.root = self.repository / "infra"
         self.definitions = Definitions(Path(definitions))
         self.files = {}
-        for entry in ENTRIES:
+        for entry in ENTRIES + OPTIONAL:
             bicep.load(self.root / entry, self.root, self.definitions, self.files)
         self.by_name = {file.name: file for file in self.files.values()}
 
@@ -77,7 +80,7 @@ def expressions(infra):
                 file.infer(one.body(), env)
             elif one.value is not None:
                 kind = file.infer(one.value, {})
-                expected = bicep.PRIMITIVES.get(one.declared) if one.declared else None
+                expected = PRIMITIVES.get(one.declared) if one.declared else None
                 if expected and any(case["k"] not in (expected["k"], "any", "schema") for case in cases(kind)):
                     file.fault(one.node, f"{one.name} is declared {one.declared}, and is {kind['k']}")
         faults += file.faults[before:]
@@ -165,6 +168,9 @@ def waits_for(file, name):
 ORDER = [
     ("main.bicep", "function", "storage", "the host starts with its storage"),
     ("main.bicep", "function", "endpoints", "the host's storage is behind them"),
+    ("main.bicep", "code", "function", "the code needs its app"),
+    ("main.bicep", "events", "code", "Event Grid refuses a function that does not exist"),
+    ("main.bicep", "events", "storage", "Event Grid refuses a container that does not exist"),
     ("modules/subscription-events.bicep", "events", "topic", "an event subscription lives in its topic"),
     ("modules/subscription-events.bicep", "topic", "group", "a topic lives in its group"),
     ("modules/policy.bicep", "disksRemediation", "disksRole", "a remediation works by the role of the policy's identity"),
@@ -180,38 +186,51 @@ def order(infra):
         file = infra.by_name[name]
         if earlier not in waits_for(file, later):
             faults.append(f"{name}: {later} does not wait for {earlier}: {reason}")
-    early = bicep.load(infra.root / "main.bicep", infra.root, infra.definitions)
+    # Everything that main.bicep makes without waiting for the code.
+    main = infra.by_name["main.bicep"]
+    early = {}
+    for module in main.modules:
+        if "code" not in waits_for(main, module):
+            bicep.load(main.modules[module].path, infra.root, infra.definitions, early)
     for file in early.values():
         for one in file.declarations.values():
             if one.kind == "resource" and "eventsubscriptions@" in one.target.lower():
                 faults.append(f"{file.name}:{one.line}: an event subscription before the code is there: Event Grid refuses it")
-    script = infra.read("infra/deploy.sh")
+    script = infra.read("infra/steps.sh")
     steps = ["main.bicep", "deployment source config-zip", "syncfunctiontriggers", "wait_for_function", "events.bicep"]
-    # The last occurrence is the full deployment; the one before deploys only the code.
-    body = script[script.rfind("|| deploy_infrastructure"):]
-    calls = ["deploy_infrastructure", "deploy_code", "sync_triggers", "wait_for_function", "deploy_events"]
+    # The first installation; an update brings the code before this.
+    body = script[script.rfind("        deploy_infrastructure\n"):]
+    calls = ["deploy_infrastructure", "keep_switch", "read_outputs", "assign_at_management_group", "deploy_code", "wait_for_function", "deploy_events"]
     at = [body.find(call) for call in calls]
     if -1 in at or at != sorted(at):
-        faults.append(f"infra/deploy.sh: the steps are not in the order {' → '.join(calls)}")
-    faults += [f"infra/deploy.sh: nothing about {step}" for step in steps if step not in script]
+        faults.append(f"infra/steps.sh: the steps are not in the order {' → '.join(calls)}")
+    faults += [f"infra/steps.sh: nothing about {step}" for step in steps if step not in script]
     return faults
 
 
 def handed_over(infra):
     """scripts and azd pass declared parameters, all required ones, and read existing outputs"""
     faults = []
-    script = infra.read("infra/deploy.sh")
-    calls = re.findall(r"--template-file infra/(\S+)\s*\\?\s*--parameters\s+((?:.|\n)*?)\n(?:\}|\s*\n|    deploy)", script)
+    script = infra.read("infra/steps.sh")
+    calls = re.findall(r"--template-file infra/(\S+)\s*\\?\s*--parameters\s+((?:.|\n)*?)\n(?:\}|\s*\n|        i=)", script)
     given = {name: set(re.findall(r"(?<![\w$])(\w+)=", text)) for name, text in calls}
     for entry in ENTRIES:
         if entry not in given:
-            faults.append(f"infra/deploy.sh: nothing is handed over to {entry}")
+            faults.append(f"infra/steps.sh: nothing is handed over to {entry}")
             continue
-        faults += against(infra.by_name[entry], given[entry], f"infra/deploy.sh for {entry}")
+        faults += against(infra.by_name[entry], given[entry], f"infra/steps.sh for {entry}")
     found = infra.json("infra/main.parameters.json")["parameters"]
     faults += against(infra.by_name["main.bicep"], set(found), "infra/main.parameters.json")
+    main = infra.by_name["main.bicep"].declarations
+    faults += [f"infra/main.parameters.json: azd cannot set {name}" for name, one in main.items() if one.kind == "param" and name not in found]
+    for name, one in found.items():
+        snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()
+        if one["value"] not in (f"${{DISKSEAL_DEPLOY_{snake}}}", "${AZURE_LOCATION}"):
+            faults.append(f"infra/main.parameters.json: {name} is not DISKSEAL_DEPLOY_{snake} alone; defaults stand in main.bicep")
+    settings = infra.read("infra/parameters.py")
+    faults += [f"infra/parameters.py: main.bicep has no parameter {name}" for name in re.findall(r'"(\w+)": "DISKSEAL_', settings) if name not in main]
     names = re.search(r"local names=\(([^)]*)\)", script)[1].split()
-    faults += [f"infra/deploy.sh: main.bicep has no output {name}" for name in names if name not in infra.by_name["main.bicep"].outputs]
+    faults += [f"infra/steps.sh: main.bicep has no output {name}" for name in names if name not in infra.by_name["main.bicep"].outputs]
     return faults
 
 
@@ -317,7 +336,7 @@ def documented(infra):
     return [f"infra/README.md: nothing about {kind}" for kind in kinds if f"`{kind.lower()}`" not in readme]
 
 
-CHECKS = [syntax, resources, expressions, parameters, order, handed_over, functions, settings, role, documented]
+CHECKS = [syntax, resources, expressions, parameters, order, handed_over, functions, settings, role, documented, *RULES]
 
 
 def main():

@@ -2,7 +2,8 @@
 
 import json
 
-from bicep import ANY, BOOL, INT, STRING, cases, loops, properties, union
+from bicep import loops, properties
+from kinds import ANY, BOOL, INT, STRING, cases
 
 # Members that the language adds to a resource.
 OF_THE_LANGUAGE = {"name", "parent", "scope", "dependsOn"}
@@ -70,7 +71,9 @@ class Definitions:
         kind = file.infer(body, env)
         if found is None or declaration.is_existing:
             return
-        mine = {name: one for name, one in kind["m"].items() if name not in OF_THE_LANGUAGE}
+        # One Deploy has no published definition: the type's is that of another extension.
+        silenced = {one.name for one in properties(body) if getattr(one.node.parent.prev_named_sibling, "type", "") == "diagnostic_comment"}
+        mine = {name: one for name, one in kind["m"].items() if name not in OF_THE_LANGUAGE | silenced}
         nodes = {one.name: one.node for one in properties(body)}
         self.conform(file, {"k": "object", "m": mine, "extra": None}, {"class": found["write"]}, declaration.name, nodes, declaration.node, is_root=True)
 

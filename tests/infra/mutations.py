@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import check
@@ -40,11 +41,11 @@ BICEP = [
     ("main.bicep", "    isPrivate: privateNetwork\n", "", "wants the parameter isPrivate"),
     ("main.bicep", "    isPrivate: privateNetwork\n", "    isPrivat: privateNetwork\n", "has no parameter isPrivat"),
     ("main.bicep", "    alwaysReady: alwaysReady\n", "    alwaysReady: 'one'\n", "alwaysReady of modules/function.bicep is int, not string"),
-    ("main.bicep", "  name: '${name}-storage'\n  scope: group\n", "  name: '${name}-storage'\n", "is for a resourceGroup, not for a subscription"),
+    ("main.bicep", "modules/storage.bicep' = {\n  scope: group\n", "modules/storage.bicep' = {\n", "is for a resourceGroup, not for a subscription"),
     ("main.bicep", "modules/storage.bicep", "modules/store.bicep", "there is no module modules/store.bicep"),
     ("main.bicep", "uniqueString(here", "uniqString(here", "uniqString is not among"),
     ("main.bicep", "location: location\n", "location: locaton\n", "locaton is not declared"),
-    ("main.bicep", "param tags object = {}", "param tags object = {}\nparam spare string = ''", "spare is used nowhere"),
+    ("main.bicep", "param tags { *: string } = {}", "param tags { *: string } = {}\nparam spare string = ''", "spare is used nowhere"),
     ("modules/storage.bicep", "output accountId string = account.id", "output accountId int = account.id", "accountId is declared int, and is string"),
     ("modules/storage.bicep", "publicAccess: 'None'\n  }\n}\n\nresource deadLetters", "publicAccess: 'None'\n  }\n\nresource deadLetters", "syntax error"),
     ("modules/storage.bicep", "'../events.json'", "'../event.json'", "there is no file ../event.json"),
@@ -52,13 +53,56 @@ BICEP = [
     ("modules/subscription-events.bicep", "  dependsOn: [\n    topic\n  ]\n", "", "events does not wait for topic"),
     ("modules/subscription-events.bicep", "  dependsOn: [\n    group\n  ]\n", "", "topic does not wait for group"),
     ("modules/policy.bicep", "  dependsOn: [\n    disksRole\n  ]\n", "", "disksRemediation does not wait for disksRole"),
-    ("main.bicep", "  dependsOn: [\n    endpoints\n  ]\n", "", "function does not wait for endpoints"),
-    ("main.bicep", "module network 'modules/network.bicep'", "module early 'modules/event-subscription.bicep' = {\n  name: 'early'\n  scope: group\n}\n\nmodule network 'modules/network.bicep'", "an event subscription before the code is there"),
-    ("deploy.sh", "    deploy_code\n    sync_triggers\n    wait_for_function\n    deploy_events\n", "    deploy_events\n    deploy_code\n    sync_triggers\n    wait_for_function\n", "the steps are not in the order"),
-    ("deploy.sh", 'mode="$mode"', 'modus="$mode"', "main.bicep has no parameter modus"),
-    ("deploy.sh", 'workspaceId="$workspaceId" ', "", "infra/deploy.sh for events.bicep: workspaceId is wanted"),
-    ("deploy.sh", "names=(resourceGroupName", "names=(resourceGroup", "main.bicep has no output resourceGroup"),
-    ("main.parameters.json", '"location":', '"region":', "infra/main.parameters.json: location is wanted"),
+    ("main.bicep", "    endpoints\n", "", "function does not wait for endpoints"),
+    ("main.bicep", "  dependsOn: [\n    code\n  ]\n", "", "events does not wait for code"),
+    ("main.bicep", "module network 'modules/network.bicep'", "module early 'modules/event-subscription.bicep' = {\n  scope: group\n}\n\nmodule network 'modules/network.bicep'", "an event subscription before the code is there"),
+    ("steps.sh", "    wait_for_function\n    deploy_events\n", "    deploy_events\n    wait_for_function\n", "the steps are not in the order"),
+    ("steps.sh", 'location="$location" subscriptions="$subscriptions"\n', 'location="$location" subscription="$subscriptions"\n', "main.bicep has no parameter subscription"),
+    ("steps.sh", 'workspaceId="$workspaceId" ', "", "infra/steps.sh for events.bicep: workspaceId is wanted"),
+    ("steps.sh", "names=(resourceGroupName", "names=(resourceGroup", "main.bicep has no output resourceGroup"),
+    ("main.parameters.json", '"otlp":', '"spare":', "azd cannot set otlp"),
+    ("main.parameters.json", "${DISKSEAL_DEPLOY_MODE}", "${DISKSEAL_MODE=audit}", "mode is not DISKSEAL_DEPLOY_MODE alone"),
+    ("parameters.py", '"backupGuard": "DISKSEAL', '"guard": "DISKSEAL', "main.bicep has no parameter guard"),
+    ("main.parameters.json", '"location":', '"region":', "main.bicep has no parameter region"),
+    # What Azure refuses, and what a deployment must not undo.
+    ("modules/function.bicep", "      minTlsVersion: '1.2'\n", "      minTlsVersion: '1.2'\n      ftpsState: 'Disabled'\n", "ftpsState is refused by Flex Consumption"),
+    ("terraform/function.tf", '        minTlsVersion          = "1.2"\n', '        minTlsVersion          = "1.2"\n        ftpsState              = "Disabled"\n', "ftpsState is refused by Flex Consumption"),
+    ("modules/function.bicep", "environment().name != 'AzureCloud'", "environment().name == 'AzureCloud'", "AzureWebJobsStorage__accountName is missing"),
+    ("main.bicep", "modules/storage.bicep' = {\n", "modules/storage.bicep' = {\n  name: '${name}-storage'\n", "storage has a fixed name"),
+    ("events.bicep", "subscription-events.bicep' = [\n  for id in inScope: {\n", "subscription-events.bicep' = [\n  for id in inScope: {\n    name: '${name}-events'\n", "perSubscription has a fixed name"),
+    ("main.bicep", ": contains(requested, '') ? fail('The parameter subscriptions has an empty element.') : union(requested, [])", ": union(requested, [])", "subscriptions='a,' is ['a', '']"),
+    ("main.bicep", "split(toLower(replace(subscriptions, ' ', '')), ',')", "split(replace(subscriptions, ' ', ''), ',')", "subscriptions='a,A,b,a' is ['a', 'A', 'b']"),
+    ("main.bicep", ": union(requested, [])", ": requested", "subscriptions='a,A,b,a' is ['a', 'a', 'b', 'a']"),
+    ("events.bicep", ": union(requested, [])", ": requested", "events.bicep: subscriptions='a,A,b,a'"),
+    ("events.bicep", "contains(requested, '')", "contains(requested, '-')", "events.bicep: subscriptions='a,'"),
+    ("main.bicep", "(hasPolicies ? inScope : [])", "inScope", "policies loops 801 times"),
+    ("main.bicep", "(empty(exporters) ? [] : inScope)", "inScope", "exporterAssignments loops 801 times"),
+    ("main.bicep", "  scope: subscription(inScope[0])\n  params: {\n    name: name\n    installation: subscription().id\n    subscriptions: inScope\n    includeBackupGuard", "  params: {\n    name: name\n    installation: subscription().id\n    subscriptions: inScope\n    includeBackupGuard", "role is defined outside of the scopes"),
+    ("modules/role-definition.bicep", "guid(installation,", "guid(subscription().id,", "the role's ID changes with the scope"),
+    ("main.bicep", "@onlyIfNotExists()\n", "", "each deployment replaces the tags of the resource group"),
+    ("modules/function.bicep", "DISKSEAL_SWITCH: resourceGroup().id", "DISKSEAL_SWITCH: resourceId('Microsoft.Web/sites', name)", "the switch is resourceId"),
+    ("main.bicep", "module groupReader 'modules/group-reader.bicep' = {", "module groupReader 'modules/group-reader.bicep' = if (empty(managementGroup)) {", "not always Reader on the resource group"),
+    ("terraform/main.tf", 'ignore_changes = [tags["diskseal"]]', "ignore_changes = []", "an apply removes the tag diskseal"),
+    ("modules/policy.bicep", "mode == 'enforce' ? 'Default' : 'DoNotEnforce'", "backupGuard == 'off' ? 'Default' : 'DoNotEnforce'", "with mode=audit backupGuard=off the policy for disks is Default"),
+    ("modules/policy.bicep", "var isRemediated = mode == 'enforce' && backupGuard == 'off'", "var isRemediated = mode == 'enforce'", "with mode=enforce backupGuard=skip existing disks are remediated"),
+    ("modules/policy.bicep", "if (snapshotPolicy == 'Modify' && isRemediated)", "if (snapshotPolicy == 'Modify')", "with mode=audit backupGuard=skip existing snapshots are remediated"),
+    ("modules/policy.bicep", "'ReEvaluateCompliance'", "'ExistingNonCompliant'", "the remediation of disks looks at nothing"),
+    ("main.bicep", "      mode: mode\n", "      mode: 'enforce'\n", "the policies do not know mode"),
+    ("main.bicep", "otlp.?dataCollectionRuleId ?? ''", "otlp.dataCollectionRuleId", "dataCollectionRuleId may be absent"),
+    ("events.bicep", "existingTopics[?id] ?? ''", "contains(existingTopics, id) ? existingTopics[id] : ''", "use the safe access existingTopics[?id]"),
+    ("main.bicep", "if (!empty(packageUri)) {\n  dependsOn", "if (empty(packageUri)) {\n  dependsOn", "with packageUri='' events is made"),
+    ("modules/code.bicep", "'onedeploy'", "'MSDeploy'", "the extension is not One Deploy"),
+    ("main.bicep", "@minValue(1)\n@maxValue(1000)", "@minValue(40)\n@maxValue(1000)", "maximumInstances is from 40 to 1000"),
+    ("terraform/variables.tf", "var.maximum_instances >= 1 ", "var.maximum_instances >= 40 ", "maximum_instances differs from main.bicep"),
+    ("modules/function.bicep", "perInstanceConcurrency: 100", "perInstanceConcurrency: 1", "the concurrency of an instance is left to a default"),
+    ("main.bicep", "subnetId: makesNetwork ? network!.outputs.endpointSubnetId : endpointSubnet\n", "subnetId: makesNetwork ? network!.outputs.endpointSubnet : endpointSubnet\n", "has no output endpointSubnet"),
+    ("new-subscriptions.json", '"operatorType": "StringIn"', '"operatorType": "StringContains"', "filter of the event subscription differs"),
+    ("new-subscriptions.json", "[parameters('events').maxDeliveryAttempts]", "[parameters('events').eventTimeToLiveInMinutes]", "retryPolicy of the event subscription differs"),
+    ("new-subscriptions.bicep", "                events: {", "                event: {", "hands over"),
+    ("createUiDefinition.json", '"value": "enforce"', '"value": "seal"', "mode may be audit, seal"),
+    ("createUiDefinition.json", '"alertEmails": "[steps', '"emails": "[steps', "main.bicep has no parameter emails"),
+    ("createUiDefinition.json", "( *, *[0-9a-fA-F-]{36})*$", "( *, *[0-9a-fA-F-]{36})*,?$", "subscriptions takes an empty element"),
+    ("createUiDefinition.json", "steps('basics').exemptTag)", "steps('basics').tag)", "no element tag"),
     # What the code needs.
     ("role-actions.json", '    "Microsoft.Compute/snapshots/write",\n', "", "Microsoft.Compute/snapshots/write"),
     ("role-actions.json", '    "Microsoft.Resources/tags/read",\n', "", "lists Microsoft.Resources/tags/read, which no role has"),
@@ -70,21 +114,80 @@ BICEP = [
     ("modules/function.bicep", "DISKSEAL_MODE:", "DISKSEAL_MODUS:", "the code reads no DISKSEAL_MODUS"),
     ("modules/function.bicep", "DISKSEAL_SWEEP_SCHEDULE:", "DISKSEAL_SWEEP:", "no setting DISKSEAL_SWEEP_SCHEDULE is made"),
     ("modules/function.bicep", "'AzureChina'", "'AzureChinaCloud'", "the clouds are"),
+    ("terraform/function.tf", "DISKSEAL_SWITCH = azurerm_resource_group.this.id", "DISKSEAL_SWITCHES = azurerm_resource_group.this.id", "DISKSEAL_SWITCHES is a setting of Terraform alone"),
     ("terraform/function.tf", 'OTEL_TRACES_SAMPLER = "always_on"', "", "OTEL_TRACES_SAMPLER is a setting of Bicep alone"),
-    ("terraform/function.tf", "DISKSEAL_SWITCH = local.app_id", "DISKSEAL_SWITCHES = local.app_id", "DISKSEAL_SWITCHES is a setting of Terraform alone"),
     ("main.bicep", "'0 17 * * * *'", "'17 * * * *'", "has not six fields"),
     ("main.bicep", "  'audit'\n  'enforce'\n", "  'audit'\n  'enforced'\n", "mode may be audit, enforced"),
 ]
-SCRIPTS = [
-    ("deploy.sh", "    wait_for_function\n    deploy_events\n", "    deploy_events\n    wait_for_function\n", "the steps run in order"),
-    ("deploy.sh", "    check_topics\n", "", "an existing topic is reported"),
-    ("remove.sh", "[[ $answer == \"$name\" ]] ||", "true ||", "a wrong answer changes nothing"),
-]
+# With the part of scripts.py that must report it.
+SCRIPTS = {
+    "first_installation": [
+        ("steps.sh", "    wait_for_function\n    deploy_events\n", "    deploy_events\n    wait_for_function\n", "the steps run in order"),
+        ("scope.sh", '[[ ,$list, != *,,* ]] ||', "true ||", "an empty element of subscriptions is refused"),
+        ("scope.sh", "awk '!seen[$0]++'", "cat", "a subscription that occurs twice counts once"),
+        ("deploy.sh", "    check | after | code)\n", "    *)\n", "variables of the shell are no options"),
+        ("steps.sh", '"${@:3}" -o none "${az_install[@]}" 2>&1', '"${@:3}" -o none 2>&1', "every call names its subscription"),
+        ("steps.sh", ' tags="$tags"', "", "the resources of the event subscriptions get the tags"),
+    ],
+    "first_ten_minutes": [
+        ("steps.sh", "for attempt in {1..150}", "for attempt in {1..30}", "a host that starts after three minutes is waited for"),
+        ("steps.sh", "Deployment\\ was\\ successful|Failed\\ to\\ fetch\\ host\\ key|appears\\ to\\ be\\ unhealthy", "never", "code that is there is not sent again"),
+        ("steps.sh", "404|409|Conflict|50[0-9]|", "", "an app that is not ready is waited for"),
+        ("steps.sh", " && ! $answer =~ $MISSING", "", "a resource group that is missing is not waited for"),
+        ("steps.sh", "2>&1) || refused=$answer", "2>&1)", "a refused sync of the triggers does not end the run"),
+        ("steps.sh", "for attempt in {1..25}", "for attempt in {1..12}", "an app that is not ready is waited for: 403"),
+    ],
+    "second_run": [
+        ("parameters.py", "today = {**last, **(shown_by(app, settings, group, last) if app else {})}", "today = last", "a second run without options asks nothing and keeps the mode"),
+        ("parameters.py", "today = {**last, **", "today = {**", "and scope, mails, policies and tags"),
+        ("parameters.py", "if name not in ours}", "if name in ours}", "settings, tags and the network that were changed at the app are kept"),
+        ("parameters.py", "if name not in OWN_TAGS}", "}", "a switch that is off stays off"),
+        ("parameters.py", "wanted[name] = merged(today.get(name), value)", "wanted[name] = value", "members of objects are merged"),
+        ("deploy.sh", "[[ ${answer:-} == yes ]] ||", "true ||", "nothing happens without agreement"),
+        ("deploy.sh", '[[ $location == "$installed_location" ]] ||', "true ||", "another region is refused"),
+        ("steps.sh", "            validate_infrastructure\n", "", "an update that Azure would refuse leaves the old pair"),
+        ("steps.sh", "        keep_switch\n", "", "a switch that a deployment has removed is set again"),
+        ("steps.sh", "    stop_remediations\n", "", "in audit mode the remediations of policies end"),
+    ],
+    "scopes": [
+        ("deploy.sh", "    check_topics\n", "", "all existing topics are reported"),
+        ("scope.sh", '[[ -n $token && $token != None ]] || break', "break", "is read in pages"),
+        ("steps.sh", "i=$((i + 200))", "i=$((i + 100))", "gets its events by 200"),
+        ("steps.sh", 'names = {name: {} for name in identity.get("userAssignedIdentities") or {}}', "names = {}", "an existing topic keeps its identities"),
+        ("steps.sh", "            Succeeded) return ;;\n", "            *) return ;;\n", "the event subscription waits for the topic"),
+    ],
+    "other_ways": [
+        ("scope.sh", "    [[ -z $1 ]] || install=$1\n", "", "in azd's subscription"),
+        ("deploy.sh", "        check) return ;;\n", "        check) read_installation; return ;;\n", "azd's check needs no region"),
+        ("deploy.sh", "${private,,} != true", "$private != true", "a private network's provider is registered first: True"),
+    ],
+    "release": [
+        ("steps.sh", "sha256sum --check --strict --status)", "cat >/dev/null)", "a package that SHA256SUMS does not list"),
+        ("steps.sh", " >/dev/null || fail \"the attestation", " >/dev/null || true fail \"the attestation", "a package without an attestation"),
+        ("steps.sh", '    [[ -n $repository ]] || fail', '    true || fail', "without a repository in Cargo.toml"),
+    ],
+    "removal": [
+        ("remove.sh", '[[ ${answer:-} == "$name" ]] ||', "true ||", "a wrong answer changes nothing"),
+        ("remove.sh", '    find_assignments --all --role "Diskseal ($name)" --subscription "$1"\n', '    find_assignments --all --role "Diskseal ($name)" --subscription "$install"\n', "role assignments of every subscription"),
+        ("remove.sh", '[[ ${found,,} != "${group,,}"/* ]] || add delete "$topic', '[[ -z $found ]] || add delete "$topic', "belongs to somebody else stays"),
+        ("remove.sh", '[[ $found == diskseal ]] || fail', "true || fail", "a resource group of somebody else is not an installation"),
+        ("remove.sh", '            az rest --method post --url "$target/cancel', '            true az rest --method post --url "$target/cancel', "the remediation after it is cancelled"),
+        ("remove.sh", 'find_role "Diskseal ($name)" "${scopes[@]}"', 'find_role "Diskseal ($name)" "/subscriptions/elsewhere"', "each definition once, where it can be assigned"),
+        ("remove.sh", "            preferred=${AZURE_SUBSCRIPTION_ID:?azd has set no AZURE_SUBSCRIPTION_ID}\n", "", "nothing of the Azure CLI's"),
+        ("remove.sh", "if ! $only; then\n    if [[ -n $management_group ]]", "if true; then\n    if [[ -n $management_group ]]", "a subscription leaves the scope"),
+    ],
+}
 TERRAFORM = [
     ("terraform/storage.tf", "min_tls_version ", "min_tls_versions ", "Unsupported argument"),
     ("terraform/storage.tf", '  account_tier                     = "Standard"\n', "", "Missing required argument"),
     ("terraform/main.tf", "local.roles.actions", "local.role.actions", "Reference to undeclared local value"),
     ("terraform/events.tf", "azurerm_storage_account.this.id", "azurerm_storage_account.that.id", "Reference to undeclared resource"),
+    ("terraform/main.tf", "distinct([for id in local.listed", "concat([for id in local.listed", "A subscription that is listed twice counts twice"),
+    ("terraform/variables.tf", "condition     = alltrue([for id in var.subscriptions : can(regex(\"^[0-9a-fA-F-]{36}$\", id))])", "condition     = alltrue([for id in var.subscriptions : true || can(regex(id, id))])", "an_empty_subscription_is_refused"),
+    ("terraform/roles.tf", '"${var.management_group == "" ? each.value : ""}/providers/Microsoft.Authorization/roleDefinitions/${azurerm_role_definition.this.role_definition_id}"', "azurerm_role_definition.this.role_definition_resource_id", "An apply replaces the role assignments each time"),
+    ("terraform/policy.tf", "enforce              = local.is_enforced\n", "enforce              = true\n", "A policy writes in audit mode"),
+    ("terraform/policy.tf", 'local.is_enforced && var.backup_guard == "off"', "local.is_enforced", "A remediation seals disks that vaults protect"),
+    ("terraform/policy.tf", "for_each             = local.is_remediated ? local.policies : {}", "for_each             = local.policies", "A remediation writes in audit mode"),
     ("terraform/roles.tf", "actions      = local.actions", 'actions      = ["*"]', "The role differs from role-actions.json"),
     ("terraform/function.tf", "httpsOnly                 = true", "httpOnly                  = true", "body.properties.httpOnly is unknown"),
     ("terraform/events.tf", "maxEventsPerBatch             = 1", 'maxEventsPerBatch             = "one"', "maxEventsPerBatch is string, not int"),
@@ -96,55 +199,61 @@ STATIC = [
 ]
 
 
-def by_check(repository, file):
+def by_check(repository, file, expected):
     infra = check.Infrastructure(repository, DEFINITIONS)
     told = check.syntax(infra)
     return told or [fault for one in check.CHECKS[1:] for fault in one(infra)]
 
 
-def by_scripts(repository, file):
-    done = subprocess.run([sys.executable, "-B", HERE / "scripts.py", repository], text=True, capture_output=True)
+def by_scripts(part):
+    return lambda repository, file, expected: reported_by_scripts(repository, part, expected)
+
+
+def reported_by_scripts(repository, part, expected):
+    done = subprocess.run([sys.executable, "-B", HERE / "scripts.py", repository, part, expected], text=True, capture_output=True)
     return [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
 
 
-def by_terraform(repository, file):
+def by_terraform(repository, file, expected):
     return [fault for _, faults in terraform.check(repository, DEFINITIONS, PLUGINS) for fault in faults]
 
 
-def by_checkov(repository, file):
+def by_checkov(repository, file, expected):
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(["checkov", "--file", f"{repository}/infra/{file}", "--framework", "bicep", "terraform", "--skip-download", "--compact", "--quiet"],
+    infra = Path(repository) / "simplified"
+    subprocess.run([sys.executable, "-B", HERE / "simplified.py", Path(repository) / "infra", infra], check=True)
+    done = subprocess.run(["checkov", "--file", f"{infra}/{file}", "--framework", "bicep", "terraform", "--skip-download", "--compact", "--quiet"],
                           text=True, capture_output=True, env={**os.environ, "PATH": path})
     return [line for line in done.stdout.splitlines() if line.startswith("Check:")]
 
 
-def planted(mistakes, judge):
-    for file, old, new, expected in mistakes:
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "repository"
-            copy.mkdir()
-            for part in ("infra", "docs", "src", "function-definitions"):
-                shutil.copytree(REPOSITORY / part, copy / part)
-            shutil.copy(REPOSITORY / "host.json", copy)
-            path = copy / "infra" / file
-            source = path.read_text()
-            what = f"{file}: {(new or old).strip().splitlines()[0]}"
-            if old not in source:
-                yield what, f"there is no {old.strip()!r} to change"
-                continue
-            path.write_text(source.replace(old, new, 1))
-            told = judge(copy, file)
-            # Where several rules see it, one that names it is enough.
-            yield what, None if any(expected in " ".join(one.split()) for one in told) else f"expected {expected!r}, told was {told[:3]}"
+def plant(mistake, judge):
+    """What was changed, and why it was not reported, or None."""
+    file, old, new, expected = mistake
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "repository"
+        copy.mkdir()
+        for part in ("infra", "docs", "src", "function-definitions", "tests/infra/parameters"):
+            shutil.copytree(REPOSITORY / part, copy / part)
+        shutil.copy(REPOSITORY / "host.json", copy)
+        path = copy / "infra" / file
+        source = path.read_text()
+        what = f"{file}: {(new or old).strip().splitlines()[0]}"
+        if old not in source:
+            return what, f"there is no {old.strip()!r} to change"
+        path.write_text(source.replace(old, new, 1))
+        told = judge(copy, file, expected)
+        # Where several rules see it, one that names it is enough.
+        return what, None if any(expected in " ".join(one.split()) for one in told) else f"expected {expected!r}, told was {told[:3]}"
 
 
 def main():
     failed = False
-    rounds = [(BICEP, by_check), (SCRIPTS, by_scripts), (STATIC, by_checkov)]
+    rounds = [(BICEP, by_check), *[(mistakes, by_scripts(part)) for part, mistakes in SCRIPTS.items()], (STATIC, by_checkov)]
     if shutil.which("terraform"):
         rounds.append((TERRAFORM, by_terraform))
-    for mistakes, judge in rounds:
-        for what, missed in planted(mistakes, judge):
+    with ThreadPoolExecutor(2) as workers:
+        for what, missed in workers.map(lambda one: plant(*one), [(mistake, judge) for mistakes, judge in rounds for mistake in mistakes]):
             failed = failed or bool(missed)
             print(f"FAIL mutation: {what} — {missed}" if missed else f"ok   mutation: reported: {what}", flush=True)
     sys.exit(failed)

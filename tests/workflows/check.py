@@ -19,7 +19,7 @@ PINNED = re.compile(r"^(?P<action>[\w.-]+/[\w./-]+)@(?P<commit>[0-9a-f]{40}) # (
 USES = re.compile(r"^\s*(?:- +)?[\"']?uses[\"']?\s*:\s*(?P<what>.*?)\s*$")
 # The jobs with write permissions. Adding one is a deliberate decision, so it must be listed here too.
 WRITES = {
-    ("infra.yml", "what-if"): {"id-token"},
+    ("infra.yml", "what-if"): {"id-token"}, ("live.yml", "installation"): {"id-token"},
     ("release.yml", "publish"): {"attestations", "contents", "id-token"},
 }
 # Triggers that run with the repository's permissions on content from strangers.

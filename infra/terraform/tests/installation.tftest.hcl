@@ -8,14 +8,10 @@ mock_provider "azurerm" {
 
 mock_provider "azapi" {}
 
-# The Azure CLI deploys the code, and the tests have none.
-override_resource {
-  target = terraform_data.code
-}
-
 variables {
   subscription_id = "11111111-1111-1111-1111-111111111111"
   location        = "westeurope"
+  package_uri     = "https://example.com/diskseal-linux-x86_64.zip"
 }
 
 run "one_subscription" {
@@ -107,6 +103,115 @@ run "management_group" {
   }
 }
 
+run "a_doubled_subscription_counts_once" {
+  command = plan
+
+  variables {
+    subscriptions = ["aaaaaaaa-1111-1111-1111-111111111111", "AAAAAAAA-1111-1111-1111-111111111111"]
+  }
+
+  assert {
+    condition     = keys(azurerm_role_assignment.this) == ["aaaaaaaa-1111-1111-1111-111111111111"] && local.settings.DISKSEAL_SUBSCRIPTIONS == "aaaaaaaa-1111-1111-1111-111111111111"
+    error_message = "A subscription that is listed twice counts twice."
+  }
+}
+
+run "an_empty_subscription_is_refused" {
+  command = plan
+
+  variables {
+    subscriptions = ["11111111-1111-1111-1111-111111111111", ""]
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+# Azure returns the definition of a role assignment below the assignment's own subscription, and the provider compares.
+run "roles_are_named_as_azure_returns_them" {
+  command = apply
+
+  override_resource {
+    target = azurerm_role_definition.this
+    values = { role_definition_id = "99999999-9999-9999-9999-999999999999" }
+  }
+  override_resource {
+    target = azurerm_role_definition.exporter
+    values = { role_definition_id = "88888888-8888-8888-8888-888888888888" }
+  }
+
+  variables {
+    subscriptions                = ["11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"]
+    exporters                    = [{ id = "33333333-3333-3333-3333-333333333333", type = "Group" }]
+    exporters_have_built_in_role = false
+  }
+
+  assert {
+    condition     = alltrue([for id, one in azurerm_role_assignment.this : one.role_definition_id == "/subscriptions/${id}/providers/Microsoft.Authorization/roleDefinitions/99999999-9999-9999-9999-999999999999"])
+    error_message = "An apply replaces the role assignments each time."
+  }
+  assert {
+    condition     = alltrue([for one in azurerm_role_assignment.exporter : one.role_definition_id == "${one.scope}/providers/Microsoft.Authorization/roleDefinitions/88888888-8888-8888-8888-888888888888"])
+    error_message = "An apply replaces the exporters' role assignments each time."
+  }
+  assert {
+    condition     = azurerm_role_assignment.reader.scope == azurerm_resource_group.this.id && local.settings.DISKSEAL_SWITCH == azurerm_resource_group.this.id
+    error_message = "The handler cannot read its switch."
+  }
+}
+
+run "audit_means_audit" {
+  command = plan
+
+  variables {
+    backup_guard       = "off"
+    assign_disk_policy = true
+    snapshot_policy    = "Modify"
+  }
+
+  assert {
+    condition     = !azurerm_subscription_policy_assignment.disks[var.subscription_id].enforce && !azurerm_subscription_policy_assignment.snapshots[var.subscription_id].enforce
+    error_message = "A policy writes in audit mode."
+  }
+  assert {
+    condition     = length(azurerm_subscription_policy_remediation.disks) + length(azurerm_subscription_policy_remediation.snapshots) == 0
+    error_message = "A remediation writes in audit mode."
+  }
+}
+
+run "a_policy_cannot_see_vaults" {
+  command = plan
+
+  variables {
+    mode               = "enforce"
+    assign_disk_policy = true
+  }
+
+  assert {
+    condition     = azurerm_subscription_policy_assignment.disks[var.subscription_id].enforce && length(azurerm_subscription_policy_remediation.disks) == 0
+    error_message = "A remediation seals disks that vaults protect."
+  }
+}
+
+run "the_code_of_a_release_needs_no_cli" {
+  command = plan
+
+  assert {
+    condition     = length(azapi_resource_action.code) == 1 && length(terraform_data.code) == 0 && azapi_resource_action.code[0].body.properties.packageUri == var.package_uri
+    error_message = "The code of a release is not deployed by Resource Manager."
+  }
+}
+
+run "a_missing_package_is_named_at_the_plan" {
+  command = plan
+
+  variables {
+    package_uri = ""
+    package     = "dist/missing.zip"
+  }
+
+  expect_failures = [terraform_data.code]
+}
+
 run "everything" {
   command = plan
 
@@ -138,6 +243,10 @@ run "everything" {
   assert {
     condition     = azapi_resource.snapshot_policy[var.subscription_id].body.properties.policyRule.then.effect == "Audit" && length(azurerm_subscription_policy_remediation.snapshots) == 0
     error_message = "The audit policy has another effect, or a remediation."
+  }
+  assert {
+    condition     = azurerm_subscription_policy_assignment.disks[var.subscription_id].enforce && azurerm_subscription_policy_remediation.disks[var.subscription_id].resource_discovery_mode == "ReEvaluateCompliance"
+    error_message = "The remediation looks at nothing, because nothing is known to be non-compliant."
   }
   assert {
     condition     = local.settings.DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT == "https://example.com/traces" && !contains(keys(local.settings), "DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT")

@@ -1,0 +1,4 @@
+using '../../../infra/main.bicep'
+
+// What the first command of the README deploys.
+param location = 'westeurope'

@@ -1,0 +1,6 @@
+using '../../../infra/main.bicep'
+
+// Nothing is enforced and nothing remediated.
+param location = 'westeurope'
+param assignDiskPolicy = true
+param snapshotPolicy = 'Modify'

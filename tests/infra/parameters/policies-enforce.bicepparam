@@ -1,0 +1,7 @@
+using '../../../infra/main.bicep'
+
+param location = 'westeurope'
+param mode = 'enforce'
+param backupGuard = 'off'
+param assignDiskPolicy = true
+param snapshotPolicy = 'Modify'

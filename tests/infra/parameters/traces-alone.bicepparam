@@ -1,0 +1,7 @@
+using '../../../infra/main.bicep'
+
+// The other members of otlp are left out.
+param location = 'westeurope'
+param otlp = {
+  traces: 'https://example.com/otlp/v1/traces'
+}
