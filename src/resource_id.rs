@@ -156,9 +156,9 @@ fn in_compute(text: &str) -> Option<(&str, &str, Vec<&str>)> {
 fn check_names(subscription_id: &str, resource_group: &str, path: &[&str]) -> Result<(), ParseIdError> {
     if !is_subscription_id(subscription_id) {
         Err(ParseIdError::SubscriptionId)
-    } else if !is_name(resource_group) {
+    } else if !is_name(resource_group, GROUP_CHARS_MAX) {
         Err(ParseIdError::ResourceGroup)
-    } else if !path.iter().skip(1).step_by(2).all(|name| is_name(name)) {
+    } else if !path.iter().skip(1).step_by(2).all(|name| is_name(name, NAME_CHARS_MAX)) {
         Err(ParseIdError::Name)
     } else {
         Ok(())
@@ -176,11 +176,15 @@ pub fn is_scope(text: &str) -> bool {
     let is_root = segments.next() == Some("")
         && segments.next().is_some_and(|segment| segment.eq_ignore_ascii_case("subscriptions"))
         && segments.next().is_some_and(is_subscription_id);
-    is_root && segments.all(is_name)
+    is_root && segments.all(|segment| is_name(segment, SEGMENT_CHARS_MAX))
 }
 
-/// The longest name of any resource type, in characters ("Naming rules and restrictions for Azure resources").
-const NAME_CHARS_MAX: usize = 260;
+/// The longest name of a resource group, in characters ("Naming rules and restrictions for Azure resources").
+const GROUP_CHARS_MAX: usize = 90;
+/// The longest name of a disk or snapshot, in characters; those of machines are shorter.
+const NAME_CHARS_MAX: usize = 80;
+/// The longest name of any resource type, in characters.
+const SEGMENT_CHARS_MAX: usize = 260;
 
 /// Whether a text can be one segment of a URL's path, and be shown in one line: letters, digits, marks and connectors of
 /// any script, and `-.()`. That is Azure's pattern `^[-\w\._\(\)]+$` with .NET's `\w` at the least; which of them a
@@ -188,7 +192,7 @@ const NAME_CHARS_MAX: usize = 260;
 ///
 /// So nothing in it has a meaning in a URL, a shell or a terminal, or turns into such a character when it is normalised.
 /// It does not end with a period, which makes dot segments and is dropped by some servers.
-fn is_name(text: &str) -> bool {
+fn is_name(text: &str, chars_max: usize) -> bool {
     let is_allowed = |c: char| {
         if c.is_ascii() {
             c.is_ascii_alphanumeric() || "_-.()".contains(c)
@@ -199,7 +203,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty()
         && !text.ends_with('.')
         && text.chars().all(is_allowed)
-        && text.chars().take(NAME_CHARS_MAX + 1).count() <= NAME_CHARS_MAX
+        && text.chars().take(chars_max + 1).count() <= chars_max
 }
 
 impl fmt::Display for ResourceId {

@@ -28,7 +28,7 @@ fn names_keep_their_spelling_and_keywords_get_arms() {
 
 #[test]
 fn names_that_azure_allows_are_accepted() {
-    let (longest, longest_group) = ("n".repeat(260), "g".repeat(260));
+    let (longest, longest_group) = ("n".repeat(80), "g".repeat(90));
     for (group, name) in [
         ("rg", "d"),
         ("rg", "vm-1_OsDisk_1_0123456789abcdef"),
@@ -91,7 +91,7 @@ fn other_texts_are_refused() {
         "d\u{85}e",
         "d／x",
         "d․․",
-        &"n".repeat(261),
+        &"n".repeat(81),
     ] {
         refused(compute(name), Name);
     }
@@ -100,7 +100,7 @@ fn other_texts_are_refused() {
     {
         refused(compute(name), Name);
     }
-    for name in ["", "..", "rg.", "rg x", "rg?x", "rg%20x", "rg\u{7f}", &"g".repeat(261)] {
+    for name in ["", "..", "rg.", "rg x", "rg?x", "rg%20x", "rg\u{7f}", &"g".repeat(91)] {
         refused(group(name), ResourceGroup);
     }
     let braced = "{1111111-2222-4333-8444-55555555555}";
