@@ -115,6 +115,7 @@ fn remedy_of(failure: SystemFailure) -> &'static str {
             "sign in (az login), or set DISKSEAL_CREDENTIAL and AZURE_CLIENT_ID to the identity of this machine or app"
         }
         SystemFailure::Unauthorized => "set DISKSEAL_CLOUD to the cloud that issued the token",
+        SystemFailure::ScopeUnreadable => "give the identity the right to list the subscriptions in scope",
         SystemFailure::Throttled => "try again in a few minutes",
         SystemFailure::ServerError => "try again later; https://status.azure.com lists outages",
         SystemFailure::Unreachable | SystemFailure::Timeout | SystemFailure::Unreadable => {

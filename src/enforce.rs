@@ -99,7 +99,7 @@ fn leaves(ctx: &Context, look: &Look, resource: &Resource) -> bool {
     let occasion = Occasion { now: ctx.now(), event_time: None, trace_id: None };
     ctx.options.attached == Attached::Leave
         && look.trigger.is_of_event()
-        && resource.is_held()
+        && resource.may_be_held()
         && decide(&ctx.policy, resource, &Protection::Unprotected, &occasion).sets_mode()
 }
 

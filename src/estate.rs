@@ -11,15 +11,8 @@ mod survey;
 
 pub use guard::Guard;
 pub use inventory::inventory;
-pub use listing::{Listed, Listing, has_time};
+pub use listing::{Listed, Listing, Seen, has_time};
 pub use members::Members;
 pub use protected::Protected;
 pub use rights::READS;
-pub use survey::{Judged, Survey, warn_of_unreadable};
-
-use crate::arm::{self, Failure};
-
-/// Whether Azure refuses only this request, so that other requests can be tried.
-pub fn is_refusal(error: &arm::Error) -> bool {
-    !matches!(error.failure, Failure::System(_))
-}
+pub use survey::{Judged, Survey, Todo, warn_of_unreadable};

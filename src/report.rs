@@ -183,6 +183,11 @@ impl Report {
         }
     }
 
+    /// Sets the source of the listing, which is known at its end.
+    pub fn set_source(&mut self, source: Source) {
+        self.run.source = source;
+    }
+
     /// When the report was taken.
     pub fn taken_at(&self) -> OffsetDateTime {
         self.run.taken_at

@@ -6,7 +6,7 @@
 pub mod tags;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json, value::RawValue};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::resource_id::{ResourceId, ResourceType};
@@ -41,6 +41,15 @@ impl From<DataAccessAuthMode> for String {
 }
 
 impl DataAccessAuthMode {
+    /// The mode of a JSON value. An absent member means `None`; what is no string is not a known mode.
+    fn of(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::None,
+            Value::String(text) => Self::from(text.clone()),
+            other => Self::Other(other.to_string()),
+        }
+    }
+
     /// The value in ARM's spelling.
     pub fn as_str(&self) -> &str {
         match self {
@@ -78,57 +87,126 @@ pub struct Resource {
     pub time_created: Option<OffsetDateTime>,
     /// All tags of the resource.
     pub tags: Tags,
+    /// The members whose values are unknown.
+    pub unreadable: Vec<Member>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Body {
-    location: Option<String>,
-    properties: Properties,
-    #[serde(default)]
-    managed_by: Value,
-    #[serde(default)]
-    managed_by_extended: Value,
-    #[serde(default)]
-    tags: Option<Tags>,
+/// A member that Azure has returned in a form that cannot be read, so that its value is unknown. An absent member and
+/// `null` are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// `properties`, absent or of another type: nothing about the resource is known.
+    Properties,
+    /// `tags`
+    Tags,
+    /// `properties.provisioningState`
+    ProvisioningState,
+    /// `properties.diskState`
+    DiskState,
+    /// `properties.creationData.createOption`
+    CreateOption,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Properties {
-    data_access_auth_mode: Option<DataAccessAuthMode>,
-    provisioning_state: Option<String>,
-    disk_state: Option<String>,
-    #[serde(default)]
-    creation_data: Value,
-    #[serde(default)]
-    completion_percent: Value,
-    time_created: Option<String>,
+/// Why a text is not a resource of ARM: something else has answered.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAResource {
+    /// It is not JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// It is JSON, and has none of the members by which a resource is known.
+    #[error("the answer is JSON without a resource in it")]
+    Other,
+}
+
+/// The members that could be read so far.
+#[derive(Default)]
+struct Reader {
+    unreadable: Vec<Member>,
+}
+
+impl Reader {
+    /// A string; none if it is absent or `null`.
+    fn text(&mut self, value: &Value, member: Member) -> Option<String> {
+        match value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            _ => {
+                self.unreadable.push(member);
+                None
+            }
+        }
+    }
+
+    fn tags(&mut self, value: &Value) -> Tags {
+        Tags::deserialize(value).unwrap_or_else(|_| {
+            self.unreadable.push(Member::Tags);
+            Tags::default()
+        })
+    }
 }
 
 impl Resource {
-    /// Reads the body of a GET, or one element of a list.
+    /// Reads the body of a GET, or one element of a list. A member in an unexpected form does not hide the others: its
+    /// value is unknown ([`Resource::cannot_read`]), and unknown is never a good value.
     ///
     /// # Errors
-    /// The text is not JSON, or not a resource with `properties`.
-    pub fn from_json(id: &ResourceId, json: &[u8]) -> Result<Self, serde_json::Error> {
-        let Body { location, properties, managed_by, managed_by_extended, tags } =
-            serde_json::from_slice(json)?;
+    /// The text is not JSON, or not a resource of ARM.
+    pub fn from_json(id: &ResourceId, json: &[u8]) -> Result<Self, NotAResource> {
+        match serde_json::from_slice(json) {
+            Ok(body) => Self::from_value(id, &body),
+            // A text in it is no text, such as a character that was cut in half, or it is nested too deeply.
+            Err(_) if is_whole(json) => Self::from_value(id, &json!({"properties": null})),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same from JSON that was parsed before.
+    ///
+    /// # Errors
+    /// It is not a resource of ARM.
+    pub fn from_value(id: &ResourceId, body: &Value) -> Result<Self, NotAResource> {
+        if !is_resource(body) {
+            return Err(NotAResource::Other);
+        }
+        let mut reader = Reader::default();
+        let properties = &body["properties"];
+        if !properties.is_object() {
+            reader.unreadable.push(Member::Properties);
+        }
+        let creation_data = &properties["creationData"];
+        let is_odd = !(creation_data.is_null() || creation_data.is_object());
+        if is_odd {
+            reader.unreadable.push(Member::CreateOption);
+        }
+        let source =
+            if is_odd { vec![creation_data.to_string()] } else { texts(&creation_data["sourceResourceId"]) };
         Ok(Self {
             id: id.clone(),
-            location,
-            data_access_auth_mode: properties.data_access_auth_mode.unwrap_or(DataAccessAuthMode::None),
-            provisioning_state: properties.provisioning_state,
-            disk_state: properties.disk_state,
-            create_option: properties.creation_data["createOption"].as_str().map(str::to_owned),
-            completion_percent: percentage(&properties.completion_percent),
-            time_created: properties
-                .time_created
-                .and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok()),
-            held_by: [managed_by, managed_by_extended].iter().flat_map(texts).collect(),
-            source: texts(&properties.creation_data["sourceResourceId"]).pop(),
-            tags: tags.unwrap_or_default(),
+            location: body["location"].as_str().map(str::to_owned),
+            data_access_auth_mode: if properties.is_object() {
+                DataAccessAuthMode::of(&properties["dataAccessAuthMode"])
+            } else {
+                DataAccessAuthMode::Other(properties.to_string())
+            },
+            provisioning_state: reader.text(&properties["provisioningState"], Member::ProvisioningState),
+            disk_state: reader.text(&properties["diskState"], Member::DiskState),
+            create_option: reader.text(&creation_data["createOption"], Member::CreateOption),
+            completion_percent: percentage(&properties["completionPercent"]),
+            time_created: properties["timeCreated"]
+                .as_str()
+                .and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok()),
+            held_by: ["managedBy", "managedByExtended"].iter().flat_map(|name| texts(&body[name])).collect(),
+            source: source.into_iter().next_back(),
+            tags: reader.tags(&body["tags"]),
+            unreadable: reader.unreadable,
         })
+    }
+
+    /// Whether Azure has returned this member in a form that cannot be read.
+    pub fn cannot_read(&self, member: Member) -> bool {
+        let is_of_properties = member != Member::Tags;
+        self.unreadable.contains(&member)
+            || (is_of_properties && self.unreadable.contains(&Member::Properties))
     }
 
     /// Whether it has this auth mode.
@@ -136,17 +214,21 @@ impl Resource {
         self.data_access_auth_mode == *mode
     }
 
-    /// Whether its last write has succeeded; an absent state means that it has ("Track asynchronous Azure operations").
+    /// Whether its last write is known to have succeeded; an absent state means that it has ("Track asynchronous Azure
+    /// operations").
     pub fn has_succeeded(&self) -> bool {
-        self.provisioning_state.as_deref().is_none_or(|state| state.eq_ignore_ascii_case("Succeeded"))
+        match &self.provisioning_state {
+            Some(state) => state.eq_ignore_ascii_case("Succeeded"),
+            None => !self.cannot_read(Member::ProvisioningState),
+        }
     }
 
-    /// Whether its last write has failed or was canceled.
+    /// Whether its last write is known to have failed or to be canceled.
     pub fn has_failed(&self) -> bool {
-        !self.has_succeeded() && !self.is_provisioning()
+        is_one_of(self.provisioning_state.as_deref(), &["Failed", "Canceled"])
     }
 
-    /// Whether an earlier write is still in progress, so that ARM would refuse a new write with a conflict.
+    /// Whether an earlier write is known to be in progress, so that ARM would refuse a new write with a conflict.
     pub fn is_provisioning(&self) -> bool {
         // The terminal states of "Track asynchronous Azure operations"; every other state is in progress.
         let state = self.provisioning_state.as_deref();
@@ -168,9 +250,20 @@ impl Resource {
         !self.held_by.is_empty() || self.is_in_state(&["Attached", "Reserved", "Frozen"])
     }
 
-    /// Whether it is a disk that no machine holds.
+    /// Whether a machine holds it, or may hold it because its state cannot be read.
+    pub fn may_be_held(&self) -> bool {
+        self.is_held() || self.cannot_read(Member::DiskState)
+    }
+
+    /// Whether it is a disk that is known to be held by no machine.
     pub fn is_free_disk(&self) -> bool {
-        self.id.resource_type() == ResourceType::Disk && !self.is_held()
+        self.id.resource_type() == ResourceType::Disk && !self.may_be_held()
+    }
+
+    /// Whether everything is named that can show its protection: the machines that hold it, and the source of which it
+    /// is a copy. What is not an ID names nothing.
+    pub fn names_its_relations(&self) -> bool {
+        self.held_by.iter().chain(&self.source).all(|id| id.starts_with('/'))
     }
 
     /// Whether data is being written to the disk through an upload URL.
@@ -182,6 +275,24 @@ impl Resource {
 /// Compares values of Azure's enumerations, ignoring case as Azure does.
 fn is_one_of(value: Option<&str>, known: &[&str]) -> bool {
     value.is_some_and(|value| known.iter().any(|known| known.eq_ignore_ascii_case(value)))
+}
+
+/// Whether a text that cannot be parsed has the form of a resource: a whole object of JSON with properties.
+fn is_whole(json: &[u8]) -> bool {
+    serde_json::from_slice::<&RawValue>(json)
+        .is_ok_and(|whole| whole.get().starts_with('{') && whole.get().contains("\"properties\""))
+}
+
+/// Whether a JSON value can be a resource of ARM: it has `properties`, or an ID or type of one. The answer to a
+/// snapshot's PATCH has no `name`, so no member is required.
+pub fn is_resource(body: &Value) -> bool {
+    let starts = |member: &str, start: &str| {
+        let text = body[member].as_str().and_then(|text| text.get(..start.len()));
+        text.is_some_and(|text| text.eq_ignore_ascii_case(start))
+    };
+    body.get("properties").is_some()
+        || starts("id", "/subscriptions/")
+        || starts("type", "Microsoft.Compute/")
 }
 
 fn percentage(value: &Value) -> Option<u8> {
@@ -202,82 +313,4 @@ fn texts(value: &Value) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(json: &str) -> Result<Resource, serde_json::Error> {
-        let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
-        Resource::from_json(&id.parse().unwrap(), json.as_bytes())
-    }
-
-    #[test]
-    fn an_absent_mode_is_none_and_an_unknown_one_is_kept() {
-        for (properties, mode) in [
-            ("{}", DataAccessAuthMode::None),
-            (r#"{"dataAccessAuthMode":null}"#, DataAccessAuthMode::None),
-            (r#"{"dataAccessAuthMode":"None"}"#, DataAccessAuthMode::None),
-            (r#"{"dataAccessAuthMode":"AzureActiveDirectory"}"#, DataAccessAuthMode::AzureActiveDirectory),
-            (r#"{"dataAccessAuthMode":"azureactivedirectory"}"#, DataAccessAuthMode::AzureActiveDirectory),
-            (r#"{"dataAccessAuthMode":"Passkey"}"#, DataAccessAuthMode::Other("Passkey".into())),
-        ] {
-            let resource = read(&format!(r#"{{"properties":{properties}}}"#)).unwrap();
-            assert_eq!(resource.data_access_auth_mode, mode, "{properties}");
-        }
-    }
-
-    #[test]
-    fn an_odd_create_option_or_percentage_is_no_failure() {
-        for (properties, create_option, percent) in [
-            ("{}", None, None),
-            (r#"{"creationData":null,"completionPercent":null}"#, None, None),
-            (r#"{"creationData":[1],"completionPercent":{}}"#, None, None),
-            (r#"{"creationData":{"createOption":7},"completionPercent":"much"}"#, None, None),
-            (
-                r#"{"creationData":{"createOption":"Import"},"completionPercent":99.9}"#,
-                Some("Import"),
-                Some(99),
-            ),
-            (r#"{"creationData":{"createOption":"Odd"},"completionPercent":"40"}"#, Some("Odd"), Some(40)),
-            (r#"{"completionPercent":-1}"#, None, None),
-            (r#"{"completionPercent":1e300}"#, None, Some(100)),
-        ] {
-            let resource = read(&format!(r#"{{"properties":{properties}}}"#)).unwrap();
-            let got = (resource.create_option.as_deref(), resource.completion_percent);
-            assert_eq!(got, (create_option, percent), "{properties}");
-        }
-    }
-
-    #[test]
-    fn unknown_members_and_null_tags_are_tolerated() {
-        let resource = read(
-            "{\r\n  \"tags\": null,\r\n  \"sku\": {\"name\":\"Premium_LRS\"},\r\n  \"properties\": {\"new\":[1],\"provisioningState\":\"Updating\"}\r\n}",
-        )
-        .unwrap();
-        assert!(resource.tags.is_empty());
-        assert!(resource.is_provisioning());
-    }
-
-    #[test]
-    fn what_is_no_resource_is_an_error() {
-        for json in ["", "[]", "{}", "null", r#"{"properties":[]}"#, r#"{"error":{"code":"X"}}"#] {
-            assert!(read(json).is_err(), "{json}");
-        }
-    }
-
-    #[test]
-    fn only_terminal_states_end_provisioning() {
-        for (state, provisioning) in [
-            ("Succeeded", false),
-            ("succeeded", false),
-            ("Failed", false),
-            ("Canceled", false),
-            ("Updating", true),
-            ("Creating", true),
-            ("Deleting", true),
-            ("SomethingNew", true),
-        ] {
-            let json = format!(r#"{{"properties":{{"provisioningState":"{state}"}}}}"#);
-            assert_eq!(read(&json).unwrap().is_provisioning(), provisioning, "{state}");
-        }
-    }
-}
+mod tests;

@@ -1,15 +1,17 @@
 //! The ARM resource ID of a managed disk or snapshot, and that of a [machine](MachineId).
 //!
-//! Only these two pass from an event into a URL, so parsing is strict. It refuses other providers, child
-//! resources, dot segments, encoded characters, queries, fragments, control characters, and names that Azure
-//! does not allow.
+//! Only these two pass from an event into a URL, so parsing is strict about everything that could change the URL: it
+//! refuses other providers, child resources, dot segments, encoded characters, queries, fragments and control characters.
+//! Whether Azure allows a name is for ARM to say: a rule that is stricter than Azure's would leave a resource unsealed.
 
+mod case;
 mod machine;
 
 use std::{fmt, hash, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+pub use case::{folded, is_same};
 pub use machine::{Machine, MachineId};
 
 /// The resource types that have a `dataAccessAuthMode`.
@@ -52,7 +54,7 @@ impl fmt::Display for ResourceType {
 /// The ID of one managed disk or snapshot:
 /// `/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.Compute/{disks|snapshots}/{name}`.
 ///
-/// Equality and hash ignore ASCII case, as ARM does. The names keep their spelling.
+/// Equality and hash ignore case in every alphabet, as ARM does ([`folded`]). The names keep their spelling.
 #[derive(Clone)]
 pub struct ResourceId {
     subscription_id: Box<str>,
@@ -73,10 +75,10 @@ pub enum ParseIdError {
     /// The subscription ID is not a GUID.
     #[error("the subscription ID is not a GUID")]
     SubscriptionId,
-    /// The resource group's name breaks Azure's naming rules.
+    /// The resource group's name would change the URL, or cannot be shown.
     #[error("the resource group's name breaks Azure's naming rules")]
     ResourceGroup,
-    /// The resource's own name breaks Azure's naming rules.
+    /// The resource's own name would change the URL, or cannot be shown.
     #[error("the resource's name breaks Azure's naming rules")]
     Name,
 }
@@ -102,8 +104,8 @@ impl ResourceId {
         &self.name
     }
 
-    /// What differs between two IDs, in lower case. No part holds a slash.
-    fn lower(&self) -> impl Iterator<Item = u8> {
+    /// What differs between two IDs, without case. No part holds a slash.
+    fn key(&self) -> impl Iterator<Item = char> {
         let parts = [
             &self.name,
             "/",
@@ -113,7 +115,7 @@ impl ResourceId {
             "/",
             &self.subscription_id,
         ];
-        parts.into_iter().flat_map(str::bytes).map(|byte| byte.to_ascii_lowercase())
+        parts.into_iter().flat_map(str::chars).map(case::fold)
     }
 }
 
@@ -150,13 +152,13 @@ fn in_compute(text: &str) -> Option<(&str, &str, Vec<&str>)> {
     is_of_compute.then_some((subscription_id, resource_group, path))
 }
 
-/// Checks the parts of an ID that have naming rules of Azure.
+/// Checks the names in an ID.
 fn check_names(subscription_id: &str, resource_group: &str, path: &[&str]) -> Result<(), ParseIdError> {
     if !is_subscription_id(subscription_id) {
         Err(ParseIdError::SubscriptionId)
-    } else if !is_resource_group_name(resource_group) {
+    } else if !is_name(resource_group, GROUP_CHARS_MAX) {
         Err(ParseIdError::ResourceGroup)
-    } else if !path.iter().skip(1).step_by(2).all(|name| is_resource_name(name)) {
+    } else if !path.iter().skip(1).step_by(2).all(|name| is_name(name, NAME_CHARS_MAX)) {
         Err(ParseIdError::Name)
     } else {
         Ok(())
@@ -174,26 +176,34 @@ pub fn is_scope(text: &str) -> bool {
     let is_root = segments.next() == Some("")
         && segments.next().is_some_and(|segment| segment.eq_ignore_ascii_case("subscriptions"))
         && segments.next().is_some_and(is_subscription_id);
-    is_root && segments.all(|segment| is_resource_group_name(segment) && !segment.starts_with('.'))
+    is_root && segments.all(|segment| is_name(segment, SEGMENT_CHARS_MAX))
 }
 
-/// "Naming rules and restrictions for Azure resources", `resourceGroups`: 1 to 90 letters, digits,
-/// underscores, parentheses, hyphens and periods, with no period at the end. Letters and digits of any script
-/// count.
-fn is_resource_group_name(name: &str) -> bool {
-    (1..=90).contains(&name.chars().count())
-        && !name.ends_with('.')
-        && name.chars().all(|c| c.is_alphanumeric() || "_().-".contains(c))
-}
+/// The longest name of a resource group, in characters ("Naming rules and restrictions for Azure resources").
+const GROUP_CHARS_MAX: usize = 90;
+/// The longest name of a disk or snapshot, in characters; those of machines are shorter.
+const NAME_CHARS_MAX: usize = 80;
+/// The longest name of any resource type, in characters.
+const SEGMENT_CHARS_MAX: usize = 260;
 
-/// "Naming rules and restrictions for Azure resources", `disks` and `snapshots`: 1 to 80 letters,
-/// digits, underscores, hyphens and (seen in use) periods. The first is a letter, digit or underscore; the last
-/// is not a period. Names of machines follow a subset of these rules.
-fn is_resource_name(name: &str) -> bool {
-    name.len() <= 80
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-        && !name.ends_with('.')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+/// Whether a text can be one segment of a URL's path, and be shown in one line: letters, digits, marks and connectors of
+/// any script, and `-.()`. That is Azure's pattern `^[-\w\._\(\)]+$` with .NET's `\w` at the least; which of them a
+/// resource type takes, in what order and how many, is for ARM to say. The URL has them percent-encoded.
+///
+/// So nothing in it has a meaning in a URL, a shell or a terminal, or turns into such a character when it is normalised.
+/// It does not end with a period, which makes dot segments and is dropped by some servers.
+fn is_name(text: &str, chars_max: usize) -> bool {
+    let is_allowed = |c: char| {
+        if c.is_ascii() {
+            c.is_ascii_alphanumeric() || "_-.()".contains(c)
+        } else {
+            c.is_alphanumeric() || unicode_ident::is_xid_continue(c)
+        }
+    };
+    !text.is_empty()
+        && !text.ends_with('.')
+        && text.chars().all(is_allowed)
+        && text.chars().take(chars_max + 1).count() <= chars_max
 }
 
 impl fmt::Display for ResourceId {
@@ -214,7 +224,7 @@ impl fmt::Debug for ResourceId {
 
 impl PartialEq for ResourceId {
     fn eq(&self, other: &Self) -> bool {
-        self.lower().eq(other.lower())
+        self.key().eq(other.key())
     }
 }
 
@@ -222,7 +232,7 @@ impl Eq for ResourceId {}
 
 impl hash::Hash for ResourceId {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        self.lower().for_each(|byte| state.write_u8(byte));
+        self.key().for_each(|c| state.write_u32(c.into()));
     }
 }
 

@@ -7,7 +7,13 @@
 mod coverage;
 mod seal_all;
 
-use std::{collections::HashSet, fmt};
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use time::OffsetDateTime;
+use tracing::warn;
 
 pub use seal_all::{Advance, plan, seal_all};
 
@@ -15,9 +21,9 @@ use crate::{
     arm,
     azure::Terms,
     enforce::{self, Context, Trigger},
-    estate::{Judged, Listing, Protected, Survey, has_time, warn_of_unreadable},
-    policy::{Exceeded, Guarded, Mode, decide::Change},
-    report::Source,
+    estate::{Judged, Listing, Protected, Survey, Todo, has_time, warn_of_unreadable},
+    policy::{Exceeded, Guarded, Mode},
+    report::{Gap, Source},
     resource::Resource,
     resource_id::ResourceId,
     telemetry::metrics,
@@ -54,8 +60,8 @@ pub struct Collected {
     pub survey: Survey,
     /// The resources to seal; none in audit mode.
     pub to_seal: Vec<ResourceId>,
-    /// The number of resources left to the next run, because this run reached its limit or its deadline. If there
-    /// are too many for one run, each run starts at another place.
+    /// The number of unsealed resources left to the next run, because this run reached its limit. If there are too many
+    /// for one run, each run starts at another place.
     pub left: usize,
 }
 
@@ -68,8 +74,8 @@ impl fmt::Display for Collected {
 /// Lists the unsealed resources in scope, up to the number that one run can hand over.
 ///
 /// # Errors
-/// A request to ARM failed, or the plan exceeds a limit. A refusal by Resource Graph is not an error: the exact
-/// lists are read instead.
+/// Azure cannot be asked, or the plan exceeds a limit. If Resource Graph refuses, the exact lists are read instead. What
+/// was read before an error is handed over, and the rest is a gap.
 pub async fn collect(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
     let result = list(ctx, terms).await;
     metrics::sweep_run(result.as_ref().err().map(Error::reason));
@@ -82,33 +88,43 @@ async fn list(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
     let (arm, policy) = (&ctx.arm, &ctx.policy);
     let protected = ctx.protected(terms).await;
     admit(ctx, &protected, Source::Graph, terms).await?;
-    let mut listing = Listing::of_unsealed(arm, policy, Source::Graph, terms).await?;
-    listing.rotate(arm, RESOURCES_MAX, ctx.now(), terms).await?;
+    let mut listing =
+        Listing::of_unsealed(policy, Source::Graph).beginning_at(seed(ctx.now()), RESOURCES_MAX);
     let mut collected = Collected::default();
-    let mut seen = HashSet::new();
-    'pages: while let Some(page) = listing.next(arm, terms).await? {
+    loop {
+        let page = match listing.next(arm, terms).await {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
+            Err(error) if !listing.has_read() => return Err(error.into()),
+            Err(error) => {
+                // What was read is handed over all the same.
+                listing.stop_at(&error);
+                break;
+            }
+        };
         collected.survey.unreadable += page.unreadable.len();
         page.unreadable.iter().for_each(warn_of_unreadable);
         ctx.read_rights(&page.resources, terms).await;
-        for (index, resource) in page.resources.iter().enumerate() {
-            if collected.to_seal.len() == RESOURCES_MAX {
-                collected.left = page.resources.len() - index;
-                break 'pages;
+        for resource in &page.resources {
+            if add(ctx, &protected, resource, &mut collected.survey).is_none() {
+                continue;
             }
-            // Pages overlap when the table changes between them.
-            if seen.insert(resource.id.clone())
-                && add(ctx, &protected, resource, &mut collected.survey).is_some()
-            {
+            // Every row is read, so that what is never handed over hides nothing.
+            if collected.to_seal.len() < RESOURCES_MAX {
                 collected.to_seal.push(resource.id.clone());
+            } else {
+                collected.left += 1;
             }
         }
         if !has_time(terms) {
+            listing.stop("the time of this run was over");
             break;
         }
     }
-    collected.left += listing.remaining();
-    let mut survey = collected.survey;
-    survey.counts.unsealed += collected.left;
+    let survey = &mut collected.survey;
+    survey.close(&listing);
+    survey.warn_of_vaults(policy.backup_guard);
+    warn_of_gaps(survey);
     coverage::export(survey, coverage::total(ctx, &listing, terms).await);
     if policy.mode == Mode::Audit {
         collected.to_seal.clear();
@@ -116,8 +132,21 @@ async fn list(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
     Ok(collected)
 }
 
-/// Counts a resource, logs its notices, and returns the change if it is to be sealed.
-fn add(ctx: &Context, protected: &Protected, resource: &Resource, survey: &mut Survey) -> Option<Change> {
+/// A number that differs from run to run whatever the schedule is, and is the same for the same time.
+fn seed(now: OffsetDateTime) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    now.unix_timestamp().hash(&mut hasher);
+    hasher.finish()
+}
+
+fn warn_of_gaps(survey: &Survey) {
+    for Gap { what, why } in &survey.gaps {
+        warn!("not read: {what}: {why}");
+    }
+}
+
+/// Counts a resource, logs its notices, and returns what is to be done about it.
+fn add(ctx: &Context, protected: &Protected, resource: &Resource, survey: &mut Survey) -> Option<Todo> {
     let judged = Judged::new(&ctx.policy, protected, resource, ctx.now());
     judged.warn();
     if let Some(guarded @ Guarded::Unknown) = judged.guarded() {
@@ -142,7 +171,7 @@ async fn admit(ctx: &Context, protected: &Protected, source: Source, terms: Term
     if ctx.policy.mode == Mode::Audit || !limits.are_set() {
         return Ok(());
     }
-    let mut listing = Listing::of_unsealed(&ctx.arm, &ctx.policy, source, terms).await?;
+    let mut listing = Listing::of_unsealed(&ctx.policy, source);
     let mut survey = Survey::default();
     let mut listed = 0;
     while let Some(page) = listing.next(&ctx.arm, terms).await? {
@@ -152,6 +181,10 @@ async fn admit(ctx: &Context, protected: &Protected, source: Source, terms: Term
             survey.add(Judged::new(&ctx.policy, protected, resource, ctx.now()));
         }
     }
-    let all = listing.in_scope(&ctx.arm, terms).await?.unwrap_or(listed);
+    let all = match listing.in_scope(&ctx.arm, terms).await {
+        Ok(all) => all.unwrap_or(listed),
+        Err(error) if error.is_refusal() => listed,
+        Err(error) => return Err(error.into()),
+    };
     Ok(limits.admit(survey.counts.unsealed, all)?)
 }

@@ -9,6 +9,7 @@ mod code;
 use std::{fmt, time::Duration};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::api::{Api, OPERATION};
 use crate::azure::NoToken;
@@ -68,6 +69,8 @@ words! {
         Unauthorized => "unauthorized",
         /// ARM could not be reached, or its answer broke off.
         Unreachable => "unreachable",
+        /// Azure refuses to list the subscriptions in scope, so it is unknown what may be sealed.
+        ScopeUnreadable => "scope_unreadable",
         /// ARM did not answer in time.
         Timeout => "timeout",
         /// 429, or a gate that an earlier 429 closed for longer than the deadline allows.
@@ -90,7 +93,9 @@ pub struct Error {
     pub status: Option<u16>,
     /// `error.code`
     pub code: Option<String>,
-    /// `error.message` or what the transport says, in one line.
+    /// The code of the innermost error, if it is another one.
+    pub innermost_code: Option<String>,
+    /// `error.message` with the innermost error's in front, or what the transport says, in one line.
     pub message: String,
     /// How long ARM wants to be left alone.
     pub retry_after: Option<Duration>,
@@ -135,6 +140,7 @@ impl Error {
             failure: Failure::System(failure),
             status: None,
             code: None,
+            innermost_code: None,
             message: one_line(&message.to_string()),
             retry_after: None,
         }
@@ -146,14 +152,16 @@ impl Error {
         if (400..500).contains(&status) && read.as_ref().is_err_and(is_too_deep) {
             let failure = Failure::Resource(ResourceFailure::AnswerTooLarge);
             let message = format!("the answer has more than {LEVELS_MAX} levels");
-            return Self { what, failure, status: Some(status), code: None, message, retry_after };
+            let (code, innermost_code) = (None, None);
+            return Self { what, failure, status: Some(status), code, innermost_code, message, retry_after };
         }
-        let Body { code, message, .. } = read.unwrap_or_default();
+        let (code, innermost_code, message) = parts(&read.unwrap_or_default());
         Self {
             what,
             failure: classify(status, code.as_deref()),
             status: Some(status),
             code: code.as_deref().map(one_line),
+            innermost_code: innermost_code.as_deref().map(one_line),
             message: one_line(message.as_deref().unwrap_or("no error message in the answer")),
             retry_after,
         }
@@ -183,6 +191,11 @@ impl Error {
         self
     }
 
+    /// Whether Azure refuses only this request, so that other requests can be tried.
+    pub fn is_refusal(&self) -> bool {
+        !matches!(self.failure, Failure::System(failure) if failure != SystemFailure::ScopeUnreadable)
+    }
+
     /// Whether it is the end of a long-running operation, and not a failure to read its state.
     pub fn is_of_operation(&self) -> bool {
         use ResourceFailure::{OperationCanceled, OperationFailed};
@@ -195,54 +208,83 @@ impl Error {
 
     /// The end of a long-running operation that did not succeed. ARM reports it with status 200.
     pub fn from_operation(is_canceled: bool, error: Option<&Body>) -> Self {
-        let error = error.and_then(Body::telling);
-        let code = error.and_then(|error| error.code.clone());
+        let (code, innermost_code, message) = error.map(parts).unwrap_or_default();
         let failure = match code.as_deref() {
             Some(code) if is_concurrent_write(code) => Failure::Overtaken,
             _ if is_canceled => Failure::Resource(ResourceFailure::OperationCanceled),
             _ => Failure::Resource(ResourceFailure::OperationFailed),
         };
-        let message = error.and_then(|error| error.message.as_deref()).unwrap_or("no error in the operation");
+        let message = message.as_deref().unwrap_or("no error in the operation");
         Self {
             what: OPERATION.what,
             failure,
             status: None,
             code: code.as_deref().map(one_line),
+            innermost_code: innermost_code.as_deref().map(one_line),
             message: one_line(message),
             retry_after: None,
         }
     }
 }
 
-/// ARM's error body, in its envelope (`{"error":{…}}`) or flat, as the Compute provider's throttling
-/// sends it. Where the outermost error has no code, the first nested one that has is taken.
+/// ARM's error body, in its envelope (`{"error":{…}}`) or flat, as the Compute provider's throttling sends it. A member
+/// in an unexpected form counts as absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(from = "Value")]
 pub struct Body {
     /// `code`
     pub code: Option<String>,
     /// `message`
     pub message: Option<String>,
-    details: Option<Vec<Body>>,
-    #[serde(rename = "innererror")]
-    inner_error: Option<Box<Body>>,
-    /// An envelope within an envelope, as gateways make it.
-    error: Option<Box<Body>>,
+    /// `error` (an envelope, or one within another, as gateways make it), `details` and `innererror`, in this order.
+    nested: Vec<Body>,
+}
+
+impl From<Value> for Body {
+    fn from(value: Value) -> Self {
+        let code = |value: &Value| match value {
+            Value::Number(number) => Some(number.to_string()),
+            value => value.as_str().filter(|code| !code.is_empty()).map(str::to_owned),
+        };
+        let details = value["details"].as_array().into_iter().flatten();
+        let nested = [&value["error"]].into_iter().chain(details).chain([&value["innererror"]]);
+        Self {
+            code: code(&value["code"]),
+            message: value["message"].as_str().or_else(|| value.as_str()).map(str::to_owned),
+            nested: nested.filter(|one| !one.is_null()).cloned().map(Self::from).collect(),
+        }
+    }
 }
 
 impl Body {
     fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
-        let outermost: Self = serde_json::from_slice(json)?;
-        Ok(outermost.telling().cloned().unwrap_or(outermost))
+        serde_json::from_slice(json)
     }
 
+    /// The outermost error that has a code, which decides what kind of trouble it is.
     fn telling(&self) -> Option<&Self> {
-        if self.code.as_deref().is_some_and(|code| !code.is_empty()) {
-            return Some(self);
-        }
-        let nested = self.error.as_deref().into_iter();
-        nested.chain(self.details.iter().flatten()).chain(self.inner_error.as_deref()).find_map(Self::telling)
+        if self.code.is_some() { Some(self) } else { self.nested.iter().find_map(Self::telling) }
     }
+
+    /// The innermost error below this one that has another code: often the only one that says what is wrong.
+    fn innermost(&self) -> Option<&Self> {
+        let inner = self.nested.iter().find_map(Self::telling)?;
+        inner.innermost().or_else(|| (inner.code != self.code).then_some(inner))
+    }
+}
+
+/// Code, innermost code and message of an error body. The message begins with the innermost error, because the end may
+/// be cut off.
+fn parts(body: &Body) -> (Option<String>, Option<String>, Option<String>) {
+    let body = body.telling().unwrap_or(body);
+    let Some(inner) = body.innermost() else { return (body.code.clone(), None, body.message.clone()) };
+    let code = inner.code.as_deref().unwrap_or_default();
+    let message = match (&inner.message, &body.message) {
+        (Some(inner), Some(outer)) => format!("{code}: {inner} ({outer})"),
+        (Some(message), None) | (None, Some(message)) => format!("{code}: {message}"),
+        (None, None) => code.to_owned(),
+    };
+    (body.code.clone(), inner.code.clone(), Some(message))
 }
 
 /// The levels of JSON that are read: the limit of `serde_json`, which protects the stack.

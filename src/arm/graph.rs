@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use azure_core::http::headers::{HeaderName, Headers};
 use serde::Deserialize;
-use serde_json::{json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     Client,
     api::QUERY,
-    error::Error,
+    error::{Error, SystemFailure},
     governor::Kind,
     list::{Unreadable, read_all},
+    pages::Trail,
     parse,
 };
 use crate::{azure::Terms, resource::Resource, scope::Scope};
@@ -37,6 +38,15 @@ pub struct Query {
     pub scope: Scope,
     /// How many rows to skip at the start.
     pub skip: usize,
+    /// The maximum of rows on a page, from 1 to 1,000.
+    pub top: usize,
+}
+
+impl Query {
+    /// A query for all rows, in pages of the largest size.
+    pub fn new(text: String, scope: Scope) -> Self {
+        Self { text, scope, skip: 0, top: PAGE_SIZE }
+    }
 }
 
 /// One page of rows.
@@ -46,31 +56,41 @@ pub struct Rows {
     pub rows: Vec<Box<RawValue>>,
     /// How many rows all pages have.
     pub total: usize,
-    skip_token: Option<String>,
+    next: Option<Result<String, Error>>,
+    trail: Trail,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct QueryAnswer {
-    total_records: usize,
+    #[serde(default)]
+    total_records: Value,
     data: Vec<Box<RawValue>>,
-    #[serde(rename = "$skipToken")]
-    skip_token: Option<String>,
+    #[serde(rename = "$skipToken", default)]
+    skip_token: Value,
 }
 
 impl Client {
     /// The first page of a query, or the page after `previous`; none after the last.
+    ///
+    /// # Errors
+    /// The page cannot be read, or its token leads back to one before it.
     pub async fn query(
         &self,
         query: &Query,
         previous: Option<&Rows>,
         terms: Terms,
     ) -> Result<Option<Rows>, Error> {
-        let mut options = json!({"resultFormat": "objectArray", "$top": PAGE_SIZE});
-        match previous {
+        let mut options = json!({"resultFormat": "objectArray", "$top": query.top});
+        let mut trail = previous.map(|rows| rows.trail.clone()).unwrap_or_default();
+        match previous.map(|rows| &rows.next) {
             None => options["$skip"] = json!(query.skip),
-            Some(Rows { skip_token: Some(token), .. }) => options["$skipToken"] = json!(token),
-            Some(Rows { skip_token: None, .. }) => return Ok(None),
+            Some(None) => return Ok(None),
+            Some(Some(token)) => {
+                let token = token.as_ref().map_err(Clone::clone)?;
+                trail.step(&QUERY, token)?;
+                options["$skipToken"] = json!(token);
+            }
         }
         let mut body = json!({"query": query.text, "options": options});
         match &query.scope {
@@ -85,11 +105,19 @@ impl Client {
             self.pipeline.governor.close(GATE, Kind::Query, wait);
         }
         let body: QueryAnswer = parse(&QUERY, &answer.body)?;
-        Ok(Some(Rows {
-            rows: body.data,
-            total: body.total_records,
-            skip_token: body.skip_token.filter(|token| !token.is_empty()),
-        }))
+        let next = match body.skip_token {
+            Value::Null => None,
+            Value::String(token) if token.is_empty() => None,
+            Value::String(token) => Some(Ok(token)),
+            _ => {
+                let fault = "the token of the next page is not a text";
+                Some(Err(Error::without_answer(QUERY.what, SystemFailure::Unreadable, fault)))
+            }
+        };
+        // Without a readable number, what is there is all that is known.
+        let total = body.total_records.as_u64().and_then(|total| usize::try_from(total).ok());
+        let total = total.unwrap_or(query.skip + body.data.len());
+        Ok(Some(Rows { rows: body.data, total, next, trail }))
     }
 }
 

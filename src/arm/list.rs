@@ -7,7 +7,8 @@ use serde_json::{Value, value::RawValue};
 use super::{
     Client,
     api::{self, Api},
-    error::{Error, Failure, ResourceFailure, SystemFailure, one_line},
+    error::{Error, Failure, SystemFailure, one_line},
+    pages::Trail,
     parse,
     pipeline::is_of,
     subscription_of,
@@ -19,6 +20,9 @@ use crate::{
     scope::Scope,
 };
 
+/// Maximum number of pages of a list that is read as a whole, such as that of the subscriptions.
+const SHORT_LIST_PAGES_MAX: usize = 200;
+
 /// One page of a list.
 #[derive(Debug)]
 pub struct Page {
@@ -27,8 +31,20 @@ pub struct Page {
     /// The elements that could not be read; the list is incomplete without them.
     pub unreadable: Vec<Unreadable>,
     api: &'static Api,
-    /// The URL of the next page.
-    next: Option<Url>,
+    next: Option<NextPage>,
+    trail: Trail,
+}
+
+/// The URL of the next page, or why it cannot be read.
+pub(super) type NextPage = Result<Url, Error>;
+
+/// The subscriptions of a scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subscriptions {
+    /// Their IDs, as GUIDs.
+    pub ids: Vec<String>,
+    /// The elements and pages that could not be read; there may be more subscriptions.
+    pub unread: Vec<Unreadable>,
 }
 
 /// An element of a list that could not be read as a disk or snapshot.
@@ -43,16 +59,8 @@ pub struct Unreadable {
 #[derive(Deserialize)]
 struct ListAnswer {
     value: Vec<Box<RawValue>>,
-    #[serde(rename = "nextLink")]
-    next_link: Option<String>,
-}
-
-/// The members that name an element.
-#[derive(Deserialize)]
-struct Element {
-    id: Option<String>,
-    #[serde(rename = "type")]
-    resource_type: Option<String>,
+    #[serde(rename = "nextLink", default)]
+    next_link: Value,
 }
 
 impl Client {
@@ -68,33 +76,55 @@ impl Client {
             ResourceType::Snapshot => &api::SNAPSHOTS,
         };
         let path = format!("/subscriptions/{subscription_id}/providers/{resource_type}");
-        self.page(api, subscription_id, &self.url(&path, api), terms).await
+        self.page(api, subscription_id, &self.url(&path, api), Trail::default(), terms).await
     }
 
     /// The page after `page`, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be read, or leads back to one before it. `page` stays as it is.
     pub async fn next(
         &self,
         subscription_id: &str,
         page: &Page,
         terms: Terms,
     ) -> Result<Option<Page>, Error> {
-        let Some(url) = &page.next else { return Ok(None) };
-        self.page(page.api, subscription_id, url, terms).await.map(Some)
+        let Some(next) = &page.next else { return Ok(None) };
+        let url = next.as_ref().map_err(Clone::clone)?;
+        self.page(page.api, subscription_id, url, page.trail.clone(), terms).await.map(Some)
     }
 
     /// The subscriptions in scope: those given, all that the identity sees, or all in a management group
     /// ("Management Groups - Get Descendants").
-    pub async fn subscriptions(&self, scope: &Scope, terms: Terms) -> Result<Vec<String>, Error> {
+    ///
+    /// # Errors
+    /// The first page cannot be read. What cannot be read after it is missing from the result, by name.
+    pub async fn subscriptions(&self, scope: &Scope, terms: Terms) -> Result<Subscriptions, Error> {
         let (api, path) = match scope {
-            Scope::Subscriptions(ids) => return Ok(ids.clone()),
+            Scope::Subscriptions(ids) => return Ok(Subscriptions { ids: ids.clone(), unread: vec![] }),
             Scope::Visible => (&api::SUBSCRIPTIONS, "/subscriptions".to_owned()),
             Scope::ManagementGroup(id) => (
                 &api::DESCENDANTS,
                 format!("/providers/Microsoft.Management/managementGroups/{id}/descendants"),
             ),
         };
-        let all = self.inspect_all(api, &path, terms).await.map_err(|error| of_scope(error, scope))?;
-        Ok(all.iter().filter_map(subscription_id).collect())
+        let (all, fault) = self.inspect_pages(api, self.url(&path, api), terms).await.map_err(of_scope)?;
+        let mut subscriptions = Subscriptions::default();
+        for (index, element) in all.iter().enumerate() {
+            match subscription_id(element) {
+                Some(id) => subscriptions.ids.push(id),
+                None if is_management_group(element) => {}
+                None => subscriptions.unread.push(Unreadable {
+                    what: format!("element {} of the list of subscriptions", index + 1),
+                    why: "it has no ID of a subscription".to_owned(),
+                }),
+            }
+        }
+        subscriptions.unread.extend(fault.map(|fault| Unreadable {
+            what: "the rest of the list of subscriptions".to_owned(),
+            why: fault.to_string(),
+        }));
+        Ok(subscriptions)
     }
 
     /// Reads all pages of a list of any type by its path, as JSON. For short lists.
@@ -114,16 +144,43 @@ impl Client {
         first: Url,
         terms: Terms,
     ) -> Result<Vec<Value>, Error> {
-        let subscription = subscription_of(first.path()).to_owned();
-        let mut next = Some(first);
-        let mut all = vec![];
-        while let Some(url) = next {
-            let (elements, link) = self.elements(api, &subscription, &url, terms).await?;
-            // Never fails: each element was parsed as JSON before.
-            all.extend(elements.iter().filter_map(|json| serde_json::from_str(json.get()).ok()));
-            next = link;
+        match self.inspect_pages(api, first, terms).await? {
+            (all, None) => Ok(all),
+            (_, Some(fault)) => Err(fault),
         }
-        Ok(all)
+    }
+
+    /// The same, with what was read before a page that cannot be read.
+    async fn inspect_pages(
+        &self,
+        api: &'static Api,
+        first: Url,
+        terms: Terms,
+    ) -> Result<(Vec<Value>, Option<Error>), Error> {
+        let (mut all, mut trail, mut is_first) = (vec![], Trail::default(), true);
+        let subscription = subscription_of(first.path()).to_owned();
+        let mut next = Some(Ok(first));
+        while let Some(page) = next {
+            let page = match page {
+                Ok(url) => match trail.step(api, url.as_str()) {
+                    Ok(()) => self.elements(api, &subscription, &url, terms).await,
+                    Err(fault) => Err(fault),
+                },
+                Err(fault) => Err(fault),
+            };
+            let (elements, link) = match page {
+                Err(fault) if !is_first => return Ok((all, Some(fault))),
+                page => page?,
+            };
+            // What is no JSON by itself, such as a character that is cut in half, is an element without an ID.
+            all.extend(elements.iter().map(|json| serde_json::from_str(json.get()).unwrap_or(Value::Null)));
+            if trail.len() > SHORT_LIST_PAGES_MAX {
+                let fault = "the list has more pages than a short list can have";
+                return Ok((all, Some(Error::without_answer(api.what, SystemFailure::Unreadable, fault))));
+            }
+            (next, is_first) = (link, false);
+        }
+        Ok((all, None))
     }
 
     async fn page(
@@ -131,11 +188,13 @@ impl Client {
         api: &'static Api,
         subscription_id: &str,
         url: &Url,
+        mut trail: Trail,
         terms: Terms,
     ) -> Result<Page, Error> {
+        trail.step(api, url.as_str())?;
         let (elements, next) = self.elements(api, subscription_id, url, terms).await?;
         let (resources, unreadable) = read_all(&elements);
-        Ok(Page { resources, unreadable, api, next })
+        Ok(Page { resources, unreadable, api, next, trail })
     }
 
     /// The elements of a page, and the URL of the next one.
@@ -145,20 +204,23 @@ impl Client {
         subscription_id: &str,
         url: &Url,
         terms: Terms,
-    ) -> Result<(Vec<Box<RawValue>>, Option<Url>), Error> {
+    ) -> Result<(Vec<Box<RawValue>>, Option<NextPage>), Error> {
         let answer = self.send(api, url, subscription_id, None, terms).await?;
         let body: ListAnswer = parse(api, &answer.body)?;
-        let Some(link) = body.next_link.filter(|link| !link.is_empty()) else {
-            return Ok((body.value, None));
-        };
-        match Url::parse(&link) {
-            Ok(url) if is_of(&self.endpoint, &url) => Ok((body.value, Some(url))),
-            // The token may go to ARM only, and an incomplete list may not pass as a whole one.
-            _ => {
-                let fault = "the list's next page is at an address that is not ARM's";
-                Err(Error::without_answer(api.what, SystemFailure::Unreadable, fault))
-            }
+        Ok((body.value, self.next_page(api, &body.next_link)))
+    }
+
+    /// The page at a `nextLink`. The elements before it are good, whatever the link is.
+    fn next_page(&self, api: &Api, link: &Value) -> Option<NextPage> {
+        if link.is_null() || link == "" {
+            return None;
         }
+        let url = link.as_str().and_then(|link| Url::parse(link).ok());
+        // The token may go to ARM only, and an incomplete list may not pass as a whole one.
+        Some(url.filter(|url| is_of(&self.endpoint, url)).ok_or_else(|| {
+            let fault = "the list's next page is at an address that is not ARM's";
+            Error::without_answer(api.what, SystemFailure::Unreadable, fault)
+        }))
     }
 }
 
@@ -180,14 +242,19 @@ fn read(json: &str, place: usize) -> Result<Resource, Unreadable> {
         why: one_line(&why.to_string()),
     };
     let unnamed = format!("element {place} of its page");
-    let Element { id, resource_type } =
-        serde_json::from_str(json).map_err(|fault| unreadable(&unnamed, &fault))?;
-    let Some(id) = id else {
+    let element: Value = serde_json::from_str(json).map_err(|fault| unreadable(&unnamed, &fault))?;
+    let Some(id) = element["id"].as_str() else {
+        let resource_type = element["type"].as_str();
         let what = resource_type.map_or_else(|| unnamed.clone(), |name| format!("{name}, {unnamed}"));
         return Err(unreadable(&what, &"it has no ID"));
     };
-    let resource_id: ResourceId = id.parse().map_err(|fault| unreadable(&id, &fault))?;
-    Resource::from_json(&resource_id, json.as_bytes()).map_err(|fault| unreadable(&id, &fault))
+    let resource_id: ResourceId = id.parse().map_err(|fault| unreadable(id, &fault))?;
+    Resource::from_value(&resource_id, &element).map_err(|fault| unreadable(id, &fault))
+}
+
+fn is_management_group(element: &Value) -> bool {
+    let id = element["id"].as_str().unwrap_or_default().to_ascii_lowercase();
+    id.contains("/providers/microsoft.management/managementgroups/")
 }
 
 /// The ID of an element that is a subscription; none for a management group.
@@ -196,13 +263,14 @@ fn subscription_id(element: &Value) -> Option<String> {
     (root.eq_ignore_ascii_case("subscriptions") && is_subscription_id(id)).then(|| id.to_owned())
 }
 
-/// A missing management group is a failure, not a resource that is gone: nothing in it can be sealed.
-fn of_scope(error: Error, scope: &Scope) -> Error {
-    match (scope, error.failure) {
-        (Scope::ManagementGroup(_), Failure::Gone) => {
-            Error { failure: Failure::Resource(ResourceFailure::Refused), ..error }
+/// A scope that Azure refuses to list, or does not find, is no failure of one resource: nothing in it can be sealed. A
+/// role takes some minutes to hold, and Event Grid's patience of a day covers them.
+fn of_scope(error: Error) -> Error {
+    match error.failure {
+        Failure::System(_) => error,
+        Failure::Gone | Failure::Overtaken | Failure::Resource(_) => {
+            Error { failure: Failure::System(SystemFailure::ScopeUnreadable), ..error }
         }
-        _ => error,
     }
 }
 
@@ -217,18 +285,20 @@ mod tests {
     #[test]
     fn an_unreadable_element_is_named_with_the_reason() {
         for (json, what, why) in [
-            (format!(r#"{{"id":"{ID}"}}"#), ID, "missing field `properties`"),
             (r#"{"id":"/x\ny"}"#.to_owned(), "/x y", "not the resource ID of a managed disk"),
             (r#"{"type":"a/b"}"#.to_owned(), "a/b, element 7 of its page", "it has no ID"),
             ("{}".to_owned(), "element 7 of its page", "it has no ID"),
-            ("[1]".to_owned(), "element 7 of its page", "invalid type"),
-            (r#"{"id":7}"#.to_owned(), "element 7 of its page", "invalid type"),
+            ("[1]".to_owned(), "element 7 of its page", "it has no ID"),
+            (r#"{"id":7,"type":"a/b"}"#.to_owned(), "a/b, element 7 of its page", "it has no ID"),
         ] {
             let fault = read(&json, 7).unwrap_err();
             assert_eq!(fault.what, what, "{json}");
             assert!(fault.why.contains(why), "{json}: {}", fault.why);
         }
-        assert!(read(&format!(r#"{{"id":"{ID}","properties":{{}}}}"#), 1).is_ok());
+        // What has an ID can be looked at, whatever else is odd about it.
+        for properties in ["", r#","properties":{}"#, r#","properties":null"#, r#","tags":7"#] {
+            assert!(read(&format!(r#"{{"id":"{ID}"{properties}}}"#), 1).is_ok(), "{properties}");
+        }
     }
 
     #[test]

@@ -7,16 +7,18 @@
 use std::collections::HashSet;
 
 use azure_core::http::Url;
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     Client,
     api::{self, Api},
-    error::Error,
+    error::{Error, SystemFailure},
+    list::NextPage,
     parse,
 };
 use crate::{
     azure::Terms,
+    resource::is_resource,
     resource_id::{Machine, MachineId, ResourceId},
 };
 
@@ -25,38 +27,10 @@ use crate::{
 pub struct MachineDisks {
     /// Each once, in ARM's order.
     pub ids: Vec<ResourceId>,
-    /// Whether the list is complete: a scale set may have more instances than two pages hold.
-    pub are_all: bool,
-}
-
-#[derive(Deserialize)]
-struct MachineAnswer {
-    properties: Option<Properties>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Properties {
-    storage_profile: Option<StorageProfile>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StorageProfile {
-    os_disk: Option<Disk>,
-    data_disks: Option<Vec<Disk>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Disk {
-    /// Missing for an unmanaged disk, which is a blob of a storage account.
-    managed_disk: Option<ManagedDisk>,
-}
-
-#[derive(Deserialize)]
-struct ManagedDisk {
-    id: Option<String>,
+    /// Whether there are more pages: a scale set may have more instances than two pages hold.
+    pub has_more: bool,
+    /// Whether a part of an answer was in a form that cannot be read, so that a disk may be missing.
+    pub has_unreadable: bool,
 }
 
 /// The disks found so far.
@@ -68,16 +42,40 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, body: MachineAnswer) {
-        let Some(profile) = body.properties.and_then(|properties| properties.storage_profile) else { return };
-        let disks = profile.os_disk.into_iter().chain(profile.data_disks.into_iter().flatten());
-        for id in disks.filter_map(|disk| disk.managed_disk?.id) {
-            match id.parse::<ResourceId>() {
-                Ok(id) if self.known.insert(id.clone()) => self.ids.push(id),
-                Ok(_) => {}
-                Err(_) => self.has_unreadable = true,
+    /// Adds the disks of one machine. What is in an unexpected form hides no other disk.
+    fn add(&mut self, machine: &Value) {
+        let Some(properties) = self.object(machine, "properties") else { return };
+        let Some(profile) = self.object(properties, "storageProfile") else { return };
+        let os_disk = self.object(profile, "osDisk");
+        let data_disks = match &profile["dataDisks"] {
+            Value::Null => &[],
+            Value::Array(disks) => disks.as_slice(),
+            _ => {
+                self.has_unreadable = true;
+                &[]
+            }
+        };
+        for disk in os_disk.into_iter().chain(data_disks) {
+            // Missing for an unmanaged disk, which is a blob of a storage account.
+            let Some(managed_disk) = self.object(disk, "managedDisk") else { continue };
+            match managed_disk["id"].as_str().map(str::parse::<ResourceId>) {
+                Some(Ok(id)) if self.known.insert(id.clone()) => self.ids.push(id),
+                Some(Ok(_)) => {}
+                None if managed_disk["id"].is_null() => {}
+                Some(Err(_)) | None => self.has_unreadable = true,
             }
         }
+    }
+
+    fn disks(self, has_more: bool) -> MachineDisks {
+        MachineDisks { ids: self.ids, has_more, has_unreadable: self.has_unreadable }
+    }
+
+    /// A member that is an object; none if it is absent.
+    fn object<'a>(&mut self, parent: &'a Value, name: &str) -> Option<&'a Value> {
+        let value = parent.as_object().map(|_| &parent[name]);
+        self.has_unreadable |= value.is_none_or(|value| !(value.is_null() || value.is_object()));
+        value.filter(|value| value.is_object())
     }
 }
 
@@ -97,8 +95,14 @@ impl Client {
         let answer = self.send(api, &url, id.subscription_id(), None, terms).await;
         let answer = answer.map_err(|error| error.naming(api))?;
         let mut found = Found::default();
-        found.add(parse(api, &answer.body)?);
-        Ok(MachineDisks { are_all: !found.has_unreadable, ids: found.ids })
+        let body: Value = parse(api, &answer.body)?;
+        if !is_resource(&body) {
+            let fault = "the answer is JSON without a machine in it";
+            return Err(Error::without_answer(api.what, SystemFailure::Unreadable, fault));
+        }
+        found.has_unreadable = !body["properties"].is_object();
+        found.add(&body);
+        Ok(found.disks(false))
     }
 
     async fn disks_of_scale_set(&self, id: &MachineId, terms: Terms) -> Result<MachineDisks, Error> {
@@ -109,10 +113,10 @@ impl Client {
         if is_flexible {
             let url = self.machines_of(id);
             next = self.add_page(&api::MACHINES, id, &url, &mut found, terms).await?;
-        } else if let Some(url) = next {
+        } else if let Some(Ok(url)) = next {
             next = self.add_page(&api::INSTANCES, id, &url, &mut found, terms).await?;
         }
-        Ok(MachineDisks { are_all: next.is_none() && !found.has_unreadable, ids: found.ids })
+        Ok(found.disks(next.is_some()))
     }
 
     /// The URL of the virtual machines of a scale set with flexible orchestration.
@@ -120,7 +124,8 @@ impl Client {
         let group = format!("/subscriptions/{}/resourceGroups/{}", id.subscription_id(), id.resource_group());
         let path = format!("{group}/providers/Microsoft.Compute/virtualMachines");
         let mut url = self.url(&path, &api::MACHINES);
-        // A parsed ID holds no quote.
+        // A quote in a text is doubled ("OData URL conventions", string literals).
+        let id = id.to_string().replace('\'', "''");
         url.query_pairs_mut().append_pair("$filter", &format!("'virtualMachineScaleSet/id' eq '{id}'"));
         url
     }
@@ -132,12 +137,12 @@ impl Client {
         url: &Url,
         found: &mut Found,
         terms: Terms,
-    ) -> Result<Option<Url>, Error> {
+    ) -> Result<Option<NextPage>, Error> {
         let page = self.elements(api, id.subscription_id(), url, terms).await;
         let (elements, next) = page.map_err(|error| error.naming(api))?;
         for element in &elements {
             match serde_json::from_str(element.get()) {
-                Ok(body) => found.add(body),
+                Ok(body) => found.add(&body),
                 Err(_) => found.has_unreadable = true,
             }
         }
@@ -151,7 +156,7 @@ mod tests {
 
     fn found(json: &str) -> Found {
         let mut found = Found::default();
-        found.add(serde_json::from_str(json).unwrap());
+        found.add(&serde_json::from_str(json).unwrap());
         found
     }
 
@@ -185,8 +190,27 @@ mod tests {
             let found = found(json);
             assert!(found.ids.is_empty() && !found.has_unreadable, "{json}");
         }
-        let strange =
-            r#"{"properties":{"storageProfile":{"osDisk":{"managedDisk":{"id":"/somewhere/else"}}}}}"#;
-        assert!(found(strange).has_unreadable);
+        for json in [
+            "[]",
+            r#"{"properties":[]}"#,
+            r#"{"properties":{"storageProfile":"x"}}"#,
+            r#"{"properties":{"storageProfile":{"osDisk":{"managedDisk":{"id":"/somewhere/else"}}}}}"#,
+            r#"{"properties":{"storageProfile":{"osDisk":{"managedDisk":{"id":7}}}}}"#,
+            r#"{"properties":{"storageProfile":{"osDisk":{"managedDisk":true}}}}"#,
+            r#"{"properties":{"storageProfile":{"dataDisks":{}}}}"#,
+            r#"{"properties":{"storageProfile":{"dataDisks":[null]}}}"#,
+        ] {
+            assert!(found(json).has_unreadable, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_odd_disk_hides_no_other() {
+        let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
+        let json = serde_json::json!({"properties": {"storageProfile": {
+            "osDisk": ["odd"], "dataDisks": [7, {"managedDisk": {"id": id}}, {"managedDisk": {"id": {}}}],
+        }}});
+        let found = found(&json.to_string());
+        assert_eq!((found.ids, found.has_unreadable), (vec![id.parse().unwrap()], true));
     }
 }

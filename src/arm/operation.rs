@@ -10,7 +10,7 @@ use azure_core::http::{
     Url,
     headers::{HeaderName, Headers},
 };
-use serde::Deserialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{
@@ -40,18 +40,6 @@ enum Status {
     AsyncOperation(Url),
     /// Answers 202 while it is running, and then what the write itself would have answered.
     Location(Url),
-}
-
-#[derive(Deserialize)]
-struct Monitor {
-    status: Option<String>,
-    error: Option<error::Body>,
-    properties: Option<Output>,
-}
-
-#[derive(Deserialize)]
-struct Output {
-    output: Option<Box<serde_json::value::RawValue>>,
 }
 
 impl Operation {
@@ -121,14 +109,15 @@ fn state(status: &Status, answer: &Answer, resource: &ResourceId) -> Result<Stat
     if matches!(status, Status::Location(_)) {
         return Ok(if answer.status == 202 { State::Running } else { succeeded(&answer.body) });
     }
-    let Ok(monitor) = serde_json::from_slice::<Monitor>(&answer.body) else { return Ok(State::Unknown) };
-    let output = || monitor.properties.and_then(|properties| properties.output);
-    match monitor.status.as_deref().map(str::to_ascii_lowercase).as_deref() {
-        Some("succeeded") => {
-            Ok(output().map_or(State::Succeeded(None), |json| succeeded(json.get().as_bytes())))
-        }
-        Some("failed") => Err(Error::from_operation(false, monitor.error.as_ref())),
-        Some("canceled" | "cancelled") => Err(Error::from_operation(true, monitor.error.as_ref())),
+    let Ok(monitor) = serde_json::from_slice::<Value>(&answer.body) else { return Ok(State::Unknown) };
+    let error = || monitor.get("error").filter(|error| !error.is_null()).cloned().map(error::Body::from);
+    match monitor["status"].as_str().map(str::to_ascii_lowercase).as_deref() {
+        Some("succeeded") => Ok(match &monitor["properties"]["output"] {
+            Value::Null => State::Succeeded(None),
+            output => succeeded(output.to_string().as_bytes()),
+        }),
+        Some("failed") => Err(Error::from_operation(false, error().as_ref())),
+        Some("canceled" | "cancelled") => Err(Error::from_operation(true, error().as_ref())),
         Some(_) => Ok(State::Running),
         None => Ok(State::Unknown),
     }

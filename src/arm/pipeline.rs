@@ -173,6 +173,7 @@ impl Pipeline {
             );
             return Err(error.too_large(max));
         };
+        let body = without_mark(body);
         if (200..300).contains(&status) {
             if is_arms(&headers, &body) {
                 return Ok(Answer { status, headers, body });
@@ -214,6 +215,13 @@ fn count(call: &Call<'_>, result: &Result<Answer, Error>, took: Duration) {
         fault,
     };
     metrics::requested(request, took.as_secs_f64());
+}
+
+/// The body after its byte order mark. RFC 8259, section 8.1, lets a reader of JSON ignore the mark, and services behind
+/// ARM have sent it.
+fn without_mark(body: Bytes) -> Bytes {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    if body.starts_with(MARK) { body.slice(MARK.len()..) } else { body }
 }
 
 /// Whether ARM itself has answered, and not a proxy's page with a status of its own.

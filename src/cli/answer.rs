@@ -86,6 +86,10 @@ impl From<&Decision> for Exit {
 
 impl From<&Error> for Exit {
     fn from(error: &Error) -> Self {
+        // It concerns everything, and Azure has answered all the same.
+        if matches!(error, Error::Arm(error) if error.is_refusal()) {
+            return Self::NotAll;
+        }
         match error.concern() {
             Concern::Resource => Self::NotAll,
             Concern::System => Self::Unreachable,

@@ -1,6 +1,9 @@
 //! The resource IDs that a command works on, from its arguments or from standard input.
 
-use std::io::{BufRead, IsTerminal};
+use std::{
+    collections::HashSet,
+    io::{BufRead, IsTerminal},
+};
 
 use clap::{Arg, ArgMatches};
 
@@ -38,10 +41,14 @@ pub(super) fn read(matches: &ArgMatches) -> Result<Vec<ResourceId>, String> {
     };
     let mut faults = vec![];
     let mut ids: Vec<ResourceId> = vec![];
+    let mut known = HashSet::new();
     for line in lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()) {
         match line.parse() {
-            Ok(id) if ids.contains(&id) => {}
-            Ok(id) => ids.push(id),
+            Ok(id) => {
+                if known.insert(ResourceId::clone(&id)) {
+                    ids.push(id);
+                }
+            }
             Err(fault) => faults.push(format!("{line:?}: {fault}")),
         }
     }

@@ -14,7 +14,6 @@ use crate::{
     azure::Terms,
     config::{Setting, of_installation},
     enforce,
-    estate::is_refusal,
     scope::Scope,
 };
 
@@ -132,7 +131,7 @@ pub(super) async fn find(
                     return Err((fault, Exit::Usage));
                 }
             },
-            Err(error) if reach.only_reads() || is_refusal(&error) => {
+            Err(error) if reach.only_reads() || error.is_refusal() => {
                 Err(format!("cannot search for installations: {error}"))
             }
             Err(error) => return Err((error.to_string(), Exit::Unreachable)),
@@ -152,7 +151,7 @@ pub(super) async fn find(
 
 /// Lists the function apps of all installations that Resource Graph returns to this identity.
 async fn visible(arm: &Client) -> Result<Vec<String>, Error> {
-    let query = Query { text: QUERY.to_owned(), scope: Scope::Visible, skip: 0 };
+    let query = Query::new(QUERY.to_owned(), Scope::Visible);
     let rows = arm.query(&query, None, terms()).await?;
     let id = |row: &Value| app(row["id"].as_str()?).ok().filter(|id| id != NONE);
     let rows = rows.into_iter().flat_map(|rows| rows.rows);

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     enforce::{self, Line},
     estate::Survey,
-    report::Source,
+    report::{Gap, Source},
     resource_id::ResourceId,
     sweep::{Advance, Error, plan, seal_all},
 };
@@ -85,7 +85,7 @@ async fn dry_run(session: Session, source: Source) -> Exit {
     match plan(&session.ctx, source, show).await {
         Ok(survey) => {
             say(&survey.to_string());
-            Exit::Done
+            show_gaps(&survey)
         }
         Err(error) => failed(&error),
     }
@@ -147,7 +147,8 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
     let worst = tally.worst;
     match ended {
         Some(Ok(survey)) => {
-            show_rest(survey);
+            show_rest(&survey);
+            let worst = worst.max(show_gaps(&survey));
             if survey.counts.pending + survey.protected + survey.unreadable > 0 {
                 worst.max(Exit::NotAll)
             } else {
@@ -163,7 +164,7 @@ async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
 }
 
 /// Prints what the listing alone decided.
-fn show_rest(survey: Survey) {
+fn show_rest(survey: &Survey) {
     for (count, what) in [
         (survey.counts.exempt, "exempt"),
         (survey.counts.pending, "pending: left to the next sweep"),
@@ -175,6 +176,14 @@ fn show_rest(survey: Survey) {
             say(&format!("{count:>8} {what}"));
         }
     }
+}
+
+/// Names what could not be read; the rest was swept.
+fn show_gaps(survey: &Survey) -> Exit {
+    for Gap { what, why } in &survey.gaps {
+        complain(&format!("not read: {what}: {why}"), Exit::NotAll);
+    }
+    if survey.gaps.is_empty() { Exit::Done } else { Exit::NotAll }
 }
 
 fn failed(error: &Error) -> Exit {

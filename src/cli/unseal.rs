@@ -16,7 +16,7 @@ use super::{
 use crate::{
     enforce::{ExemptionTag, Line, unseal},
     policy::TagExemption,
-    resource_id::ResourceId,
+    resource_id::{ResourceId, is_same},
 };
 
 /// Maximum number of resources in progress at once. Small, so that Ctrl-C leaves few of them unfinished.
@@ -109,7 +109,7 @@ fn doubt(session: &Session) -> Option<String> {
     };
     let read = session.installation.as_ref()?.setting("DISKSEAL_EXEMPT_TAG").unwrap_or_default();
     match read.trim() {
-        read if read.eq_ignore_ascii_case(tag) => None,
+        read if is_same(read, tag) => None,
         "" => Some(format!("{app} has no DISKSEAL_EXEMPT_TAG, so it seals again immediately")),
         read => {
             Some(format!("{app} reads the exemption tag {read}, not {tag}, so it seals again immediately"))

@@ -51,7 +51,7 @@ fn tag_rules(list: &str) -> Result<Vec<TagRule>, String> {
             .split_once('=')
             .ok_or_else(|| format!("{pair:?} is not NAME=VALUE; the word none stands for no tags"))?;
         let rule = TagRule::new(name.trim(), value.trim()).map_err(|error| error.to_string())?;
-        if rules.iter().any(|earlier| earlier.name().eq_ignore_ascii_case(rule.name())) {
+        if rules.iter().any(|earlier| resource_id::is_same(earlier.name(), rule.name())) {
             return Err(format!("the tag {:?} is listed twice", rule.name()));
         }
         rules.push(rule);

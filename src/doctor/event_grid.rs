@@ -10,6 +10,7 @@ use crate::{
     enforce::MachineEvents,
     event::{OPERATIONS, RESOURCE_WRITE_SUCCESS},
     function::Function,
+    resource_id::is_same,
 };
 
 const CHECK: &str = "Event Grid";
@@ -115,7 +116,7 @@ fn route(
 ) -> Vec<Route> {
     let ours = |subscription: &&Value| {
         let app = app_of(subscription);
-        app.is_some_and(|app| function_app.is_none_or(|wanted| wanted.eq_ignore_ascii_case(app)))
+        app.is_some_and(|app| function_app.is_none_or(|wanted| is_same(wanted, app)))
     };
     let routes: Vec<Route> =
         subscriptions.iter().filter(ours).map(|one| examine(subscription_id, machine_events, one)).collect();

@@ -15,11 +15,12 @@ use super::{
     ingestion, permissions, probe,
 };
 use crate::{
-    arm::{self, Failure, api},
+    arm::{self, Failure, Unreadable, api},
     azure::{Authorization, Identity, Terms},
     enforce::{Context, switches_off},
     function::QUEUE,
     policy::{BackupGuard, Mode, Policy},
+    resource_id::is_same,
     scope::Scope,
 };
 
@@ -84,7 +85,7 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
     while let Some(found) = all.next().await {
         found.findings.into_iter().filter_map(|finding| not_checked.hold(finding)).for_each(&mut *report);
         for app in found.function_apps {
-            if !apps.iter().any(|known| known.eq_ignore_ascii_case(&app)) {
+            if !apps.iter().any(|known| is_same(known, &app)) {
                 apps.insert(app);
             }
         }
@@ -242,7 +243,17 @@ async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option
         Scope::Subscriptions(_) => ("", "from DISKSEAL_SUBSCRIPTIONS"),
         Scope::ManagementGroup(id) => (id.as_str(), "all in this management group"),
     };
-    match (ctx.arm.subscriptions(&ctx.policy.scope, terms()).await, &ctx.policy.scope) {
+    let listed = ctx.arm.subscriptions(&ctx.policy.scope, terms()).await;
+    for Unreadable { what, why } in listed.iter().flat_map(|listed| &listed.unread) {
+        let text = format!("{what} cannot be read: {why}");
+        report(Finding::failed(
+            CHECK,
+            about,
+            text,
+            "the subscriptions after it were not checked; run doctor again",
+        ));
+    }
+    match (listed.map(|listed| listed.ids), &ctx.policy.scope) {
         (Ok(ids), Scope::ManagementGroup(_)) if ids.is_empty() => {
             let remedy = "correct DISKSEAL_MANAGEMENT_GROUP, or move subscriptions into the group";
             report(Finding::failed(CHECK, about, "this management group has no subscription", remedy));
@@ -257,7 +268,7 @@ async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option
             report(Finding::ok(CHECK, about, format!("{}, {which}", count(ids.len(), "subscription"))));
             Some(ids)
         }
-        (Err(error), Scope::ManagementGroup(_)) if !matches!(error.failure, Failure::System(_)) => {
+        (Err(error), Scope::ManagementGroup(_)) if error.is_refusal() => {
             // Events and sweeps do not know what is in scope then.
             report(Finding::failed(
                 CHECK,

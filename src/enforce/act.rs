@@ -75,7 +75,11 @@ pub(super) async fn set_mode(
     let operation = match update {
         // A 200 without an operation is the end of the write and carries the whole resource, so nothing else is
         // needed ("Track asynchronous Azure operations"). The body of a 202 is a part, with what was asked for.
-        Update::Done(resource) if resource.has(mode) && !resource.is_provisioning() => return Ok(resource),
+        Update::Done(resource)
+            if resource.has(mode) && (resource.has_succeeded() || resource.has_failed()) =>
+        {
+            return Ok(resource);
+        }
         Update::Done(_) => None,
         Update::Accepted(operation) => Some(operation),
     };

@@ -116,7 +116,9 @@ impl Error {
     /// resource when that is done, so it never ends in the poison queue.
     pub fn is_expected_wait(&self) -> bool {
         match self {
-            Self::Pending(reason) => *reason != PendingReason::Provisioning,
+            Self::Pending(reason) => {
+                !matches!(reason, PendingReason::Provisioning | PendingReason::Malformed)
+            }
             // Another invocation waits for its pause to end.
             Self::Attached(_) | Self::SealRemoved(_) => true,
             Self::Unproven

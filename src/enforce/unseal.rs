@@ -14,7 +14,7 @@ use crate::{
     azure::Terms,
     policy::{Mode, Policy, TagExemption, TagRule, decide::PendingReason},
     resource::{
-        DataAccessAuthMode, Resource,
+        DataAccessAuthMode, Member, Resource,
         tags::{Tags, VALUE_CHARS_MAX},
     },
     resource_id::ResourceId,
@@ -156,6 +156,9 @@ async fn look_once(
     progress: &Progress<'_>,
 ) -> Result<Unsealed, Error> {
     let resource = ctx.arm.get(id, terms).await?;
+    if resource.cannot_read(Member::Properties) || resource.cannot_read(Member::Tags) {
+        return Err(Error::Pending(PendingReason::Malformed));
+    }
     let wanted: Tags = [(exemption.name.as_str(), exemption.value.as_str())].into_iter().collect();
     let seal = tags_of_the_seal(ctx, &resource);
     let is_exempt = resource.tags.contains_all(&wanted);

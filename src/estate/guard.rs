@@ -134,13 +134,12 @@ fn reading(terms: Terms) -> Terms {
     })
 }
 
-/// What protects a resource of which all members are known, unlike a row of Resource Graph: it names the machines that
-/// hold it and the source of which it is a copy.
+/// What protects a resource as a GET returned it, which, unlike a row of Resource Graph, names all machines that hold
+/// it.
 fn in_full(protected: &Protected, resource: &Resource) -> Protection {
-    let is_named = resource.held_by.iter().chain(&resource.source).all(|id| id.starts_with('/'));
     match protected.of(resource) {
         Protection::Unprotected if protected.is_nothing() => Protection::Unprotected,
-        Protection::Unprotected if !is_named || (resource.is_held() && resource.held_by.is_empty()) => {
+        Protection::Unprotected if resource.may_be_held() && resource.held_by.is_empty() => {
             Protection::Unknown(Doubt::Lasting)
         }
         protection => protection,

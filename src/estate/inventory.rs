@@ -2,13 +2,12 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use super::{Guard, Listed, Listing, Protected, is_refusal};
+use super::{Guard, Listed, Listing, Protected};
 use crate::{
-    arm::{Client, Error, Unreadable},
+    arm::{Client, Error, Subscriptions, Unreadable},
     azure::Terms,
     policy::{Policy, Protection},
-    report::{Entry, Report, Run, Source},
-    resource_id::ResourceId,
+    report::{Entry, Gap, Report, Run},
     scope::Scope,
 };
 
@@ -24,7 +23,6 @@ struct Inventory<'a> {
     /// Time limit of one request.
     time: Duration,
     report: Report,
-    seen: HashSet<ResourceId>,
     unreadable: usize,
     /// The number of resources that might be protected, if Resource Graph does not list what is protected.
     perhaps_protected: usize,
@@ -45,24 +43,19 @@ pub async fn inventory(
     on_page: impl FnMut(usize, Option<usize>),
 ) -> Result<Report, Error> {
     let protected = guard.protected(arm, policy, Terms::behind_events(time)).await;
-    let listing = match run.source {
-        Source::Graph => Listing::of_all(arm, &policy.scope, Terms::behind_events(time)).await?,
-        Source::Lists => None,
-    };
-    let source = if listing.is_some() { Source::Graph } else { Source::Lists };
+    let listing = Listing::of_all(&policy.scope, run.source);
     let mut inventory = Inventory {
         arm,
         policy,
         guard,
         protected: &protected,
         time,
-        report: Report::new(Run { source, ..run }),
-        seen: HashSet::new(),
+        report: Report::new(run),
         unreadable: 0,
         perhaps_protected: 0,
     };
     let subscriptions = inventory.subscriptions().await?;
-    inventory.read(listing.unwrap_or_else(|| Listing::lists(&subscriptions)), on_page).await?;
+    inventory.read(listing.with_subscriptions(subscriptions), on_page).await?;
     Ok(inventory.finish())
 }
 
@@ -77,40 +70,27 @@ impl Inventory<'_> {
         mut on_page: impl FnMut(usize, Option<usize>),
     ) -> Result<(), Error> {
         let mut read = 0;
-        loop {
-            match listing.next(self.arm, self.terms()).await {
-                Ok(None) => break,
-                Ok(Some(page)) => {
-                    read += page.resources.len() + page.unreadable.len();
-                    let now = self.report.taken_at();
-                    self.guard.read_rights(self.arm, self.policy, &page.resources, now, self.terms()).await;
-                    self.add(&page, &listing.place());
-                    on_page(read, listing.announced());
-                }
-                // The other lists can still be read.
-                Err(error) if listing.announced().is_none() && is_refusal(&error) => {
-                    self.report.add_gap(listing.place(), error.to_string());
-                }
-                Err(error) => return Err(error),
-            }
+        while let Some(page) = listing.next(self.arm, self.terms()).await? {
+            read += page.resources.len() + page.unreadable.len();
+            let now = self.report.taken_at();
+            self.guard.read_rights(self.arm, self.policy, &page.resources, now, self.terms()).await;
+            self.add(&page, listing.place());
+            on_page(read, listing.announced());
         }
-        if let (Some(announced), missing @ 1..) = (listing.announced(), listing.remaining()) {
-            let what = format!("{missing} of the {announced} rows of Resource Graph");
-            self.report.add_gap(what, "Resource Graph announced them but did not return them");
+        self.report.set_source(listing.source());
+        for Gap { what, why } in listing.gaps() {
+            self.report.add_gap(what, why);
         }
         Ok(())
     }
 
-    /// Pages overlap if the listed resources change between them.
     fn add(&mut self, page: &Listed, place: &str) {
         let now = self.report.taken_at();
         for resource in &page.resources {
-            if self.seen.insert(resource.id.clone()) {
-                let protection = self.protected.of(resource);
-                let is_doubtful = matches!(protection.weighed(resource, now), Protection::Unknown(_));
-                self.perhaps_protected += usize::from(is_doubtful);
-                self.report.add(Entry::new(self.policy, resource, &protection, now));
-            }
+            let protection = self.protected.of(resource);
+            let is_doubtful = matches!(protection.weighed(resource, now), Protection::Unknown(_));
+            self.perhaps_protected += usize::from(is_doubtful);
+            self.report.add(Entry::new(self.policy, resource, &protection, now));
         }
         for Unreadable { what, why } in &page.unreadable {
             self.unreadable += 1;
@@ -132,13 +112,15 @@ impl Inventory<'_> {
                 (self.list_subscriptions(group, &what).await?, format!("{what} has no subscription"))
             }
         };
+        // What is refused is a gap already.
         let Some(in_scope) = in_scope else { return Ok(vec![]) };
         if in_scope.is_empty() {
             self.report.add_gap("everything", if_none);
         }
         if let Some(visible) = &visible {
+            let visible: HashSet<_> = visible.iter().map(|id| id.to_ascii_lowercase()).collect();
             for id in &in_scope {
-                if visible.iter().any(|visible| visible.eq_ignore_ascii_case(id)) {
+                if visible.contains(&id.to_ascii_lowercase()) {
                     self.report.add_subscription(id);
                 } else {
                     self.report.add_gap(format!("subscription {id}"), "the identity does not see it");
@@ -151,8 +133,13 @@ impl Inventory<'_> {
     /// Returns `None` and adds a gap if Azure refuses.
     async fn list_subscriptions(&mut self, scope: &Scope, what: &str) -> Result<Option<Vec<String>>, Error> {
         match self.arm.subscriptions(scope, self.terms()).await {
-            Ok(ids) => Ok(Some(ids)),
-            Err(error) if is_refusal(&error) => {
+            Ok(Subscriptions { ids, unread }) => {
+                for Unreadable { what, why } in unread {
+                    self.report.add_gap(what, why);
+                }
+                Ok(Some(ids))
+            }
+            Err(error) if error.is_refusal() => {
                 self.report.add_gap(what, error.to_string());
                 Ok(None)
             }

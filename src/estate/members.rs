@@ -9,7 +9,7 @@ use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
 use crate::{
-    arm::{Client, Error},
+    arm::{Client, Error, Subscriptions, SystemFailure, Unreadable, api},
     azure::Terms,
     scope::Scope,
     telemetry::{Wait, wait},
@@ -32,7 +32,7 @@ pub struct Members {
 
 #[derive(Debug)]
 struct Cached {
-    ids: Vec<String>,
+    all: Subscriptions,
     /// Time of the last successful read.
     at: Instant,
     /// Time of a later read that failed.
@@ -55,28 +55,42 @@ impl Members {
         if let Some(answer) = scope.contains(subscription_id) {
             return Ok(answer);
         }
-        let is_member = |ids: &[String]| ids.iter().any(|id| id.eq_ignore_ascii_case(subscription_id));
+        let is_member = |all: &Subscriptions| {
+            match all.ids.iter().any(|id| id.eq_ignore_ascii_case(subscription_id)) {
+                true => Ok(true),
+                // An empty ID asks whether the list can be read at all.
+                false if subscription_id.is_empty() => Ok(false),
+                false => absent(all),
+            }
+        };
         let mut cached = wait(Wait::Members, self.cached.lock()).await;
-        if let Some(Cached { ids, at, failed_at }) = cached.as_ref() {
-            let lasts = if is_member(ids) { CACHE_TIME } else { ABSENT_TIME };
+        if let Some(Cached { all, at, failed_at }) = cached.as_ref() {
+            let lasts = if is_member(all) == Ok(true) { CACHE_TIME } else { ABSENT_TIME };
             if at.elapsed() < lasts || failed_at.is_some_and(|at| at.elapsed() < RETRY_TIME) {
-                return Ok(is_member(ids));
+                return is_member(all);
             }
         }
         let has_time = terms.time_left() >= READ_TIME;
         let terms = if has_time { terms } else { terms.lasting(READ_TIME) };
         match (arm.subscriptions(scope, terms).await, cached.as_mut()) {
-            (Ok(ids), _) => {
-                let answer = is_member(&ids);
-                *cached = Some(Cached { ids, at: Instant::now(), failed_at: None });
-                Ok(answer)
+            (Ok(all), _) => {
+                let answer = is_member(&all);
+                *cached = Some(Cached { all, at: Instant::now(), failed_at: None });
+                answer
             }
             (Err(error), None) => Err(error),
-            (Err(error), Some(Cached { ids, failed_at, .. })) => {
+            (Err(error), Some(Cached { all, failed_at, .. })) => {
                 warn!("cannot read the management group; the last known subscriptions apply: {error}");
                 *failed_at = Some(Instant::now());
-                Ok(is_member(ids))
+                is_member(all)
             }
         }
     }
+}
+
+/// A subscription that is not in a list which was not read as a whole may be in the rest of it.
+fn absent(all: &Subscriptions) -> Result<bool, Error> {
+    let Some(Unreadable { what, why }) = all.unread.first() else { return Ok(false) };
+    let message = format_args!("{what} cannot be read: {why}");
+    Err(Error::without_answer(api::DESCENDANTS.what, SystemFailure::ScopeUnreadable, message))
 }

@@ -15,7 +15,7 @@ use crate::{
     azure::Terms,
     policy::{Doubt, Protection},
     resource::Resource,
-    resource_id::ResourceType,
+    resource_id::{ResourceType, folded},
     scope::Scope,
 };
 
@@ -41,7 +41,7 @@ const SOURCES: [&str; 4] = ["backedUp", "dataSource", "replicated", "fabricObjec
 /// Kinds of protection whose source may be outside Azure, without an ID (`BackupManagementType`, `instanceType`).
 const OUTSIDE: [&str; 5] = ["MAB", "DPM", "AzureBackupServer", "InMage", "HyperV"];
 
-/// What is protected by the vaults that the identity can see. All IDs are in lower case.
+/// What is protected by the vaults that the identity can see. All IDs are without case ([`folded`]).
 #[derive(Debug, Default)]
 pub struct Protected {
     /// The vault that protects each machine and disk.
@@ -98,7 +98,7 @@ impl Protected {
     }
 
     async fn rows(&mut self, arm: &Client, text: &str, terms: Terms) -> Vec<Value> {
-        let query = Query { text: text.to_owned(), scope: Scope::Visible, skip: 0 };
+        let query = Query::new(text.to_owned(), Scope::Visible);
         let (mut all, mut announced, mut page) = (vec![], 0, None);
         loop {
             page = match arm.query(&query, page.as_ref(), terms).await {
@@ -147,7 +147,12 @@ impl Protected {
             }
         }
         // The replication writes to the disks at the target.
-        let replicas = row["replicas"].as_array().into_iter().flatten().filter_map(Value::as_object);
+        let replicas = &row["replicas"];
+        let is_readable = |list: &Vec<Value>| list.iter().all(Value::is_object);
+        if !(replicas.is_null() || replicas == "" || replicas.as_array().is_some_and(is_readable)) {
+            self.doubt(Doubt::Lasting, format!("{id} does not name the disks that it replicates to"));
+        }
+        let replicas = replicas.as_array().into_iter().flatten().filter_map(Value::as_object);
         let disks = replicas.flat_map(|replica| replica.values().filter_map(resource_id));
         let disks = disks.filter(|id| id.contains("/microsoft.compute/disks/"));
         self.items.extend(disks.map(|disk| (disk, vault.clone())));
@@ -160,8 +165,7 @@ impl Protected {
             && let Some(vault) = clusters.remove(&id)
         {
             let subscription = id.split('/').nth(2).unwrap_or_default();
-            let group =
-                format!("/subscriptions/{subscription}/resourcegroups/{}", group.to_ascii_lowercase());
+            let group = format!("/subscriptions/{subscription}/resourcegroups/{}", folded(group));
             self.node_groups.insert(group, vault);
         }
     }
@@ -195,7 +199,7 @@ impl Protected {
         let id = resource.id.to_string();
         let related = std::iter::once(&id).chain(&resource.held_by).chain(&resource.source);
         let found = related
-            .map(|id| id.to_ascii_lowercase())
+            .map(|id| folded(id))
             .find_map(|id| self.items.get(&id).or_else(|| self.node_groups.get(&group_of(&id)?)).cloned());
         let by_group = || match resource.id.resource_type() {
             ResourceType::Snapshot => self.snapshot_groups.get(&group_of(&id)?).cloned(),
@@ -209,20 +213,23 @@ impl Protected {
             about.subscription.as_ref().is_none_or(|subscription| subscription.eq_ignore_ascii_case(own))
         };
         let doubts = self.doubts.iter().filter(is_about).map(|about| about.doubt);
-        let doubt = doubts.chain(self.rights.doubt(own)).max();
+        // Of a machine or source that is not named, it is not known whether it is protected.
+        let is_unnamed = !self.is_nothing() && !resource.names_its_relations();
+        let unnamed = is_unnamed.then_some(Doubt::Lasting);
+        let doubt = doubts.chain(self.rights.doubt(own)).chain(unnamed).max();
         doubt.map_or(Protection::Unprotected, Protection::Unknown)
     }
 }
 
-/// A resource ID in lower case.
+/// A resource ID without its case.
 fn resource_id(value: &Value) -> Option<String> {
-    let id = value.as_str()?.trim().to_ascii_lowercase();
+    let id = folded(value.as_str()?.trim());
     (group_of(&id).is_some() && id.contains("/providers/")).then_some(id)
 }
 
-/// The ID of a resource's resource group in lower case.
+/// The ID of a resource's resource group without its case.
 fn group_of(id: &str) -> Option<String> {
-    let id = id.trim().to_ascii_lowercase();
+    let id = folded(id.trim());
     let mut parts = id.split('/');
     let [root, subscriptions, subscription, groups, group] =
         std::array::from_fn(|_| parts.next().unwrap_or_default());

@@ -9,7 +9,6 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::is_refusal;
 use crate::{
     arm::{self, Client, Failure, SystemFailure},
     azure::Terms,
@@ -115,7 +114,7 @@ pub(super) fn doubt_of(error: &arm::Error) -> Doubt {
     match error.failure {
         Failure::Overtaken => Doubt::Passing,
         Failure::System(SystemFailure::Unreadable) => Doubt::Lasting,
-        _ if is_refusal(error) => Doubt::Lasting,
+        _ if error.is_refusal() => Doubt::Lasting,
         _ => Doubt::Passing,
     }
 }

@@ -1,21 +1,24 @@
 //! The result of a listing: each resource with its decision, and the number of resources in each state.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use time::{Date, OffsetDateTime};
 use tracing::warn;
 
-use super::Protected;
+use super::{Listing, Protected};
 use crate::{
     arm::Unreadable,
     policy::{
-        EXPIRING_WITHIN_DAYS, Exemption, Guarded, Policy, Protection, days_left,
-        decide::{Change, Decision, Occasion, decide},
+        BackupGuard, EXPIRING_WITHIN_DAYS, Exemption, Guarded, Policy, Protection, days_left,
+        decide::{Change, Decision, Occasion, PendingReason, decide},
     },
-    report::{Counts, Status},
+    report::{Counts, Gap, Status},
     resource::Resource,
     resource_id::ResourceId,
 };
+
+/// Maximum number of vaults that a log line names.
+const VAULTS_MAX: usize = 5;
 
 /// A listed resource with its decision, made by the handler's rules.
 #[derive(Debug)]
@@ -35,15 +38,22 @@ impl<'a> Judged<'a> {
         Self { id: &resource.id, decision, protection, now }
     }
 
-    /// Logs an exemption that ends soon, and the vault of a protected resource that is sealed anyway.
+    /// Logs an exemption that ends soon, and a form that cannot be read.
     pub fn warn(&self) {
         if let Some(until) = self.ends_soon() {
             warn!("the exemption of {} ends on {until}", self.id);
         }
-        if let Protection::By(vault) = &self.protection
-            && self.decision.sets_mode()
-        {
-            warn!("{vault} protects {}, which is sealed anyway", self.id);
+        if self.decision == Decision::Pending(PendingReason::Malformed) {
+            warn!("the listing has {} in a form that cannot be read, so it is looked at", self.id);
+        }
+    }
+
+    /// The vault that protects it, if that matters: it is left as it is, or sealed anyway.
+    fn vault(&self) -> Option<&str> {
+        match (&self.decision, &self.protection) {
+            (Decision::Protected(Guarded::Vault(vault)), _) => Some(vault),
+            (decision, Protection::By(vault)) if decision.sets_mode() => Some(vault),
+            _ => None,
         }
     }
 
@@ -66,8 +76,17 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// The number of listed resources in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is to be done about a listed resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Todo {
+    /// It is to be sealed by this change.
+    Seal(Change),
+    /// It is in a form that cannot be read, so that a look has to decide: a row is only a reason to look.
+    Look,
+}
+
+/// The number of listed resources in each state, and what is not known of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
     /// The number of each decision, without protected resources that are left as they are.
     pub counts: Counts,
@@ -79,23 +98,57 @@ pub struct Survey {
     pub unreadable: usize,
     /// Number of exemptions that end soon.
     pub expiring: usize,
+    /// Number of resources that were announced and not read. They are in no other number.
+    pub unread: usize,
+    /// The parts of the scope that could not be read.
+    pub gaps: Vec<Gap>,
+    /// How many resources each vault protects.
+    pub vaults: BTreeMap<String, usize>,
 }
 
 impl Survey {
-    /// Counts a resource, and returns the change if it is to be sealed.
-    pub fn add(&mut self, judged: Judged<'_>) -> Option<Change> {
+    /// Counts a resource, and returns what is to be done about it.
+    pub fn add(&mut self, judged: Judged<'_>) -> Option<Todo> {
         self.expiring += usize::from(judged.ends_soon().is_some());
+        if let Some(vault) = judged.vault() {
+            *self.vaults.entry(vault.to_owned()).or_default() += 1;
+        }
         match judged.decision {
             Decision::Protected(guarded) => {
                 self.protected += 1;
                 self.doubtful += usize::from(guarded == Guarded::Unknown);
                 None
             }
+            Decision::Pending(PendingReason::Malformed) => {
+                self.counts.unsealed += 1;
+                Some(Todo::Look)
+            }
             decision => {
                 self.counts.add(Status::of(&decision));
-                if let Decision::Seal(change) = decision { Some(change) } else { None }
+                if let Decision::Seal(change) = decision { Some(Todo::Seal(change)) } else { None }
             }
         }
+    }
+
+    /// Adds what a listing could not read.
+    pub fn close(&mut self, listing: &Listing) {
+        self.unread = listing.missing();
+        self.gaps = listing.gaps().to_vec();
+    }
+
+    /// Logs in one line which vaults protect resources, and what becomes of these.
+    pub fn warn_of_vaults(&self, guard: BackupGuard) {
+        if self.vaults.is_empty() {
+            return;
+        }
+        let mut names: Vec<_> = self.vaults.keys().take(VAULTS_MAX).map(String::as_str).collect();
+        if self.vaults.len() > VAULTS_MAX {
+            names.push("…");
+        }
+        let end = if guard == BackupGuard::Warn { "sealed anyway" } else { "left as they are" };
+        let count: usize = self.vaults.values().sum();
+        let (count, names) = (plural(count, "disk or snapshot", "disks and snapshots"), names.join(", "));
+        warn!("protected by a vault, and {end}: {count}, by {names}");
     }
 }
 
@@ -106,8 +159,19 @@ impl fmt::Display for Survey {
             f,
             "{unsealed} unsealed, {pending} pending, {sealed} sealed, {exempt} exempt, {protected} protected, \
              {unreadable} unreadable"
-        )
+        )?;
+        if self.unread > 0 {
+            write!(f, ", {} not read", self.unread)?;
+        }
+        if !self.gaps.is_empty() {
+            write!(f, ", {} of the scope not read", plural(self.gaps.len(), "part", "parts"))?;
+        }
+        Ok(())
     }
+}
+
+fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// Logs an element of a listing that could not be read.

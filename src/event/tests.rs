@@ -121,7 +121,7 @@ fn other_events_are_ignored_with_a_reason() {
         (of(DISK.replace("disks", "virtualMachines/vm/extensions")), "not_a_disk_or_snapshot"),
         (of(format!("{DISK}/../../secrets")), "not_a_disk_or_snapshot"),
         (of(DISK.replace("disks/disk-a", "virtualMachines/..")), "invalid_resource_id"),
-        (of(DISK.replace("disks/disk-a", "virtualMachines/vm'")), "invalid_resource_id"),
+        (of(DISK.replace("disks/disk-a", "virtualMachines/v#m")), "invalid_resource_id"),
         (of(format!("{DISK}%2f..")), "invalid_resource_id"),
     ] {
         assert_eq!(parse(&event).unwrap_err().reason(), reason, "{event}");

@@ -46,9 +46,13 @@ pub(super) async fn handle(
     let way = if is_many { ", each handed to the queue" } else { "" };
     let why = format!("{count} managed disk{plural}{way}");
     let mut handled = vec![done(&Line::new(Level::INFO, "machine", machine, Some(why)))];
-    if !disks.are_all {
-        let why = "it has more disks than two reads return".to_owned();
-        handled.push(done(&Line::left_to_sweep(machine, why)));
+    for (is_incomplete, why) in [
+        (disks.has_more, "it has more disks than two reads return"),
+        (disks.has_unreadable, "Azure returns some of its disks in a form that cannot be read"),
+    ] {
+        if is_incomplete {
+            handled.push(done(&Line::left_to_sweep(machine, why.to_owned())));
+        }
     }
     let looks = disks.ids.into_iter().map(|resource| {
         let look = Look::new(resource, Trigger::Event, invocation.terms.time_left());

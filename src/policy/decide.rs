@@ -8,7 +8,7 @@ use super::{
     tag_rule::TEMPLATE_KEYS,
 };
 use crate::resource::{
-    DataAccessAuthMode, Resource,
+    DataAccessAuthMode, Member, Resource,
     tags::{TAGS_MAX, Tags},
 };
 
@@ -46,7 +46,7 @@ impl Decision {
 }
 
 /// The members and tags to send, without those that are right already.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// The auth mode to set, if it is not set.
     pub data_access_auth_mode: Option<DataAccessAuthMode>,
@@ -80,12 +80,20 @@ pub fn decide(
     if let Some(exemption) = policy.exempt_by_id(&resource.id) {
         return Decision::Exempt(exemption);
     }
+    if lacks_what_decides(policy, resource) {
+        return Decision::Pending(PendingReason::Malformed);
+    }
     if let Some(TagExemption::Until { date, reason }) = policy.exemptions.by_tag(&resource.tags, occasion.now)
     {
         return Decision::Exempt(Exemption::Tag { until: date, reason });
     }
     let Some(change) = missing(policy, resource, occasion) else {
-        return Decision::Compliant;
+        let are_tags_unknown = resource.cannot_read(Member::Tags) && !policy.tags.is_empty();
+        return if are_tags_unknown {
+            Decision::Pending(PendingReason::Malformed)
+        } else {
+            Decision::Compliant
+        };
     };
     if change.data_access_auth_mode.is_some()
         && policy.backup_guard == BackupGuard::Skip
@@ -95,6 +103,13 @@ pub fn decide(
     }
     let pending = PendingReason::of(resource, change.data_access_auth_mode.is_some());
     pending.map_or(Decision::Seal(change), Decision::Pending)
+}
+
+/// Whether a member is unknown without which nothing follows: without its properties a resource may be anything, and
+/// without its tags it may be exempt.
+fn lacks_what_decides(policy: &Policy, resource: &Resource) -> bool {
+    resource.cannot_read(Member::Properties)
+        || (resource.cannot_read(Member::Tags) && policy.exemptions.tag.is_some())
 }
 
 /// The decision not to set the mode because of a backup, or of a possible backup. Tags break no backup.
@@ -136,7 +151,8 @@ fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<
         .map(|rule| (rule.name(), rule.value(&filling)))
         .filter(|(name, value)| resource.tags.get(name) != Some(value))
         .collect();
-    if resource.tags.merged(&tags).len() > TAGS_MAX {
+    // Tags that cannot be read are left alone.
+    if resource.tags.merged(&tags).len() > TAGS_MAX || resource.cannot_read(Member::Tags) {
         tags = Tags::default();
     }
     let is_removal = removal::is_removed(policy, resource);

@@ -2,29 +2,43 @@
 
 use std::{fmt, str::FromStr};
 
-use glob::{MatchOptions, Pattern};
+use glob::{MatchOptions, Pattern, PatternError};
 use time::{
     Date, OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description,
 };
 
-use crate::{resource::tags::Tags, resource_id::ResourceId};
+use crate::{
+    resource::tags::Tags,
+    resource_id::{ResourceId, folded},
+};
 
 const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 
-/// Glob patterns. The comparison ignores case, as in Azure's names.
+/// Glob patterns. The comparison ignores case in every alphabet, as Azure does with names, and does not normalise texts
+/// ([`folded`]). The ends of a range such as `[à-ö]` are compared without case as well.
 #[derive(Clone, Debug, Default)]
-pub struct Patterns(Vec<Pattern>);
+pub struct Patterns(Vec<Glob>);
+
+/// A pattern, as it was written and as it is compared.
+#[derive(Clone, Debug)]
+struct Glob {
+    text: String,
+    folded: Pattern,
+}
 
 impl Patterns {
     /// The first pattern that matches.
     fn matching(&self, text: &str) -> Option<&str> {
+        // The crate ignores the case of ASCII letters alone.
         let options = MatchOptions { case_sensitive: false, ..MatchOptions::new() };
-        self.0.iter().find(|pattern| pattern.matches_with(text, options)).map(Pattern::as_str)
+        let text = folded(text);
+        let found = self.0.iter().find(|glob| glob.folded.matches_with(&text, options));
+        found.map(|glob| glob.text.as_str())
     }
 
     /// The patterns, in their order.
     pub fn globs(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(Pattern::as_str)
+        self.0.iter().map(|glob| glob.text.as_str())
     }
 }
 
@@ -36,7 +50,11 @@ impl FromStr for Patterns {
         list.split(',')
             .map(str::trim)
             .filter(|glob| !glob.is_empty())
-            .map(|glob| Pattern::new(glob).map_err(|error| format!("{glob:?} is not a glob: {}", error.msg)))
+            .map(|text| {
+                let wrong = |error: PatternError| format!("{text:?} is not a glob: {}", error.msg);
+                let folded = Pattern::new(&folded(text)).map_err(wrong)?;
+                Ok(Glob { text: text.to_owned(), folded })
+            })
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -197,6 +215,20 @@ mod tests {
             [("TMP-disk", true), ("asrX-7", true), ("asr-7", false), ("xtmp-disk", false), ("", false)]
         {
             assert_eq!(patterns.matching(name).is_some(), matched, "{name}");
+        }
+        let patterns: Patterns = "rg-übung-*,[à-ö]1,ΟΔΟΣ,café".parse().unwrap();
+        for (name, matched) in [
+            ("RG-ÜBUNG-1", Some("rg-übung-*")),
+            ("Rg-Übung-", Some("rg-übung-*")),
+            ("rg-ubung-1", None),
+            ("É1", Some("[à-ö]1")),
+            ("z1", None),
+            ("οδος", Some("ΟΔΟΣ")),
+            ("οδοσ", Some("ΟΔΟΣ")),
+            ("CAFÉ", Some("café")),
+            ("cafe\u{301}", None),
+        ] {
+            assert_eq!(patterns.matching(name), matched, "{name}");
         }
         let error = "fine,[z".parse::<Patterns>().unwrap_err();
         assert!(error.contains("[z"), "{error}");

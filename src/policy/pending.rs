@@ -3,7 +3,10 @@
 //! Sources: "Secure downloads and uploads of Azure managed disks", restrictions; `DiskState` and
 //! `DiskCreateOption` of the disk resource provider; "Upload a VHD to Azure".
 
-use crate::{resource::Resource, resource_id::ResourceType};
+use crate::{
+    resource::{Member, Resource},
+    resource_id::ResourceType,
+};
 
 words! {
     /// Why a resource cannot be sealed now.
@@ -24,6 +27,9 @@ words! {
         /// No data can be uploaded into an empty snapshot that has the mode.
         #[error("it is an empty snapshot, and the seal would prevent an upload into it")]
         EmptySnapshot => "empty_snapshot",
+        /// Azure returns it in a form from which it does not follow what to do with it.
+        #[error("Azure returns it in a form that cannot be read")]
+        Malformed => "malformed",
         /// Azure has not answered which resources are protected.
         #[error("Azure has not answered whether a vault protects it")]
         GuardUnknown => "guard_unknown",
@@ -47,10 +53,14 @@ impl PendingReason {
         if resource.is_in_state(&["ReadyToUpload"]) || (is_for_upload && resource.disk_state.is_none()) {
             return Some(Self::ReadyToUpload);
         }
+        let is_snapshot = resource.id.resource_type() == ResourceType::Snapshot;
+        if resource.cannot_read(Member::CreateOption) && (is_snapshot || resource.disk_state.is_none()) {
+            // It may be made for an upload.
+            return Some(Self::Malformed);
+        }
         if resource.is_made_by(&["Import", "ImportSecure", "Restore"]) && is_copying(resource) {
             return Some(Self::Import);
         }
-        let is_snapshot = resource.id.resource_type() == ResourceType::Snapshot;
         (is_snapshot && resource.is_made_by(&["Empty"])).then_some(Self::EmptySnapshot)
     }
 }

@@ -39,6 +39,7 @@ fn resource(name: &str, is_sealed: bool, tags: &[(&str, &str)]) -> Resource {
         held_by: vec![],
         source: None,
         time_created: None,
+        unreadable: vec![],
         tags: tags.iter().copied().chain(seal).collect(),
     }
 }

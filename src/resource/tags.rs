@@ -4,7 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value;
+
+use crate::resource_id::is_same;
 
 /// Maximum number of tags on a resource.
 pub const TAGS_MAX: usize = 50;
@@ -15,21 +18,44 @@ pub const VALUE_CHARS_MAX: usize = 256;
 /// Characters that a tag's name must not contain.
 pub const NAME_FORBIDDEN: &str = r"<>%&\?/";
 
-/// Names and values, in the order of the names. In Azure, names are case-insensitive and values are
+/// Names and values, in the order of the names. In Azure, names are case-insensitive in every alphabet, and values are
 /// case-sensitive.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Tags(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Tags {
+    /// Azure's tags are strings. Clients and providers have also stored `null`, which is read as the empty value, and
+    /// numbers and booleans, which are read as their text. A list or object is unreadable; it is kept as the empty
+    /// value, which no rule takes for its own. An empty list or string in place of all tags is no tags.
+    ///
+    /// # Errors
+    /// It is anything else: the tags are unknown.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = |value: Value| match value {
+            Value::String(text) => text,
+            Value::Bool(_) | Value::Number(_) => value.to_string(),
+            Value::Null | Value::Array(_) | Value::Object(_) => String::new(),
+        };
+        match Value::deserialize(deserializer)? {
+            Value::Null => Ok(Self::default()),
+            Value::Array(values) if values.is_empty() => Ok(Self::default()),
+            Value::String(text) if text.is_empty() => Ok(Self::default()),
+            Value::Object(tags) => Ok(Self(tags.into_iter().map(|(name, tag)| (name, value(tag))).collect())),
+            _ => Err(de::Error::custom("the tags are not an object")),
+        }
+    }
+}
 
 impl Tags {
     /// The value of the tag with this name, ignoring case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(known, _)| is_same(known, name)).map(|(_, value)| value.as_str())
     }
 
     /// Sets a tag, and keeps the spelling of an existing name.
     pub fn insert(&mut self, name: &str, value: impl Into<String>) {
-        let known = self.0.keys().find(|known| known.eq_ignore_ascii_case(name)).cloned();
+        let known = self.0.keys().find(|known| is_same(known, name)).cloned();
         self.0.insert(known.unwrap_or_else(|| name.to_owned()), value.into());
     }
 
@@ -126,6 +152,8 @@ mod tests {
     fn names_ignore_case_and_values_do_not() {
         let tags: Tags = [("Owner", "Ada")].into_iter().collect();
         assert_eq!(tags.get("OWNER"), Some("Ada"));
+        let tags = tags.merged(&[("Größe", "1")].into_iter().collect());
+        assert_eq!(tags.get("GRÖßE"), Some("1"));
         assert!(tags.contains_all(&[("owner", "Ada")].into_iter().collect()));
         assert!(!tags.contains_all(&[("owner", "ada")].into_iter().collect()));
     }

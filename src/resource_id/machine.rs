@@ -5,11 +5,13 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{ParseIdError, check_names, in_compute};
+use super::{ParseIdError, case::is_same, check_names, in_compute};
 
 /// The ID of one machine, in one of three forms below
 /// `/subscriptions/{id}/resourceGroups/{group}/providers/Microsoft.Compute`; see [`Machine`].
-#[derive(Clone, PartialEq, Eq)]
+///
+/// Equality ignores case, as that of a [`ResourceId`](super::ResourceId) does.
+#[derive(Clone)]
 pub struct MachineId {
     subscription_id: Box<str>,
     resource_group: Box<str>,
@@ -69,6 +71,14 @@ impl FromStr for MachineId {
         Ok(Self { subscription_id: subscription_id.into(), resource_group: resource_group.into(), machine })
     }
 }
+
+impl PartialEq for MachineId {
+    fn eq(&self, other: &Self) -> bool {
+        is_same(&self.to_string(), &other.to_string())
+    }
+}
+
+impl Eq for MachineId {}
 
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,7 +146,7 @@ mod tests {
             ("virtualMachines/", Name),
             ("virtualMachines/..", Name),
             ("virtualMachines/vm?x=1", Name),
-            ("virtualMachines/vm'", Name),
+            ("virtualMachines/v\tm", Name),
             ("virtualMachines/vm%2f..", Name),
             ("virtualMachineScaleSets/../virtualMachines/1", Name),
             ("virtualMachineScaleSets/web/virtualMachines/", Name),
@@ -147,7 +157,7 @@ mod tests {
         for (text, error) in [
             (format!("{elsewhere}/virtualMachines/vm"), NotAMachine),
             (format!("{GROUP}/virtualMachines/vm").replace("1111-2222", "1111-222g"), SubscriptionId),
-            (format!("{GROUP}/virtualMachines/vm").replace("rg-app", "rg'app"), ResourceGroup),
+            (format!("{GROUP}/virtualMachines/vm").replace("rg-app", "rg#app"), ResourceGroup),
         ] {
             assert_eq!(text.parse::<MachineId>(), Err(error), "{text}");
         }

@@ -1,13 +1,8 @@
 //! A whole sweep in one process.
 
-use std::{
-    collections::HashSet,
-    hash::{BuildHasher, Hash, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
 use futures::{SinkExt, StreamExt, channel::mpsc, stream};
-use tracing::warn;
 
 use super::{
     Error, add, admit, check_switch,
@@ -17,10 +12,9 @@ use crate::{
     arm,
     azure::Terms,
     enforce::{self, Context, Look, Outcome, Trigger, enforce},
-    estate::{Judged, Listed, Listing, Protected, Survey, warn_of_unreadable},
-    policy::{Guarded, decide::Change},
+    estate::{Listed, Listing, Protected, Seen, Survey, Todo, warn_of_unreadable},
+    policy::decide::Change,
     report::Source,
-    resource::Resource,
     resource_id::ResourceId,
     telemetry::metrics,
 };
@@ -37,7 +31,8 @@ pub enum Advance {
     Ended(ResourceId, Result<Outcome, enforce::Error>),
 }
 
-/// Lists the resources that would be sealed, with the change of each. Never writes.
+/// Lists the resources that would be sealed, with the change of each; an empty one if only a look can decide. Never
+/// writes.
 ///
 /// # Errors
 /// A request to ARM failed.
@@ -46,22 +41,24 @@ pub async fn plan(
     source: Source,
     mut on_change: impl FnMut(ResourceId, Change),
 ) -> Result<Survey, Error> {
-    let mut seen = Hashes::default();
     let mut survey = Survey::default();
     ctx.check_scope(listing_time()).await?;
     let protected = ctx.protected(listing_time()).await;
-    let mut listing = Listing::of_unsealed(&ctx.arm, &ctx.policy, source, listing_time()).await?;
+    let mut listing = Listing::of_unsealed(&ctx.policy, source);
     while let Some(page) = listing.next(&ctx.arm, listing_time()).await? {
         survey.unreadable += page.unreadable.len();
         page.unreadable.iter().for_each(warn_of_unreadable);
         ctx.read_rights(&page.resources, listing_time()).await;
-        for resource in page.resources.iter().filter(|resource| seen.insert(&resource.id)) {
-            name_vault(ctx, &protected, resource);
-            if let Some(change) = add(ctx, &protected, resource, &mut survey) {
-                on_change(resource.id.clone(), change);
+        for resource in &page.resources {
+            match add(ctx, &protected, resource, &mut survey) {
+                Some(Todo::Seal(change)) => on_change(resource.id.clone(), change),
+                Some(Todo::Look) => on_change(resource.id.clone(), Change::default()),
+                None => {}
             }
         }
     }
+    survey.close(&listing);
+    survey.warn_of_vaults(ctx.policy.backup_guard);
     Ok(survey)
 }
 
@@ -93,7 +90,7 @@ async fn list_and_seal(
     let protected = ctx.protected(listing_time()).await;
     admit(ctx, &protected, source, listing_time()).await?;
     let mut survey = Survey::default();
-    let mut seen = Hashes::default();
+    let mut seen = Seen::default();
     let mut total = None;
     // Sealing during a listing shifts its pages, so that the listing skips rows, which the next listing finds. The
     // loop ends because each round must find something new, and no look is in progress when the last one begins.
@@ -123,7 +120,8 @@ async fn list_and_seal(
         let (end, ()) = futures::join!(fresh.list(sender), work);
         end?;
         if survey.counts.unsealed == known {
-            coverage::export(survey, total.unwrap_or(Total::Unknown));
+            survey.warn_of_vaults(ctx.policy.backup_guard);
+            coverage::export(&survey, total.unwrap_or(Total::Unknown));
             return Ok(survey);
         }
     }
@@ -137,27 +135,13 @@ enum Step {
     Seal(ResourceId),
 }
 
-/// Hashes of the listed resources, so that a sweep of a large scope does not store their IDs.
-#[derive(Default)]
-struct Hashes {
-    hasher: RandomState,
-    hashes: HashSet<u64>,
-}
-
-impl Hashes {
-    /// Adds an ID; returns whether it is new.
-    fn insert(&mut self, id: &impl Hash) -> bool {
-        self.hashes.insert(self.hasher.hash_one(id))
-    }
-}
-
 /// Repeated listings of resources to seal, without those that an earlier listing had.
 struct Fresh<'a> {
     ctx: &'a Context,
     source: Source,
     protected: &'a Protected,
     survey: &'a mut Survey,
-    seen: &'a mut Hashes,
+    seen: &'a mut Seen,
     total: &'a mut Option<Total>,
 }
 
@@ -168,16 +152,19 @@ impl Fresh<'_> {
             let known = self.survey.counts.unsealed;
             self.survey.unreadable = 0;
             let (arm, policy) = (&self.ctx.arm, &self.ctx.policy);
-            let mut listing = Listing::of_unsealed(arm, policy, self.source, listing_time()).await?;
+            let mut listing = Listing::of_unsealed(policy, self.source);
+            let mut is_first = true;
+            while let Some(page) = listing.next(arm, listing_time()).await? {
+                let announced = if is_first { page.resources.len() + listing.remaining() } else { 0 };
+                is_first = false;
+                self.ctx.read_rights(&page.resources, listing_time()).await;
+                let steps_of_page = std::iter::once(Step::Listed(announced)).chain(self.unsealed(&page));
+                // The receiver outlives the listing.
+                let _ = steps.send(steps_of_page.collect()).await;
+            }
+            self.survey.close(&listing);
             if self.total.is_none() {
                 *self.total = Some(coverage::total(self.ctx, &listing, listing_time()).await);
-            }
-            let mut next = vec![Step::Listed(listing.remaining())];
-            while let Some(page) = listing.next(arm, listing_time()).await? {
-                self.ctx.read_rights(&page.resources, listing_time()).await;
-                next.extend(self.unsealed(&page));
-                // The receiver outlives the listing.
-                let _ = steps.send(std::mem::take(&mut next)).await;
             }
             if self.survey.counts.unsealed == known {
                 return Ok(());
@@ -190,20 +177,11 @@ impl Fresh<'_> {
         page.unreadable.iter().filter(|one| self.seen.insert(&one.what)).for_each(warn_of_unreadable);
         let mut unsealed = vec![];
         for resource in page.resources.iter().filter(|resource| self.seen.insert(&resource.id)) {
-            name_vault(self.ctx, self.protected, resource);
             if add(self.ctx, self.protected, resource, self.survey).is_some() {
                 unsealed.push(Step::Seal(resource.id.clone()));
             }
         }
         unsealed
-    }
-}
-
-/// Logs the vault because of which a resource is left as it is.
-fn name_vault(ctx: &Context, protected: &Protected, resource: &Resource) {
-    let judged = Judged::new(&ctx.policy, protected, resource, ctx.now());
-    if let Some(Guarded::Vault(vault)) = judged.guarded() {
-        warn!("{vault} protects {}, which is left as it is", resource.id);
     }
 }
 

@@ -230,7 +230,7 @@ pub fn queue_age(reason: &'static str, seconds: f64) {
 #[derive(Clone, Copy, Debug)]
 pub struct Swept {
     /// How many resources are in each state; the sum is all in scope.
-    pub states: [(&'static str, u64); 6],
+    pub states: [(&'static str, u64); 7],
     /// How many of them are sealed.
     pub sealed: u64,
     /// How many exemptions end soon.

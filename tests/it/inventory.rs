@@ -82,7 +82,7 @@ async fn rows_that_are_announced_and_not_returned_are_a_gap() {
 async fn a_page_of_nonsense_does_not_fill_the_report() {
     let world = world();
     for n in 0..102 {
-        world.azure.insert(&disk_id(SUBSCRIPTION, "rg", &format!("-{n}")), &disk_body("westeurope")).unwrap();
+        world.azure.insert(&disk_id(SUBSCRIPTION, "rg", &format!("{n}.")), &disk_body("westeurope")).unwrap();
     }
     for source in [Source::Graph, Source::Lists] {
         let report = take(&world, source).await.0.unwrap();

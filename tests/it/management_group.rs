@@ -141,7 +141,7 @@ async fn a_group_that_cannot_be_read_is_no_empty_scope() {
     let error = seal_all(&world.ctx, Source::Graph, 1, Duration::from_secs(9), |_| ()).await.unwrap_err();
     assert!(error.to_string().contains(" failed: 403 "), "{error}");
     let error = world.enforce(&id).await.unwrap_err();
-    assert_eq!(error.concern(), Concern::Resource, "it waits in the queue: {error}");
+    assert_eq!((error.concern(), error.reason()), (Concern::System, "scope_unreadable"), "{error}");
     assert_eq!(world.writes(), 0);
 }
 

@@ -53,6 +53,7 @@ fn resource(mode: DataAccessAuthMode, tags: &[(&str, &str)]) -> Resource {
         held_by: vec![],
         source: None,
         time_created: None,
+        unreadable: vec![],
         tags: tags.iter().copied().collect(),
     }
 }

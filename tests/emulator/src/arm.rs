@@ -11,8 +11,8 @@ use crate::{
     answer::{Answer, Delivery},
     clock::{compact, http_date},
     context::Context,
-    fault::{Action, Fired, Kind, Refusal, Release},
-    identity,
+    fault::{Action, Fired, Kind, NextPage, Refusal, Release},
+    graph, identity,
     journal::Exchange,
     request::Request,
     route::Route,
@@ -70,7 +70,7 @@ impl Emulator {
             Face::ResourceManager => Kind::of(&request.method, &route),
             Face::Identity => Kind::Token,
         };
-        let fired = self.inner.faults.meet(kind, &request.method, route.resource(), || {
+        let fired = self.inner.faults.meet(kind, &request.method, &route, || {
             route.resource().is_some_and(|id| self.inner.state.lock().resources.contains_key(&id.key()))
         });
         let correlation_id = request
@@ -92,6 +92,10 @@ impl Emulator {
             sleep(self.inner.options.latency).await;
         }
         let mut delivery = delivery;
+        if let (Delivery::Whole(answer), true) = (&mut delivery, fired.as_ref().is_some_and(Fired::is_marked))
+        {
+            answer.body.splice(..0, "\u{feff}".bytes());
+        }
         if let Delivery::Whole(answer) | Delivery::Half(answer) | Delivery::Endless(answer) = &mut delivery {
             self.dress(face, &context, answer);
         }
@@ -128,6 +132,8 @@ impl Emulator {
             | Action::Padded(_)
             | Action::Endless
             | Action::Delay
+            | Action::ByteOrderMark
+            | Action::NextPage(_)
             | Action::HoldAfter => {}
         }
         let answer = self.answer(face, context);
@@ -141,6 +147,10 @@ impl Emulator {
                 // White space after a JSON text is no part of it (RFC 8259, section 2).
                 answer.body.resize((*bytes).max(answer.body.len()), b' ');
                 Delivery::Whole(answer)
+            }
+            Action::NextPage(next) => {
+                let count = matches!(next, NextPage::Another).then(|| fired.count());
+                Delivery::Whole(leads_on(answer, context, count))
             }
             Action::HoldAfter if fired.released().await == Release::CutOff => Delivery::Reset,
             _ => Delivery::Whole(answer),
@@ -301,9 +311,23 @@ impl Emulator {
     }
 }
 
+/// A page that leads to itself, or to the same rows again by a new way if there is a `count`.
+fn leads_on(mut answer: Answer, context: &Context, count: Option<u32>) -> Answer {
+    let Ok(mut page) = serde_json::from_slice::<Value>(&answer.body) else { return answer };
+    if page["value"].is_array() {
+        let way = count.map(|count| format!("&page={count}")).unwrap_or_default();
+        page["nextLink"] = Value::from(format!("{}{way}", context.request.url()));
+    } else if page["data"].is_array() {
+        page["$skipToken"] = Value::from(graph::token(0, count));
+    }
+    answer.body = page.to_string().into_bytes();
+    answer
+}
+
 fn readable(body: &[u8]) -> Value {
     if body.is_empty() {
         return Value::Null;
     }
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     serde_json::from_slice(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body)))
 }

@@ -95,6 +95,20 @@ impl Emulator {
         })
     }
 
+    /// Sets a member of the resource itself to any value without an event, even to one that a client does not expect
+    /// (prometheus/prometheus PR #19755 and Azure/AzureRMR #3 report such bodies of Resource Manager); null stays in the
+    /// body. Returns whether the resource exists.
+    pub fn set_member(&self, id: &str, name: &str, value: Value) -> bool {
+        self.change_body(id, |body| body[name] = value)
+    }
+
+    /// Removes a member of the resource itself without an event. Returns whether the resource exists.
+    pub fn remove_member(&self, id: &str, name: &str) -> bool {
+        self.change_body(id, |body| {
+            body.as_object_mut().map(|members| members.shift_remove(name));
+        })
+    }
+
     /// Sets a tag of a subscription, a resource group or any resource that is neither a disk nor a snapshot,
     /// without an event.
     pub fn set_scope_tag(&self, scope: &str, name: &str, value: &str) {

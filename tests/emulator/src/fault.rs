@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::Method;
 use serde::{Deserialize, Serialize};
 
-use crate::{resource_id::ResourceId, route::Route};
+use crate::route::Route;
 
 mod injected;
 
@@ -93,7 +93,18 @@ pub(crate) enum Action {
     HoldAfter,
     StaleRead,
     NotYetVisible,
+    ByteOrderMark,
+    NextPage(NextPage),
     Operation(Course),
+}
+
+/// Where a page of a list or of a query leads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NextPage {
+    /// To itself.
+    Itself,
+    /// To the same rows again, at an address or with a token that was not there before.
+    Another,
 }
 
 impl Action {
@@ -112,6 +123,8 @@ impl Action {
             Self::HoldAfter => "hold after applying",
             Self::StaleRead => "stale read",
             Self::NotYetVisible => "not yet visible",
+            Self::ByteOrderMark => "byte order mark",
+            Self::NextPage(_) => "next page",
             Self::Operation(_) => "operation",
         }
     }
@@ -127,9 +140,11 @@ pub struct Fault {
     kinds: Vec<Kind>,
     method: Option<String>,
     resource: Option<String>,
+    subscription: Option<String>,
     times: Option<u32>,
     after: u32,
     delay: Duration,
+    is_marked: bool,
 }
 
 impl Fault {
@@ -140,9 +155,11 @@ impl Fault {
             kinds: Vec::new(),
             method: None,
             resource: None,
+            subscription: None,
             times: Some(1),
             after: 0,
             delay: Duration::ZERO,
+            is_marked: false,
         }
     }
 
@@ -223,6 +240,24 @@ impl Fault {
         Self { nature: &[Kind::Get], ..Self::new(Action::NotYetVisible) }.times(gets)
     }
 
+    /// The response is as it would be, after a byte order mark (Azure/terraform-provider-azapi #1098,
+    /// Azure/azure-rest-api-specs #42472: providers behind Resource Manager have sent it).
+    pub fn byte_order_mark() -> Self {
+        Self::new(Action::ByteOrderMark).with_byte_order_mark()
+    }
+
+    /// The page of a list or of a query leads to itself: `nextLink` or `$skipToken` repeats (Azure/azure-cli #28632: a
+    /// list of resources that never ends; microsoftgraph/microsoft-graph-docs #4897: the same link each time).
+    pub fn page_leads_to_itself() -> Self {
+        Self { nature: PAGED, ..Self::new(Action::NextPage(NextPage::Itself)) }
+    }
+
+    /// The page of a list or of a query leads to the same rows again, each time under another address or token, so that
+    /// the list never ends (Azure/azure-sdk-for-js #17907: pages with a next page until the caller's time is over).
+    pub fn page_never_ends() -> Self {
+        Self { nature: PAGED, ..Self::new(Action::NextPage(NextPage::Another)) }
+    }
+
     /// The write is accepted, and its operation ends in `Failed`.
     pub fn operation_fails(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::operation(Course::Fails { code: code.into(), message: message.into() })
@@ -249,6 +284,13 @@ impl Fault {
         Self { nature: &[Kind::Put, Kind::Patch, Kind::Delete], ..Self::new(Action::Operation(course)) }
     }
 
+    /// The response begins with a byte order mark, whatever else the fault does to it.
+    #[must_use]
+    pub fn with_byte_order_mark(mut self) -> Self {
+        self.is_marked = true;
+        self
+    }
+
     /// Affects requests of this kind; several calls add kinds.
     #[must_use]
     pub fn on(mut self, kind: Kind) -> Self {
@@ -267,6 +309,13 @@ impl Fault {
     #[must_use]
     pub fn resource(mut self, name_or_id: impl Into<String>) -> Self {
         self.resource = Some(name_or_id.into());
+        self
+    }
+
+    /// Affects requests about this subscription, or about anything in it.
+    #[must_use]
+    pub fn subscription(mut self, id: impl Into<String>) -> Self {
+        self.subscription = Some(id.into());
         self
     }
 
@@ -298,7 +347,11 @@ impl Fault {
         self
     }
 
-    fn meets(&self, kind: Kind, method: &Method, resource: Option<&ResourceId>) -> bool {
+    fn meets(&self, kind: Kind, method: &Method, route: &Route) -> bool {
+        let resource = route.resource();
+        let right_subscription = self.subscription.as_ref().is_none_or(|wanted| {
+            route.subscription().is_some_and(|subscription| subscription.eq_ignore_ascii_case(wanted))
+        });
         let right_resource = self.resource.as_ref().is_none_or(|wanted| {
             resource.is_some_and(|id| {
                 id.name.eq_ignore_ascii_case(wanted) || id.to_string().eq_ignore_ascii_case(wanted)
@@ -308,8 +361,12 @@ impl Fault {
             && (self.kinds.is_empty() || self.kinds.contains(&kind))
             && self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method.as_str()))
             && right_resource
+            && right_subscription
     }
 }
+
+/// The kinds of requests that are answered page by page.
+const PAGED: &[Kind] = &[Kind::List, Kind::Machine, Kind::Descendants, Kind::Query, Kind::Other];
 
 /// The error of an operation that a newer one preempted.
 pub(crate) const PREEMPTED: (&str, &str) =

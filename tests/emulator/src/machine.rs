@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::{
     disk,
-    resource_id::{ResourceId, ResourceKind},
+    resource_id::{ResourceId, ResourceKind, folded},
     state::{State, Stored},
 };
 
@@ -65,7 +65,7 @@ impl MachineId {
     }
 
     pub(crate) fn key(&self) -> String {
-        self.to_string().to_ascii_lowercase()
+        folded(&self.to_string())
     }
 
     pub(crate) fn type_name(&self) -> &'static str {
@@ -215,7 +215,7 @@ impl State {
             return;
         }
         if let Some(attached) = place["managedDisk"]["id"].as_str() {
-            if let Some(stored) = self.resources.get_mut(&attached.to_ascii_lowercase()) {
+            if let Some(stored) = self.resources.get_mut(&folded(attached)) {
                 hold(&mut stored.body, machine);
             }
             return;

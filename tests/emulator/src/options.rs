@@ -39,6 +39,9 @@ pub struct Options {
     /// The maximum number of rows on one page of Resource Graph: pages end early if their rows are large
     /// ("Work with large data sets").
     pub resource_graph_page_size: usize,
+    /// The number of rows above which a page of Resource Graph is refused as `ResponsePayloadTooLarge`. The limit of
+    /// Azure is one of bytes (microsoft/ARI #199, Azure/cosmos-explorer PR #1877: 16 MiB).
+    pub resource_graph_payload_rows: usize,
     /// Delay until Resource Graph shows a write.
     pub resource_graph_lag: Duration,
     /// The limits on requests, or none.
@@ -102,6 +105,7 @@ impl Default for Options {
             latency: Duration::ZERO,
             page_size: 100,
             resource_graph_page_size: 1_000,
+            resource_graph_payload_rows: usize::MAX,
             resource_graph_lag: Duration::ZERO,
             throttling: Some(Throttling::default()),
             concurrent_writes: ConcurrentWrites::Preempt,

@@ -65,12 +65,26 @@ impl ResourceId {
 
     /// The key of the resource in the state.
     pub(crate) fn key(&self) -> String {
-        self.to_string().to_ascii_lowercase()
+        folded(&self.to_string())
     }
 
     /// The id as in lists: recordings have the resource group in upper case.
     pub(crate) fn in_lists(&self) -> String {
-        Self { group: self.group.to_ascii_uppercase(), ..self.clone() }.to_string()
+        Self { group: self.group.chars().map(upper).collect(), ..self.clone() }.to_string()
+    }
+}
+
+/// A text by which two spellings of it can be compared. Azure compares names as .NET's `OrdinalIgnoreCase` does: each
+/// character by its simple upper case, in every alphabet, without normalisation.
+pub(crate) fn folded(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii() { c.to_ascii_lowercase() } else { upper(c) }).collect()
+}
+
+fn upper(c: char) -> char {
+    let mut upper = c.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(one), None) if c.is_ascii() || !one.is_ascii() => one,
+        _ => c,
     }
 }
 

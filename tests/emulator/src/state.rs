@@ -16,7 +16,7 @@ use crate::{
     machine::StoredMachine,
     management_group::Member,
     operation::{Change, End, Operation},
-    resource_id::ResourceId,
+    resource_id::{ResourceId, folded},
     write::Writes,
 };
 
@@ -152,7 +152,7 @@ impl State {
     pub(crate) fn sized(&self, sent: &Value) -> Value {
         let mut sent = sent.clone();
         let source = sent["properties"]["creationData"]["sourceResourceId"].as_str();
-        let source = source.and_then(|id| self.resources.get(&id.to_ascii_lowercase()));
+        let source = source.and_then(|id| self.resources.get(&folded(id)));
         if let (Some(source), true) = (source, sent["properties"]["diskSizeGB"].is_null()) {
             sent["properties"]["diskSizeGB"] = source.body["properties"]["diskSizeGB"].clone();
         }

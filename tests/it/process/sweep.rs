@@ -78,14 +78,14 @@ async fn nothing_is_passed_over_however_many_pages_there_are() {
 async fn an_unreadable_resource_is_named_and_counted_once() {
     let azure = Emulator::new(Options::immediate());
     let serving = azure.serve().await.unwrap();
-    azure.insert(&disk("-odd"), &disk_body("westeurope")).unwrap();
+    azure.insert(&disk("odd."), &disk_body("westeurope")).unwrap();
     azure.insert(&disk("even"), &disk_body("westeurope")).unwrap();
     for arguments in [&["sweep"][..], &["sweep", "--exact"]] {
         let (code, out, err) = command(&serving, arguments, "").await;
         assert_eq!(code, Some(1), "{out}");
         assert!(out.ends_with("       1 unreadable in the listing; see the warnings\n"), "{out}");
         let told: Vec<_> = err.lines().filter(|line| line.contains("unreadable in the listing: ")).collect();
-        assert!(matches!(&told[..], [line] if line.contains("/-odd: the resource's name breaks")), "{err}");
+        assert!(matches!(&told[..], [line] if line.contains("/odd.: the resource's name breaks")), "{err}");
     }
 }
 

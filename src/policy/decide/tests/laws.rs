@@ -31,6 +31,7 @@ prop_compose! {
             held_by: vec![],
             source: None,
             time_created: None,
+            unreadable: vec![],
             tags,
         }
     }

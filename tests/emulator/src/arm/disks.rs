@@ -135,7 +135,8 @@ impl Emulator {
             return Err(Refusal::conflict());
         }
         let settled = ["Succeeded", "Failed", "Canceled"].map(Value::from);
-        if stored.running.is_empty() && !settled.contains(&stored.body["properties"]["provisioningState"]) {
+        let state_now = &stored.body["properties"]["provisioningState"];
+        if stored.running.is_empty() && state_now.is_string() && !settled.contains(state_now) {
             return Err(Refusal::operation_not_allowed());
         }
         let deleting = stored.running.iter().any(|name| {

@@ -6,7 +6,12 @@ use axum::http::StatusCode;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::{Emulator, answer::Answer, context::Context, resource_id::ResourceKind};
+use crate::{
+    Emulator,
+    answer::Answer,
+    context::Context,
+    resource_id::{ResourceKind, folded},
+};
 
 impl Emulator {
     /// One page. The next one starts after the last id of this one, so that nothing is lost or repeated when
@@ -18,7 +23,7 @@ impl Emulator {
         group: Option<&str>,
         kind: ResourceKind,
     ) -> Answer {
-        let prefix = match group {
+        let prefix = folded(&match group {
             Some(group) => {
                 format!(
                     "/subscriptions/{subscription}/resourceGroups/{group}/providers/{}/",
@@ -26,8 +31,7 @@ impl Emulator {
                 )
             }
             None => format!("/subscriptions/{subscription}/resourceGroups/"),
-        }
-        .to_ascii_lowercase();
+        });
         let token = context.request.parameter("$skiptoken");
         let after = token.as_deref().and_then(|token| URL_SAFE_NO_PAD.decode(token).ok());
         let after =

@@ -15,11 +15,13 @@
 //!   - `{"delay": {"milliseconds": 500}}`: the response is delayed.
 //!   - `"hold"`, `"holdAfterApplying"`: it stops until `POST /faults/{id}/release` or `/cut-off`.
 //!   - `"staleRead"`: a GET shows the state before the last write. `"notYetVisible"`: a GET answers 404.
+//!   - `"byteOrderMark"`: the response begins with one. `"pageLeadsToItself"`, `"pageNeverEnds"`: the page of a list or
+//!     of a query leads to itself, or to the same rows again by a new address or token.
 //!   - `{"operationFails": {"code": "…", "message": "…"}}`, `"operationCanceled"`, `"operationPreempted"`,
 //!     `"operationNeverEnds"`: the write is accepted, and its operation ends (or does not end) like this.
 //! - `kind`, one or a list of: `get`, `list`, `put`, `patch`, `delete`, `access`, `machine`, `tagsRead`, `tagsWrite`,
 //!   `poll`, `query`, `token` (the managed-identity endpoint), `other`. Without it: any.
-//! - `method`: an HTTP method. `resource`: a name or a whole id.
+//! - `method`: an HTTP method. `resource`: a name or a whole id. `subscription`: an id.
 //! - `times`: how many requests it affects (default 1); `"always"`: every one. `after`: how many pass first.
 //! - `delayMilliseconds`: additional delay of the affected requests.
 //!
@@ -83,6 +85,7 @@ struct Order {
     kind: Option<Value>,
     method: Option<String>,
     resource: Option<String>,
+    subscription: Option<String>,
     times: Option<Value>,
     #[serde(default)]
     after: u32,
@@ -107,6 +110,9 @@ enum Action {
     HoldAfterApplying,
     StaleRead,
     NotYetVisible,
+    ByteOrderMark,
+    PageLeadsToItself,
+    PageNeverEnds,
     OperationFails(OperationFails),
     OperationCanceled,
     OperationPreempted,
@@ -180,6 +186,9 @@ pub(super) fn read(body: &[u8]) -> Result<(Fault, Value), String> {
     if let Some(resource) = order.resource {
         fault = fault.resource(resource);
     }
+    if let Some(subscription) = order.subscription {
+        fault = fault.subscription(subscription);
+    }
     fault = match order.times {
         None => fault,
         Some(Value::String(word)) if word == "always" => fault.always(),
@@ -222,6 +231,9 @@ fn action(action: Action) -> Result<Fault, String> {
         Action::HoldAfterApplying => Fault::hold_after_applying(),
         Action::StaleRead => Fault::stale_read(),
         Action::NotYetVisible => Fault::not_yet_visible(1),
+        Action::ByteOrderMark => Fault::byte_order_mark(),
+        Action::PageLeadsToItself => Fault::page_leads_to_itself(),
+        Action::PageNeverEnds => Fault::page_never_ends(),
         Action::OperationFails(end) => Fault::operation_fails(end.code, end.message),
         Action::OperationCanceled => Fault::operation_canceled(),
         Action::OperationPreempted => Fault::operation_preempted(),

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{Action, Fault, Kind};
-use crate::{Emulator, resource_id::ResourceId};
+use crate::{Emulator, route::Route};
 
 /// What happens to held requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,15 @@ impl Fired {
         self.0.fault.delay
     }
 
+    pub(crate) fn is_marked(&self) -> bool {
+        self.0.fault.is_marked
+    }
+
+    /// The number of requests that the fault has affected, this one included.
+    pub(crate) fn count(&self) -> u32 {
+        *self.0.fired.borrow()
+    }
+
     /// Waits until the test decides about the request.
     pub(crate) async fn released(&self) -> Release {
         self.0.held.send_modify(|held| *held += 1);
@@ -63,13 +72,13 @@ impl Faults {
         &self,
         kind: Kind,
         method: &Method,
-        resource: Option<&ResourceId>,
+        route: &Route,
         exists: impl Fn() -> bool,
     ) -> Option<Fired> {
         let mut rules = self.rules.lock();
         let place = rules.iter().position(|rule| {
             let visible = !matches!(rule.fault.action, Action::NotYetVisible) || exists();
-            let counts = visible && rule.fault.meets(kind, method, resource);
+            let counts = visible && rule.fault.meets(kind, method, route);
             let left = rule.fault.times.is_none_or(|times| *rule.fired.borrow() < times);
             if !counts || !left {
                 return false;

@@ -110,6 +110,15 @@ impl Refusal {
         .with_header("x-ms-ratelimit-remaining-resource", format!("Microsoft.Compute/{window};0"))
     }
 
+    /// 400 of Resource Graph: the page has too many bytes (microsoft/ARI #199, Azure/cosmos-explorer PR #1877).
+    pub fn response_payload_too_large() -> Self {
+        let message = "Response payload size is 17825792, and has exceeded the limit of 16777216. Please consider \
+                       querying less data at a time and make paginated call if needed.";
+        let details = json!([{"code": "ResponsePayloadTooLarge", "message": message}]);
+        let outer = "Please provide below info when asking for support: timestamp = t, correlationId = c.";
+        Self::from_body(400, json!({"error": {"code": "BadRequest", "message": outer, "details": details}}))
+    }
+
     /// 404: no such resource.
     pub fn resource_not_found() -> Self {
         Self::new(

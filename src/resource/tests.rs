@@ -1,0 +1,103 @@
+//! What is read of a body, and what of an odd one.
+
+use super::*;
+
+fn read(json: &str) -> Result<Resource, NotAResource> {
+    let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
+    Resource::from_json(&id.parse().unwrap(), json.as_bytes())
+}
+
+#[test]
+fn an_absent_mode_is_none_and_an_unknown_one_is_kept() {
+    for (properties, mode) in [
+        ("{}", DataAccessAuthMode::None),
+        (r#"{"dataAccessAuthMode":null}"#, DataAccessAuthMode::None),
+        (r#"{"dataAccessAuthMode":"None"}"#, DataAccessAuthMode::None),
+        (r#"{"dataAccessAuthMode":"AzureActiveDirectory"}"#, DataAccessAuthMode::AzureActiveDirectory),
+        (r#"{"dataAccessAuthMode":"azureactivedirectory"}"#, DataAccessAuthMode::AzureActiveDirectory),
+        (r#"{"dataAccessAuthMode":"Passkey"}"#, DataAccessAuthMode::Other("Passkey".into())),
+    ] {
+        let resource = read(&format!(r#"{{"properties":{properties}}}"#)).unwrap();
+        assert_eq!(resource.data_access_auth_mode, mode, "{properties}");
+    }
+}
+
+#[test]
+fn an_odd_create_option_or_percentage_is_no_failure() {
+    for (properties, create_option, percent) in [
+        ("{}", None, None),
+        (r#"{"creationData":null,"completionPercent":null}"#, None, None),
+        (r#"{"creationData":[1],"completionPercent":{}}"#, None, None),
+        (r#"{"creationData":{"createOption":7},"completionPercent":"much"}"#, None, None),
+        (r#"{"creationData":{"createOption":"Import"},"completionPercent":99.9}"#, Some("Import"), Some(99)),
+        (r#"{"creationData":{"createOption":"Odd"},"completionPercent":"40"}"#, Some("Odd"), Some(40)),
+        (r#"{"completionPercent":-1}"#, None, None),
+        (r#"{"completionPercent":1e300}"#, None, Some(100)),
+    ] {
+        let resource = read(&format!(r#"{{"properties":{properties}}}"#)).unwrap();
+        let got = (resource.create_option.as_deref(), resource.completion_percent);
+        assert_eq!(got, (create_option, percent), "{properties}");
+    }
+}
+
+#[test]
+fn unknown_members_and_null_tags_are_tolerated() {
+    let resource = read(
+        "{\r\n  \"tags\": null,\r\n  \"sku\": {\"name\":\"Premium_LRS\"},\r\n  \"properties\": {\"new\":[1],\"provisioningState\":\"Updating\"}\r\n}",
+    )
+    .unwrap();
+    assert!(resource.tags.is_empty());
+    assert!(resource.is_provisioning());
+}
+
+#[test]
+fn what_is_no_resource_is_an_error() {
+    for json in ["", "[]", "{}", "null", "7", r#""text""#, r#"{"error":{"code":"X"}}"#, r#"{"id":7}"#] {
+        assert!(read(json).is_err(), "{json}");
+    }
+}
+
+#[test]
+fn a_text_that_is_cut_in_half_makes_one_resource_unreadable() {
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    for tag in [r#""\ud83d""#, &deep] {
+        let resource = read(&format!(r#" {{"tags":{{"a":{tag}}},"properties":{{}}}}"#)).unwrap();
+        assert!(resource.cannot_read(Member::Properties) && !resource.has_succeeded(), "{tag}");
+    }
+    assert!(read(r#"{"properties":{},"tags":{"#).is_err(), "half an answer");
+}
+
+#[test]
+fn an_odd_member_is_unknown_and_hides_no_other() {
+    let odd = read(
+        r#"{"tags":7,"managedBy":{"id":"/vm"},"location":7,"properties":{"provisioningState":2,"diskState":[],
+        "creationData":"x","timeCreated":7,"dataAccessAuthMode":"AzureActiveDirectory"}}"#,
+    )
+    .unwrap();
+    assert!(odd.has(&DataAccessAuthMode::AzureActiveDirectory));
+    assert!(!odd.has_succeeded() && !odd.has_failed() && !odd.is_provisioning());
+    assert!(odd.may_be_held() && !odd.is_free_disk() && !odd.names_its_relations());
+    for member in [Member::Tags, Member::ProvisioningState, Member::DiskState, Member::CreateOption] {
+        assert!(odd.cannot_read(member), "{member:?}");
+    }
+    let empty = read(r#"{"id":"/subscriptions/x","tags":[]}"#).unwrap();
+    assert!(empty.cannot_read(Member::DiskState) && !empty.cannot_read(Member::Tags));
+    assert!(!empty.has(&DataAccessAuthMode::None), "unknown is not known to be open");
+}
+
+#[test]
+fn only_terminal_states_end_provisioning() {
+    for (state, provisioning) in [
+        ("Succeeded", false),
+        ("succeeded", false),
+        ("Failed", false),
+        ("Canceled", false),
+        ("Updating", true),
+        ("Creating", true),
+        ("Deleting", true),
+        ("SomethingNew", true),
+    ] {
+        let json = format!(r#"{{"properties":{{"provisioningState":"{state}"}}}}"#);
+        assert_eq!(read(&json).unwrap().is_provisioning(), provisioning, "{state}");
+    }
+}
