@@ -89,6 +89,7 @@ pub(crate) enum Action {
     Padded(usize),
     Endless,
     Delay,
+    Late,
     HoldBefore,
     HoldAfter,
     StaleRead,
@@ -119,6 +120,7 @@ impl Action {
             Self::Padded(_) => "padded",
             Self::Endless => "endless",
             Self::Delay => "delay",
+            Self::Late => "late",
             Self::HoldBefore => "hold before applying",
             Self::HoldAfter => "hold after applying",
             Self::StaleRead => "stale read",
@@ -218,6 +220,12 @@ impl Fault {
     /// Delays the response. The request takes effect at the end of the delay.
     pub fn delay(wait: Duration) -> Self {
         Self::new(Action::Delay).delayed(wait)
+    }
+
+    /// The request takes effect at once and is answered only after this time, as Azure did with writes of disks
+    /// (terraform-provider-azapi issue 864: 45 s).
+    pub fn late(wait: Duration) -> Self {
+        Self::new(Action::Late).delayed(wait)
     }
 
     /// The request stops before it takes effect, until it is released or cut off.
@@ -357,6 +365,10 @@ impl Fault {
                 id.name.eq_ignore_ascii_case(wanted) || id.to_string().eq_ignore_ascii_case(wanted)
             })
         });
+        let right_subscription = self
+            .subscription
+            .as_ref()
+            .is_none_or(|wanted| resource.is_some_and(|id| id.subscription.eq_ignore_ascii_case(wanted)));
         (self.nature.is_empty() || self.nature.contains(&kind))
             && (self.kinds.is_empty() || self.kinds.contains(&kind))
             && self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method.as_str()))
