@@ -365,10 +365,6 @@ impl Fault {
                 id.name.eq_ignore_ascii_case(wanted) || id.to_string().eq_ignore_ascii_case(wanted)
             })
         });
-        let right_subscription = self
-            .subscription
-            .as_ref()
-            .is_none_or(|wanted| resource.is_some_and(|id| id.subscription.eq_ignore_ascii_case(wanted)));
         (self.nature.is_empty() || self.nature.contains(&kind))
             && (self.kinds.is_empty() || self.kinds.contains(&kind))
             && self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method.as_str()))
