@@ -31,9 +31,13 @@ async fn an_event_does_not_inherit_the_failure_of_a_look_with_less_time() {
     for trigger in [Trigger::Event, Trigger::Queue] {
         let world = World::new();
         let id = world.disk("d");
-        world.fault(Fault::delay(Duration::from_secs(3)).on(Kind::Get).times(1));
+        let slow = world.fault(Fault::delay(Duration::from_secs(3)).on(Kind::Get).times(1));
         let short = world.enforce_for_within(&id, trigger, Duration::from_secs(1));
-        let (short, long) = tokio::join!(short, world.enforce(&id));
+        let long = async {
+            slow.met().await;
+            world.enforce(&id).await
+        };
+        let (short, long) = tokio::join!(short, long);
         assert!(short.is_err(), "{trigger:?}");
         assert_eq!(long.map(|outcome| outcome.label()), Ok("sealed"), "{trigger:?}");
     }
