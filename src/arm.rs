@@ -20,7 +20,7 @@ mod permissions;
 mod pipeline;
 mod retry;
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use azure_core::{
     Bytes,
@@ -31,6 +31,7 @@ use serde_json::{Value, json};
 
 pub use api::Api;
 pub use error::{Error, Failure, ResourceFailure, SystemFailure};
+pub use governor::Reserved;
 pub use graph::{Query, Rows};
 pub use list::{Page, Subscriptions, Unreadable};
 pub use machine_disks::MachineDisks;
@@ -38,11 +39,11 @@ pub use operation::{Operation, State};
 pub use permissions::Permissions;
 
 use crate::{
-    azure::{Identity, Terms},
+    azure::{Identity, Terms, Urgency},
     resource::{DataAccessAuthMode, Resource, tags::Tags},
     resource_id::{ResourceId, ResourceType},
 };
-use governor::Governor;
+use governor::{Governor, Kind};
 use pipeline::{Answer, Call, Pipeline};
 
 /// A client of ARM for one identity. All callers in a process share one client, and with it the governor.
@@ -89,6 +90,12 @@ impl Client {
         Self { pipeline, ..self }
     }
 
+    /// The most writes per second of one subscription that are not for an event: the pace that is set, and no more than
+    /// what ARM refills.
+    pub fn writes_per_second(&self) -> f64 {
+        self.pipeline.governor.writes_per_second()
+    }
+
     /// The identity with which every request is sent.
     pub fn identity(&self) -> &Identity {
         &self.pipeline.identity
@@ -108,16 +115,38 @@ impl Client {
         read(api, id, &answer)
     }
 
-    /// Sets `properties.dataAccessAuthMode` only: tags in the same PATCH would replace all tags.
+    /// Sets aside ARM's quota for this many writes of a resource, so that the first of them is not sent before there
+    /// is quota for the last. What is not used is given back when it is dropped.
+    ///
+    /// # Errors
+    /// `Throttled` if there is not so much quota within the terms: at once, where that can be seen.
+    pub async fn reserve(&self, id: &ResourceId, writes: u32, terms: Terms) -> Result<Reserved, Error> {
+        self.pipeline.reserve(update_of(id).what, id.subscription_id(), writes, terms).await
+    }
+
+    /// How long a seal of this resource would wait for ARM's quota now, as far as can be seen: a read, and this many
+    /// writes.
+    pub fn quota_wait(&self, id: &ResourceId, writes: u32, urgency: Urgency) -> Duration {
+        let governor = &self.pipeline.governor;
+        let read = governor.forecast(id.subscription_id(), Kind::Read, 1, urgency);
+        read.max(governor.forecast(id.subscription_id(), Kind::Write, writes, urgency))
+    }
+
+    /// Sets `properties.dataAccessAuthMode` only: tags in the same PATCH would replace all tags. `reserved` is the
+    /// quota that was set aside for it.
+    ///
+    /// # Errors
+    /// One that is [without an answer](Error::is_without_answer) may have been applied; it is sent once.
     pub async fn update(
         &self,
         id: &ResourceId,
         mode: &DataAccessAuthMode,
+        reserved: Option<&Reserved>,
         terms: Terms,
     ) -> Result<Update, Error> {
         let Write { url, body } = self.mode_write(id, mode);
         let api = update_of(id);
-        let answer = self.send(api, &url, id.subscription_id(), Some(body), terms).await?;
+        let answer = self.write(api, &url, id, body, reserved, terms).await?;
         if answer.status == 202 || Operation::is_in(&answer.headers) {
             // The body of a 202 may be incomplete, so it proves nothing.
             return Ok(Update::Accepted(Operation::from_headers(
@@ -134,25 +163,33 @@ impl Client {
     /// answer has them.
     ///
     /// On disks and snapshots the answer may be a 202 with a URL that cannot be read, although the tags are
-    /// applied; the URL is never polled.
+    /// applied; the URL is never polled. `reserved` is the quota that was set aside for it.
+    ///
+    /// # Errors
+    /// One that is [without an answer](Error::is_without_answer) may have been applied; it is sent once.
     pub async fn merge_tags(
         &self,
         id: &ResourceId,
         tags: &Tags,
+        reserved: Option<&Reserved>,
         terms: Terms,
     ) -> Result<Option<Tags>, Error> {
-        self.patch_tags(&api::TAGS_MERGE, id, tags, terms).await
+        self.patch_tags(&api::TAGS_MERGE, id, tags, reserved, terms).await
     }
 
     /// Removes the tags with exactly these names and values, and keeps all others. Returns what
     /// [`Self::merge_tags`] returns.
+    ///
+    /// # Errors
+    /// Those of [`Self::merge_tags`].
     pub async fn delete_tags(
         &self,
         id: &ResourceId,
         tags: &Tags,
+        reserved: Option<&Reserved>,
         terms: Terms,
     ) -> Result<Option<Tags>, Error> {
-        self.patch_tags(&api::TAGS_DELETE, id, tags, terms).await
+        self.patch_tags(&api::TAGS_DELETE, id, tags, reserved, terms).await
     }
 
     async fn patch_tags(
@@ -160,10 +197,11 @@ impl Client {
         api: &'static Api,
         id: &ResourceId,
         tags: &Tags,
+        reserved: Option<&Reserved>,
         terms: Terms,
     ) -> Result<Option<Tags>, Error> {
         let Write { url, body } = self.tags_patch(api, id, tags);
-        let answer = self.send(api, &url, id.subscription_id(), Some(body), terms).await?;
+        let answer = self.write(api, &url, id, body, reserved, terms).await?;
         if answer.status == 202 {
             return Ok(None);
         }
@@ -212,7 +250,20 @@ impl Client {
         body: Option<Bytes>,
         terms: Terms,
     ) -> Result<Answer, Error> {
-        self.pipeline.send(&Call { api, url, subscription_id, body }, terms).await
+        self.pipeline.send(&Call { api, url, subscription_id, body, reserved: None }, terms).await
+    }
+
+    async fn write(
+        &self,
+        api: &'static Api,
+        url: &Url,
+        id: &ResourceId,
+        body: Bytes,
+        reserved: Option<&Reserved>,
+        terms: Terms,
+    ) -> Result<Answer, Error> {
+        let call = Call { api, url, subscription_id: id.subscription_id(), body: Some(body), reserved };
+        self.pipeline.send(&call, terms).await
     }
 
     fn url(&self, path: &str, api: &Api) -> Url {

@@ -16,9 +16,10 @@ mod outcome;
 mod switch;
 mod unseal;
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use time::OffsetDateTime;
+use tokio::time::Instant;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 pub use breaker::PAUSE_MAX;
@@ -32,17 +33,17 @@ pub use switch::switches_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
 use crate::{
-    arm::{self, Failure},
+    arm::{self, Failure, Reserved},
     azure::Terms,
     policy::{
         BackupGuard, Mode, Protection,
-        decide::{Decision, Occasion, decide, notices},
+        decide::{Change, Decision, Occasion, decide, notices},
     },
     resource::Resource,
     resource_id::ResourceType,
     telemetry::{self, Wait, metrics, wait},
 };
-use act::act;
+use act::{WRITES_OF_A_SEAL, act, writes_of};
 use in_flight::Progress;
 
 /// Waits between looks at a resource that is in the middle of someone else's write. Most such writes
@@ -54,6 +55,8 @@ const REPLICATION_WAITS: [Duration; 3] =
 /// How much time a seal has to have after a pause of the loop breaker. If there is less, the look fails instead of
 /// running out of time, which would be a failure of the system.
 const SEAL_TIME: Duration = Duration::from_secs(10);
+/// How long what was read may be the reason for a write. After a longer wait, the resource is read again.
+const DECIDED_FOR: Duration = Duration::from_secs(1);
 /// How long a resource is new.
 const NEW_FOR: time::Duration = time::Duration::minutes(1);
 
@@ -120,13 +123,22 @@ pub async fn enforce(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
         otel.status_description = Empty,
     );
     let _active = metrics::active();
-    let result = match within(ctx, look).instrument(span.clone()).await {
+    let progress = ctx.in_flight.arrive();
+    let result = match within(ctx, look, &progress).instrument(span.clone()).await {
         Err(error) if look.is_last && error.is_expected_wait() => Ok(Outcome::LeftToSweep(Left::Wait(error))),
         result => result,
     };
     record(&span, &result);
-    count(ctx, look, &result);
+    // What another invocation has found, it has counted.
+    if !progress.shares() {
+        count(ctx, look, &result);
+    }
     result
+}
+
+/// How long a look at this resource would wait for ARM's quota now, as far as can be seen.
+pub fn quota_wait(ctx: &Context, look: &Look) -> Duration {
+    ctx.arm.quota_wait(&look.resource, WRITES_OF_A_SEAL, look.terms.urgency())
 }
 
 /// Counts what became of a look. [`enforce`] does; whoever could not come as far as that does it instead.
@@ -153,10 +165,12 @@ pub fn count_failure(kind: Option<ResourceType>, trigger: Trigger, error: &Error
         _ => scope.label(),
     };
     metrics::outcome(outcome, Some(reason), kind.map(ResourceType::label), trigger.label());
-    metrics::failure(scope.word(), reason, error.azure_code());
+    if scope != Concern::Quota {
+        metrics::failure(scope.word(), reason, error.azure_code());
+    }
 }
 
-async fn within(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
+async fn within(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
     if let Some(exemption) = ctx.exempt_by_id(&look.resource, look.terms).await? {
         return Ok(Outcome::Exempt(exemption));
     }
@@ -164,9 +178,8 @@ async fn within(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
         return Err(Error::SealRemoved(ctx.breaker.pause(&look.resource)));
     }
     let missing = if look.trigger == Trigger::Command { Outcome::NotFound } else { Outcome::Gone };
-    let progress = ctx.in_flight.arrive();
-    let once = ctx.in_flight.once(&look.resource, &progress, || {
-        settle(look.terms, missing, || look_in_time(ctx, look, &progress))
+    let once = ctx.in_flight.once(&look.resource, look.terms, progress, || {
+        settle(look.terms, missing.clone(), || look_in_time(ctx, look, progress))
     });
     match tokio::time::timeout_at(look.terms.until(), once).await {
         Ok(result) => result,
@@ -208,52 +221,85 @@ async fn look_in_time(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Re
     }
 }
 
+/// Looks until the decision is not older than what it rests on may be: a wait for quota makes it so.
 async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
-    progress.looking();
-    // A look that meets another writer reads again; what a person should know is logged once.
-    let is_first = !progress.has_seen();
-    let resource = match read(ctx, look).await {
-        // This very look has read it before, so a 404 is no proof that it no longer exists.
-        Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) if progress.has_seen() => {
-            return Err(Error::NotVisible);
-        }
-        result => result?,
-    };
-    progress.seen();
-    if leaves(ctx, look, &resource) {
-        return Ok(Outcome::LeftToSweep(Left::Attached));
+    let mut reserved: Option<(Reserved, u32)> = None;
+    loop {
+        progress.looking();
+        // A look that meets another writer reads again; what a person should know is logged once.
+        let is_first = !progress.has_seen();
+        let resource = match read(ctx, look).await {
+            // This very look has read it before, so a 404 is no proof that it no longer exists.
+            Err(Error::Arm(arm::Error { failure: Failure::Gone, .. })) if progress.has_seen() => {
+                return Err(Error::NotVisible);
+            }
+            result => result?,
+        };
+        progress.seen();
+        let change = match change_of(ctx, look, &resource, is_first).await? {
+            ControlFlow::Continue(change) => change,
+            ControlFlow::Break(outcome) => return Ok(outcome),
+        };
+        let writes = writes_of(&change);
+        let held = reserved.take().filter(|(_, enough)| *enough >= writes);
+        let quota = if let Some((quota, _)) = held {
+            quota
+        } else {
+            let start = Instant::now();
+            let quota = ctx.arm.reserve(&look.resource, writes, look.terms_of_wait()).await?;
+            if start.elapsed() > DECIDED_FOR {
+                reserved = Some((quota, writes));
+                continue;
+            }
+            quota
+        };
+        progress.give_way()?;
+        let is_seal = change.data_access_auth_mode.is_some();
+        let kept = act(ctx, look, &change, &quota, progress).await.map_err(|error| error.about(&resource))?;
+        return Ok(match (is_seal, change.is_removal) {
+            (true, false) => Outcome::Sealed(kept),
+            (true, true) => Outcome::Resealed(kept),
+            (false, false) => Outcome::Tagged(kept),
+            (false, true) => Outcome::Retagged(kept),
+        });
     }
-    let (decision, notice) = weigh(ctx, &resource, look.written_at(ctx.now()), look.terms).await;
+}
+
+/// The change to send to a resource as a GET shows it, or the outcome if there is nothing to send.
+async fn change_of(
+    ctx: &Context,
+    look: &Look,
+    resource: &Resource,
+    is_first: bool,
+) -> Result<ControlFlow<Outcome, Change>, Error> {
+    let end = |outcome| Ok(ControlFlow::Break(outcome));
+    if leaves(ctx, look, resource) {
+        return end(Outcome::LeftToSweep(Left::Attached));
+    }
+    let (decision, notice) = weigh(ctx, resource, look.written_at(ctx.now()), look.terms).await;
     if is_first {
-        let notices = notices(&ctx.policy, &resource, ctx.now()).into_iter().map(|notice| notice.to_string());
+        let notices = notices(&ctx.policy, resource, ctx.now()).into_iter().map(|notice| notice.to_string());
         notices.chain(notice).for_each(|notice| warn!(resource_id = %resource.id, "{notice}"));
     }
     let mut change = match decision {
-        Decision::Compliant => return Ok(Outcome::AlreadySealed),
-        Decision::Exempt(exemption) => return Ok(Outcome::Exempt(exemption)),
-        Decision::Protected(guarded) => return Ok(Outcome::Protected(guarded)),
+        Decision::Compliant => return end(Outcome::AlreadySealed),
+        Decision::Exempt(exemption) => return end(Outcome::Exempt(exemption)),
+        Decision::Protected(guarded) => return end(Outcome::Protected(guarded)),
         Decision::Pending(reason) => return Err(Error::Pending(reason)),
         Decision::Seal(change) => change,
     };
     if ctx.policy.mode == Mode::Audit {
-        return Ok(Outcome::WouldSeal(change));
+        return end(Outcome::WouldSeal(change));
     }
     change.is_removal |= ctx.breaker.has_tripped(&look.resource);
     if !ctx.is_switched_on(look.terms).await {
-        return Ok(Outcome::SwitchedOff);
+        return end(Outcome::SwitchedOff);
     }
     let pause = ctx.breaker.pause(&look.resource);
     if !pause.is_zero() {
         return Err(Error::SealRemoved(pause));
     }
-    let is_seal = change.data_access_auth_mode.is_some();
-    let kept = act(ctx, look, &change, progress).await.map_err(|error| error.about(&resource))?;
-    Ok(match (is_seal, change.is_removal) {
-        (true, false) => Outcome::Sealed(kept),
-        (true, true) => Outcome::Resealed(kept),
-        (false, false) => Outcome::Tagged(kept),
-        (false, true) => Outcome::Retagged(kept),
-    })
+    Ok(ControlFlow::Continue(change))
 }
 
 /// Reads the resource. A new one that ARM does not show yet is `NotVisible`, whatever the last answer was.
@@ -299,6 +345,9 @@ fn record(span: &Span, result: &Result<Outcome, Error>) {
 fn record_error(span: &Span, error: &Error) {
     span.record("diskseal.outcome", error.concern().label());
     span.record("diskseal.reason", error.reason());
+    if error.concern() == Concern::Quota {
+        return;
+    }
     span.record("error.type", error.reason());
     span.record("otel.status_code", "ERROR");
     span.record("otel.status_description", tracing::field::display(error));

@@ -68,6 +68,12 @@ impl App {
         Self { context: SetOnce::new(), deadline, is_warm: AtomicBool::new(false) }
     }
 
+    /// Time limit of the longest invocation.
+    pub fn longest_invocation(&self) -> Duration {
+        let limits = Function::ALL.map(|function| function.time(self.deadline));
+        limits.into_iter().max().unwrap_or(self.deadline)
+    }
+
     fn invocation(&self, function: Function, headers: &HeaderMap) -> Invocation {
         let is_cold = !self.is_warm.swap(true, Ordering::Relaxed);
         Invocation::new(function, headers, self.deadline, is_cold)
@@ -128,8 +134,8 @@ async fn invoke(
         Function::SealOnWrite => seal::events(app, invocation, &read(body, Envelope::events)?).await,
         Function::SealQueued => seal::message(app, invocation, read(body, Envelope::message)?).await,
         Function::Sweep => {
-            read(body, Envelope::timer)?;
-            sweep::run(app, invocation).await
+            let timer = read(body, Envelope::timer)?;
+            sweep::run(app, invocation, &timer).await
         }
     })
 }

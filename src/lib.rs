@@ -50,8 +50,9 @@
 //! - Only a parsed [`resource_id::ResourceId`] or [`resource_id::MachineId`] of an event reaches a URL. Of the caller's
 //!   claims, only an object ID leaves [`event`], in a type that cannot be printed.
 //! - Audit mode never writes: [`enforce`] is the only room that writes, and it checks the mode first.
-//! - A failure of one resource is answered 200, and the resource goes to the queue. A failure that affects every
-//!   resource is answered 500. Event Grid delays *new* events for an endpoint that keeps answering 500.
+//! - A failure of one resource is answered 200, and the resource goes to the queue, as it does while the quota of its
+//!   subscription is spent. A failure that affects every resource is answered 500. Event Grid delays *new* events for
+//!   an endpoint that keeps answering 500.
 //! - A SIGKILL loses nothing: what [`enforce::Context`] remembers only saves requests.
 
 #[macro_use]

@@ -8,8 +8,10 @@ mod coverage;
 mod seal_all;
 
 use std::{
+    collections::HashMap,
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
 };
 
 use time::OffsetDateTime;
@@ -32,6 +34,8 @@ use crate::{
 /// Maximum number of resources that one run hands over to the queue. The host writes the messages one by one before
 /// its `functionTimeout`, and the next run lists what is left.
 const RESOURCES_MAX: usize = 2_000;
+/// How many writes a seal takes: the mode, and the tags.
+const WRITES_OF_A_SEAL: f64 = 2.0;
 
 words! {
     /// Why a sweep was not started, or not finished.
@@ -77,12 +81,27 @@ impl fmt::Display for Collected {
 /// Azure cannot be asked, or the plan exceeds a limit. If Resource Graph refuses, the exact lists are read instead. What
 /// was read before an error is handed over, and the rest is a gap.
 pub async fn collect(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
-    let result = list(ctx, terms).await;
+    collect_for(ctx, None, terms).await
+}
+
+/// The same, and of each subscription no more than can be sealed within `interval`, the time until the next run. So
+/// the instances that seal them keep to the pace that is set on the average, however many they are, and messages of
+/// one run do not pile up on those of the run before.
+///
+/// # Errors
+/// Those of [`collect`].
+pub async fn collect_for(
+    ctx: &Context,
+    interval: Option<Duration>,
+    terms: Terms,
+) -> Result<Collected, Error> {
+    let result = list(ctx, interval, terms).await;
     metrics::sweep_run(result.as_ref().err().map(Error::reason));
     result
 }
 
-async fn list(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
+async fn list(ctx: &Context, interval: Option<Duration>, terms: Terms) -> Result<Collected, Error> {
+    let most = interval.map_or(RESOURCES_MAX, |interval| most_within(ctx, interval));
     check_switch(ctx, terms).await?;
     ctx.check_scope(terms).await?;
     let (arm, policy) = (&ctx.arm, &ctx.policy);
@@ -91,6 +110,7 @@ async fn list(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
     let mut listing =
         Listing::of_unsealed(policy, Source::Graph).beginning_at(seed(ctx.now()), RESOURCES_MAX);
     let mut collected = Collected::default();
+    let mut of_subscriptions = HashMap::<String, usize>::new();
     loop {
         let page = match listing.next(arm, terms).await {
             Ok(Some(page)) => page,
@@ -110,7 +130,10 @@ async fn list(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
                 continue;
             }
             // Every row is read, so that what is never handed over hides nothing.
-            if collected.to_seal.len() < RESOURCES_MAX {
+            let subscription = resource.id.subscription_id().to_ascii_lowercase();
+            let of_subscription = of_subscriptions.entry(subscription).or_default();
+            if collected.to_seal.len() < RESOURCES_MAX && *of_subscription < most {
+                *of_subscription += 1;
                 collected.to_seal.push(resource.id.clone());
             } else {
                 collected.left += 1;
@@ -130,6 +153,17 @@ async fn list(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
         collected.to_seal.clear();
     }
     Ok(collected)
+}
+
+/// How many resources of one subscription can be sealed within this time.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a whole number within the maximum"
+)]
+fn most_within(ctx: &Context, interval: Duration) -> usize {
+    let seals = interval.as_secs_f64() * ctx.arm.writes_per_second() / WRITES_OF_A_SEAL;
+    (seals as usize).clamp(1, RESOURCES_MAX)
 }
 
 /// A number that differs from run to run whatever the schedule is, and is the same for the same time.

@@ -34,6 +34,11 @@ impl Api {
         let is_one = ["}", "/tags/default"].iter().any(|end| self.template.ends_with(end));
         if is_one { RESOURCE_BYTES_MAX } else { PAGE_BYTES_MAX }
     }
+
+    /// Whether the answer lists what there is in whole subscriptions, which takes Azure long.
+    pub(super) fn is_list(&self) -> bool {
+        [&DISKS, &SNAPSHOTS, &QUERY, &SUBSCRIPTIONS, &DESCENDANTS].contains(&self)
+    }
 }
 
 const AUTHORIZATION: &str = "Microsoft.Authorization";

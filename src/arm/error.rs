@@ -196,6 +196,17 @@ impl Error {
         !matches!(self.failure, Failure::System(failure) if failure != SystemFailure::ScopeUnreadable)
     }
 
+    /// Whether the quota is spent: waiting ends it.
+    pub fn is_throttled(&self) -> bool {
+        self.failure == Failure::System(SystemFailure::Throttled)
+    }
+
+    /// Whether ARM may have applied the request, and no answer says so: none came in time, or it broke off.
+    pub fn is_without_answer(&self) -> bool {
+        use SystemFailure::{Timeout, Unreachable, Unreadable};
+        self.status.is_none() && matches!(self.failure, Failure::System(Timeout | Unreachable | Unreadable))
+    }
+
     /// Whether it is the end of a long-running operation, and not a failure to read its state.
     pub fn is_of_operation(&self) -> bool {
         use ResourceFailure::{OperationCanceled, OperationFailed};

@@ -16,7 +16,7 @@ use super::{
     governor::Kind,
     list::{Unreadable, read_all},
     pages::Trail,
-    parse,
+    parse, retry,
 };
 use crate::{azure::Terms, resource::Resource, scope::Scope};
 
@@ -26,7 +26,6 @@ const PAGE_SIZE: usize = 1_000;
 const GATE: &str = "Microsoft.ResourceGraph";
 
 const QUOTA_REMAINING: HeaderName = HeaderName::from_static("x-ms-user-quota-remaining");
-const QUOTA_RESETS_AFTER: HeaderName = HeaderName::from_static("x-ms-user-quota-resets-after");
 
 /// A query. It must project `id` and order by it, or Resource Graph returns no further pages. Rows to be read as
 /// resources need `tags` and `properties` as well.
@@ -133,11 +132,7 @@ fn quota_spent(headers: &Headers) -> Option<Duration> {
     if headers.get_optional_str(&QUOTA_REMAINING)?.trim() != "0" {
         return None;
     }
-    let resets_after = headers.get_optional_str(&QUOTA_RESETS_AFTER)?;
-    let [hours, minutes, seconds] = resets_after.trim().split(':').collect::<Vec<_>>().try_into().ok()?;
-    let number = |text: &str| text.parse::<u64>().ok();
-    let minutes = number(hours)?.checked_mul(60)?.checked_add(number(minutes)?)?;
-    Some(Duration::from_secs(minutes.checked_mul(60)?.checked_add(number(seconds)?)?))
+    retry::quota_resets_after(headers)
 }
 
 #[cfg(test)]
@@ -149,7 +144,7 @@ mod tests {
         let spent = |remaining: &'static str, resets: &'static str| {
             let mut headers = Headers::new();
             headers.insert(QUOTA_REMAINING, remaining);
-            headers.insert(QUOTA_RESETS_AFTER, resets);
+            headers.insert("x-ms-user-quota-resets-after", resets);
             quota_spent(&headers)
         };
         assert_eq!(spent("0", "00:00:05"), Some(Duration::from_secs(5)));

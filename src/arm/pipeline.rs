@@ -18,17 +18,21 @@ use tracing::{Instrument, Span, field::Empty, info_span};
 use super::{
     api::Api,
     error::{Error, Failure, SystemFailure},
-    governor::{Governor, Kind},
+    governor::{Governor, Kind, Reserved},
     retry,
 };
 use crate::{
-    azure::{Authorization, Identity, Terms},
+    azure::{Authorization, Identity, Terms, Urgency},
     telemetry::{Wait, metrics, wait},
 };
 
-/// How long one attempt may take. ARM itself gives up after a minute; a new attempt gets through
+/// How long one attempt may take for an event. ARM itself gives up after a minute; a new attempt gets through
 /// sooner than that.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for everything else, which has more time.
+const PATIENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same for a list or a query, whose answers are large. ARM itself gives up after this time.
+const LIST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A time for a token that is worth a word if ARM had too little time then.
 const NOTABLE: Duration = Duration::from_secs(1);
@@ -46,6 +50,28 @@ pub(super) struct Call<'a> {
     pub(super) url: &'a Url,
     pub(super) subscription_id: &'a str,
     pub(super) body: Option<Bytes>,
+    /// The part of ARM's quota that is set aside for it.
+    pub(super) reserved: Option<&'a Reserved>,
+}
+
+impl Call<'_> {
+    /// How long one attempt may take.
+    fn attempt_timeout(&self, terms: Terms) -> Duration {
+        match terms.urgency() {
+            Urgency::Event => ATTEMPT_TIMEOUT,
+            Urgency::BehindEvents if self.api.is_list() => LIST_TIMEOUT,
+            Urgency::BehindEvents => PATIENT_TIMEOUT,
+        }
+    }
+
+    /// Whether another attempt may succeed, and does no harm. A write without an answer may have been applied, so
+    /// whoever sent it looks at the resource first.
+    fn is_worth_another_try(&self, error: &Error) -> bool {
+        match error.status {
+            Some(status) => retry::is_retryable(status),
+            None => error.is_without_answer() && Kind::of(self.api) != Kind::Write,
+        }
+    }
 }
 
 /// A success.
@@ -68,21 +94,27 @@ impl Pipeline {
         let mut is_renewed = false;
         let mut attempts = 0;
         let mut backoff = retry::BACKOFF.build();
+        let kind = Kind::of(call.api);
         loop {
-            let admission =
-                self.governor.admit(call.api.what, call.subscription_id, Kind::of(call.api), terms);
+            let Call { api, subscription_id, reserved, .. } = *call;
+            let admission = self.governor.admit(api.what, subscription_id, kind, reserved, terms);
             let admission = wait(Wait::Admission, admission).await?;
             let authorization = self.identity.authorization(terms).await?;
             let result = self.attempt(call, attempts, &authorization, terms).await;
-            if let Ok(answer) = &result {
-                self.note_quota(call, &answer.headers);
-            }
-            drop(admission);
             attempts += 1;
             let error = match result {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    admission.answered(remaining(kind, &answer.headers));
+                    return Ok(answer);
+                }
                 Err(error) => error,
             };
+            let is_throttled = error.is_throttled();
+            if is_throttled {
+                metrics::throttled(error.throttle());
+                admission.refused(error.retry_after);
+            }
+            drop(admission);
             if error.failure == Failure::System(SystemFailure::Unauthorized)
                 && !is_renewed
                 && self.identity.renew(&authorization)
@@ -90,29 +122,34 @@ impl Pipeline {
                 is_renewed = true;
                 continue;
             }
-            let pause = error.retry_after.unwrap_or_default().max(backoff.next().unwrap_or_default());
-            if error.failure == Failure::System(SystemFailure::Throttled) {
-                metrics::throttled(error.throttle());
-                self.governor.close(call.subscription_id, Kind::of(call.api), pause);
-            }
-            if !is_worth_another_try(&error) || attempts == retry::ATTEMPTS_MAX || !terms.allow(pause) {
+            // What was begun is finished, however often the quota of others is in the way.
+            let may_go_on = attempts < retry::ATTEMPTS_MAX || (is_throttled && reserved.is_some());
+            if !may_go_on || !call.is_worth_another_try(&error) {
                 return Err(error);
             }
+            if is_throttled {
+                // The governor knows how long.
+                continue;
+            }
             // The back-off of a retry, never shorter than ARM's `Retry-After`.
+            let pause = error.retry_after.unwrap_or_default().max(backoff.next().unwrap_or_default());
+            if !terms.allow(pause) {
+                return Err(error);
+            }
             wait(Wait::Retry, tokio::time::sleep(pause)).await;
         }
     }
 
-    fn note_quota(&self, call: &Call<'_>, headers: &Headers) {
-        let kind = Kind::of(call.api);
-        let name = match kind {
-            Kind::Read => &REMAINING_READS,
-            Kind::Write => &REMAINING_WRITES,
-            Kind::Query => return,
-        };
-        if let Some(remaining) = headers.get_optional_str(name).and_then(|text| text.trim().parse().ok()) {
-            self.governor.note(call.subscription_id, kind, remaining);
-        }
+    /// Sets aside the quota for several writes.
+    pub(super) async fn reserve(
+        &self,
+        what: &'static str,
+        subscription_id: &str,
+        writes: u32,
+        terms: Terms,
+    ) -> Result<Reserved, Error> {
+        let reserved = self.governor.reserve(what, subscription_id, Kind::Write, writes, terms);
+        wait(Wait::Admission, reserved).await
     }
 
     async fn attempt(
@@ -125,7 +162,7 @@ impl Pipeline {
         let span = span(call, resend_count);
         let started = Instant::now();
         let exchange = self.exchange(call, authorization).instrument(span.clone());
-        let until = terms.until().min(started + ATTEMPT_TIMEOUT);
+        let until = terms.until().min(started + call.attempt_timeout(terms));
         let result = tokio::time::timeout_at(until, exchange).await.unwrap_or_else(|_| {
             let mut message = "ARM did not answer in time".to_owned();
             // The token may have come out of the same time limit, for the first event of a process for example.
@@ -230,14 +267,14 @@ fn is_arms(headers: &Headers, body: &Bytes) -> bool {
     body.is_empty() || content_type.is_none_or(|text| text.to_ascii_lowercase().contains("json"))
 }
 
-fn is_worth_another_try(error: &Error) -> bool {
-    match error.status {
-        Some(status) => retry::is_retryable(status),
-        None => matches!(
-            error.failure,
-            Failure::System(SystemFailure::Unreachable | SystemFailure::Timeout | SystemFailure::Unreadable)
-        ),
-    }
+/// What is left of the quota, by ARM's own header.
+fn remaining(kind: Kind, headers: &Headers) -> Option<u32> {
+    let name = match kind {
+        Kind::Read => &REMAINING_READS,
+        Kind::Write => &REMAINING_WRITES,
+        Kind::Query => return None,
+    };
+    headers.get_optional_str(name)?.trim().parse().ok()
 }
 
 fn request(call: &Call<'_>, authorization: &Authorization) -> Request {

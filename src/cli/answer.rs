@@ -92,7 +92,7 @@ impl From<&Error> for Exit {
         }
         match error.concern() {
             Concern::Resource => Self::NotAll,
-            Concern::System => Self::Unreachable,
+            Concern::System | Concern::Quota => Self::Unreachable,
         }
     }
 }

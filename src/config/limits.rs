@@ -50,7 +50,9 @@ const PACE: Setting = Setting {
     name: "DISKSEAL_PACE",
     flag: "pace",
     value: Value::Text("NUMBER"),
-    help: "Maximum number of writes per second and subscription, events excluded.",
+    help: "Maximum number of writes per second and subscription in each process, events excluded.\n\
+           Each instance of a function app is a process. The timer's sweep hands over no more than can be sealed at this \
+           pace before the next one.",
     default: Fallback::Means("what Azure Resource Manager allows"),
     used: Use::Sweep,
     read: |config, text| {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Context, Error, Look, TagsKept, in_flight::Progress};
 use crate::{
-    arm::{self, Failure, Operation, State, Update},
+    arm::{self, Failure, Operation, Reserved, State, Update},
     azure::Terms,
     policy::decide::Change,
     resource::{DataAccessAuthMode, Resource, tags::Tags},
@@ -28,23 +28,28 @@ const READS_AFTER_SUCCESS: usize = 3;
 const TAG_WAITS: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(2)];
 /// How often one look writes tags: a policy that changes them would change them again.
 const TAG_WRITES_MAX: usize = 2;
+/// How often one look sends a write whose answers do not come, each time after a read that does not show it.
+pub(super) const WRITES_MAX: usize = 3;
 /// How long one read of the proof may take, so that one that hangs leaves time for others.
 const READ_TIME: Duration = Duration::from_secs(3);
 
 /// Sends the change. The tags never claim what no answer has shown, so the mode is proven before they are written.
+/// `reserved` is ARM's quota for all of it.
 pub(super) async fn act(
     ctx: &Context,
     look: &Look,
     change: &Change,
+    reserved: &Reserved,
     progress: &Progress<'_>,
 ) -> Result<TagsKept, Error> {
     let id = &look.resource;
+    let writer = Writer { arm: &ctx.arm, id, reserved: Some(reserved), terms: look.terms() };
     if let Some(mode) = &change.data_access_auth_mode {
         let accepted = || {
             progress.accepted();
             ctx.breaker.count(id);
         };
-        set_mode(&ctx.arm, id, mode, look.terms(), accepted).await?;
+        writer.set_mode(mode, accepted).await?;
     }
     if change.tags.is_empty() {
         return Ok(TagsKept::AsWritten);
@@ -55,35 +60,106 @@ pub(super) async fn act(
             ctx.breaker.count(id);
         }
     };
-    merge_tags(&ctx.arm, id, &change.tags, look.terms(), accepted).await
+    writer.merge_tags(&change.tags, accepted).await
 }
 
-/// Writes the mode, and returns the resource once ARM shows the mode. `accepted` is called when ARM has accepted
-/// the write.
-///
-/// # Errors
-/// `Unfinished` where ARM has accepted the write and no answer has shown its end in time.
-pub(super) async fn set_mode(
-    arm: &arm::Client,
-    id: &ResourceId,
-    mode: &DataAccessAuthMode,
-    terms: Terms,
-    accepted: impl Fn(),
-) -> Result<Resource, Error> {
-    let update = arm.update(id, mode, terms).await.map_err(not_gone)?;
-    accepted();
-    let operation = match update {
-        // A 200 without an operation is the end of the write and carries the whole resource, so nothing else is
-        // needed ("Track asynchronous Azure operations"). The body of a 202 is a part, with what was asked for.
-        Update::Done(resource)
-            if resource.has(mode) && (resource.has_succeeded() || resource.has_failed()) =>
-        {
-            return Ok(resource);
+/// How many writes a whole seal takes: the mode, and the tags.
+pub(super) const WRITES_OF_A_SEAL: u32 = 2;
+
+/// How many writes a change takes.
+pub(super) fn writes_of(change: &Change) -> u32 {
+    u32::from(change.data_access_auth_mode.is_some()) + u32::from(!change.tags.is_empty())
+}
+
+/// Writes one resource, and proves each write by a read.
+pub(super) struct Writer<'a> {
+    pub(super) arm: &'a arm::Client,
+    pub(super) id: &'a ResourceId,
+    /// The part of ARM's quota that is set aside for the writes.
+    pub(super) reserved: Option<&'a Reserved>,
+    pub(super) terms: Terms,
+}
+
+impl Writer<'_> {
+    /// Writes the mode, and returns the resource once ARM shows the mode. `accepted` is called when ARM has accepted
+    /// the write.
+    ///
+    /// # Errors
+    /// `Unfinished` where ARM has accepted the write and no answer has shown its end in time.
+    pub(super) async fn set_mode(
+        &self,
+        mode: &DataAccessAuthMode,
+        accepted: impl Fn(),
+    ) -> Result<Resource, Error> {
+        let Self { arm, id, reserved, terms } = *self;
+        let mut tries = 1;
+        let update = loop {
+            match arm.update(id, mode, reserved, terms).await {
+                Ok(update) => break update,
+                // It may have been applied, and a second one would preempt its operation.
+                Err(error) if error.is_without_answer() => {
+                    let resource = arm.get(id, terms).await.map_err(not_gone)?;
+                    if resource.has(mode) || resource.is_provisioning() {
+                        break Update::Done(resource);
+                    }
+                    if tries == WRITES_MAX {
+                        return Err(error.into());
+                    }
+                    tries += 1;
+                }
+                Err(error) => return Err(not_gone(error)),
+            }
+        };
+        accepted();
+        let operation = match update {
+            // A 200 without an operation is the end of the write and carries the whole resource, so nothing else is
+            // needed ("Track asynchronous Azure operations"). The body of a 202 is a part, with what was asked for.
+            Update::Done(resource) if resource.has(mode) && !resource.is_provisioning() => {
+                return Ok(resource);
+            }
+            Update::Done(_) => None,
+            Update::Accepted(operation) => Some(operation),
+        };
+        Proof { arm, id, mode, terms, operation, reads_left: None, is_asked: false }.of_mode().await
+    }
+
+    /// Merges tags, and reads them back where the answer does not carry them.
+    async fn merge_tags(&self, tags: &Tags, accepted: impl Fn()) -> Result<TagsKept, Error> {
+        for _ in 0..TAG_WRITES_MAX {
+            let answer = self.send_tags(tags).await?;
+            accepted();
+            let kept = match answer {
+                Some(kept) => kept,
+                None => read_tags(self.arm, self.id, tags, self.terms).await?,
+            };
+            if kept.contains_all(tags) {
+                return Ok(TagsKept::AsWritten);
+            }
         }
-        Update::Done(_) => None,
-        Update::Accepted(operation) => Some(operation),
-    };
-    Proof { arm, id, mode, terms, operation, reads_left: None, is_asked: false }.of_mode().await
+        Ok(TagsKept::Modified)
+    }
+
+    /// Sends a merge of tags until ARM has applied it. Returns the tags, if ARM shows them.
+    pub(super) async fn send_tags(&self, tags: &Tags) -> Result<Option<Tags>, Error> {
+        let Self { arm, id, reserved, terms } = *self;
+        let mut tries = 1;
+        loop {
+            match arm.merge_tags(id, tags, reserved, terms).await {
+                Ok(kept) => return Ok(kept),
+                Err(error) if error.is_without_answer() => {
+                    let kept = arm.get(id, terms).await.map_err(not_gone)?.tags;
+                    if kept.contains_all(tags) {
+                        return Ok(Some(kept));
+                    }
+                    if tries == WRITES_MAX {
+                        return Err(error.into());
+                    }
+                    tries += 1;
+                }
+                Err(error) => return Err(not_gone(error)),
+            }
+        }
+    }
 }
 
 /// The search for an answer that shows the mode.
@@ -170,28 +246,6 @@ impl Proof<'_> {
         }
         Err(Error::Unfinished)
     }
-}
-
-/// Merges tags, and reads them back where the answer does not carry them.
-async fn merge_tags(
-    arm: &arm::Client,
-    id: &ResourceId,
-    tags: &Tags,
-    terms: Terms,
-    accepted: impl Fn(),
-) -> Result<TagsKept, Error> {
-    for _ in 0..TAG_WRITES_MAX {
-        let answer = arm.merge_tags(id, tags, terms).await.map_err(not_gone)?;
-        accepted();
-        let kept = match answer {
-            Some(kept) => kept,
-            None => read_tags(arm, id, tags, terms).await?,
-        };
-        if kept.contains_all(tags) {
-            return Ok(TagsKept::AsWritten);
-        }
-    }
-    Ok(TagsKept::Modified)
 }
 
 /// Reads the tags until they are as written, or were read often enough.

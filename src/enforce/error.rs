@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    arm::{self, Failure, ResourceFailure},
+    arm::{self, Failure, ResourceFailure, SystemFailure},
     policy::decide::PendingReason,
     resource::Resource,
 };
@@ -18,13 +18,16 @@ pub enum Concern {
     Resource,
     /// Every resource: Event Grid or the queue delivers again later.
     System,
+    /// Every resource of a subscription whose quota of requests is spent. That is no failure but a wait, which the
+    /// resource spends on the queue.
+    Quota,
 }
 
 impl Concern {
     /// A word from a closed set, for the trace and the log.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Resource => "pending",
+            Self::Resource | Self::Quota => "pending",
             Self::System => "failed",
         }
     }
@@ -34,6 +37,7 @@ impl Concern {
         match self {
             Self::Resource => "resource",
             Self::System => "system",
+            Self::Quota => "quota",
         }
     }
 }
@@ -87,6 +91,7 @@ impl Error {
             Self::Deadline => Concern::System,
             Self::Arm(error) => match error.failure {
                 Failure::Gone | Failure::Overtaken | Failure::Resource(_) => Concern::Resource,
+                Failure::System(SystemFailure::Throttled) => Concern::Quota,
                 Failure::System(_) => Concern::System,
             },
         }

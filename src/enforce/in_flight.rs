@@ -3,6 +3,10 @@
 //! Whoever waited takes over the result only if the look that it rests on began after their arrival:
 //! an earlier look may not have seen the write that their event announces. Whoever is cancelled simply
 //! lets the next one in.
+//!
+//! No event waits for a look with less urgency or less time than its own: it starts a group of its own, and a look
+//! that is less urgent gives way to it before the first write. What depends on the terms of one look is no result
+//! for another.
 
 use std::{
     collections::HashMap,
@@ -10,24 +14,59 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
 
-use super::{Error, Left, Outcome};
+use super::{Concern, Error, Left, Outcome};
 use crate::{
+    azure::{Terms, Urgency},
     resource_id::ResourceId,
     telemetry::{Wait, wait},
 };
+
+/// How much earlier than one's own a look may have to end, and still be waited for. Deliveries of one event and its
+/// duplicates come within such a time.
+const TIME_SHORT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     /// Numbers arrivals and looks in the order in which they happen.
     tickets: AtomicU64,
-    resources: Mutex<HashMap<ResourceId, Arc<Slot>>>,
+    resources: Mutex<HashMap<ResourceId, Arc<Group>>>,
 }
 
-type Slot = tokio::sync::Mutex<Option<Finished>>;
+/// The invocations for one resource that wait for each other.
+#[derive(Debug, Default)]
+struct Group {
+    /// Held by the one that looks; then what it found.
+    turn: tokio::sync::Mutex<Option<Finished>>,
+    /// The terms of the one that looks, or looked last.
+    terms: Mutex<Option<Terms>>,
+    /// Set when another group has taken its place.
+    is_superseded: AtomicBool,
+    /// Set when that is one of more urgency.
+    is_outranked: Arc<AtomicBool>,
+}
+
+impl Group {
+    /// Whether these terms outrank those of its look.
+    fn is_outranked_by(&self, terms: Terms) -> bool {
+        self.terms.lock().is_some_and(|looks| is_urgent(terms) && !is_urgent(looks))
+    }
+
+    /// Whether its look ends too early to be waited for.
+    fn ends_before(&self, terms: Terms) -> bool {
+        self.terms.lock().is_some_and(|looks| {
+            is_urgent(terms) == is_urgent(looks) && looks.until() + TIME_SHORT < terms.until()
+        })
+    }
+}
+
+fn is_urgent(terms: Terms) -> bool {
+    terms.urgency() == Urgency::Event
+}
 
 #[derive(Debug)]
 struct Finished {
@@ -43,6 +82,9 @@ pub(super) struct Progress<'a> {
     looked: AtomicU64,
     stage: AtomicU8,
     seen: AtomicBool,
+    is_outranked: Mutex<Arc<AtomicBool>>,
+    gave_way: AtomicBool,
+    shares: AtomicBool,
 }
 
 const WAITING: u8 = 0;
@@ -71,6 +113,23 @@ impl Progress<'_> {
         self.stage.fetch_max(ACCEPTED, Ordering::Relaxed);
     }
 
+    /// Asked before the first write.
+    ///
+    /// # Errors
+    /// `Busy` if a look with more urgency is at work on the resource. This look ends, and waits for that one.
+    pub(super) fn give_way(&self) -> Result<(), Error> {
+        if self.is_outranked.lock().load(Ordering::Relaxed) {
+            self.gave_way.store(true, Ordering::Relaxed);
+            return Err(Error::Busy);
+        }
+        Ok(())
+    }
+
+    /// Whether the result is another invocation's, which has counted it.
+    pub(super) fn shares(&self) -> bool {
+        self.shares.load(Ordering::Relaxed)
+    }
+
     /// What it means that the time is over now.
     pub(super) fn out_of_time(&self) -> Error {
         match self.stage.load(Ordering::Relaxed) {
@@ -85,14 +144,15 @@ impl Progress<'_> {
 struct Place<'a> {
     in_flight: &'a InFlight,
     id: &'a ResourceId,
-    slot: Arc<Slot>,
+    group: Arc<Group>,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut resources = self.in_flight.resources.lock();
+        let is_known = resources.get(self.id).is_some_and(|group| Arc::ptr_eq(group, &self.group));
         // The map's own and this one. More can only come under the lock that is held here.
-        if Arc::strong_count(&self.slot) == 2 {
+        if is_known && Arc::strong_count(&self.group) == 2 {
             resources.remove(self.id);
         }
     }
@@ -107,6 +167,9 @@ impl InFlight {
             looked: AtomicU64::default(),
             stage: AtomicU8::new(WAITING),
             seen: AtomicBool::new(false),
+            is_outranked: Mutex::default(),
+            gave_way: AtomicBool::new(false),
+            shares: AtomicBool::new(false),
         }
     }
 
@@ -114,122 +177,64 @@ impl InFlight {
     pub(super) async fn once<F: Future<Output = Result<Outcome, Error>>>(
         &self,
         id: &ResourceId,
+        terms: Terms,
         progress: &Progress<'_>,
-        work: impl FnOnce() -> F,
+        work: impl Fn() -> F,
     ) -> Result<Outcome, Error> {
-        let place = self.place(id);
-        let mut latest = wait(Wait::Turn, place.slot.lock()).await;
-        if let Some(finished) = &*latest
-            && finished.looked > progress.arrived
-        {
-            return finished.result.clone();
+        loop {
+            let place = self.place(id, terms);
+            let mut latest = wait(Wait::Turn, place.group.turn.lock()).await;
+            if let Some(finished) = &*latest
+                && finished.looked > progress.arrived
+            {
+                progress.shares.store(true, Ordering::Relaxed);
+                return finished.result.clone();
+            }
+            if place.group.is_superseded.load(Ordering::Relaxed) {
+                continue;
+            }
+            *place.group.terms.lock() = Some(terms);
+            *progress.is_outranked.lock() = Arc::clone(&place.group.is_outranked);
+            let result = work().await;
+            if progress.gave_way.swap(false, Ordering::Relaxed) {
+                continue;
+            }
+            *latest = is_for_all(&result).then(|| Finished {
+                looked: progress.looked.load(Ordering::Relaxed),
+                result: result.clone(),
+            });
+            return result;
         }
-        let result = work().await;
-        *latest = (!is_of_its_own(&result))
-            .then(|| Finished { looked: progress.looked.load(Ordering::Relaxed), result: result.clone() });
-        result
     }
 
     fn ticket(&self) -> u64 {
         self.tickets.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn place<'a>(&'a self, id: &'a ResourceId) -> Place<'a> {
+    fn place<'a>(&'a self, id: &'a ResourceId, terms: Terms) -> Place<'a> {
         let mut resources = self.resources.lock();
-        let slot = Arc::clone(resources.entry(id.clone()).or_default());
-        Place { in_flight: self, id, slot }
+        let group = resources.entry(id.clone()).or_default();
+        let is_outranked = group.is_outranked_by(terms);
+        if is_outranked || group.ends_before(terms) {
+            group.is_outranked.store(is_outranked, Ordering::Relaxed);
+            group.is_superseded.store(true, Ordering::Relaxed);
+            *group = Arc::default();
+        }
+        // Of those that come at once, the first one's terms count until it looks.
+        group.terms.lock().get_or_insert(terms);
+        Place { in_flight: self, id, group: Arc::clone(group) }
     }
 }
 
-/// Whether a result holds for the reason alone for which one invocation has looked, so that another one has to
-/// look for itself.
-fn is_of_its_own(result: &Result<Outcome, Error>) -> bool {
-    matches!(result, Ok(Outcome::LeftToSweep(Left::Attached)))
+/// Whether a result holds for others as well: it does not if it follows from the terms of the invocation that has
+/// looked, or from the reason for which it has.
+fn is_for_all(result: &Result<Outcome, Error>) -> bool {
+    match result {
+        Ok(outcome) => *outcome != Outcome::LeftToSweep(Left::Attached),
+        Err(Error::Busy | Error::Unfinished | Error::NotVisible | Error::SealRemoved(_)) => false,
+        Err(error) => error.concern() == Concern::Resource,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    fn disk() -> ResourceId {
-        "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d"
-            .parse()
-            .unwrap()
-    }
-
-    /// Runs `invocations` at once; each look lasts a while. Returns how many looks there were.
-    async fn looks(invocations: usize) -> u32 {
-        let (in_flight, id, looks) = (InFlight::default(), disk(), Cell::new(0));
-        let one = || async {
-            let progress = in_flight.arrive();
-            let work = || async {
-                progress.looking();
-                looks.set(looks.get() + 1);
-                // On the paused clock: the look ends only after every other invocation has arrived.
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                Ok(Outcome::AlreadySealed)
-            };
-            in_flight.once(&id, &progress, work).await
-        };
-        for result in futures::future::join_all((0..invocations).map(|_| one())).await {
-            assert_eq!(result, Ok(Outcome::AlreadySealed));
-        }
-        assert!(in_flight.resources.lock().is_empty());
-        looks.get()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_arrived_after_a_look_began_shares_the_next_one_at_most() {
-        assert_eq!(looks(1).await, 1);
-        assert_eq!(looks(2).await, 2);
-        assert_eq!(looks(500).await, 2);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_arrived_before_the_write_shares_its_result() {
-        let (in_flight, id) = (InFlight::default(), disk());
-        let first = in_flight.arrive();
-        let second = in_flight.arrive();
-        let work = || async {
-            first.looking();
-            tokio::task::yield_now().await;
-            Ok(Outcome::Gone)
-        };
-        let (a, b) = tokio::join!(
-            in_flight.once(&id, &first, work),
-            in_flight.once(&id, &second, || async { unreachable!("the first has done the work") }),
-        );
-        assert_eq!((a, b), (Ok(Outcome::Gone), Ok(Outcome::Gone)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_an_event_leaves_to_the_sweep_is_not_the_sweeps_result() {
-        let (in_flight, id) = (InFlight::default(), disk());
-        let (of_event, of_sweep) = (in_flight.arrive(), in_flight.arrive());
-        let left = || async {
-            of_event.looking();
-            tokio::task::yield_now().await;
-            Ok(Outcome::LeftToSweep(Left::Attached))
-        };
-        let (first, second) = tokio::join!(
-            in_flight.once(&id, &of_event, left),
-            in_flight.once(&id, &of_sweep, || async { Ok(Outcome::AlreadySealed) }),
-        );
-        assert_eq!(first, Ok(Outcome::LeftToSweep(Left::Attached)));
-        assert_eq!(second, Ok(Outcome::AlreadySealed));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_cancelled_invocation_lets_the_next_one_in() {
-        let (in_flight, id) = (InFlight::default(), disk());
-        let (first, second) = (in_flight.arrive(), in_flight.arrive());
-        let stuck = in_flight.once(&id, &first, std::future::pending);
-        let cancelled = tokio::time::timeout(std::time::Duration::from_secs(1), stuck);
-        let next = in_flight.once(&id, &second, || async { Ok(Outcome::AlreadySealed) });
-        let (cancelled, next) = tokio::join!(cancelled, next);
-        assert!(cancelled.is_err());
-        assert_eq!(next, Ok(Outcome::AlreadySealed));
-    }
-}
+mod tests;

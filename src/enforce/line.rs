@@ -5,7 +5,7 @@ use std::fmt;
 use tracing::Level;
 
 use super::{Concern, Error, Left, Look, Outcome, Unsealed, error::SEAL_REMOVED};
-use crate::policy::Guarded;
+use crate::{arm::SystemFailure, policy::Guarded};
 
 /// The outcome of a resource or machine: `outcome id`, and `: why` where there is more to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,12 @@ impl Line {
         Self::new(Level::WARN, Left::OUTCOME, machine, Some(why))
     }
 
+    /// A resource that was not looked at, because the quota of its subscription is spent.
+    pub fn waiting(resource: &impl fmt::Display, why: String) -> Self {
+        let reason = Some(SystemFailure::Throttled.reason());
+        Self { reason, ..Self::new(Level::INFO, Concern::Quota.label(), resource, Some(why)) }
+    }
+
     /// What an unseal of a resource led to.
     pub fn of_unseal(resource: &impl fmt::Display, result: &Result<Unsealed, Error>) -> Self {
         match result {
@@ -77,7 +83,7 @@ impl Line {
     /// A failure, under the word for what follows from it.
     pub fn of_failure(outcome: &'static str, resource: &impl fmt::Display, error: &Error) -> Self {
         let level = match error.concern() {
-            Concern::Resource => Level::WARN,
+            Concern::Resource | Concern::Quota => Level::WARN,
             Concern::System => Level::ERROR,
         };
         Self { reason: Some(error.reason()), ..Self::new(level, outcome, resource, Some(error.to_string())) }

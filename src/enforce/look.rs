@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::SEAL_TIME;
 use crate::{azure::Terms, resource_id::ResourceId};
 
 /// How far the time of a write may be from now. Event Grid delivers an event for at most a day ("Event Grid message
@@ -70,6 +71,8 @@ pub struct Look {
     pub is_repeated: bool,
     /// Whether the queue delivers the message for the last time.
     pub is_last: bool,
+    /// How long it waits for ARM's quota before the first write; none for all of its time but what a seal takes.
+    quota_wait: Option<Duration>,
     /// Follow from the trigger, so that no caller can forget how urgent it is.
     pub(super) terms: Terms,
 }
@@ -85,6 +88,7 @@ impl Look {
             correlation_id: None,
             is_repeated: false,
             is_last: false,
+            quota_wait: None,
             terms,
         }
     }
@@ -110,6 +114,19 @@ impl Look {
     /// When the write happened, if it was reported with a time that can be true at `now`.
     pub fn written_at(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         believed(self.event_time, now)
+    }
+
+    /// The same look, which waits no longer than `quota_wait` for ARM's quota before its first write.
+    #[must_use]
+    pub fn waiting(self, quota_wait: Duration) -> Self {
+        Self { quota_wait: Some(quota_wait), ..self }
+    }
+
+    /// The terms of the wait for ARM's quota before the first write. What is admitted has time for its seal.
+    pub(super) fn terms_of_wait(&self) -> Terms {
+        let left = self.terms.time_left();
+        let longest = left.saturating_sub(SEAL_TIME).max(left / 2);
+        self.terms.at_most(self.quota_wait.map_or(longest, |wait| wait.min(longest)))
     }
 
     /// By when it has to end, and how urgent it is.

@@ -9,7 +9,12 @@ use std::{fmt, time::Duration};
 use time::{Date, OffsetDateTime, UtcOffset};
 use tracing::{Instrument, field::Empty, info_span};
 
-use super::{Context, Error, Trigger, act::set_mode, in_flight::Progress, settle};
+use super::{
+    Context, Error, Trigger,
+    act::{WRITES_MAX, Writer},
+    in_flight::Progress,
+    settle,
+};
 use crate::{
     azure::Terms,
     policy::{Mode, Policy, TagExemption, TagRule, decide::PendingReason},
@@ -177,17 +182,21 @@ async fn look_once(
     if !ctx.is_switched_on(terms).await {
         return Ok(Unsealed::SwitchedOff);
     }
+    let is_sealed = resource.data_access_auth_mode != UNSEALED;
+    let count = u32::from(!is_exempt) + u32::from(!seal.is_empty()) + u32::from(is_sealed);
+    let reserved = ctx.arm.reserve(id, count, terms).await?;
+    let writer = Writer { arm: &ctx.arm, id, reserved: Some(&reserved), terms };
     if !is_exempt {
-        let tags = ctx.arm.merge_tags(id, &wanted, terms).await?;
+        let tags = writer.send_tags(&wanted).await?;
         if !tags.is_some_and(|tags| exempts(ctx, &tags)) {
             prove(ctx, id, terms, |resource| exempts(ctx, &resource.tags)).await?;
         }
     }
     if !seal.is_empty() {
-        ctx.arm.delete_tags(id, &seal, terms).await?;
+        writer.delete_tags(&seal).await?;
     }
-    if resource.data_access_auth_mode != UNSEALED {
-        let resource = set_mode(&ctx.arm, id, &UNSEALED, terms, || progress.accepted()).await?;
+    if is_sealed {
+        let resource = writer.set_mode(&UNSEALED, || progress.accepted()).await?;
         if !tags_of_the_seal(ctx, &resource).is_empty() {
             prove(ctx, id, terms, |resource| tags_of_the_seal(ctx, resource).is_empty()).await?;
         }
@@ -210,6 +219,25 @@ fn tags_of_the_seal(ctx: &Context, resource: &Resource) -> Tags {
 fn exempts(ctx: &Context, tags: &Tags) -> bool {
     let exemption = ctx.policy.exemptions.by_tag(tags, ctx.now());
     matches!(exemption, Some(TagExemption::Until { .. }))
+}
+
+impl Writer<'_> {
+    /// Removes tags until ARM has applied it.
+    async fn delete_tags(&self, tags: &Tags) -> Result<(), Error> {
+        let Self { arm, id, reserved, terms } = *self;
+        for _ in 1..WRITES_MAX {
+            match arm.delete_tags(id, tags, reserved, terms).await {
+                Err(error) if error.is_without_answer() => {
+                    let kept = arm.get(id, terms).await?.tags;
+                    if tags.iter().all(|(name, value)| kept.get(name) != Some(value)) {
+                        return Ok(());
+                    }
+                }
+                result => return Ok(result.map(drop)?),
+            }
+        }
+        Ok(arm.delete_tags(id, tags, reserved, terms).await.map(drop)?)
+    }
 }
 
 /// Reads until it is to be seen.

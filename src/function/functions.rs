@@ -48,10 +48,19 @@ impl Function {
     /// The terms of an invocation. An event has `per_event` to complete and takes precedence; everything else runs
     /// behind events.
     pub(super) fn terms(self, per_event: Duration) -> Terms {
+        let time = self.time(per_event);
         match self {
-            Self::SealOnWrite => Terms::for_event(per_event),
-            Self::SealQueued => Terms::behind_events(QUEUED_DEADLINE),
-            Self::Sweep => Terms::behind_events(SWEEP_DEADLINE),
+            Self::SealOnWrite => Terms::for_event(time),
+            Self::SealQueued | Self::Sweep => Terms::behind_events(time),
+        }
+    }
+
+    /// The time limit of an invocation.
+    pub(super) fn time(self, per_event: Duration) -> Duration {
+        match self {
+            Self::SealOnWrite => per_event,
+            Self::SealQueued => QUEUED_DEADLINE,
+            Self::Sweep => SWEEP_DEADLINE,
         }
     }
 }

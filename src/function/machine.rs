@@ -81,7 +81,8 @@ fn not_read(invocation: &Invocation, machine: &MachineId, fault: &Error) -> Hand
             let left = Ok(Outcome::LeftToSweep(Left::Wait(fault.clone())));
             Handled::Done(log(invocation, &Line::of_look(machine, &left), None))
         }
-        Concern::System => {
+        // The queue's messages name disks, so Event Grid delivers the event again.
+        Concern::System | Concern::Quota => {
             let line = Line::of_failure(Concern::System.label(), machine, fault);
             Handled::Failed(fault.reason(), log(invocation, &line, None))
         }

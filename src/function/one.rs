@@ -48,7 +48,7 @@ pub(super) async fn seal_now(
     let (result, line) = seal(ctx, invocation, &look).await;
     match result {
         Ok(_) => Handled::Done(line),
-        Err(error) if error.concern() == Concern::Resource => {
+        Err(error) if error.concern() != Concern::System => {
             let context = send_span(1).in_scope(|| invocation.trace_context(origin));
             Handled::Pending(pending(ctx, look, error.reason(), context), line)
         }

@@ -1,22 +1,25 @@
 //! Handles events and queue messages: finds the resources that they concern, seals them, and builds the answer.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 use time::OffsetDateTime;
+use tokio::time::{Instant, sleep_until};
 use tracing::{Instrument, Level, Span};
 
 use super::{
     App,
     ignored::Ignored,
-    invocation::{Invocation, fail},
+    invocation::{Invocation, fail, send_span},
     machine,
     one::{Handled, Logged, log, log_ignored, print, seal, seal_now},
     pending::{Pending, Received},
     reply::Reply,
 };
 use crate::{
-    enforce::{Concern, Context, Error, Line, Look, Trigger, believed, count_failure},
+    enforce::{Concern, Context, Error, Line, Look, Trigger, believed, count_failure, quota_wait},
     event::{self, ResourceWritten, Subject},
     resource_id::ResourceType,
     telemetry::{TraceContext, metrics},
@@ -24,6 +27,13 @@ use crate::{
 
 /// Maximum number of events of one batch in progress at once.
 const BATCH_CONCURRENCY: usize = 64;
+
+/// How long a queue message waits for ARM's quota before its first write. Longer ones would keep the places on this
+/// instance from messages of subscriptions that have quota left.
+const QUOTA_WAIT: Duration = Duration::from_secs(10);
+/// How long a message is held at least before it goes to the back of the queue. Without it, the messages of a
+/// subscription without quota would go round as fast as the host can deliver them.
+const HELD_FOR: Duration = Duration::from_secs(1);
 
 /// `seal_on_write`: one event or a batch.
 pub(super) async fn events(app: &App, invocation: &Invocation, events: &[Value]) -> Reply {
@@ -74,8 +84,8 @@ async fn handle_all(
 }
 
 /// `seal_queued`: a resource that could not be sealed earlier, or that a sweep has listed. If ARM refuses a
-/// resource that a sweep has listed, the resource is left to the next sweep. Every other failure is retried by the
-/// queue. After the last try the message is poisoned, or left to the sweep if the wait is expected.
+/// resource that a sweep has listed, the resource is left to the next sweep. If the quota of its subscription is
+/// spent, the message goes to the back of the queue. Every other failure is retried by the queue. After the last try the message is poisoned, or left to the sweep if the wait is expected.
 pub(super) async fn message(app: &App, invocation: &Invocation, received: Received) -> Reply {
     if !received.is_due() {
         // Only a failure keeps the message on the queue. The status differs from a failed try's, and there is no trace.
@@ -103,14 +113,32 @@ async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Re
     if let Some(age) = received.pending.age(ctx.now()) {
         metrics::queue_age(reason, age.as_seconds_f64());
     }
-    let Pending { resource, first_seen, correlation_id, .. } = received.pending;
+    let Pending { resource, first_seen, correlation_id, .. } = received.pending.clone();
     let trigger = if is_of_a_sweep { Trigger::Sweep } else { Trigger::Queue };
     let time = invocation.terms.time_left();
-    let look = Look::new(resource, trigger, time).after_write(Some(first_seen));
+    let look = Look::new(resource, trigger, time).after_write(Some(first_seen)).waiting(QUOTA_WAIT);
     let look = look.correlated(correlation_id).delivered(is_repeated, is_last);
+    let held_until = Instant::now() + HELD_FOR;
+    let wait = quota_wait(&ctx, &look);
+    if wait > QUOTA_WAIT {
+        // Others would wait behind it for their places on this instance, and no request can be of use.
+        let seconds = wait.as_secs();
+        let why = format!("the quota of its subscription is spent for another {seconds} s");
+        let line = Line::waiting(&look.resource, why);
+        metrics::outcome(
+            line.outcome,
+            line.reason,
+            Some(look.resource.resource_type().label()),
+            trigger.label(),
+        );
+        return to_the_back(received.pending, log(invocation, &line, None).line, held_until).await;
+    }
     let (result, logged) = seal(&ctx, invocation, &look).await;
     match result {
         Ok(_) => Reply::done(logged.line),
+        Err(error) if error.concern() == Concern::Quota => {
+            to_the_back(received.pending, logged.line, held_until).await
+        }
         Err(error) if is_of_a_sweep && error.concern() == Concern::Resource => Reply::done(logged.line),
         Err(error) => {
             fail(&Span::current(), error.reason());
@@ -118,6 +146,14 @@ async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Re
             Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, logged.line)
         }
     }
+}
+
+/// Puts the message at the back of the queue as a new one. The wait for quota is no failure, so it costs none of the
+/// message's receipts, and other subscriptions' messages come first.
+async fn to_the_back(message: Pending, line: String, held_until: Instant) -> Reply {
+    // Nothing signals that there is quota again; this is how often a message asks.
+    sleep_until(held_until).await;
+    send_span(1).in_scope(|| Reply::Succeeded { pending: vec![message], logs: vec![line] })
 }
 
 async fn handle(

@@ -1,6 +1,10 @@
 //! `sweep`: puts unsealed resources on the queue, which several instances of the app process.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
+use serde_json::Value;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tracing::{Instrument, Span, error, info, warn};
 
 use super::{
@@ -16,19 +20,33 @@ use crate::{
     telemetry::{RESULT, TraceContext},
 };
 
+/// The shortest time between two runs of a schedule. A shorter one is that of a run that catches up.
+const INTERVAL_MIN: Duration = Duration::from_secs(30);
+
 /// Runs one sweep.
-pub(super) async fn run(app: &App, invocation: &Invocation) -> Reply {
+pub(super) async fn run(app: &App, invocation: &Invocation, timer: &Value) -> Reply {
     let span = invocation.span();
     invocation.join(&span, &TraceContext::default());
-    list_and_queue(app, invocation).instrument(span).await
+    list_and_queue(app, invocation, interval(timer)).instrument(span).await
 }
 
-async fn list_and_queue(app: &App, invocation: &Invocation) -> Reply {
+/// The time between two runs: from the last one to this one, which the host calls `Next`. None on the first run, whose
+/// `Last` is in the year 1, and without the monitor of the schedule.
+fn interval(timer: &Value) -> Option<Duration> {
+    let at = |name: &str| {
+        let text = timer.get("ScheduleStatus")?.get(name)?.as_str()?;
+        OffsetDateTime::parse(text, &Rfc3339).ok().filter(|at| at.year() > 1)
+    };
+    let interval = Duration::try_from(at("Next")? - at("Last")?).ok()?;
+    Some(interval).filter(|interval| *interval >= INTERVAL_MIN)
+}
+
+async fn list_and_queue(app: &App, invocation: &Invocation, interval: Option<Duration>) -> Reply {
     let ctx = match app.context(invocation).await {
         Ok(ctx) => ctx,
         Err(reply) => return reply,
     };
-    let collected = match sweep::collect(&ctx, invocation.terms).await {
+    let collected = match sweep::collect_for(&ctx, interval, invocation.terms).await {
         Ok(collected) => collected,
         Err(off @ Error::SwitchedOff) => {
             warn!(target: RESULT, invocation_id = invocation.id, "sweep: {off}");
@@ -59,4 +77,32 @@ async fn list_and_queue(app: &App, invocation: &Invocation) -> Reply {
     };
     let pending = collected.to_seal.iter().map(message).collect();
     Reply::Succeeded { pending, logs: vec![collected.to_string()] }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_interval_is_the_time_since_the_last_run() {
+        let seconds = |last: &str, next: &str| {
+            let timer = json!({"ScheduleStatus": {"Last": last, "Next": next}});
+            interval(&timer).map(|interval| interval.as_secs())
+        };
+        assert_eq!(seconds("2026-11-26T10:17:00.0031+00:00", "2026-11-26T11:17:00+00:00"), Some(3_599));
+        assert_eq!(seconds("2026-11-26T11:16:00+01:00", "2026-11-26T10:17:00Z"), Some(60));
+        for (last, next) in [
+            ("0001-01-01T00:00:00", "2026-11-26T10:17:00Z"),
+            ("0001-01-01T00:00:00+00:00", "2026-11-26T10:17:00Z"),
+            ("2026-11-26T10:17:00Z", "2026-11-26T10:17:01Z"),
+            ("2026-11-26T10:17:00Z", "2026-11-25T10:17:00Z"),
+            ("soon", "2026-11-26T10:17:00Z"),
+        ] {
+            assert_eq!(seconds(last, next), None, "{last} {next}");
+        }
+        assert_eq!(interval(&json!({})), None);
+        assert_eq!(interval(&json!({"ScheduleStatus": null})), None);
+    }
 }

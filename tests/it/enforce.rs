@@ -18,9 +18,11 @@ use crate::world::{SUBSCRIPTION, World, jane};
 
 mod crash;
 mod failures;
+mod late;
 mod proof;
 mod races;
 mod removals;
+mod terms;
 mod uploads;
 
 #[tokio::test(start_paused = true)]

@@ -18,6 +18,7 @@ mod odd;
 mod official_events;
 mod pending;
 mod process;
+mod quota;
 mod recorded;
 mod removal;
 mod role;

@@ -155,7 +155,7 @@ impl Azure {
 
     async fn accepted(&self, id: &ResourceId) -> Operation {
         let mode = DataAccessAuthMode::AzureActiveDirectory;
-        match self.client.update(id, &mode, Terms::for_event(MINUTE)).await.unwrap() {
+        match self.client.update(id, &mode, None, Terms::for_event(MINUTE)).await.unwrap() {
             Update::Accepted(operation) => operation,
             Update::Done(resource) => panic!("a part of a resource was taken for all of it: {resource:?}"),
         }
@@ -313,7 +313,7 @@ async fn the_official_answers_to_a_merge_of_tags_are_read() {
             response["headers"] = json!({"Content-Type": "application/json; charset=utf-8"});
         }
         let azure = Azure::answering([Answer::of(&response)]);
-        let tags = azure.client.merge_tags(&disk(), &wanted, Terms::for_event(MINUTE)).await.unwrap();
+        let tags = azure.client.merge_tags(&disk(), &wanted, None, Terms::for_event(MINUTE)).await.unwrap();
         assert_eq!(tags.is_some(), known, "{status}");
         if let Some(tags) = tags {
             assert_eq!(serde_json::to_value(tags).unwrap(), response["body"]["properties"]["tags"]);

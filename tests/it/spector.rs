@@ -117,7 +117,7 @@ impl Scenario {
     /// Opens the scenario by a PATCH.
     async fn open(&self) -> Operation {
         let (disk, terms) = (disk(), Terms::for_event(Duration::from_secs(20)));
-        let update = self.client.update(&disk, &DataAccessAuthMode::AzureActiveDirectory, terms).await;
+        let update = self.client.update(&disk, &DataAccessAuthMode::AzureActiveDirectory, None, terms).await;
         let Update::Accepted(operation) = update.unwrap() else { panic!("not accepted: done at once") };
         operation
     }

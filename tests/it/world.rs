@@ -164,6 +164,16 @@ impl World {
         self.look(id, Trigger::Event, time).await
     }
 
+    /// Looks at a resource that was written just now, for a reason and within a time.
+    pub(crate) async fn enforce_for_within(
+        &self,
+        id: &str,
+        trigger: Trigger,
+        time: Duration,
+    ) -> Result<Outcome, Error> {
+        self.look(id, trigger, time).await
+    }
+
     /// Looks at a resource for an event of a write that is `age` old.
     pub(crate) async fn enforce_written(&self, id: &str, age: Duration) -> Result<Outcome, Error> {
         let look = Look::new(id.parse().unwrap(), Trigger::Event, self.deadline);

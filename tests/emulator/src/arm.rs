@@ -106,7 +106,8 @@ impl Emulator {
     /// The response, as altered by the fault.
     async fn answer_through(&self, face: Face, context: &mut Context, fired: Option<&Fired>) -> Delivery {
         let Some(fired) = fired else { return Delivery::Whole(self.answer(face, context)) };
-        if fired.delay() > Duration::ZERO {
+        let is_late = matches!(fired.action(), Action::Late);
+        if fired.delay() > Duration::ZERO && !is_late {
             sleep(fired.delay()).await;
             self.settle();
         }
@@ -134,9 +135,13 @@ impl Emulator {
             | Action::Delay
             | Action::ByteOrderMark
             | Action::NextPage(_)
+            | Action::Late
             | Action::HoldAfter => {}
         }
         let answer = self.answer(face, context);
+        if is_late {
+            sleep(fired.delay()).await;
+        }
         match fired.action() {
             Action::RefuseAfterApplying(refusal) => Delivery::Whole(context.refuse(refusal)),
             Action::ResetAfterApplying => Delivery::Reset,

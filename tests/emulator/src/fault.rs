@@ -89,6 +89,7 @@ pub(crate) enum Action {
     Padded(usize),
     Endless,
     Delay,
+    Late,
     HoldBefore,
     HoldAfter,
     StaleRead,
@@ -119,6 +120,7 @@ impl Action {
             Self::Padded(_) => "padded",
             Self::Endless => "endless",
             Self::Delay => "delay",
+            Self::Late => "late",
             Self::HoldBefore => "hold before applying",
             Self::HoldAfter => "hold after applying",
             Self::StaleRead => "stale read",
@@ -218,6 +220,12 @@ impl Fault {
     /// Delays the response. The request takes effect at the end of the delay.
     pub fn delay(wait: Duration) -> Self {
         Self::new(Action::Delay).delayed(wait)
+    }
+
+    /// The request takes effect at once and is answered only after this time, as Azure did with writes of disks
+    /// (terraform-provider-azapi issue 864: 45 s).
+    pub fn late(wait: Duration) -> Self {
+        Self::new(Action::Late).delayed(wait)
     }
 
     /// The request stops before it takes effect, until it is released or cut off.

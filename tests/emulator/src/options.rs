@@ -222,6 +222,16 @@ pub struct Throttling {
     pub deletes: Bucket,
     /// Whether the Compute provider's windows refuse as well.
     pub compute: bool,
+    /// Whether answers name what is left (`x-ms-ratelimit-remaining-subscription-writes` and its like). Clouds other
+    /// than the public one have other models ("Understand how Azure Resource Manager throttles requests"), and
+    /// answers of providers come without ("Troubleshoot Compute throttling errors").
+    pub names_quota: bool,
+    /// How long an empty bucket refuses everything: requests before the time in `Retry-After` are refused and do not
+    /// help (same document).
+    pub closed: Duration,
+    /// Whether a 429 names that time. Some do not: terraform-provider-azurerm issue 19146, azure-sdk-for-net issue
+    /// 13554.
+    pub names_retry_after: bool,
 }
 
 impl Default for Throttling {
@@ -231,6 +241,9 @@ impl Default for Throttling {
             writes: Bucket { size: 200, refill_per_second: 10 },
             deletes: Bucket { size: 200, refill_per_second: 10 },
             compute: true,
+            names_quota: true,
+            closed: Duration::from_secs(1),
+            names_retry_after: true,
         }
     }
 }

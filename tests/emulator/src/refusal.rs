@@ -67,6 +67,13 @@ impl Refusal {
         self
     }
 
+    /// The same without this header; the name is in lower case.
+    #[must_use]
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.headers.retain(|(known, _)| known != name);
+        self
+    }
+
     /// The same with `error.target`.
     #[must_use]
     pub fn with_target(mut self, target: &str) -> Self {

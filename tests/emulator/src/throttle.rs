@@ -143,14 +143,24 @@ impl Throttle {
             .subscriptions
             .entry((subscription.clone(), class))
             .or_insert_with(|| Level::full(global, now));
-        let taken = own.take(bucket, now).and_then(|own| Ok((own, all.take(global, now)?)));
+        let taken = own
+            .take(bucket, limits.closed, now)
+            .and_then(|own| Ok((own, all.take(global, limits.closed, now)?)));
         let mut count = match taken {
             Ok((own, all)) => Count::admitted(class, own, all),
             Err(wait) => {
                 let refusal = Refusal::throttled_arm(whole_seconds(wait));
-                return Count { refusal: Some(refusal), ..Count::admitted(class, 0, 0) };
+                let refusal =
+                    if limits.names_retry_after { refusal } else { refusal.without_header("retry-after") };
+                Count { refusal: Some(refusal), ..Count::admitted(class, 0, 0) }
             }
         };
+        if !limits.names_quota {
+            count.remaining.headers.clear();
+        }
+        if count.refusal.is_some() {
+            return count;
+        }
         if let Some(group) = Group::of(method, route).filter(|_| limits.compute) {
             let windows =
                 levels.windows.entry((subscription, group.name)).or_insert([Window::opened(now); 2]);
@@ -226,7 +236,7 @@ impl Level {
     }
 
     /// Takes a token. Returns how many are left, or how long to wait.
-    fn take(&mut self, bucket: Bucket, now: Instant) -> Result<u32, Duration> {
+    fn take(&mut self, bucket: Bucket, closed: Duration, now: Instant) -> Result<u32, Duration> {
         if let Some(end) = self.closed_until {
             if now < end {
                 return Err(end.duration_since(now));
@@ -238,9 +248,8 @@ impl Level {
         self.milli_tokens = self.milli_tokens.saturating_add(inflow).min(u64::from(bucket.size) * TOKEN);
         self.at = now;
         if self.milli_tokens < TOKEN {
-            let wait = Duration::from_secs(1);
-            self.closed_until = Some(now + wait);
-            return Err(wait);
+            self.closed_until = Some(now + closed);
+            return Err(closed);
         }
         self.milli_tokens -= TOKEN;
         Ok(u32::try_from(self.milli_tokens / TOKEN).unwrap_or(u32::MAX))
@@ -253,14 +262,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_bucket_empties_closes_and_fills_again() {
+        const SECOND: Duration = Duration::from_secs(1);
         let bucket = Bucket { size: 2, refill_per_second: 10 };
         let mut level = Level::full(bucket, Instant::now());
-        assert_eq!(level.take(bucket, Instant::now()), Ok(1));
-        assert_eq!(level.take(bucket, Instant::now()), Ok(0));
-        assert_eq!(level.take(bucket, Instant::now()), Err(Duration::from_secs(1)));
+        assert_eq!(level.take(bucket, SECOND, Instant::now()), Ok(1));
+        assert_eq!(level.take(bucket, SECOND, Instant::now()), Ok(0));
+        assert_eq!(level.take(bucket, SECOND, Instant::now()), Err(Duration::from_secs(1)));
         tokio::time::advance(Duration::from_millis(500)).await;
-        assert!(level.take(bucket, Instant::now()).is_err(), "closed for all of Retry-After");
+        assert!(level.take(bucket, SECOND, Instant::now()).is_err(), "closed for all of Retry-After");
         tokio::time::advance(Duration::from_millis(500)).await;
-        assert_eq!(level.take(bucket, Instant::now()), Ok(1));
+        assert_eq!(level.take(bucket, SECOND, Instant::now()), Ok(1));
     }
 }

@@ -86,6 +86,28 @@ async fn outcomes_failures_and_times_are_counted_once_each() {
 }
 
 #[tokio::test]
+async fn looks_that_share_a_result_are_counted_once() {
+    let azure = start(setup(), &[]).await;
+    azure.emulator.insert(&disk("d"), &disk_body("westeurope")).unwrap();
+    let hold = azure.emulator.inject(Fault::hold_after_applying().on(Kind::Get));
+    let events = (0..20).map(|_| azure.host.invoke("seal_on_write", Trigger::Event(event(&disk("d")))));
+    let release = async {
+        hold.held().await;
+        hold.release();
+    };
+    let (all, ()) = tokio::join!(futures::future::join_all(events), release);
+    assert!(all.iter().all(|one| one.as_ref().unwrap().succeeded()));
+    let requests = azure.emulator.requests_for(&disk("d"));
+    // Each look begins with a read, and writes prove themselves.
+    let looks = requests.iter().filter(|exchange| exchange.kind == Kind::Get).count();
+    let points = points(&azure).await;
+    let of = |outcome: &str| last(&points, "diskseal.outcomes", &json!({"diskseal.outcome": outcome}));
+    let counted = of("sealed") + of("already_sealed");
+    assert_eq!(counted, f64::from(u32::try_from(looks).unwrap()));
+    assert_eq!(last(&points, "diskseal.time_to_seal", &json!({})), 1.0);
+}
+
+#[tokio::test]
 async fn a_sweep_reports_the_coverage() {
     let azure = start(setup(), &[("DISKSEAL_EXEMPT_NAMES", "golden-*")]).await;
     let names = ["a", "b", "c", "d", "e", "golden-1"];

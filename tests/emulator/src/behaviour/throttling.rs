@@ -10,7 +10,7 @@ use crate::options::{Bucket, Options, Throttling};
 
 fn tight() -> Options {
     let bucket = Bucket { size: 3, refill_per_second: 1 };
-    let throttling = Throttling { reads: bucket, writes: bucket, deletes: bucket, compute: true };
+    let throttling = Throttling { reads: bucket, writes: bucket, deletes: bucket, ..Throttling::default() };
     Options { throttling: Some(throttling), ..Options::immediate() }
 }
 
@@ -54,5 +54,25 @@ async fn the_provider_has_windows_of_its_own() {
     assert_eq!(reply.json()["code"], "OperationNotAllowed", "without the envelope");
     assert_eq!(reply.json()["details"][0]["target"], "HighCostGet3Min");
     advance(Duration::from_mins(3)).await;
+    assert_eq!(client.get(&target).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_may_name_neither_the_rest_nor_the_time() {
+    let limits = tight().throttling.unwrap();
+    let throttling =
+        Throttling { names_quota: false, names_retry_after: false, closed: Duration::from_secs(3), ..limits };
+    let client = Client::new(Options { throttling: Some(throttling), ..tight() });
+    let target = format!("{}?{VERSION}", client.seed("d"));
+    for _ in 0..3 {
+        let reply = client.get(&target).await;
+        let header = reply.header("x-ms-ratelimit-remaining-subscription-reads");
+        assert_eq!((reply.status, header), (200, None));
+    }
+    for second in 0..3 {
+        let reply = client.get(&target).await;
+        assert_eq!((reply.status, reply.header("retry-after")), (429, None), "second {second}");
+        advance(Duration::from_secs(1)).await;
+    }
     assert_eq!(client.get(&target).await.status, 200);
 }

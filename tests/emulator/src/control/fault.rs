@@ -13,6 +13,7 @@
 //!   - `"half"`: half of the response arrives. `"endless"`: it never ends. `{"padded": {"bytes": 2000000}}`: it is
 //!     padded with blanks to this length.
 //!   - `{"delay": {"milliseconds": 500}}`: the response is delayed.
+//!   - `{"late": {"milliseconds": 500}}`: it takes effect at once, and the response is delayed.
 //!   - `"hold"`, `"holdAfterApplying"`: it stops until `POST /faults/{id}/release` or `/cut-off`.
 //!   - `"staleRead"`: a GET shows the state before the last write. `"notYetVisible"`: a GET answers 404.
 //!   - `"byteOrderMark"`: the response begins with one. `"pageLeadsToItself"`, `"pageNeverEnds"`: the page of a list or
@@ -106,6 +107,7 @@ enum Action {
     Endless,
     Padded(Padded),
     Delay(Delay),
+    Late(Delay),
     Hold,
     HoldAfterApplying,
     StaleRead,
@@ -227,6 +229,7 @@ fn action(action: Action) -> Result<Fault, String> {
         Action::Endless => Fault::endless_answer(),
         Action::Padded(padded) => Fault::padded_answer(padded.bytes),
         Action::Delay(delay) => Fault::delay(Duration::from_millis(delay.milliseconds)),
+        Action::Late(delay) => Fault::late(Duration::from_millis(delay.milliseconds)),
         Action::Hold => Fault::hold_before_applying(),
         Action::HoldAfterApplying => Fault::hold_after_applying(),
         Action::StaleRead => Fault::stale_read(),
@@ -315,6 +318,7 @@ mod tests {
             json!("resetAfterApplying"),
             json!("half"),
             json!({"delay": {"milliseconds": 5}}),
+            json!({"late": {"milliseconds": 5}}),
             json!("hold"),
             json!("holdAfterApplying"),
             json!("staleRead"),

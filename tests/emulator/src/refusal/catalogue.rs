@@ -87,6 +87,14 @@ impl Refusal {
         Self::from_body(429, body).with_header("retry-after", retry_after.to_string())
     }
 
+    /// 429 of Resource Graph, which names the time in a header of its own, in hours, minutes and seconds ("Guidance
+    /// for throttled requests in Azure Resource Graph"; azure-docs issue 43481, azure-sdk-for-python issue 5412).
+    pub fn throttled_graph(resets_after: &str) -> Self {
+        Self::new(429, "RateLimiting", "Please provide below info when asking for support.")
+            .with_header("x-ms-user-quota-remaining", "0")
+            .with_header("x-ms-user-quota-resets-after", resets_after)
+    }
+
     /// 429 of the Compute provider, without the envelope, with `Retry-After` in seconds.
     pub fn throttled_compute(retry_after: u64) -> Self {
         Self::throttled_compute_group("CreateUpdateDisks30Min", 25_000, retry_after)

@@ -221,10 +221,10 @@ async fn trouble(azure: &LocalAzure) {
             .await;
         created(azure, &disk(&format!("{name}-next"))).await;
     }
-    // ARM allows no requests for an hour.
+    // ARM allows no requests for longer than an event can wait, so the disk waits on the queue.
     let far = disk("far").replace("11111111-", "22222222-");
     azure.emulator.insert(&far, &disk_body("westeurope")).unwrap();
-    azure.emulator.inject(Fault::refuse(Refusal::throttled_arm(3_600)).on(Kind::Get).resource("far"));
+    azure.emulator.inject(Fault::refuse(Refusal::throttled_arm(26)).on(Kind::Get).resource("far"));
     told(azure, event(&far)).await;
 }
 
