@@ -66,15 +66,27 @@ param functionSubnetId string = ''
 @description('With functionSubnetId: an existing subnet for the private endpoints, whose names resolve without zones of this deployment.')
 param endpointSubnetId string = ''
 
-@description('Email addresses for alerts, comma-separated.')
+@description('Email addresses for alerts, comma-separated. Required; none if nobody is to get mail.')
 param alertEmails string = ''
+
+@description('Address of docs/runbook.md, for the links in alerts.')
+param runbook string = 'docs/runbook.md'
+
+@description('People on call, as {id, type}: they may read and delete dead letters, read and clear the queues, and query the workspace.')
+param operators {
+  id: string
+  type: 'Group' | 'ServicePrincipal' | 'User'
+}[] = []
+
+@description('Make the data collection endpoint and rule of Azure Monitor OTLP ingestion (preview) and send traces, metrics and logs there, unless otlp names others. false where the region or cloud does not have it.')
+param ingestion bool = true
 
 @description('Retention of logs in days.')
 @minValue(30)
 @maxValue(730)
 param logRetention int = 30
 
-@description('URLs of Azure Monitor OTLP ingestion (preview) for traces, metrics and logs, and the ID of the data collection rule. A signal without a URL is off.')
+@description('URLs of Azure Monitor OTLP ingestion (preview) for traces, metrics and logs, and the ID of the data collection rule. They replace those of this installation; a signal without a URL is off then.')
 param otlp {
   traces: string?
   metrics: string?
@@ -129,6 +141,10 @@ var endpointSubnet = empty(functionSubnetId) || !empty(endpointSubnetId)
 var hasPolicies = assignDiskPolicy || snapshotPolicy != 'Off'
 var ruleId = otlp.?dataCollectionRuleId ?? ''
 var token = uniqueString(here, resourceGroupName, name)
+var recipients = empty(alertEmails)
+  ? fail('Nobody would get the alerts: alertEmails is empty. Pass alertEmails=ADDRESS, or alertEmails=none if you read them elsewhere.')
+  : alertEmails == 'none' ? [] : split(replace(alertEmails, ' ', ''), ',')
+var hasIngestion = ingestion && empty(otlp.?traces) && empty(otlp.?metrics) && empty(otlp.?logs)
 var allTags = union(tags, {
   application: 'diskseal'
 })
@@ -200,7 +216,28 @@ module monitoring 'modules/monitoring.bicep' = {
     tags: allTags
     retention: logRetention
     hostPrincipalId: identities.outputs.hostPrincipalId
-    emails: empty(alertEmails) ? [] : split(replace(alertEmails, ' ', ''), ',')
+    emails: recipients
+  }
+}
+
+module otlpIngestion 'modules/ingestion.bicep' = if (hasIngestion) {
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: allTags
+    workspaceId: monitoring.outputs.workspaceId
+    componentId: monitoring.outputs.componentId
+    hostPrincipalId: identities.outputs.hostPrincipalId
+  }
+}
+
+module onCall 'modules/operators.bicep' = if (!empty(operators)) {
+  scope: group
+  params: {
+    operators: operators
+    storageAccountName: last(split(storage.outputs.accountId, '/'))
+    workspaceName: monitoring.outputs.workspaceName
   }
 }
 
@@ -212,6 +249,8 @@ module alerts 'modules/alerts.bicep' = {
     tags: allTags
     workspaceId: monitoring.outputs.workspaceId
     actionGroupId: monitoring.outputs.actionGroupId
+    hasTraces: hasIngestion || !empty(otlp.?traces)
+    runbook: runbook
   }
 }
 
@@ -244,7 +283,11 @@ module function 'modules/function.bicep' = {
     backupGuard: backupGuard
     subscriptions: empty(managementGroup) ? join(inScope, ',') : ''
     managementGroup: managementGroup
-    otlp: otlp
+    otlp: hasIngestion ? {
+      traces: otlpIngestion!.outputs.traces
+      metrics: otlpIngestion!.outputs.metrics
+      logs: otlpIngestion!.outputs.logs
+    } : otlp
     extraSettings: extraSettings
   }
 }
@@ -354,3 +397,4 @@ output hostClientId string = identities.outputs.hostClientId
 output workspaceId string = monitoring.outputs.workspaceId
 output actionGroupId string = monitoring.outputs.actionGroupId
 output subscriptions array = inScope
+output telemetry string = hasIngestion || !empty(otlp.?traces) ? 'The handler sends traces.' : 'The handler sends no traces. Alerts use the logs of the host, Event Grid and the subscriptions; slow and silent are off.'

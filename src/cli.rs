@@ -9,6 +9,7 @@ mod installation;
 mod output;
 mod policy;
 mod question;
+mod queue;
 mod report;
 mod scope;
 mod seal;

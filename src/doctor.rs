@@ -9,11 +9,13 @@ mod function_app;
 mod handler;
 mod ingestion;
 mod permissions;
+mod poison;
 mod probe;
 
 use crate::arm::{self, Failure, ResourceFailure, SystemFailure};
 
 pub use examine::{Deployment, examine};
+pub use poison::{Poison, poison};
 
 /// The severity of a finding, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

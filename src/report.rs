@@ -7,6 +7,7 @@ mod entry;
 mod html;
 mod json;
 mod pending;
+mod poison;
 mod table;
 mod warning;
 
@@ -21,6 +22,7 @@ pub use csv::csv;
 pub use entry::{Entry, InUse, Status};
 pub use html::html;
 pub use json::{FORMAT, json};
+pub use poison::PoisonQueue;
 pub use table::{Ink, table};
 
 /// The location of a resource for which Azure returns none.
@@ -166,6 +168,7 @@ pub struct Report {
     by_reason: BTreeMap<(Status, &'static str), usize>,
     entries: Vec<Entry>,
     gaps: Vec<Gap>,
+    poison_queue: Option<PoisonQueue>,
 }
 
 impl Report {
@@ -180,6 +183,7 @@ impl Report {
             by_reason: BTreeMap::new(),
             entries: vec![],
             gaps: vec![],
+            poison_queue: None,
         }
     }
 
@@ -214,6 +218,11 @@ impl Report {
     /// Adds a part of the scope that could not be read.
     pub fn add_gap(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.gaps.push(Gap { what: what.into(), why: why.into() });
+    }
+
+    /// Adds what the poison queue holds. Without it the report does not mention the queue.
+    pub fn set_poison_queue(&mut self, queue: PoisonQueue) {
+        self.poison_queue = Some(queue);
     }
 
     /// The counts over all resources.

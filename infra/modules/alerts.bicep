@@ -6,6 +6,12 @@ param tags object
 param workspaceId string
 param actionGroupId string
 
+@description('Whether the handler sends traces. Alerts that need them are off otherwise.')
+param hasTraces bool
+
+@description('Address of docs/runbook.md, without an anchor.')
+param runbook string
+
 var rules = loadJsonContent('../monitoring/alerts.json')
 var workbook = loadTextContent('../monitoring/workbook.json')
 
@@ -16,15 +22,16 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule 
   kind: 'LogAlert'
   properties: {
     displayName: rule.displayName
-    description: '${rule.description} See ${rule.runbook}.'
+    description: '${rule.description} Runbook: ${replace(rule.runbook, 'docs/runbook.md', runbook)}'
     severity: rule.severity
-    enabled: true
+    enabled: rule.needsTraces ? hasTraces : true
     scopes: [
       workspaceId
     ]
     evaluationFrequency: rule.evaluationFrequency
     windowSize: rule.windowSize
-    // Azure creates the tables with the first row.
+    // Azure creates the tables with the first row. Queries work without them: Azure disables a rule whose query fails
+    // for a week.
     skipQueryValidation: true
     autoMitigate: rule.autoMitigate
     criteria: {
@@ -46,6 +53,12 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule 
       actionGroups: [
         actionGroupId
       ]
+      // In the mail and in the common alert schema.
+      customProperties: {
+        product: 'Diskseal'
+        installation: name
+        runbook: replace(rule.runbook, 'docs/runbook.md', runbook)
+      }
     }
   }
 }]

@@ -64,6 +64,8 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2021-09-01' = {
 }
 
 output workspaceId string = workspace.id
+output workspaceName string = workspace.name
+output componentId string = component.id
 @secure()
 output connectionString string = component.properties.ConnectionString
 output actionGroupId string = actionGroup.id

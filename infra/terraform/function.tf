@@ -30,9 +30,9 @@ locals {
     # With a management group, new subscriptions are in scope automatically.
     var.management_group == "" ? { DISKSEAL_SUBSCRIPTIONS = join(",", local.subscriptions) } : {},
     var.management_group == "" ? {} : { DISKSEAL_MANAGEMENT_GROUP = var.management_group },
-    var.otlp.traces == "" ? {} : { DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT = var.otlp.traces },
-    var.otlp.metrics == "" ? {} : { DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT = var.otlp.metrics },
-    var.otlp.logs == "" ? {} : { DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT = var.otlp.logs },
+    local.has_ingestion || var.otlp.traces != "" ? { DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT = local.otlp.traces } : {},
+    local.has_ingestion || var.otlp.metrics != "" ? { DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT = local.otlp.metrics } : {},
+    local.has_ingestion || var.otlp.logs != "" ? { DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT = local.otlp.logs } : {},
   var.extra_settings)
 }
 

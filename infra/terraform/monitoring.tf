@@ -41,7 +41,7 @@ resource "azurerm_monitor_action_group" "this" {
   tags                = local.tags
 
   dynamic "email_receiver" {
-    for_each = var.alert_emails
+    for_each = contains(var.alert_emails, "none") ? [] : var.alert_emails
     content {
       name                    = "mail-${email_receiver.key}"
       email_address           = email_receiver.value
@@ -56,13 +56,15 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
   location                = azurerm_resource_group.this.location
   resource_group_name     = azurerm_resource_group.this.name
   display_name            = each.value.displayName
-  description             = "${each.value.description} See ${each.value.runbook}."
+  description             = "${each.value.description} Runbook: ${replace(each.value.runbook, "docs/runbook.md", var.runbook)}"
+  enabled                 = each.value.needsTraces ? local.has_traces : true
   severity                = each.value.severity
   scopes                  = [azurerm_log_analytics_workspace.this.id]
   evaluation_frequency    = each.value.evaluationFrequency
   window_duration         = each.value.windowSize
   auto_mitigation_enabled = each.value.autoMitigate
-  # Azure creates the tables with the first row.
+  # Azure creates the tables with the first row. Queries work without them: Azure disables a rule whose query fails for
+  # a week.
   skip_query_validation = true
   tags                  = local.tags
 
@@ -81,6 +83,12 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
 
   action {
     action_groups = [azurerm_monitor_action_group.this.id]
+    # In the mail and in the common alert schema.
+    custom_properties = {
+      product      = "Diskseal"
+      installation = var.name
+      runbook      = replace(each.value.runbook, "docs/runbook.md", var.runbook)
+    }
   }
 }
 

@@ -126,9 +126,36 @@ variable "private_network" {
 }
 
 variable "alert_emails" {
-  description = "Email addresses for alerts."
+  description = "Email addresses for alerts. [\"none\"] if nobody is to get mail."
   type        = list(string)
+
+  validation {
+    condition     = length(var.alert_emails) > 0 && alltrue([for one in var.alert_emails : one == "none" || can(regex("^[^@ ]+@[^@ ]+$", one))])
+    error_message = "Nobody would get the alerts: give addresses, or [\"none\"] if you read them elsewhere."
+  }
+}
+
+variable "runbook" {
+  description = "Address of docs/runbook.md, for the links in alerts."
+  type        = string
+  default     = "docs/runbook.md"
+}
+
+variable "operators" {
+  description = "People on call: they may read and delete dead letters, read and clear the queues, and query the workspace."
+  type        = list(object({ id = string, type = string }))
   default     = []
+
+  validation {
+    condition     = alltrue([for one in var.operators : contains(["User", "Group", "ServicePrincipal"], one.type)])
+    error_message = "The type of an operator is User, Group or ServicePrincipal."
+  }
+}
+
+variable "ingestion" {
+  description = "Make the data collection endpoint and rule of Azure Monitor OTLP ingestion (preview) and send traces, metrics and logs there, unless otlp names others. false where the region or cloud does not have it."
+  type        = bool
+  default     = true
 }
 
 variable "log_retention" {
@@ -149,7 +176,7 @@ variable "send_activity_log" {
 }
 
 variable "otlp" {
-  description = "URLs of Azure Monitor OTLP ingestion (preview), and the ID of the data collection rule. Empty turns it off."
+  description = "URLs of Azure Monitor OTLP ingestion (preview), and the ID of the data collection rule, instead of those of this installation."
   type = object({
     traces                  = optional(string, "")
     metrics                 = optional(string, "")

@@ -1,9 +1,8 @@
 //! `diskseal doctor`: checks whether a deployment works, and suggests a remedy for each fault.
 
-use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
-use azure_core::http::{HttpClient, Url};
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Value, json};
 
@@ -11,19 +10,15 @@ use super::{
     flags,
     installation::{self, Reach},
     policy::{is_json, output_arg},
+    queue,
     session::{self, Exit, Session, complain, print, say},
 };
 use crate::{
-    azure::{Credential, Identity, IdentityOptions, http_client},
-    config::{Config, without_secrets},
+    azure::{Credential, Identity, http_client},
+    config::Config,
     doctor::{Deployment, Finding, Verdict, examine},
     text::escaped,
 };
-
-/// Token audience for queues and blobs, in every cloud ("Authorize with Microsoft Entra ID").
-const STORAGE_AUDIENCE: &str = "https://storage.azure.com";
-/// The setting in which the host names the queue service of an identity-based connection.
-const QUEUE_SERVICE: &str = "AzureWebJobsStorage__queueServiceUri";
 
 pub(super) fn command() -> Command {
     Command::new("doctor")
@@ -31,8 +26,8 @@ pub(super) fn command() -> Command {
         .long_about(
             "Check the installation: the app's settings, the roles of its identity against every action that the \
              handler performs in each subscription in scope, the system topic and its event subscription, the \
-             functions that the host knows, the dead-letter container, the queue and Azure Monitor's ingestion. \
-             Without an app the permissions are those of the identity that runs this command. Nothing is \
+             functions that the host knows, the dead-letter container, the queue, the poison queue and Azure Monitor's \
+             ingestion. Without an app the permissions are those of the identity that runs this command. Nothing is \
              written. Anything that this identity may not read is reported as not checked.",
         )
         .after_help(
@@ -51,7 +46,7 @@ pub(super) fn command() -> Command {
             Arg::new("storage-account")
                 .long("storage-account")
                 .value_name("URL")
-                .help("Queue service of the app's storage account [default: AzureWebJobsStorage__queueServiceUri]"),
+                .help("Queue service of the app's storage account [default: AzureWebJobsStorage__queueServiceUri, of the environment or of the app]"),
         )
 }
 
@@ -70,7 +65,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
             return Exit::Usage.into();
         }
     };
-    let given = matches.get_one::<String>("storage-account").cloned().or_else(|| lookup(QUEUE_SERVICE));
+    let given = matches.get_one::<String>("storage-account").cloned().or_else(|| lookup(queue::SETTING));
     let mut deployment = match deployment(&config, given.as_deref()) {
         Ok(deployment) => deployment,
         Err(fault) => return complain(&fault, Exit::Usage),
@@ -80,6 +75,9 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         let found = session.installation.as_ref().map(|found| found.app.clone());
         deployment.function_app = found.or(given);
         deployment.client_id = session.installation.as_ref().and_then(|found| found.client_id.clone());
+        if deployment.queue.is_none() {
+            deployment.queue = session.queue_service(&deployment.http);
+        }
         diagnose(session, deployment, is_json)
     })
 }
@@ -87,7 +85,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 fn deployment(config: &Config, queue: Option<&str>) -> Result<Deployment, String> {
     let http = http_client().map_err(|fault| format!("no HTTP client: {fault}"))?;
     let queue = match queue.map(str::trim).filter(|url| !url.is_empty()) {
-        Some(url) => Some(queue_service(url, &config.identity(), &http)?),
+        Some(url) => Some(queue::service(url, &config.identity(), &http, session::now)?),
         None => None,
     };
     let is_person = config.identity().credential == Credential::AzureCli;
@@ -96,24 +94,6 @@ fn deployment(config: &Config, queue: Option<&str>) -> Result<Deployment, String
     let ingestion = config.azure_monitor.endpoints();
     let ingestion = ingestion.map(|(signal, url)| (signal, url.clone())).collect();
     Ok(Deployment { function_app: None, client_id: None, queue, ingestion, monitor, http, is_person })
-}
-
-fn queue_service(
-    url: &str,
-    options: &IdentityOptions,
-    http: &Arc<dyn HttpClient>,
-) -> Result<(Url, Identity), String> {
-    let parsed = Url::parse(url).ok().filter(|url| {
-        url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none()
-    });
-    let url = parsed.ok_or_else(|| {
-        format!(
-            "{} is not a queue service; expected a URL such as https://ACCOUNT.queue.core.windows.net",
-            without_secrets(url)
-        )
-    })?;
-    let options = IdentityOptions { audience: STORAGE_AUDIENCE.to_owned(), ..options.clone() };
-    Ok((url, Identity::new(&options, http, session::now).map_err(|fault| fault.to_string())?))
 }
 
 async fn diagnose(session: Session, deployment: Deployment, is_json: bool) -> Exit {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use clap::{Arg, ArgMatches};
 use serde_json::Value;
 
-use super::{answer::Exit, output::note};
+use super::{answer::Exit, output::note, queue};
 use crate::{
     arm::{Client, Error, Failure, Query, api},
     azure::Terms,
@@ -68,13 +68,15 @@ pub(super) struct Installation {
     settings: BTreeMap<&'static str, String>,
     /// The setting `AZURE_CLIENT_ID`, which names the handler's identity.
     pub(super) client_id: Option<String>,
+    /// The app's queue service, as its settings name it.
+    pub(super) queue_service: Option<String>,
 }
 
 impl Installation {
     #[cfg(test)]
     pub(super) fn with(settings: &[(&'static str, &str)]) -> Self {
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        Self { app: String::new(), settings, client_id: None }
+        Self { app: String::new(), settings, client_id: None, queue_service: None }
     }
 
     /// Whether the app decides a setting. It decides the settings of `scope` only if it sets at least one of them.
@@ -182,6 +184,7 @@ async fn read(arm: &Client, app: &str) -> Result<Installation, Refusal> {
         app: app.to_owned(),
         settings: of_installation().filter_map(setting).collect(),
         client_id: client_id.map(str::to_owned),
+        queue_service: all.and_then(|all| all.get(queue::SETTING)?.as_str()).map(str::to_owned),
     })
 }
 

@@ -7,12 +7,15 @@ use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, v
 use super::{
     flags,
     installation::{self, Reach},
+    queue,
     session::{self, Exit, Session, complain, print, progress, say},
 };
 use crate::{
-    arm, estate,
+    arm,
+    azure::http_client,
+    doctor, estate,
     policy::EXPIRING_WITHIN_DAYS,
-    report::{Ink, Report, Run, Source, csv, html, json, table},
+    report::{Ink, PoisonQueue, Report, Run, Source, csv, html, json, table},
 };
 
 static EXPIRING_WITHIN: LazyLock<String> = LazyLock::new(|| EXPIRING_WITHIN_DAYS.to_string());
@@ -94,7 +97,12 @@ async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
         _ = tokio::signal::ctrl_c() => return fail("interrupted; no report was written", Exit::NotAll),
     };
     let report = match taken {
-        Ok(report) => report,
+        Ok(mut report) => {
+            if let Some(queue) = poison_queue(&session).await {
+                report.set_poison_queue(queue);
+            }
+            report
+        }
         Err(error) => return fail(&error.to_string(), Exit::Unreachable),
     };
     let is_coloured = wish.file.is_none() && std::io::stdout().is_terminal() && !is_colourless;
@@ -133,6 +141,24 @@ async fn inventory(session: &Session, wish: &Wish) -> Result<Report, arm::Error>
         progress.set_position(read as u64);
     };
     estate::inventory(&ctx.arm, &ctx.guard, &ctx.policy, run, session.config.deadline, on_page).await
+}
+
+/// What the poison queue holds, if the environment or the installation names the queue service.
+async fn poison_queue(session: &Session) -> Option<PoisonQueue> {
+    let http = http_client().ok()?;
+    let own = std::env::var(queue::SETTING).ok().filter(|url| !url.trim().is_empty());
+    let (service, identity) = match own {
+        Some(url) => match queue::service(&url, &session.config.identity(), &http, session::now) {
+            Ok(found) => found,
+            Err(fault) => return Some(PoisonQueue::Unread(fault)),
+        },
+        None => session.queue_service(&http)?,
+    };
+    Some(match doctor::poison(&http, &service, &identity, session.config.deadline).await {
+        Ok(Some(poison)) => PoisonQueue::Read { messages: poison.messages, oldest: poison.oldest },
+        Ok(None) => PoisonQueue::Read { messages: 0, oldest: None },
+        Err(error) => PoisonQueue::Unread(error.to_string()),
+    })
 }
 
 fn written(report: &Report, output: &str, is_coloured: bool) -> Result<String, String> {

@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
+use azure_core::http::{HttpClient, Url};
 use clap::ArgMatches;
 use time::OffsetDateTime;
 use tokio::runtime::{Handle, Runtime};
@@ -14,7 +15,7 @@ pub(super) use super::{
 use super::{
     flags,
     installation::{self, Installation, Reach, Refusal},
-    scope,
+    queue, scope,
 };
 use crate::{
     arm::Client,
@@ -38,6 +39,14 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// The queue service that the installation's settings name, with an identity for it; None if there is none, or its
+    /// address is not Azure's.
+    pub(super) fn queue_service(&self, http: &Arc<dyn HttpClient>) -> Option<(Url, Identity)> {
+        let named = self.installation.as_ref()?.queue_service.as_deref()?;
+        let url = queue::of_app(named, &self.config.arm_endpoint().ok()?)?;
+        queue::service(&url, &self.config.identity(), http, now).ok()
+    }
+
     /// The terms of one resource, starting now.
     pub(super) fn terms(&self) -> Terms {
         Terms::behind_events(self.config.deadline)

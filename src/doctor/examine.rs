@@ -12,7 +12,7 @@ use super::{
     event_grid::{self, DeadLetters},
     function_app,
     handler::{self, Handler},
-    ingestion, permissions, probe,
+    ingestion, permissions, poison, probe,
 };
 use crate::{
     arm::{self, Failure, Unreadable, api},
@@ -106,11 +106,12 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
         report(function_app::dead_letters(container, answer.as_ref()));
     }
     for (signal, url) in &deployment.ingestion {
-        let answer =
-            probe::send(&deployment.http, &deployment.monitor, probe::of_ingestion(url), terms()).await;
+        let answer = probe::send(&deployment.http, &deployment.monitor, probe::of_ingestion(url), terms())
+            .await
+            .map(drop);
         report(ingestion::ingestion(signal, answer.as_ref().copied()));
     }
-    report(queue(deployment).await);
+    queues(ctx, deployment, report).await;
 }
 
 fn settings(policy: &Policy) -> Finding {
@@ -361,13 +362,20 @@ fn unreadable(id: &str, needed: Option<&str>, error: &arm::Error) -> Finding {
     Finding::unreadable("Event Grid", id, needed, error)
 }
 
-async fn queue(deployment: &Deployment) -> Finding {
-    let Some((service, identity)) = &deployment.queue else { return function_app::queue_not_checked() };
+/// Checks the queue, and where it answers, the poison queue beside it.
+async fn queues(ctx: &Context, deployment: &Deployment, report: &mut dyn FnMut(Finding)) {
+    let Some((service, identity)) = &deployment.queue else {
+        return report(function_app::queue_not_checked());
+    };
     let mut url = service.clone();
     url.set_path(&format!("{}/{}", service.path().trim_end_matches('/'), QUEUE));
     url.set_query(Some("comp=metadata"));
-    let answer = probe::send(&deployment.http, identity, probe::of_queue(&url), terms()).await;
-    function_app::queue(service.as_str(), answer.as_ref().copied())
+    let answer = probe::send(&deployment.http, identity, probe::of_queue(&url), terms()).await.map(drop);
+    report(function_app::queue(service.as_str(), answer.as_ref().copied()));
+    if answer.is_ok() {
+        let answer = poison::poison(&deployment.http, service, identity, REQUEST_TIMEOUT).await;
+        report(poison::finding(service.as_str(), answer, ctx.now()));
+    }
 }
 
 fn count(count: usize, noun: &str) -> String {

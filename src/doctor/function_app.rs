@@ -11,7 +11,7 @@ use crate::{
 };
 
 const CHECK: &str = "function app";
-const STORAGE: &str = "storage";
+pub(super) const STORAGE: &str = "storage";
 
 /// Checks the functions that the host knows.
 pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec<Finding> {
@@ -36,7 +36,9 @@ pub(super) fn functions(app: &str, answer: Result<&[Value], &arm::Error>) -> Vec
                 format!("the host does not know the function {wanted}"),
                 format!(
                     "deploy the package again, with {wanted}/function.json beside host.json; then sync the triggers \
-                     (az rest --method post --url {app}/syncfunctiontriggers?api-version=2024-04-01)"
+                     (az rest --method post --url {app}/syncfunctiontriggers?api-version=2024-04-01). If the host's \
+                     log says \"Failed to start Worker Channel\" and then nothing for two minutes, the handler cannot \
+                     be started: deploy the package of the app's architecture (x86_64)"
                 ),
             ),
             Some(function) if function["properties"]["isDisabled"] == true => (
@@ -89,18 +91,25 @@ pub(super) fn queue(service: &str, answer: Result<(), &arm::Error>) -> Finding {
             "the queue does not exist; the host creates it with the first message",
             format!("az storage queue create --auth-mode login -n {QUEUE}, or wait for the first message"),
         ),
+        Err(error) => queue_refused(about, error),
+    }
+}
+
+/// A queue that exists, and could not be read.
+pub(super) fn queue_refused(about: String, error: &arm::Error) -> Finding {
+    match error {
         // "Queue service error codes", "Common REST API error codes": the two kinds of 403 differ by code alone.
-        Err(error) if error.code.as_deref() == Some("AuthorizationPermissionMismatch") => Finding::warning(
+        _ if error.code.as_deref() == Some("AuthorizationPermissionMismatch") => Finding::warning(
             STORAGE,
             about,
             "not checked: this identity has no role for queues",
             "the function app's identity needs Storage Queue Data Contributor on the account; Storage Queue Data \
              Reader is enough for this check",
         ),
-        Err(error) if matches!(error.failure, Failure::System(SystemFailure::NoToken)) => {
+        _ if matches!(error.failure, Failure::System(SystemFailure::NoToken)) => {
             Finding::unreadable(STORAGE, &about, None, error)
         }
-        Err(error) => Finding::failed(
+        _ => Finding::failed(
             STORAGE,
             about,
             format!("the queue does not answer: {error}"),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use azure_core::http::{
     HttpClient, Method, Request, Url,
-    headers::{AUTHORIZATION, CONTENT_TYPE, HeaderName},
+    headers::{AUTHORIZATION, CONTENT_TYPE, HeaderName, Headers},
 };
+use futures::StreamExt;
 use serde_json::json;
 
 use crate::{
@@ -18,7 +19,16 @@ const ERROR_CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
 /// The Queue service's version: tokens are accepted since 2017-11-09 ("Authorize with Microsoft Entra ID").
 const QUEUE_VERSION: &str = "2021-12-02";
 /// What failed, for error messages.
-const WHAT: &str = "inspecting the deployment";
+pub(super) const WHAT: &str = "inspecting the deployment";
+
+/// Maximum size of a body: 32 messages of 64 KiB ("Peek Messages"), and what surrounds them.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// An answer that accepts the request.
+pub(super) struct Answer {
+    pub(super) headers: Headers,
+    pub(super) body: Vec<u8>,
+}
 
 /// The request for a storage queue, for an identity whose audience is Storage's.
 pub(super) fn of_queue(url: &Url) -> Request {
@@ -44,19 +54,35 @@ pub(super) async fn send(
     identity: &Identity,
     mut request: Request,
     terms: Terms,
-) -> Result<(), Error> {
-    let broken = |fault: String| Error::without_answer(WHAT, SystemFailure::Unreachable, fault);
+) -> Result<Answer, Error> {
     let authorization = identity.authorization(terms).await?;
     request.insert_header(AUTHORIZATION, authorization.header.clone());
-    let response = tokio::time::timeout_at(terms.until(), http.execute_request(&request)).await;
-    let response = response.map_err(|_| broken("no answer in time".to_owned()))?;
-    let response = response.map_err(|error| broken(error.to_string()))?;
-    let status = u16::from(response.status());
+    let answer = tokio::time::timeout_at(terms.until(), exchange(http, &request)).await;
+    let (status, answer) = answer.map_err(|_| broken(SystemFailure::Unreachable, "no answer in time"))??;
     if (200..300).contains(&status) {
-        return Ok(());
+        return Ok(answer);
     }
     // The Queue service's body is XML, but a header has the code.
-    let code = response.headers().get_optional_str(&ERROR_CODE);
+    let code = answer.headers.get_optional_str(&ERROR_CODE);
     let body = code.map(|code| json!({"code": code, "message": "the request was refused"}).to_string());
     Err(Error::from_answer(WHAT, status, body.unwrap_or_default().as_bytes(), None))
+}
+
+async fn exchange(http: &Arc<dyn HttpClient>, request: &Request) -> Result<(u16, Answer), Error> {
+    let unreachable = |error: azure_core::Error| broken(SystemFailure::Unreachable, &error.to_string());
+    let (status, headers, mut stream) =
+        http.execute_request(request).await.map_err(unreachable)?.deconstruct();
+    let mut body = vec![];
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(unreachable)?;
+        if body.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(broken(SystemFailure::Unreadable, "the answer is too long"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((u16::from(status), Answer { headers, body }))
+}
+
+fn broken(failure: SystemFailure, fault: &str) -> Error {
+    Error::without_answer(WHAT, failure, fault)
 }

@@ -154,7 +154,13 @@ impl Survey {
 
 impl fmt::Display for Survey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { counts: Counts { sealed, exempt, pending, unsealed }, protected, unreadable, .. } = self;
+        let Self {
+            counts: Counts { sealed, exempt, pending, unsealed },
+            protected,
+            unreadable,
+            doubtful,
+            ..
+        } = self;
         write!(
             f,
             "{unsealed} unsealed, {pending} pending, {sealed} sealed, {exempt} exempt, {protected} protected, \
@@ -165,6 +171,10 @@ impl fmt::Display for Survey {
         }
         if !self.gaps.is_empty() {
             write!(f, ", {} of the scope not read", plural(self.gaps.len(), "part", "parts"))?;
+        }
+        // An alert looks for these words in the host's log.
+        if *doubtful > 0 {
+            write!(f, ", the backup guard is unsure of {doubtful}")?;
         }
         Ok(())
     }

@@ -99,6 +99,9 @@ fn head(report: &Report) -> Markup {
                 }
             }
             div { dt { "Source" } dd { (run.source.phrase()) } }
+            @if let Some(queue) = &report.poison_queue {
+                div { dt { "Poison queue" } dd { (queue.phrase(run.taken_at)) } }
+            }
         }
         (coverage::bar(totals, true))
         ul.figures {

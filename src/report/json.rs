@@ -24,13 +24,15 @@
 //! pending        [{reason, text, id}]: what is not sealed, and in a state in which Azure may refuse the change
 //! warnings       [{reason, text, id}]
 //! gaps           [{what, why}]: what could not be read
+//! poisonQueue    {messages, oldest: RFC 3339, oldestAgeSeconds, error}: messages that have used up their receipts; null
+//!                if the queue service is unknown. messages is null and error says why, if it could not be read
 //! ```
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Counts, Entry, Gap, Remark, Report, Run};
+use super::{Counts, Entry, Gap, Remark, Report, Run, poison};
 use crate::{policy::decide::Decision, resource_id::ResourceId, scope::Scope};
 
 /// The version of the format.
@@ -58,6 +60,7 @@ struct Document<'a> {
     pending: Vec<Remark<'a>>,
     warnings: Vec<Remark<'a>>,
     gaps: &'a [Gap],
+    poison_queue: Option<poison::Json<'a>>,
 }
 
 #[derive(Serialize)]
@@ -141,7 +144,8 @@ impl<'a> Exception<'a> {
 /// # Errors
 /// Never, when writing to memory.
 pub fn json(report: &Report) -> Result<String, serde_json::Error> {
-    let Report { run, totals, by_subscription, by_kind, by_location, by_reason, gaps, .. } = report;
+    let Report { run, totals, by_subscription, by_kind, by_location, by_reason, gaps, poison_queue, .. } =
+        report;
     let (scope, management_group) = match &run.scope {
         Scope::Visible => (None, None),
         Scope::Subscriptions(ids) => (Some(ids.as_slice()), None),
@@ -170,6 +174,7 @@ pub fn json(report: &Report) -> Result<String, serde_json::Error> {
         pending: report.pending(),
         warnings: report.warnings(),
         gaps,
+        poison_queue: poison_queue.as_ref().map(|queue| queue.json(run.taken_at)),
     };
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }

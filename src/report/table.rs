@@ -78,6 +78,9 @@ pub fn table(report: &Report, ink: Ink) -> String {
         });
         push(&mut text, &[what, "Resource", why], lines.collect(), 3, ink);
     }
+    if let Some(queue) = &report.poison_queue {
+        let _ = writeln!(text, "\nPoison queue: {}", escaped(&queue.phrase(report.run.taken_at)));
+    }
     let identity = report.run.identity.as_deref().unwrap_or("an identity whose token has no object ID");
     let _ = writeln!(
         text,

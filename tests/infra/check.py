@@ -14,6 +14,7 @@ import bicep
 from kinds import PRIMITIVES, cases, literal, named, text
 from rules import RULES
 from definitions import Definitions
+from watched import watched
 
 # Those that deploy.sh deploys, and the optional policy.
 ENTRIES = ["main.bicep", "events.bicep", "role-management-group.bicep"]
@@ -336,7 +337,7 @@ def documented(infra):
     return [f"infra/README.md: nothing about {kind}" for kind in kinds if f"`{kind.lower()}`" not in readme]
 
 
-CHECKS = [syntax, resources, expressions, parameters, order, handed_over, functions, settings, role, documented, *RULES]
+CHECKS = [syntax, resources, expressions, parameters, order, handed_over, functions, settings, role, documented, *RULES, watched]
 
 
 def main():

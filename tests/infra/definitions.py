@@ -1,6 +1,7 @@
 """Checks resources against Azure's published type definitions, which definitions.mjs reads."""
 
 import json
+from pathlib import Path
 
 from bicep import loops, properties
 from kinds import ANY, BOOL, INT, STRING, cases
@@ -12,7 +13,8 @@ OF_THE_LANGUAGE = {"name", "parent", "scope", "dependsOn"}
 class Definitions:
     def __init__(self, path):
         found = json.loads(path.read_text())
-        self.types, self.classes = found["types"], found["classes"]
+        unpublished = json.loads((Path(__file__).parent / "unpublished.json").read_text())
+        self.types, self.classes = ({**found[part], **unpublished[part]} for part in ("types", "classes"))
 
     def resource(self, file, declaration):
         """The definition of a resource's type, or None and a fault."""

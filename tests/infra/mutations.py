@@ -118,6 +118,17 @@ BICEP = [
     ("terraform/function.tf", 'OTEL_TRACES_SAMPLER = "always_on"', "", "OTEL_TRACES_SAMPLER is a setting of Bicep alone"),
     ("main.bicep", "'0 17 * * * *'", "'17 * * * *'", "has not six fields"),
     ("main.bicep", "  'audit'\n  'enforce'\n", "  'audit'\n  'enforced'\n", "mode may be audit, enforced"),
+    # Telemetry, alerts and their recipients.
+    ("main.bicep", "otlpIngestion!.outputs.metrics", "''", "the handler does not get the address of metrics"),
+    ("main.bicep", "param ingestion bool = true", "param ingestion bool = false", "a default installation sends no telemetry"),
+    ("main.bicep", "empty(alertEmails) ? fail('Nobody would get the alerts: alertEmails is empty. Pass alertEmails=ADDRESS, or alertEmails=none if you read them elsewhere.')", "empty(alertEmails) ? []", "alerts without a recipient are not refused"),
+    ("modules/ingestion.bicep", "'Microsoft-OTel-Logs'", "'Microsoft-OTLP-Logs'", "not one of Microsoft-OTel-Logs"),
+    ("modules/ingestion.bicep", "enrichWithReference: enrichment", "enrichWithReferences: enrichment", "enrichWithReferences is unknown"),
+    ("modules/ingestion.bicep", "/Microsoft-OTLP-Traces/otlp", "/Microsoft-OTel-Traces/otlp", "no address ends with Microsoft-OTLP-Traces"),
+    ("modules/alerts.bicep", "rule.needsTraces ? hasTraces : true", "true", "alerts that need traces are on without them"),
+    ("modules/alerts.bicep", "'docs/runbook.md', runbook)}", "'docs/runbook.md', '')}", "the mail does not link to the runbook"),
+    ("modules/operators.bicep", "roles.logAnalyticsReader", "roles.logAnalyticsReaders", "logAnalyticsReaders"),
+    ("monitoring/alerts.json", "union isfuzzy=true (datatable(TimeGenerated: datetime, OperationName", "union (datatable(TimeGenerated: datetime, OperationName", "poisoned fails without its tables"),
 ]
 # With the part of scripts.py that must report it.
 SCRIPTS = {
@@ -190,6 +201,10 @@ TERRAFORM = [
     ("terraform/policy.tf", "for_each             = local.is_remediated ? local.policies : {}", "for_each             = local.policies", "A remediation writes in audit mode"),
     ("terraform/roles.tf", "actions      = local.actions", 'actions      = ["*"]', "The role differs from role-actions.json"),
     ("terraform/function.tf", "httpsOnly                 = true", "httpOnly                  = true", "body.properties.httpOnly is unknown"),
+    ("terraform/ingestion.tf", '"Microsoft-OTel-Logs"', '"Microsoft-OTLP-Logs"', "not one of Microsoft-OTel-Logs"),
+    ("terraform/ingestion.tf", "var.otlp.logs == \"\"", "var.otlp.logs != \"\"", "do not arrive with the default installation"),
+    ("terraform/monitoring.tf", "each.value.needsTraces ? local.has_traces : true", "true", "Other alerts than those that need traces are off"),
+    ("terraform/variables.tf", "length(var.alert_emails) > 0 && ", "", "alerts_without_a_recipient"),
     ("terraform/events.tf", "maxEventsPerBatch             = 1", 'maxEventsPerBatch             = "one"', "maxEventsPerBatch is string, not int"),
 ]
 STATIC = [

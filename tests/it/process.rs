@@ -36,6 +36,7 @@ mod machines;
 mod message_id;
 mod metrics;
 mod output;
+mod poison;
 mod policy_check;
 mod protocol;
 mod proxies;

@@ -7,7 +7,7 @@ import re
 import sys
 from datetime import timedelta
 
-from night import Checks, Night, ask, monitoring
+from night import TRACES, Checks, Night, ask, monitoring
 
 AGGREGATIONS = {"Total": sum, "Maximum": max, "Minimum": min, "Average": lambda values: sum(values) / len(values)}
 OPERATORS = {
@@ -94,6 +94,14 @@ CASES = [
         False,
     ),
     ("blind", "nothing was written", Night().sweep(), False),
+    ("unhandled", "the host handled it", Night().write("a", 60).host("seal_on_write", 59), False),
+    ("unhandled", "Event Grid delivered it", Night().write("a", 60).event_grid("DeliverySuccessCount", 1, 59), False),
+    ("unhandled", "nothing was written", QUIET, False),
+    ("unhandled", "the write is a minute old", Night().write("a", 1), False),
+    ("unhandled", "a write has failed", Night().write("a", 60, status="Failure"), False),
+    ("unhandled", "no event was delivered", Night().write("a", 60).event_grid("DeliverySuccessCount", 0, 59), True),
+    ("unhandled", "the handler cannot be started", Night().write("a", 60).host("seal_on_write", 59, "Failed"), True),
+    ("unhandled", "only the sweep runs", Night().write("a", 60).sweep(50), True),
     ("guard-unknown", "all is well", QUIET, False),
     ("guard-unknown", "vaults protect disks", Night().looks(3, "protected", reason="vault").sweep(), False),
     ("guard-unknown", "Azure does not answer, and the queue waits", Night().looks(3, "pending", reason="guard_unknown"), False),
@@ -109,9 +117,12 @@ CASES = [
     ("silent", "it does not run", Night(), False),
     ("silent", "another app runs", Night().host("invoices"), False),
     ("sweep-missing", "one has succeeded", QUIET, False),
-    ("sweep-missing", "there was none", Night().looks(3, "sealed"), True),
-    ("sweep-missing", "all have failed", Night().sweep(success=False).sweep(200, success=False), True),
-    ("sweep-missing", "the last one was three days ago", Night().sweep(3 * 1440), True),
+    ("sweep-missing", "there was none", Night().looks(3, "sealed", minutes_ago=2700), True),
+    ("sweep-missing", "there was none, and the host has no log", Night().write("a", 2700), True),
+    ("sweep-missing", "the installation is an hour old", Night().looks(3, "sealed").write("a", 60), False),
+    ("sweep-missing", "nothing is known of the last two days", Night(), False),
+    ("sweep-missing", "all have failed", Night().sweep(success=False).sweep(2800, success=False), True),
+    ("sweep-missing", "the last one was three days ago", Night().sweep(3 * 1440).write("a", 2700), True),
 ]
 
 
@@ -121,28 +132,41 @@ def window(alert):
     return timedelta(days=int(days), hours=int(hours), minutes=int(minutes))
 
 
-def fires(alert, schema, night):
-    """Whether the alert would fire now. The query only sees its window."""
-    answer = ask(night, schema, alert["query"], window(alert))
+def fires(alert, schema, night, missing=()):
+    """Whether the alert would fire now. The query only sees its window, and not the tables `missing`."""
+    answer = ask(night, schema, alert["query"], window(alert), missing)
     values = [row[alert["metricMeasureColumn"]] for row in answer if row[alert["metricMeasureColumn"]] is not None]
     if not values:
         return False
     return OPERATORS[alert["operator"]](AGGREGATIONS[alert["timeAggregation"]](values), alert["threshold"])
 
 
+def answers(alert, schema, missing):
+    """The types of the alert's answers on all its nights, in a workspace without a table."""
+    return {type(fires(alert, schema, night, (missing,))) for name, _, night, _ in CASES if name == alert["name"]}
+
+
 def main(root, only=None):
-    """Runs every case, and checks that every alert has a night on which it fires and one on which it does not."""
+    """Runs every case with and without traces, and without each table; and checks that every alert has a night on which
+    it fires and one on which it does not."""
     checks = Checks()
     alerts = {alert["name"]: alert for alert in monitoring(root, "alerts.json")}
     schema = monitoring(root, "schema.json")
     for name, what, night, expected in CASES:
         if only not in (None, name):
             continue
-        verb = "fires" if expected else "is quiet"
-        checks.same(f"alert {name} {verb}: {what}", expected, fires, alerts[name], schema, night)
-    for name in alerts:
+        alert, verb = alerts[name], "fires" if expected else "is quiet"
+        checks.same(f"alert {name} {verb}: {what}", expected, fires, alert, schema, night)
+        if not alert["needsTraces"]:
+            checks.same(f"alert {name} {verb}: {what}; no traces", expected, fires, alert, schema, night, TRACES)
+    for name, alert in alerts.items():
+        if only not in (None, name):
+            continue
         nights = [expected for case, _, _, expected in CASES if case == name]
         checks.same(f"alert {name} has nights of both kinds", {True, False}, set, nights)
+        checks.same(f"alert {name} is quiet: no table exists", False, fires, alert, schema, Night(), tuple(schema["tables"]))
+        for table in (table for table in schema["tables"] if table in alert["query"]):
+            checks.same(f"alert {name} has an answer: no table {table}", {bool}, answers, alert, schema, table)
     sys.exit(checks.faults > 0)
 
 

@@ -13,7 +13,8 @@ import { findings } from "./check.js";
 const [root, telemetry] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const COPIED = ["infra/monitoring", "docs/runbook.md", "docs/azure-unknowns.md", "README.md", "tests/queries/rules.test.yml",
-  "src/estate/survey.rs", "function-definitions", "host.json"];
+  "src/estate/survey.rs", "src/enforce", "src/policy/exemption.rs", "src/function/functions.rs", "src/telemetry/line.rs",
+  "tests/emulator/src/queue.rs", "infra/events.json", "function-definitions", "host.json"];
 const [ALERTS, WORKBOOK, DASHBOARD] = ["alerts.json", "workbook.json", "grafana-dashboard.json"].map((name) => `infra/monitoring/${name}`);
 const [RULES, SCHEMA, RUNBOOK] = ["infra/monitoring/prometheus-rules.yml", "infra/monitoring/schema.json", "docs/runbook.md"];
 
@@ -29,7 +30,8 @@ const [alerts, workbook, types] = ["alerts.py", "workbook.py", "dashboard.py"].m
 
 /** Name, file, old text, new text, the check that must report it, and the words of the report. */
 const MUTATIONS = [
-  ["a table", ALERTS, "StorageQueueLogs\\n", "StorageQueueLog\\n", words, "StorageQueueLog'"],
+  ["a table", RUNBOOK, "AegDeliveryFailureLogs\n", "AegDeliveryFailureLog\n", words, "AegDeliveryFailureLog'"],
+  ["a table of a union", ALERTS, "(StorageQueueLogs |", "(StorageQueueLog |", alerts("poisoned"), "a message is poisoned"],
   ["a column", ALERTS, "DurationMs * 1ms", "DurationMS * 1ms", words, "DurationMS"],
   ["a column of a join", WORKBOOK, "$right.InvocationId", "$right.InvocationID", words, "InvocationID"],
   ["an operator", ALERTS, "| summarize", "| summarise", words, "operator expected"],
@@ -43,7 +45,7 @@ const MUTATIONS = [
   ["the begin of a span", WORKBOOK, "\\\"wait for \\\"", "\\\"waits for \\\"", words, "no span is named waits for"],
   ["a table of logs, asked of Resource Graph", WORKBOOK, "\"query\": \"Resources\\n", "\"query\": \"OTelLogs\\n", words, "OTelLogs"],
   ["a parameter", WORKBOOK, "{Disk}", "{Disc}", words, "no parameter is named Disc"],
-  ["the column that an alert measures", ALERTS, "\"metricMeasureColumn\": \"Sweeps\"", "\"metricMeasureColumn\": \"Sweep\"", words, "its column is not in its query"],
+  ["the column that an alert measures", ALERTS, "\"metricMeasureColumn\": \"Missing\"", "\"metricMeasureColumn\": \"Missin\"", words, "its column is not in its query"],
   ["the window of an alert", ALERTS, "\"windowSize\": \"PT1H\"", "\"windowSize\": \"PT50M\"", words, "windowSize"],
   ["a column that nobody reads", SCHEMA, "\"SeverityText\": {", "\"SeverityNumber\": { \"type\": \"int\" }, \"SeverityText\": {", words, "OTelLogs.SeverityNumber"],
   ["an assumption without an owner", SCHEMA, "\"assumed\": \"M1\"", "\"assumed\": \"M99\"", words, "no row M99"],
@@ -54,6 +56,17 @@ const MUTATIONS = [
   ["the text of the log", "src/estate/survey.rs", "the exemption of {} ends", "the exemption of {} will end", words, "src/estate/survey.rs does not say"],
   ["the receipts of a message", "host.json", "\"maxDequeueCount\": 16", "\"maxDequeueCount\": 12", words, "does not name 12 receipts"],
   ["the looks of the runbook", RUNBOOK, "| order by First asc", "| where Looks >= 11\n| order by First asc", words, "Looks >= 11 never matches"],
+  ["the minutes of the runbook", RUNBOOK, "A resource could not be sealed for 75 minutes", "A resource could not be sealed for 80 minutes", words, "says 80 minutes"],
+  ["the life of a poison message", RUNBOOK, "Azure deletes it after seven days", "Azure deletes it after eight days", words, "says eight days"],
+  ["the schedule of the looks", RUNBOOK, "0, 5, 15, 35 and 75 minutes later", "0, 5, 15, 30 and 75 minutes later", words, "does not name at the receipts"],
+  ["the looks of a rule", RULES, "after 6 looks in 75 minutes", "after 5 looks in 75 minutes", words, "rule DisksealPoisoned does not name 6 looks"],
+  ["the days of an alert", ALERTS, "Azure deletes it after 7 days", "Azure deletes it after 9 days", words, "alert poisoned says 9 days"],
+  ["the window of a text", ALERTS, "and within 2 hours Event Grid", "and within 5 hours Event Grid", words, "alert unhandled says 5 hours"],
+  ["the pauses of the code", "src/enforce/breaker.rs", "[0, 0, 5, 15, 30, 60]", "[0, 0, 5, 15, 45, 60]", words, "says 30 in"],
+  ["the calm of the code", "src/enforce/breaker.rs", "CALM: Duration = Duration::from_mins(10)", "CALM: Duration = Duration::from_mins(11)", words, "says ten minutes"],
+  ["the life in the queue", "tests/emulator/src/queue.rs", "from_hours(7 * 24)", "from_hours(6 * 24)", words, "says seven days"],
+  ["the pause of host.json", "host.json", "\"visibilityTimeout\": \"00:05:00\"", "\"visibilityTimeout\": \"00:06:00\"", words, "does not name 90 minutes"],
+  ["the words of a removed seal", "src/enforce/outcome.rs", "its seal had been removed", "its seal has been removed", words, "outcome.rs does not say"],
   ["a metric of a rule", RULES, "diskseal_queue_age_seconds_count", "diskseal_queue_age_count", words, "no metric is named diskseal_queue_age_count"],
   ["a label", RULES, "diskseal_outcome=~", "diskseal_outcomes=~", words, "has no label diskseal_outcomes"],
   ["the word of a label", RULES, "\"pending|failed\"", "\"pending|faild\"", words, "is never faild"],
@@ -70,8 +83,13 @@ const MUTATIONS = [
   ["the threshold of a rule", RULES, ") > 60", ") > 600", promtool, "DisksealSlow"],
   ["the trigger of a rule", RULES, "diskseal_trigger=\"event\"", "diskseal_trigger=\"queue\"", promtool, "DisksealSlow"],
   ["the threshold of an alert", ALERTS, "\"threshold\": 0.1", "\"threshold\": 0.9", alerts("failing"), "alert failing"],
-  ["the sense of an alert", ALERTS, "spans == 0", "spans > 0", alerts("silent"), "alert silent"],
-  ["the patience of an alert", ALERTS, "TimeGenerated < ago(30m)", "TimeGenerated < ago(30d)", alerts("blind"), "alert blind"],
+  ["the sense of an alert", ALERTS, "spanCount == 0", "spanCount > 0", alerts("silent"), "alert silent"],
+  ["a table that is not there", ALERTS, "union isfuzzy=true (datatable(TimeGenerated: datetime, OperationName: string, StatusCode: string, Uri: string)[]), (Storage", "union isfuzzy=true (Storage", alerts("poisoned"), "no table exists"],
+  ["a table that is not there, of the dead man's switch", ALERTS, "let handled = union isfuzzy=true", "let handled = union", alerts("unhandled"), "no table"],
+  ["the host's log instead of traces", ALERTS, "isnotempty(Outcome) and isnotempty(Resource)", "isempty(Resource)", alerts("seal-removed"), "no traces"],
+  ["the age of an installation", ALERTS, "and firstRow < ago(36h)", "", alerts("sweep-missing"), "an hour old"],
+  ["the end of an invocation", ALERTS, "(Succeeded\\\" | project Handled".replace(" | project", "\\n    | project"), "(\\\"\\n    | project Handled", alerts("unhandled"), "cannot be started"],
+  ["the patience of an alert", ALERTS, "TimeGenerated < ago(30m)", "TimeGenerated < ago(30d)", alerts("unhandled"), "alert unhandled"],
   ["the aggregation of an alert", ALERTS, "\"timeAggregation\": \"Minimum\"", "\"timeAggregation\": \"Maximum\"", alerts("exemptions-expiring"), "alert exemptions-expiring"],
   ["a property of a disk", WORKBOOK, "properties.dataAccessAuthMode", "properties.dataAccessMode", workbook("coverage"), "workbook coverage"],
   ["a unit", WORKBOOK, "DurationMs * 1ms", "DurationMs * 1s", workbook("time-to-seal"), "workbook time-to-seal"],

@@ -13,6 +13,14 @@ import duckdb_kql
 
 TYPES = {"string": "VARCHAR", "datetime": "TIMESTAMP", "real": "DOUBLE", "bool": "BOOLEAN", "dynamic": "JSON"}
 NOW = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
+WARNINGS = ("pending", "left_to_sweep", "switched_off")
+# The words of the handler's lines that alerts look for; check.js compares them with the code.
+REMOVED = {
+    "sealed": "its seal had been removed",
+    "would_seal": "its seal was removed",
+    "pending": "its seal was removed repeatedly; the next write is due in 30 s",
+}
+TRACES = ("OTelSpans", "OTelLogs")
 SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
 
 
@@ -50,7 +58,8 @@ class Night:
         return f"s{self.spans}"
 
     def look(self, name, outcome, minutes_ago=30, reason=None, seconds=3.0, age=2.0, function="seal_on_write"):
-        """Adds an invocation and its look at a disk."""
+        """Adds an invocation and its look at a disk: the spans, and the line in the host's log."""
+        self.line(name, outcome, minutes_ago, reason)
         trace = f"{name}-{self.spans}"
         attributes = {"cloudevents.event_subject": disk(name), "diskseal.event_age_seconds": age}
         invocation = self.span(
@@ -75,6 +84,13 @@ class Night:
             outcome not in ("pending", "failed"),
         )
         return self
+
+    def line(self, name, outcome, minutes_ago, reason=None):
+        """Adds the handler's line about a disk to the host's log."""
+        is_warning = outcome in WARNINGS or reason in ("seal_removed", "guard_unknown")
+        level = "error: " if outcome == "failed" else "warning: " if is_warning else ""
+        why = REMOVED.get(outcome) if reason == "seal_removed" else reason
+        return self.add("AppTraces", minutes_ago, Message=f"{level}{outcome} {disk(name)}{f': {why}' if why else ''}")
 
     def looks(self, count, outcome, **more):
         """Adds looks at this many disks."""
@@ -108,9 +124,10 @@ class Night:
             Uri=f"https://account.queue.core.windows.net:443/{queue}/messages?visibilitytimeout=0",
         )
 
-    def host(self, function, minutes_ago=30):
-        """Adds a log line of the host."""
-        return self.add("AppTraces", minutes_ago, Message=f"Executing 'Functions.{function}' (Reason='(null)', Id=0)")
+    def host(self, function, minutes_ago=30, end="Succeeded"):
+        """Adds the log lines of the host about an invocation; `end` is how it ended."""
+        self.add("AppTraces", minutes_ago, Message=f"Executing 'Functions.{function}' (Reason='(null)', Id=0)")
+        return self.add("AppTraces", minutes_ago, Message=f"Executed 'Functions.{function}' ({end}, Id=0, Duration=9ms)")
 
     def sweep(self, minutes_ago=60, success=True, reason=None):
         """Adds an invocation of the sweep."""
@@ -118,12 +135,21 @@ class Night:
         if reason:
             attributes["diskseal.reason"] = reason
         self.span("sweep", minutes_ago, 4000, attributes, f"sweep-{self.spans}", success=success)
+        unsure = ", the backup guard is unsure of 2" if reason == "guard_unknown" else ""
+        end = "Succeeded" if success else "Failed"
+        self.add("AppTraces", minutes_ago, Message="Executing 'Functions.sweep' (Reason='Timer fired', Id=0)")
+        if success:
+            self.add("AppTraces", minutes_ago, Message=f"sweep: 0 unsealed, 0 pending, 9 sealed, 0 exempt, 2 protected, 0 unreadable{unsure}, 0 left to the next run")
+        self.add("AppTraces", minutes_ago, Message=f"Executed 'Functions.sweep' ({end}, Id=0, Duration=4000ms)")
         return self
 
     def warning(self, name, days, table="OTelLogs", column="Body", prefix=""):
         """Adds a sweep's warning of an exemption that expires in this many days."""
         until = (NOW + timedelta(days=days)).date()
-        return self.add(table, 60, **{column: f"{prefix}the exemption of {disk(name)} ends on {until}"})
+        text = f"the exemption of {disk(name)} ends on {until}"
+        if table == "OTelLogs":
+            self.add("AppTraces", 60, Message=f"warning: {text}")
+        return self.add(table, 60, **{column: f"{prefix}{text}"})
 
     def request(self, trace, look, ms, status=200, call="GET /disks/{name}"):
         """Adds one attempt of a request within a look."""
@@ -150,11 +176,14 @@ class Night:
         return self
 
 
-def ask(night, schema, query, since=timedelta(days=30)):
-    """The rows of a query's result, by column name. The query sees nothing older than `since`."""
+def ask(night, schema, query, since=timedelta(days=30), missing=()):
+    """The rows of a query's result, by column name. The query sees nothing older than `since`, and none of the tables
+    `missing`, which the workspace does not have: it creates a table with its first row."""
     con = duckdb.connect()
     con.execute("SET TimeZone = 'UTC'")
     for table, shape in schema["tables"].items():
+        if table in missing:
+            continue
         columns = ", ".join(f'"{name}" {TYPES[column["type"]]}' for name, column in shape["columns"].items())
         con.execute(f'CREATE TABLE "{table}" ({columns})')
         for row in night.rows.get(table, []):

@@ -1,5 +1,7 @@
 // Checks beyond the grammar: the files are complete, agree with each other, and only refer to what exists.
 
+import { numberFaults } from "./numbers.js";
+
 /** The values that Azure Monitor accepts for the frequency and the window of a log search alert. */
 const FREQUENCIES = ["PT5M", "PT10M", "PT15M", "PT30M", "PT45M", "PT1H", "PT2H", "PT3H", "PT4H", "PT5H", "PT6H", "P1D"];
 const WINDOWS = [...FREQUENCIES, "P2D"];
@@ -18,6 +20,7 @@ const ALERT = {
   numberOfEvaluationPeriods: Number.isInteger,
   minFailingPeriodsToAlert: Number.isInteger,
   autoMitigate: (value) => typeof value === "boolean",
+  needsTraces: (value) => typeof value === "boolean",
   runbook: (value) => value.startsWith(RUNBOOK),
 };
 const RUNBOOK = "docs/runbook.md#";
@@ -33,7 +36,7 @@ export function shapeFaults(found) {
     ["rules have a severity, a summary and a description", ruleFaults(found.rules)],
     ["every rule has a test in which it fires and one in which it does not", hoursFaults(found)],
     ["texts and names that the handler writes", sourceFaults(found)],
-    ["receipts, looks and minutes until a message is poisoned are those of host.json", retryFaults(found)],
+    ["every number in the texts is that of host.json, the code or the query", numberFaults(found)],
   ];
 }
 
@@ -99,31 +102,16 @@ function hoursFaults({ rules, hours }) {
 function sourceFaults({ source }) {
   const places = [
     ["src/estate/survey.rs", "the exemption of {} ends on {until}"],
+    ["src/enforce/outcome.rs", "its seal had been removed"],
+    ["src/enforce/outcome.rs", "its seal was removed"],
+    ["src/enforce/error.rs", "its seal was removed repeatedly"],
+    ["src/estate/survey.rs", "the backup guard is unsure of"],
+    ["src/enforce/line.rs", "\"{} {}\", self.outcome, self.resource"],
+    ["src/telemetry/line.rs", "warning: "],
     ["function-definitions/seal_queued/function.json", "\"queueName\": \"diskseal-pending\""],
     ...["seal_on_write", "seal_queued", "sweep"].map((name) => [`function-definitions/${name}/function.json`, "bindings"]),
   ];
   return places.filter(([path, words]) => !source(path).includes(words)).map(([path, words]) => `${path} does not say ${words}`);
-}
-
-/** The texts name the receipts, looks and minutes until a message is poisoned; queries ask for no more looks than that. */
-function retryFaults({ alerts, rules, dashboard, host, pages }) {
-  const { maxDequeueCount: receipts, visibilityTimeout } = host.extensions.queues;
-  const [hours, minutesOfAnHour] = visibilityTimeout.split(":").map(Number);
-  const minutes = (receipts - 1) * (hours * 60 + minutesOfAnHour);
-  // The handler looks at the receipts that are powers of two: src/function/pending.rs has the test.
-  const looks = Math.floor(Math.log2(receipts)) + 1;
-  const texts = {
-    "alert poisoned": alerts.find(({ name }) => name === "poisoned").description,
-    "rule DisksealPoisoned": rules.groups.flatMap((group) => group.rules).find(({ alert }) => alert === "DisksealPoisoned").annotations.description,
-    "panel Age of queue messages": dashboard.panels.find(({ title }) => title.startsWith("Age of queue messages")).description,
-  };
-  const number = (text, unit) => Number(new RegExp(`(\\d+) ${unit}`).exec(text)?.[1]);
-  const wrong = Object.entries(texts).flatMap(([where, text]) => Object.entries({ receipts, looks, minutes })
-    .filter(([unit, expected]) => number(text, unit) !== expected).map(([unit, expected]) => `${where} does not name ${expected} ${unit}`));
-  // The event of the resource can add one look to those of the queue.
-  const never = pages.flatMap(({ path, text }) => [...text.matchAll(/\bLooks >= (\d+)/g)]
-    .filter(([, least]) => Number(least) > looks + 1).map(([condition]) => `${path}: ${condition} never matches`));
-  return [...wrong, ...never];
 }
 
 /** Every alert and rule has its section in the runbook, and every section an alert. */

@@ -12,6 +12,7 @@ variables {
   subscription_id = "11111111-1111-1111-1111-111111111111"
   location        = "westeurope"
   package_uri     = "https://example.com/diskseal-linux-x86_64.zip"
+  alert_emails    = ["ops@example.com"]
 }
 
 run "one_subscription" {
@@ -56,6 +57,68 @@ run "one_subscription" {
   assert {
     condition     = length(azurerm_monitor_scheduled_query_rules_alert_v2.this) == length(jsondecode(file("../monitoring/alerts.json")))
     error_message = "An alert is missing."
+  }
+  assert {
+    condition     = alltrue([for rule in azurerm_monitor_scheduled_query_rules_alert_v2.this : rule.enabled])
+    error_message = "An alert is off although traces arrive."
+  }
+  assert {
+    condition     = length(azapi_resource.otlp_rule) == 1 && length(azurerm_role_assignment.otlp_rule) == 1 && length([for name in keys(local.settings) : name if startswith(name, "DISKSEAL_AZURE_MONITOR_")]) == 3
+    error_message = "Traces, metrics and logs do not arrive with the default installation."
+  }
+  assert {
+    condition     = azapi_resource.otlp_rule[0].body.properties.directDataSources.otelTraces[0].streams == local.streams.traces
+    error_message = "The rule has no source for traces."
+  }
+}
+
+run "without_ingestion_alerts_that_need_traces_are_off" {
+  command = plan
+
+  variables {
+    ingestion = false
+    operators = [{ id = "33333333-3333-3333-3333-333333333333", type = "Group" }]
+    runbook   = "https://example.com/runbook.md"
+  }
+
+  assert {
+    condition     = toset([for name, rule in azurerm_monitor_scheduled_query_rules_alert_v2.this : name if !rule.enabled]) == toset(["silent", "slow"])
+    error_message = "Other alerts than those that need traces are off."
+  }
+  assert {
+    condition     = length(azapi_resource.otlp_rule) == 0 && !contains(keys(local.settings), "DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT")
+    error_message = "The handler sends traces nowhere."
+  }
+  assert {
+    condition     = length(azurerm_role_assignment.operators) == 3
+    error_message = "The people on call lack a role."
+  }
+  assert {
+    condition     = endswith(azurerm_monitor_scheduled_query_rules_alert_v2.this["poisoned"].description, " Runbook: https://example.com/runbook.md#poisoned")
+    error_message = "The mail has no link to the runbook."
+  }
+}
+
+run "alerts_without_a_recipient_are_refused" {
+  command = plan
+
+  variables {
+    alert_emails = []
+  }
+
+  expect_failures = [var.alert_emails]
+}
+
+run "nobody_gets_mail_on_purpose" {
+  command = plan
+
+  variables {
+    alert_emails = ["none"]
+  }
+
+  assert {
+    condition     = length(azurerm_monitor_action_group.this.email_receiver) == 0
+    error_message = "none is not an address."
   }
 }
 

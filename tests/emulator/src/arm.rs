@@ -27,6 +27,7 @@ mod facts;
 mod lists;
 mod machines;
 mod operations;
+mod peek;
 mod sites;
 mod tags;
 mod versions;

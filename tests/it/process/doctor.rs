@@ -161,12 +161,13 @@ async fn a_correct_deployment_is_reported_by_line_without_colours_and_without_a_
             "ok Event Grid",
             "ok function app",
             "ok storage",
+            "ok storage",
             "ok storage"
         ],
         "{out}"
     );
     assert!(out.contains("object ID 66665555-4444-4333-8222-111100009999, token valid for 14"), "{out}");
-    assert!(out.ends_with("9 ok, 0 warnings, 0 failed\n") && !out.contains('\u{1b}'), "{out}");
+    assert!(out.ends_with("10 ok, 0 warnings, 0 failed\n") && !out.contains('\u{1b}'), "{out}");
     assert!(azure.journal().iter().all(|exchange| exchange.method == "GET" || exchange.kind == Kind::Query));
 
     let (code, out, _) = command(&serving, &["doctor", "-o", "json"], "").await;
@@ -273,7 +274,7 @@ async fn an_event_subscription_on_the_subscription_itself_is_one_as_well() {
 
     azure.put_fact(&topics(), json!({"value": []}));
     let (code, wrong) = doctor(&serving, &[]).await;
-    assert_eq!((code, wrong.trim()), (Some(0), "9 ok, 0 warnings, 0 failed"));
+    assert_eq!((code, wrong.trim()), (Some(0), "10 ok, 0 warnings, 0 failed"));
     let mut narrow = own_event_subscription(SUBSCRIPTION);
     narrow["properties"]["filter"]["includedEventTypes"] =
         json!(["Microsoft.Resources.ResourceDeleteSuccess"]);
@@ -292,7 +293,7 @@ async fn an_event_subscription_on_the_subscription_itself_is_one_as_well() {
     azure.put_fact(&own, json!({"value": [own_event_subscription(SUBSCRIPTION)]}));
     azure.refuse_fact(&topics(), refused());
     let (code, wrong) = doctor(&serving, &[]).await;
-    assert_eq!((code, wrong.trim()), (Some(0), "9 ok, 0 warnings, 0 failed"));
+    assert_eq!((code, wrong.trim()), (Some(0), "10 ok, 0 warnings, 0 failed"));
 }
 
 #[tokio::test]
@@ -309,7 +310,7 @@ async fn of_a_management_group_each_subscription_without_events_is_named() {
     assert_eq!((code, wrong.matches("failed ").count()), (Some(1), 1), "{wrong}");
     assert!(wrong.contains(&format!("Event Grid    {OTHER}: no system topic")), "{wrong}");
     azure.put_fact(&own_event_subscriptions(OTHER), json!({"value": [own_event_subscription(OTHER)]}));
-    assert_eq!(doctor(&serving, &group).await, (Some(0), "\n11 ok, 0 warnings, 0 failed".to_owned()));
+    assert_eq!(doctor(&serving, &group).await, (Some(0), "\n12 ok, 0 warnings, 0 failed".to_owned()));
 
     azure.set_management_group("mg-empty", &[]);
     let (code, wrong) = doctor(&serving, &["--management-group", "mg-empty"]).await;
@@ -326,7 +327,7 @@ async fn the_state_of_the_switch_is_reported() {
     let (azure, serving) = deployment().await;
     let scope = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-seal");
     let (code, wrong) = doctor(&serving, &["--switch", &scope]).await;
-    assert_eq!((code, wrong.trim()), (Some(0), "10 ok, 0 warnings, 0 failed"));
+    assert_eq!((code, wrong.trim()), (Some(0), "11 ok, 0 warnings, 0 failed"));
 
     azure.set_scope_tag(&scope, "diskseal", "off");
     let (code, wrong) = doctor(&serving, &["--switch", &scope]).await;

@@ -11,8 +11,10 @@ use axum::http::StatusCode;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::{authorization::role, deployment::Deployment};
-use crate::{Emulator, answer::Answer, context::Context, refusal::Refusal, request::Request};
+use super::{authorization::role, deployment::Deployment, peek};
+use crate::{
+    Emulator, answer::Answer, context::Context, queue::QueueMessage, refusal::Refusal, request::Request,
+};
 
 /// What is defined.
 #[derive(Debug, Default)]
@@ -24,7 +26,7 @@ pub(crate) struct Facts {
 
 /// Whether a request is for the Queue service, which shares this address.
 pub(super) fn is_of_storage(request: &Request) -> bool {
-    request.parameter("comp").is_some()
+    request.parameter("comp").is_some() || request.parameter("peekonly").is_some()
 }
 
 impl Emulator {
@@ -36,6 +38,11 @@ impl Emulator {
     /// Defines that a GET of this path is refused.
     pub fn refuse_fact(&self, path: &str, refusal: Refusal) {
         self.inner.facts.by_path.lock().insert(key(path), Err(refusal));
+    }
+
+    /// Defines a storage queue with these messages, the oldest first. `count` is what Azure approximates.
+    pub fn put_queue(&self, name: &str, count: usize, messages: &[QueueMessage]) {
+        self.put_fact(&format!("/{name}"), peek::fact(count, messages));
     }
 
     /// Removes the definition for this path.
@@ -53,7 +60,7 @@ impl Emulator {
         if request.method != "GET" {
             return None;
         }
-        let stated = self.inner.facts.by_path.lock().get(&key(&request.path)).cloned();
+        let stated = self.inner.facts.by_path.lock().get(&key(peek::queue(request))).cloned();
         let permissions =
             |subscription: &str| match self.inner.facts.by_path.lock().get(&permissions_of(subscription)) {
                 Some(Ok(body)) => Some(body["value"].clone()),
@@ -69,20 +76,16 @@ impl Emulator {
         // With a token, the version is required: "Versioning for Azure Storage".
         let is_versioned = request.header("x-ms-version").is_some();
         Some(match stated {
-            _ if !is_versioned => Err(storage_refusal(400, "InvalidHeaderValue")),
-            Some(Ok(_)) => Ok(Answer::empty(StatusCode::OK).with("x-ms-approximate-messages-count", "0")),
+            _ if !is_versioned => Err(peek::refusal(400, "InvalidHeaderValue")),
+            Some(Ok(queue)) => peek::answer(request, &queue),
             Some(Err(refusal)) => Err(refusal),
-            None => Err(storage_refusal(404, "QueueNotFound")),
+            None => Err(peek::refusal(404, "QueueNotFound")),
         })
     }
 }
 
 fn permissions_of(subscription: &str) -> String {
     key(&format!("/subscriptions/{subscription}/providers/Microsoft.Authorization/permissions"))
-}
-
-fn storage_refusal(status: u16, code: &'static str) -> Refusal {
-    Refusal::from_body(status, Value::Null).with_header("x-ms-error-code", code)
 }
 
 fn key(path: &str) -> String {

@@ -24,7 +24,7 @@ impl Definitions {
     /// The faults of an exchange. `issued` are the URLs of earlier responses.
     pub fn judge(&self, exchange: &Exchange, issued: &HashSet<String>) -> Vec<String> {
         // A storage queue's data plane shares this address, but is not part of Resource Manager.
-        let is_storage = exchange.parameter("comp").is_some();
+        let is_storage = exchange.parameter("comp").is_some() || exchange.parameter("peekonly").is_some();
         if exchange.kind == Kind::Token || is_storage {
             return Vec::new();
         }

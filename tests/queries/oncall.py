@@ -1,0 +1,154 @@
+"""Runs the alerts and the runbook's queries on what the real handler leaves on a bad day, under a local Azure: each alert
+fires, with and without traces, and the queries of its section find the disk.
+
+The bad day: three disks are locked until their messages are poisoned, one seal is removed, events of one disk are lost,
+the sweep fails. What the handler does not write (the activity log, metrics of Event Grid, logs of the queue service) is
+added as Azure writes it.
+"""
+
+import json
+import os
+import re
+import ssl
+import sys
+from datetime import timedelta
+from pathlib import Path
+from urllib.request import urlopen
+
+from alerts import fires
+from handler import BODY, Receiver, send
+from judge import SUBSCRIPTION, emulator, resource, soon
+from night import NOW, TRACES, Checks, Night, ask, monitoring
+
+LOCKED = ["locked-1", "locked-2", "locked-3"]
+HOUR = timedelta(hours=3)
+# The disk that the section's queries must find, in any of its rows; None for a section that is about no disk.
+FINDS = {
+    "poisoned": "locked-1",
+    "failing": None,
+    "seal-removed": "opened",
+    "slow": "opened",
+    "blind": "lost",
+    "unhandled": None,
+    "dead-lettered": None,
+    "silent": None,
+    "sweep-missing": None,
+}
+# Alerts that this day must raise. The others have their nights in alerts.py.
+RAISED = ["poisoned", "failing", "seal-removed", "blind", "dead-lettered"]
+
+
+def get(url):
+    with urlopen(url, timeout=60) as answer:
+        return json.load(answer)
+
+
+def day(root):
+    """The spans and the host's log of the bad day, and the poison queue."""
+    with Receiver() as receiver:
+        settings = [f"OTEL_EXPORTER_OTLP_ENDPOINT={receiver.endpoint}", "OTEL_BSP_SCHEDULE_DELAY=50"]
+        os.environ["APP"] = str(Path(root).resolve())
+        # Five minutes between two receipts are 100 milliseconds.
+        options = ("--subscription", SUBSCRIPTION, "--retry-after", "1", "--speed", "3000")
+        with emulator(*options, handler=True, settings=settings) as azure:
+            control = azure["controlUrl"]
+            trusted = ssl.create_default_context(cafile=azure["caPem"])
+
+            def change(method, name, body):
+                url = f"{azure['armHttps']}{resource('disks', name)}?api-version=2024-03-02"
+                send(method, url, body, {"Authorization": f"Bearer {azure['userToken']}"}, trusted)
+
+            def removed():
+                return sum('"seal_removed"' in row["Attributes"] for row in list(receiver.rows))
+
+            for name in LOCKED:
+                locked = {"action": {"refuse": "scopeLocked"}, "kind": "patch", "resource": name, "times": "always"}
+                send("POST", f"{control}/faults", locked)
+                change("PUT", name, BODY)
+            change("PUT", "opened", BODY)
+            soon(lambda: '"sealed"' in str(receiver.rows), bool)
+            soon(lambda: get(f"{control}/queue").get("diskseal-pending-poison", []), lambda found: len(found) == 3)
+            change("PATCH", "opened", {"properties": {"dataAccessAuthMode": "None"}})
+            soon(removed, bool)
+            refused = {"action": {"refuse": "authorizationFailed"}, "kind": ["query", "list"], "times": "always"}
+            send("POST", f"{control}/faults", refused)
+            send("POST", f"{control}/timer/sweep", None)
+            soon(lambda: receiver.of("sweep"), bool)
+            poison = get(f"{control}/queue")["diskseal-pending-poison"]
+            console = get(f"{control}/console")
+        return receiver.rows, console, poison
+
+
+def lines(console):
+    """The lines of the handler in the host's log."""
+    for line in console:
+        yield line["text"] if isinstance(line, dict) and "text" in line else str(line)
+
+
+def night_of(spans, console):
+    """The workspace after the bad day."""
+    night = Night({"OTelSpans": spans})
+    for text in lines(console):
+        night.add("AppTraces", 1, Message=text)
+    for _ in LOCKED:
+        night.put("diskseal-pending-poison", 1)
+    for name in (*LOCKED, "opened"):
+        night.rows.setdefault("AzureActivity", []).append(activity(resource("disks", name).lower()))
+    for number in range(5):
+        night.write("lost" if number == 0 else f"lost-{number}", 60)
+    night.event_grid("DeadLetteredCount", 1).event_grid("DeliveryFailedCount", 3)
+    night.add("AegDeliveryFailureLogs", 5, EventSubscriptionName="diskseal", Message="outcome=InternalServerError")
+    night.add("AppTraces", 5, Message="Failed to start Worker Channel. Process fileName: /home/site/wwwroot/diskseal")
+    night.add("AppTraces", 5, Message="Executed 'Functions.sweep' (Failed, Id=0, Duration=9ms)")
+    night.add("AppTraces", 5, Message="warning: traces are not exported to Azure Monitor")
+    return night
+
+
+def activity(name):
+    return {
+        "TimeGenerated": NOW - timedelta(minutes=60),
+        "CategoryValue": "Administrative",
+        "OperationNameValue": "MICROSOFT.COMPUTE/DISKS/WRITE",
+        "ActivityStatusValue": "Success",
+        "SubscriptionId": SUBSCRIPTION,
+        "_ResourceId": name,
+        "CorrelationId": "00000000-0000-4000-8000-000000000001",
+    }
+
+
+def sections(root):
+    """The Kusto queries of each section of the runbook, by its anchor."""
+    text = (Path(root) / "docs" / "runbook.md").read_text()
+    for section in re.split(r"^## ", text, flags=re.M)[1:]:
+        name = section.split("\n")[0].lower().replace(" ", "-")
+        yield name, re.findall(r"^```kusto\n(.*?)^```$", section, flags=re.M | re.S)
+
+
+def found(night, schema, queries):
+    """The rows of a section's queries. Each must have some."""
+    answers = [ask(night, schema, query, HOUR) for query in queries]
+    return "" if all(answers) else f"no row of query {[bool(one) for one in answers].index(False) + 1}", str(answers).lower()
+
+
+def main(root):
+    checks = Checks()
+    schema = monitoring(root, "schema.json")
+    alerts = {alert["name"]: alert for alert in monitoring(root, "alerts.json")}
+    spans, console, poison = day(root)
+    night = night_of(spans, console)
+    checks.same("runbook: three messages are poisoned on the bad day", 3, len, poison)
+    for name in RAISED:
+        checks.same(f"alert {name} fires, of the real handler", True, fires, alerts[name], schema, night)
+        checks.same(f"alert {name} fires, of the real handler, no traces", True, fires, alerts[name], schema, night, TRACES)
+    known = dict(sections(root))
+    for name, disk_name in FINDS.items():
+        checks.same(f"runbook {name}: each query finds something", "", lambda name=name: found(night, schema, known[name])[0])
+        if disk_name is not None:
+            checks.same(f"runbook {name}: a query finds {disk_name}", True, lambda name=name, wanted=disk_name: f"/disks/{wanted}" in found(night, schema, known[name])[1])
+    looks = ask(night, schema, known["poisoned"][0], HOUR)
+    checks.same("runbook poisoned: six looks at each disk", {6}, lambda: {row["Looks"] for row in looks})
+    sys.exit(checks.faults > 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
