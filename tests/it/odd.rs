@@ -57,7 +57,7 @@ async fn an_odd_member_does_not_keep_a_disk_from_being_sealed() {
     for (member, value) in readable_properties() {
         let world = World::new();
         let id = world.disk("d");
-        assert!(world.azure.set_property(&id, member, value.clone()));
+        assert!(world.azure.set_odd_property(&id, member, value.clone()));
         let outcome = world.enforce(&id).await.map(|outcome| outcome.label());
         assert_eq!(outcome, Ok("sealed"), "{member} {value}");
         assert!(world.is_sealed(&id), "{member} {value}");
@@ -92,7 +92,7 @@ async fn a_disk_of_which_nothing_follows_is_pending_and_no_other_waits() {
     for creation_data in [json!("Empty"), json!({"createOption": ["Empty"]})] {
         let world = World::new();
         let id = world.snapshot("s");
-        world.azure.set_property(&id, "creationData", creation_data.clone());
+        world.azure.set_odd_property(&id, "creationData", creation_data.clone());
         pending(&world, &id, &creation_data.to_string()).await;
     }
 }
@@ -113,7 +113,7 @@ async fn what_is_no_resource_concerns_everything() {
 async fn an_unknown_state_is_no_proof() {
     let world = World::with(Options { throttling: None, ..Options::default() }, &[]);
     let id = world.disk("d");
-    world.azure.set_property(&id, "provisioningState", json!(2));
+    world.azure.set_odd_property(&id, "provisioningState", json!(2));
     // A read shows the mode while the operation goes on and fails: only a known state would prove it.
     world.fault(Fault::operation_fails("InternalExecutionError", "m").on(Kind::Patch));
     let error = world.enforce(&id).await.unwrap_err();
@@ -140,7 +140,7 @@ async fn a_machine_that_cannot_be_read_is_a_doubt_of_the_backup_guard() {
         // A new disk that no machine holds is in no backup yet.
         world.azure.set_property(&id, "timeCreated", json!("2020-01-01T00:00:00Z"));
         if is_property {
-            world.azure.set_property(&id, member, value.clone());
+            world.azure.set_odd_property(&id, member, value.clone());
         } else {
             world.azure.set_member(&id, member, value.clone());
         }

@@ -1,6 +1,6 @@
 //! Resource Manager: from a request to a response, over any transport.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use axum::http::{HeaderValue, StatusCode};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::{
     context::Context,
     fault::{Action, Fired, Kind, NextPage, Refusal, Release},
     graph, identity,
-    journal::Exchange,
+    journal::{Exchange, ODD},
     request::Request,
     route::Route,
     token::{authenticate, claimed_caller},
@@ -312,7 +312,9 @@ impl Emulator {
             response_body: answer.filter(|_| !secret).map_or(Value::Null, |answer| readable(&answer.body)),
             received,
             answered: self.inner.clock.now(),
-            fault: fired.map(|fired| fired.action().name()),
+            fault: fired
+                .map(|fired| fired.action().name())
+                .or_else(|| self.inner.is_odd.load(Ordering::Relaxed).then_some(ODD)),
         });
     }
 }

@@ -3,6 +3,8 @@
 mod machines;
 pub mod seeded;
 
+use std::sync::atomic::Ordering;
+
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -95,15 +97,23 @@ impl Emulator {
         })
     }
 
+    /// Sets a property like [`Self::set_property`], to a value that a client does not expect.
+    pub fn set_odd_property(&self, id: &str, name: &str, value: Value) -> bool {
+        self.inner.is_odd.store(true, Ordering::Relaxed);
+        self.set_property(id, name, value)
+    }
+
     /// Sets a member of the resource itself to any value without an event, even to one that a client does not expect
     /// (prometheus/prometheus PR #19755 and Azure/AzureRMR #3 report such bodies of Resource Manager); null stays in the
     /// body. Returns whether the resource exists.
     pub fn set_member(&self, id: &str, name: &str, value: Value) -> bool {
+        self.inner.is_odd.store(true, Ordering::Relaxed);
         self.change_body(id, |body| body[name] = value)
     }
 
     /// Removes a member of the resource itself without an event. Returns whether the resource exists.
     pub fn remove_member(&self, id: &str, name: &str) -> bool {
+        self.inner.is_odd.store(true, Ordering::Relaxed);
         self.change_body(id, |body| {
             body.as_object_mut().map(|members| members.shift_remove(name));
         })

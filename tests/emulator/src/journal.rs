@@ -9,6 +9,9 @@ use tokio::sync::watch;
 
 use crate::{Emulator, fault::Kind, judge::Judge, options::Keep};
 
+/// The name of the fault by which answers differ from Azure's definitions on purpose.
+pub(crate) const ODD: &str = "odd";
+
 /// A request and its response. It never holds a token.
 #[derive(Clone, Debug)]
 pub struct Exchange {

@@ -51,7 +51,7 @@ mod tag_rules;
 mod throttle;
 mod token;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -94,6 +94,8 @@ struct Inner {
     journal: Journal,
     facts: Facts,
     writes: Writes,
+    /// Whether a resource has a member in a form that Azure's definitions do not know.
+    is_odd: AtomicBool,
 }
 
 impl Drop for Emulator {
@@ -116,6 +118,7 @@ impl Emulator {
                 journal: Journal::new(options.journal),
                 facts: Facts::default(),
                 writes: Writes::default(),
+                is_odd: AtomicBool::default(),
                 options,
             }),
         }

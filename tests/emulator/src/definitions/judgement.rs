@@ -10,7 +10,10 @@ use super::{
     operation::Operation,
     schema::faults,
 };
-use crate::{fault::Kind, journal::Exchange};
+use crate::{
+    fault::Kind,
+    journal::{Exchange, ODD},
+};
 
 /// The rules that apply to an exchange.
 enum Rules<'a> {
@@ -38,8 +41,9 @@ impl Definitions {
             let faults = request(&rules, exchange, issued);
             found.extend(faults.into_iter().map(|fault| format!("request: {fault}")));
         }
-        // A text that a fault put in place of a response is not Azure's.
-        if let Some(status) = exchange.status.filter(|_| exchange.fault != Some("text")) {
+        // A text that a fault put in place of a response, or a member in an odd form, is not Azure's.
+        let is_odd = matches!(exchange.fault, Some("text" | ODD));
+        if let Some(status) = exchange.status.filter(|_| !is_odd) {
             let faults = self.answer(&rules, exchange, status);
             found.extend(faults.into_iter().map(|fault| format!("answer {status}: {fault}")));
         }
