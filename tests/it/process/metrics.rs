@@ -9,9 +9,10 @@ use diskseal_emulator::{
     local_azure::LocalAzure,
 };
 use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
 
 use super::{disk, event, setup, start};
-use crate::world::jane;
+use crate::world::{jane, now};
 
 const PREFERENCE: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
@@ -90,7 +91,10 @@ async fn looks_that_share_a_result_are_counted_once() {
     let azure = start(setup(), &[]).await;
     azure.emulator.insert(&disk("d"), &disk_body("westeurope")).unwrap();
     let hold = azure.emulator.inject(Fault::hold_after_applying().on(Kind::Get));
-    let events = (0..20).map(|_| azure.host.invoke("seal_on_write", Trigger::Event(event(&disk("d")))));
+    // A time to seal counts from a time that can be true.
+    let mut written = event(&disk("d"));
+    written["eventTime"] = json!(now().format(&Rfc3339).unwrap());
+    let events = (0..20).map(|_| azure.host.invoke("seal_on_write", Trigger::Event(written.clone())));
     let release = async {
         hold.held().await;
         hold.release();

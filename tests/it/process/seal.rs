@@ -224,7 +224,9 @@ async fn where_resource_graph_refuses_the_lists_are_asked() {
     let invocation = azure.host.fire_timer("sweep").await.unwrap();
     assert_eq!(
         invocation.logs,
-        ["150 unsealed, 0 pending, 0 sealed, 0 exempt, 1 protected, 0 unreadable, 0 left to the next run"]
+        [
+            "150 unsealed, 0 pending, 0 sealed, 0 exempt, 1 protected, 0 unreadable, the backup guard is unsure of 1, 0 left to the next run"
+        ]
     );
     azure.host.queues_drained().await;
     assert!(is_sealed(&azure, &disk("d149")));
