@@ -28,8 +28,9 @@ const READS_AFTER_SUCCESS: usize = 3;
 const TAG_WAITS: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(2)];
 /// How often one look writes tags: a policy that changes them would change them again.
 const TAG_WRITES_MAX: usize = 2;
-/// How often one look sends a write whose answers do not come, each time after a read that does not show it.
-pub(super) const WRITES_MAX: usize = 3;
+/// The pauses before one look sends a write again whose answer has not come, each after a read that does not show it.
+/// In a pause the pool notices connections that their peer has closed.
+const RESEND_PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 /// How long one read of the proof may take, so that one that hangs leaves time for others.
 const READ_TIME: Duration = Duration::from_secs(3);
 
@@ -61,6 +62,14 @@ pub(super) async fn act(
         }
     };
     writer.merge_tags(&change.tags, accepted).await
+}
+
+/// Waits before a write is sent again after this many tries; returns whether there is a try and the time for it.
+pub(super) async fn is_time_to_resend(tries: usize, terms: Terms) -> bool {
+    let pause = tries.checked_sub(1).and_then(|index| RESEND_PAUSES.get(index));
+    let Some(pause) = pause.filter(|pause| terms.allow(**pause)) else { return false };
+    wait(Wait::Retry, tokio::time::sleep(*pause)).await;
+    true
 }
 
 /// How many writes a whole seal takes: the mode, and the tags.
@@ -102,7 +111,7 @@ impl Writer<'_> {
                     if resource.has(mode) || resource.is_provisioning() {
                         break Update::Done(resource);
                     }
-                    if tries == WRITES_MAX {
+                    if !is_time_to_resend(tries, terms).await {
                         return Err(error.into());
                     }
                     tries += 1;
@@ -151,7 +160,7 @@ impl Writer<'_> {
                     if kept.contains_all(tags) {
                         return Ok(Some(kept));
                     }
-                    if tries == WRITES_MAX {
+                    if !is_time_to_resend(tries, terms).await {
                         return Err(error.into());
                     }
                     tries += 1;

@@ -11,7 +11,7 @@ use tracing::{Instrument, field::Empty, info_span};
 
 use super::{
     Context, Error, Trigger,
-    act::{WRITES_MAX, Writer},
+    act::{Writer, is_time_to_resend},
     in_flight::Progress,
     settle,
 };
@@ -225,18 +225,22 @@ impl Writer<'_> {
     /// Removes tags until ARM has applied it.
     async fn delete_tags(&self, tags: &Tags) -> Result<(), Error> {
         let Self { arm, id, reserved, terms } = *self;
-        for _ in 1..WRITES_MAX {
+        let mut tries = 1;
+        loop {
             match arm.delete_tags(id, tags, reserved, terms).await {
                 Err(error) if error.is_without_answer() => {
                     let kept = arm.get(id, terms).await?.tags;
                     if tags.iter().all(|(name, value)| kept.get(name) != Some(value)) {
                         return Ok(());
                     }
+                    if !is_time_to_resend(tries, terms).await {
+                        return Err(error.into());
+                    }
+                    tries += 1;
                 }
                 result => return Ok(result.map(drop)?),
             }
         }
-        Ok(arm.delete_tags(id, tags, reserved, terms).await.map(drop)?)
     }
 }
 

@@ -121,7 +121,7 @@ BICEP = [
     # Telemetry, alerts and their recipients.
     ("main.bicep", "otlpIngestion!.outputs.metrics", "''", "the handler does not get the address of metrics"),
     ("main.bicep", "param ingestion bool = true", "param ingestion bool = false", "a default installation sends no telemetry"),
-    ("main.bicep", "empty(alertEmails) ? fail('Nobody would get the alerts: alertEmails is empty. Pass alertEmails=ADDRESS, or alertEmails=none if you read them elsewhere.')", "empty(alertEmails) ? []", "alerts without a recipient are not refused"),
+    ("main.bicep", "? fail('Nobody would get the alerts: alertEmails is empty. Pass alertEmails=ADDRESS, or alertEmails=none if you read them elsewhere.')", "? []", "alerts without a recipient are not refused"),
     ("modules/ingestion.bicep", "'Microsoft-OTel-Logs'", "'Microsoft-OTLP-Logs'", "not one of Microsoft-OTel-Logs"),
     ("modules/ingestion.bicep", "enrichWithReference: enrichment", "enrichWithReferences: enrichment", "enrichWithReferences is unknown"),
     ("modules/ingestion.bicep", "/Microsoft-OTLP-Traces/otlp", "/Microsoft-OTel-Traces/otlp", "no address ends with Microsoft-OTLP-Traces"),
