@@ -43,7 +43,7 @@ impl EventDates {
 /// How the host is set up.
 #[derive(Clone, Debug)]
 pub struct HostOptions {
-    /// The app's root folder, as [`stage`] creates it.
+    /// The app's root folder, as `stage` creates it.
     pub app_root: PathBuf,
     /// The app settings, which belong to the host's environment.
     /// `AzureFunctionsJobHost__a__b` overrides `a.b` of host.json.
