@@ -1,6 +1,8 @@
 //! Several instances of the app at one queue and at one bucket of ARM's, in process on a paused clock: how they share
 //! it, and what becomes of messages that wait for it.
 
+mod several;
+
 use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use diskseal::{
@@ -68,12 +70,20 @@ impl Fleet {
         let ids = (0..disks).map(|n| {
             let id = disk_id(subscription, "rg-app", &format!("d{n:05}"));
             self.azure.insert(&id, &disk_body("westeurope")).unwrap();
-            let first_seen = now().format(&Rfc3339).unwrap();
-            let message = json!({"id": id, "reason": "sweep", "firstSeen": first_seen}).to_string();
-            self.queue().put(Encoding::Base64.encode(message.as_bytes())).unwrap();
             id
         });
-        ids.collect()
+        let ids: Vec<_> = ids.collect();
+        self.put(&ids);
+        ids
+    }
+
+    /// Puts a message for each of these disks.
+    fn put(&self, ids: &[String]) {
+        for id in ids {
+            let first_seen = now().format(&Rfc3339).unwrap();
+            let message = json!({"resource": id, "reason": "sweep", "firstSeen": first_seen}).to_string();
+            self.queue().put(Encoding::Base64.encode(message.as_bytes())).unwrap();
+        }
     }
 
     async fn drained(&self) {
