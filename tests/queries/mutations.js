@@ -13,7 +13,7 @@ import { findings } from "./check.js";
 const [root, telemetry] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const COPIED = ["infra/monitoring", "docs/runbook.md", "docs/azure-unknowns.md", "README.md", "tests/queries/rules.test.yml",
-  "src/estate/survey.rs", "src/enforce", "src/policy/exemption.rs", "src/function/functions.rs", "src/telemetry/line.rs",
+  "src/estate/survey.rs", "src/enforce", "src/policy/exemption.rs", "src/policy/protection.rs", "src/function/functions.rs", "src/telemetry/line.rs",
   "tests/emulator/src/queue.rs", "infra/events.json", "function-definitions", "host.json"];
 const [ALERTS, WORKBOOK, DASHBOARD] = ["alerts.json", "workbook.json", "grafana-dashboard.json"].map((name) => `infra/monitoring/${name}`);
 const [RULES, SCHEMA, RUNBOOK] = ["infra/monitoring/prometheus-rules.yml", "infra/monitoring/schema.json", "docs/runbook.md"];
@@ -67,6 +67,7 @@ const MUTATIONS = [
   ["the life in the queue", "tests/emulator/src/queue.rs", "from_hours(7 * 24)", "from_hours(6 * 24)", words, "says seven days"],
   ["the pause of host.json", "host.json", "\"visibilityTimeout\": \"00:05:00\"", "\"visibilityTimeout\": \"00:06:00\"", words, "does not name 90 minutes"],
   ["the words of a removed seal", "src/enforce/outcome.rs", "its seal had been removed", "its seal has been removed", words, "outcome.rs does not say"],
+  ["the words of an unknown protection", "src/policy/protection.rs", "cannot read whether a vault protects it", "does not know whether a vault protects it", words, "protection.rs does not say"],
   ["a metric of a rule", RULES, "diskseal_queue_age_seconds_count", "diskseal_queue_age_count", words, "no metric is named diskseal_queue_age_count"],
   ["a label", RULES, "diskseal_outcome=~", "diskseal_outcomes=~", words, "has no label diskseal_outcomes"],
   ["the word of a label", RULES, "\"pending|failed\"", "\"pending|faild\"", words, "is never faild"],

@@ -13,13 +13,13 @@ import duckdb_kql
 
 TYPES = {"string": "VARCHAR", "datetime": "TIMESTAMP", "real": "DOUBLE", "bool": "BOOLEAN", "dynamic": "JSON"}
 NOW = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
-WARNINGS = ("pending", "left_to_sweep", "switched_off")
 # The words of the handler's lines that alerts look for; check.js compares them with the code.
 REMOVED = {
     "sealed": "its seal had been removed",
     "would_seal": "its seal was removed",
     "pending": "its seal was removed repeatedly; the next write is due in 30 s",
 }
+UNSURE = "Diskseal cannot read whether a vault protects it"
 TRACES = ("OTelSpans", "OTelLogs")
 SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
 
@@ -87,9 +87,9 @@ class Night:
 
     def line(self, name, outcome, minutes_ago, reason=None):
         """Adds the handler's line about a disk to the host's log."""
-        is_warning = outcome in WARNINGS or reason in ("seal_removed", "guard_unknown")
-        level = "error: " if outcome == "failed" else "warning: " if is_warning else ""
-        why = REMOVED.get(outcome) if reason == "seal_removed" else reason
+        # Results are in the answer, without a level; the host discards those of a failed invocation, which are printed.
+        level = "error: " if outcome == "failed" else ""
+        why = {("protected", "guard_unknown"): UNSURE}.get((outcome, reason), REMOVED.get(outcome) if reason == "seal_removed" else reason)
         return self.add("AppTraces", minutes_ago, Message=f"{level}{outcome} {disk(name)}{f': {why}' if why else ''}")
 
     def looks(self, count, outcome, **more):

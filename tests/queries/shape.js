@@ -106,6 +106,7 @@ function sourceFaults({ source }) {
     ["src/enforce/outcome.rs", "its seal was removed"],
     ["src/enforce/error.rs", "its seal was removed repeatedly"],
     ["src/estate/survey.rs", "the backup guard is unsure of"],
+    ["src/policy/protection.rs", "cannot read whether a vault protects it"],
     ["src/enforce/line.rs", "\"{} {}\", self.outcome, self.resource"],
     ["src/telemetry/line.rs", "warning: "],
     ["function-definitions/seal_queued/function.json", "\"queueName\": \"diskseal-pending\""],
