@@ -92,9 +92,14 @@ fn names(folder: &str) -> Vec<String> {
     names
 }
 
+/// A case. The functions had names with hyphens when it was recorded; both are equally long.
 fn case(name: &str) -> Value {
     let path = recordings().unwrap().join(format!("{name}.json"));
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    let recorded = fs::read_to_string(path).unwrap();
+    let case = ["seal_on_write", "seal_queued"]
+        .iter()
+        .fold(recorded, |text, function| text.replace(&function.replace('_', "-"), function));
+    serde_json::from_str(&case).unwrap()
 }
 
 fn text<'a>(value: &'a Value, what: &str) -> &'a str {
@@ -154,14 +159,14 @@ impl App {
 fn event_function() -> (&'static str, Value) {
     let queue =
         json!({ "type": "queue", "direction": "out", "name": "pending", "queueName": "diskseal-pending" });
-    ("seal-on-write", json!([{ "type": "eventGridTrigger", "direction": "in", "name": "event" }, queue]))
+    ("seal_on_write", json!([{ "type": "eventGridTrigger", "direction": "in", "name": "event" }, queue]))
 }
 
 fn queue_function() -> (&'static str, Value) {
     let trigger = json!({
         "type": "queueTrigger", "direction": "in", "name": "message", "queueName": "diskseal-pending",
     });
-    ("seal-queued", json!([trigger]))
+    ("seal_queued", json!([trigger]))
 }
 
 fn timer_function() -> (&'static str, Value) {

@@ -11,7 +11,7 @@ use super::{
 };
 
 fn event() -> Value {
-    json!({ "method": "POST", "function": "seal-on-write", "headers": [["aeg-event-type", "Notification"]],
+    json!({ "method": "POST", "function": "seal_on_write", "headers": [["aeg-event-type", "Notification"]],
         "body": "[{\"id\":\"1\",\"data\":{}}]" })
 }
 
@@ -46,9 +46,9 @@ async fn calls_by_hand_are_as_recorded() {
         let handler = Handler::default();
         let host = app.start(&handler);
         let function = case["given"]["function"].as_str().unwrap_or_else(|| {
-            ["seal-on-write", "seal-queued", "sweep"]
+            ["seal_on_write", "seal_queued", "sweep"]
                 .into_iter()
-                .find(|function| name.contains(function))
+                .find(|function| name.contains(&function.replace('_', "-")))
                 .unwrap()
         });
         let called = host.call_by_hand(function, text(&case["given"]["input"], &name)).await.unwrap();
@@ -85,7 +85,7 @@ async fn data_type(name: &str, case: &Value) {
     let host = app.start(&handler);
     let requests = recorded(case);
     let body: Value = serde_json::from_str(text(&requests[0]["body"], name)).unwrap();
-    host.invoke("seal-on-write", Trigger::Event(body["Data"]["event"].clone())).await.unwrap();
+    host.invoke("seal_on_write", Trigger::Event(body["Data"]["event"].clone())).await.unwrap();
     host.queues().queue("diskseal-pending").put("eyJpZCI6IngifQ==").unwrap();
     host.queues_drained().await;
     same_requests(name, &handler.seen(), &requests);
@@ -114,7 +114,7 @@ async fn schedule(case: &Value) {
     assert_eq!(json!(status), case["webhookOfSealOnWrite"]);
     let why = &host.not_indexed()["sweep"];
     assert!(text(&case["causes"][1], "a cause").contains(why), "{why}");
-    assert_eq!(host.functions(), ["seal-on-write", "seal-queued"]);
+    assert_eq!(host.functions(), ["seal_on_write", "seal_queued"]);
 }
 
 /// Two calls that never end, the second three seconds after the first, and a limit of five seconds.
@@ -125,9 +125,9 @@ async fn time_out(case: &Value) {
     let start = Instant::now();
     let second = async {
         sleep(Duration::from_secs(3)).await;
-        host.invoke("seal-on-write", Trigger::Event(json!({}))).await.unwrap()
+        host.invoke("seal_on_write", Trigger::Event(json!({}))).await.unwrap()
     };
-    let first = host.invoke("seal-on-write", Trigger::Event(json!({})));
+    let first = host.invoke("seal_on_write", Trigger::Event(json!({})));
     let (first, second) = tokio::join!(first, second);
     assert_eq!((first.unwrap().verdict, start.elapsed().as_secs()), (Verdict::TimedOut, 5));
     assert!(matches!(second.verdict, Verdict::Failed(Failure::Connection(_))), "{second:?}");

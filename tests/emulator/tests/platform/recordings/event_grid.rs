@@ -58,13 +58,13 @@ async fn many_events_in_one_call_are_a_text_as_recorded() {
     let case = case(name);
     let trigger =
         json!({ "type": "eventGridTrigger", "direction": "in", "name": "event", "cardinality": "many" });
-    let app = App::new(&json!({}), &[("seal-on-write", json!([trigger]))]);
+    let app = App::new(&json!({}), &[("seal_on_write", json!([trigger]))]);
     let handler = Handler::default();
     let host = app.start(&handler);
     for request in recorded(&case) {
         let body: Value = serde_json::from_str(text(&request["body"], name)).unwrap();
         let events = serde_json::from_str(text(&body["Data"]["event"], name)).unwrap();
-        assert!(host.invoke("seal-on-write", Trigger::Events(events)).await.unwrap().succeeded());
+        assert!(host.invoke("seal_on_write", Trigger::Events(events)).await.unwrap().succeeded());
     }
     same_requests(name, &handler.seen(), &recorded(&case));
 }

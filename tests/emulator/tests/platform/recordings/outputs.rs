@@ -17,7 +17,7 @@ fn app(given: &Value) -> App {
     }
     let trigger = json!({ "type": "eventGridTrigger", "direction": "in", "name": "event" });
     let limit = given["functionTimeout"].as_str().unwrap_or("00:05:00");
-    App::new(&json!({ "functionTimeout": limit }), &[("seal-on-write", json!([trigger, output]))])
+    App::new(&json!({ "functionTimeout": limit }), &[("seal_on_write", json!([trigger, output]))])
 }
 
 /// The stored texts of the queue `out`.
@@ -35,7 +35,7 @@ async fn replies_become_what_was_recorded() {
         let app = app(&case["given"]);
         let host = app.start(&Handler::answering(&case["reply"]));
         let event = json!([{ "id": "1", "data": {} }]);
-        let given = json!({ "method": "POST", "function": "seal-on-write",
+        let given = json!({ "method": "POST", "function": "seal_on_write",
             "headers": [["aeg-event-type", "Notification"]], "body": event.to_string() });
         let start = Instant::now();
         let (status, _, body) = super::event_grid::post(&host, &given).await;
@@ -75,6 +75,6 @@ async fn an_output_of_two_thousand_is_as_many_messages() {
     let reply = json!({ "status": 200, "headers": [["Content-Type", "application/json"]], "body": body });
     let app = app(&json!({}));
     let host = app.start(&Handler::answering(&reply));
-    host.invoke("seal-on-write", Trigger::Event(json!({}))).await.unwrap();
+    host.invoke("seal_on_write", Trigger::Event(json!({}))).await.unwrap();
     assert_eq!(json!(stored(&host).len()), case(name)["inQueue"]);
 }

@@ -28,7 +28,7 @@ fn start(app: &App) -> FunctionsHost {
 /// The status of a delivery, and of the invocation.
 async fn deliver(host: &FunctionsHost, script: Value) -> (u16, Verdict) {
     let body = json!([{ "id": "1", "data": { "puppet": script } }]).to_string();
-    let given = json!({ "method": "POST", "function": "seal-on-write",
+    let given = json!({ "method": "POST", "function": "seal_on_write",
         "headers": [["aeg-event-type", "Notification"]], "body": body });
     let (status, _, _) = super::event_grid::post(host, &given).await;
     (status, host.invocations().pop().unwrap().verdict)
@@ -246,7 +246,7 @@ async fn redirected(name: &str, redirect: &str, seen: &Value) {
     let script = json!({ "status": status, "location": "/elsewhere" });
     // A repeated body is answered as before, so only the first two requests count.
     let trigger = Trigger::Event(json!({ "id": "1", "data": { "puppet": script } }));
-    host.invoke("seal-on-write", trigger).await.unwrap();
+    host.invoke("seal_on_write", trigger).await.unwrap();
     let lines = host.console().into_iter().filter(|line| line.text.contains("\"request\""));
     let requests: Vec<Value> = lines.map(|line| serde_json::from_str(&line.text).unwrap()).take(2).collect();
     for (request, recorded) in requests.iter().zip(seen["requests"].as_array().unwrap()) {

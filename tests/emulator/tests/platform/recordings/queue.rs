@@ -168,8 +168,8 @@ async fn an_idle_listener_is_not_woken_by_a_message_of_its_own_process() {
     sleep(Duration::from_secs(75)).await;
     let start = Instant::now();
     let event = diskseal_emulator::host::Trigger::Event(json!({}));
-    host.invoke("seal-on-write", event).await.unwrap();
-    host.wait_for_invocation(|one| one.function == "seal-queued").await;
+    host.invoke("seal_on_write", event).await.unwrap();
+    host.wait_for_invocation(|one| one.function == "seal_queued").await;
     let waited = start.elapsed().as_secs_f64();
     let recorded = case("queue/queue-put-by-the-same-process")["secondsToCall"].as_f64().unwrap();
     assert!((1.0..=60.0).contains(&waited) && (1.0..=60.0).contains(&recorded), "{waited} s");
