@@ -145,6 +145,7 @@ async fn what_is_reserved_is_sent_although_others_come_first() {
     assert_eq!(took, Duration::ZERO);
     // A third one was not reserved, but goes before whatever was not begun.
     let later = async {
+        // On the paused clock: the storm stands in line by then.
         tokio::time::sleep(Duration::from_millis(10)).await;
         let start = Instant::now();
         governor.admit("merging", "a", Kind::Write, Some(&reserved), event()).await.unwrap();
@@ -158,6 +159,7 @@ async fn what_is_reserved_is_sent_although_others_come_first() {
 async fn an_idle_hour_leaves_no_more_than_the_bucket() {
     let governor = Governor::new(None);
     answer(&governor, Kind::Write, 200).await;
+    // On the paused clock.
     tokio::time::sleep(Duration::from_hours(1)).await;
     let (admitted, _) = storm(&governor, 1_000, Terms::behind_events(Duration::from_mins(10))).await;
     let at_once = admitted.iter().filter(|at| **at == 0).count();

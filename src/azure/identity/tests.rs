@@ -60,6 +60,7 @@ impl TokenCredential for Asked {
         let mood = *issuer.mood.lock();
         let result = match mood {
             Mood::Issues(wait, lifetime) => {
+                // An issuer that takes its time, on the paused clock.
                 tokio::time::sleep(wait).await;
                 let token = Secret::new(format!("{}{number}", issuer.token));
                 Ok(AccessToken::new(token, now() + lifetime))
