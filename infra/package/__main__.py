@@ -36,7 +36,9 @@ def main() -> int:
         return refuse(f"{name}.zip", found)
     target = f"{arguments.arch}-unknown-linux-gnu"
     tools = dict(tool.split("=", 1) for tool in arguments.tool)
-    bill = sbom.document(ROOT, target, hashlib.sha256(binary).hexdigest(), tools)
+    bill = sbom.document(ROOT, target, binary, tools)
+    if found := sbom.faults(binary, bill):
+        return refuse(arguments.binary, found)
 
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / f"{name}.zip").write_bytes(content)

@@ -1,18 +1,26 @@
-"""The software bill of materials: every crate that is compiled into the handler, as CycloneDX 1.6.
+"""The software bill of materials: every crate that is linked into the handler, as CycloneDX 1.6.
 
 It is what Cargo says of the dependency tree for the target, without what only builds or tests use; procedural macros
-run in the compiler, and are not in the executable. What is not known is left out, and nothing in it depends on the
-time or the place of the build.
+run in the compiler, and are not in the executable. The standard library and its own crates come with the toolchain, and
+are read from the paths in the executable. `faults` compares the whole with those paths. What is not known is left out,
+and nothing in it depends on the time or the place of the build.
 """
 
+import hashlib
 import json
+import re
 import subprocess
 import tomllib
 import uuid
 from pathlib import Path
 
 
-def document(root: Path, target: str, binary_sha256: str, tools: dict[str, str]) -> dict:
+# Paths of sources in messages of panics: crates of the standard library, those of a registry, the library itself.
+STANDARD_CRATE = re.compile(rb"/rust/deps/([a-z][a-z0-9_-]*?)-(\d+\.\d+\.\d+[0-9A-Za-z.+-]*)/")
+REGISTRY_CRATE = re.compile(rb"/registry/src/[^/\0]+/([A-Za-z][A-Za-z0-9_-]*?)-(\d+\.\d+\.\d+[0-9A-Za-z.+-]*)/")
+
+
+def document(root: Path, target: str, binary: bytes, tools: dict[str, str]) -> dict:
     """The document for the handler at `root`. `tools` are the programs that made it, with their versions."""
     edges = _linked(root, target)
     command = ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", target]
@@ -23,8 +31,10 @@ def document(root: Path, target: str, binary_sha256: str, tools: dict[str, str])
     locked = tomllib.loads((root / "Cargo.lock").read_text())["package"]
     checksums = {(crate["name"], crate["version"]): crate.get("checksum") for crate in locked}
 
+    standard = _standard_library(binary, tools["rustc"].split()[0], crates)
+
     main = _component(packages[handler], None) | {"type": "application"}
-    main["hashes"] = [{"alg": "SHA-256", "content": binary_sha256}]
+    main["hashes"] = [{"alg": "SHA-256", "content": hashlib.sha256(binary).hexdigest()}]
     main["properties"] = [{"name": "diskseal:target", "value": target}]
     body = {
         "metadata": {
@@ -38,8 +48,10 @@ def document(root: Path, target: str, binary_sha256: str, tools: dict[str, str])
         "components": [
             _component(packages[crate], checksums[packages[crate]["name"], packages[crate]["version"]])
             for crate in crates
-        ],
-        "dependencies": [{"ref": crate, "dependsOn": sorted(edges[crate])} for crate in [handler, *crates]],
+        ]
+        + standard,
+        "dependencies": [{"ref": crate, "dependsOn": sorted(edges[crate])} for crate in [handler, *crates]]
+        + [{"ref": part["bom-ref"], "dependsOn": []} for part in standard],
     }
     # The serial number must be unique to the content, so it is derived from it.
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(body, sort_keys=True))
@@ -51,6 +63,31 @@ def document(root: Path, target: str, binary_sha256: str, tools: dict[str, str])
         "version": 1,
         **body,
     }
+
+
+def faults(binary: bytes, bill: dict) -> list[str]:
+    """The crates whose paths are in the executable and which the document does not name."""
+    named = {(part["name"], part["version"]) for part in [bill["metadata"]["component"], *bill["components"]]}
+    seen = {
+        (name.decode(), version.decode())
+        for pattern in (STANDARD_CRATE, REGISTRY_CRATE)
+        for name, version in pattern.findall(binary)
+    }
+    return [
+        f"{name} {version} is in the executable and not in the bill of materials" for name, version in sorted(seen - named)
+    ]
+
+
+def _standard_library(binary, rustc, crates):
+    """The standard library, and those of its crates that the executable names."""
+    seen = {(name.decode(), version.decode()) for name, version in STANDARD_CRATE.findall(binary)}
+    parts = [("std", rustc, f"pkg:generic/rust-std@{rustc}")]
+    parts += [(name, version, f"pkg:cargo/{name}@{version}") for name, version in sorted(seen)]
+    return [
+        {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+        for name, version, purl in parts
+        if purl not in crates
+    ]
 
 
 def _linked(root, target):

@@ -22,6 +22,7 @@ mod quota;
 mod recorded;
 mod removal;
 mod role;
+mod security;
 mod settings;
 mod simulation;
 mod spector;

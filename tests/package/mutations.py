@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "infra/package"))
 
 import archive  # noqa: E402
 import elf  # noqa: E402
+import sbom  # noqa: E402
 
 executable, folder = Path(sys.argv[1]), Path(sys.argv[2])
 binary = executable.read_bytes()
@@ -95,6 +96,17 @@ try:
 except archive.Fault as fault:
     told("a time that is none", [str(fault)], "seconds since 1970")
 del os.environ["SOURCE_DATE_EPOCH"]
+
+# The bill of materials.
+bill = sbom.document(ROOT, "x86_64-unknown-linux-gnu", binary, {"rustc": "1.0.0 (test)"})
+assert sbom.faults(binary, bill) == [], sbom.faults(binary, bill)
+for name in ["addr2line", "tokio", "diskseal", "std"]:
+    assert any(part["name"] == name for part in [bill["metadata"]["component"], *bill["components"]]), name
+for name in ["addr2line", "tokio"]:
+    fewer = bill | {"components": [part for part in bill["components"] if part["name"] != name]}
+    told(f"{name} is not named", sbom.faults(binary, fewer), f"{name} ")
+more = binary + b"/cargo/registry/src/index/left-pad-1.3.0/src/lib.rs"
+told("a crate that Cargo does not know", sbom.faults(more, bill), "left-pad 1.3.0 is in the executable")
 
 # What is packed.
 refused("a file beside a function", "function.json", lambda root: (root / "function-definitions/sweep/notes.txt").write_text("x"))

@@ -64,7 +64,7 @@ def shell(root: Path) -> list[str]:
 
 def scripts(root: Path) -> list[str]:
     """The scripts that the workflows run, by shellcheck."""
-    return told(["shellcheck", ".ci/run", "tests/workflows/run"], root)
+    return told(["shellcheck", ".ci/run", ".ci/advisories", "tests/workflows/run"], root)
 
 
 def pins(root: Path) -> list[str]:
@@ -154,6 +154,31 @@ def same_checks(root: Path) -> list[str]:
     return faults
 
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+# Where each ecosystem of Dependabot finds what it keeps current ("Dependabot options reference").
+ECOSYSTEMS = {"Cargo.toml": "cargo", "package-lock.json": "npm", "requirements.txt": "pip"}
+
+
+def updates(root: Path) -> list[str]:
+    """Dependabot knows the actions, and the folder of each file that pins something."""
+    known = {
+        (update["package-ecosystem"], folder.strip("/"))
+        for update in yaml.safe_load((root / ".github" / "dependabot.yml").read_text())["updates"]
+        for folder in update.get("directories", [update.get("directory")])
+    }
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    files = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split("\0")
+    members = {member.strip("/") for member in tomllib.loads((root / "Cargo.toml").read_text())["workspace"].get("members", [])}
+    wanted = {("github-actions", "")}
+    for file in files:
+        folder, _, name = file.rpartition("/")
+        # Members of a workspace share its lock file.
+        if name in ECOSYSTEMS and not (name == "Cargo.toml" and folder in members):
+            wanted.add((ECOSYSTEMS[name], folder))
+    faults = [f"dependabot.yml does not name {ecosystem} of /{folder}" for ecosystem, folder in sorted(wanted - known)]
+    return faults + [f"dependabot.yml names {ecosystem} of /{folder}, where nothing is pinned" for ecosystem, folder in sorted(known - wanted)]
+
+
 def documents(root: Path) -> Iterator[tuple[Path, dict]]:
     """Each workflow, parsed."""
     for path in workflows(root):
@@ -178,6 +203,7 @@ CHECKS = {
     "caution": caution,
     "toolchain": toolchain,
     "same checks": same_checks,
+    "updates": updates,
 }
 
 
