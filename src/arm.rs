@@ -10,6 +10,8 @@
 
 pub mod api;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod governor;
 mod graph;
 mod list;

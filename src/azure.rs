@@ -7,6 +7,8 @@ mod terms;
 mod transport;
 
 pub use azure_cli::az;
+#[cfg(any(test, feature = "fuzzing"))]
+pub use identity::fuzz;
 pub use identity::{Authorization, Credential, Identity, IdentityOptions, NoToken};
 pub use terms::{Terms, Urgency};
 pub use transport::{http_client, proxy_faults};

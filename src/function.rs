@@ -6,6 +6,8 @@
 
 mod envelope;
 mod functions;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod ignored;
 mod invocation;
 mod machine;

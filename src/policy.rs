@@ -4,6 +4,8 @@
 
 pub mod decide;
 mod exemption;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod limits;
 mod pending;
 mod protection;

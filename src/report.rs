@@ -4,6 +4,8 @@
 
 mod csv;
 mod entry;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod html;
 mod json;
 mod pending;

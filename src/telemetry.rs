@@ -194,6 +194,20 @@ const TRACEPARENT_LEN_MAX: usize = 256;
 /// Vendors exceed the standard's 512.
 const TRACESTATE_LEN_MAX: usize = 8_192;
 
+/// Whether a text has the form of a `traceparent` ("Trace Context", section 3.2.2): digits of fixed lengths, in lower
+/// case, and more after them only in a later version. The propagator pads shorter IDs, and so invents a trace.
+fn is_traceparent(text: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let mut parts = text.splitn(5, '-');
+    let mut of_length = |len: usize| parts.next().filter(|part| part.len() == len && is_hex(part));
+    let (Some(version), Some(_), Some(_), Some(_)) =
+        (of_length(2), of_length(32), of_length(16), of_length(2))
+    else {
+        return false;
+    };
+    text.len() <= TRACEPARENT_LEN_MAX && version != "ff" && (version != "00" || text.len() == 55)
+}
+
 /// A trace to continue, in the form of W3C Trace Context.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceContext {
@@ -208,10 +222,10 @@ impl TraceContext {
     /// queue message (64 KiB) with it. W3C Trace Context: `traceparent` has 55 characters in version 00, and at least 512
     /// of `tracestate` are to be kept.
     pub fn received(traceparent: Option<&str>, tracestate: Option<&str>) -> Self {
-        let bounded = |text: Option<&str>, max| text.filter(|text| text.len() <= max).map(str::to_owned);
+        let tracestate = tracestate.filter(|text| text.len() <= TRACESTATE_LEN_MAX);
         Self {
-            traceparent: bounded(traceparent, TRACEPARENT_LEN_MAX),
-            tracestate: bounded(tracestate, TRACESTATE_LEN_MAX),
+            traceparent: traceparent.filter(|text| is_traceparent(text)).map(str::to_owned),
+            tracestate: tracestate.map(str::to_owned),
         }
     }
 

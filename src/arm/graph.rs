@@ -61,10 +61,10 @@ pub struct Rows {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct QueryAnswer {
+pub(super) struct QueryAnswer {
     #[serde(default)]
     total_records: Value,
-    data: Vec<Box<RawValue>>,
+    pub(super) data: Vec<Box<RawValue>>,
     #[serde(rename = "$skipToken", default)]
     skip_token: Value,
 }

@@ -65,6 +65,13 @@ impl Operation {
         self.retry_after
     }
 
+    /// Where to look, if an answer named a place.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn url(&self) -> Option<&Url> {
+        let (Status::AsyncOperation(url) | Status::Location(url)) = self.status.as_ref()?;
+        Some(url)
+    }
+
     /// Whether an answer names an operation at all. A 200 can as well.
     pub(super) fn is_in(headers: &Headers) -> bool {
         headers.get_optional_str(&AZURE_ASYNC_OPERATION).is_some()

@@ -25,6 +25,8 @@ use crate::telemetry::{Authorize, Wait, wait};
 
 mod answer;
 mod credential;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 
 use credential::credential;
 pub use credential::{Credential, IdentityOptions};

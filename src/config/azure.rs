@@ -78,15 +78,19 @@ fn endpoint(text: &str) -> Result<Url, String> {
 }
 
 /// A refused URL as a message may show it: user information and queries hold passwords, keys and signatures.
+///
+/// A text that is no URL can hold them as well, and a password can hold any character, so what stands before the last `@`
+/// is left out, but for a scheme.
 pub fn without_secrets(text: &str) -> String {
-    let shown = text.split(['?', '#']).next().unwrap_or_default();
-    match shown.rsplit_once('@') {
-        None if shown.len() == text.len() => format!("{text:?}"),
-        None => format!("{:?}", format!("{shown}…")),
-        Some((before, host)) => {
-            let scheme = before.find("//").map_or("", |end| &before[..end + 2]);
-            format!("{:?}", format!("{scheme}…@{host}"))
-        }
+    let is_scheme = |scheme: &str| scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme).filter(|scheme| is_scheme(scheme));
+    let scheme = scheme.map(|scheme| format!("{scheme}://")).unwrap_or_default();
+    let end = text.find(['?', '#']).unwrap_or(text.len());
+    match text.rfind('@') {
+        None if end == text.len() => format!("{text:?}"),
+        None => format!("{:?}", format!("{}…", &text[..end])),
+        Some(at) if end < at => format!("{:?}", format!("{scheme}…")),
+        Some(at) => format!("{:?}", format!("{scheme}…{}", &text[at..end])),
     }
 }
 
@@ -146,6 +150,12 @@ fn a_refused_url_is_shown_without_its_secrets() {
         "https://host/?sig=s3cret",
         "https://host/#s3cret",
         "https://[user:s3cret@host",
+        "https:/user:s3cret@host",
+        "https:user:s3cret@host",
+        "https:\\\\user:s3cret@host",
+        "user:s3cret//x@host",
+        "https://user:s3cret?x@host",
+        "https://user:s3cret#@host",
     ] {
         for name in [ARM_ENDPOINT.name, ARM_AUDIENCE.name, "DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT"] {
             // An audience may have a query, or be no address at all.

@@ -24,11 +24,11 @@ const EVENTS_MAX: usize = 5_000;
 /// Why a request is not an invocation.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EnvelopeError {
-    #[error("the body is not an invocation of the form {{\"Data\":{{…}},\"Metadata\":{{…}}}}: {0}")]
+    #[error("the body is not an invocation of the form {{\"Data\":{{…}},\"Metadata\":{{…}}}}: {fault}", fault = place(.0))]
     NotAnInvocation(serde_json::Error),
     #[error("the invocation has no Data.{0}: is the binding of function.json named {0:?}?")]
     NoBinding(&'static str),
-    #[error("Data.{binding} is not readable JSON: {fault}")]
+    #[error("Data.{binding} is not readable JSON: {fault}", fault = place(fault))]
     NotJson { binding: &'static str, fault: serde_json::Error },
     #[error("Data.{0} is neither an object nor an array of objects")]
     NotAnObject(&'static str),
@@ -36,8 +36,21 @@ pub(super) enum EnvelopeError {
     TooDeep(&'static str),
     #[error("Data.{0} has more than {EVENTS_MAX} elements")]
     TooMany(&'static str),
-    #[error("Data.message is not a message of the queue diskseal-pending: {0}")]
+    #[error("Data.message is not a message of the queue diskseal-pending: {fault}", fault = place(.0))]
     NotPending(serde_json::Error),
+}
+
+/// What is wrong with JSON, without its content: a member of another type is shown with its value otherwise, such as a
+/// whole event with its claims.
+fn place(fault: &serde_json::Error) -> String {
+    let text = fault.to_string();
+    let is_quoted =
+        fault.is_data() && ["invalid type", "invalid value"].iter().any(|kind| text.contains(kind));
+    match (is_quoted, fault.line()) {
+        (false, _) => text,
+        (true, 0) => "a member has another type".to_owned(),
+        (true, line) => format!("a member has another type, at line {line} column {}", fault.column()),
+    }
 }
 
 /// An invocation. `Metadata` is read only for a queue message, because otherwise it repeats `Data`, including the

@@ -32,7 +32,7 @@ pub(super) async fn run(app: &App, invocation: &Invocation, timer: &Value) -> Re
 
 /// The time between two runs: from the last one to this one, which the host calls `Next`. None on the first run, whose
 /// `Last` is in the year 1, and without the monitor of the schedule.
-fn interval(timer: &Value) -> Option<Duration> {
+pub(super) fn interval(timer: &Value) -> Option<Duration> {
     let at = |name: &str| {
         let text = timer.get("ScheduleStatus")?.get(name)?.as_str()?;
         OffsetDateTime::parse(text, &Rfc3339).ok().filter(|at| at.year() > 1)

@@ -28,7 +28,7 @@ struct Glob {
 
 impl Patterns {
     /// The first pattern that matches.
-    fn matching(&self, text: &str) -> Option<&str> {
+    pub(super) fn matching(&self, text: &str) -> Option<&str> {
         // The crate ignores the case of ASCII letters alone.
         let options = MatchOptions { case_sensitive: false, ..MatchOptions::new() };
         let text = folded(text);

@@ -106,6 +106,19 @@ fn only_a_valid_traceparent_is_continued() {
         assert!(!trace(invalid).is_valid(), "{invalid}");
     }
     assert!(!TraceContext::default().is_valid());
+    let received = |traceparent: &str| TraceContext::received(Some(traceparent), None).traceparent.is_some();
+    for (traceparent, expected) in [
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true),
+        ("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what", true),
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what", false),
+        ("00-0af7651916cd43dd8448eb211c80319-b7ad6b7169203331-01", false),
+        ("00-1-2-01", false),
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1", false),
+        ("00-0af7651916cd43dd8448eb211c80319g-b7ad6b7169203331-01", false),
+        ("00-+af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", false),
+    ] {
+        assert_eq!(received(traceparent), expected, "{traceparent}");
+    }
 }
 
 #[test]

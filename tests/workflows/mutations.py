@@ -40,7 +40,7 @@ PLANTED = [
     ("ci.yml", "1.95.0", "stable", "toolchain", "no version such as"),
     ("ci.yml", "run: .ci/run", "run: cargo test", "same checks", "does not run .ci/run"),
     ("../dependabot.yml", "      - /infra/package\n", "", "updates", "does not name pip of /infra/package"),
-    ("../dependabot.yml", "  - package-ecosystem: cargo", "  - package-ecosystem: gomod", "updates", "does not name cargo of /"),
+    ("../dependabot.yml", "  - package-ecosystem: cargo", "  - package-ecosystem: gomod", "updates", "does not name cargo of /fuzz"),
     ("../dependabot.yml", "      - /tests/browser\n", "      - /tests/browsers\n", "updates", "names npm of /tests/browsers"),
     ("release.yml", "needs: [notes, ci, package, starts]", "needs: [notes, package]", "same checks", "does not wait for ci, starts"),
 ]

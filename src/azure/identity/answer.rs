@@ -64,7 +64,7 @@ impl HttpClient for Answers {
 
 /// An answer with a token: with `expires_on` as text, `expires_in` as a number, and the members that must be there.
 /// None if there is no token in it.
-fn token(body: &[u8], now: OffsetDateTime) -> Option<Vec<u8>> {
+pub(super) fn token(body: &[u8], now: OffsetDateTime) -> Option<Vec<u8>> {
     let mut answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
     answer.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty())?;
     let now = now.unix_timestamp();
@@ -75,7 +75,7 @@ fn token(body: &[u8], now: OffsetDateTime) -> Option<Vec<u8>> {
         tracing::warn!("a token has no readable expiry: it is used, and asked for again soon");
     }
     // Nobody knows how long it is valid, so it counts as if it had expired on its way here.
-    let end = end.unwrap_or(now).min(now.saturating_add(LIFETIME_MAX));
+    let end = end.unwrap_or(now).clamp(0, now.saturating_add(LIFETIME_MAX).max(0));
     let left = left.unwrap_or_else(|| end.saturating_sub(now)).min(LIFETIME_MAX);
     answer.insert("expires_on".to_owned(), json!(end.to_string()));
     answer.insert("expires_in".to_owned(), json!(left));

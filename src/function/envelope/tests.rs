@@ -70,6 +70,16 @@ fn what_is_no_invocation_is_told_in_one_line_that_names_the_place() {
         let error = Envelope::read(body.as_bytes()).and_then(Envelope::events).unwrap_err().to_string();
         assert!(error.contains(place) && !error.contains('\n'), "{body}: {error}");
     }
+    for body in [
+        r#""s3cret""#,
+        r#"{"Data":"s3cret"}"#,
+        r#"{"Data":["s3cret"]}"#,
+        r#"{"Data":{"message":{"firstSeen":{"s3cret":1}}}}"#,
+        r#"{"Data":{"message":{"resource":["s3cret"]}}}"#,
+    ] {
+        let error = Envelope::read(body.as_bytes()).and_then(Envelope::message).unwrap_err().to_string();
+        assert!(!error.contains("s3cret"), "{body}: {error}");
+    }
     let strings = quoted(&quoted(&quoted(&json!("text"))));
     assert!(matches!(events(&json!({"Data": {"event": strings}})), Err(EnvelopeError::TooDeep(_))));
     let nested = format!(r#"{{"Data":{{"event":{}{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));

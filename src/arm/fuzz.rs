@@ -1,0 +1,120 @@
+//! What ARM answers, for a fuzzer.
+
+use azure_core::http::{
+    Url,
+    headers::{HeaderName, Headers},
+};
+use serde_json::{Value, value::RawValue};
+use time::OffsetDateTime;
+
+use super::{
+    Permissions,
+    error::{Error, one_line},
+    list::read_all,
+    operation::Operation,
+    retry,
+};
+use crate::{
+    policy::{
+        Policy, Protection,
+        decide::{Decision, Occasion, decide},
+    },
+    resource::Resource,
+    resource_id::ResourceId,
+    text::escaped,
+};
+
+const ID: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
+const MESSAGE_LEN_MAX: usize = 4_096;
+
+fn id() -> Option<ResourceId> {
+    ID.parse().ok()
+}
+
+/// The body of a disk. After its own change, a resource needs no other.
+pub fn resource(data: &[u8]) {
+    let Some(id) = id() else { return };
+    let Ok(mut resource) = Resource::from_json(&id, data) else { return };
+    let occasion = Occasion { now: OffsetDateTime::UNIX_EPOCH, event_time: None, trace_id: None };
+    let policy = Policy::default();
+    let Decision::Seal(change) = decide(&policy, &resource, &Protection::Unprotected, &occasion) else {
+        return;
+    };
+    if let Some(mode) = change.data_access_auth_mode {
+        resource.data_access_auth_mode = mode;
+    }
+    for (name, value) in change.tags.iter() {
+        resource.tags.insert(name, value);
+    }
+    let decision = decide(&policy, &resource, &Protection::Unprotected, &occasion);
+    assert!(!matches!(decision, Decision::Seal(_)), "{decision:?}");
+}
+
+/// Elements of a list: each is read, or named in one line.
+pub fn list(data: &[u8]) {
+    let Ok(elements) = serde_json::from_slice::<Vec<Box<RawValue>>>(data) else { return };
+    let (resources, unreadable) = read_all(&elements);
+    assert_eq!(resources.len() + unreadable.len(), elements.len(), "an element is lost");
+    for fault in unreadable {
+        for text in [&fault.what, &fault.why] {
+            assert!(text.len() <= MESSAGE_LEN_MAX && !text.contains(['\n', '\r']), "{text:?}");
+        }
+    }
+}
+
+/// An answer of Resource Graph.
+pub fn rows(data: &[u8]) {
+    let Ok(answer) = super::parse::<super::graph::QueryAnswer>(&super::api::QUERY, data) else { return };
+    let (resources, unreadable) = read_all(&answer.data);
+    assert_eq!(resources.len() + unreadable.len(), answer.data.len(), "a row is lost");
+}
+
+/// A refusal: two bytes of status, and its body.
+pub fn error(data: &[u8]) {
+    let [high, low, body @ ..] = data else { return };
+    let status = 400 + u16::from_be_bytes([*high, *low]) % 200;
+    let error = Error::from_answer("read", status, body, None);
+    let said = error.to_string();
+    assert!(said.len() <= MESSAGE_LEN_MAX, "{} bytes", said.len());
+    assert_eq!(one_line(&said), said, "a refusal has several lines");
+    let _ = error.reason();
+}
+
+/// Headers of a write, one `name: value` a line: the address to poll is ARM's own, without credentials.
+pub fn operation(data: &[u8]) {
+    let (Some(id), Some(headers)) = (id(), headers(data)) else { return };
+    let Ok(endpoint) = Url::parse("https://management.azure.com") else { return };
+    let operation = Operation::from_headers(&id, &headers, &endpoint, OffsetDateTime::UNIX_EPOCH);
+    if let Some(url) = operation.url() {
+        assert_eq!(url.origin(), endpoint.origin(), "{url}");
+        assert!(url.username().is_empty() && url.password().is_none(), "credentials in a URL");
+    }
+}
+
+/// Headers of a refusal: no wait is longer than an hour.
+pub fn retry_after(data: &[u8]) {
+    let Some(headers) = headers(data) else { return };
+    let wait = retry::retry_after(&headers, OffsetDateTime::UNIX_EPOCH);
+    assert!(wait.is_none_or(|wait| wait.as_secs() <= 3_600), "{wait:?}");
+}
+
+/// The roles of an identity: without one that names it, nothing is allowed.
+pub fn permissions(data: &[u8]) {
+    let Ok(roles) = serde_json::from_slice::<Vec<Value>>(data) else { return };
+    let permissions = Permissions::from_json(&roles);
+    let is_allowed = permissions.allow("Microsoft.Compute/disks/write");
+    assert!(!is_allowed || permissions.patterns().next().is_some(), "no role allows it");
+    assert!(!Permissions::from_json(&[]).allow("Microsoft.Compute/disks/write"));
+}
+
+fn headers(data: &[u8]) -> Option<Headers> {
+    let mut headers = Headers::new();
+    for line in std::str::from_utf8(data).ok()?.lines() {
+        let (name, value) = line.split_once(':')?;
+        let is_token = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if name.bytes().all(is_token) && escaped(value) == value {
+            headers.insert(HeaderName::from(name.to_ascii_lowercase()), value.trim().to_owned());
+        }
+    }
+    Some(headers)
+}
