@@ -4,10 +4,17 @@
 //! again, what reaches a URL or a line cannot leave its place, and no claim of an event's caller comes out. `fuzz/`
 //! feeds them, and a test of this room replays the corpora of `fuzz/corpus`. They are not part of the handler.
 
+use time::OffsetDateTime;
 use url::Url;
 
 use crate::{
-    arm, azure, config, event, function, policy, report,
+    arm, azure, config, event, function,
+    policy::{
+        self, Policy, Protection,
+        decide::{Decision, Occasion, decide},
+    },
+    report,
+    resource::Resource,
     resource_id::{MachineId, ResourceId, is_scope},
     scope::is_management_group_id,
     telemetry::TraceContext,
@@ -23,7 +30,7 @@ pub const TARGETS: [Target; 22] = [
     ("arm_list", arm::fuzz::list),
     ("arm_operation", arm::fuzz::operation),
     ("arm_permissions", arm::fuzz::permissions),
-    ("arm_resource", arm::fuzz::resource),
+    ("arm_resource", resource),
     ("arm_retry_after", arm::fuzz::retry_after),
     ("arm_rows", arm::fuzz::rows),
     ("envelope", function::fuzz::envelope),
@@ -42,6 +49,8 @@ pub const TARGETS: [Target; 22] = [
     ("text", text_),
     ("trace_context", trace_context),
 ];
+
+const ID: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
 
 /// A mark that an output must not contain.
 const SECRET: &str = "s3cr3t-0f-s0meb0dy";
@@ -99,6 +108,25 @@ fn event_(data: &[u8]) {
         Err(ignored) => format!("{ignored} {ignored:?}"),
     };
     assert!(!said.contains(SECRET), "{said}");
+}
+
+/// The body of a disk. After its own change, a resource needs no other.
+fn resource(data: &[u8]) {
+    let Ok(id) = ID.parse::<ResourceId>() else { return };
+    let Ok(mut resource) = Resource::from_json(&id, data) else { return };
+    let occasion = Occasion { now: OffsetDateTime::UNIX_EPOCH, event_time: None, trace_id: None };
+    let policy = Policy::default();
+    let Decision::Seal(change) = decide(&policy, &resource, &Protection::Unprotected, &occasion) else {
+        return;
+    };
+    if let Some(mode) = change.data_access_auth_mode {
+        resource.data_access_auth_mode = mode;
+    }
+    for (name, value) in change.tags.iter() {
+        resource.tags.insert(name, value);
+    }
+    let decision = decide(&policy, &resource, &Protection::Unprotected, &occasion);
+    assert!(!matches!(decision, Decision::Seal(_)), "{decision:?}");
 }
 
 /// Settings, one `NAME=VALUE` a line; a value may hold the mark as the password of a URL.

@@ -1,4 +1,5 @@
 //! What the Functions host sends, for a fuzzer.
+#![expect(clippy::missing_panics_doc, reason = "a panic is what a fuzzer looks for")]
 
 use super::{
     envelope::{Envelope, EnvelopeError},

@@ -1,4 +1,5 @@
 //! What people write into settings and tags, for a fuzzer.
+#![expect(clippy::missing_panics_doc, reason = "a panic is what a fuzzer looks for")]
 
 use time::OffsetDateTime;
 

@@ -1,4 +1,5 @@
 //! Names and tags of resources in the forms of the report, for a fuzzer.
+#![expect(clippy::missing_panics_doc, reason = "a panic is what a fuzzer looks for")]
 
 use time::OffsetDateTime;
 
