@@ -100,6 +100,7 @@ impl Config {
             pace: None,
             deadline: Duration::ZERO,
             azure_monitor: AzureMonitor::default(),
+            traces_unchanged_ratio: 1.0,
             cloud: cloud::PUBLIC,
             arm_endpoint: None,
             arm_audience: None,

@@ -11,6 +11,7 @@ mod lane;
 mod line;
 pub mod metrics;
 mod providers;
+mod share;
 mod signal;
 mod size;
 mod transport;
@@ -37,7 +38,7 @@ use opentelemetry::{
     trace::{TraceContextExt, TracerProvider},
 };
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracerProvider};
 use opentelemetry_semantic_conventions::SCHEMA_URL;
 use tokio::{sync::watch, time::Instant};
 use tracing::{Metadata, Span, level_filters::LevelFilter, warn};
@@ -86,14 +87,19 @@ impl Telemetry {
     /// Starts logging, and exporting if `lookup` has an OTLP endpoint or `monitor` one of Azure Monitor. Without
     /// an endpoint nothing is exported: the standard's default is a local collector, which a function app does
     /// not have. Nothing is sent before [`Self::connect`].
+    ///
+    /// `unchanged_ratio` is the share of traces that are exported although their invocation changed nothing, from 0 to
+    /// 1. It has no effect where the standard variables set a sampler.
     pub fn start(
         lookup: &dyn Fn(&str) -> Option<String>,
         audience: Audience,
         monitor: &AzureMonitor,
+        unchanged_ratio: f64,
     ) -> Self {
         attributes::remember_function_app(lookup);
         let (connection, link) = watch::channel(None);
-        let providers = Providers::new(lookup, monitor, &attributes::resource(lookup), &link);
+        let providers =
+            Providers::new(lookup, monitor, unchanged_ratio, &attributes::resource(lookup), &link);
         let traces = providers.traces.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer_with_scope(scope()))
@@ -142,6 +148,10 @@ impl Telemetry {
     pub fn stop(self, timeout: Duration) {
         // Ends the wait of exports for a connection that will not come.
         drop(self.connection);
+        if self.providers.holds_spans {
+            // What is held goes to the queues, which are sent below. It cannot fail.
+            let _ = self.providers.traces.as_ref().map(SdkTracerProvider::force_flush);
+        }
         let (done, ended) = mpsc::channel();
         for stop in self.providers.stops {
             let done = done.clone();
@@ -254,7 +264,7 @@ impl TraceContext {
         if !context.is_sampled() && FOLLOWS_PARENTS.swap(false, Ordering::Relaxed) {
             warn!(
                 "an invocation's traceparent says that its trace is not sampled, so its spans are not exported, and \
-                 those of others like it; OTEL_TRACES_SAMPLER=always_on exports them"
+                 those of others like it; without OTEL_TRACES_SAMPLER, or with OTEL_TRACES_SAMPLER=always_on, they are"
             );
         }
     }

@@ -63,8 +63,6 @@ var settings = union(
     DISKSEAL_SWEEP_SCHEDULE: sweepSchedule
     // The tag diskseal=off on the resource group stops every write.
     DISKSEAL_SWITCH: resourceGroup().id
-    // Where the host samples nothing itself, it says so of every invocation, and the default sampler would export no trace.
-    OTEL_TRACES_SAMPLER: 'always_on'
   },
   // The host cannot make its keys from the addresses alone (Azure/azure-functions-host#11787), and makes addresses of
   // the public cloud from the name.

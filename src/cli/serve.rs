@@ -74,7 +74,8 @@ fn start(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
         Ok(listener) => listener,
         Err(fault) => return complain(&format!("cannot listen on 127.0.0.1:{port}: {fault}"), Exit::NotAll),
     };
-    let telemetry = Telemetry::start(lookup, Audience::Host, &config.azure_monitor);
+    let telemetry =
+        Telemetry::start(lookup, Audience::Host, &config.azure_monitor, config.traces_unchanged_ratio);
     info!("{}", greeting(&config, lookup));
     warn_of_environment();
     let runtime = match Runtime::new() {

@@ -66,7 +66,8 @@ where
         Ok(config) => config,
         Err(faults) => return complain(&faults.to_string(), Exit::Usage),
     };
-    let telemetry = Telemetry::start(&lookup, Audience::Person, &config.azure_monitor);
+    // Of what a person does, every trace is exported.
+    let telemetry = Telemetry::start(&lookup, Audience::Person, &config.azure_monitor, 1.0);
     warn_of_environment();
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,

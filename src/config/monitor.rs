@@ -1,4 +1,5 @@
-//! Settings of Azure Monitor's OTLP ingestion, by signal.
+//! Settings of telemetry that the standard does not have: Azure Monitor's OTLP ingestion, by signal, and which traces are
+//! exported.
 
 use url::Url;
 
@@ -7,7 +8,8 @@ use super::{
     setting::{Fallback, Setting, Use, Value, set},
 };
 
-pub(super) const ALL: &[Setting] = &[TRACES_ENDPOINT, METRICS_ENDPOINT, LOGS_ENDPOINT];
+pub(super) const ALL: &[Setting] =
+    &[TRACES_ENDPOINT, METRICS_ENDPOINT, LOGS_ENDPOINT, TRACES_UNCHANGED_RATIO];
 
 const TRACES_ENDPOINT: Setting = Setting {
     name: "DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT",
@@ -40,6 +42,37 @@ const LOGS_ENDPOINT: Setting = Setting {
     show: |config| config.azure_monitor.logs.as_ref().map(Url::to_string),
     ..TRACES_ENDPOINT
 };
+
+const TRACES_UNCHANGED_RATIO: Setting = Setting {
+    name: "DISKSEAL_TRACES_UNCHANGED_RATIO",
+    flag: "traces-unchanged-ratio",
+    value: Value::Text("NUMBER"),
+    help: "Share of traces to export of event invocations that changed nothing.\n\
+           A number from 0 to 1. Traces that sealed, waited or failed are all exported, and so are those of the queue and of \
+           sweeps. The trace ID decides, when the invocation ends; metrics count every look. OTEL_TRACES_SAMPLER, if it is \
+           set, takes precedence.",
+    default: Fallback::Text("1"),
+    used: Use::Serve,
+    read: |config, text| {
+        let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+        set(
+            &mut config.traces_unchanged_ratio,
+            ratio.ok_or_else(|| format!("{text:?} is not a number from 0 to 1")),
+        )
+    },
+    show: |config| Some(config.traces_unchanged_ratio.to_string()),
+};
+
+#[test]
+fn a_share_of_traces_is_a_number_from_0_to_1() {
+    use super::tests::{fault, shown};
+    for (text, read) in [("0", "0"), ("0.05", "0.05"), ("1e-3", "0.001"), ("1.0", "1")] {
+        assert_eq!(shown(&TRACES_UNCHANGED_RATIO, text).as_deref(), Some(read));
+    }
+    for text in ["-0.1", "1.1", "5%", "NaN", "inf", "half"] {
+        assert!(fault(TRACES_UNCHANGED_RATIO.name, text).contains("from 0 to 1"));
+    }
+}
 
 fn ingestion(signal: &str, text: &str) -> Result<Option<Url>, String> {
     let end = format!("/otlp/v1/{signal}");

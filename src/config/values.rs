@@ -28,6 +28,8 @@ pub struct Config {
     pub deadline: Duration,
     /// Azure Monitor's OTLP ingestion, where telemetry goes there.
     pub azure_monitor: AzureMonitor,
+    /// The share of traces that the handler exports although their invocation changed nothing, from 0 to 1.
+    pub traces_unchanged_ratio: f64,
     pub(super) cloud: &'static Cloud,
     pub(super) arm_endpoint: Option<Url>,
     pub(super) arm_audience: Option<String>,

@@ -71,6 +71,11 @@ impl Left {
 }
 
 impl Outcome {
+    /// Whether the resource needs no change: it is sealed, or its owner has exempted it.
+    pub const fn needs_no_change(&self) -> bool {
+        matches!(self, Self::AlreadySealed | Self::Exempt(_))
+    }
+
     /// Why it is left as it is, a word from a closed set.
     pub const fn reason(&self) -> Option<&'static str> {
         match self {

@@ -76,6 +76,7 @@ impl Invocation {
             cloudevents.event_subject = Empty,
             diskseal.event_age_seconds = Empty,
             diskseal.reason = Empty,
+            diskseal.unchanged = Empty,
         );
         if let Some(app) = function_app().filter(|_| !span.is_disabled()) {
             span.record("faas.name", app.faas_name(function));
@@ -141,4 +142,10 @@ pub(super) fn send_span(messages: usize) -> Span {
 pub(super) fn fail(span: &Span, reason: &str) {
     span.record("error.type", reason);
     span.record("otel.status_code", "ERROR");
+}
+
+/// Marks the span of an invocation that found nothing to do. Of traces of such invocations, a share is exported; what has
+/// no mark always is.
+pub(super) fn mark_unchanged(span: &Span) {
+    span.record("diskseal.unchanged", true);
 }

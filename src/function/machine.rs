@@ -30,22 +30,26 @@ pub(super) async fn handle(
     origin: &TraceContext,
 ) -> Vec<Handled> {
     let done = |line: &Line| Handled::Done(log(invocation, line, None));
-    let end = |outcome| done(&Line::of_look(machine, &Ok(outcome)));
     match ctx.is_in_scope(machine, invocation.terms).await {
         Ok(true) => {}
-        Ok(false) => return vec![end(Outcome::Exempt(Exemption::OutOfScope))],
+        Ok(false) => {
+            let line = Line::of_look(machine, &Ok(Outcome::Exempt(Exemption::OutOfScope)));
+            return vec![Handled::Done(log(invocation, &line, None).unchanged())];
+        }
         Err(fault) => return vec![not_read(invocation, machine, &fault)],
     }
     let disks = match disks_of(ctx, machine, written.time, invocation.terms).await {
         Ok(Some(disks)) => disks,
-        Ok(None) => return vec![end(Outcome::Gone)],
+        Ok(None) => return vec![done(&Line::of_look(machine, &Ok(Outcome::Gone)))],
         Err(fault) => return vec![not_read(invocation, machine, &fault)],
     };
     let (count, is_many) = (disks.ids.len(), disks.ids.len() > DISKS_MAX);
     let plural = if count == 1 { "" } else { "s" };
     let way = if is_many { ", each handed to the queue" } else { "" };
     let why = format!("{count} managed disk{plural}{way}");
-    let mut handled = vec![done(&Line::new(Level::INFO, "machine", machine, Some(why)))];
+    // Whether something changed, its disks show.
+    let line = Line::new(Level::INFO, "machine", machine, Some(why));
+    let mut handled = vec![Handled::Done(log(invocation, &line, None).unchanged())];
     for (is_incomplete, why) in [
         (disks.has_more, "it has more disks than two reads return"),
         (disks.has_unreadable, "Azure returns some of its disks in a form that cannot be read"),

@@ -66,7 +66,8 @@ pub(super) async fn seal(
     let result = enforce(ctx, look).await;
     let line = Line::of_look(&look.resource, &result).caused_by(look);
     let line = log(invocation, &line, Some(started.elapsed()));
-    (result, line)
+    let is_unchanged = result.as_ref().is_ok_and(Outcome::needs_no_change);
+    (result, Logged { is_unchanged, ..line })
 }
 
 /// The queue message for a resource.
@@ -89,6 +90,15 @@ pub(super) struct Logged {
     pub(super) line: String,
     level: Level,
     took: Option<Duration>,
+    /// Whether there was nothing to do.
+    pub(super) is_unchanged: bool,
+}
+
+impl Logged {
+    /// The same of a result that is known to have changed nothing, and to need no change.
+    pub(super) fn unchanged(self) -> Self {
+        Self { is_unchanged: true, ..self }
+    }
 }
 
 /// Exports a line with its parts as fields, and returns it for the host.
@@ -105,7 +115,7 @@ pub(super) fn log(invocation: &Invocation, line: &Line, took: Option<Duration>) 
         diskseal.correlation_id = line.correlation_id,
         "{line}"
     );
-    Logged { line: line.to_string(), level: line.level, took }
+    Logged { line: line.to_string(), level: line.level, took, is_unchanged: false }
 }
 
 /// The same for an event that is ignored, which may have no resource.
@@ -119,11 +129,11 @@ pub(super) fn log_ignored(invocation: &Invocation, why: &Ignored) -> Logged {
         diskseal.reason = reason,
         "{line}"
     );
-    Logged { line, level: Level::INFO, took: None }
+    Logged { line, level: Level::INFO, took: None, is_unchanged: true }
 }
 
 /// Prints the line of a failed invocation, whose `Logs` the host discards.
-pub(super) fn print(invocation: &Invocation, Logged { line, level, took }: &Logged) {
+pub(super) fn print(invocation: &Invocation, Logged { line, level, took, .. }: &Logged) {
     let took_ms = took.map(|took| took.as_millis());
     at_level!(*level, target: PRINTED, invocation_id = invocation.id, took_ms, "{line}");
 }

@@ -12,7 +12,7 @@ use tracing::{Instrument, Level, Span};
 use super::{
     App,
     ignored::Ignored,
-    invocation::{Invocation, fail, send_span},
+    invocation::{Invocation, fail, mark_unchanged, send_span},
     machine,
     one::{Handled, Logged, log, log_ignored, print, seal, seal_now},
     pending::{Pending, Received},
@@ -233,6 +233,9 @@ fn answer(invocation: &Invocation, handled: impl Iterator<Item = Handled>) -> Re
         }
     }
     if failures.is_empty() {
+        if pending.is_empty() && !logged.is_empty() && logged.iter().all(|logged| logged.is_unchanged) {
+            mark_unchanged(&Span::current());
+        }
         return Reply::Succeeded { pending, logs: logged.into_iter().map(|logged| logged.line).collect() };
     }
     // The host discards the outputs and logs of a failure, and the whole batch is delivered again.

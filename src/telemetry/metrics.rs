@@ -48,6 +48,7 @@ struct Instruments {
     switch_failures: Counter<u64>,
     enforce_active: UpDownCounter<i64>,
     dropped: Counter<u64>,
+    traces_dropped: Counter<u64>,
 }
 
 impl Instruments {
@@ -106,6 +107,11 @@ impl Instruments {
                 .with_description("Resources in progress")
                 .build(),
             dropped: counter("diskseal.telemetry.dropped", "{item}", "Telemetry that was lost"),
+            traces_dropped: counter(
+                "diskseal.traces.dropped",
+                "{trace}",
+                "Traces that changed nothing and are outside the share to export",
+            ),
             meter,
         }
     }
@@ -286,4 +292,9 @@ impl Drop for Active {
 pub fn dropped(signal: &'static str, error_type: &'static str, items: u64) {
     let attributes = [KeyValue::new("diskseal.signal", signal), KeyValue::new(ERROR_TYPE, error_type)];
     with(|instruments| instruments.dropped.add(items, &attributes));
+}
+
+/// A trace is not exported: its invocation changed nothing, and it is outside the share of such traces.
+pub(super) fn trace_dropped() {
+    with(|instruments| instruments.traces_dropped.add(1, &[]));
 }

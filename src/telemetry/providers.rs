@@ -13,13 +13,14 @@ use opentelemetry_sdk::{
     metrics::{PeriodicReader, SdkMeterProvider},
     trace::{
         BatchConfigBuilder as SpanBatch, BatchSpanProcessor, Sampler, SdkTracerProvider, SpanExporter as _,
-        SpanProcessor,
+        SpanProcessor, TracerProviderBuilder,
     },
 };
 
 use super::{
     destination::{AzureMonitor, Destination},
     exporter::{Bounded, Exporter},
+    share::Share,
     signal::{self, Lookup, Signal},
     transport::{Link, Transport},
 };
@@ -35,6 +36,8 @@ pub(super) struct Providers {
     pub(super) stops: Vec<Stop>,
     /// Whether a span of a trace that the parent does not sample is not exported.
     pub(super) follows_parents: bool,
+    /// Whether spans are held until their invocation ends.
+    pub(super) holds_spans: bool,
     /// Why a signal cannot be exported at all.
     pub(super) faults: Vec<String>,
 }
@@ -46,13 +49,22 @@ impl fmt::Debug for Providers {
 }
 
 impl Providers {
-    pub(super) fn new(lookup: Lookup<'_>, monitor: &AzureMonitor, resource: &Resource, link: &Link) -> Self {
+    /// `unchanged_ratio` is the share of traces that changed nothing and are exported, unless the standard variables set
+    /// a sampler.
+    pub(super) fn new(
+        lookup: Lookup<'_>,
+        monitor: &AzureMonitor,
+        unchanged_ratio: f64,
+        resource: &Resource,
+        link: &Link,
+    ) -> Self {
         let mut this = Self {
             traces: None,
             metrics: None,
             logs: None,
             stops: vec![],
             follows_parents: false,
+            holds_spans: false,
             faults: vec![],
         };
         let ways = |signal: Signal| {
@@ -85,7 +97,7 @@ impl Providers {
         }
         this.logs = logs.map(|builder| builder.with_resource(resource.clone()).build());
 
-        let mut traces = None;
+        let mut spans = vec![];
         for (transport, lane) in ways(Signal::Traces) {
             let builder = configured(SpanExporter::builder().with_http(), transport, Signal::Traces, lookup);
             let Some(mut otlp) = this.made(Signal::Traces, builder.build()) else { continue };
@@ -102,18 +114,29 @@ impl Providers {
                 let processor = Arc::clone(&processor);
                 move |timeout| processor.shutdown_with_timeout(timeout)
             }));
-            let builder = traces.unwrap_or_else(SdkTracerProvider::builder);
-            traces = Some(builder.with_span_processor(Bounded { processor, lane }));
-        }
-        let is_exported = traces.is_some();
-        if traces.is_none() && this.logs.is_some() {
-            // Log records need the trace that the host or the event began, even if no span is exported.
-            traces = Some(SdkTracerProvider::builder());
+            spans.push(Bounded { processor, lane });
         }
         let sampler = signal::spans_sampler(lookup);
-        this.follows_parents = matches!(sampler, Sampler::ParentBased(_)) && is_exported;
-        this.traces =
-            traces.map(|builder| builder.with_sampler(sampler).with_resource(resource.clone()).build());
+        let is_exported = !spans.is_empty();
+        this.follows_parents = matches!(sampler, Some(Sampler::ParentBased(_))) && is_exported;
+        this.holds_spans = sampler.is_none() && unchanged_ratio < 1.0 && is_exported;
+        if sampler.is_some() && unchanged_ratio < 1.0 && is_exported {
+            this.faults.push(
+                "OTEL_TRACES_SAMPLER chooses the traces, so DISKSEAL_TRACES_UNCHANGED_RATIO is ignored"
+                    .to_owned(),
+            );
+        }
+        // Log records need the trace that the host or the event began, even if no span is exported.
+        if is_exported || this.logs.is_some() {
+            let builder = SdkTracerProvider::builder().with_resource(resource.clone());
+            let builder = builder.with_sampler(sampler.unwrap_or(Sampler::AlwaysOn));
+            let builder = if this.holds_spans {
+                builder.with_span_processor(Share::new(unchanged_ratio, spans))
+            } else {
+                spans.into_iter().fold(builder, TracerProviderBuilder::with_span_processor)
+            };
+            this.traces = Some(builder.build());
+        }
 
         let mut metrics = None;
         for (transport, lane) in ways(Signal::Metrics) {

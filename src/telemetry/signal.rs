@@ -117,12 +117,15 @@ pub(super) fn is_disabled(lookup: Lookup<'_>) -> bool {
     value(lookup, "OTEL_SDK_DISABLED").is_some_and(|text| is_word(&text, "true"))
 }
 
-/// The sampler of spans: `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`. The SDK would read them, but not in
-/// any case.
-pub(super) fn spans_sampler(lookup: Lookup<'_>) -> Sampler {
+/// The sampler that `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` set, if they set one. The SDK would read them, but
+/// not in any case.
+///
+/// Without one, every span is recorded, and [`Share`](super::share::Share) chooses at the end of the invocation. The
+/// standard's own default would leave the choice to the parent; the Functions host and App Service send a parent that
+/// is not sampled wherever they record nothing themselves, so all traces would be lost.
+pub(super) fn spans_sampler(lookup: Lookup<'_>) -> Option<Sampler> {
     let argument = value(lookup, "OTEL_TRACES_SAMPLER_ARG");
-    let set = value(lookup, "OTEL_TRACES_SAMPLER").and_then(|name| sampler(&name, argument.as_deref()));
-    set.unwrap_or_else(|| Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
+    value(lookup, "OTEL_TRACES_SAMPLER").and_then(|name| sampler(&name, argument.as_deref()))
 }
 
 /// The sampler with this name. An argument that is no ratio counts as 1.

@@ -70,9 +70,7 @@ const OTHERS: [(&str, Rule); 34] = [
     ("OTEL_LOGS_EXPORTER", Read(exporters)),
     (
         "OTEL_TRACES_SAMPLER",
-        Read(|text| {
-            sampler(text, None).is_none().then(|| "is unknown; parentbased_always_on is used".to_owned())
-        }),
+        Read(|text| sampler(text, None).is_none().then(|| "is unknown, and counts as not set".to_owned())),
     ),
     ("OTEL_RESOURCE_ATTRIBUTES", Read(|text| attributes::given(text).err())),
     (

@@ -115,7 +115,7 @@ BICEP = [
     ("modules/function.bicep", "DISKSEAL_SWEEP_SCHEDULE:", "DISKSEAL_SWEEP:", "no setting DISKSEAL_SWEEP_SCHEDULE is made"),
     ("modules/function.bicep", "'AzureChina'", "'AzureChinaCloud'", "the clouds are"),
     ("terraform/function.tf", "DISKSEAL_SWITCH = azurerm_resource_group.this.id", "DISKSEAL_SWITCHES = azurerm_resource_group.this.id", "DISKSEAL_SWITCHES is a setting of Terraform alone"),
-    ("terraform/function.tf", 'OTEL_TRACES_SAMPLER = "always_on"', "", "OTEL_TRACES_SAMPLER is a setting of Bicep alone"),
+    ("terraform/function.tf", "    DISKSEAL_BACKUP_GUARD                     = var.backup_guard\n", "", "DISKSEAL_BACKUP_GUARD is a setting of Bicep alone"),
     ("main.bicep", "'0 17 * * * *'", "'17 * * * *'", "has not six fields"),
     ("main.bicep", "  'audit'\n  'enforce'\n", "  'audit'\n  'enforced'\n", "mode may be audit, enforced"),
     # Telemetry, alerts and their recipients.

@@ -41,6 +41,7 @@ mod policy_check;
 mod protocol;
 mod proxies;
 mod report;
+mod sampling;
 mod seal;
 mod sweep;
 mod telemetry;

@@ -113,6 +113,18 @@ CASES = [
     ("exemptions-expiring", "only the host logged it", Night().warning("b", 3, "AppTraces", "Message", "warning: "), True),
     ("silent", "the host runs it and its spans arrive", QUIET, False),
     ("silent", "the host runs it and nothing arrives", Night().host("seal_on_write"), True),
+    (
+        "silent",
+        "only a share of what changed nothing is traced, and all records arrive",
+        Night().host("seal_on_write").line("a", "already_sealed", 30).add("OTelLogs", 30, Body="already_sealed"),
+        False,
+    ),
+    (
+        "silent",
+        "a seal has no trace, and its record arrives",
+        Night().host("seal_on_write").line("a", "sealed", 30).add("OTelLogs", 30, Body="sealed"),
+        True,
+    ),
     ("silent", "it was run a minute ago", Night().host("seal_queued", 1), False),
     ("silent", "it does not run", Night(), False),
     ("silent", "another app runs", Night().host("invoices"), False),

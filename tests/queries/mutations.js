@@ -85,6 +85,7 @@ const MUTATIONS = [
   ["the trigger of a rule", RULES, "diskseal_trigger=\"event\"", "diskseal_trigger=\"queue\"", promtool, "DisksealSlow"],
   ["the threshold of an alert", ALERTS, "\"threshold\": 0.1", "\"threshold\": 0.9", alerts("failing"), "alert failing"],
   ["the sense of an alert", ALERTS, "spanCount == 0", "spanCount > 0", alerts("silent"), "alert silent"],
+  ["the records of what has no trace", ALERTS, "recordCount == 0", "recordCount >= 0", alerts("silent"), "only a share of what changed nothing"],
   ["a table that is not there", ALERTS, "union isfuzzy=true (datatable(TimeGenerated: datetime, OperationName: string, StatusCode: string, Uri: string)[]), (Storage", "union isfuzzy=true (Storage", alerts("poisoned"), "no table exists"],
   ["a table that is not there, of the dead man's switch", ALERTS, "let handled = union isfuzzy=true", "let handled = union", alerts("unhandled"), "no table"],
   ["the host's log instead of traces", ALERTS, "isnotempty(Outcome) and isnotempty(Resource)", "isempty(Resource)", alerts("seal-removed"), "no traces"],

@@ -94,17 +94,18 @@ fn samplers_have_the_meaning_of_their_names() {
         let pairs = [("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", argument)];
         format!("{:?}", signal::spans_sampler(&lookup(&pairs)))
     };
-    let parent = |root| format!("{:?}", Sampler::ParentBased(Box::new(root)));
+    let parent = |root| format!("{:?}", Some(Sampler::ParentBased(Box::new(root))));
     for (name, argument, expected) in [
-        ("ALWAYS_OFF", "", format!("{:?}", Sampler::AlwaysOff)),
-        ("always_on", "0", format!("{:?}", Sampler::AlwaysOn)),
-        ("TraceIdRatio", "0", format!("{:?}", Sampler::TraceIdRatioBased(0.0))),
-        ("traceidratio", " 0.25 ", format!("{:?}", Sampler::TraceIdRatioBased(0.25))),
-        ("traceidratio", "25", format!("{:?}", Sampler::TraceIdRatioBased(1.0))),
+        ("ALWAYS_OFF", "", format!("{:?}", Some(Sampler::AlwaysOff))),
+        ("always_on", "0", format!("{:?}", Some(Sampler::AlwaysOn))),
+        ("TraceIdRatio", "0", format!("{:?}", Some(Sampler::TraceIdRatioBased(0.0)))),
+        ("traceidratio", " 0.25 ", format!("{:?}", Some(Sampler::TraceIdRatioBased(0.25)))),
+        ("traceidratio", "25", format!("{:?}", Some(Sampler::TraceIdRatioBased(1.0)))),
         ("parentbased_TRACEIDRATIO", "0.5", parent(Sampler::TraceIdRatioBased(0.5))),
         ("ParentBased_Always_Off", "", parent(Sampler::AlwaysOff)),
-        ("always", "", parent(Sampler::AlwaysOn)),
-        ("", "0", parent(Sampler::AlwaysOn)),
+        ("parentbased_always_on", "", parent(Sampler::AlwaysOn)),
+        ("always", "", "None".to_owned()),
+        ("", "0", "None".to_owned()),
     ] {
         assert_eq!(named(name, argument), expected, "{name} {argument}");
     }

@@ -85,7 +85,8 @@ async fn attributes_of_the_resource_are_decoded() {
 #[tokio::test]
 async fn a_parent_that_is_not_sampled_is_logged_once_with_what_to_set() {
     for (sampler, exported, warned) in [
-        ("", false, 1),
+        ("", true, 0),
+        ("parentbased_always_on", false, 1),
         ("parentbased_traceidratio", false, 1),
         ("always_on", true, 0),
         ("always_off", false, 0),

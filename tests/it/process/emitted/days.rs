@@ -61,16 +61,17 @@ impl Emitted {
 /// Runs all days.
 pub(super) async fn all() -> Emitted {
     let mut emitted = Emitted::default();
-    let (busy, audit, deaf, grouped, slow, guarded, commands) = tokio::join!(
+    let (busy, audit, deaf, grouped, slow, guarded, quiet, commands) = tokio::join!(
         busy_day(),
         audited_day(),
         deaf_day(),
         grouped_day(),
         slow_day(),
         guarded_day(),
+        quiet_day(),
         commands()
     );
-    for part in [busy, audit, deaf, grouped, slow, guarded, commands] {
+    for part in [busy, audit, deaf, grouped, slow, guarded, quiet, commands] {
         emitted.spans.extend(part.spans);
         emitted.points.extend(part.points);
     }
@@ -258,6 +259,13 @@ async fn audited_day() -> Emitted {
     setup.azure = azure();
     let azure = start(setup, &[("DISKSEAL_MODE", "audit"), ("OTEL_METRIC_EXPORT_INTERVAL", "50")]).await;
     created(&azure, &disk("audited")).await;
+    end(azure).await
+}
+
+/// No trace of an event that changes nothing is exported.
+async fn quiet_day() -> Emitted {
+    let azure = start(setup(), &[("DISKSEAL_TRACES_UNCHANGED_RATIO", "0")]).await;
+    told(&azure, json!({"hello": 1})).await;
     end(azure).await
 }
 
