@@ -17,6 +17,7 @@ mod names;
 mod odd;
 mod official_events;
 mod pending;
+mod performance;
 mod process;
 mod quota;
 mod recorded;

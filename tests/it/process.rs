@@ -20,6 +20,7 @@ use crate::world::SUBSCRIPTION;
 mod bounds;
 mod commands;
 mod console;
+mod cost;
 mod crash;
 mod credentials;
 mod doctor;
