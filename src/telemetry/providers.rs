@@ -116,27 +116,7 @@ impl Providers {
             }));
             spans.push(Bounded { processor, lane });
         }
-        let sampler = signal::spans_sampler(lookup);
-        let is_exported = !spans.is_empty();
-        this.follows_parents = matches!(sampler, Some(Sampler::ParentBased(_))) && is_exported;
-        this.holds_spans = sampler.is_none() && unchanged_ratio < 1.0 && is_exported;
-        if sampler.is_some() && unchanged_ratio < 1.0 && is_exported {
-            this.faults.push(
-                "OTEL_TRACES_SAMPLER chooses the traces, so DISKSEAL_TRACES_UNCHANGED_RATIO is ignored"
-                    .to_owned(),
-            );
-        }
-        // Log records need the trace that the host or the event began, even if no span is exported.
-        if is_exported || this.logs.is_some() {
-            let builder = SdkTracerProvider::builder().with_resource(resource.clone());
-            let builder = builder.with_sampler(sampler.unwrap_or(Sampler::AlwaysOn));
-            let builder = if this.holds_spans {
-                builder.with_span_processor(Share::new(unchanged_ratio, spans))
-            } else {
-                spans.into_iter().fold(builder, TracerProviderBuilder::with_span_processor)
-            };
-            this.traces = Some(builder.build());
-        }
+        this.traces = this.tracer_provider(spans, lookup, unchanged_ratio, resource);
 
         let mut metrics = None;
         for (transport, lane) in ways(Signal::Metrics) {
@@ -153,6 +133,39 @@ impl Providers {
             this.stops.push(Box::new(move |timeout| provider.shutdown_with_timeout(timeout)));
         }
         this
+    }
+
+    /// The provider of spans, which go to `processors`: all of those that the sampler of the standard variables samples, or
+    /// without one those of [`Share`].
+    fn tracer_provider(
+        &mut self,
+        processors: Vec<Bounded<BatchSpanProcessor>>,
+        lookup: Lookup<'_>,
+        unchanged_ratio: f64,
+        resource: &Resource,
+    ) -> Option<SdkTracerProvider> {
+        let sampler = signal::spans_sampler(lookup);
+        let is_exported = !processors.is_empty();
+        if !is_exported && self.logs.is_none() {
+            return None;
+        }
+        // Log records need the trace that the host or the event began, even if no span is exported.
+        self.follows_parents = matches!(sampler, Some(Sampler::ParentBased(_))) && is_exported;
+        let is_shared = unchanged_ratio < 1.0 && is_exported;
+        self.holds_spans = is_shared && sampler.is_none();
+        if is_shared && sampler.is_some() {
+            let fault =
+                "OTEL_TRACES_SAMPLER chooses the traces, so DISKSEAL_TRACES_UNCHANGED_RATIO is ignored";
+            self.faults.push(fault.to_owned());
+        }
+        let builder = SdkTracerProvider::builder().with_resource(resource.clone());
+        let builder = builder.with_sampler(sampler.unwrap_or(Sampler::AlwaysOn));
+        let builder = if self.holds_spans {
+            builder.with_span_processor(Share::new(unchanged_ratio, processors))
+        } else {
+            processors.into_iter().fold(builder, TracerProviderBuilder::with_span_processor)
+        };
+        Some(builder.build())
     }
 
     /// Whether anything is exported.

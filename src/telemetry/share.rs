@@ -83,8 +83,9 @@ impl<P: SpanProcessor> Share<P> {
 }
 
 impl Held {
-    fn start(&mut self, span: SpanId, parent: Option<SpanId>) {
-        let root = parent.and_then(|parent| self.roots.get(&parent).copied());
+    /// A span whose parent is not in progress here, because it is the host's for example, is an invocation's.
+    fn start(&mut self, span: SpanId, parent: SpanId) {
+        let root = self.roots.get(&parent).copied();
         if root.is_none() {
             self.invocations.insert(span, Vec::new());
         }
@@ -131,10 +132,9 @@ fn is_unchanged(span: &SpanData) -> bool {
 
 impl<P: SpanProcessor> SpanProcessor for Share<P> {
     fn on_start(&self, span: &mut Span, context: &Context) {
-        let (own, parent) = (span.span_context().clone(), context.span().span_context().clone());
+        let own = span.span_context();
         if !self.is_in_share(own.trace_id()) {
-            let parent = (parent.is_valid() && !parent.is_remote()).then(|| parent.span_id());
-            self.held.lock().start(own.span_id(), parent);
+            self.held.lock().start(own.span_id(), context.span().span_context().span_id());
         }
         self.next.iter().for_each(|next| next.on_start(span, context));
     }
