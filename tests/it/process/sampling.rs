@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use diskseal_emulator::{
     collector::{MetricData, Span},
     disk_body,
+    estate::virtual_machine_id,
     fault::{Fault, Kind, Refusal},
     host::{ConsoleLine, Invocation, Stream, Trigger},
     local_azure::{LocalAzure, Setup},
+    virtual_machine_body,
 };
 use serde_json::{Value, json};
 
 use super::{disk, event, is_sealed, setup, start};
-use crate::world::jane;
+use crate::world::{SUBSCRIPTION, jane};
 
 const RATIO: &str = "DISKSEAL_TRACES_UNCHANGED_RATIO";
 
@@ -155,6 +157,25 @@ async fn by_default_everything_arrives_even_if_the_host_samples_nothing() {
         assert_eq!(marked, is_unchanged(invocation).then_some(&json!(true)), "{invocation:?}");
     }
     assert_eq!(counted(&azure, "diskseal.traces.dropped", None).to_string(), "0");
+}
+
+/// The disks of a machine decide about its invocation; if they are too many for it, their messages are its work.
+#[tokio::test]
+async fn a_machine_is_unchanged_if_its_disks_are_and_none_was_handed_over() {
+    let mut setup = setup();
+    setup.host.listen_to_queues = false;
+    let azure = start(setup, &[(RATIO, "0")]).await;
+    let [small, large] = ["vm-1", "vm-2"].map(|name| virtual_machine_id(SUBSCRIPTION, "rg-app", name));
+    for (id, disks) in [(&small, 2), (&large, 33)] {
+        azure.emulator.put_machine(id, &jane(), &virtual_machine_body("westeurope", disks)).unwrap();
+    }
+    azure.event_grid.idle().await;
+    let [quiet, busy] = [told(&azure, event(&small)).await, told(&azure, event(&large)).await];
+    assert!(quiet.logs[1..].iter().all(|line| line.starts_with("already_sealed ")), "{quiet:?}");
+    assert!(busy.logs[0].contains("each handed to the queue"), "{busy:?}");
+    end(&azure).await;
+    let spans = azure.collector.spans();
+    assert_eq!((of(&spans, &quiet).len(), of(&spans, &busy).len()), (0, 1));
 }
 
 /// An event for a disk that is sealed, in a trace of its own.
