@@ -65,30 +65,36 @@ def pinned(requirements, *names):
     return ", ".join(f"{name} {lines[name]}" for name in names)
 
 
-def machine(root, cache):
-    """What the figures depend on, one line each."""
+def machine(root, binary):
+    """What the figures depend on, one line each. `binary` is the executable that was given, if one was."""
     cpu = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
     peers = root / "benches" / "peers"
     package = (peers / "node" / "package.json").read_text()
     node = ", ".join(f"{name} {version}" for name, version in re.findall(r'"(@?[\w/-]+)": "(\d[\d.]+)"', package))
     changed = first_line("git", "-C", root, "status", "--porcelain", "--untracked-files=no", "--", "src", "Cargo.lock")
+    commit = f"commit {first_line('git', '-C', root, 'rev-parse', '--short=10', 'HEAD')}{'' if changed == 'unknown' else ', changed'}"
+    built = f"{commit}, release profile, {first_line('rustc', '--version')}"
     return {
         "measured": datetime.now(timezone.utc).date().isoformat(),
         "machine": f"{os.cpu_count()} cores of {cpu[1] if cpu else platform.processor()}, {int(memory[1]) / 1024**2:.0f} GiB, Linux {platform.release()}",
         "load before it": f"{os.getloadavg()[0]:.1f} processes ready to run, of {os.cpu_count()} cores",
-        "Diskseal": f"commit {first_line('git', '-C', root, 'rev-parse', '--short=10', 'HEAD')}{'' if changed == 'unknown' else ', changed'}, release profile, {first_line('rustc', '--version')}",
+        "Diskseal": "an executable that was given by --binary" if binary else built,
         "Node": f"{first_line('node', '--version')}; {node}",
         "Python": f"{platform.python_version()}; {pinned(peers / 'python' / 'requirements.txt', 'aiohttp', 'azure-core', 'azure-identity', 'azure-mgmt-compute')}",
         "Custodian": pinned(peers / "custodian" / "requirements.txt", "c7n", "c7n-azure", "azure-functions"),
     }
 
 
+BUSY = "\n\n**The machine was busy with other work during this run.** Only what differs by several times says something."
+
+
 def section(rounds, machine, plan):
     facts = "\n".join(f"| {name} | {value} |" for name, value in machine.items())
+    load, cores = float(machine["load before it"].split()[0]), os.cpu_count()
     return f"""{table(rounds)}
 
-Median of {plan.rounds} rounds, and the smallest and largest value. In each round every handler is started anew, {plan.busy} s of 64 events in flight follow {plan.alone} s of one at a time, and the order turns from round to round.
+Median of {plan.rounds} rounds, and the smallest and largest value. In each round every handler is started anew, {plan.busy} s of 64 events in flight follow {plan.alone} s of one at a time, and the order turns from round to round.{BUSY if load > cores / 2 else ""}
 
 | what | value |
 | --- | --- |
