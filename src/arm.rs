@@ -14,6 +14,7 @@ mod error;
 pub mod fuzz;
 mod governor;
 mod graph;
+mod group;
 mod list;
 mod machine_disks;
 mod operation;

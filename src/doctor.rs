@@ -1,6 +1,6 @@
 //! `diskseal doctor`: what is wrong with a deployment, and what to do about it.
 //!
-//! The files below turn Azure's answers into findings; only [`examine()`] sends requests. Checks that the identity
+//! The files below turn Azure's answers into findings; only [`examine()`] and the trial send requests. Checks that the identity
 //! may not make are reported as such, never as something that is missing.
 
 mod event_grid;
@@ -11,11 +11,13 @@ mod ingestion;
 mod permissions;
 mod poison;
 mod probe;
+mod trial;
 
 use crate::arm::{self, Failure, ResourceFailure, SystemFailure};
 
 pub use examine::{Deployment, examine};
 pub use poison::{Poison, poison};
+pub use trial::{Stop, Trial, Wishes, attempt, is_workspace, plan};
 
 /// The severity of a finding, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +26,8 @@ pub enum Verdict {
     Ok,
     /// It works but needs attention, or it could not be checked.
     Warning,
+    /// It was to be proven, and nothing shows whether it works.
+    Unknown,
     /// Resources are not sealed because of it.
     Failed,
     /// Azure could not be reached.
@@ -36,6 +40,7 @@ impl Verdict {
         match self {
             Self::Ok => "ok",
             Self::Warning => "warning",
+            Self::Unknown => "unknown",
             Self::Failed | Self::Unreachable => "failed",
         }
     }

@@ -1,5 +1,7 @@
 //! `diskseal doctor`: checks whether a deployment works, and suggests a remedy for each fault.
 
+mod trial;
+
 use std::{io::IsTerminal, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
@@ -21,22 +23,27 @@ use crate::{
 };
 
 pub(super) fn command() -> Command {
-    Command::new("doctor")
+    let command = Command::new("doctor")
         .about("Check settings, permissions, events and the function app, and suggest remedies")
         .long_about(
             "Check the installation: the app's settings, the roles of its identity against every action that the \
              handler performs in each subscription in scope, the system topic and its event subscription, the \
              functions that the host knows, the dead-letter container, the queue, the poison queue and Azure Monitor's \
              ingestion. Without an app the permissions are those of the identity that runs this command. Nothing is \
-             written. Anything that this identity may not read is reported as not checked.",
+             written, but for the trial. Anything that this identity may not read is reported as not checked.\n\n\
+             `--try` proves the whole route with the rights of the identity that runs it: it creates a resource group \
+             with a disk and a snapshot, waits for their seals and for the traces in the Log Analytics workspace, and \
+             deletes the group, after Ctrl-C and after a failure, too. In audit mode the outcome `would_seal` in the \
+             workspace is the good end.",
         )
         .after_help(
             "Examples:\n  \
              diskseal doctor\n  \
              diskseal doctor --app /subscriptions/…/sites/func-diskseal\n  \
+             diskseal doctor --try --yes\n  \
              diskseal doctor --subscriptions 11111111-2222-4333-8444-555555555555 --output json\n  \
              diskseal doctor --credential managed-identity --storage-account https://ACCOUNT.queue.core.windows.net\n\n\
-             Exit codes: 0 no check failed, 1 a check failed, 2 invalid arguments or settings, 3 Azure could not be \
+             Exit codes: 0 no check failed, 1 a check failed or the trial proved nothing, 2 invalid arguments or settings, 3 Azure could not be \
              reached.",
         )
         .arg(output_arg())
@@ -47,7 +54,8 @@ pub(super) fn command() -> Command {
                 .long("storage-account")
                 .value_name("URL")
                 .help("Queue service of the app's storage account [default: AzureWebJobsStorage__queueServiceUri, of the environment or of the app]"),
-        )
+        );
+    trial::with_flags(command)
 }
 
 pub(super) fn run(matches: &ArgMatches) -> ExitCode {
@@ -70,6 +78,10 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         Ok(deployment) => deployment,
         Err(fault) => return complain(&fault, Exit::Usage),
     };
+    let asked = match trial::asked(matches) {
+        Ok(asked) => asked,
+        Err(fault) => return complain(fault, Exit::Usage),
+    };
     session::run(matches, Reach::Examines, |session| {
         let given = matches.get_one::<String>("app").filter(|app| *app != installation::NONE).cloned();
         let found = session.installation.as_ref().map(|found| found.app.clone());
@@ -78,7 +90,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         if deployment.queue.is_none() {
             deployment.queue = session.queue_service(&deployment.http);
         }
-        diagnose(session, deployment, is_json)
+        diagnose(session, deployment, is_json, asked)
     })
 }
 
@@ -96,18 +108,35 @@ fn deployment(config: &Config, queue: Option<&str>) -> Result<Deployment, String
     Ok(Deployment { function_app: None, client_id: None, queue, ingestion, monitor, http, is_person })
 }
 
-async fn diagnose(session: Session, deployment: Deployment, is_json: bool) -> Exit {
+async fn diagnose(
+    session: Session,
+    deployment: Deployment,
+    is_json: bool,
+    trial: Option<trial::Asked>,
+) -> Exit {
+    let show = |finding: &Finding| {
+        if !is_json {
+            print(line(finding).as_bytes());
+        }
+    };
     let mut findings: Vec<Finding> = vec![];
     let mut report = |finding: Finding| {
-        if !is_json {
-            print(line(&finding).as_bytes());
-        }
+        show(&finding);
         findings.push(finding);
     };
-    let is_stopped = tokio::select! {
+    let mut is_stopped = tokio::select! {
         () = examine(&session.ctx, &deployment, &mut report) => false,
         _ = tokio::signal::ctrl_c() => true,
     };
+    if let Some(trial) = trial.filter(|_| !is_stopped) {
+        let mut later = vec![];
+        let mut report = |finding: Finding| {
+            show(&finding);
+            later.push(finding);
+        };
+        is_stopped = trial.run(&session, &deployment, &findings, &mut report).await;
+        findings.extend(later);
+    }
     if is_json {
         report_all(&findings, true);
     } else {
@@ -116,7 +145,7 @@ async fn diagnose(session: Session, deployment: Deployment, is_json: bool) -> Ex
     }
     match findings.iter().map(|finding| finding.verdict).max() {
         Some(Verdict::Unreachable) => Exit::Unreachable,
-        Some(Verdict::Failed) => Exit::NotAll,
+        Some(Verdict::Failed | Verdict::Unknown) => Exit::NotAll,
         _ if is_stopped => Exit::NotAll,
         _ => Exit::Done,
     }
@@ -146,7 +175,11 @@ fn to_json(finding: &Finding) -> Value {
 fn summary(findings: &[Finding], is_stopped: bool) -> String {
     let count = |label: &str| findings.iter().filter(|finding| finding.verdict.label() == label).count();
     let stopped = if is_stopped { "stopped: " } else { "" };
-    format!("{stopped}{} ok, {} warnings, {} failed", count("ok"), count("warning"), count("failed"))
+    let unknown = match count("unknown") {
+        0 => String::new(),
+        unknown => format!(", {unknown} unknown"),
+    };
+    format!("{stopped}{} ok, {} warnings, {} failed{unknown}", count("ok"), count("warning"), count("failed"))
 }
 
 /// `warning  permissions   1111…  finding`, with the remedy on the next line.
@@ -164,7 +197,7 @@ fn line(finding: &Finding) -> String {
 fn style(verdict: Verdict) -> Style {
     let colour = match verdict {
         Verdict::Ok => AnsiColor::Green,
-        Verdict::Warning => AnsiColor::Yellow,
+        Verdict::Warning | Verdict::Unknown => AnsiColor::Yellow,
         Verdict::Failed | Verdict::Unreachable => AnsiColor::Red,
     };
     Style::new().fg_color(Some(colour.into()))

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(25);
 /// The function apps of installations. `infra/` sets this tag on everything that it creates.
 const QUERY: &str = "resources | where type =~ 'microsoft.web/sites' and tostring(tags['application']) =~ 'diskseal' \
                      | project id | order by id asc";
+/// The setting in which the host finds its Application Insights component.
+const CONNECTION: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
 /// The word for no app.
 pub(super) const NONE: &str = "none";
 
@@ -70,13 +72,15 @@ pub(super) struct Installation {
     pub(super) client_id: Option<String>,
     /// The app's queue service, as its settings name it.
     pub(super) queue_service: Option<String>,
+    /// The application ID of the Application Insights component to which the app's host sends telemetry.
+    pub(super) application_id: Option<String>,
 }
 
 impl Installation {
     #[cfg(test)]
     pub(super) fn with(settings: &[(&'static str, &str)]) -> Self {
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        Self { app: String::new(), settings, client_id: None, queue_service: None }
+        Self { app: String::new(), settings, client_id: None, queue_service: None, application_id: None }
     }
 
     /// Whether the app decides a setting. It decides the settings of `scope` only if it sets at least one of them.
@@ -185,7 +189,15 @@ async fn read(arm: &Client, app: &str) -> Result<Installation, Refusal> {
         settings: of_installation().filter_map(setting).collect(),
         client_id: client_id.map(str::to_owned),
         queue_service: all.and_then(|all| all.get(queue::SETTING)?.as_str()).map(str::to_owned),
+        application_id: all.and_then(|all| application_id(all.get(CONNECTION)?.as_str()?)),
     })
+}
+
+/// The application ID in a connection string ("Connection strings in Application Insights"), whose other parts are keys.
+fn application_id(connection: &str) -> Option<String> {
+    let parts = connection.split(';').filter_map(|part| part.split_once('='));
+    let (_, id) = parts.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("ApplicationId"))?;
+    uuid::Uuid::try_parse(id.trim()).ok().map(|id| id.to_string())
 }
 
 fn terms() -> Terms {

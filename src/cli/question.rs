@@ -44,30 +44,37 @@ impl Plan {
 
     /// Asks on the terminal whether to apply `verb` (`Seal`) to all of them. Ctrl-C is a no.
     pub(super) async fn confirmed(self, note: &str, verb: &'static str) -> bool {
-        let (sender, answer) = tokio::sync::oneshot::channel();
-        let note = note.to_owned();
-        // A thread of its own: the runtime would wait at its end for a read that no longer matters.
-        std::thread::spawn(move || {
-            let answer = self.ask(&note, verb, &mut std::io::stdin().lock(), &mut std::io::stderr());
-            // Nobody waits for it after Ctrl-C.
-            let _ = sender.send(answer);
-        });
-        tokio::select! {
-            answer = answer => answer.unwrap_or(false),
-            _ = tokio::signal::ctrl_c() => false,
-        }
+        confirmed(self.text(note, verb)).await
     }
 
-    /// Asks, and accepts only `y` or `yes` as consent.
-    fn ask(&self, note: &str, verb: &str, answer: &mut dyn BufRead, question: &mut dyn Write) -> bool {
+    fn text(&self, note: &str, verb: &str) -> String {
         let count = self.count();
         let noun = if count == 1 { "resource" } else { "resources" };
-        let text = format!("{self}{note}{verb} {count} {noun}? [y/N] ");
-        let asked = write!(question, "{}", escaped_lines(&text));
-        let mut line = String::new();
-        asked.and_then(|()| question.flush()).and_then(|()| answer.read_line(&mut line)).is_ok()
-            && ["y", "yes"].iter().any(|yes| line.trim().eq_ignore_ascii_case(yes))
+        format!("{self}{note}{verb} {count} {noun}? [y/N] ")
     }
+}
+
+/// Asks a question on the terminal. Ctrl-C is a no.
+pub(super) async fn confirmed(text: String) -> bool {
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    // A thread of its own: the runtime would wait at its end for a read that no longer matters.
+    std::thread::spawn(move || {
+        let answer = ask(&text, &mut std::io::stdin().lock(), &mut std::io::stderr());
+        // Nobody waits for it after Ctrl-C.
+        let _ = sender.send(answer);
+    });
+    tokio::select! {
+        answer = answer => answer.unwrap_or(false),
+        _ = tokio::signal::ctrl_c() => false,
+    }
+}
+
+/// Asks, and accepts only `y` or `yes` as consent.
+fn ask(text: &str, answer: &mut dyn BufRead, question: &mut dyn Write) -> bool {
+    let asked = write!(question, "{}", escaped_lines(text));
+    let mut line = String::new();
+    asked.and_then(|()| question.flush()).and_then(|()| answer.read_line(&mut line)).is_ok()
+        && ["y", "yes"].iter().any(|yes| line.trim().eq_ignore_ascii_case(yes))
 }
 
 impl fmt::Display for Plan {
@@ -102,7 +109,8 @@ mod tests {
             [("y\n", true), ("YES\n", true), ("\n", false), ("", false), ("no\n", false), ("yep\n", false)]
         {
             let mut question = vec![];
-            assert_eq!(plan(1).ask("The note.\n", "Unseal", &mut answer.as_bytes(), &mut question), expected);
+            let text = plan(1).text("The note.\n", "Unseal");
+            assert_eq!(ask(&text, &mut answer.as_bytes(), &mut question), expected);
             let question = String::from_utf8(question).unwrap();
             assert!(question.contains("disks/d0\n"), "{question}");
             assert!(question.ends_with("The note.\nUnseal 1 resource? [y/N] "), "{question}");

@@ -24,6 +24,7 @@ mod cost;
 mod crash;
 mod credentials;
 mod doctor;
+mod doctor_try;
 mod emitted;
 mod exit_codes;
 mod exporting;

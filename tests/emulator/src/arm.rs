@@ -24,6 +24,7 @@ pub(crate) mod deployment;
 mod directory;
 mod disks;
 mod facts;
+mod groups;
 mod lists;
 mod machines;
 mod operations;
@@ -31,9 +32,12 @@ mod peek;
 mod sites;
 mod tags;
 mod versions;
+mod workspace;
 
 pub(crate) use facts::Facts;
+pub(crate) use groups::Group;
 pub(crate) use sites::Site;
+pub(crate) use workspace::Workspace;
 
 /// The endpoint that received a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +191,7 @@ impl Emulator {
             return Ok(());
         }
         self.check_subscription(&context.route)?;
+        self.check_role(context)?;
         context.api_version = versions::check(&context.request, &context.route, &self.regions())?;
         let (method, limits) = (&context.request.method, inner.options.throttling.as_ref());
         let count = inner.throttle.count(limits, method, &context.route, &context.caller.object_id);
@@ -223,7 +228,13 @@ impl Emulator {
             (Route::Descendants(group), "GET") => self.descendants(context, group),
             (Route::Subscriptions, "GET") => Ok(self.subscriptions()),
             (Route::Subscription(id), "GET") => Ok(self.subscription(id)),
-            (Route::Group { subscription, group }, "GET") => Ok(self.group(subscription, group)),
+            (Route::Group { subscription, group }, "GET") => self.get_group(subscription, group),
+            (Route::Group { subscription, group }, "PUT") => self.put_group(context, subscription, group),
+            (Route::Group { subscription, group }, "DELETE") => {
+                self.delete_group(context, subscription, group)
+            }
+            (Route::Logs(id), "POST") => self.query_logs(context, id),
+            (Route::Components(subscription), "GET") => Ok(self.list_components(subscription)),
             (Route::Tenants, "GET") => Ok(self.tenants()),
             (Route::Endpoints, "GET") => Ok(directory::endpoints(&context.request.origin)),
             (Route::Site(id), "GET") => self.get_site(id),

@@ -41,6 +41,8 @@ impl Context {
             Route::Tags(_) => format!("Microsoft.Resources/tags/{verb}"),
             Route::Access(_, true) => format!("{type_name}/beginGetAccess/action"),
             Route::Access(_, false) => format!("{type_name}/endGetAccess/action"),
+            Route::Group { .. } => format!("Microsoft.Resources/subscriptions/resourceGroups/{verb}"),
+            Route::Logs(_) => "Microsoft.OperationalInsights/workspaces/query/read".to_owned(),
             _ => format!("{type_name}/{verb}"),
         };
         Subject {
@@ -48,7 +50,7 @@ impl Context {
             name: id.map(|id| id.name.clone()).unwrap_or_default(),
             type_name: type_name.to_owned(),
             group: match &self.route {
-                Route::GroupList { group, .. } => group.clone(),
+                Route::GroupList { group, .. } | Route::Group { group, .. } => group.clone(),
                 _ => id.map(|id| id.group.clone()).unwrap_or_default(),
             },
             subscription: self.route.subscription().unwrap_or_default().to_owned(),

@@ -41,6 +41,10 @@ pub enum Kind {
     Machine,
     /// GET of what is below a management group.
     Descendants,
+    /// A request for a resource group itself.
+    Group,
+    /// A query of a Log Analytics workspace.
+    Logs,
     /// A query of Resource Graph.
     Query,
     /// GET of a token from the managed-identity endpoint.
@@ -62,6 +66,8 @@ impl Kind {
             (Route::GroupList { .. } | Route::SubscriptionList { .. }, _) => Self::List,
             (Route::Machine(_) | Route::Instances(_) | Route::Machines { .. }, &Method::GET) => Self::Machine,
             (Route::Operation { .. }, _) => Self::Poll,
+            (Route::Group { .. }, _) => Self::Group,
+            (Route::Logs(_), _) => Self::Logs,
             (Route::Graph, _) => Self::Query,
             (Route::Descendants(_), _) => Self::Descendants,
             _ => Self::Other,

@@ -30,9 +30,10 @@ mod lexer;
 mod protection;
 mod query;
 
-use expression::{Columns, Row};
+use expression::Columns;
+pub(crate) use expression::Row;
 pub use protection::{GraphTable, Protection};
-use query::Table;
+pub(crate) use query::Query;
 
 /// The number of queries that a user can send in one window.
 const QUOTA: u32 = 15;
@@ -72,14 +73,15 @@ impl Emulator {
         let Some(left) = left else { return Err(self.too_many_queries(context, seconds)) };
         let body = context.body()?;
         let text = body["query"].as_str().ok_or_else(|| invalid_query("the member 'query' is missing"))?;
-        let parsed = query::Query::parse(text).map_err(|why| invalid_query(&why))?;
+        let parsed = Query::parse(text).map_err(|why| invalid_query(&why))?;
         let window = Window::of(&body["options"], self.inner.options.resource_graph_page_size)?;
-        let (total, rows) = match parsed.table {
-            Table::Resources => self.resources_page(&parsed, self.scope(&body)?.as_ref(), &window),
-            Table::RecoveryServices => {
+        let (total, rows) = match parsed.table.to_ascii_lowercase().as_str() {
+            "resources" => self.resources_page(&parsed, self.scope(&body)?.as_ref(), &window),
+            "recoveryservicesresources" => {
                 let rows = self.inner.state.lock().protected.clone();
                 parsed.page(rows, window.start, window.most)
             }
+            table => return Err(invalid_query(&format!("the table '{table}' is not known here"))),
         };
         if rows.len() > self.inner.options.resource_graph_payload_rows {
             return Err(Refusal::response_payload_too_large());
@@ -134,7 +136,7 @@ impl Emulator {
     /// The table `resources` of these subscriptions, by their ids in lower case, or of all.
     fn resources_page(
         &self,
-        query: &query::Query,
+        query: &Query,
         scope: Option<&HashSet<String>>,
         window: &Window,
     ) -> (usize, Vec<Row>) {

@@ -147,6 +147,11 @@ impl FunctionsHost {
         self.dispatcher.app.functions.keys().cloned().collect()
     }
 
+    /// Whether an app setting disables a function.
+    pub fn is_disabled(&self, function: &str) -> bool {
+        self.dispatcher.disabled.contains(function)
+    }
+
     /// The functions that the host could not index, and why; the others run.
     pub fn not_indexed(&self) -> &BTreeMap<String, String> {
         &self.dispatcher.app.not_indexed

@@ -94,6 +94,8 @@ struct Inner {
     journal: Journal,
     facts: Facts,
     writes: Writes,
+    /// Whether the roles of both managed identities are gone.
+    is_without_role: AtomicBool,
     /// Whether a resource has a member in a form that Azure's definitions do not know.
     is_odd: AtomicBool,
 }
@@ -118,6 +120,7 @@ impl Emulator {
                 journal: Journal::new(options.journal),
                 facts: Facts::default(),
                 writes: Writes::default(),
+                is_without_role: AtomicBool::default(),
                 is_odd: AtomicBool::default(),
                 options,
             }),

@@ -10,6 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 use thiserror::Error;
+use tokio::sync::mpsc;
 
 use crate::{
     Emulator,
@@ -23,6 +24,8 @@ use crate::{
     serve::{Ports, Serving},
     storage::StorageAccount,
 };
+
+mod tables;
 
 /// The configuration.
 #[derive(Clone, Debug)]
@@ -46,6 +49,8 @@ pub struct Setup {
     /// The ports of Resource Manager, the identity endpoint, the control surface and the custom topic.
     /// Default: free ports.
     pub ports: Ports,
+    /// Whether the event subscription exists. Without it, no event is raised.
+    pub is_subscribed: bool,
     /// How the host sends bodies, and whether it sends `traceparent`. Its folder, settings and queues are
     /// overridden.
     pub host: HostOptions,
@@ -64,6 +69,7 @@ impl Setup {
             queue_speed: 1.0,
             storage: None,
             ports: Ports::default(),
+            is_subscribed: true,
             host: HostOptions::new(PathBuf::new()),
         }
     }
@@ -133,10 +139,22 @@ impl LocalAzure {
         emulator.deploy(Deployment {
             app: APP.to_owned(),
             function: setup.function.clone(),
-            functions: host.functions().into_iter().map(|name| (name, false)).collect(),
+            functions: host
+                .functions()
+                .into_iter()
+                .map(|name| (name.clone(), host.is_disabled(&name)))
+                .collect(),
+            is_subscribed: setup.is_subscribed,
+        });
+        emulator.serve_queues(&queues);
+        let (weak, recorder, clock) = (Arc::downgrade(&collector), Arc::downgrade(&host), emulator.clock());
+        emulator.put_workspace(WORKSPACE, APPLICATION_ID, move |table| {
+            tables::rows(table, &weak, &recorder, clock.now())
         });
         let endpoint = host.event_grid(&setup.function);
-        let event_grid = Arc::new(EventGrid::start(emulator.subscribe_writes(), setup.event_grid, endpoint));
+        let writes =
+            if setup.is_subscribed { emulator.subscribe_writes() } else { mpsc::unbounded_channel().1 };
+        let event_grid = Arc::new(EventGrid::start(writes, setup.event_grid, endpoint));
         let platform = Platform { host: Arc::downgrade(&host), event_grid: Arc::downgrade(&event_grid) };
         let control =
             Control::start_with(&emulator, &collector, Some(platform), &serving, setup.ports).await?;
@@ -158,6 +176,13 @@ impl LocalAzure {
 pub const APP: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal/providers/\
                        Microsoft.Web/sites/func-seal";
 
+/// The workspace of the app's telemetry.
+pub const WORKSPACE: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal/providers/\
+                             Microsoft.OperationalInsights/workspaces/log-seal";
+
+/// The application ID of the component that stores in it.
+const APPLICATION_ID: &str = "a99a99a9-0000-4000-8000-000000000001";
+
 /// The settings that App Service sets, and those of every app.
 fn platform_settings(
     emulator: &Emulator,
@@ -170,6 +195,11 @@ fn platform_settings(
         ("AZURE_CLIENT_ID", emulator.options().identity.client_id.clone()),
         ("SSL_CERT_FILE", serving.ca_pem.display().to_string()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
+        ("AzureWebJobsStorage__queueServiceUri", serving.arm_https.clone()),
+        (
+            "APPLICATIONINSIGHTS_CONNECTION_STRING",
+            format!("InstrumentationKey=00000000-0000-0000-0000-000000000000;ApplicationId={APPLICATION_ID}"),
+        ),
         ("REGION_NAME", "West Europe".to_owned()),
         ("WEBSITE_SITE_NAME", "func-seal".to_owned()),
         ("WEBSITE_RESOURCE_GROUP", "rg-seal".to_owned()),

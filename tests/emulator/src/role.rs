@@ -20,9 +20,9 @@ use serde::Deserialize;
 
 use crate::{fault::Kind, journal::Exchange};
 
-/// Reads of commands for people, which the handler's identity need not be allowed, each with the reason.
+/// Actions of commands for people, which the handler's identity need not be allowed, each with the reason.
 /// Without them commands use their own settings, and `diskseal doctor` reports the check as not made.
-pub const OF_PEOPLE: [(&str, &str); 9] = [
+pub const OF_PEOPLE: [(&str, &str); 14] = [
     ("Microsoft.Web/sites/read", "commands look for the function app whose settings apply"),
     ("Microsoft.Web/sites/config/list/action", "commands read the function app's settings"),
     ("Microsoft.Authorization/roleAssignments/read", "doctor looks for the roles of the app's identity"),
@@ -35,6 +35,14 @@ pub const OF_PEOPLE: [(&str, &str); 9] = [
         "Microsoft.Storage/storageAccounts/blobServices/containers/read",
         "doctor looks for the dead letters' container",
     ),
+    (
+        "Microsoft.Resources/subscriptions/resourceGroups/read",
+        "doctor --try looks for the group that it made",
+    ),
+    ("Microsoft.Resources/subscriptions/resourceGroups/write", "doctor --try makes a group of its own"),
+    ("Microsoft.Resources/subscriptions/resourceGroups/delete", "doctor --try deletes it"),
+    ("Microsoft.Insights/components/read", "doctor --try looks for the workspace of the app's telemetry"),
+    ("Microsoft.OperationalInsights/workspaces/query/read", "doctor --try looks for the trace"),
 ];
 
 /// The part of the file for the handler's identity.
@@ -120,8 +128,12 @@ pub fn actions_of(exchange: &Exchange) -> Option<Vec<String>> {
     if exchange.method == "GET" && types.eq_ignore_ascii_case("locations/diskOperations") {
         return Some(Vec::new());
     }
+    // "Manage access to Log Analytics workspaces": a query is a read, though it is a POST.
+    let is_log_query =
+        types == "workspaces/query" && namespace.eq_ignore_ascii_case("Microsoft.OperationalInsights");
     let verb = match exchange.method.as_str() {
         "GET" | "HEAD" => "read",
+        "POST" if is_log_query => "read",
         "PUT" | "PATCH" => "write",
         "DELETE" => "delete",
         "POST" => "action",

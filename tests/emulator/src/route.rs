@@ -50,6 +50,10 @@ pub(crate) enum Route {
     SiteSettings(String),
     /// The function apps of a subscription.
     Sites(String),
+    /// The query of a Log Analytics workspace, by its id.
+    Logs(String),
+    /// The Application Insights components of a subscription.
+    Components(String),
     /// A resource type that is not emulated.
     UnknownType { subscription: String, namespace: String, type_name: String },
     /// Not a path of Resource Manager.
@@ -144,6 +148,20 @@ impl Route {
                 "appsettings",
                 "list",
             ] => Self::SiteSettings(segments.iter().take(8).fold(String::new(), |id, name| id + "/" + name)),
+            ["subscriptions", _, "providers", "microsoft.insights", "components"] => {
+                Self::Components(given(1))
+            }
+            [
+                "subscriptions",
+                _,
+                "resourcegroups",
+                _,
+                "providers",
+                "microsoft.operationalinsights",
+                "workspaces",
+                _,
+                "query",
+            ] => Self::Logs(segments.iter().take(8).fold(String::new(), |id, name| id + "/" + name)),
             ["subscriptions", _, "providers", _, _, ..] => {
                 Self::UnknownType { subscription: given(1), namespace: given(3), type_name: given(4) }
             }
@@ -167,8 +185,9 @@ impl Route {
             | Self::UnknownType { subscription, .. }
             | Self::ScopeTags { subscription, .. }
             | Self::Sites(subscription)
+            | Self::Components(subscription)
             | Self::Subscription(subscription) => Some(subscription),
-            Self::Site(id) | Self::SiteSettings(id) => id.split('/').nth(2),
+            Self::Site(id) | Self::SiteSettings(id) | Self::Logs(id) => id.split('/').nth(2),
             Self::Graph
             | Self::Descendants(_)
             | Self::Subscriptions

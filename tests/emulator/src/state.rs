@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::{
-    arm::Site,
+    arm::{Group, Site, Workspace},
     disk,
     fault::{Course, PREEMPTED},
     machine::StoredMachine,
@@ -60,6 +60,10 @@ pub(crate) struct State {
     pub(crate) clusters: Vec<Map<String, Value>>,
     /// Function apps, by id in lower case.
     pub(crate) sites: BTreeMap<String, Site>,
+    /// Resource groups that a client has created, by id in lower case.
+    pub(crate) groups: BTreeMap<String, Group>,
+    /// The workspace that can be queried.
+    pub(crate) workspace: Option<Workspace>,
     /// The ends of operations, in the order of their start if they end at once.
     due: BinaryHeap<Reverse<(Instant, u64, String)>>,
     started: u64,

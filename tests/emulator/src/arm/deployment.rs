@@ -21,6 +21,8 @@ pub struct Deployment {
     pub function: String,
     /// The functions that the host knows, and whether each is disabled.
     pub functions: BTreeMap<String, bool>,
+    /// Whether its event subscription exists.
+    pub is_subscribed: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,7 +66,10 @@ impl Deployment {
                 "systemtopics",
                 "topic-diskseal",
                 "eventsubscriptions",
-            ] => Some(json!({"value": [self.event_subscription(id)?]})),
+            ] => {
+                let one = if self.is_subscribed { Some(self.event_subscription(id)?) } else { None };
+                Some(json!({"value": one.into_iter().collect::<Vec<_>>()}))
+            }
             _ if path == format!("{app}/functions") => {
                 let site = self.app.rsplit('/').next().unwrap_or_default();
                 let one = |(name, is_disabled): (&String, &bool)| {

@@ -52,18 +52,6 @@ impl Emulator {
         })
     }
 
-    /// Every resource group exists: no client here creates one.
-    pub(super) fn group(&self, subscription: &str, group: &str) -> Answer {
-        let body = json!({
-            "id": format!("/subscriptions/{subscription}/resourceGroups/{group}"),
-            "name": group,
-            "type": "Microsoft.Resources/resourceGroups",
-            "location": self.regions(),
-            "properties": {"provisioningState": "Succeeded"}
-        });
-        Answer::json(StatusCode::OK, &body)
-    }
-
     pub(super) fn tenants(&self) -> Answer {
         let tenant = &self.inner.options.tenant_id;
         let one = json!({

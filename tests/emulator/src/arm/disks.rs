@@ -28,6 +28,7 @@ impl Emulator {
         let sent = context.body()?;
         let mut state = self.inner.state.lock();
         let existing = state.resources.get(&id.key()).map(|stored| stored.id.clone());
+        Self::check_group(&state, id)?;
         disk::check_put(id, &sent, existing.is_some())?;
         let exists = existing.is_some();
         let target = existing.unwrap_or_else(|| id.clone());

@@ -13,7 +13,12 @@ use serde_json::{Value, json};
 
 use super::{authorization::role, deployment::Deployment, peek};
 use crate::{
-    Emulator, answer::Answer, context::Context, queue::QueueMessage, refusal::Refusal, request::Request,
+    Emulator,
+    answer::Answer,
+    context::Context,
+    queue::{QueueMessage, Queues},
+    refusal::Refusal,
+    request::Request,
 };
 
 /// What is defined.
@@ -22,6 +27,8 @@ pub(crate) struct Facts {
     /// By path in lower case.
     by_path: Mutex<BTreeMap<String, Result<Value, Refusal>>>,
     pub(super) deployment: Mutex<Option<Deployment>>,
+    /// The queues of the app's storage account, besides those that a test has defined.
+    queues: Mutex<Option<Queues>>,
 }
 
 /// Whether a request is for the Queue service, which shares this address.
@@ -43,6 +50,19 @@ impl Emulator {
     /// Defines a storage queue with these messages, the oldest first. `count` is what Azure approximates.
     pub fn put_queue(&self, name: &str, count: usize, messages: &[QueueMessage]) {
         self.put_fact(&format!("/{name}"), peek::fact(count, messages));
+    }
+
+    /// Serves the queues of a storage account at this address, as far as they are read.
+    pub fn serve_queues(&self, queues: &Queues) {
+        *self.inner.facts.queues.lock() = Some(queues.clone());
+    }
+
+    /// A queue of that account, if the path names one that exists.
+    fn served_queue(&self, path: &str) -> Option<Value> {
+        let queues = self.inner.facts.queues.lock();
+        let (queues, name) = (queues.as_ref()?, path.trim_matches('/'));
+        let queue = queues.names().iter().any(|known| known == name).then(|| queues.queue(name))?;
+        Some(peek::fact(queue.len(), &queue.peek(peek::PEEKED_MAX)))
     }
 
     /// Removes the definition for this path.
@@ -79,7 +99,10 @@ impl Emulator {
             _ if !is_versioned => Err(peek::refusal(400, "InvalidHeaderValue")),
             Some(Ok(queue)) => peek::answer(request, &queue),
             Some(Err(refusal)) => Err(refusal),
-            None => Err(peek::refusal(404, "QueueNotFound")),
+            None => match self.served_queue(peek::queue(request)) {
+                Some(queue) => peek::answer(request, &queue),
+                None => Err(peek::refusal(404, "QueueNotFound")),
+            },
         })
     }
 }

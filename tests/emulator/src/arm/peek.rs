@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{answer::Answer, clock::http_date, queue::QueueMessage, refusal::Refusal, request::Request};
 
 /// The most messages that one request peeks at ("Peek Messages", `numofmessages`).
-const PEEKED_MAX: usize = 32;
+pub(super) const PEEKED_MAX: usize = 32;
 /// The path of the queue.
 pub(super) fn queue(request: &Request) -> &str {
     match request.parameter("peekonly") {

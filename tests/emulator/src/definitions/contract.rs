@@ -53,6 +53,10 @@ pub(super) enum Place {
     /// The resources of a deployment: permissions, event subscriptions, functions, containers. The official
     /// data has no definition of them, so their responses are not judged.
     Deployment,
+    /// A resource group. The official data has no definition of it.
+    Group,
+    /// The query of a workspace. The official data has no definition of it.
+    Logs,
 }
 
 impl Place {
@@ -72,6 +76,19 @@ impl Place {
             {
                 Some(Self::Machine)
             }
+            ["subscriptions", _, "resourcegroups", _] => Some(Self::Group),
+            ["subscriptions", _, "providers", "microsoft.insights", "components"] => Some(Self::Deployment),
+            [
+                "subscriptions",
+                _,
+                "resourcegroups",
+                _,
+                "providers",
+                "microsoft.operationalinsights",
+                "workspaces",
+                _,
+                "query",
+            ] => Some(Self::Logs),
             _ if path.contains("/providers/microsoft.authorization/") => Some(Self::Deployment),
             [
                 "subscriptions",
@@ -129,7 +146,9 @@ impl Contract {
     /// The faults of a successful response.
     pub(super) fn success(&self, place: Place, status: u16, is_result: bool, body: &Value) -> Vec<String> {
         match (place, status, is_result) {
-            (Place::Deployment, 200, _) | (Place::Machine, 204, _) => Vec::new(),
+            (Place::Deployment | Place::Logs, 200, _)
+            | (Place::Group, 200..=202, _)
+            | (Place::Machine, 204, _) => Vec::new(),
             (Place::Subscriptions, 200, _) => faults(&self.subscriptions, body),
             (Place::Descendants, 200, _) => faults(&self.descendants, body),
             (Place::Poll, 200, false) => {

@@ -85,14 +85,22 @@ fn request(rules: &Rules<'_>, exchange: &Exchange, issued: &HashSet<String>) -> 
         Rules::Place(place) => {
             // App settings are read by a POST, because they are secrets.
             let is_of_settings = exchange.path.to_ascii_lowercase().ends_with("/config/appsettings/list");
-            let method = if is_of_settings { "POST" } else { "GET" };
-            if exchange.method != method || !exchange.request_body.is_null() {
-                found.push(format!("only a {method} without a body is allowed here"));
+            let is_allowed = match (place, exchange.method.as_str()) {
+                (Place::Group, "PUT") => exchange.request_body["location"].is_string(),
+                (Place::Logs, "POST") => exchange.request_body["query"].is_string(),
+                (Place::Group, "DELETE") => exchange.request_body.is_null(),
+                (Place::Logs, _) => false,
+                (_, method) => {
+                    method == if is_of_settings { "POST" } else { "GET" } && exchange.request_body.is_null()
+                }
+            };
+            if !is_allowed {
+                found.push(format!("a {} with this body is not allowed here", exchange.method));
             }
             let is_first = match place {
                 Place::Subscriptions => exchange.query == format!("api-version={SUBSCRIPTIONS_VERSION}"),
                 Place::Descendants => exchange.query == format!("api-version={DESCENDANTS_VERSION}"),
-                Place::Deployment => exchange.parameter("api-version").is_some(),
+                Place::Deployment | Place::Group | Place::Logs => exchange.parameter("api-version").is_some(),
                 Place::Machine => is_of_machines(exchange),
                 Place::Poll => false,
             };

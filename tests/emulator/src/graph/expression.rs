@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 /// A row of a table.
-pub(super) type Row = Map<String, Value>;
+pub(crate) type Row = Map<String, Value>;
 
 /// Anything with columns, even if it is not a row yet: most rows of a large table are only filtered.
-pub(super) trait Columns {
+pub(crate) trait Columns {
     /// A column; null if it does not exist.
     fn column(&self, name: &str) -> Cow<'_, Value>;
 

@@ -35,6 +35,8 @@ pub struct Invocation {
     pub id: String,
     /// The value of `traceparent`, if it was sent.
     pub traceparent: Option<String>,
+    /// When the host began it.
+    pub started: OffsetDateTime,
     /// How the invocation ended.
     pub verdict: Verdict,
     /// The handler's reply, if there was one.
@@ -114,6 +116,7 @@ impl Dispatcher {
             function: function.name.clone(),
             id: identity.id,
             traceparent: identity.traceparent,
+            started: self.clock.now(),
             verdict: Verdict::Succeeded,
             reply: None,
             outputs: Map::new(),

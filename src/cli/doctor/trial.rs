@@ -1,0 +1,167 @@
+//! The flags of `diskseal doctor --try`, its question, and what ends it early.
+
+use std::{io::IsTerminal, time::Duration};
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use uuid::Uuid;
+
+use crate::{
+    cli::{installation::Installation, output::note, question::confirmed, scope::yes_arg, session::Session},
+    config::Config,
+    doctor::{Deployment, Finding, Stop, Trial, Wishes, attempt, is_workspace, plan},
+    resource_id::is_subscription_id,
+};
+
+const TRY: &str = "try";
+/// The default of `--try-timeout`, in seconds. Logs and traces take Azure Monitor some minutes ("Log data ingestion
+/// time in Azure Monitor").
+const TIMEOUT: u64 = 900;
+
+/// Adds the flags.
+pub(super) fn with_flags(command: Command) -> Command {
+    let flag = |name: &'static str| Arg::new(name).long(name).requires(TRY);
+    command
+        .next_help_heading("Trial")
+        .arg(Arg::new(TRY).long(TRY).action(ArgAction::SetTrue).help(
+            "Also prove the whole route: create a resource group with a 4 GiB disk and a snapshot, wait for their \
+             seals and traces, print where the time went, and delete the group",
+        ))
+        .arg(
+            flag("try-timeout")
+                .value_name("SECONDS")
+                .value_parser(clap::value_parser!(u64).range(1..=86_400))
+                .help(format!("How long to wait for the seals and the traces [default: {TIMEOUT}]")),
+        )
+        .arg(
+            flag("try-subscription")
+                .value_name("GUID")
+                .value_parser(|text: &str| {
+                    let is_id = is_subscription_id(text);
+                    is_id.then(|| text.to_owned()).ok_or("expected the ID of a subscription")
+                })
+                .help("Subscription of the group, one in scope [default: that of the app]"),
+        )
+        .arg(
+            flag("location")
+                .value_name("NAME")
+                .value_parser(|text: &str| {
+                    let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric());
+                    is_name.then(|| text.to_owned()).ok_or("expected the name of a region, such as westeurope")
+                })
+                .help("Region of the disk and the snapshot [default: that of the app]"),
+        )
+        .arg(
+            flag("workspace")
+                .value_name("RESOURCE_ID")
+                .value_parser(|text: &str| {
+                    let form = "expected /subscriptions/…/providers/Microsoft.OperationalInsights/workspaces/NAME";
+                    is_workspace(text).then(|| text.to_owned()).ok_or(form)
+                })
+                .help("Log Analytics workspace with the traces [default: that of the app's Application Insights]"),
+        )
+        .arg(yes_arg("Create the group without a confirmation (required without a terminal)").requires(TRY))
+}
+
+/// What the command line says of a trial; none if there is to be none.
+pub(super) struct Asked {
+    wishes: Wishes,
+    asks: bool,
+}
+
+/// Reads the flags.
+///
+/// # Errors
+/// A confirmation is needed, and there is no terminal.
+pub(super) fn asked(matches: &ArgMatches) -> Result<Option<Asked>, &'static str> {
+    if !matches.get_flag(TRY) {
+        return Ok(None);
+    }
+    let asks = !matches.get_flag("yes");
+    if asks && !std::io::stdin().is_terminal() {
+        return Err("nothing was created: there is no terminal for a confirmation; use --yes to skip it");
+    }
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let mut nonce = Uuid::new_v4().simple().to_string();
+    nonce.truncate(6);
+    let wishes = Wishes {
+        subscription: text("try-subscription"),
+        location: text("location"),
+        workspace: text("workspace"),
+        timeout: Duration::from_secs(matches.get_one::<u64>("try-timeout").copied().unwrap_or(TIMEOUT)),
+        application_id: None,
+        installation: None,
+        function_app: None,
+        nonce,
+    };
+    Ok(Some(Asked { wishes, asks }))
+}
+
+impl Asked {
+    /// Plans, asks, and tries. `before` are the findings of the checks. Returns whether it was stopped or declined.
+    pub(super) async fn run(
+        mut self,
+        session: &Session,
+        deployment: &Deployment,
+        before: &[Finding],
+        report: &mut (dyn FnMut(Finding) + Send),
+    ) -> bool {
+        let installation = session.installation.as_ref();
+        self.wishes.application_id = installation.and_then(|found| found.application_id.clone());
+        self.wishes.installation = installation.and_then(scope_of);
+        self.wishes.function_app.clone_from(&deployment.function_app);
+        let stop = stops();
+        let planned = tokio::select! {
+            planned = plan(&session.ctx, &self.wishes) => planned,
+            _ = tokio::signal::ctrl_c() => return true,
+        };
+        let trial = match planned {
+            Ok(trial) => trial,
+            Err(finding) => {
+                report(finding);
+                return false;
+            }
+        };
+        if self.asks && !confirmed(question(&trial)).await {
+            note("nothing was created");
+            return true;
+        }
+        attempt(&session.ctx, &trial, before, &stop, report, &mut |text| note(&format!("trial: {text}")))
+            .await;
+        *stop.borrow() > 0
+    }
+}
+
+fn question(trial: &Trial) -> String {
+    format!(
+        "  {}\n    a disk of 4 GiB (Standard_LRS) and a snapshot of it, in {}\nIt waits for the handler for up to {} s, and \
+         deletes the group.\nCreate it? [y/N] ",
+        trial.group(),
+        trial.location,
+        trial.timeout.as_secs()
+    )
+}
+
+/// The scope in the installation's own settings.
+fn scope_of(installation: &Installation) -> Option<crate::scope::Scope> {
+    Config::for_command(&|name: &str| installation.setting(name)).ok().map(|config| config.policy.scope)
+}
+
+/// Counts the signals that end a process: SIGINT, SIGTERM and SIGHUP.
+fn stops() -> Stop {
+    let (sender, stop) = watch::channel(0);
+    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    for mut signal in signals.into_iter().flatten() {
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while signal.recv().await.is_some() {
+                sender.send_modify(|times: &mut u8| *times = times.saturating_add(1));
+                note("stopping; the group is deleted first, and a second signal ends the wait for that");
+            }
+        });
+    }
+    stop
+}
