@@ -50,7 +50,8 @@
 //!   clock and no environment, and log nothing. `now` is an argument.
 //! - Only a parsed [`resource_id::ResourceId`] or [`resource_id::MachineId`] of an event reaches a URL. Of the caller's
 //!   claims, only an object ID leaves [`event`], in a type that cannot be printed.
-//! - Audit mode never writes: [`enforce`] is the only room that writes, and it checks the mode first.
+//! - Audit mode never writes: [`enforce`] is the only room that writes what others own, and it checks the mode first.
+//!   Besides it only `doctor --try` writes: a resource group that it creates for a person, and deletes.
 //! - A failure of one resource is answered 200, and the resource goes to the queue, as it does while the quota of its
 //!   subscription is spent. A failure that affects every resource is answered 500. Event Grid delays *new* events for
 //!   an endpoint that keeps answering 500.
