@@ -62,6 +62,11 @@ pub fn of_installation() -> impl Iterator<Item = &'static Setting> {
     [seal::ALL, scope::ALL, limits::ALL].into_iter().flatten()
 }
 
+/// The settings with the addresses of Azure Monitor's OTLP ingestion.
+pub fn of_ingestion() -> impl Iterator<Item = &'static Setting> {
+    monitor::ALL.iter()
+}
+
 impl Config {
     /// Reads every setting from `lookup`, which knows variables by name, for a command that a person runs. Such a
     /// command signs in as that person unless the settings name another credential.

@@ -17,7 +17,7 @@ use crate::arm::{self, Failure, ResourceFailure, SystemFailure};
 
 pub use examine::{Deployment, examine};
 pub use poison::{Poison, poison};
-pub use trial::{Stop, Trial, Wishes, attempt, is_workspace, plan};
+pub use trial::{NO_WORKSPACE, Stop, Trial, Wishes, attempt, is_workspace, plan};
 
 /// The severity of a finding, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -87,6 +87,11 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         let found = session.installation.as_ref().map(|found| found.app.clone());
         deployment.function_app = found.or(given);
         deployment.client_id = session.installation.as_ref().and_then(|found| found.client_id.clone());
+        if let (Some(found), Ok(arm)) = (&session.installation, session.config.arm_endpoint())
+            && deployment.ingestion.is_empty()
+        {
+            deployment.ingestion = found.ingestion(&arm);
+        }
         if deployment.queue.is_none() {
             deployment.queue = session.queue_service(&deployment.http);
         }

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use azure_core::http::Url;
 use clap::{Arg, ArgMatches};
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ use super::{answer::Exit, output::note, queue};
 use crate::{
     arm::{Client, Error, Failure, Query, api},
     azure::Terms,
-    config::{Setting, of_installation},
+    config::{Config, Setting, of_ingestion, of_installation},
     enforce,
     scope::Scope,
 };
@@ -24,6 +25,16 @@ const QUERY: &str = "resources | where type =~ 'microsoft.web/sites' and tostrin
                      | project id | order by id asc";
 /// The setting in which the host finds its Application Insights component.
 const CONNECTION: &str = "APPLICATIONINSIGHTS_CONNECTION_STRING";
+/// The endings of the host name of a data collection endpoint in each cloud ("Data collection endpoints in Azure
+/// Monitor", components).
+const INGESTION: [&str; 3] =
+    [".ingest.monitor.azure.com", ".ingest.monitor.azure.us", ".ingest.monitor.azure.cn"];
+/// The settings that name an endpoint for traces ("OpenTelemetry Protocol Exporter", and docs/telemetry.md).
+const TRACES: [&str; 3] = [
+    "DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+];
 /// The word for no app.
 pub(super) const NONE: &str = "none";
 
@@ -74,13 +85,25 @@ pub(super) struct Installation {
     pub(super) queue_service: Option<String>,
     /// The application ID of the Application Insights component to which the app's host sends telemetry.
     pub(super) application_id: Option<String>,
+    /// Whether a setting names an endpoint for traces.
+    pub(super) exports_traces: bool,
+    /// The addresses of Azure Monitor's OTLP ingestion, by setting.
+    ingestion: BTreeMap<&'static str, String>,
 }
 
 impl Installation {
     #[cfg(test)]
     pub(super) fn with(settings: &[(&'static str, &str)]) -> Self {
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        Self { app: String::new(), settings, client_id: None, queue_service: None, application_id: None }
+        Self {
+            app: String::new(),
+            settings,
+            client_id: None,
+            queue_service: None,
+            application_id: None,
+            exports_traces: false,
+            ingestion: BTreeMap::new(),
+        }
     }
 
     /// Whether the app decides a setting. It decides the settings of `scope` only if it sets at least one of them.
@@ -88,6 +111,20 @@ impl Installation {
         let is_set = |name: &&str| self.settings.get(*name).is_some_and(|text| !text.trim().is_empty());
         of_installation().any(|setting| setting.name == name)
             && (!scope.contains(&name) || scope.iter().any(is_set))
+    }
+
+    /// The addresses of Azure Monitor's OTLP ingestion that the app's settings name, with the names of their signals, as
+    /// far as they are Azure's, or where `arm` is on loopback. Whoever can write the settings of an app could otherwise
+    /// name a server of their own, which would get a token of the person who reads them.
+    pub(super) fn ingestion(&self, arm: &Url) -> Vec<(&'static str, Url)> {
+        let read = Config::for_command(&|name: &str| self.ingestion.get(name).cloned());
+        let is_local = |url: &Url| url.host_str() == arm.host_str() && arm.host_str() == Some("localhost");
+        let is_azures = |url: &Url| {
+            let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
+            INGESTION.iter().any(|domain| host.ends_with(domain)) || is_local(url)
+        };
+        let all = read.iter().flat_map(|config| config.azure_monitor.endpoints());
+        all.filter(|(_, url)| is_azures(url)).map(|(signal, url)| (signal, url.clone())).collect()
     }
 
     /// An app setting; `None` if it is not set. An empty setting is set.
@@ -190,6 +227,10 @@ async fn read(arm: &Client, app: &str) -> Result<Installation, Refusal> {
         client_id: client_id.map(str::to_owned),
         queue_service: all.and_then(|all| all.get(queue::SETTING)?.as_str()).map(str::to_owned),
         application_id: all.and_then(|all| application_id(all.get(CONNECTION)?.as_str()?)),
+        exports_traces: TRACES.iter().any(|name| {
+            all.and_then(|all| all.get(*name)?.as_str()).is_some_and(|text| !text.trim().is_empty())
+        }),
+        ingestion: of_ingestion().filter_map(setting).collect(),
     })
 }
 

@@ -109,7 +109,7 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
         let answer = probe::send(&deployment.http, &deployment.monitor, probe::of_ingestion(url), terms())
             .await
             .map(drop);
-        report(ingestion::ingestion(signal, answer.as_ref().copied()));
+        report(ingestion::ingestion(signal, answer.as_ref().copied(), deployment.is_person));
     }
     queues(ctx, deployment, report).await;
 }

@@ -15,7 +15,7 @@ use super::Finding;
 use crate::enforce::Context;
 use group::Made;
 
-pub use plan::{Wishes, is_workspace, plan};
+pub use plan::{NO_WORKSPACE, Wishes, is_workspace, plan};
 pub use venue::{Stop, Trial};
 
 /// Creates the group with a disk and a snapshot, waits for their seals, and deletes it whatever happened. `before` are

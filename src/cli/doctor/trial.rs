@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     cli::{installation::Installation, output::note, question::confirmed, scope::yes_arg, session::Session},
     config::Config,
-    doctor::{Deployment, Finding, Stop, Trial, Wishes, attempt, is_workspace, plan},
+    doctor::{Deployment, Finding, NO_WORKSPACE, Stop, Trial, Wishes, attempt, is_workspace, plan},
     resource_id::is_subscription_id,
 };
 
@@ -59,9 +59,9 @@ pub(super) fn with_flags(command: Command) -> Command {
                 .value_name("RESOURCE_ID")
                 .value_parser(|text: &str| {
                     let form = "expected /subscriptions/…/providers/Microsoft.OperationalInsights/workspaces/NAME";
-                    is_workspace(text).then(|| text.to_owned()).ok_or(form)
+                    (is_workspace(text) || text == NO_WORKSPACE).then(|| text.to_owned()).ok_or(form)
                 })
-                .help("Log Analytics workspace with the traces [default: that of the app's Application Insights]"),
+                .help("Log Analytics workspace with the traces, or `none` [default: that of the app's Application Insights]"),
         )
         .arg(yes_arg("Create the group without a confirmation (required without a terminal)").requires(TRY))
 }
@@ -93,6 +93,7 @@ pub(super) fn asked(matches: &ArgMatches) -> Result<Option<Asked>, &'static str>
         workspace: text("workspace"),
         timeout: Duration::from_secs(matches.get_one::<u64>("try-timeout").copied().unwrap_or(TIMEOUT)),
         application_id: None,
+        exports_traces: true,
         installation: None,
         function_app: None,
         nonce,
@@ -111,24 +112,31 @@ impl Asked {
     ) -> bool {
         let installation = session.installation.as_ref();
         self.wishes.application_id = installation.and_then(|found| found.application_id.clone());
+        self.wishes.exports_traces = installation.is_none_or(|found| found.exports_traces);
         self.wishes.installation = installation.and_then(scope_of);
         self.wishes.function_app.clone_from(&deployment.function_app);
         let stop = stops();
+        let mut wish = stop.clone();
+        let planned = async {
+            let trial = plan(&session.ctx, &self.wishes).await.map_err(Some)?;
+            let goes_on = !self.asks || confirmed(question(&trial)).await;
+            if goes_on { Ok(trial) } else { Err(None) }
+        };
         let planned = tokio::select! {
-            planned = plan(&session.ctx, &self.wishes) => planned,
-            _ = tokio::signal::ctrl_c() => return true,
+            planned = planned => planned,
+            Ok(_) = wish.wait_for(|times| *times > 0) => Err(None),
         };
         let trial = match planned {
             Ok(trial) => trial,
             Err(finding) => {
-                report(finding);
-                return false;
+                let is_declined = finding.is_none();
+                match finding {
+                    Some(finding) => report(finding),
+                    None => note("nothing was created"),
+                }
+                return is_declined;
             }
         };
-        if self.asks && !confirmed(question(&trial)).await {
-            note("nothing was created");
-            return true;
-        }
         attempt(&session.ctx, &trial, before, &stop, report, &mut |text| note(&format!("trial: {text}")))
             .await;
         *stop.borrow() > 0
@@ -159,7 +167,9 @@ fn stops() -> Stop {
         tokio::spawn(async move {
             while signal.recv().await.is_some() {
                 sender.send_modify(|times: &mut u8| *times = times.saturating_add(1));
-                note("stopping; the group is deleted first, and a second signal ends the wait for that");
+                note(
+                    "stopping; a group that was created is deleted first, and a second signal ends the wait for that",
+                );
             }
         });
     }

@@ -17,6 +17,8 @@ use crate::{
 };
 
 const CHECK: &str = "try";
+/// The word for no workspace.
+pub const NO_WORKSPACE: &str = "none";
 
 /// What the person asks for, and what the app's settings say.
 #[derive(Clone, Debug)]
@@ -25,12 +27,14 @@ pub struct Wishes {
     pub subscription: Option<String>,
     /// The location; that of the app if there is none.
     pub location: Option<String>,
-    /// The ID of the Log Analytics workspace.
+    /// The ID of the Log Analytics workspace, or [`NO_WORKSPACE`].
     pub workspace: Option<String>,
     /// How long to wait for the seal and the traces.
     pub timeout: Duration,
     /// The application ID of the app's Application Insights component, by which the workspace is found.
     pub application_id: Option<String>,
+    /// Whether the app's settings name an endpoint for traces; true if they are unknown.
+    pub exports_traces: bool,
     /// The scope of the installation, whatever the flags say. None if there is no installation.
     pub installation: Option<Scope>,
     /// The function app's resource ID.
@@ -83,6 +87,7 @@ pub async fn plan(ctx: &Context, wishes: &Wishes) -> Result<Trial, Finding> {
         snapshot,
         workspace: None,
         without_workspace: String::new(),
+        exports_traces: wishes.exports_traces,
         timeout: wishes.timeout,
     };
     match workspace(ctx, wishes, &trial).await {
@@ -101,9 +106,9 @@ pub async fn plan(ctx: &Context, wishes: &Wishes) -> Result<Trial, Finding> {
     Ok(trial)
 }
 
-/// The subscription: the one that is asked for, or that of the app, or the first in scope.
+/// The subscription: the one that is asked for, or that of the app, or the only one in scope.
 async fn subscription(ctx: &Context, wishes: &Wishes) -> Result<String, Finding> {
-    let mut known = listed(ctx, &ctx.policy.scope).await?;
+    let mut known: Vec<String> = listed(ctx, &ctx.policy.scope).await?;
     if let Some(installation) = &wishes.installation
         && *installation != ctx.policy.scope
     {
@@ -118,9 +123,18 @@ async fn subscription(ctx: &Context, wishes: &Wishes) -> Result<String, Finding>
     }
     let of_app =
         wishes.function_app.as_deref().and_then(|app| app.split('/').nth(2)).filter(|id| is_known(id));
-    of_app.map(str::to_owned).or_else(|| known.first().cloned()).ok_or_else(|| {
-        none("no subscription is in the installation's scope", "compare the scope with the app's settings")
-    })
+    match (of_app, &known[..]) {
+        (Some(id), _) => Ok(id.to_owned()),
+        (None, [only]) => Ok(only.clone()),
+        (None, []) => {
+            let text = "no subscription of the command line's scope is in the installation's scope";
+            Err(none(text, "compare the scope with the app's settings"))
+        }
+        (None, several) => {
+            let text = format!("{} subscriptions are in scope, and none of them is the app's", several.len());
+            Err(none(&text, "pass --try-subscription with one of them"))
+        }
+    }
 }
 
 async fn listed(ctx: &Context, scope: &Scope) -> Result<Vec<String>, Finding> {
@@ -156,6 +170,7 @@ async fn location(ctx: &Context, wishes: &Wishes) -> Result<String, Finding> {
 /// The workspace, if it answers; or why nothing can be read.
 async fn workspace(ctx: &Context, wishes: &Wishes, trial: &Trial) -> Result<String, String> {
     let id = match &wishes.workspace {
+        Some(id) if id == NO_WORKSPACE => return Err("--workspace none".to_owned()),
         Some(id) => id.clone(),
         None => found(ctx, wishes).await?,
     };

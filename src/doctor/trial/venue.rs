@@ -27,12 +27,19 @@ pub struct Trial {
     pub(super) workspace: Option<String>,
     /// Why no workspace is read.
     pub(super) without_workspace: String,
+    /// Whether the app exports traces, as far as its settings show.
+    pub(super) exports_traces: bool,
 }
 
 impl Trial {
     /// The ID of the resource group.
     pub fn group(&self) -> String {
         format!("/subscriptions/{}/resourceGroups/{}", self.subscription_id, self.group_name())
+    }
+
+    /// Whether traces are to be waited for.
+    pub(super) fn awaits_traces(&self) -> bool {
+        self.workspace.is_some() && self.exports_traces
     }
 
     /// The name of the resource group.

@@ -76,6 +76,11 @@ fn fault(trial: &Trial, one: &Sight, seen: &Seen, before: &[Finding]) -> Finding
         let (part, remedy) = part_of(&ended.outcome, ended.why.as_deref());
         return Finding::failed(part, about, text, remedy);
     }
+    if one.ended.is_some() {
+        let text = format!("{state}: the handler reports the seal, and ARM does not show it");
+        let remedy = "look who writes it: az monitor activity-log list --resource-id with this ID";
+        return Finding::failed("ARM", about, text, remedy);
+    }
     let cause = ROUTE.iter().find_map(|part| cause(part, before));
     if let Some(cause) = cause {
         let on = if cause.about.is_empty() { String::new() } else { format!("{}: ", cause.about) };
@@ -147,6 +152,11 @@ fn traced(trial: &Trial, seen: &Seen) -> Option<Finding> {
             "pass --workspace with the ID of the Log Analytics workspace",
         ));
     };
+    if !trial.exports_traces {
+        let text = "the app's settings name no endpoint for traces, so none was waited for, and there is no time line";
+        let remedy = "deploy with Azure Monitor's OTLP ingestion: docs/telemetry.md#azure-monitor";
+        return Some(Finding::warning(TELEMETRY, workspace, text, remedy));
+    }
     if seen.both().iter().all(|one| one.parts.is_some()) {
         return Some(Finding::ok(TELEMETRY, workspace, "the traces of both arrived"));
     }
@@ -162,7 +172,8 @@ fn traced(trial: &Trial, seen: &Seen) -> Option<Finding> {
     };
     let text = format!("{why}, within {} s", trial.timeout.as_secs());
     let remedy = "check the app's endpoints for traces and whether they accept exports (docs/runbook.md#silent), and its \
-                  sampler, OTEL_TRACES_SAMPLER; a new workspace takes some minutes, so --try-timeout may be too short";
+                  sampler, OTEL_TRACES_SAMPLER; a new workspace takes some minutes, so --try-timeout may be too short. If they go to \
+                  another backend, pass --workspace none";
     let finding = Finding::failed(TELEMETRY, workspace, text, remedy);
     let verdict = if seen.fault.is_some() { Verdict::Unknown } else { Verdict::Failed };
     Some(Finding { verdict, ..finding })

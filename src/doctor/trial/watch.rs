@@ -64,9 +64,9 @@ impl Sight {
     }
 
     /// Whether waiting for more changes nothing.
-    fn is_settled(&self, mode: Mode, has_workspace: bool) -> bool {
+    fn is_settled(&self, mode: Mode, awaits_traces: bool) -> bool {
         let is_hopeless = self.ended.as_ref().is_some_and(|ended| ended.is_final() && !ended.is_sealed());
-        let is_shown = !has_workspace || self.parts.is_some();
+        let is_shown = !awaits_traces || self.parts.is_some();
         (self.is_good(mode) && is_shown) || (is_hopeless && !self.is_good(mode))
     }
 }
@@ -104,8 +104,8 @@ pub(super) async fn watch(
             seen.is_stopped = true;
             return seen;
         }
-        let has_workspace = trial.workspace.is_some();
-        let is_settled = seen.both().iter().all(|one| one.is_settled(mode, has_workspace));
+        let awaits_traces = trial.awaits_traces();
+        let is_settled = seen.both().iter().all(|one| one.is_settled(mode, awaits_traces));
         if is_settled {
             let since = *shown.get_or_insert_with(Instant::now);
             let has_hosts = seen.both().iter().all(|one| one.parts.as_ref().is_none_or(Parts::has_host));
@@ -116,7 +116,7 @@ pub(super) async fn watch(
         if began.elapsed() >= trial.timeout {
             return seen;
         }
-        let state = state(&seen, mode, has_workspace);
+        let state = state(&seen, mode, awaits_traces);
         if state != last || said.elapsed() >= SAY_EVERY {
             progress(&format!("{} s: {state}", began.elapsed().as_secs()));
             (last, said) = (state, Instant::now());
@@ -224,14 +224,14 @@ pub(super) fn is_missing_table(error: &Error) -> bool {
 }
 
 /// One line about both.
-fn state(seen: &Seen, mode: Mode, has_workspace: bool) -> String {
+fn state(seen: &Seen, mode: Mode, awaits_traces: bool) -> String {
     let one = |noun: &str, sight: &Sight| {
         let good = match mode {
             Mode::Enforce => "sealed",
             Mode::Audit => "would be sealed",
         };
         match (&sight.ended, sight.is_good(mode)) {
-            (_, true) if has_workspace && sight.parts.is_none() => format!("{noun} {good}, no trace yet"),
+            (_, true) if awaits_traces && sight.parts.is_none() => format!("{noun} {good}, no trace yet"),
             (_, true) => format!("{noun} {good}"),
             (Some(ended), false) => format!("{noun} {}", ended.outcome),
             (None, false) if mode == Mode::Audit => format!("{noun}: no look seen yet"),

@@ -16,6 +16,7 @@ use crate::{
 mod disks;
 mod faults;
 mod graph;
+mod groups;
 mod identity;
 mod lists;
 mod machines;

@@ -22,8 +22,10 @@ use super::{
 use crate::world::SUBSCRIPTION;
 
 const AUDIT: (&str, &str) = ("DISKSEAL_MODE", "audit");
-/// The time for a trial in which something does not arrive.
-const SHORT: &str = "6";
+/// The time, in seconds, for a trial in which nothing arrives.
+const SHORT: &str = "3";
+/// The same where one thing arrives on a busy machine, and another never does.
+const LONG: &str = "40";
 
 fn local() -> Setup {
     let mut setup = setup();
@@ -175,9 +177,24 @@ async fn without_a_workspace_the_seal_is_proven_and_the_time_line_is_not() {
     assert_deleted(&azure);
 }
 
+#[tokio::test]
+async fn an_app_without_traces_is_proven_by_the_hosts_log() {
+    let settings = [AUDIT, ("OTEL_EXPORTER_OTLP_ENDPOINT", "")];
+    let azure = start(local(), &settings).await;
+    let audit = tried(&azure, &[]).await;
+    assert_eq!(audit.code, Some(0), "{:#?}\n{}", audit.lines, audit.err);
+    audit.assert_names("ok", "try", &["/disks/disk-diskseal-try", "would_seal"]);
+    audit.assert_names("warning", "telemetry", &["name no endpoint for traces", "no time line"]);
+    assert_deleted(&azure);
+
+    let refused = tried(&azure, &["--workspace", "none"]).await;
+    assert_eq!(refused.code, Some(1));
+    refused.assert_names("unknown", "try", &["--workspace none", "Nothing was created"]);
+}
+
 /// A trial with a fault that was planted before it, which must be red.
-async fn red(azure: &LocalAzure) -> Tried {
-    let tried = tried(azure, &["--try-timeout", SHORT]).await;
+async fn red(azure: &LocalAzure, seconds: &str) -> Tried {
+    let tried = tried(azure, &["--try-timeout", seconds]).await;
     assert_eq!(tried.code, Some(1), "{:#?}\n{}", tried.lines, tried.err);
     tried.assert_names("ok", "clean-up", &["deleted"]);
     assert_deleted(azure);
@@ -189,7 +206,7 @@ async fn without_an_event_subscription_event_grid_is_named() {
     let mut setup = local();
     setup.is_subscribed = false;
     let azure = start(setup, &[]).await;
-    let tried = red(&azure).await;
+    let tried = red(&azure, SHORT).await;
     tried.assert_names(
         "failed",
         "Event Grid",
@@ -205,7 +222,7 @@ async fn without_an_event_subscription_event_grid_is_named() {
 #[tokio::test]
 async fn with_a_disabled_function_the_function_app_is_named() {
     let azure = start(local(), &[("AzureWebJobs.seal_on_write.Disabled", "true")]).await;
-    let tried = red(&azure).await;
+    let tried = red(&azure, SHORT).await;
     tried.assert_names(
         "failed",
         "function app",
@@ -217,7 +234,7 @@ async fn with_a_disabled_function_the_function_app_is_named() {
 async fn without_a_role_the_permissions_are_named() {
     let azure = start(local(), &[]).await;
     azure.emulator.remove_role();
-    let tried = red(&azure).await;
+    let tried = red(&azure, LONG).await;
     tried.assert_names("failed", "permissions", &["/disks/disk-diskseal-try", "ended in pending, forbidden"]);
 }
 
@@ -226,7 +243,7 @@ async fn with_the_switch_off_the_switch_is_named() {
     let scope = format!("/subscriptions/{SUBSCRIPTION}");
     let azure = start(local(), &[("DISKSEAL_SWITCH", &scope)]).await;
     azure.emulator.set_scope_tag(&scope, "diskseal", "off");
-    let tried = red(&azure).await;
+    let tried = red(&azure, LONG).await;
     tried.assert_names("failed", "switch", &["/disks/disk-diskseal-try", "ended in switched_off"]);
 }
 
@@ -234,7 +251,7 @@ async fn with_the_switch_off_the_switch_is_named() {
 async fn where_the_guard_is_blind_the_guard_is_named_for_the_snapshot() {
     let azure = start(local(), &[]).await;
     azure.emulator.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
-    let tried = red(&azure).await;
+    let tried = red(&azure, LONG).await;
     // A new disk that no machine holds is in no backup; a new snapshot may be one.
     tried.assert_names("ok", "try", &["/disks/disk-diskseal-try", "sealed"]);
     tried.assert_names("failed", "backups", &["/snapshots/snap-diskseal-try", "protected, guard_unknown"]);
@@ -244,7 +261,7 @@ async fn where_the_guard_is_blind_the_guard_is_named_for_the_snapshot() {
 async fn with_a_deaf_collector_telemetry_is_named() {
     let azure = start(local(), &[]).await;
     azure.collector.answer(Answers::Status(503));
-    let tried = red(&azure).await;
+    let tried = red(&azure, LONG).await;
     tried.assert_names("ok", "try", &["/disks/disk-diskseal-try", "sealed"]);
     tried.assert_names("failed", "telemetry", &["no trace of a look arrived"]);
     assert_eq!(tried.of_check("ok", "time line"), [""; 0]);

@@ -46,6 +46,23 @@ async fn an_installation_without_faults_is_green_in_enforce_and_says_that_audit_
 }
 
 #[tokio::test]
+async fn the_addresses_for_telemetry_are_those_of_the_app_and_no_other_server_gets_a_token() {
+    let azure = local(&[]).await;
+    let arguments = ["doctor", "--app", APP];
+    let evil = azure.serving.azure_monitor.ingestion("logs").replace("localhost", "127.0.0.1");
+    let settings = [
+        ("DISKSEAL_MODE", "enforce"),
+        ("DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT", &azure.serving.azure_monitor.ingestion("traces")),
+        ("DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT", &evil),
+    ];
+    azure.emulator.install(APP, &settings);
+    let (_, out, _) = super::commands::command(&azure.serving, &arguments, "").await;
+    assert!(out.contains("Azure Monitor, traces: it accepts exports"), "{out}");
+    let exports = azure.serving.azure_monitor.exports();
+    assert!(exports.iter().all(|export| export.path.ends_with("/traces")), "{exports:#?}");
+}
+
+#[tokio::test]
 async fn each_planted_fault_is_named() {
     let azure = local(&[("DISKSEAL_SWITCH", &format!("/subscriptions/{SUBSCRIPTION}"))]).await;
     let emulator = &azure.emulator;
