@@ -1,6 +1,6 @@
 //! What a workspace shows of a look at a resource: its spans, the host's request, and the handler's lines.
 //!
-//! Columns as in `infra/monitoring/schema.json`: "OTelSpans", "AppRequests" and "AppTraces" of the reference of Azure
+//! Columns as in `infra/monitoring/schema.json`: `OTelSpans`, `AppRequests` and `AppTraces` of the reference of Azure
 //! Monitor's tables. `TimeGenerated` is the start of a span and of a request.
 
 use serde_json::{Map, Value};
@@ -17,8 +17,8 @@ type Row = Map<String, Value>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Span {
     pub(super) trace_id: String,
-    pub(super) span_id: String,
-    pub(super) parent_span_id: String,
+    pub(super) id: String,
+    pub(super) parent: String,
     pub(super) name: String,
     /// When it began, if the row has it.
     pub(super) started: Option<OffsetDateTime>,
@@ -32,8 +32,8 @@ impl Span {
         let id = |name: &str| row.get(name)?.as_str().filter(|id| !id.is_empty()).map(str::to_owned);
         Some(Self {
             trace_id: id("TraceId")?,
-            span_id: id("SpanId")?,
-            parent_span_id: id("ParentSpanId").unwrap_or_default(),
+            id: id("SpanId")?,
+            parent: id("ParentSpanId").unwrap_or_default(),
             name: id("Name")?,
             started: time(row),
             seconds: row.get("DurationMs").and_then(Value::as_f64).unwrap_or_default() / 1_000.0,

@@ -31,13 +31,9 @@ impl Parts {
     /// `host` is when the host began its request.
     pub(super) fn of(look: &Span, spans: &[Span], host: Option<OffsetDateTime>) -> Option<Self> {
         let invocation = spans.iter().find(|span| {
-            span.trace_id == look.trace_id
-                && !look.parent_span_id.is_empty()
-                && span.span_id == look.parent_span_id
+            span.trace_id == look.trace_id && !look.parent.is_empty() && span.id == look.parent
         })?;
-        let own = || {
-            spans.iter().filter(|span| span.trace_id == look.trace_id && span.parent_span_id == look.span_id)
-        };
+        let own = || spans.iter().filter(|span| span.trace_id == look.trace_id && span.parent == look.id);
         // `fold`, because the sum of nothing is -0.
         let sum =
             |is: fn(&Span) -> bool| own().filter(|span| is(span)).fold(0.0, |all, span| all + span.seconds);
@@ -66,7 +62,7 @@ impl fmt::Display for Parts {
         let Self { delivery, host, diskseal, arm, waits, function } = self;
         match (delivery, host) {
             (Some(delivery), Some(host)) => {
-                write!(f, "Event Grid {:.3} s, host {host:.3} s", delivery - host)?
+                write!(f, "Event Grid {:.3} s, host {host:.3} s", delivery - host)?;
             }
             (Some(delivery), None) => write!(f, "Event Grid and host {delivery:.3} s")?,
             (None, Some(host)) => write!(f, "Event Grid unknown, host {host:.3} s")?,
@@ -91,8 +87,8 @@ mod tests {
     fn span(name: &str, id: &str, parent: &str, seconds: f64) -> Span {
         Span {
             trace_id: "t".to_owned(),
-            span_id: id.to_owned(),
-            parent_span_id: parent.to_owned(),
+            id: id.to_owned(),
+            parent: parent.to_owned(),
             name: name.to_owned(),
             started: Some(datetime!(2027-01-31 12:00:01 UTC)),
             seconds,

@@ -185,7 +185,8 @@ async fn traces(ctx: &Context, trial: &Trial, workspace: &str, seen: &mut Seen) 
                 lines = Some(query(evidence::lines(trial.group_name())).await?);
             }
             let lines = lines.iter().flatten().filter_map(evidence::message);
-            one.ended = lines.filter_map(|line| Ended::of_line(line, &one.id)).last().or(one.ended.take());
+            one.ended =
+                lines.filter_map(|line| Ended::of_line(line, &one.id)).next_back().or(one.ended.take());
             continue;
         };
         one.ended = Ended::of_span(look);

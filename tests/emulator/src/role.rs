@@ -12,7 +12,7 @@
 //! | needs any other action, or cannot be read | the test that caused it fails, as `judge` has it |
 //!
 //! `tests/it/role.rs` shows that the role has no action beyond those that the code performs, which only the
-//! tests of the workspace can see. It also shows that events and sweeps make none of the reads for people.
+//! tests of the workspace can see. It also shows that events and sweeps do nothing of what is for people.
 
 use std::sync::LazyLock;
 

@@ -290,6 +290,42 @@ async fn a_signal_deletes_the_group() {
 }
 
 #[tokio::test]
+async fn a_second_signal_ends_the_wait_for_the_deletion_with_the_command_for_it() {
+    let mut setup = local();
+    setup.is_subscribed = false;
+    let azure = start(setup, &[]).await;
+    let made = Fault::delay(Duration::ZERO).on(Kind::Put).resource("snap-diskseal-try");
+    let made = azure.emulator.inject(made);
+    let deletion = Fault::hold_before_applying().on(Kind::Group).method("DELETE");
+    let deletion = azure.emulator.inject(deletion);
+    let (_folder, mut command) = command(&azure, &[]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+    made.met().await;
+    kill_process(pid, Signal::INT).unwrap();
+    deletion.held().await;
+    kill_process(pid, Signal::INT).unwrap();
+    let tried = Tried::of(child.wait_with_output().await.unwrap());
+    assert_eq!(tried.code, Some(1), "{:#?}\n{}", tried.lines, tried.err);
+    tried.assert_names("failed", "clean-up", &["the deletion is not confirmed: interrupted"]);
+    assert!(tried.lines.iter().any(|line| line.contains("→ az group delete --yes")), "{:#?}", tried.lines);
+    deletion.release();
+}
+
+#[tokio::test]
+async fn a_group_that_exists_is_neither_used_nor_deleted() {
+    let azure = start(local(), &[]).await;
+    let somebody_elses = r#"{"id": "/subscriptions/s/resourceGroups/g", "location": "westeurope"}"#;
+    let exists = Fault::text(200, "application/json", somebody_elses).on(Kind::Group).method("GET").always();
+    azure.emulator.inject(exists);
+    let tried = tried(&azure, &[]).await;
+    assert_eq!(tried.code, Some(1), "{:#?}", tried.lines);
+    tried.assert_names("failed", "try", &["a resource group of this name exists; nothing was created"]);
+    let journal = azure.emulator.journal();
+    assert!(!journal.iter().any(|one| one.method == "PUT" || one.method == "DELETE"));
+}
+
+#[tokio::test]
 async fn a_deletion_that_is_refused_ends_with_the_command_for_it() {
     let azure = start(local(), &[]).await;
     let refused = Fault::refuse(Refusal::authorization_failed()).on(Kind::Group).method("DELETE").always();
