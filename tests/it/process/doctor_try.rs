@@ -316,7 +316,7 @@ async fn a_second_signal_ends_the_wait_for_the_deletion_with_the_command_for_it(
 async fn a_group_that_exists_is_neither_used_nor_deleted() {
     let azure = start(local(), &[]).await;
     let somebody_elses = r#"{"id": "/subscriptions/s/resourceGroups/g", "location": "westeurope"}"#;
-    let exists = Fault::text(200, "application/json", somebody_elses).on(Kind::Group).method("GET").always();
+    let exists = Fault::text(200, "application/json", somebody_elses).on(Kind::Group).method("GET");
     azure.emulator.inject(exists);
     let tried = tried(&azure, &[]).await;
     assert_eq!(tried.code, Some(1), "{:#?}", tried.lines);
