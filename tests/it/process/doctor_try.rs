@@ -25,7 +25,7 @@ const AUDIT: (&str, &str) = ("DISKSEAL_MODE", "audit");
 /// The time, in seconds, for a trial in which nothing arrives.
 const SHORT: &str = "3";
 /// The same where one thing arrives on a busy machine, and another never does.
-const LONG: &str = "40";
+const LONG: &str = "25";
 
 fn local() -> Setup {
     let mut setup = setup();
