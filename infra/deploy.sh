@@ -13,8 +13,9 @@ readonly ZIP=diskseal-linux-x86_64.zip
 
 usage() {
     cat <<'TEXT'
-usage: infra/deploy.sh --location REGION [options] [PARAMETER=VALUE...]
+usage: infra/deploy.sh --location REGION alertEmails=ADDRESS,ADDRESS [options] [PARAMETER=VALUE...]
 
+  alertEmails=ADDRESS,ADDRESS who gets the alerts (required by a first installation; none if you read them elsewhere)
   --name NAME                 name of this installation (default: diskseal)
   --subscriptions ID,ID       subscriptions in scope (default: the current one)
   --management-group NAME     instead: all subscriptions below a management group, including new ones
@@ -33,7 +34,7 @@ usage: infra/deploy.sh --location REGION [options] [PARAMETER=VALUE...]
   --code                      only deploy the code and sync the triggers, for Terraform
 
 PARAMETER=VALUE sets any other parameter of infra/main.bicep, for example privateNetwork=true, or
-'extraSettings={"DISKSEAL_EXEMPT_TAG":"keep"}'; null removes a member. On an installation that exists, whatever is not
+'extraSettings={"DISKSEAL_EXEMPT_TAG":"keep"}'; null removes a member. infra/README.md lists them. On an installation that exists, whatever is not
 given stays as it is, changes made since at the app included.
 Requires the Azure CLI, signed in (az login), Python 3.9, and the right to create roles: Owner, or Contributor with Role
 Based Access Control Administrator.
@@ -157,8 +158,11 @@ decide_parameters() {
     differences=$(python3 infra/parameters.py "$state" "${parameters[@]}") || exit 1
     mapfile -t decided <"$state/decided"
     subscriptions=${decided[0]} management_group=${decided[1]} mode=${decided[2]} backup_guard=${decided[3]} tags=${decided[4]}
-    activity_log=${decided[5]} has_policies=${decided[6]} topic_map=${decided[7]} package_uri=${decided[8]}
-    topics=("${decided[@]:9}")
+    activity_log=${decided[5]} has_policies=${decided[6]} topic_map=${decided[7]} package_uri=${decided[8]} alert_emails=${decided[9]}
+    topics=("${decided[@]:10}")
+    # The hook continues a deployment that has them.
+    [[ -n $alert_emails || $step == after ]] ||
+        fail "alertEmails is required: nobody would get the alerts" "pass alertEmails=ADDRESS,ADDRESS, or alertEmails=none if you read them elsewhere"
     [[ -z $subscriptions ]] || subscriptions=$(listed_once "$subscriptions")
     [[ -n $installed_app ]] || return 0
     say "the installation $name exists, in mode $(asked_or_installed)"

@@ -16,6 +16,10 @@ param functionAppId string
 param deadLetterIdentityId string
 param storageAccountId string
 param deadLetterContainer string
+
+@description('Client ID of the handler, whose own writes are not delivered.')
+param handlerClientId string
+
 param workspaceId string
 
 @description('Send the activity logs to the workspace. An alert uses them to find writes without an event.')
@@ -42,6 +46,7 @@ module perSubscription 'modules/subscription-events.bicep' = [
       deadLetterIdentityId: deadLetterIdentityId
       storageAccountId: storageAccountId
       deadLetterContainer: deadLetterContainer
+      handlerClientId: handlerClientId
       workspaceId: workspaceId
       sendActivityLog: sendActivityLog
     }

@@ -1,5 +1,5 @@
 // All resources. With packageUri, the code and the event subscriptions too: az deployment sub create -l LOCATION
-// -f infra/main.bicep -p packageUri=ADDRESS. Without it they follow by infra/deploy.sh, because Event Grid refuses an
+// -f infra/main.bicep -p packageUri=ADDRESS alertEmails=ADDRESSES. Without it they follow by infra/deploy.sh, because Event Grid refuses an
 // event subscription whose function does not exist.
 
 targetScope = 'subscription'
@@ -60,19 +60,22 @@ param maximumInstances int = 10
 @description('Restrict storage to a virtual network and private endpoints.')
 param privateNetwork bool = false
 
+@description('With privateNetwork: the address space of the network that is made, /26 or larger.')
+param networkPrefix string = '10.77.0.0/24'
+
 @description('With privateNetwork: an existing subnet for the app, delegated to Microsoft.App/environments. Empty makes a network with both subnets.')
 param functionSubnetId string = ''
 
 @description('With functionSubnetId: an existing subnet for the private endpoints, whose names resolve without zones of this deployment.')
 param endpointSubnetId string = ''
 
-@description('Email addresses for alerts, comma-separated. Required; none if nobody is to get mail.')
-param alertEmails string = ''
+@description('Email addresses for alerts, comma-separated. Required: none if nobody is to get mail.')
+param alertEmails string
 
 @description('Address of docs/runbook.md, for the links in alerts.')
 param runbook string = 'docs/runbook.md'
 
-@description('People on call, as {id, type}: they may read and delete dead letters, read and clear the queues, and query the workspace.')
+@description('People on call, as {id, type}: they may read and delete dead letters, read and clear the queues, and query the workspace of this deployment.')
 param operators {
   id: string
   type: 'Group' | 'ServicePrincipal' | 'User'
@@ -81,7 +84,10 @@ param operators {
 @description('Make the data collection endpoint and rule of Azure Monitor OTLP ingestion (preview) and send traces, metrics and logs there, unless otlp names others. false where the region or cloud does not have it.')
 param ingestion bool = true
 
-@description('Retention of logs in days.')
+@description('Existing Log Analytics workspace for telemetry and alerts, in the region of the installation. Empty makes one. Who may read an existing one, and for how long it keeps logs, is for its owner to say.')
+param existingWorkspaceId string = ''
+
+@description('Retention of logs in days, of a workspace that this deployment makes.')
 @minValue(30)
 @maxValue(730)
 param logRetention int = 30
@@ -180,6 +186,7 @@ module network 'modules/network.bicep' = if (makesNetwork) {
     name: name
     location: location
     tags: allTags
+    addressPrefix: networkPrefix
   }
 }
 
@@ -214,6 +221,7 @@ module monitoring 'modules/monitoring.bicep' = {
     name: name
     location: location
     tags: allTags
+    existingWorkspaceId: existingWorkspaceId
     retention: logRetention
     hostPrincipalId: identities.outputs.hostPrincipalId
     emails: recipients
@@ -237,7 +245,7 @@ module onCall 'modules/operators.bicep' = if (!empty(operators)) {
   params: {
     operators: operators
     storageAccountName: last(split(storage.outputs.accountId, '/'))
-    workspaceName: monitoring.outputs.workspaceName
+    workspaceName: empty(existingWorkspaceId) ? monitoring.outputs.workspaceName : ''
   }
 }
 
@@ -283,11 +291,13 @@ module function 'modules/function.bicep' = {
     backupGuard: backupGuard
     subscriptions: empty(managementGroup) ? join(inScope, ',') : ''
     managementGroup: managementGroup
-    otlp: hasIngestion ? {
-      traces: otlpIngestion!.outputs.traces
-      metrics: otlpIngestion!.outputs.metrics
-      logs: otlpIngestion!.outputs.logs
-    } : otlp
+    otlp: hasIngestion
+      ? {
+          traces: otlpIngestion!.outputs.traces
+          metrics: otlpIngestion!.outputs.metrics
+          logs: otlpIngestion!.outputs.logs
+        }
+      : otlp
     extraSettings: extraSettings
   }
 }
@@ -379,6 +389,7 @@ module events 'events.bicep' = if (!empty(packageUri)) {
     deadLetterIdentityId: identities.outputs.deadLetterId
     storageAccountId: storage.outputs.accountId
     deadLetterContainer: storage.outputs.deadLetterContainer
+    handlerClientId: identities.outputs.hostClientId
     workspaceId: monitoring.outputs.workspaceId
     sendActivityLog: sendActivityLog
     tags: tags
@@ -397,4 +408,6 @@ output hostClientId string = identities.outputs.hostClientId
 output workspaceId string = monitoring.outputs.workspaceId
 output actionGroupId string = monitoring.outputs.actionGroupId
 output subscriptions array = inScope
-output telemetry string = hasIngestion || !empty(otlp.?traces) ? 'The handler sends traces.' : 'The handler sends no traces. Alerts use the logs of the host, Event Grid and the subscriptions; slow and silent are off.'
+output telemetry string = hasIngestion || !empty(otlp.?traces)
+  ? 'The handler sends traces.'
+  : 'The handler sends no traces. Alerts use the logs of the host, Event Grid and the subscriptions; slow and silent are off.'

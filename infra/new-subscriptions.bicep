@@ -14,6 +14,9 @@ param deadLetterIdentityId string
 
 param storageAccountId string
 
+@description('Client ID of the handler, whose own writes are not delivered.')
+param handlerClientId string
+
 @description('Subscriptions to leave out, as IDs that begin with /subscriptions/: those that have a system topic of their own.')
 param exceptions string[] = []
 
@@ -71,6 +74,9 @@ resource definition 'Microsoft.Authorization/policyDefinitions@2021-06-01' = {
                 }
                 storageAccountId: {
                   value: storageAccountId
+                }
+                handlerClientId: {
+                  value: handlerClientId
                 }
                 events: {
                   value: events

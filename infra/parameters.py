@@ -136,7 +136,7 @@ def main():
     # For the script, a line each; the topics are the rest.
     decided = [wanted.get("subscriptions", ""), wanted.get("managementGroup", ""), wanted.get("mode", "audit"), wanted.get("backupGuard", "skip"),
                json.dumps(wanted.get("tags", {})), json.dumps(wanted.get("sendActivityLog", True)), json.dumps(has_policies),
-               json.dumps(topics), wanted.get("packageUri", ""), *topics.values()]
+               json.dumps(topics), wanted.get("packageUri", ""), wanted.get("alertEmails", ""), *topics.values()]
     (state / "decided").write_text("".join(f"{one}\n" for one in decided))
 
 

@@ -46,7 +46,7 @@ validate_infrastructure() {
 }
 
 read_outputs() {
-    local names=(resourceGroupName functionAppName functionAppId storageAccountId deadLetterContainer deadLetterIdentityId hostPrincipalId workspaceId) one
+    local names=(resourceGroupName functionAppName functionAppId storageAccountId deadLetterContainer deadLetterIdentityId hostPrincipalId hostClientId workspaceId) one
     if [[ $step == after || $step == code ]]; then
         [[ $step == after ]] || names=(resourceGroupName functionAppName functionAppId)
         for one in "${names[@]}"; do
@@ -179,7 +179,7 @@ deploy_events() {
         part=$(IFS=,; printf '%s' "${list[*]:i:200}")
         deploy sub "$name-events-$location$( ((i == 0)) || printf -- '-%s' $((i / 200)))" --template-file infra/events.bicep --parameters name="$name" location="$location" \
             subscriptions="$part" existingTopics="$topic_map" functionAppId="$functionAppId" deadLetterIdentityId="$deadLetterIdentityId" \
-            storageAccountId="$storageAccountId" deadLetterContainer="$deadLetterContainer" workspaceId="$workspaceId" \
+            storageAccountId="$storageAccountId" deadLetterContainer="$deadLetterContainer" handlerClientId="$hostClientId" workspaceId="$workspaceId" \
             sendActivityLog="$activity_log" tags="$tags"
         i=$((i + 200))
     done

@@ -15,53 +15,55 @@ param runbook string
 var rules = loadJsonContent('../monitoring/alerts.json')
 var workbook = loadTextContent('../monitoring/workbook.json')
 
-resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in rules: {
-  name: '${name}-${rule.name}'
-  location: location
-  tags: tags
-  kind: 'LogAlert'
-  properties: {
-    displayName: rule.displayName
-    description: '${rule.description} Runbook: ${replace(rule.runbook, 'docs/runbook.md', runbook)}'
-    severity: rule.severity
-    enabled: rule.needsTraces ? hasTraces : true
-    scopes: [
-      workspaceId
-    ]
-    evaluationFrequency: rule.evaluationFrequency
-    windowSize: rule.windowSize
-    // Azure creates the tables with the first row. Queries work without them: Azure disables a rule whose query fails
-    // for a week.
-    skipQueryValidation: true
-    autoMitigate: rule.autoMitigate
-    criteria: {
-      allOf: [
-        {
-          query: rule.query
-          timeAggregation: rule.timeAggregation
-          metricMeasureColumn: rule.metricMeasureColumn
-          operator: rule.operator
-          threshold: rule.threshold
-          failingPeriods: {
-            numberOfEvaluationPeriods: rule.numberOfEvaluationPeriods
-            minFailingPeriodsToAlert: rule.minFailingPeriodsToAlert
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for rule in rules: {
+    name: '${name}-${rule.name}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: rule.displayName
+      description: '${rule.description} Runbook: ${replace(rule.runbook, 'docs/runbook.md', runbook)}'
+      severity: rule.severity
+      enabled: rule.needsTraces ? hasTraces : true
+      scopes: [
+        workspaceId
+      ]
+      evaluationFrequency: rule.evaluationFrequency
+      windowSize: rule.windowSize
+      // Azure creates the tables with the first row. Queries work without them: Azure disables a rule whose query fails
+      // for a week.
+      skipQueryValidation: true
+      autoMitigate: rule.autoMitigate
+      criteria: {
+        allOf: [
+          {
+            query: rule.query
+            timeAggregation: rule.timeAggregation
+            metricMeasureColumn: rule.metricMeasureColumn
+            operator: rule.operator
+            threshold: rule.threshold
+            failingPeriods: {
+              numberOfEvaluationPeriods: rule.numberOfEvaluationPeriods
+              minFailingPeriodsToAlert: rule.minFailingPeriodsToAlert
+            }
           }
+        ]
+      }
+      actions: {
+        actionGroups: [
+          actionGroupId
+        ]
+        // In the mail and in the common alert schema.
+        customProperties: {
+          product: 'Diskseal'
+          installation: name
+          runbook: replace(rule.runbook, 'docs/runbook.md', runbook)
         }
-      ]
-    }
-    actions: {
-      actionGroups: [
-        actionGroupId
-      ]
-      // In the mail and in the common alert schema.
-      customProperties: {
-        product: 'Diskseal'
-        installation: name
-        runbook: replace(rule.runbook, 'docs/runbook.md', runbook)
       }
     }
   }
-}]
+]
 
 resource board 'Microsoft.Insights/workbooks@2022-04-01' = {
   name: guid(resourceGroup().id, name, 'workbook')

@@ -8,6 +8,9 @@ param deadLetterIdentityId string
 param storageAccountId string
 param deadLetterContainer string
 
+@description('Client ID of the handler, whose own writes are not delivered.')
+param handlerClientId string
+
 var events = loadJsonContent('../events.json')
 
 resource topic 'Microsoft.EventGrid/systemTopics@2022-06-15' existing = {
@@ -36,6 +39,14 @@ resource writes 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2022-06-15'
           operatorType: 'StringIn'
           key: 'data.operationName'
           values: events.operations
+        }
+        // Each seal is a write too. The handler would ignore its event, and Azure would bill it.
+        {
+          operatorType: 'StringNotIn'
+          key: 'data.claims.appid'
+          values: [
+            handlerClientId
+          ]
         }
       ]
     }

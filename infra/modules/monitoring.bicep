@@ -3,13 +3,17 @@
 param name string
 param location string
 param tags object
+
+@description('Workspace to use instead of one that is made here. Empty makes one.')
+param existingWorkspaceId string
+
 param retention int
 param hostPrincipalId string
 param emails array
 
 var roles = loadJsonContent('../role-actions.json').builtIn
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2022-10-01' = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2022-10-01' = if (empty(existingWorkspaceId)) {
   name: 'log-${name}'
   location: location
   tags: tags
@@ -25,6 +29,8 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2022-10-01' = {
   }
 }
 
+var workspaceId = empty(existingWorkspaceId) ? workspace.id : existingWorkspaceId
+
 resource component 'Microsoft.Insights/components@2020-02-02' = {
   name: 'appi-${name}'
   location: location
@@ -32,7 +38,7 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
   kind: 'web'
   properties: {
     Application_Type: 'web'
-    WorkspaceResourceId: workspace.id
+    WorkspaceResourceId: workspaceId
     // The instrumentation key is not enough to send telemetry: ingestion requires an Entra token.
     DisableLocalAuth: true
   }
@@ -44,7 +50,10 @@ resource publisher 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   properties: {
     principalId: hostPrincipalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.monitoringMetricsPublisher)
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      roles.monitoringMetricsPublisher
+    )
   }
 }
 
@@ -55,16 +64,18 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2021-09-01' = {
   properties: {
     groupShortName: 'diskseal'
     enabled: true
-    emailReceivers: [for (email, i) in emails: {
-      name: 'mail-${i}'
-      emailAddress: email
-      useCommonAlertSchema: true
-    }]
+    emailReceivers: [
+      for (email, i) in emails: {
+        name: 'mail-${i}'
+        emailAddress: email
+        useCommonAlertSchema: true
+      }
+    ]
   }
 }
 
-output workspaceId string = workspace.id
-output workspaceName string = workspace.name
+output workspaceId string = workspaceId
+output workspaceName string = last(split(workspaceId, '/'))
 output componentId string = component.id
 @secure()
 output connectionString string = component.properties.ConnectionString

@@ -4,10 +4,12 @@ param name string
 param location string
 param tags { *: string }
 
-@description('Address space of the network, and its subnets for the app and the endpoints.')
-param addressPrefix string = '10.77.0.0/24'
-param functionPrefix string = '10.77.0.0/25'
-param endpointPrefix string = '10.77.0.128/25'
+@description('Address space of the network. Its halves are the subnets for the app and the endpoints.')
+param addressPrefix string
+
+var halfSize = int(last(split(addressPrefix, '/'))) + 1
+var functionPrefix = cidrSubnet(addressPrefix, halfSize, 0)
+var endpointPrefix = cidrSubnet(addressPrefix, halfSize, 1)
 
 resource rules 'Microsoft.Network/networkSecurityGroups@2024-10-01' = {
   name: 'nsg-${name}'

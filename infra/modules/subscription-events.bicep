@@ -13,6 +13,7 @@ param existingTopicId string
 param deadLetterIdentityId string
 param storageAccountId string
 param deadLetterContainer string
+param handlerClientId string
 param workspaceId string
 
 @description('Send the activity log of the subscription to the workspace. An alert uses it to find writes without an event.')
@@ -51,6 +52,7 @@ module events 'event-subscription.bicep' = {
     deadLetterIdentityId: deadLetterIdentityId
     storageAccountId: storageAccountId
     deadLetterContainer: deadLetterContainer
+    handlerClientId: handlerClientId
   }
 }
 

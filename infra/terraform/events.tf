@@ -45,7 +45,7 @@ resource "azapi_resource" "delivery_failures" {
 
   body = {
     properties = {
-      workspaceId = azurerm_log_analytics_workspace.this.id
+      workspaceId = local.workspace_id
       logs        = [{ category = "DeliveryFailures", enabled = true }]
       metrics     = [{ category = "AllMetrics", enabled = true }]
     }
@@ -60,7 +60,7 @@ resource "azapi_resource" "activity_log" {
 
   body = {
     properties = {
-      workspaceId = azurerm_log_analytics_workspace.this.id
+      workspaceId = local.workspace_id
       logs        = [{ category = "Administrative", enabled = true }]
     }
   }
@@ -91,6 +91,11 @@ resource "azapi_resource" "event_subscription" {
           operatorType = "StringIn"
           key          = "data.operationName"
           values       = local.events.operations
+          }, {
+          # Each seal is a write too. The handler would ignore its event, and Azure would bill it.
+          operatorType = "StringNotIn"
+          key          = "data.claims.appid"
+          values       = [azurerm_user_assigned_identity.host.client_id]
         }]
       }
       retryPolicy = {

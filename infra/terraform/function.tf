@@ -64,7 +64,7 @@ resource "azapi_resource" "function" {
       serverFarmId              = azurerm_service_plan.this.id
       httpsOnly                 = true
       publicNetworkAccess       = "Enabled"
-      virtualNetworkSubnetId    = var.private_network ? azurerm_subnet.function[0].id : null
+      virtualNetworkSubnetId    = var.private_network ? local.function_subnet_id : null
       keyVaultReferenceIdentity = azurerm_user_assigned_identity.host.id
       functionAppConfig = {
         deployment = {

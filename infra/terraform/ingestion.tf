@@ -72,7 +72,7 @@ resource "azapi_resource" "otlp_rule" {
         otelMetrics = [merge(local.sources.metrics, { name = "metrics" })]
       }
       destinations = {
-        logAnalytics       = [{ name = "workspace", workspaceResourceId = azurerm_log_analytics_workspace.this.id }]
+        logAnalytics       = [{ name = "workspace", workspaceResourceId = local.workspace_id }]
         monitoringAccounts = [{ name = "metrics", accountResourceId = azurerm_monitor_workspace.metrics[0].id }]
       }
       dataFlows = [
@@ -95,11 +95,12 @@ resource "azurerm_role_assignment" "otlp_rule" {
 # What the people on call need to follow docs/runbook.md. Owner and Contributor do not include the data of a storage
 # account. modules/operators.bicep says why each.
 locals {
-  operator_roles = {
+  operator_roles = merge({
     storageBlobDataContributor  = "${azurerm_storage_account.this.id}/blobServices/default/containers/${local.events.deadLetterContainer}"
     storageQueueDataContributor = azurerm_storage_account.this.id
-    logAnalyticsReader          = azurerm_log_analytics_workspace.this.id
-  }
+    },
+    # Who may read a workspace of somebody else is for its owner to say.
+  var.existing_workspace_id != "" ? {} : { logAnalyticsReader = local.workspace_id })
 }
 
 resource "azurerm_role_assignment" "operators" {

@@ -1,10 +1,13 @@
 # The workspace and Application Insights, the roles to send telemetry, the alerts and their recipients.
 
 locals {
+  workspace_id = var.existing_workspace_id == "" ? azurerm_log_analytics_workspace.this[0].id : var.existing_workspace_id
+
   alerts = { for rule in jsondecode(file("${path.module}/../monitoring/alerts.json")) : rule.name => rule }
 }
 
 resource "azurerm_log_analytics_workspace" "this" {
+  count                        = var.existing_workspace_id == "" ? 1 : 0
   name                         = "log-${var.name}"
   location                     = azurerm_resource_group.this.location
   resource_group_name          = azurerm_resource_group.this.name
@@ -19,7 +22,7 @@ resource "azurerm_application_insights" "this" {
   location            = azurerm_resource_group.this.location
   resource_group_name = azurerm_resource_group.this.name
   application_type    = "web"
-  workspace_id        = azurerm_log_analytics_workspace.this.id
+  workspace_id        = local.workspace_id
   # The instrumentation key is not enough to send telemetry: ingestion requires an Entra token.
   local_authentication_disabled = true
   tags                          = local.tags
@@ -59,7 +62,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
   description             = "${each.value.description} Runbook: ${replace(each.value.runbook, "docs/runbook.md", var.runbook)}"
   enabled                 = each.value.needsTraces ? local.has_traces : true
   severity                = each.value.severity
-  scopes                  = [azurerm_log_analytics_workspace.this.id]
+  scopes                  = [local.workspace_id]
   evaluation_frequency    = each.value.evaluationFrequency
   window_duration         = each.value.windowSize
   auto_mitigation_enabled = each.value.autoMitigate
@@ -97,7 +100,7 @@ resource "azurerm_application_insights_workbook" "this" {
   location            = azurerm_resource_group.this.location
   resource_group_name = azurerm_resource_group.this.name
   display_name        = "Diskseal (${var.name})"
-  source_id           = lower(azurerm_log_analytics_workspace.this.id)
-  data_json           = replace(file("${path.module}/../monitoring/workbook.json"), "__WORKSPACE_ID__", azurerm_log_analytics_workspace.this.id)
+  source_id           = lower(local.workspace_id)
+  data_json           = replace(file("${path.module}/../monitoring/workbook.json"), "__WORKSPACE_ID__", local.workspace_id)
   tags                = local.tags
 }

@@ -1,11 +1,17 @@
 # A virtual network through which the app reaches its storage by private endpoints only.
 
 locals {
+  # With a network that exists, its owner has the zones and their links.
+  makes_network      = var.private_network && var.function_subnet_id == ""
+  function_subnet_id = local.makes_network ? azurerm_subnet.function[0].id : var.function_subnet_id
+  endpoint_subnet_id = local.makes_network ? azurerm_subnet.endpoints[0].id : var.endpoint_subnet_id
+  zones              = local.makes_network ? local.services : toset([])
+
   services = var.private_network ? toset(["blob", "queue", "table"]) : toset([])
 }
 
 resource "azurerm_network_security_group" "this" {
-  count               = var.private_network ? 1 : 0
+  count               = local.makes_network ? 1 : 0
   name                = "nsg-${var.name}"
   location            = azurerm_resource_group.this.location
   resource_group_name = azurerm_resource_group.this.name
@@ -25,20 +31,20 @@ resource "azurerm_network_security_group" "this" {
 }
 
 resource "azurerm_virtual_network" "this" {
-  count               = var.private_network ? 1 : 0
+  count               = local.makes_network ? 1 : 0
   name                = "vnet-${var.name}"
   location            = azurerm_resource_group.this.location
   resource_group_name = azurerm_resource_group.this.name
-  address_space       = ["10.77.0.0/24"]
+  address_space       = [var.network_prefix]
   tags                = local.tags
 }
 
 resource "azurerm_subnet" "function" {
-  count                = var.private_network ? 1 : 0
+  count                = local.makes_network ? 1 : 0
   name                 = "function"
   resource_group_name  = azurerm_resource_group.this.name
   virtual_network_name = azurerm_virtual_network.this[0].name
-  address_prefixes     = ["10.77.0.0/25"]
+  address_prefixes     = [cidrsubnet(var.network_prefix, 1, 0)]
 
   # Flex Consumption runs on the platform of Container Apps.
   delegation {
@@ -51,29 +57,29 @@ resource "azurerm_subnet" "function" {
 }
 
 resource "azurerm_subnet" "endpoints" {
-  count                             = var.private_network ? 1 : 0
+  count                             = local.makes_network ? 1 : 0
   name                              = "endpoints"
   resource_group_name               = azurerm_resource_group.this.name
   virtual_network_name              = azurerm_virtual_network.this[0].name
-  address_prefixes                  = ["10.77.0.128/25"]
+  address_prefixes                  = [cidrsubnet(var.network_prefix, 1, 1)]
   private_endpoint_network_policies = "Enabled"
 }
 
 resource "azurerm_subnet_network_security_group_association" "this" {
-  for_each                  = var.private_network ? { function = azurerm_subnet.function[0].id, endpoints = azurerm_subnet.endpoints[0].id } : {}
+  for_each                  = local.makes_network ? { function = azurerm_subnet.function[0].id, endpoints = azurerm_subnet.endpoints[0].id } : {}
   subnet_id                 = each.value
   network_security_group_id = azurerm_network_security_group.this[0].id
 }
 
 resource "azurerm_private_dns_zone" "this" {
-  for_each            = local.services
+  for_each            = local.zones
   name                = "privatelink.${each.key}.${local.clouds[var.cloud].storage}"
   resource_group_name = azurerm_resource_group.this.name
   tags                = local.tags
 }
 
 resource "azurerm_private_dns_zone_virtual_network_link" "this" {
-  for_each              = local.services
+  for_each              = local.zones
   name                  = "link-${var.name}"
   resource_group_name   = azurerm_resource_group.this.name
   private_dns_zone_name = azurerm_private_dns_zone.this[each.key].name
@@ -86,7 +92,7 @@ resource "azurerm_private_endpoint" "this" {
   name                = "pe-${var.name}-${each.key}"
   location            = azurerm_resource_group.this.location
   resource_group_name = azurerm_resource_group.this.name
-  subnet_id           = azurerm_subnet.endpoints[0].id
+  subnet_id           = local.endpoint_subnet_id
   tags                = local.tags
 
   private_service_connection {
@@ -96,8 +102,11 @@ resource "azurerm_private_endpoint" "this" {
     is_manual_connection           = false
   }
 
-  private_dns_zone_group {
-    name                 = "default"
-    private_dns_zone_ids = [azurerm_private_dns_zone.this[each.key].id]
+  dynamic "private_dns_zone_group" {
+    for_each = local.makes_network ? [azurerm_private_dns_zone.this[each.key].id] : []
+    content {
+      name                 = "default"
+      private_dns_zone_ids = [private_dns_zone_group.value]
+    }
   }
 }

@@ -1,5 +1,5 @@
 output "function_app_id" {
-  description = "The function app. The tag diskseal=off on it stops every write."
+  description = "The function app. The tag diskseal=off on its resource group stops every write."
   value       = azapi_resource.function.id
 }
 

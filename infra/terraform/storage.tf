@@ -59,7 +59,7 @@ resource "azurerm_storage_queue" "this" {
 resource "azurerm_monitor_diagnostic_setting" "queue" {
   name                       = "queue-writes"
   target_resource_id         = "${azurerm_storage_account.this.id}/queueServices/default"
-  log_analytics_workspace_id = azurerm_log_analytics_workspace.this.id
+  log_analytics_workspace_id = local.workspace_id
 
   enabled_log {
     category = "StorageWrite"

@@ -1,11 +1,21 @@
 variable "subscription_id" {
   description = "Subscription to install into."
   type        = string
+
+  validation {
+    condition     = can(regex("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", var.subscription_id))
+    error_message = "The subscription must be an ID."
+  }
 }
 
 variable "location" {
   description = "Region of all resources."
   type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9]+$", var.location))
+    error_message = "The region must be named as Azure returns it, such as westeurope."
+  }
 }
 
 variable "name" {
@@ -25,7 +35,7 @@ variable "subscriptions" {
   default     = []
 
   validation {
-    condition     = alltrue([for id in var.subscriptions : can(regex("^[0-9a-fA-F-]{36}$", id))])
+    condition     = alltrue([for id in var.subscriptions : can(regex("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", id))])
     error_message = "Each subscription must be an ID."
   }
 }
@@ -34,6 +44,11 @@ variable "management_group" {
   description = "Management group in scope, instead of subscriptions. The role is assigned on it."
   type        = string
   default     = ""
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_().-]{0,90}$", var.management_group))
+    error_message = "The management group must be its ID, without a path."
+  }
 }
 
 variable "cloud" {
@@ -84,6 +99,11 @@ variable "extra_settings" {
   description = "Additional app settings of Diskseal, such as DISKSEAL_EXEMPT_TAG."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.extra_settings) : can(regex("^[A-Za-z_][A-Za-z0-9_.]*$", name))])
+    error_message = "The name of a setting must have letters, digits, periods and underscores only."
+  }
 }
 
 variable "always_ready" {
@@ -125,6 +145,39 @@ variable "private_network" {
   default     = false
 }
 
+variable "network_prefix" {
+  description = "With private_network: the address space of the network that is made, /26 or larger."
+  type        = string
+  default     = "10.77.0.0/24"
+
+  validation {
+    condition     = can(cidrhost(var.network_prefix, 0)) && try(tonumber(split("/", var.network_prefix)[1]) <= 26, false)
+    error_message = "The address space must be an IPv4 range such as 10.77.0.0/24, /26 or larger."
+  }
+}
+
+variable "function_subnet_id" {
+  description = "With private_network: an existing subnet for the app, delegated to Microsoft.App/environments. Empty makes a network with both subnets."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(|/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/virtualNetworks/[^/]+/subnets/[^/]+)$", var.function_subnet_id)) && (var.function_subnet_id == "" || var.private_network)
+    error_message = "The subnet must be an ID, and needs private_network."
+  }
+}
+
+variable "endpoint_subnet_id" {
+  description = "With function_subnet_id: an existing subnet for the private endpoints, whose names resolve without zones of this configuration."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(|/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Network/virtualNetworks/[^/]+/subnets/[^/]+)$", var.endpoint_subnet_id)) && (var.endpoint_subnet_id == "") == (var.function_subnet_id == "")
+    error_message = "The subnet must be an ID, and comes with function_subnet_id."
+  }
+}
+
 variable "alert_emails" {
   description = "Email addresses for alerts. [\"none\"] if nobody is to get mail."
   type        = list(string)
@@ -139,16 +192,21 @@ variable "runbook" {
   description = "Address of docs/runbook.md, for the links in alerts."
   type        = string
   default     = "docs/runbook.md"
+
+  validation {
+    condition     = can(regex("^(https://[^ ]+|docs/runbook.md)$", var.runbook))
+    error_message = "The address must begin with https://."
+  }
 }
 
 variable "operators" {
-  description = "People on call: they may read and delete dead letters, read and clear the queues, and query the workspace."
+  description = "People on call: they may read and delete dead letters, read and clear the queues, and query the workspace of this configuration."
   type        = list(object({ id = string, type = string }))
   default     = []
 
   validation {
-    condition     = alltrue([for one in var.operators : contains(["User", "Group", "ServicePrincipal"], one.type)])
-    error_message = "The type of an operator is User, Group or ServicePrincipal."
+    condition     = alltrue([for one in var.operators : contains(["User", "Group", "ServicePrincipal"], one.type) && can(regex("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", one.id))])
+    error_message = "The ID of an operator is an object ID, and the type User, Group or ServicePrincipal."
   }
 }
 
@@ -158,8 +216,19 @@ variable "ingestion" {
   default     = true
 }
 
+variable "existing_workspace_id" {
+  description = "Existing Log Analytics workspace for telemetry and alerts, in the region of the installation. Empty makes one. Who may read an existing one, and for how long it keeps logs, is for its owner to say."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(|/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.OperationalInsights/workspaces/[^/]+)$", var.existing_workspace_id))
+    error_message = "The workspace must be the ID of a Log Analytics workspace."
+  }
+}
+
 variable "log_retention" {
-  description = "Retention of logs in days."
+  description = "Retention of logs in days, of a workspace that this configuration makes."
   type        = number
   default     = 30
 
@@ -184,12 +253,22 @@ variable "otlp" {
     data_collection_rule_id = optional(string, "")
   })
   default = {}
+
+  validation {
+    condition     = alltrue([for one in [var.otlp.traces, var.otlp.metrics, var.otlp.logs] : can(regex("^(|https://[^ ]+)$", one))]) && can(regex("^(|/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.Insights/dataCollectionRules/[^/]+)$", var.otlp.data_collection_rule_id))
+    error_message = "Addresses must begin with https://, and the rule must be the ID of a data collection rule."
+  }
 }
 
 variable "existing_topics" {
   description = "Existing system topics, as a map from subscription ID to the resource ID of the topic. Each topic must have the identity for dead letters."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = alltrue([for id, topic in var.existing_topics : can(regex("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", id)) && can(regex("^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft.EventGrid/systemTopics/[^/]+$", topic))])
+    error_message = "The keys must be IDs of subscriptions, and the values IDs of system topics."
+  }
 }
 
 variable "assign_disk_policy" {
@@ -215,8 +294,8 @@ variable "exporters" {
   default     = []
 
   validation {
-    condition     = alltrue([for one in var.exporters : contains(["User", "Group", "ServicePrincipal"], one.type)])
-    error_message = "The type of an exporter must be User, Group or ServicePrincipal."
+    condition     = alltrue([for one in var.exporters : contains(["User", "Group", "ServicePrincipal"], one.type) && can(regex("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", one.id))])
+    error_message = "The ID of an exporter is an object ID, and the type User, Group or ServicePrincipal."
   }
 }
 
@@ -241,10 +320,20 @@ variable "package" {
   description = "Zip to deploy, absolute or relative to the repository. It must exist when Terraform plans."
   type        = string
   default     = "dist/diskseal-linux-x86_64.zip"
+
+  validation {
+    condition     = endswith(var.package, ".zip")
+    error_message = "The package must be a zip."
+  }
 }
 
 variable "tags" {
   description = "Tags for all resources."
   type        = map(string)
   default     = {}
+
+  validation {
+    condition     = length(var.tags) <= 49 && alltrue([for name in keys(var.tags) : length(name) <= 512 && !contains(["application", "diskseal"], lower(name))])
+    error_message = "A resource has at most 50 tags; application and diskseal are set by the installation itself."
+  }
 }

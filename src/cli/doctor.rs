@@ -105,12 +105,15 @@ fn deployment(config: &Config, queue: Option<&str>) -> Result<Deployment, String
         Some(url) => Some(queue::service(url, &config.identity(), &http, session::now)?),
         None => None,
     };
-    let is_person = config.identity().credential == Credential::AzureCli;
+    let own = config.identity();
+    let is_person = own.credential == Credential::AzureCli;
     let monitor =
         Identity::new(&config.monitor_identity(), &http, session::now).map_err(|fault| fault.to_string())?;
     let ingestion = config.azure_monitor.endpoints();
     let ingestion = ingestion.map(|(signal, url)| (signal, url.clone())).collect();
-    Ok(Deployment { function_app: None, client_id: None, queue, ingestion, monitor, http, is_person })
+    // In the app itself, the handler's identity is this command's own.
+    let client_id = own.client_id.filter(|_| !is_person);
+    Ok(Deployment { function_app: None, client_id, queue, ingestion, monitor, http, is_person })
 }
 
 async fn diagnose(

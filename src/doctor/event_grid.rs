@@ -18,6 +18,20 @@ const TOPIC_TYPE: &str = "Microsoft.Resources.Subscriptions";
 /// The function that handles events.
 const FUNCTION: &str = Function::SealOnWrite.name();
 
+/// The claim that names the application of whoever wrote. The object ID cannot be filtered: its key has periods.
+const APP_ID: &str = "data.claims.appid";
+
+/// What an event subscription should deliver, and where.
+#[derive(Clone, Copy)]
+pub(super) struct Expected<'a> {
+    /// The app that should receive the events, if it is given.
+    pub(super) function_app: Option<&'a str>,
+    /// The client ID of the handler's identity, if it is known.
+    pub(super) client_id: Option<&'a str>,
+    /// Whether writes of machines must be delivered.
+    pub(super) machine_events: MachineEvents,
+}
+
 /// The operations that must be delivered under these settings.
 fn operations_of(machine_events: MachineEvents) -> &'static [&'static str] {
     match machine_events {
@@ -69,8 +83,7 @@ pub(super) fn own(subscription_id: &str, all: Vec<Value>) -> Vec<Value> {
 /// system topic or it could not be read, `own` if they could not be read.
 pub(super) fn routes(
     subscription_id: &str,
-    function_app: Option<&str>,
-    machine_events: MachineEvents,
+    expected: Expected<'_>,
     of_topic: Option<&[Value]>,
     own: Option<&[Value]>,
 ) -> Vec<Route> {
@@ -79,7 +92,7 @@ pub(super) fn routes(
         return vec![Route { findings: vec![no_topic(subscription_id)], ..Route::default() }];
     }
     let of_topic = of_topic.unwrap_or_default();
-    let route = |subscriptions: &[Value]| route(subscription_id, function_app, machine_events, subscriptions);
+    let route = |subscriptions: &[Value]| route(subscription_id, expected, subscriptions);
     let is_there = |routes: &[Route]| routes.iter().any(|route| route.function_app.is_some());
     let (by_topic, mut by_own) = (route(of_topic), route(own));
     match (is_there(&by_topic), is_there(&by_own)) {
@@ -107,19 +120,15 @@ fn no_topic(subscription_id: &str) -> Finding {
     )
 }
 
-/// Checks some event subscriptions. `function_app` is the app that should receive the events, if it is given.
-fn route(
-    subscription_id: &str,
-    function_app: Option<&str>,
-    machine_events: MachineEvents,
-    subscriptions: &[Value],
-) -> Vec<Route> {
+/// Checks some event subscriptions.
+fn route(subscription_id: &str, expected: Expected<'_>, subscriptions: &[Value]) -> Vec<Route> {
+    let Expected { function_app, .. } = expected;
     let ours = |subscription: &&Value| {
         let app = app_of(subscription);
         app.is_some_and(|app| function_app.is_none_or(|wanted| is_same(wanted, app)))
     };
     let routes: Vec<Route> =
-        subscriptions.iter().filter(ours).map(|one| examine(subscription_id, machine_events, one)).collect();
+        subscriptions.iter().filter(ours).map(|one| examine(subscription_id, expected, one)).collect();
     if !routes.is_empty() {
         return routes;
     }
@@ -161,6 +170,11 @@ struct Findings {
 }
 
 impl Findings {
+    /// Something that works, and could be better.
+    fn hint(&mut self, text: impl Into<String>, remedy: impl Into<String>) {
+        self.all.push(Finding { remedy: Some(remedy.into()), ..Finding::ok(CHECK, &self.about, text) });
+    }
+
     fn warn(&mut self, text: impl Into<String>, remedy: impl Into<String>) {
         self.all.push(Finding::warning(CHECK, &self.about, text, remedy));
     }
@@ -170,7 +184,7 @@ impl Findings {
     }
 }
 
-fn examine(subscription_id: &str, machine_events: MachineEvents, subscription: &Value) -> Route {
+fn examine(subscription_id: &str, expected: Expected<'_>, subscription: &Value) -> Route {
     let properties = &subscription["properties"];
     let about = format!("{subscription_id} {}", text(&subscription["name"]));
     let mut findings = Findings { about, all: vec![] };
@@ -180,7 +194,8 @@ fn examine(subscription_id: &str, machine_events: MachineEvents, subscription: &
         findings.fail(format!("its provisioning state is {state}"), remedy);
     }
     check_types(&mut findings, &properties["filter"]["includedEventTypes"]);
-    check_filters(&mut findings, &properties["filter"], operations_of(machine_events));
+    check_filters(&mut findings, &properties["filter"], operations_of(expected.machine_events));
+    check_own_writes(&mut findings, &properties["filter"], expected.client_id);
     let schema = text(&properties["eventDeliverySchema"]);
     if schema.eq_ignore_ascii_case("CustomInputSchema") {
         let remedy = "re-create it with the delivery schema EventGridSchema or CloudEventSchemaV1_0";
@@ -201,7 +216,7 @@ fn examine(subscription_id: &str, machine_events: MachineEvents, subscription: &
     let function_app = app_of(subscription).map(str::to_owned);
     if findings.iter().all(|finding| finding.verdict < super::Verdict::Failed) {
         let app = function_app.as_deref().and_then(|app| app.rsplit('/').next()).unwrap_or_default();
-        let what = match machine_events {
+        let what = match expected.machine_events {
             MachineEvents::On => "disks, snapshots and machines",
             MachineEvents::Off => "disks and snapshots",
         };
@@ -253,6 +268,46 @@ fn check_filters(findings: &mut Findings, filter: &Value, operations: &[&str]) {
     }
 }
 
+/// Checks the filter that drops the handler's own writes: each would be delivered, invoke the function and be billed,
+/// only to be ignored. Dropping somebody else's writes would leave what they make to the sweep.
+fn check_own_writes(findings: &mut Findings, filter: &Value, client_id: Option<&str>) {
+    let wanted = |id: &str| format!("set it to StringNotIn {APP_ID} {id}");
+    let is_of_apps = |one: &&Value| {
+        text(&one["key"]).eq_ignore_ascii_case(APP_ID)
+            && text(&one["operatorType"]).eq_ignore_ascii_case("StringNotIn")
+    };
+    let filters = filter["advancedFilters"].as_array().into_iter().flatten();
+    let dropped: Vec<&str> = filters
+        .filter(is_of_apps)
+        .flat_map(|one| one["values"].as_array().into_iter().flatten())
+        .map(text)
+        .collect();
+    let is_own = |id: &str| client_id.is_some_and(|own| own.eq_ignore_ascii_case(id));
+    let others: Vec<&str> = dropped.iter().copied().filter(|id| !is_own(id)).collect();
+    match client_id {
+        _ if dropped.is_empty() => {
+            let text = "delivers the handler's own writes too, of which each is billed and then ignored";
+            findings.hint(text, format!("add StringNotIn {APP_ID} {}", client_id.unwrap_or("CLIENT_ID")));
+        }
+        None => {
+            let text = format!(
+                "its filter on {APP_ID} drops the writes of {}, and whether that is the handler's identity is unknown",
+                others.join(", ")
+            );
+            findings.warn(text, "compare it with the client ID of the app's identity");
+        }
+        Some(id) if !others.is_empty() => {
+            let text = format!(
+                "its filter on {APP_ID} drops the writes of {}, which is not the handler's identity: disks that it \
+                 makes are left to the sweep",
+                others.join(", ")
+            );
+            findings.warn(text, wanted(id));
+        }
+        Some(_) => {}
+    }
+}
+
 /// Whether the event of an operation passes a filter; none if that is unknown.
 fn passes(filter: &Value, operation: &str) -> Option<bool> {
     let values: Vec<String> =
@@ -264,8 +319,8 @@ fn passes(filter: &Value, operation: &str) -> Option<bool> {
         "data.status" => "succeeded".to_owned(),
         "data.resourceprovider" => "microsoft.compute".to_owned(),
         "eventtype" | "type" => RESOURCE_WRITE_SUCCESS.to_ascii_lowercase(),
-        // Meant to exclude our own writes; those of other apps pass.
-        "data.claims.appid" if operator == "stringnotin" => return Some(true),
+        // Whose writes it drops is another question: `check_own_writes`.
+        APP_ID if operator == "stringnotin" => return Some(true),
         _ => return None,
     };
     let test = operator.strip_prefix("string")?;

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{
     Finding, NOT_CHECKED,
-    event_grid::{self, DeadLetters},
+    event_grid::{self, DeadLetters, Expected},
     function_app,
     handler::{self, Handler},
     ingestion, permissions, poison, probe,
@@ -33,7 +33,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 pub struct Deployment {
     /// The function app's resource ID. If there is none, the app is that of the event subscriptions.
     pub function_app: Option<String>,
-    /// The app's setting `AZURE_CLIENT_ID`, which names the handler's identity.
+    /// The app's setting `AZURE_CLIENT_ID`, which names the handler's identity; none for the app's own.
     pub client_id: Option<String>,
     /// The base URL of the storage account's queue service, and the identity with a token for it.
     pub queue: Option<(Url, Identity)>,
@@ -75,9 +75,13 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
     if ctx.policy.backup_guard != BackupGuard::Off {
         report(backups(ctx).await);
     }
-    let app = deployment.function_app.as_deref();
+    let expected = Expected {
+        function_app: deployment.function_app.as_deref(),
+        client_id: deployment.client_id.as_deref(),
+        machine_events: ctx.options.machine_events,
+    };
     let mut all = stream::iter(&subscriptions)
-        .map(|id| subscription(ctx, id, app, handler.as_ref()))
+        .map(|id| subscription(ctx, id, expected, handler.as_ref()))
         .buffered(CONCURRENCY);
     let mut not_checked = NotChecked::default();
     let mut apps: BTreeSet<String> = deployment.function_app.iter().cloned().collect();
@@ -287,12 +291,7 @@ async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option
     }
 }
 
-async fn subscription(
-    ctx: &Context,
-    id: &str,
-    function_app: Option<&str>,
-    handler: Option<&Handler>,
-) -> Found {
+async fn subscription(ctx: &Context, id: &str, expected: Expected<'_>, handler: Option<&Handler>) -> Found {
     let mut found = Found::default();
     match handler::permissions(ctx, handler, id, terms()).await {
         Ok(permissions) => found.findings.extend(permissions::findings(
@@ -303,13 +302,13 @@ async fn subscription(
         )),
         Err(finding) => found.findings.push(finding),
     }
-    event_route(ctx, id, function_app, &mut found).await;
+    event_route(ctx, id, expected, &mut found).await;
     found
 }
 
 /// Checks both ways in which a subscription can deliver events: by a system topic, and by an event subscription of
 /// its own.
-async fn event_route(ctx: &Context, id: &str, function_app: Option<&str>, found: &mut Found) {
+async fn event_route(ctx: &Context, id: &str, expected: Expected<'_>, found: &mut Found) {
     let (of_topic, own) = futures::join!(of_system_topic(ctx, id), of_subscription(ctx, id));
     let mut unread = vec![];
     let mut known = |subscriptions: Result<Option<Vec<Value>>, Finding>| {
@@ -319,9 +318,7 @@ async fn event_route(ctx: &Context, id: &str, function_app: Option<&str>, found:
         })
     };
     let (of_topic, own) = (known(of_topic), known(own));
-    for route in
-        event_grid::routes(id, function_app, ctx.options.machine_events, of_topic.as_deref(), own.as_deref())
-    {
+    for route in event_grid::routes(id, expected, of_topic.as_deref(), own.as_deref()) {
         // What could not be read is not missing.
         if route.function_app.is_none() && !unread.is_empty() {
             continue;

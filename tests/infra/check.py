@@ -14,6 +14,8 @@ import bicep
 from kinds import PRIMITIVES, cases, literal, named, text
 from rules import RULES
 from definitions import Definitions
+from form import form
+from parity import RULES as PARITY
 from watched import watched
 
 # Those that deploy.sh deploys, and the optional policy.
@@ -219,7 +221,9 @@ def handed_over(infra):
         if entry not in given:
             faults.append(f"infra/steps.sh: nothing is handed over to {entry}")
             continue
-        faults += against(infra.by_name[entry], given[entry], f"infra/steps.sh for {entry}")
+        # What parameters.py writes comes in a file, and deploy.sh asks for what that must have.
+        demanded = set(re.findall(r'fail "(\w+) is required', infra.read("infra/deploy.sh"))) if entry == "main.bicep" else set()
+        faults += against(infra.by_name[entry], given[entry] | demanded, f"infra/steps.sh for {entry}")
     found = infra.json("infra/main.parameters.json")["parameters"]
     faults += against(infra.by_name["main.bicep"], set(found), "infra/main.parameters.json")
     main = infra.by_name["main.bicep"].declarations
@@ -337,7 +341,7 @@ def documented(infra):
     return [f"infra/README.md: nothing about {kind}" for kind in kinds if f"`{kind.lower()}`" not in readme]
 
 
-CHECKS = [syntax, resources, expressions, parameters, order, handed_over, functions, settings, role, documented, *RULES, watched]
+CHECKS = [syntax, resources, expressions, parameters, order, handed_over, functions, settings, role, documented, *RULES, *PARITY, watched, form]
 
 
 def main():

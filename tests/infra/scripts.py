@@ -20,7 +20,7 @@ REPOSITORY = Path(sys.argv[1]).resolve()
 SUB, OTHER = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
 APP = f"/subscriptions/{SUB}/resourceGroups/rg-diskseal/providers/Microsoft.Web/sites/func"
 TOPIC = f"/subscriptions/{SUB}/resourceGroups/rg-others/providers/Microsoft.EventGrid/systemTopics/theirs"
-OUTPUTS = ["rg-diskseal", "func", APP, "/storage", "dead-letters", "/identity", "principal", "/workspace"]
+OUTPUTS = ["rg-diskseal", "func", APP, "/storage", "dead-letters", "/identity", "principal", "client", "/workspace"]
 RULES = [
     {"when": ["account show"], "says": SUB},
     {"when": ["group show", "--query location"], "fails": "ResourceGroupNotFound"},
@@ -103,7 +103,7 @@ def in_order(calls, *parts):
 
 
 STEPS = ["main.bicep", "config-zip", "/functions/seal_on_write", "events.bicep"]
-ARGUMENTS = ["--location", "westeurope"]
+ARGUMENTS = ["--location", "westeurope", "alertEmails=ops@example.com"]
 
 
 def first_installation():
@@ -118,6 +118,10 @@ def first_installation():
     check("without a sign-in the script stops and names az login", code == 1 and "az login" in said and len(calls) == 1, said)
     code, said, calls = run("deploy.sh")
     check("without a region the script stops", code == 1 and "no region" in said and not any("create" in call for call in calls), said)
+    code, said, calls = run("deploy.sh", *ARGUMENTS[:2])
+    check("without a recipient of alerts the script stops, and says what to pass", code == 1 and "alertEmails is required" in said and "alertEmails=none" in said and not any("create" in call for call in calls), said)
+    check("... and the help names it", "alertEmails=" in run("deploy.sh", "--help")[1])
+    check("the handler's own writes are not delivered", any("events.bicep" in call and "handlerClientId=client " in call for call in first), first)
     code, said, calls = run("deploy.sh", *ARGUMENTS, "--mode", "on")
     check("an unknown mode is refused", code == 1 and "audit or enforce" in said, said)
     for given in (f"{SUB},", f"{SUB},,{OTHER}", ",", f",{SUB}"):
@@ -193,8 +197,10 @@ def second_run():
     check("members of objects are merged, and null removes one", code == 0 and parameters(calls)["extraSettings"] == {"DISKSEAL_EXEMPT_NAMES": "a", "DISKSEAL_EXEMPT_TAG": "keep"} and "extraSettings.DISKSEAL_OLD: 1 → (none)" in said, said)
     code, said, calls = run("deploy.sh", "--location", "eastus", rules=there)
     check("another region is refused before anything is created", code == 1 and "cannot move" in said and not any("create" in call for call in calls), said)
-    code, said, calls = run("deploy.sh", rules=installed(last={}), typed="no\n")
-    check("without a record of the last deployment, what would go back to its default is named", code == 1 and "alertEmails" in said and "no record" in said, said)
+    code, said, calls = run("deploy.sh", "alertEmails=ops@example.com", rules=installed(last={}), typed="no\n")
+    check("without a record of the last deployment, what would go back to its default is named", code == 1 and "logRetention" in said and "no record" in said, said)
+    code, said, calls = run("deploy.sh", "--yes", rules=installed(last={}))
+    check("... and recipients of alerts are asked for again", code == 1 and "alertEmails is required" in said and not any("create" in call for call in calls), said)
     code, said, calls = run("deploy.sh", rules=[{"when": ["appsettings/list"], "fails": "AuthorizationFailed"}, *there])
     check("settings that cannot be read stop the run", code == 1 and "cannot be kept" in said and not any("create" in call for call in calls), said)
     code, said, calls = run("deploy.sh", rules=[{"when": ["--query properties.parameters"], "fails": "AuthorizationFailed"}, *there])
@@ -278,7 +284,7 @@ def other_ways():
     check("with an address, Resource Manager deploys the code", code == 0 and parameters(calls)["packageUri"] == "https://example.com/app.zip" and not any("config-zip" in call for call in calls), said)
 
 
-NAMES = ["resourceGroupName", "functionAppName", "functionAppId", "storageAccountId", "deadLetterContainer", "deadLetterIdentityId", "hostPrincipalId", "workspaceId"]
+NAMES = ["resourceGroupName", "functionAppName", "functionAppId", "storageAccountId", "deadLetterContainer", "deadLetterIdentityId", "hostPrincipalId", "hostClientId", "workspaceId"]
 PARTS = {part.__name__: part for part in (first_installation, first_ten_minutes, second_run, scopes, other_ways)}
 PARTS["removal"] = lambda: removal.check_all(run, check, in_order, SUB, OTHER, APP, TOPIC)
 PARTS["release"] = lambda: release.check_all(run, check, REPOSITORY)

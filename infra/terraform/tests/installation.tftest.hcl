@@ -190,12 +190,16 @@ run "an_empty_subscription_is_refused" {
 }
 
 # Azure returns the definition of a role assignment below the assignment's own subscription, and the provider compares.
-run "roles_are_named_as_azure_returns_them" {
+run "roles_and_filters_name_the_identity_as_azure_returns_it" {
   command = apply
 
   override_resource {
     target = azurerm_role_definition.this
     values = { role_definition_id = "99999999-9999-9999-9999-999999999999" }
+  }
+  override_resource {
+    target = azurerm_user_assigned_identity.host
+    values = { client_id = "77777777-7777-7777-7777-777777777777" }
   }
   override_resource {
     target = azurerm_role_definition.exporter
@@ -221,6 +225,11 @@ run "roles_are_named_as_azure_returns_them" {
   assert {
     condition     = azurerm_role_assignment.reader.scope == azurerm_resource_group.this.id && local.settings.DISKSEAL_SWITCH == azurerm_resource_group.this.id
     error_message = "The handler cannot read its switch."
+  }
+  # Each seal is a write of its own, whose event the handler would ignore.
+  assert {
+    condition     = alltrue([for one in azapi_resource.event_subscription : one.body.properties.filter.advancedFilters[1].key == "data.claims.appid" && one.body.properties.filter.advancedFilters[1].values[0] == "77777777-7777-7777-7777-777777777777"])
+    error_message = "Own writes are delivered, or those of somebody else are not."
   }
 }
 
@@ -290,7 +299,7 @@ run "everything" {
     exporters                    = [{ id = "33333333-3333-3333-3333-333333333333", type = "Group" }]
     exporters_have_built_in_role = false
     alert_emails                 = ["ops@example.com"]
-    otlp                         = { traces = "https://example.com/traces", data_collection_rule_id = "/rule" }
+    otlp                         = { traces = "https://example.com/traces", data_collection_rule_id = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/watch/providers/Microsoft.Insights/dataCollectionRules/otlp" }
   }
 
   assert {
@@ -319,15 +328,97 @@ run "everything" {
   }
 }
 
+run "a_network_and_a_workspace_that_exist" {
+  command = plan
+
+  variables {
+    private_network       = true
+    function_subnet_id    = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/hub/subnets/function"
+    endpoint_subnet_id    = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/hub/subnets/endpoints"
+    existing_workspace_id = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/watch/providers/Microsoft.OperationalInsights/workspaces/central"
+    operators             = [{ id = "33333333-3333-3333-3333-333333333333", type = "Group" }]
+  }
+
+  assert {
+    condition     = length(azurerm_virtual_network.this) + length(azurerm_network_security_group.this) + length(azurerm_private_dns_zone.this) == 0
+    error_message = "The plan makes a network beside the one that exists."
+  }
+  assert {
+    condition     = azapi_resource.function.body.properties.virtualNetworkSubnetId == var.function_subnet_id && alltrue([for one in azurerm_private_endpoint.this : one.subnet_id == var.endpoint_subnet_id && length(one.private_dns_zone_group) == 0])
+    error_message = "The app or the endpoints are not in the subnets that exist."
+  }
+  assert {
+    condition     = length(azurerm_log_analytics_workspace.this) == 0 && azurerm_application_insights.this.workspace_id == var.existing_workspace_id && alltrue([for rule in azurerm_monitor_scheduled_query_rules_alert_v2.this : rule.scopes[0] == var.existing_workspace_id])
+    error_message = "Telemetry or alerts do not use the workspace that exists."
+  }
+  assert {
+    condition     = length(azurerm_role_assignment.operators) == 2
+    error_message = "The plan gives rights on a workspace of somebody else."
+  }
+}
+
+run "a_network_of_another_range" {
+  command = plan
+
+  variables {
+    private_network = true
+    network_prefix  = "10.1.2.0/26"
+  }
+
+  assert {
+    condition     = azurerm_subnet.function[0].address_prefixes[0] == "10.1.2.0/27" && azurerm_subnet.endpoints[0].address_prefixes[0] == "10.1.2.32/27"
+    error_message = "The subnets are not the halves of the network."
+  }
+}
+
 run "wrong_values_are_refused" {
   command = plan
 
   variables {
-    mode           = "on"
-    sweep_schedule = "0 * * * *"
-    always_ready   = 2
-    cloud          = "AzureMoon"
+    subscription_id       = "production"
+    location              = "West Europe"
+    name                  = "X"
+    subscriptions         = ["production"]
+    management_group      = "/providers/Microsoft.Management/managementGroups/mg"
+    cloud                 = "AzureMoon"
+    mode                  = "on"
+    sweep_schedule        = "0 * * * *"
+    backup_guard          = "on"
+    extra_settings        = { "DISKSEAL-TAGS" = "" }
+    always_ready          = 2
+    instance_memory       = 1024
+    maximum_instances     = 0
+    network_prefix        = "10.77.0.0/30"
+    function_subnet_id    = "function"
+    alert_emails          = ["ops"]
+    runbook               = "http://example.com/runbook.md"
+    operators             = [{ id = "ops@example.com", type = "Group" }]
+    existing_workspace_id = "central"
+    log_retention         = 7
+    otlp                  = { traces = "http://example.com" }
+    existing_topics       = { production = "theirs" }
+    snapshot_policy       = "Deny"
+    exporters             = [{ id = "33333333-3333-3333-3333-333333333333", type = "group" }]
+    package_uri           = "http://example.com/diskseal.zip"
+    package               = "dist/diskseal.tar"
+    tags                  = { diskseal = "off" }
   }
 
-  expect_failures = [var.mode, var.sweep_schedule, var.always_ready, var.cloud]
+  expect_failures = [
+    var.subscription_id, var.location, var.name, var.subscriptions, var.management_group, var.cloud, var.mode, var.sweep_schedule,
+    var.backup_guard, var.extra_settings, var.always_ready, var.instance_memory, var.maximum_instances, var.network_prefix,
+    var.function_subnet_id, var.alert_emails, var.runbook, var.operators, var.existing_workspace_id,
+    var.log_retention, var.otlp, var.existing_topics, var.snapshot_policy, var.exporters, var.package_uri, var.package, var.tags,
+  ]
+}
+
+run "a_subnet_without_the_other_is_refused" {
+  command = plan
+
+  variables {
+    private_network    = true
+    function_subnet_id = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/net/providers/Microsoft.Network/virtualNetworks/hub/subnets/function"
+  }
+
+  expect_failures = [var.endpoint_subnet_id]
 }

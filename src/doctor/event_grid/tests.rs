@@ -5,11 +5,25 @@ use serde_json::json;
 use super::*;
 use crate::doctor::Verdict;
 
+const CLIENT: &str = "0a1b2c3d-0000-4000-8000-00000000cafe";
 const APP: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/func";
+
+fn expected(machine_events: MachineEvents, client_id: Option<&str>) -> Expected<'_> {
+    Expected { function_app: None, client_id, machine_events }
+}
+
+fn filter(operator: &str, key: &str, values: &[&str]) -> Value {
+    json!({"operatorType": operator, "key": key, "values": values})
+}
+
+/// The filter that drops the handler's own writes.
+fn of_apps(values: &[&str]) -> Value {
+    filter("StringNotIn", "data.claims.appid", values)
+}
 
 /// The findings about a correct event subscription with one member of its properties changed.
 fn changed(pointer: &str, value: Value) -> Vec<(Verdict, String)> {
-    let routes = route("s", None, MachineEvents::On, &[subscription(pointer, value)]);
+    let routes = route("s", expected(MachineEvents::On, Some(CLIENT)), &[subscription(pointer, value)]);
     routes.into_iter().flat_map(|route| route.findings).map(|one| (one.verdict, one.text)).collect()
 }
 
@@ -21,7 +35,7 @@ fn subscription(pointer: &str, value: Value) -> Value {
         "eventDeliverySchema": "EventGridSchema",
         "expirationTimeUtc": null,
         "filter": {"subjectBeginsWith": "", "subjectEndsWith": "", "includedEventTypes": [RESOURCE_WRITE_SUCCESS],
-            "advancedFilters": [{"operatorType": "StringIn", "key": "data.operationName", "values": OPERATIONS}]},
+            "advancedFilters": [filter("StringIn", "data.operationName", &OPERATIONS), of_apps(&[CLIENT])]},
         "deadLetterDestination": {"endpointType": "StorageBlob",
             "properties": {"resourceId": "/subscriptions/s/x", "blobContainerName": "dead"}},
     }});
@@ -33,11 +47,11 @@ fn subscription(pointer: &str, value: Value) -> Value {
 
 #[test]
 fn writes_of_machines_must_be_delivered_if_the_setting_is_on() {
-    let values =
-        json!([{"operatorType": "StringIn", "key": "data.operationName", "values": OPERATIONS[..2]}]);
+    let values = json!([filter("StringIn", "data.operationName", &OPERATIONS[..2]), of_apps(&[CLIENT])]);
     let subscription = subscription("/filter/advancedFilters", values);
     let found = |machine_events| {
-        let mut routes = route("s", None, machine_events, std::slice::from_ref(&subscription));
+        let expected = expected(machine_events, Some(CLIENT));
+        let mut routes = route("s", expected, std::slice::from_ref(&subscription));
         routes.remove(0).findings
     };
     let [wrong] = &found(MachineEvents::On)[..] else { panic!("one finding") };
@@ -52,7 +66,6 @@ fn writes_of_machines_must_be_delivered_if_the_setting_is_on() {
 #[test]
 fn each_fault_is_found() {
     use Verdict::{Failed, Ok, Warning};
-    let filter = |operator: &str, key: &str, values: &[&str]| json!({"operatorType": operator, "key": key, "values": values});
     let by_name = |values: &[&str]| filter("StringIn", "data.operationName", values);
     let of_compute = filter("StringBeginsWith", "Data.OperationName", &["microsoft.compute/"]);
     let and = |other: Value| json!([by_name(&OPERATIONS), other]);
@@ -64,7 +77,7 @@ fn each_fault_is_found() {
         (("/filter/includedEventTypes", json!(["Microsoft.x"])), Failed, "does not deliver"),
         (filters(json!([by_name(&OPERATIONS[..1])])), Failed, "excludes Microsoft.Compute/snapshots/write"),
         (filters(json!([of_compute])), Ok, "go to"),
-        (filters(and(filter("StringNotIn", "data.claims.appid", &["x"]))), Ok, "go to"),
+        (filters(and(of_apps(&[CLIENT]))), Ok, "go to"),
         (filters(and(filter("StringIn", "data.status", &["Failed"]))), Failed, "data.status excludes"),
         (
             filters(and(filter("StringIn", "data.claims.name", &["Jane"]))),
@@ -84,6 +97,40 @@ fn each_fault_is_found() {
         let worst = found.iter().map(|(verdict, _)| *verdict).max();
         assert_eq!(worst, Some(verdict), "{pointer} {value}: {found:?}");
         assert!(found.iter().any(|(_, text)| text.contains(part)), "{pointer} {value}: {found:?}");
+    }
+}
+
+#[test]
+fn a_filter_may_drop_the_handlers_own_writes_and_nobody_elses() {
+    use Verdict::{Ok, Warning};
+    const OTHER: &str = "ffffffff-0000-4000-8000-00000000beef";
+    let upper = CLIENT.to_ascii_uppercase();
+    let wrong = "not the handler's identity";
+    for (values, client_id, verdict, part) in [
+        (Some(of_apps(&[CLIENT])), Some(CLIENT), Ok, None),
+        (Some(of_apps(&[&upper])), Some(CLIENT), Ok, None),
+        (None, Some(CLIENT), Ok, Some(("the handler's own writes too", CLIENT))),
+        (None, None, Ok, Some(("the handler's own writes too", "CLIENT_ID"))),
+        (Some(of_apps(&[])), Some(CLIENT), Ok, Some(("the handler's own writes too", CLIENT))),
+        (Some(of_apps(&[OTHER])), Some(CLIENT), Warning, Some((wrong, CLIENT))),
+        (Some(of_apps(&[CLIENT, OTHER])), Some(CLIENT), Warning, Some((wrong, CLIENT))),
+        (Some(of_apps(&[CLIENT])), None, Warning, Some(("is unknown", "client ID of the app's identity"))),
+    ] {
+        let mut filters = vec![filter("StringIn", "data.operationName", &OPERATIONS)];
+        filters.extend(values);
+        let subscription = subscription("/filter/advancedFilters", json!(filters));
+        let mut routes = route("s", expected(MachineEvents::On, client_id), &[subscription]);
+        let found = routes.remove(0).findings;
+        assert_eq!(found.iter().map(|one| one.verdict).max(), Some(verdict), "{filters:?}: {found:?}");
+        // The first finding says that events are delivered.
+        let about = found.get(1).map(|one| (one.text.as_str(), one.remedy.as_deref().unwrap_or_default()));
+        match (about, part) {
+            (None, None) => {}
+            (Some((text, remedy)), Some((wanted, remedied))) => {
+                assert!(text.contains(wanted) && remedy.ends_with(remedied), "{text} → {remedy}");
+            }
+            _ => panic!("{filters:?}: {found:?}"),
+        }
     }
 }
 

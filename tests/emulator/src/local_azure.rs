@@ -34,6 +34,9 @@ pub struct Setup {
     pub azure: Options,
     /// How Event Grid behaves.
     pub event_grid: EventGridOptions,
+    /// Whether Event Grid drops the writes of the app's own identity, as the event subscriptions of `infra/` do. The
+    /// filter is in addition to that of `event_grid`.
+    pub drops_own_writes: bool,
     /// The function that Event Grid delivers to.
     pub function: String,
     /// The folder with host.json and `function-definitions`.
@@ -62,6 +65,7 @@ impl Setup {
         Self {
             azure: Options::default(),
             event_grid: EventGridOptions::default(),
+            drops_own_writes: true,
             function: function.to_owned(),
             repository_root: repository_root.to_owned(),
             handler: handler.to_owned(),
@@ -152,9 +156,14 @@ impl LocalAzure {
             tables::rows(table, &weak, &recorder, clock.now())
         });
         let endpoint = host.event_grid(&setup.function);
+        let mut subscription = setup.event_grid;
+        if setup.drops_own_writes {
+            subscription.excluded_app_ids.push(emulator.options().identity.client_id.clone());
+        }
+        emulator.exclude_app_ids(&subscription.excluded_app_ids);
         let writes =
             if setup.is_subscribed { emulator.subscribe_writes() } else { mpsc::unbounded_channel().1 };
-        let event_grid = Arc::new(EventGrid::start(writes, setup.event_grid, endpoint));
+        let event_grid = Arc::new(EventGrid::start(writes, subscription, endpoint));
         let platform = Platform { host: Arc::downgrade(&host), event_grid: Arc::downgrade(&event_grid) };
         let control =
             Control::start_with(&emulator, &collector, Some(platform), &serving, setup.ports).await?;

@@ -1,6 +1,7 @@
 using '../../../infra/main.bicep'
 
 param location = 'westeurope'
+param alertEmails = 'ops@example.com'
 param exporters = [
   {
     id: '33333333-3333-3333-3333-333333333333'

@@ -1,6 +1,7 @@
 using '../../../infra/main.bicep'
 
 param location = 'westeurope'
+param alertEmails = 'ops@example.com'
 param mode = 'enforce'
 param backupGuard = 'off'
 param assignDiskPolicy = true

@@ -1,5 +1,6 @@
 using '../../../infra/main.bicep'
 
 param location = 'westeurope'
+param alertEmails = 'ops@example.com'
 param privateNetwork = true
 param alwaysReady = 1

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use super::commands::command;
 use crate::world::SUBSCRIPTION;
 
+/// The client ID of the emulator's identity.
+const CLIENT: &str = "99990000-aaaa-4bbb-8ccc-ddddeeeeffff";
 const ACTIONS: [&str; 12] = [
     "Microsoft.Compute/disks/read",
     "Microsoft.Compute/disks/write",
@@ -90,8 +92,9 @@ fn event_subscription() -> Value {
                 "subjectBeginsWith": "", "subjectEndsWith": "",
                 "includedEventTypes": ["Microsoft.Resources.ResourceWriteSuccess"],
                 "enableAdvancedFilteringOnArrays": true,
-                "advancedFilters": [{"operatorType": "StringIn", "key": "data.operationName",
-                    "values": OPERATIONS}]},
+                "advancedFilters": [
+                    {"operatorType": "StringIn", "key": "data.operationName", "values": OPERATIONS},
+                    {"operatorType": "StringNotIn", "key": "data.claims.appid", "values": [CLIENT]}]},
             "eventDeliverySchema": "EventGridSchema",
             "retryPolicy": {"maxDeliveryAttempts": 30, "eventTimeToLiveInMinutes": 1440},
             "deadLetterDestination": {"endpointType": "StorageBlob",
@@ -136,8 +139,11 @@ async fn deployment_in(subscriptions: &[&str]) -> (Emulator, Serving) {
 
 /// The exit code, and every line that is not ok, with its remedy.
 async fn doctor(serving: &Serving, more: &[&str]) -> (Option<i32>, String) {
-    let arguments: Vec<&str> =
-        ["doctor", "--storage-account", &serving.arm_https].iter().chain(more).copied().collect();
+    let arguments: Vec<&str> = ["doctor", "--client-id", CLIENT, "--storage-account", &serving.arm_https]
+        .iter()
+        .chain(more)
+        .copied()
+        .collect();
     let (code, out, err) = command(serving, &arguments, "").await;
     assert_eq!(err, "");
     let wrong: Vec<&str> = out.lines().filter(|line| !line.starts_with("ok ")).collect();
@@ -147,7 +153,8 @@ async fn doctor(serving: &Serving, more: &[&str]) -> (Option<i32>, String) {
 #[tokio::test]
 async fn a_correct_deployment_is_reported_by_line_without_colours_and_without_a_write() {
     let (azure, serving) = deployment().await;
-    let (code, out, err) = command(&serving, &["doctor", "--storage-account", &serving.arm_https], "").await;
+    let arguments = ["doctor", "--client-id", CLIENT, "--storage-account", &serving.arm_https];
+    let (code, out, err) = command(&serving, &arguments, "").await;
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
     let checks: Vec<&str> = out.lines().take_while(|line| !line.is_empty()).map(|line| &line[..21]).collect();
     assert_eq!(
@@ -166,7 +173,7 @@ async fn a_correct_deployment_is_reported_by_line_without_colours_and_without_a_
         ],
         "{out}"
     );
-    assert!(out.contains("object ID 66665555-4444-4333-8222-111100009999, token valid for 14"), "{out}");
+    assert!(out.contains("object ID 77776666-5555-4444-8333-222211110000, token valid for 14"), "{out}");
     assert!(out.ends_with("10 ok, 0 warnings, 0 failed\n") && !out.contains('\u{1b}'), "{out}");
     assert!(azure.journal().iter().all(|exchange| exchange.method == "GET" || exchange.kind == Kind::Query));
 

@@ -91,6 +91,15 @@ async fn each_planted_fault_is_named() {
         is_subscribed: true,
     });
 
+    emulator.exclude_app_ids(&["ffffffff-0000-4000-8000-00000000beef".to_owned()]);
+    let (code, wrong) = doctor(&azure).await;
+    assert_eq!(code, Some(0));
+    assert_names(&wrong, "warning", "Event Grid", "drops the writes of ffffffff");
+    emulator.exclude_app_ids(&[]);
+    let (_, wrong) = doctor(&azure).await;
+    assert_names(&wrong, "  ", "add StringNotIn data.claims.appid", &emulator.options().identity.client_id);
+    emulator.exclude_app_ids(std::slice::from_ref(&emulator.options().identity.client_id));
+
     let assignments = provider("Microsoft.Authorization/roleAssignments");
     emulator.put_fact(&assignments, json!({"value": []}));
     let (code, wrong) = doctor(&azure).await;

@@ -23,6 +23,8 @@ async fn whatever_is_created_is_sealed_in_both_schemas_and_spellings() {
         (DeliverySchema::EventGridSchema, Spelling::UpperCase, true),
     ] {
         let mut setup = setup();
+        // As an event subscription without that filter.
+        setup.drops_own_writes = false;
         setup.event_grid.schema = schema;
         setup.event_grid.spelling = spelling;
         setup.host.chunked = chunked;
@@ -44,6 +46,25 @@ async fn whatever_is_created_is_sealed_in_both_schemas_and_spellings() {
         let is_echo = |log: &String| log.starts_with("ignored: our own write of /subscriptions/");
         let echoes = azure.host.invocations().iter().filter(|i| i.logs.iter().all(is_echo)).count();
         assert_eq!(echoes, 2, "our PATCH of each was announced, and known for ours");
+    }
+}
+
+#[tokio::test]
+async fn event_grid_drops_our_own_writes_and_none_that_it_cannot_attribute() {
+    for claims in [true, false] {
+        let mut setup = setup();
+        setup.event_grid.claims = claims;
+        // Event Grid compares without case.
+        setup.event_grid.excluded_app_ids = vec![setup.azure.identity.client_id.to_ascii_uppercase()];
+        setup.drops_own_writes = false;
+        let azure = start(setup, &[]).await;
+        azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
+        azure.event_grid.idle().await;
+        assert!(is_sealed(&azure, &disk("d")));
+        // The creation, and without claims our PATCH of the mode: a missing key passes StringNotIn.
+        let expected = if claims { 1 } else { 2 };
+        assert_eq!(azure.event_grid.deliveries().len(), expected, "claims: {claims}");
+        assert_eq!(azure.host.invocations().len(), expected, "claims: {claims}");
     }
 }
 

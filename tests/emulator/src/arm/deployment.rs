@@ -44,11 +44,17 @@ impl Emulator {
     pub fn deploy(&self, deployment: Deployment) {
         *self.inner.facts.deployment.lock() = Some(deployment);
     }
+
+    /// The values of the filter `StringNotIn` on `data.claims.appid` of each event subscription that a deployment has;
+    /// empty means that there is no such filter.
+    pub fn exclude_app_ids(&self, client_ids: &[String]) {
+        *self.inner.facts.excluded_app_ids.lock() = client_ids.to_vec();
+    }
 }
 
 impl Deployment {
     /// The answer to a GET of this path, in lower case.
-    pub(super) fn answer(&self, path: &str) -> Option<Value> {
+    pub(super) fn answer(&self, path: &str, excluded_app_ids: &[String]) -> Option<Value> {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let app = self.app.to_ascii_lowercase();
         match segments[..] {
@@ -67,7 +73,7 @@ impl Deployment {
                 "topic-diskseal",
                 "eventsubscriptions",
             ] => {
-                let one = if self.is_subscribed { Some(self.event_subscription(id)?) } else { None };
+                let one = if self.is_subscribed { Some(self.event_subscription(id, excluded_app_ids)?) } else { None };
                 Some(json!({"value": one.into_iter().collect::<Vec<_>>()}))
             }
             _ if path == format!("{app}/functions") => {
@@ -95,8 +101,16 @@ impl Deployment {
         }
     }
 
-    fn event_subscription(&self, subscription: &str) -> Option<Value> {
+    fn event_subscription(&self, subscription: &str, excluded_app_ids: &[String]) -> Option<Value> {
         let events = EVENTS.as_ref()?;
+        let mut filters = vec![
+            json!({"operatorType": "StringIn", "key": "data.operationName", "values": events.operations}),
+        ];
+        if !excluded_app_ids.is_empty() {
+            filters.push(
+                json!({"operatorType": "StringNotIn", "key": "data.claims.appid", "values": excluded_app_ids}),
+            );
+        }
         let topic = topic_id(subscription);
         let group = self.app.split("/providers/").next()?;
         Some(json!({
@@ -110,8 +124,7 @@ impl Deployment {
                 "filter": {
                     "subjectBeginsWith": "", "subjectEndsWith": "", "includedEventTypes": events.event_types,
                     "enableAdvancedFilteringOnArrays": true,
-                    "advancedFilters": [{"operatorType": "StringIn", "key": "data.operationName",
-                        "values": events.operations}]},
+                    "advancedFilters": filters},
                 "eventDeliverySchema": "CloudEventSchemaV1_0",
                 "retryPolicy": {"maxDeliveryAttempts": events.max_delivery_attempts,
                     "eventTimeToLiveInMinutes": events.event_time_to_live_in_minutes},

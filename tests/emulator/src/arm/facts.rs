@@ -29,6 +29,8 @@ pub(crate) struct Facts {
     pub(super) deployment: Mutex<Option<Deployment>>,
     /// The queues of the app's storage account, besides those that a test has defined.
     queues: Mutex<Option<Queues>>,
+    /// The client IDs whose writes the event subscriptions of that deployment drop.
+    pub(super) excluded_app_ids: Mutex<Vec<String>>,
 }
 
 /// Whether a request is for the Queue service, which shares this address.
@@ -88,7 +90,11 @@ impl Emulator {
             };
         let stated = stated.or_else(|| self.authorization(request, permissions).map(Ok)).or_else(|| {
             let deployment = self.inner.facts.deployment.lock();
-            deployment.as_ref().and_then(|deployment| deployment.answer(&key(&request.path))).map(Ok)
+            let excluded = self.inner.facts.excluded_app_ids.lock();
+            deployment
+                .as_ref()
+                .and_then(|deployment| deployment.answer(&key(&request.path), &excluded))
+                .map(Ok)
         });
         if !is_of_storage(request) {
             return stated.map(|fact| fact.map(|body| Answer::json(StatusCode::OK, &body)));

@@ -32,11 +32,11 @@ impl ResourceEvent {
     pub(super) fn passes(&self, options: &EventGridOptions) -> bool {
         let holds = |values: &[String], value: &str| values.iter().any(|v| v.eq_ignore_ascii_case(value));
         let operation = self.data["operationName"].as_str().unwrap_or_default();
-        // A missing key matches StringNotIn.
-        let app = self.data["claims"]["appid"].as_str().unwrap_or_default();
+        // "Understand event filtering": StringNotIn is true if the key does not exist, and strings compare without case.
+        let app = self.data["claims"]["appid"].as_str();
         (options.included_event_types.is_empty() || holds(&options.included_event_types, &self.event_type))
             && (options.operation_names.is_empty() || holds(&options.operation_names, operation))
-            && !holds(&options.excluded_app_ids, app)
+            && !app.is_some_and(|app| holds(&options.excluded_app_ids, app))
     }
 
     /// The event as an endpoint receives it, with a new id.
