@@ -23,6 +23,8 @@ use tokio::sync::Mutex;
 
 use crate::world::end_of;
 
+mod live;
+
 const LIFECYCLE: &str = "disk_lifecycle.2023-01-11.api-2022-07-02.json";
 const WITH_MODE: &str = "disk_create_with_dataAccessAuthMode.2023-11-06.api-2023-04-02.json";
 const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
