@@ -259,6 +259,7 @@ module alerts 'modules/alerts.bicep' = {
     actionGroupId: monitoring.outputs.actionGroupId
     hasTraces: hasIngestion || !empty(otlp.?traces)
     runbook: runbook
+    handlerClientId: identities.outputs.hostClientId
   }
 }
 

@@ -108,6 +108,10 @@ def main():
         except (ValueError, OSError) as error:
             sys.exit(f"error: the parameter {name} cannot be {text!r}: {error}")
         wanted[name] = merged(today.get(name), value)
+    # Links to the runbook of the repository, whose address Cargo.toml alone has.
+    repository = re.search(r'^repository\s*=\s*"([^"]+)"', (INFRA.parent / "Cargo.toml").read_text(), re.M) if (INFRA.parent / "Cargo.toml").exists() else None
+    if repository and "runbook" not in wanted:
+        wanted["runbook"] = f"{repository[1].rstrip('/')}/blob/HEAD/docs/runbook.md"
     # Each scope replaces the other.
     if asked.get("managementGroup"):
         wanted["subscriptions"] = ""

@@ -12,6 +12,9 @@ param hasTraces bool
 @description('Address of docs/runbook.md, without an anchor.')
 param runbook string
 
+@description('Client ID of the handler, whose own writes raise no event.')
+param handlerClientId string
+
 var rules = loadJsonContent('../monitoring/alerts.json')
 var workbook = loadTextContent('../monitoring/workbook.json')
 
@@ -38,7 +41,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       criteria: {
         allOf: [
           {
-            query: rule.query
+            query: replace(rule.query, '__HANDLER_CLIENT_ID__', handlerClientId)
             timeAggregation: rule.timeAggregation
             metricMeasureColumn: rule.metricMeasureColumn
             operator: rule.operator
@@ -57,6 +60,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
         // In the mail and in the common alert schema.
         customProperties: {
           product: 'Diskseal'
+        severity: 'Sev${rule.severity}'
           installation: name
           runbook: replace(rule.runbook, 'docs/runbook.md', runbook)
         }

@@ -1,6 +1,9 @@
 # The workspace and Application Insights, the roles to send telemetry, the alerts and their recipients.
 
 locals {
+  # The repository's address stands in Cargo.toml alone.
+  repository   = try(trimsuffix(regex("(?m)^repository\\s*=\\s*\"([^\"]+)\"", file("${path.module}/../../Cargo.toml"))[0], "/"), "")
+  runbook      = var.runbook != "" ? var.runbook : local.repository != "" ? "${local.repository}/blob/HEAD/docs/runbook.md" : "docs/runbook.md"
   workspace_id = var.existing_workspace_id == "" ? azurerm_log_analytics_workspace.this[0].id : var.existing_workspace_id
 
   alerts = { for rule in jsondecode(file("${path.module}/../monitoring/alerts.json")) : rule.name => rule }
@@ -59,7 +62,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
   location                = azurerm_resource_group.this.location
   resource_group_name     = azurerm_resource_group.this.name
   display_name            = each.value.displayName
-  description             = "${each.value.description} Runbook: ${replace(each.value.runbook, "docs/runbook.md", var.runbook)}"
+  description             = "${each.value.description} Runbook: ${replace(each.value.runbook, "docs/runbook.md", local.runbook)}"
   enabled                 = each.value.needsTraces ? local.has_traces : true
   severity                = each.value.severity
   scopes                  = [local.workspace_id]
@@ -72,7 +75,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
   tags                  = local.tags
 
   criteria {
-    query                   = each.value.query
+    query                   = replace(each.value.query, "__HANDLER_CLIENT_ID__", azurerm_user_assigned_identity.host.client_id)
     time_aggregation_method = each.value.timeAggregation
     metric_measure_column   = each.value.metricMeasureColumn
     operator                = each.value.operator
@@ -89,8 +92,9 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
     # In the mail and in the common alert schema.
     custom_properties = {
       product      = "Diskseal"
+      severity     = "Sev${each.value.severity}"
       installation = var.name
-      runbook      = replace(each.value.runbook, "docs/runbook.md", var.runbook)
+      runbook      = replace(each.value.runbook, "docs/runbook.md", local.runbook)
     }
   }
 }

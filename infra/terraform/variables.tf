@@ -189,12 +189,12 @@ variable "alert_emails" {
 }
 
 variable "runbook" {
-  description = "Address of docs/runbook.md, for the links in alerts."
+  description = "Address of docs/runbook.md, for the links in alerts. Empty: that in the repository of Cargo.toml, if it names one."
   type        = string
-  default     = "docs/runbook.md"
+  default     = ""
 
   validation {
-    condition     = can(regex("^(https://[^ ]+|docs/runbook.md)$", var.runbook))
+    condition     = can(regex("^(|https://[^ ]+)$", var.runbook))
     error_message = "The address must begin with https://."
   }
 }

@@ -114,6 +114,10 @@ BICEP = [
     ("README.md", "| `terraform init`, `terraform apply ", "| `terraform init`, `terraform plan -out x`, `terraform apply ", "Terraform takes 3 commands"),
     ("../tests/infra/parameters/defaults.bicepparam", "param alertEmails = 'ops@example.com'\n", "", "defaults.bicepparam: lacks alertEmails"),
     ("deploy.sh", 'fail "alertEmails is required', 'fail "alertEmails are required', "main.bicep: alertEmails is wanted"),
+    ("modules/alerts.bicep", "replace(rule.query, '__HANDLER_CLIENT_ID__', handlerClientId)", "rule.query", "do not know the handler's own writes"),
+    ("terraform/monitoring.tf", 'severity     = "Sev${each.value.severity}"', "", "does not name product and severity"),
+    ("monitoring/alerts.json", '"Diskseal: the switch', '"The switch', "does not say what product it is"),
+    ("monitoring/alerts.json", '__HANDLER_CLIENT_ID__', 'nobody', "unhandled counts the handler's own writes"),
     # The form of the compiler's formatter.
     ("modules/alerts.bicep", "= [\n  for rule in rules: {", "= [for rule in rules: {", "the loop begins on a line of its own"),
     ("main.bicep", "    otlp: hasIngestion\n      ? {", "    otlp: hasIngestion ? {", "the branches of the condition begin"),
@@ -195,6 +199,7 @@ SCRIPTS = {
     "release": [
         ("steps.sh", "sha256sum --check --strict --status)", "cat >/dev/null)", "a package that SHA256SUMS does not list"),
         ("steps.sh", " >/dev/null || fail \"the attestation", " >/dev/null || true fail \"the attestation", "a package without an attestation"),
+        ("parameters.py", '    if repository and "runbook" not in wanted:', "    if False:", "alerts link to the runbook there"),
         ("steps.sh", '    [[ -n $repository ]] || fail', '    true || fail', "without a repository in Cargo.toml"),
     ],
     "removal": [
@@ -232,6 +237,17 @@ TERRAFORM = [
     ("terraform/monitoring.tf", "scopes                  = [local.workspace_id]", "scopes                  = [azurerm_application_insights.this.id]", "do not use the workspace that exists"),
     ("terraform/events.tf", "maxEventsPerBatch             = 1", 'maxEventsPerBatch             = "one"', "maxEventsPerBatch is string, not int"),
 ]
+# The recorder of live runs.
+LIVE = [
+    ("../tests/live/scrub.py", '        text = MAIL.sub(', '        MAIL.sub(', "IDs, names, tokens, signatures and claims are gone"),
+    ("../tests/live/scrub.py", 'for one in ("claims", "tags", "evidence")', 'for one in ("tags",)', "IDs, names, tokens, signatures and claims are gone"),
+    ("../tests/live/scrub.py", "        return self.secret(value, name) if value else \"\"\n", "        return value\n", "IDs, names, tokens, signatures and claims are gone"),
+    ("../tests/live/scrub.py", "new.upper() if found.isupper() else new", "new", "a group in capitals stays in capitals"),
+    ("../tests/live/scrub.py", "        self.search(result)\n", "", "a recording that still holds a name is refused"),
+    ("../tests/live/scrub.py", 'response["headers"][name] = str(len(wire(response["body"])))', "pass", "a length is that of what is written"),
+    ("../tests/live/record.py", "        if not RECORDED.search(flow.request.pretty_host):\n            return\n", "", "the sign-in is not"),
+    ("../tests/live/record", "SSL_CERT_FILE=$scratch/trusted.pem ", "", "trusts it"),
+]
 STATIC = [
     ("modules/storage.bicep", "supportsHttpsTrafficOnly: true", "supportsHttpsTrafficOnly: false", "CKV_AZURE_3:"),
     ("modules/function.bicep", "httpsOnly: true", "httpsOnly: false", "CKV_AZURE_14"),
@@ -258,6 +274,11 @@ def by_terraform(repository, file, expected):
     return [fault for _, faults in terraform.check(repository, DEFINITIONS, PLUGINS) for fault in faults]
 
 
+def by_live(repository, file, expected):
+    done = subprocess.run([sys.executable, "-B", Path(repository) / "tests/live/check.py"], text=True, capture_output=True)
+    return [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
+
+
 def by_checkov(repository, file, expected):
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     infra = Path(repository) / "simplified"
@@ -273,7 +294,7 @@ def plant(mistake, judge):
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "repository"
         copy.mkdir()
-        for part in ("infra", "docs", "src", "function-definitions", "tests/infra/parameters"):
+        for part in ("infra", "docs", "src", "function-definitions", "tests/infra/parameters", "tests/live"):
             shutil.copytree(REPOSITORY / part, copy / part)
         shutil.copy(REPOSITORY / "host.json", copy)
         path = copy / "infra" / file
@@ -289,7 +310,7 @@ def plant(mistake, judge):
 
 def main():
     failed = False
-    rounds = [(BICEP, by_check), *[(mistakes, by_scripts(part)) for part, mistakes in SCRIPTS.items()], (STATIC, by_checkov)]
+    rounds = [(BICEP, by_check), *[(mistakes, by_scripts(part)) for part, mistakes in SCRIPTS.items()], (LIVE, by_live), (STATIC, by_checkov)]
     if shutil.which("terraform"):
         rounds.append((TERRAFORM, by_terraform))
     with ThreadPoolExecutor(2) as workers:

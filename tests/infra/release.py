@@ -25,11 +25,13 @@ def check_all(run, check, repository):
             shutil.rmtree(copy / "dist", ignore_errors=True)
             stand_ins = {name: text for name, text in (("curl", curl), ("gh", gh)) if name in tools}
             code, said, calls = run("deploy.sh", "--location", "westeurope", "alertEmails=none", *options, repository=copy, tools=stand_ins, environment={"SUMS": digest, "ATTESTED": attested})
+            deploy.parameters = next((call for call in calls if "main.bicep" in call), "")
             return code, said, [call for call in calls if "config-zip" in call], told.read_text()
 
         code, said, sent, asked = deploy()
         check("a release is downloaded from the repository of Cargo.toml, verified, and deployed", code == 0 and sent and f"--src dist/v1.2.3/{ZIP}" in sent[0], said)
         check("... by its sums and its attestation", f"https://github.com/owner/name/releases/download/v1.2.3/{ZIP}" in asked and f"gh attestation verify dist/v1.2.3/{ZIP} --repo owner/name" in asked, asked)
+        check("... and alerts link to the runbook there", "https://github.com/owner/name/blob/HEAD/docs/runbook.md" in deploy.parameters, deploy.parameters)
         code, said, sent, _ = deploy(digest="0" * 64)
         check("a package that SHA256SUMS does not list is not deployed", code == 1 and not sent and "SHA256SUMS" in said, said)
         code, said, sent, _ = deploy(attested="1")

@@ -1,6 +1,7 @@
 """Whether an installation is watched: where its telemetry goes, who gets its alerts, and which alerts can work."""
 
 import json
+import re
 
 
 def watched(infra):
@@ -20,8 +21,18 @@ def watched(infra):
     streams = {"Microsoft-OTLP-Traces/otlp/v1/traces", "Microsoft-OTLP-Logs/otlp/v1/logs", "Custom-Metrics-Otel/otlp/v1/metrics"}
     for name, text in (("modules/ingestion.bicep", ingestion), ("terraform/ingestion.tf", infra.read("infra/terraform/ingestion.tf"))):
         faults += [f"{name}: no address ends with {stream}" for stream in sorted(streams) if f"/{stream}" not in text]
+    for name, text in (("modules/alerts.bicep", alerts), ("terraform/monitoring.tf", infra.read("infra/terraform/monitoring.tf"))):
+        # Own writes raise no event, so an alert that counts events without a delivery must know whose they are.
+        if "__HANDLER_CLIENT_ID__" not in text:
+            faults.append(f"{name}: the queries do not know the handler's own writes")
+        if not re.search(r"severity\s*[:=] ['\"]Sev\$\{", text) or "Diskseal" not in text:
+            faults.append(f"{name}: the alert does not name product and severity")
     for rule in json.loads(infra.read("infra/monitoring/alerts.json")):
         # Azure disables a rule whose query fails for a week, and a query fails if it names a table that is not there.
         if "union isfuzzy=true (datatable(" not in rule["query"]:
             faults.append(f"monitoring/alerts.json: {rule['name']} fails without its tables")
+        if not rule["displayName"].startswith("Diskseal: ") or rule["severity"] not in range(4):
+            faults.append(f"monitoring/alerts.json: {rule['name']} does not say what product it is, or how severe")
+        if "AzureActivity" in rule["query"] and "DeliverySuccessCount" in rule["query"] and "__HANDLER_CLIENT_ID__" not in rule["query"]:
+            faults.append(f"monitoring/alerts.json: {rule['name']} counts the handler's own writes")
     return faults

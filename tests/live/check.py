@@ -6,7 +6,10 @@ A line a check, as tests/infra/check.py prints them. --write renews sample.json,
 """
 
 import json
+import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from scrub import Leak, Scrubber, wire
@@ -75,11 +78,58 @@ def refuses(change):
     return False
 
 
+# Stands in for mitmproxy: says where it listens, and when it is ended hands its exchanges to the addon.
+PROXY = """#!{python}
+import os, signal, sys, types
+from pathlib import Path
+sys.path.insert(0, {here!r})
+import record
+trusted = Path(next(one.split("=", 1)[1] for one in sys.argv if one.startswith("confdir=")))
+trusted.mkdir()
+(trusted / "mitmproxy-ca-cert.pem").write_text("authority of this run\\n")
+recorder = record.Recorder()
+def message(url, body, **more):
+    headers = types.SimpleNamespace(items=lambda multi: [("Retry-After", "2"), ("Server", "a"), ("Server", "b")])
+    return types.SimpleNamespace(pretty_host=url.split("/")[2], pretty_url=url, method="GET", headers=headers, content=body, **more)
+def end(*_):
+    for url in ("https://login.microsoftonline.com/t/token", "https://management.azure.com/subscriptions/{sub}/providers/Microsoft.Compute/disks/vm-jane?api-version=2024-03-02"):
+        recorder.response(types.SimpleNamespace(request=message(url, b""), response=message(url, b'{{"name": "vm-jane"}}', status_code=200)))
+    recorder.done()
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+Path(os.environ["DISKSEAL_RECORD_READY"]).write_text("127.0.0.1:4321\\n")
+signal.pause()
+"""
+
+
+def recorder():
+    """tests/live/record, with a stand-in for mitmproxy."""
+    with tempfile.TemporaryDirectory() as folder:
+        tools, records = Path(folder) / "python/bin", Path(folder) / "records"
+        tools.mkdir(parents=True)
+        (tools / "mitmdump").write_text(PROXY.format(python=sys.executable, here=str(HERE), sub=SUB))
+        (tools / "mitmdump").chmod(0o755)
+        shown = 'printf "%s\\n" "$HTTPS_PROXY" "$NO_PROXY" && head -n 1 "$SSL_CERT_FILE" && [ "$SSL_CERT_FILE" = "$REQUESTS_CA_BUNDLE" ] && exit 3'
+        environment = {**os.environ, "DISKSEAL_LIVE_PYTHON": str(tools.parent), "DISKSEAL_LIVE_RECORDS": str(records), "NO_PROXY": "*"}
+        done = subprocess.run([HERE / "record", "try", "sh", "-c", shown], env=environment, text=True, capture_output=True, timeout=60)
+        written = records / "try.json"
+        found = json.loads(written.read_text())["exchanges"] if written.exists() else []
+        yield said("a step runs behind the recorder, trusts it, and keeps its exit code", (done.returncode, done.stdout.split("\n")[:3]) == (3, ["http://127.0.0.1:4321", "", "authority of this run"]), done)
+        yield said("... Azure's answers are recorded, and the sign-in is not", [one["label"] for one in found] == ["get-disks-1"] and found[0]["response"]["headers"]["Server"] == ["a", "b"], done.stderr)
+        yield said("... without the names", found and "jane" not in json.dumps(found), found)
+        without = subprocess.run([HERE / "record", "try", "sh", "-c", "exit 4"], env={**os.environ, "DISKSEAL_LIVE_RECORDS": ""}, timeout=60)
+        yield said("without a folder for records a step only runs", without.returncode == 4, without)
+
+
 def main():
-    found = Scrubber([CONTRIBUTOR]).recording("tests/live: sample", EXCHANGES)
+    gone = "IDs, names, tokens, signatures and claims are gone, in addresses, headers, bodies and texts"
+    try:
+        found = Scrubber([CONTRIBUTOR]).recording("tests/live: sample", EXCHANGES)
+    except Leak as leak:
+        sys.exit(not said(gone, False, leak))
     text = json.dumps(found, ensure_ascii=False).lower()
     left = [one for one in GONE if one.lower() in text or (len(one) == 36 and one.replace("-", "").lower() in text)]
-    checks = [said("IDs, names, tokens, signatures and claims are gone, in addresses, headers, bodies and texts", not left, f"{left}")]
+    checks = [said(gone, not left, f"{left}")]
     first, poll, disk, locked, refused, grant, log, settings, keys, roles, queue, package = found["exchanges"]
     operation = first["response"]["headers"]["Azure-AsyncOperation"]
     checks += [
@@ -101,6 +151,7 @@ def main():
     if sys.argv[1:] == ["--write"]:
         sample.write_text(written)
     checks.append(said("sample.json is what the scrubber makes of these exchanges", sample.exists() and sample.read_text() == written, "check.py --write renews it"))
+    checks += recorder()
     sys.exit(0 if all(checks) else 1)
 
 

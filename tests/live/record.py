@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from scrub import Leak, Scrubber  # noqa: E402
 
 # Resource Manager, the data of a storage account, and Log Analytics. The sign-in is not among them.
-RECORDED = re.compile(os.environ["DISKSEAL_RECORD_HOSTS"])
+RECORDED = re.compile(os.environ.get("DISKSEAL_RECORD_HOSTS", r"^management\."))
 ROLES = Path(__file__).resolve().parents[2] / "infra" / "role-actions.json"
 
 
@@ -48,6 +48,7 @@ class Recorder:
         self.exchanges = []
 
     def running(self):
+        # Not at the top, so that a test needs no mitmproxy.
         from mitmproxy import ctx
 
         host, port = ctx.master.addons.get("proxyserver").listen_addrs()[0][:2]

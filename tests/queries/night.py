@@ -98,8 +98,8 @@ class Night:
             self.look(f"{outcome}-{number}", outcome, **more)
         return self
 
-    def write(self, name, minutes_ago, status="Success"):
-        """Adds a finished write to the activity log."""
+    def write(self, name, minutes_ago, status="Success", client="00000000-0000-0000-0000-00000000beef"):
+        """Adds a finished write to the activity log; `client` is the application that wrote."""
         return self.add(
             "AzureActivity",
             minutes_ago,
@@ -107,8 +107,18 @@ class Night:
             OperationNameValue="MICROSOFT.COMPUTE/DISKS/WRITE",
             ActivityStatusValue=status,
             SubscriptionId=SUBSCRIPTION,
+            Claims=json.dumps({"appid": client, "idtyp": "app"}),
             _ResourceId=disk(name).lower(),
         )
+
+    def own_write(self, name, minutes_ago):
+        """Adds a write by the handler, whose client ID the deployment puts into the queries."""
+        return self.write(name, minutes_ago, client="__HANDLER_CLIENT_ID__")
+
+    def switch(self, minutes_ago, table="AppTraces", column="Message", prefix="warning: "):
+        """Adds the handler's warning of a switch that cannot be read."""
+        text = "the switch at /subscriptions/s/resourceGroups/rg-diskseal cannot be read, and counts as on: AuthorizationFailed"
+        return self.add(table, minutes_ago, **{column: f"{prefix}{text}"})
 
     def event_grid(self, metric, total, minutes_ago=5):
         """Adds a minute of a metric of the system topic."""

@@ -21,6 +21,7 @@ from judge import SUBSCRIPTION, emulator, resource, soon
 from night import NOW, TRACES, Checks, Night, ask, monitoring
 
 LOCKED = ["locked-1", "locked-2", "locked-3"]
+SWITCH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-diskseal"
 HOUR = timedelta(hours=3)
 # The disk that the section's queries must find, in any of its rows; None for a section that is about no disk.
 FINDS = {
@@ -34,6 +35,7 @@ FINDS = {
     "silent": None,
     "sweep-missing": None,
     "guard-unknown": "guarded",
+    "switch-unreadable": None,
 }
 # Alerts that this day must raise. The others have their nights in alerts.py.
 RAISED = ["poisoned", "failing", "seal-removed", "blind", "dead-lettered", "guard-unknown"]
@@ -52,7 +54,7 @@ def get(url):
 def day(root):
     """The spans and the host's log of the bad day, and the poison queue."""
     with Receiver() as receiver:
-        settings = [f"OTEL_EXPORTER_OTLP_ENDPOINT={receiver.endpoint}", "OTEL_BSP_SCHEDULE_DELAY=50"]
+        settings = [f"OTEL_EXPORTER_OTLP_ENDPOINT={receiver.endpoint}", "OTEL_BSP_SCHEDULE_DELAY=50", f"DISKSEAL_SWITCH={SWITCH}"]
         os.environ["APP"] = str(Path(root).resolve())
         # Five minutes between two receipts are 100 milliseconds.
         options = ("--subscription", SUBSCRIPTION, "--retry-after", "1", "--speed", "3000")
@@ -67,6 +69,9 @@ def day(root):
             def removed():
                 return sum('"seal_removed"' in row["Attributes"] for row in list(receiver.rows))
 
+            # Nor can the switch be read.
+            refused = {"action": {"refuse": "authorizationFailed"}, "kind": "tagsRead", "times": "always"}
+            send("POST", f"{control}/faults", refused)
             # What vaults protect is not visible all day, which concerns no new disk but each snapshot.
             hidden = {"action": {"refuse": "authorizationFailed"}, "kind": "query", "times": "always"}
             send("POST", f"{control}/faults", hidden)

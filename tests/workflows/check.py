@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -179,6 +180,30 @@ def updates(root: Path) -> list[str]:
     return faults + [f"dependabot.yml names {ecosystem} of /{folder}, where nothing is pinned" for ecosystem, folder in sorted(known - wanted)]
 
 
+def address(root: Path) -> list[str]:
+    """The repository's address stands in Cargo.toml alone; a release without it, or with another one, is refused."""
+    faults = []
+    package = {path.name: content for path, content in documents(root)}["release.yml"]["jobs"]["package"]["steps"]
+    found = [step["run"] for step in package if "the repository's address" in step.get("name", "")]
+    builds = [i for i, step in enumerate(package) if "infra/package.sh" in step.get("run", "")]
+    if len(found) != 1 or package.index(next(step for step in package if step.get("run") == found[0])) > min(builds):
+        return ["release.yml: package does not look at the repository's address before it builds"]
+    for cargo, is_taken in (("", False), ('repository = ""', False), ('repository = "https://github.com/somebody/else"', False),
+                            ('repository = "https://github.com/owner/name"', True), ('repository = "https://github.com/owner/name/"', True)):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "Cargo.toml").write_text(f'[package]\nname = "diskseal"\n{cargo}\n')
+            environment = {**os.environ, "GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "owner/name"}
+            run = subprocess.run(["bash", "-eo", "pipefail", "-c", found[0]], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        if (run.returncode == 0) != is_taken:
+            faults.append(f"release.yml: a release of owner/name with {cargo or 'no repository'} is {'refused' if is_taken else 'made'}")
+    # Whatever needs the address takes it from there, or from GitHub after that comparison.
+    named = tomllib.loads((root / "Cargo.toml").read_text())["package"].get("repository", "https://github.com/OWNER/diskseal").rstrip("/")
+    owner = re.compile(rf"{re.escape(named)}|https://github\.com/[\w.-]+/diskseal\b", re.I)
+    for path in workflows(root):
+        faults += [f"{path.name}: the repository's address stands there too" for _ in owner.findall(path.read_text())]
+    return faults
+
+
 def documents(root: Path) -> Iterator[tuple[Path, dict]]:
     """Each workflow, parsed."""
     for path in workflows(root):
@@ -204,6 +229,7 @@ CHECKS = {
     "toolchain": toolchain,
     "same checks": same_checks,
     "updates": updates,
+    "address": address,
 }
 
 

@@ -42,6 +42,10 @@ PLANTED = [
     ("../dependabot.yml", "      - /infra/package\n", "", "updates", "does not name pip of /infra/package"),
     ("../dependabot.yml", "  - package-ecosystem: cargo", "  - package-ecosystem: gomod", "updates", "does not name cargo of /fuzz"),
     ("../dependabot.yml", "      - /tests/browser\n", "      - /tests/browsers\n", "updates", "names npm of /tests/browsers"),
+    ("release.yml", '[[ ${named%/} == "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY" ]] ||', '[[ -z $named || ${named%/} == "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY" ]] ||', "address", "with no repository is made"),
+    ("release.yml", '== "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY" ]]', '!= "" ]]', "address", "somebody/else"),
+    ("release.yml", "      - name: the repository's address, from", "      - name: an address, from", "address", "does not look at the repository's address"),
+    ("release.yml", "base=https://raw", "home=https://github.com/somebody/diskseal base=https://raw", "address", "the repository's address stands there too"),
     ("release.yml", "needs: [notes, ci, package, starts]", "needs: [notes, package]", "same checks", "does not wait for ci, starts"),
 ]
 
