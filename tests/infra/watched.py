@@ -27,7 +27,11 @@ def watched(infra):
             faults.append(f"{name}: the queries do not know the handler's own writes")
         if not re.search(r"severity\s*[:=] ['\"]Sev\$\{", text) or "Diskseal" not in text:
             faults.append(f"{name}: the alert does not name product and severity")
-    for rule in json.loads(infra.read("infra/monitoring/alerts.json")):
+    rules = json.loads(infra.read("infra/monitoring/alerts.json"))
+    often = sum(rule["evaluationFrequency"] == "PT5M" for rule in rules)
+    if f"{often} every 5 min at 1.50, {len(rules) - often} less often at 0.50." not in infra.read("infra/README.md"):
+        faults.append(f"infra/README.md: alerts.json has {often} alerts every 5 min, and {len(rules) - often} less often")
+    for rule in rules:
         # Azure disables a rule whose query fails for a week, and a query fails if it names a table that is not there.
         if "union isfuzzy=true (datatable(" not in rule["query"]:
             faults.append(f"monitoring/alerts.json: {rule['name']} fails without its tables")
