@@ -105,7 +105,7 @@ CASES = [
     ("unhandled", "the handler's own writes raise no event", Night().own_write("a", 60).sweep(50), False),
     ("unhandled", "somebody else wrote as well", Night().own_write("a", 60).write("b", 60).sweep(50), True),
     ("switch-unreadable", "all is well", QUIET, False),
-    ("switch-unreadable", "one read failed, many times within a minute", Night().switch(30).switch(30).switch(30), False),
+    ("switch-unreadable", "one read failed, many times within a minute", Night().switch(30).switch(30.2).switch(30.4), False),
     ("switch-unreadable", "reads fail all the time", Night().switch(30).switch(20).switch(10), True),
     (
         "switch-unreadable",
