@@ -51,7 +51,7 @@ def row(parameter, is_asked):
     default = "required" if parameter.value is None else text(parameter.value).strip("'")
     default = default if default in ("required", "", "{}", "[]") else f"`{default}`"
     default = "" if default in ("{}", "[]") else default
-    words = literal(parameter.decorators["description"][0])
+    words = literal(parameter.decorators["description"][0]) if "description" in parameter.decorators else ""
     cells = [f"`{parameter.name}`", f"`{snake(parameter.name)}`", "asked" if is_asked else "", default, words]
     return "|" + "".join(f" {cell} |" if cell else " |" for cell in cells)
 

@@ -46,6 +46,10 @@ def edits(node):
     if node.type == "call_expression" and text_of(node, "function") == b"fail":
         yield node.start_byte, node.end_byte, b"[]"
         return
+    if node.type == "call_expression" and text_of(node, "function") == b"cidrSubnet":
+        # A function that the parser does not know, of an address range.
+        yield node.start_byte, node.end_byte, node.child_by_field_name("arguments").named_children[0].text
+        return
     if node.type == "arguments" and b"\n" in node.text:
         # Arguments follow each other on the line on which the last one ended; a comment between them goes.
         for before, after in zip(node.children, node.children[1:]):
