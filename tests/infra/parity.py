@@ -82,9 +82,9 @@ def own_writes(infra):
     values = len(infra.json("infra/events.json")["operations"]) + 1
     if values > 25:
         faults.append(f"events.json: {values} values, and Event Grid takes 25")
-    for module, given in (("events", "identities.outputs.hostClientId"),):
+    for module in ("alerts", "events"):
         handed = path(infra.by_name["main.bicep"].declarations[module], "params", "handlerClientId")
-        if handed is None or text(handed) != given:
+        if handed is None or text(handed) != "identities.outputs.hostClientId":
             faults.append(f"main.bicep: {module} gets another client ID than the handler's")
     if 'handlerClientId="$hostClientId"' not in infra.read("infra/steps.sh"):
         faults.append("steps.sh: events.bicep gets another client ID than the handler's")
