@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
 import release
@@ -57,8 +58,10 @@ def installed(mode="enforce", settings=(), last=LAST, switch="", tags=(), app=()
 
 
 def parameters(calls, command="sub create"):
-    """The parameters of the infrastructure step, as the script hands them over."""
-    call = next(call for call in calls if "main.bicep" in call and command in call)
+    """The parameters of the infrastructure step, as the script hands them over; nothing if it does not come to that."""
+    call = next((call for call in calls if "main.bicep" in call and command in call), None)
+    if call is None:
+        return defaultdict(str)
     at = call.index("--parameters ") + len("--parameters ")
     found, end = json.JSONDecoder().raw_decode(call[at:])
     given = dict(one.split("=", 1) for one in call[at + end:].split() if "=" in one)
