@@ -221,7 +221,7 @@ TERRAFORM = [
     ("terraform/main.tf", "local.roles.actions", "local.role.actions", "Reference to undeclared local value"),
     ("terraform/events.tf", "azurerm_storage_account.this.id", "azurerm_storage_account.that.id", "Reference to undeclared resource"),
     ("terraform/main.tf", "distinct([for id in local.listed", "concat([for id in local.listed", "a_doubled_subscription_counts_once"),
-    ("terraform/variables.tf", "condition     = alltrue([for id in var.subscriptions : can(regex(\"^[0-9a-fA-F-]{36}$\", id))])", "condition     = alltrue([for id in var.subscriptions : true || can(regex(id, id))])", "an_empty_subscription_is_refused"),
+    ("terraform/variables.tf", "condition     = alltrue([for id in var.subscriptions : can(regex(\"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$\", id))])", "condition     = alltrue([for id in var.subscriptions : true || can(regex(id, id))])", "an_empty_subscription_is_refused"),
     ("terraform/roles.tf", '"${var.management_group == "" ? each.value : ""}/providers/Microsoft.Authorization/roleDefinitions/${azurerm_role_definition.this.role_definition_id}"', "azurerm_role_definition.this.role_definition_resource_id", "An apply replaces the role assignments each time"),
     ("terraform/policy.tf", "enforce              = local.is_enforced\n", "enforce              = true\n", "A policy writes in audit mode"),
     ("terraform/policy.tf", 'local.is_enforced && var.backup_guard == "off"', "local.is_enforced", "A remediation seals disks that vaults protect"),
