@@ -67,6 +67,8 @@ fn event_for(outcome: &str, number: usize) -> Value {
 /// number of items of an export.
 async fn run(outcome: &str, events: usize, batch: &str) -> Sum {
     let mut setup = setup();
+    // An event subscription without that filter, so that an echo can be measured as well.
+    setup.drops_own_writes = false;
     // Azure's own timing, and its answers to writes.
     setup.azure = Options::default();
     setup.host.listen_to_queues = false;
