@@ -34,6 +34,7 @@ struct Azure {
     serving: Serving,
     emulator: Option<Emulator>,
     otlp: Option<String>,
+    has_backtraces: bool,
 }
 
 /// A collector that discards everything. It runs on the handler's cores here, and on other machines in
@@ -68,10 +69,13 @@ impl Azure {
     async fn handler(&self) -> Handler {
         // A round can end with SIGKILL before the periodic export of metrics.
         let interval = ("OTEL_METRIC_EXPORT_INTERVAL", "1000");
-        let settings: Vec<_> = match &self.otlp {
+        let mut settings: Vec<_> = match &self.otlp {
             Some(otlp) => vec![("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.as_str()), interval],
             None => vec![],
         };
+        if self.has_backtraces {
+            settings.push(("RUST_BACKTRACE", "1"));
+        }
         Handler::start(&self.arm, &self.serving, &settings).await
     }
 }
@@ -92,18 +96,23 @@ async fn main() {
         serving,
         emulator: given.is_none().then_some(emulator),
         otlp: None,
+        has_backtraces: false,
     };
     println!("ARM: {}", if given.is_some() { azure.arm.as_str() } else { "the local one" });
 
     starts(&azure).await;
 
     let mut next = 0;
-    let (mut bare, mut ours, mut told) = (vec![], vec![], vec![]);
+    let (mut bare, mut ours, mut traced, mut told) = (vec![], vec![], vec![], vec![]);
     let collector = Arc::new(Collector::default());
     let endpoint = Arc::clone(&collector).listen().await;
     for _ in 0..ROUNDS {
         bare.push(load("bare client", &azure, None, &mut next).await);
         ours.push(handler_round("handler", &azure, &mut next).await);
+        // As people set it who look for a fault: an error's backtrace costs much, and a seal has no error.
+        azure.has_backtraces = true;
+        traced.push(handler_round("with backtraces", &azure, &mut next).await);
+        azure.has_backtraces = false;
         azure.otlp = Some(endpoint.clone());
         told.push(handler_round("all signals", &azure, &mut next).await);
         azure.otlp = None;
@@ -117,8 +126,13 @@ async fn main() {
         traces / seals,
         logs / seals
     );
-    let (bare, ours, told) = (median(bare), median(ours), median(told));
-    println!("handler / bare client: {:.2}   telemetry on / off: {:.2}", ours / bare, told / ours);
+    let [bare, ours, traced, told] = [bare, ours, traced, told].map(median);
+    println!(
+        "handler / bare client: {:.2}   telemetry on / off: {:.2}   RUST_BACKTRACE=1 / unset: {:.2}",
+        ours / bare,
+        told / ours,
+        traced / ours
+    );
 }
 
 async fn starts(azure: &Azure) {

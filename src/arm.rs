@@ -21,16 +21,14 @@ mod operation;
 mod pages;
 mod permissions;
 mod pipeline;
+mod request_id;
 mod retry;
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
-use azure_core::{
-    Bytes,
-    http::{HttpClient, Url},
-};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use azure_core::{Bytes, http::Url};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 pub use api::Api;
 pub use error::{Error, Failure, ResourceFailure, SystemFailure};
@@ -42,12 +40,13 @@ pub use operation::{Operation, State};
 pub use permissions::Permissions;
 
 use crate::{
-    azure::{Identity, Terms, Urgency},
+    azure::{Identity, Terms, Transport, Urgency},
     resource::{DataAccessAuthMode, Resource, tags::Tags},
     resource_id::{ResourceId, ResourceType},
 };
 use governor::{Governor, Kind};
 use pipeline::{Answer, Call, Pipeline};
+use request_id::RequestIds;
 
 /// A client of ARM for one identity. All callers in a process share one client, and with it the governor.
 #[derive(Debug)]
@@ -79,11 +78,19 @@ impl Client {
     /// excluded.
     pub fn new(
         endpoint: Url,
-        http: Arc<dyn HttpClient>,
+        http: impl Into<Transport>,
         identity: Identity,
         pace: Option<NonZeroU32>,
     ) -> Self {
-        Self { endpoint, pipeline: Pipeline { http, identity, governor: Governor::new(pace) } }
+        Self {
+            endpoint,
+            pipeline: Pipeline {
+                http: http.into(),
+                identity,
+                governor: Governor::new(pace),
+                ids: RequestIds::new(),
+            },
+        }
     }
 
     /// The same client at another pace, before it has sent a write.
@@ -222,8 +229,8 @@ impl Client {
 
     /// The PATCH that [`Client::update`] sends.
     pub fn mode_write(&self, id: &ResourceId, mode: &DataAccessAuthMode) -> Write {
-        let body = json!({"properties": {"dataAccessAuthMode": mode}});
-        Write { url: self.url(&id.to_string(), update_of(id)), body: body.to_string().into() }
+        let body = ModePatch { properties: ModeProperties { data_access_auth_mode: mode } };
+        Write { url: self.url(&id.to_string(), update_of(id)), body: json(&body) }
     }
 
     /// The PATCH that [`Client::merge_tags`] sends.
@@ -233,9 +240,9 @@ impl Client {
 
     fn tags_patch(&self, api: &Api, id: &ResourceId, tags: &Tags) -> Write {
         let operation = if *api == api::TAGS_DELETE { "Delete" } else { "Merge" };
-        let body = json!({"operation": operation, "properties": {"tags": tags}});
+        let body = TagsPatch { operation, properties: TagsProperties { tags } };
         let path = format!("{id}/providers/Microsoft.Resources/tags/default");
-        Write { url: self.url(&path, api), body: body.to_string().into() }
+        Write { url: self.url(&path, api), body: json(&body) }
     }
 
     /// Reads a resource of any type by its path, as JSON. The caller interprets its members.
@@ -272,9 +279,38 @@ impl Client {
     fn url(&self, path: &str, api: &Api) -> Url {
         let mut url = self.endpoint.clone();
         url.set_path(path);
-        url.query_pairs_mut().append_pair("api-version", api.version);
+        url.set_query(Some(&format!("api-version={}", api.version)));
         url
     }
+}
+
+/// The body of "Disks - Update" and "Snapshots - Update".
+#[derive(Serialize)]
+struct ModePatch<'a> {
+    properties: ModeProperties<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ModeProperties<'a> {
+    data_access_auth_mode: &'a DataAccessAuthMode,
+}
+
+/// The body of "Tags - Update At Scope".
+#[derive(Serialize)]
+struct TagsPatch<'a> {
+    operation: &'static str,
+    properties: TagsProperties<'a>,
+}
+
+#[derive(Serialize)]
+struct TagsProperties<'a> {
+    tags: &'a Tags,
+}
+
+/// The JSON of a body, which always serializes: it has nothing but texts.
+fn json(body: &impl Serialize) -> Bytes {
+    serde_json::to_vec(body).unwrap_or_default().into()
 }
 
 #[derive(Deserialize)]

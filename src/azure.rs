@@ -11,4 +11,4 @@ pub use azure_cli::az;
 pub use identity::fuzz;
 pub use identity::{Authorization, Credential, Identity, IdentityOptions, NoToken};
 pub use terms::{Terms, Urgency};
-pub use transport::{http_client, proxy_faults};
+pub use transport::{Fault, Response, Transport, from_sdk, header, http_client, network, proxy_faults};

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use azure_core::http::headers::{HeaderName, Headers};
+use reqwest::header::{HeaderMap, HeaderName};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
@@ -18,7 +18,11 @@ use super::{
     pages::Trail,
     parse, retry,
 };
-use crate::{azure::Terms, resource::Resource, scope::Scope};
+use crate::{
+    azure::{Terms, header},
+    resource::Resource,
+    scope::Scope,
+};
 
 /// The maximum of rows on a page.
 const PAGE_SIZE: usize = 1_000;
@@ -128,8 +132,8 @@ impl Rows {
 }
 
 /// The time until the quota is renewed, if this query used up the rest. Waiting costs less than a 429.
-fn quota_spent(headers: &Headers) -> Option<Duration> {
-    if headers.get_optional_str(&QUOTA_REMAINING)?.trim() != "0" {
+fn quota_spent(headers: &HeaderMap) -> Option<Duration> {
+    if header(headers, &QUOTA_REMAINING)?.trim() != "0" {
         return None;
     }
     retry::quota_resets_after(headers)
@@ -137,14 +141,16 @@ fn quota_spent(headers: &Headers) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderValue;
+
     use super::*;
 
     #[test]
     fn the_quota_is_spent_when_none_remains() {
         let spent = |remaining: &'static str, resets: &'static str| {
-            let mut headers = Headers::new();
-            headers.insert(QUOTA_REMAINING, remaining);
-            headers.insert("x-ms-user-quota-resets-after", resets);
+            let mut headers = HeaderMap::new();
+            headers.insert(QUOTA_REMAINING, HeaderValue::from_static(remaining));
+            headers.insert("x-ms-user-quota-resets-after", HeaderValue::from_static(resets));
             quota_spent(&headers)
         };
         assert_eq!(spent("0", "00:00:05"), Some(Duration::from_secs(5)));
@@ -153,6 +159,6 @@ mod tests {
         for nonsense in ["", "soon", "5", "00:00", "00:00:-5", "18446744073709551615:0:0"] {
             assert_eq!(spent("0", nonsense), None, "{nonsense}");
         }
-        assert_eq!(quota_spent(&Headers::new()), None);
+        assert_eq!(quota_spent(&HeaderMap::new()), None);
     }
 }

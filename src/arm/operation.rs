@@ -6,10 +6,8 @@
 
 use std::time::Duration;
 
-use azure_core::http::{
-    Url,
-    headers::{HeaderName, Headers},
-};
+use azure_core::http::Url;
+use reqwest::header::{HeaderMap, HeaderName, LOCATION};
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -20,10 +18,13 @@ use super::{
     pipeline::{Answer, is_of},
     retry,
 };
-use crate::{azure::Terms, resource::Resource, resource_id::ResourceId};
+use crate::{
+    azure::{Terms, header},
+    resource::Resource,
+    resource_id::ResourceId,
+};
 
 const AZURE_ASYNC_OPERATION: HeaderName = HeaderName::from_static("azure-asyncoperation");
-const LOCATION: HeaderName = HeaderName::from_static("location");
 
 /// A write that ARM has accepted.
 #[derive(Debug)]
@@ -46,17 +47,17 @@ impl Operation {
     /// Reads the headers of an answer. `endpoint` is ARM's: our token goes nowhere else.
     pub(super) fn from_headers(
         resource: &ResourceId,
-        headers: &Headers,
+        headers: &HeaderMap,
         endpoint: &Url,
         now: OffsetDateTime,
     ) -> Self {
-        let url = |name: HeaderName| {
-            let url = Url::parse(headers.get_optional_str(&name)?).ok()?;
+        let url = |name: &HeaderName| {
+            let url = Url::parse(header(headers, name)?).ok()?;
             is_of(endpoint, &url).then_some(url)
         };
-        let status = url(AZURE_ASYNC_OPERATION)
+        let status = url(&AZURE_ASYNC_OPERATION)
             .map(Status::AsyncOperation)
-            .or_else(|| url(LOCATION).map(Status::Location));
+            .or_else(|| url(&LOCATION).map(Status::Location));
         Self { resource: resource.clone(), status, retry_after: retry::retry_after(headers, now) }
     }
 
@@ -73,8 +74,8 @@ impl Operation {
     }
 
     /// Whether an answer names an operation at all. A 200 can as well.
-    pub(super) fn is_in(headers: &Headers) -> bool {
-        headers.get_optional_str(&AZURE_ASYNC_OPERATION).is_some()
+    pub(super) fn is_in(headers: &HeaderMap) -> bool {
+        header(headers, &AZURE_ASYNC_OPERATION).is_some()
     }
 }
 

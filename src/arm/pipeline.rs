@@ -1,28 +1,29 @@
 //! One request to ARM: admitted, authorized, sent and retried, with a span for each attempt.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use azure_core::{
     Bytes,
-    error::ErrorKind,
-    http::{
-        AsyncRawResponse, AsyncResponseBody, HttpClient, Request, Url,
-        headers::{AUTHORIZATION, CONTENT_TYPE, HeaderName, Headers, USER_AGENT},
-    },
+    http::{Method, Url},
 };
 use backon::BackoffBuilder;
-use futures::StreamExt;
+use reqwest::{
+    Request,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
+};
 use tokio::time::Instant;
-use tracing::{Instrument, Span, field::Empty, info_span};
+use tracing::{Span, field::Empty, info_span, record_all};
+use uuid::Uuid;
 
 use super::{
     api::Api,
     error::{Error, Failure, SystemFailure},
     governor::{Governor, Kind, Reserved},
+    request_id::RequestIds,
     retry,
 };
 use crate::{
-    azure::{Authorization, Identity, Terms, Urgency},
+    azure::{Authorization, Fault, Identity, Response, Terms, Transport, Urgency, header},
     telemetry::{Wait, metrics, wait},
 };
 
@@ -42,7 +43,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const CORRELATION_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-correlation-request-id");
 const REMAINING_READS: HeaderName = HeaderName::from_static("x-ms-ratelimit-remaining-subscription-reads");
 const REMAINING_WRITES: HeaderName = HeaderName::from_static("x-ms-ratelimit-remaining-subscription-writes");
-const USER_AGENT_VALUE: &str = concat!("diskseal/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT_VALUE: HeaderValue =
+    HeaderValue::from_static(concat!("diskseal/", env!("CARGO_PKG_VERSION")));
 
 /// A request, as it is sent again and again.
 pub(super) struct Call<'a> {
@@ -77,15 +79,16 @@ impl Call<'_> {
 /// A success.
 pub(super) struct Answer {
     pub(super) status: u16,
-    pub(super) headers: Headers,
+    pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
 #[derive(Debug)]
 pub(super) struct Pipeline {
-    pub(super) http: Arc<dyn HttpClient>,
+    pub(super) http: Transport,
     pub(super) identity: Identity,
     pub(super) governor: Governor,
+    pub(super) ids: RequestIds,
 }
 
 impl Pipeline {
@@ -161,7 +164,7 @@ impl Pipeline {
     ) -> Result<Answer, Error> {
         let span = span(call, resend_count);
         let started = Instant::now();
-        let exchange = self.exchange(call, authorization).instrument(span.clone());
+        let exchange = self.exchange(call, authorization, &span);
         let until = terms.until().min(started + call.attempt_timeout(terms));
         let result = tokio::time::timeout_at(until, exchange).await.unwrap_or_else(|_| {
             let mut message = "ARM did not answer in time".to_owned();
@@ -188,27 +191,27 @@ impl Pipeline {
         result
     }
 
-    async fn exchange(&self, call: &Call<'_>, authorization: &Authorization) -> Result<Answer, Error> {
-        let broken = |error: azure_core::Error| {
-            let failure = match error.kind() {
-                ErrorKind::Io | ErrorKind::Connection => SystemFailure::Unreachable,
-                _ => SystemFailure::Unreadable,
+    async fn exchange(
+        &self,
+        call: &Call<'_>,
+        authorization: &Authorization,
+        span: &Span,
+    ) -> Result<Answer, Error> {
+        let broken = |fault: Fault| {
+            let (failure, message) = match fault {
+                Fault::Connection(message) => (SystemFailure::Unreachable, message),
+                Fault::Other(message) => (SystemFailure::Unreadable, message),
             };
-            Error::without_answer(call.api.what, failure, innermost(&error))
+            Error::without_answer(call.api.what, failure, message)
         };
-        let response = self.http.execute_request(&request(call, authorization)).await.map_err(broken)?;
-        record(&response);
-        let (status, headers, body) = response.deconstruct();
-        let status = u16::from(status);
+        let response =
+            self.http.send(request(call, authorization, self.ids.next(), span)).await.map_err(broken)?;
+        record(span, &response);
         let max = call.api.answer_bytes_max();
-        let Some(body) = bounded(body, max).await.map_err(broken)? else {
-            let error = Error::from_answer(
-                call.api.what,
-                status,
-                b"",
-                retry::retry_after(&headers, self.identity.now()),
-            );
-            return Err(error.too_large(max));
+        let Response { status, headers, body } = response;
+        let Some(body) = body.bounded(max).await.map_err(broken)? else {
+            let retry_after = retry::retry_after(&headers, self.identity.now());
+            return Err(Error::from_answer(call.api.what, status, b"", retry_after).too_large(max));
         };
         let body = without_mark(body);
         if (200..300).contains(&status) {
@@ -221,19 +224,6 @@ impl Pipeline {
         let retry_after = retry::retry_after(&headers, self.identity.now());
         Err(Error::from_answer(call.api.what, status, &body, retry_after))
     }
-}
-
-/// The body, unless it has more than `max` bytes.
-async fn bounded(mut body: AsyncResponseBody, max: usize) -> azure_core::Result<Option<Bytes>> {
-    let mut all = Vec::new();
-    while let Some(part) = body.next().await {
-        let part = part?;
-        if part.len() > max - all.len() {
-            return Ok(None);
-        }
-        all.extend_from_slice(&part);
-    }
-    Ok(Some(all.into()))
 }
 
 /// "Semantic conventions for HTTP metrics".
@@ -262,33 +252,43 @@ fn without_mark(body: Bytes) -> Bytes {
 }
 
 /// Whether ARM itself has answered, and not a proxy's page with a status of its own.
-fn is_arms(headers: &Headers, body: &Bytes) -> bool {
-    let content_type = headers.get_optional_str(&CONTENT_TYPE);
-    body.is_empty() || content_type.is_none_or(|text| text.to_ascii_lowercase().contains("json"))
+fn is_arms(headers: &HeaderMap, body: &Bytes) -> bool {
+    let is_json = |text: &str| text.as_bytes().windows(4).any(|part| part.eq_ignore_ascii_case(b"json"));
+    body.is_empty() || header(headers, &CONTENT_TYPE).is_none_or(is_json)
 }
 
 /// What is left of the quota, by ARM's own header.
-fn remaining(kind: Kind, headers: &Headers) -> Option<u32> {
+fn remaining(kind: Kind, headers: &HeaderMap) -> Option<u32> {
     let name = match kind {
         Kind::Read => &REMAINING_READS,
         Kind::Write => &REMAINING_WRITES,
         Kind::Query => return None,
     };
-    headers.get_optional_str(name)?.trim().parse().ok()
+    header(headers, name)?.trim().parse().ok()
 }
 
-fn request(call: &Call<'_>, authorization: &Authorization) -> Request {
-    let mut request = Request::new(call.url.clone(), call.api.method);
-    request.insert_header(AUTHORIZATION, authorization.header.clone());
-    request.insert_header(USER_AGENT, USER_AGENT_VALUE);
-    let client_request_id = uuid::Uuid::new_v4().to_string();
-    Span::current().record("diskseal.arm.client_request_id", client_request_id.as_str());
-    request.insert_header(CLIENT_REQUEST_ID, client_request_id);
+fn request(call: &Call<'_>, authorization: &Authorization, id: Uuid, span: &Span) -> Request {
+    let mut request = Request::new(method(call.api.method), call.url.clone());
+    let headers = request.headers_mut();
+    headers.reserve(5);
+    headers.insert(AUTHORIZATION, authorization.value.clone());
+    headers.insert(USER_AGENT, USER_AGENT_VALUE);
+    let mut text = Uuid::encode_buffer();
+    let client_request_id: &str = id.hyphenated().encode_lower(&mut text);
+    span.record("diskseal.arm.client_request_id", client_request_id);
+    if let Ok(value) = HeaderValue::from_str(client_request_id) {
+        headers.insert(CLIENT_REQUEST_ID, value);
+    }
     if let Some(body) = &call.body {
-        request.insert_header(CONTENT_TYPE, "application/json");
-        request.set_body(body.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.body_mut() = Some(body.clone().into());
     }
     request
+}
+
+/// A method that none of the calls has is sent as GET, which changes nothing.
+fn method(method: Method) -> reqwest::Method {
+    reqwest::Method::from_bytes(method.as_ref().as_bytes()).unwrap_or_default()
 }
 
 /// "Semantic conventions for HTTP client spans" and "Semantic conventions for Azure SDKs". Numbers are
@@ -306,7 +306,7 @@ fn span(call: &Call<'_>, resend_count: u32) -> Span {
         error.type = Empty,
         server.address = call.url.host_str(),
         server.port = call.url.port_or_known_default().map(i64::from),
-        url.full = %Redacted(call.url),
+        url.full = &*redacted(call.url),
         url.template = call.api.template,
         azure.resource_provider.namespace = call.api.provider,
         diskseal.arm.client_request_id = Empty,
@@ -316,39 +316,33 @@ fn span(call: &Call<'_>, resend_count: u32) -> Span {
     )
 }
 
-fn record(response: &AsyncRawResponse) {
-    let span = Span::current();
-    span.record("http.response.status_code", i64::from(u16::from(response.status())));
-    let headers = response.headers();
-    span.record("azure.service.request.id", headers.get_optional_str(&REQUEST_ID));
-    span.record("diskseal.arm.correlation_id", headers.get_optional_str(&CORRELATION_REQUEST_ID));
+fn record(span: &Span, response: &Response) {
+    record_all!(
+        span,
+        http.response.status_code = i64::from(response.status),
+        azure.service.request.id = header(&response.headers, &REQUEST_ID),
+        diskseal.arm.correlation_id = header(&response.headers, &CORRELATION_REQUEST_ID),
+    );
 }
 
 /// A URL without credentials, and without its query but for the version: operations' URLs are signed, and whoever
 /// has one can use it.
-struct Redacted<'a>(&'a Url);
-
-impl std::fmt::Display for Redacted<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.0.origin().ascii_serialization(), self.0.path())?;
-        match self.0.query_pairs().find(|(name, _)| name == "api-version") {
-            Some((_, version)) => write!(f, "?api-version={version}"),
-            None => Ok(()),
-        }
+fn redacted(url: &Url) -> Cow<'_, str> {
+    // Our own URLs hold nothing else.
+    let is_ours = url.query().is_some_and(|query| query.starts_with("api-version=") && !query.contains('&'));
+    if is_ours && url.username().is_empty() && url.password().is_none() && url.fragment().is_none() {
+        return Cow::Borrowed(url.as_str());
     }
+    let mut shown = url.origin().ascii_serialization() + url.path();
+    if let Some((_, version)) = url.query_pairs().find(|(name, _)| name == "api-version") {
+        shown.push_str("?api-version=");
+        shown.push_str(&version);
+    }
+    Cow::Owned(shown)
 }
 
 /// Whether a URL that an answer names is ARM's, so that the token may go there. A URL with credentials is none of
 /// ARM's: they would be sent beside the token, and logged.
 pub(super) fn is_of(endpoint: &Url, url: &Url) -> bool {
     url.origin() == endpoint.origin() && url.username().is_empty() && url.password().is_none()
-}
-
-/// What the transport says at the bottom of its chain: "connection refused", not "failed to execute".
-fn innermost(error: &azure_core::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

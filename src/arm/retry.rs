@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use azure_core::{
-    http::headers::{HeaderName, Headers, RETRY_AFTER},
-    time::parse_rfc7231,
-};
+use azure_core::time::parse_rfc7231;
 use backon::ExponentialBuilder;
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use time::OffsetDateTime;
+
+use crate::azure::header;
 
 /// The maximum of attempts for one request.
 pub(super) const ATTEMPTS_MAX: u32 = 5;
@@ -25,7 +25,6 @@ const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// Resource Graph's own header, in hours, minutes and seconds ("Guidance for throttled requests in Azure Resource
 /// Graph").
 const QUOTA_RESETS_AFTER: HeaderName = HeaderName::from_static("x-ms-user-quota-resets-after");
-const DATE: HeaderName = HeaderName::from_static("date");
 
 /// Whether the same request may succeed later ("Retry guidance for Azure services").
 pub(super) const fn is_retryable(status: u16) -> bool {
@@ -35,24 +34,24 @@ pub(super) const fn is_retryable(status: u16) -> bool {
 /// How long an answer asks to wait: `Retry-After` (RFC 9110, section 10.2.3), or the time after which a quota of
 /// Resource Graph is renewed. A fraction of a second counts as a whole one. A date is compared with the answer's own
 /// `Date`, so that a wrong clock does not matter, and without one with `now`. At most an hour.
-pub(super) fn retry_after(headers: &Headers, now: OffsetDateTime) -> Option<Duration> {
-    let named = headers.get_optional_str(&RETRY_AFTER).and_then(|text| read(text.trim(), headers, now));
+pub(super) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+    let named = header(headers, &RETRY_AFTER).and_then(|text| read(text.trim(), headers, now));
     named.or_else(|| quota_resets_after(headers)).map(|wait| wait.min(RETRY_AFTER_MAX))
 }
 
-fn read(text: &str, headers: &Headers, now: OffsetDateTime) -> Option<Duration> {
+fn read(text: &str, headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
     if text.starts_with(|first: char| first.is_ascii_digit()) && !text.contains(' ') {
         let seconds = text.parse::<f64>().ok()?.ceil();
         return Some(Duration::try_from_secs_f64(seconds).unwrap_or(RETRY_AFTER_MAX));
     }
     let at = parse_rfc7231(text).ok()?;
-    let date = headers.get_optional_str(&DATE).and_then(|date| parse_rfc7231(date).ok());
+    let date = header(headers, &DATE).and_then(|date| parse_rfc7231(date).ok());
     (at - date.unwrap_or(now)).try_into().ok().or(Some(Duration::ZERO))
 }
 
 /// The time after which Resource Graph renews the quota.
-pub(super) fn quota_resets_after(headers: &Headers) -> Option<Duration> {
-    let resets_after = headers.get_optional_str(&QUOTA_RESETS_AFTER)?;
+pub(super) fn quota_resets_after(headers: &HeaderMap) -> Option<Duration> {
+    let resets_after = header(headers, &QUOTA_RESETS_AFTER)?;
     let [hours, minutes, seconds] = resets_after.trim().split(':').collect::<Vec<_>>().try_into().ok()?;
     let number = |text: &str| text.parse::<u32>().ok().map(u64::from);
     Some(Duration::from_secs(number(hours)? * 3_600 + number(minutes)? * 60 + number(seconds)?))
@@ -65,10 +64,10 @@ mod tests {
     use super::*;
 
     fn waits(retry_after_value: &str, date: Option<&'static str>) -> Option<Duration> {
-        let mut headers = Headers::new();
-        headers.insert(RETRY_AFTER, retry_after_value.to_owned());
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, retry_after_value.parse().unwrap());
         if let Some(date) = date {
-            headers.insert(DATE, date);
+            headers.insert(DATE, date.parse().unwrap());
         }
         retry_after(&headers, OffsetDateTime::UNIX_EPOCH)
     }
@@ -91,9 +90,9 @@ mod tests {
     #[test]
     fn resource_graph_names_the_time_in_a_header_of_its_own() {
         let waits = |pairs: &[(&'static str, &'static str)]| {
-            let mut headers = Headers::new();
+            let mut headers = HeaderMap::new();
             for (name, value) in pairs {
-                headers.insert(*name, *value);
+                headers.insert(*name, value.parse().unwrap());
             }
             retry_after(&headers, OffsetDateTime::UNIX_EPOCH).map(|wait| wait.as_secs())
         };

@@ -13,6 +13,7 @@ use azure_core::{
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use parking_lot::Mutex;
+use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::{
@@ -103,6 +104,8 @@ pub struct Authorization {
     arrived: Instant,
     /// The value of the header `Authorization`.
     pub header: String,
+    /// The same, to be cloned into a request without a copy.
+    pub(crate) value: HeaderValue,
     /// The object ID of the identity (claim `oid`), if the token has it.
     pub object_id: Option<String>,
 }
@@ -304,11 +307,16 @@ impl Source {
         let token = timeout(REQUEST_TIMEOUT, ask).await.map_err(|_| self.late())?;
         let token = token.map_err(|error| self.failed(&error))?;
         let secret = token.token.secret();
-        if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let header = format!("Bearer {secret}");
+        let value = HeaderValue::from_str(&header).ok();
+        let is_clean = !secret.is_empty() && secret.bytes().all(|byte| byte.is_ascii_graphic());
+        let Some(mut value) = value.filter(|_| is_clean) else {
             return Err(NoToken(format!("{} returned what cannot be sent in a header", self.issuer)));
-        }
+        };
+        value.set_sensitive(true);
         Ok(Arc::new(Authorization {
-            header: format!("Bearer {secret}"),
+            header,
+            value,
             object_id: object_id(secret),
             took: began.elapsed(),
             arrived: Instant::now(),

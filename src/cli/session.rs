@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     arm::Client,
-    azure::{Identity, Terms, http_client, proxy_faults},
+    azure::{Identity, Terms, network, proxy_faults},
     config::{Config, is_unresolved},
     enforce::Context,
     telemetry::{Audience, Authorize, Connection, Telemetry},
@@ -124,7 +124,8 @@ async fn open(
 
 /// Builds the ARM client and the telemetry connection from the settings.
 pub(super) fn client(config: &Config, runtime: Handle) -> Result<(Client, Connection), String> {
-    let http = http_client().map_err(|fault| format!("no HTTP client: {fault}"))?;
+    let client = network().map_err(|fault| format!("no HTTP client: {fault}"))?;
+    let http: Arc<dyn HttpClient> = Arc::new(client.clone());
     let identity = |options| Identity::new(&options, &http, now).map_err(|fault| fault.to_string());
     let is_monitored = config.azure_monitor.endpoints().next().is_some();
     let authorize = is_monitored.then(|| identity(config.monitor_identity())).transpose()?;
@@ -135,7 +136,7 @@ pub(super) fn client(config: &Config, runtime: Handle) -> Result<(Client, Connec
     };
     let identity = identity(config.identity())?;
     let endpoint = config.arm_endpoint().map_err(|fault| fault.to_string())?;
-    Ok((Client::new(endpoint, http, identity, config.pace), connection))
+    Ok((Client::new(endpoint, client, identity, config.pace), connection))
 }
 
 /// Warns about each variable of the environment that cannot be used: a proxy's, and one that holds an

@@ -7,15 +7,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use azure_core::http::{HttpClient, Url, headers::HeaderName};
+use azure_core::http::{HttpClient, Url};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use indicatif::HumanDuration;
+use reqwest::header::HeaderName;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use super::{Finding, function_app, probe};
 use crate::{
     arm::{Error, Failure, SystemFailure},
-    azure::{Identity, Terms},
+    azure::{Identity, Terms, header},
     function::{Pending, QUEUE},
 };
 
@@ -60,7 +61,7 @@ pub async fn poison(
         Err(error) if error.failure == Failure::Gone => return Ok(None),
         answer => answer?,
     };
-    let count = metadata.headers.get_optional_str(&COUNT).and_then(|count| count.trim().parse().ok());
+    let count = header(&metadata.headers, &COUNT).and_then(|count| count.trim().parse().ok());
     let peeked = read("/messages", &format!("peekonly=true&numofmessages={PEEKED_MAX}")).await?;
     of_answers(count, &peeked.body).map(Some)
 }

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use azure_core::http::{
     HttpClient, Method, Request, Url,
-    headers::{AUTHORIZATION, CONTENT_TYPE, HeaderName, Headers},
+    headers::{AUTHORIZATION, CONTENT_TYPE, HeaderName},
 };
 use futures::StreamExt;
+use reqwest::header::{HeaderMap, HeaderName as Name};
 use serde_json::json;
 
 use crate::{
     arm::{Error, SystemFailure},
-    azure::{Identity, Terms},
+    azure::{Identity, Terms, from_sdk, header},
 };
 
 const VERSION: HeaderName = HeaderName::from_static("x-ms-version");
-const ERROR_CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
+const ERROR_CODE: Name = Name::from_static("x-ms-error-code");
 /// The Queue service's version: tokens are accepted since 2017-11-09 ("Authorize with Microsoft Entra ID").
 const QUEUE_VERSION: &str = "2021-12-02";
 /// What failed, for error messages.
@@ -26,7 +27,7 @@ const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// An answer that accepts the request.
 pub(super) struct Answer {
-    pub(super) headers: Headers,
+    pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
@@ -63,7 +64,7 @@ pub(super) async fn send(
         return Ok(answer);
     }
     // The Queue service's body is XML, but a header has the code.
-    let code = answer.headers.get_optional_str(&ERROR_CODE);
+    let code = header(&answer.headers, &ERROR_CODE);
     let body = code.map(|code| json!({"code": code, "message": "the request was refused"}).to_string());
     Err(Error::from_answer(WHAT, status, body.unwrap_or_default().as_bytes(), None))
 }
@@ -80,7 +81,7 @@ async fn exchange(http: &Arc<dyn HttpClient>, request: &Request) -> Result<(u16,
         }
         body.extend_from_slice(&chunk);
     }
-    Ok((u16::from(status), Answer { headers, body }))
+    Ok((u16::from(status), Answer { headers: from_sdk(&headers), body }))
 }
 
 fn broken(failure: SystemFailure, fault: &str) -> Error {

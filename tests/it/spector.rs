@@ -110,7 +110,10 @@ fn scenario(method: Method, path: &str, body: Option<Value>) -> Option<Scenario>
     let transport = Arc::new(Transport { http, mock: mock.clone(), opening, exchanges: Mutex::default() });
     let identity =
         Identity::with_credential("scope".into(), OffsetDateTime::now_utc, || Ok(Arc::new(Anybody))).unwrap();
-    Some(Scenario { client: Client::new(mock, transport.clone(), identity, None), transport })
+    Some(Scenario {
+        client: Client::new(mock, transport.clone() as Arc<dyn HttpClient>, identity, None),
+        transport,
+    })
 }
 
 impl Scenario {

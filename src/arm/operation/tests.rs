@@ -13,10 +13,10 @@ fn disk() -> ResourceId {
         .unwrap()
 }
 
-fn headers(pairs: &[(&'static str, &str)]) -> Headers {
-    let mut headers = Headers::new();
+fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
     for (name, value) in pairs {
-        headers.insert(*name, (*value).to_owned());
+        headers.insert(*name, value.parse().unwrap());
     }
     headers
 }
@@ -55,7 +55,7 @@ fn an_operation_elsewhere_than_at_arm_is_not_followed() {
 }
 
 fn poll(status: &Status, code: u16, body: &str) -> Result<State, Error> {
-    let answer = Answer { status: code, headers: Headers::new(), body: Bytes::from(body.to_owned()) };
+    let answer = Answer { status: code, headers: HeaderMap::new(), body: Bytes::from(body.to_owned()) };
     state(status, &answer, &disk())
 }
 

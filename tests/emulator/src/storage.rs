@@ -204,7 +204,8 @@ impl StorageQueue {
     ) -> Result<String, QueueError> {
         let updated = self.client.update_message(id, pop_receipt, seconds(lease), None).await;
         let updated = updated.map_err(|error| told(&error))?;
-        let receipt = updated.headers().get_optional_string(&HeaderName::from_static("x-ms-popreceipt"));
+        let receipt =
+            updated.headers().get_optional_as(&HeaderName::from_static("x-ms-popreceipt")).ok().flatten();
         receipt.ok_or_else(|| QueueError::Service("the answer has no pop receipt".to_owned()))
     }
 
