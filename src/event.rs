@@ -13,7 +13,10 @@ use std::fmt;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::resource_id::{MachineId, ParseIdError, ResourceId, ResourceType};
+use crate::{
+    json::Kept,
+    resource_id::{MachineId, ParseIdError, ResourceId, ResourceType},
+};
 
 /// The operations whose events lead to a look: first those on disks and snapshots, then those on machines.
 pub const OPERATIONS: [&str; 5] = [
@@ -34,6 +37,31 @@ const CORRELATION_ID_LEN_MAX: usize = 64;
 
 /// The claim with the object ID of the caller.
 const OBJECT_ID_CLAIM: &str = "http://schemas.microsoft.com/identity/claims/objectidentifier";
+
+/// The members of an event that are read, in either schema. What else is in it, such as the names in the caller's claims,
+/// is not even kept.
+pub const MEMBERS: Kept = Kept::Members(&[
+    ("id", Kept::Whole),
+    ("subject", Kept::Whole),
+    ("topic", Kept::Whole),
+    ("eventType", Kept::Whole),
+    ("eventTime", Kept::Whole),
+    ("specversion", Kept::Whole),
+    ("source", Kept::Whole),
+    ("type", Kept::Whole),
+    ("time", Kept::Whole),
+    ("traceparent", Kept::Whole),
+    ("tracestate", Kept::Whole),
+    (
+        "data",
+        Kept::Members(&[
+            ("resourceUri", Kept::Whole),
+            ("resourceInfo", Kept::Members(&[("id", Kept::Whole)])),
+            ("correlationId", Kept::Whole),
+            ("claims", Kept::Members(&[(OBJECT_ID_CLAIM, Kept::Whole), ("oid", Kept::Whole)])),
+        ]),
+    ),
+]);
 
 /// A write of a resource, which leads to a look at it.
 #[derive(Debug)]
@@ -157,7 +185,7 @@ impl Ignored {
     }
 }
 
-/// Reads one event of either schema.
+/// Reads one event of either schema, which has its [`MEMBERS`] at least.
 ///
 /// # Errors
 /// The event is to be ignored. This is not a failure: the caller answers it with success.

@@ -133,10 +133,14 @@ async fn invoke(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Reply, Reply> {
     Ok(match function {
-        Function::SealOnWrite => seal::events(app, invocation, &read(body, Envelope::events)?).await,
-        Function::SealQueued => seal::message(app, invocation, read(body, Envelope::message)?).await,
+        Function::SealOnWrite => {
+            seal::events(app, invocation, &read(body, |envelope| envelope.events())?).await
+        }
+        Function::SealQueued => {
+            seal::message(app, invocation, read(body, |envelope| envelope.message())?).await
+        }
         Function::Sweep => {
-            let timer = read(body, Envelope::timer)?;
+            let timer = read(body, |envelope| envelope.timer())?;
             sweep::run(app, invocation, &timer).await
         }
     })
@@ -144,7 +148,7 @@ async fn invoke(
 
 fn read<T>(
     body: Result<Bytes, BytesRejection>,
-    decode: impl FnOnce(Envelope) -> Result<T, EnvelopeError>,
+    decode: impl FnOnce(Envelope<'_>) -> Result<T, EnvelopeError>,
 ) -> Result<T, Reply> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {

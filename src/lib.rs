@@ -26,7 +26,7 @@
 //! | `main` | calls `cli`; the exit code | `cli` |
 //! | [`cli`] | the command line: `serve`, and the commands for people | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry`, `text` |
 //! | [`doctor`] | `diskseal doctor`: what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `estate`, `event`, `function`, `policy`, `resource_id`, `scope` |
-//! | [`function`] | the custom-handler protocol: functions, envelopes, and answers, which cannot be empty | `azure`, `enforce`, `event`, `policy`, `resource_id`, `sweep`, `telemetry`, `text` |
+//! | [`function`] | the custom-handler protocol: functions, envelopes, and answers, which cannot be empty | `azure`, `enforce`, `event`, `json`, `policy`, `resource_id`, `sweep`, `telemetry`, `text` |
 //! | [`config`] | settings as a pure function of a lookup, which reports all faults at once | `azure`, `enforce`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
 //! | [`sweep`] | list, decide on the listing, hand over what is unsealed | `arm`, `azure`, `enforce`, `estate`, `policy`, `report`, `resource`, `resource_id`, `telemetry` |
 //! | [`enforce`] | the core: `enforce` (GET, judge, act, prove) | `arm`, `azure`, `estate`, `policy`, `resource`, `resource_id`, `telemetry` |
@@ -36,17 +36,18 @@
 //! | [`telemetry`] | logs, OTLP, trace context, waits as spans, every metric | `text` |
 //! | [`report`] | findings to coverage, exceptions and warnings, as table, JSON, CSV and HTML | `policy`, `resource`, `resource_id`, `scope`, `text` |
 //! | [`policy`] | rules, exemptions, `decide`; a decision holds the exact change to send | `resource`, `resource_id`, `scope` |
-//! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten`, of a disk or of a machine | `resource_id` |
-//! | [`resource`] | disks and snapshots as ARM returns them; tags and their limits | `resource_id` |
+//! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten`, of a disk or of a machine | `json`, `resource_id` |
+//! | [`resource`] | disks and snapshots as ARM returns them; tags and their limits | `json`, `resource_id` |
 //! | [`resource_id`] | the ARM resource ID of a disk or snapshot, and that of a machine | |
 //! | [`scope`] | the subscriptions or the management group in which Diskseal works | |
+//! | [`json`] | the members of a JSON text that are read; all others are skipped | |
 //! | [`text`] | text from outside, made safe to print | |
 //! | `fuzz` | every reader and writer of bytes from outside, for a fuzzer and its corpora; no part of the handler | `arm`, `azure`, `config`, `event`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `telemetry`, `text` |
 //! | `words` | a macro for every room: enums with a word for each variant, and the list of all words | |
 //!
 //! # Invariants
 //!
-//! - The pure rooms (`report`, `policy`, `event`, `resource`, `resource_id`, `scope`, `text`) never await, do no I/O, read no
+//! - The pure rooms (`report`, `policy`, `event`, `resource`, `resource_id`, `scope`, `json`, `text`) never await, do no I/O, read no
 //!   clock and no environment, and log nothing. `now` is an argument.
 //! - Only a parsed [`resource_id::ResourceId`] or [`resource_id::MachineId`] of an event reaches a URL. Of the caller's
 //!   claims, only an object ID leaves [`event`], in a type that cannot be printed.
@@ -71,6 +72,7 @@ pub mod event;
 pub mod function;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+pub mod json;
 pub mod policy;
 pub mod report;
 pub mod resource;

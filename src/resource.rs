@@ -9,8 +9,35 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::resource_id::{ResourceId, ResourceType};
+use crate::{
+    json::Kept,
+    resource_id::{ResourceId, ResourceType},
+};
 use tags::Tags;
+
+/// The members of a disk or snapshot that are read.
+pub const MEMBERS: Kept = Kept::Members(&[
+    ("id", Kept::Whole),
+    ("type", Kept::Whole),
+    ("location", Kept::Whole),
+    ("managedBy", Kept::Whole),
+    ("managedByExtended", Kept::Whole),
+    ("tags", Kept::Whole),
+    (
+        "properties",
+        Kept::Members(&[
+            ("dataAccessAuthMode", Kept::Whole),
+            ("provisioningState", Kept::Whole),
+            ("diskState", Kept::Whole),
+            ("completionPercent", Kept::Whole),
+            ("timeCreated", Kept::Whole),
+            (
+                "creationData",
+                Kept::Members(&[("createOption", Kept::Whole), ("sourceResourceId", Kept::Whole)]),
+            ),
+        ]),
+    ),
+]);
 
 /// Additional authentication requirements when exporting or uploading to a disk or snapshot
 /// (`DataAccessAuthMode` of the disk resource provider).
@@ -152,15 +179,15 @@ impl Resource {
     /// # Errors
     /// The text is not JSON, or not a resource of ARM.
     pub fn from_json(id: &ResourceId, json: &[u8]) -> Result<Self, NotAResource> {
-        match serde_json::from_slice(json) {
+        match MEMBERS.of(json) {
             Ok(body) => Self::from_value(id, &body),
-            // A text in it is no text, such as a character that was cut in half, or it is nested too deeply.
+            // A text that is read is no text, such as a character that was cut in half, or it is nested too deeply.
             Err(_) if is_whole(json) => Self::from_value(id, &json!({"properties": null})),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The same from JSON that was parsed before.
+    /// The same from JSON that was parsed before, with its [`MEMBERS`] at least.
     ///
     /// # Errors
     /// It is not a resource of ARM.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     azure::Terms,
-    resource::Resource,
+    resource::{MEMBERS, Resource},
     resource_id::{ResourceId, ResourceType, is_subscription_id},
     scope::Scope,
 };
@@ -242,7 +242,7 @@ fn read(json: &str, place: usize) -> Result<Resource, Unreadable> {
         why: one_line(&why.to_string()),
     };
     let unnamed = format!("element {place} of its page");
-    let element: Value = serde_json::from_str(json).map_err(|fault| unreadable(&unnamed, &fault))?;
+    let element = MEMBERS.of(json.as_bytes()).map_err(|fault| unreadable(&unnamed, &fault))?;
     let Some(id) = element["id"].as_str() else {
         let resource_type = element["type"].as_str();
         let what = resource_type.map_or_else(|| unnamed.clone(), |name| format!("{name}, {unnamed}"));

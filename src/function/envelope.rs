@@ -4,15 +4,16 @@
 //! JSON string inside another one, an array, or an array in a string ("Azure Functions
 //! custom handlers", and the host's own `GetHttpScriptInvocationContextValue`).
 
-use std::{collections::HashMap, fmt};
+use std::{borrow::Cow, collections::HashMap, fmt};
 
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer as _,
     de::{Error as _, SeqAccess, Visitor},
 };
 use serde_json::{Value, value::RawValue};
 
 use super::pending::{Pending, Received};
+use crate::{event, json::Kept};
 
 /// Maximum number of layers of JSON strings that are decoded. The host adds one, and a queue's sender may add another.
 const STRINGS_MAX: usize = 3;
@@ -56,12 +57,12 @@ fn place(fault: &serde_json::Error) -> String {
 /// An invocation. `Metadata` is read only for a queue message, because otherwise it repeats `Data`, including the
 /// caller's claims.
 #[derive(Debug, Deserialize)]
-pub(super) struct Envelope {
+pub(super) struct Envelope<'a> {
     /// As they are: only the one that the trigger fills is read.
-    #[serde(rename = "Data")]
-    data: HashMap<String, Box<RawValue>>,
-    #[serde(rename = "Metadata", default, deserialize_with = "if_readable")]
-    metadata: Metadata,
+    #[serde(rename = "Data", borrow)]
+    data: HashMap<Cow<'a, str>, &'a RawValue>,
+    #[serde(rename = "Metadata", borrow)]
+    metadata: Option<&'a RawValue>,
 }
 
 /// The metadata of a queue message.
@@ -91,80 +92,89 @@ impl Metadata {
     }
 }
 
-/// Ignores metadata that cannot be read, so that no message is lost because of it.
-fn if_readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Metadata, D::Error> {
-    let json = <&RawValue>::deserialize(deserializer)?;
-    Ok(serde_json::from_str(json.get()).unwrap_or_default())
-}
-
-impl Envelope {
-    pub(super) fn read(body: &[u8]) -> Result<Self, EnvelopeError> {
+impl<'a> Envelope<'a> {
+    pub(super) fn read(body: &'a [u8]) -> Result<Self, EnvelopeError> {
         serde_json::from_slice(body).map_err(EnvelopeError::NotAnInvocation)
     }
 
     /// The events of an Event Grid trigger, one or a batch.
-    pub(super) fn events(mut self) -> Result<Vec<Value>, EnvelopeError> {
-        let binding = "event";
-        match opened(self.take(binding)?, binding)? {
-            Value::Array(elements) => elements.into_iter().map(|element| object(element, binding)).collect(),
-            value => Ok(vec![object(value, binding)?]),
+    pub(super) fn events(self) -> Result<Vec<Value>, EnvelopeError> {
+        let events = Binding { name: "event", kept: event::MEMBERS };
+        match events.opened(self.take(events)?)? {
+            Value::Array(elements) => elements.into_iter().map(|element| events.object(element)).collect(),
+            value => Ok(vec![events.object(value)?]),
         }
     }
 
     /// The message of a queue trigger.
-    pub(super) fn message(mut self) -> Result<Received, EnvelopeError> {
-        let binding = "message";
-        let message = object(self.take(binding)?, binding)?;
+    pub(super) fn message(self) -> Result<Received, EnvelopeError> {
+        let binding = Binding { name: "message", kept: Kept::Whole };
+        let message = binding.object(self.take(binding)?)?;
         let pending: Pending = serde_json::from_value(message).map_err(EnvelopeError::NotPending)?;
-        let dequeue_count = self.metadata.dequeue_count();
+        // Metadata that cannot be read is ignored, so that no message is lost because of it.
+        let metadata = self.metadata.and_then(|json| serde_json::from_str(json.get()).ok());
+        let metadata: Metadata = metadata.unwrap_or_default();
+        let dequeue_count = metadata.dequeue_count();
         // A message of an earlier version has a member `id`, the resource, in place of the queue's ID.
         let resource = pending.resource.to_string();
-        let id = self.metadata.id().filter(|id| !id.eq_ignore_ascii_case(&resource));
+        let id = metadata.id().filter(|id| !id.eq_ignore_ascii_case(&resource));
         Ok(Received { id, pending, dequeue_count })
     }
 
     /// The timer of a timer trigger.
-    pub(super) fn timer(mut self) -> Result<Value, EnvelopeError> {
-        object(self.take("timer")?, "timer")
+    pub(super) fn timer(self) -> Result<Value, EnvelopeError> {
+        let binding = Binding { name: "timer", kept: Kept::Whole };
+        binding.object(self.take(binding)?)
     }
 
-    fn take(&mut self, binding: &'static str) -> Result<Value, EnvelopeError> {
-        let json = self.data.remove(binding).ok_or(EnvelopeError::NoBinding(binding))?;
-        parsed(json.get(), binding)
+    fn take(&self, binding: Binding) -> Result<Value, EnvelopeError> {
+        let json = self.data.get(binding.name).ok_or(EnvelopeError::NoBinding(binding.name))?;
+        binding.parsed(json.get())
     }
 }
 
-fn object(value: Value, binding: &'static str) -> Result<Value, EnvelopeError> {
-    Some(opened(value, binding)?).filter(Value::is_object).ok_or(EnvelopeError::NotAnObject(binding))
+/// The binding of a trigger, and what is read of each of its objects.
+#[derive(Clone, Copy)]
+struct Binding {
+    name: &'static str,
+    kept: Kept,
 }
 
-fn opened(mut value: Value, binding: &'static str) -> Result<Value, EnvelopeError> {
-    for _ in 0..STRINGS_MAX {
-        let Value::String(text) = value else { return Ok(value) };
-        value = parsed(&text, binding)?;
+impl Binding {
+    fn object(self, value: Value) -> Result<Value, EnvelopeError> {
+        Some(self.opened(value)?).filter(Value::is_object).ok_or(EnvelopeError::NotAnObject(self.name))
     }
-    if value.is_string() { Err(EnvelopeError::TooDeep(binding)) } else { Ok(value) }
-}
 
-/// Parses JSON, but not an array of too many elements.
-fn parsed(json: &str, binding: &'static str) -> Result<Value, EnvelopeError> {
-    let fault = |fault| EnvelopeError::NotJson { binding, fault };
-    if json.trim_start().starts_with('[') {
-        let mut is_too_long = false;
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let elements = reader.deserialize_seq(Elements { is_too_long: &mut is_too_long });
-        if is_too_long {
-            return Err(EnvelopeError::TooMany(binding));
+    fn opened(self, mut value: Value) -> Result<Value, EnvelopeError> {
+        for _ in 0..STRINGS_MAX {
+            let Value::String(text) = value else { return Ok(value) };
+            value = self.parsed(&text)?;
         }
-        let elements = elements.map_err(fault)?;
-        reader.end().map_err(fault)?;
-        return Ok(Value::Array(elements));
+        if value.is_string() { Err(EnvelopeError::TooDeep(self.name)) } else { Ok(value) }
     }
-    serde_json::from_str(json).map_err(fault)
+
+    /// Parses JSON, but not an array of too many elements.
+    fn parsed(self, json: &str) -> Result<Value, EnvelopeError> {
+        let fault = |fault| EnvelopeError::NotJson { binding: self.name, fault };
+        if json.trim_start().starts_with('[') {
+            let mut is_too_long = false;
+            let mut reader = serde_json::Deserializer::from_str(json);
+            let elements =
+                reader.deserialize_seq(Elements { kept: self.kept, is_too_long: &mut is_too_long });
+            if is_too_long {
+                return Err(EnvelopeError::TooMany(self.name));
+            }
+            let elements = elements.map_err(fault)?;
+            reader.end().map_err(fault)?;
+            return Ok(Value::Array(elements));
+        }
+        self.kept.of(json.as_bytes()).map_err(fault)
+    }
 }
 
 /// Reads the elements of an array, up to [`EVENTS_MAX`].
 struct Elements<'a> {
+    kept: Kept,
     is_too_long: &'a mut bool,
 }
 
@@ -177,7 +187,7 @@ impl<'de> Visitor<'de> for Elements<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
         let mut all = vec![];
-        while let Some(element) = elements.next_element()? {
+        while let Some(element) = elements.next_element_seed(self.kept)? {
             if all.len() == EVENTS_MAX {
                 *self.is_too_long = true;
                 return Err(A::Error::custom("too many elements"));

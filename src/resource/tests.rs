@@ -4,7 +4,32 @@ use super::*;
 
 fn read(json: &str) -> Result<Resource, NotAResource> {
     let id = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
-    Resource::from_json(&id.parse().unwrap(), json.as_bytes())
+    let id = id.parse().unwrap();
+    let read = Resource::from_json(&id, json.as_bytes());
+    // Members that nobody reads change nothing.
+    if let (Ok(read), Ok(whole)) = (&read, serde_json::from_str(json)) {
+        assert_eq!(*read, Resource::from_value(&id, &whole).unwrap(), "{json}");
+    }
+    read
+}
+
+#[test]
+fn every_member_that_is_read_is_kept() {
+    let disk = json!({
+        "id": "/x", "name": "d", "type": "Microsoft.Compute/disks", "location": "westeurope", "sku": {"name": "P"},
+        "managedBy": "/vm", "managedByExtended": ["/vm2"], "tags": {"a": "b", "c": null},
+        "properties": {
+            "dataAccessAuthMode": "AzureActiveDirectory", "provisioningState": "Succeeded", "diskState": "Reserved",
+            "completionPercent": 7.5, "timeCreated": "2026-11-24T01:02:03Z", "diskSizeGB": 128,
+            "creationData": {"createOption": "Copy", "sourceResourceId": "/s", "sourceUniqueId": "u"},
+        },
+    });
+    let read = read(&disk.to_string()).unwrap();
+    assert_eq!((read.location.as_deref(), read.held_by.len(), read.tags.len()), (Some("westeurope"), 2, 2));
+    assert!(read.has(&DataAccessAuthMode::AzureActiveDirectory) && read.has_succeeded());
+    assert_eq!((read.disk_state.as_deref(), read.completion_percent), (Some("Reserved"), Some(7)));
+    assert_eq!((read.create_option.as_deref(), read.source.as_deref()), (Some("Copy"), Some("/s")));
+    assert!(read.time_created.is_some() && read.unreadable.is_empty());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::{
 
 use paths::Paths;
 
-const PURE: [&str; 7] = ["report", "policy", "event", "resource", "resource_id", "scope", "text"];
+const PURE: [&str; 8] = ["report", "policy", "event", "resource", "resource_id", "scope", "json", "text"];
 const LINES_MAX: usize = 400;
 
 struct Source {

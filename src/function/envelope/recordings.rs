@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use time::UtcOffset;
 
 use super::{Envelope, Pending, Received};
-use crate::event;
+use crate::{event, json::Kept};
 
 /// Requests whose recording has only the start and the end of the body.
 const LEFT_OUT: [&str; 2] = ["eventgrid-64k", "queue-text-big-48k"];
@@ -81,7 +81,9 @@ fn every_recorded_request_is_read() {
                     let data: Value = serde_json::from_str(body).unwrap();
                     let sent = &data["Data"]["event"];
                     let many = sent.as_str().map(|text| serde_json::from_str::<Vec<Value>>(text).unwrap());
-                    assert_eq!(events, many.unwrap_or_else(|| vec![sent.clone()]), "{name}");
+                    let sent = many.unwrap_or_else(|| vec![sent.clone()]);
+                    let kept: Vec<_> = sent.iter().map(|event| kept(event, event::MEMBERS)).collect();
+                    assert_eq!(events, kept, "{name}");
                 }
                 "seal_queued" => queued(name, envelope, body),
                 "sweep" => assert!(envelope.timer().unwrap().is_object(), "{name}"),
@@ -90,6 +92,19 @@ fn every_recorded_request_is_read() {
         }
     }
     assert!(cases.is_empty() || read == REQUESTS, "{read} requests, not {REQUESTS}");
+}
+
+/// What is kept of a value that was read as a whole.
+fn kept(value: &Value, of: Kept) -> Value {
+    match (value, of) {
+        (Value::Object(all), Kept::Members(members)) => {
+            let known = |name: &str| members.iter().find(|(known, _)| *known == name).map(|(_, of)| *of);
+            let pairs =
+                all.iter().filter_map(|(name, value)| Some((name.clone(), kept(value, known(name)?))));
+            pairs.collect()
+        }
+        _ => value.clone(),
+    }
 }
 
 /// A message of ours is read, whatever its age, and any other text is refused.

@@ -1,0 +1,168 @@
+//! The members of a JSON text that somebody reads. All others are skipped where they stand: an event or a disk has
+//! dozens, of which a handful is read.
+
+use std::fmt;
+
+use serde::{
+    Deserialize,
+    de::{
+        DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+        value::SeqAccessDeserializer,
+    },
+};
+use serde_json::{Map, Value};
+
+/// What is kept of a value.
+#[derive(Clone, Copy, Debug)]
+pub enum Kept {
+    /// All of it.
+    Whole,
+    /// These members of an object, each with what is kept of it. A value that is no object is kept as it is. Of two
+    /// members with one name, the last one counts.
+    Members(&'static [(&'static str, Kept)]),
+}
+
+impl Kept {
+    /// Reads this part of a JSON text.
+    ///
+    /// # Errors
+    /// It is not JSON. Of a text that is skipped it is not checked whether all its characters are whole.
+    pub fn of(self, json: &[u8]) -> serde_json::Result<Value> {
+        let mut reader = serde_json::Deserializer::from_slice(json);
+        let value = self.deserialize(&mut reader)?;
+        reader.end()?;
+        Ok(value)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Kept {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        match self {
+            Self::Whole => Value::deserialize(deserializer),
+            Self::Members(members) => deserializer.deserialize_any(Object(members)),
+        }
+    }
+}
+
+/// An object, or a value in its place.
+struct Object(&'static [(&'static str, Kept)]);
+
+impl<'de> Visitor<'de> for Object {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any valid JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(member) = map.next_key_seed(Name(self.0))? {
+            match member {
+                Some((name, kept)) => {
+                    object.insert((*name).to_owned(), map.next_value_seed(*kept)?);
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(Value::Object(object))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Value, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(elements))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+}
+
+/// A member's name: the member if it is one of those that are kept.
+struct Name(&'static [(&'static str, Kept)]);
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Option<&'static (&'static str, Kept)>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name {
+    type Value = Option<&'static (&'static str, Kept)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().find(|(known, _)| *known == name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const KEPT: Kept =
+        Kept::Members(&[("a", Kept::Whole), ("b", Kept::Members(&[("c", Kept::Whole), ("d", Kept::Whole)]))]);
+
+    fn of(json: &str) -> Option<Value> {
+        KEPT.of(json.as_bytes()).ok()
+    }
+
+    #[test]
+    fn what_is_not_named_is_skipped_at_every_level() {
+        let text = r#"{"x":[{"a":1}],"a":{"x":[1,{"y":null}]},"b":{"a":1,"\u0063":"\u00fc\n","x":{"c":2}},"\u0078":1}"#;
+        assert_eq!(of(text), Some(json!({"a": {"x": [1, {"y": null}]}, "b": {"c": "ü\n"}})));
+    }
+
+    #[test]
+    fn a_value_in_place_of_an_object_is_kept_as_it_is() {
+        for value in ["null", "true", "-7", "18446744073709551615", "0.5", "\"\"", "[]", "[{\"x\":[1]},2]"] {
+            let whole: Value = serde_json::from_str(value).unwrap();
+            assert_eq!(of(value).as_ref(), Some(&whole));
+            assert_eq!(of(&format!("{{\"b\":{value}}}")), Some(json!({ "b": whole })));
+        }
+    }
+
+    #[test]
+    fn of_two_members_with_one_name_the_last_one_counts_as_in_a_whole_value() {
+        let text = r#"{"b":{"c":1,"c":2},"a":1,"b":{"d":3},"a":2}"#;
+        assert_eq!(of(text), serde_json::from_str(text).ok());
+    }
+
+    #[test]
+    fn a_text_that_is_not_json_is_refused_wherever_it_breaks() {
+        for text in
+            ["", "{", r#"{"x":{"#, r#"{"x":"}"#, r#"{"x":1,}"#, r#"{"x" 1}"#, "{}{}", r#"{"x":01}"#, "{1:2}"]
+        {
+            assert_eq!(of(text), None, "{text}");
+        }
+    }
+}
