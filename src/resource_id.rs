@@ -103,20 +103,6 @@ impl ResourceId {
     pub fn name(&self) -> &str {
         &self.name
     }
-
-    /// What differs between two IDs, without case. No part holds a slash.
-    fn key(&self) -> impl Iterator<Item = char> {
-        let parts = [
-            &self.name,
-            "/",
-            self.resource_type.segment(),
-            "/",
-            &self.resource_group,
-            "/",
-            &self.subscription_id,
-        ];
-        parts.into_iter().flat_map(str::chars).map(case::fold)
-    }
 }
 
 impl FromStr for ResourceId {
@@ -224,7 +210,10 @@ impl fmt::Debug for ResourceId {
 
 impl PartialEq for ResourceId {
     fn eq(&self, other: &Self) -> bool {
-        self.key().eq(other.key())
+        self.resource_type == other.resource_type
+            && is_same(&self.name, &other.name)
+            && is_same(&self.resource_group, &other.resource_group)
+            && is_same(&self.subscription_id, &other.subscription_id)
     }
 }
 
@@ -232,7 +221,11 @@ impl Eq for ResourceId {}
 
 impl hash::Hash for ResourceId {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        self.key().for_each(|c| state.write_u32(c.into()));
+        // No part holds a slash, so it keeps them apart.
+        for part in [&self.name, "/", &self.resource_group, "/", &self.subscription_id] {
+            case::hash(part, state);
+        }
+        self.resource_type.hash(state);
     }
 }
 

@@ -8,7 +8,8 @@ use std::borrow::Cow;
 
 /// The text on one line: control characters, line ends and marks of direction are replaced by their escapes.
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_active) {
+    // Nearly every line is printable ASCII, which needs no table.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(is_active) {
         return Cow::Borrowed(text);
     }
     let mut line = String::with_capacity(text.len() + 16);

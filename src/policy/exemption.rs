@@ -29,6 +29,9 @@ struct Glob {
 impl Patterns {
     /// The first pattern that matches.
     pub(super) fn matching(&self, text: &str) -> Option<&str> {
+        if self.0.is_empty() {
+            return None;
+        }
         // The crate ignores the case of ASCII letters alone.
         let options = MatchOptions { case_sensitive: false, ..MatchOptions::new() };
         let text = folded(text);

@@ -5,6 +5,8 @@
 //! and `ı`, `İ`, `ſ` and the Kelvin sign equal no ASCII letter. Texts are not normalised: `é` in one character and `é`
 //! in two are two names, of two resource groups in Azure. A key for comparison is never shown or sent.
 
+use std::hash;
+
 /// A character without its case: ASCII in lower case, and every other character in its simple upper case.
 pub(super) fn fold(c: char) -> char {
     if c.is_ascii() {
@@ -20,12 +22,29 @@ pub(super) fn fold(c: char) -> char {
 /// A text without its case: two spellings of a name have the same. It may be longer or shorter in bytes, never in
 /// characters.
 pub fn folded(text: &str) -> String {
-    text.chars().map(fold).collect()
+    // Nearly every name is ASCII, which needs no table.
+    if text.is_ascii() { text.to_ascii_lowercase() } else { text.chars().map(fold).collect() }
 }
 
 /// Whether two texts are spellings of one name.
 pub fn is_same(one: &str, other: &str) -> bool {
-    one.chars().map(fold).eq(other.chars().map(fold))
+    // No character is folded into ASCII from outside of it.
+    one.eq_ignore_ascii_case(other)
+        || !(one.is_ascii() || other.is_ascii()) && one.chars().map(fold).eq(other.chars().map(fold))
+}
+
+/// Feeds a hash with a text without its case.
+pub(super) fn hash<H: hash::Hasher>(text: &str, state: &mut H) {
+    if !text.is_ascii() {
+        return text.chars().map(fold).for_each(|c| state.write_u32(c.into()));
+    }
+    let mut part = [0; 64];
+    for bytes in text.as_bytes().chunks(part.len()) {
+        let part = &mut part[..bytes.len()];
+        part.copy_from_slice(bytes);
+        part.make_ascii_lowercase();
+        state.write(part);
+    }
 }
 
 #[cfg(test)]
