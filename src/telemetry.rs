@@ -34,7 +34,7 @@ pub use transport::{Authorize, Connection};
 use opentelemetry::{
     Context, InstrumentationScope,
     metrics::MeterProvider,
-    propagation::TextMapPropagator,
+    propagation::{Extractor, TextMapPropagator},
     trace::{TraceContextExt, TracerProvider},
 };
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
@@ -107,6 +107,8 @@ impl Telemetry {
                 .with_threads(false)
                 .with_target(false)
                 .with_tracked_inactivity(false)
+                // A log record finds its span itself: to keep it at hand costs at each step of each invocation.
+                .with_context_activation(false)
                 // Spans only: log messages are not repeated as span events.
                 .with_filter(filter_fn(|found| found.is_span() && is_ours(found)).and(LevelFilter::INFO))
         });
@@ -122,7 +124,12 @@ impl Telemetry {
         };
         let lines = lines.with_filter(log_filter(lookup, audience).and(filter_fn(is_printed)));
         // A second start keeps the first one's subscriber, as in tests.
-        let _ = tracing_subscriber::registry().with(traces).with(logs).with(lines).try_init();
+        // Only the layers that there are: beside an absent one, spans that no layer wants are made all the same.
+        let layers: Vec<_> = [traces.map(Layer::boxed), logs.map(Layer::boxed), Some(lines.boxed())]
+            .into_iter()
+            .flatten()
+            .collect();
+        let _ = tracing_subscriber::registry().with(layers).try_init();
         if let Some(provider) = &providers.metrics {
             metrics::start(provider.meter_with_scope(scope()));
         }
@@ -245,10 +252,10 @@ impl TraceContext {
     }
 
     fn extract(&self) -> Context {
-        let members = [("traceparent", &self.traceparent), ("tracestate", &self.tracestate)];
-        let given = members.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text.clone()?)));
-        let carrier: HashMap<_, _> = given.collect();
-        TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier)
+        if self.traceparent.is_none() {
+            return Context::new();
+        }
+        TraceContextPropagator::new().extract_with_context(&Context::new(), self)
     }
 
     /// Makes `span` a child of this trace.
@@ -283,6 +290,20 @@ impl TraceContext {
         TraceContextPropagator::new().inject_context(&Span::current().context(), &mut carrier);
         let traceparent = Some(carrier.remove("traceparent")?);
         Some(Self { traceparent, tracestate: carrier.remove("tracestate").filter(|state| !state.is_empty()) })
+    }
+}
+
+impl Extractor for TraceContext {
+    fn get(&self, key: &str) -> Option<&str> {
+        match key {
+            "traceparent" => self.traceparent.as_deref(),
+            "tracestate" => self.tracestate.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec!["traceparent", "tracestate"]
     }
 }
 

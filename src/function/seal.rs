@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep_until};
-use tracing::{Instrument, Level, Span};
+use tracing::{Instrument, Level, Span, record_all};
 
 use super::{
     App,
@@ -253,14 +253,15 @@ fn trace_of(written: &ResourceWritten) -> TraceContext {
 /// Records the event on the span ("Semantic conventions for CloudEvents", and for messaging).
 fn describe(span: &Span, written: &ResourceWritten, now: OffsetDateTime) {
     let event::Attributes { source, event_type, spec_version, .. } = &written.attributes;
-    span.record("messaging.message.id", written.event_id.as_deref());
-    span.record("messaging.destination.name", source.as_deref());
-    span.record("cloudevents.event_id", written.event_id.as_deref());
-    span.record("cloudevents.event_source", source.as_deref());
-    span.record("cloudevents.event_spec_version", spec_version.as_deref());
-    span.record("cloudevents.event_type", event_type.as_deref());
-    span.record("cloudevents.event_subject", tracing::field::display(&written.subject));
-    if let Some(time) = believed(written.time, now) {
-        span.record("diskseal.event_age_seconds", (now - time).as_seconds_f64());
-    }
+    record_all!(
+        span,
+        messaging.message.id = written.event_id.as_deref(),
+        messaging.destination.name = source.as_deref(),
+        cloudevents.event_id = written.event_id.as_deref(),
+        cloudevents.event_source = source.as_deref(),
+        cloudevents.event_spec_version = spec_version.as_deref(),
+        cloudevents.event_type = event_type.as_deref(),
+        cloudevents.event_subject = %written.subject,
+        diskseal.event_age_seconds = believed(written.time, now).map(|time| (now - time).as_seconds_f64()),
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use opentelemetry::{Context, InstrumentationScope, logs::LogRecord};
+use opentelemetry::{Context, InstrumentationScope, logs::LogRecord, trace::TraceContextExt};
 use opentelemetry_otlp::{LogExporter as OtlpLogExporter, MetricExporter, SpanExporter as OtlpSpanExporter};
 use opentelemetry_sdk::{
     error::OTelSdkResult,
@@ -12,8 +12,10 @@ use opentelemetry_sdk::{
         data::{AggregatedMetrics, MetricData, ResourceMetrics, ScopeMetrics},
         exporter::PushMetricExporter,
     },
-    trace::{BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor},
+    trace::{BatchSpanProcessor, Span as SdkSpan, SpanData, SpanExporter, SpanProcessor},
 };
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::{
     lane::Lane,
@@ -99,7 +101,7 @@ pub(super) struct Bounded<P> {
 }
 
 impl SpanProcessor for Bounded<BatchSpanProcessor> {
-    fn on_start(&self, span: &mut Span, context: &Context) {
+    fn on_start(&self, span: &mut SdkSpan, context: &Context) {
         self.processor.on_start(span, context);
     }
 
@@ -122,6 +124,13 @@ impl SpanProcessor for Bounded<BatchSpanProcessor> {
 
 impl LogProcessor for Bounded<BatchLogProcessor> {
     fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
+        if record.trace_context().is_none() {
+            let context = Span::current().context();
+            let span = context.span().span_context().clone();
+            if span.is_valid() {
+                record.set_trace_context(span.trace_id(), span.span_id(), Some(span.trace_flags()));
+            }
+        }
         if self.lane.enter(bounded_record(record)) {
             // The bridge uses file and line as the event's name, which is of no use to readers.
             record.set_event_name("");
