@@ -78,7 +78,7 @@ fn start(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
         Telemetry::start(lookup, Audience::Host, &config.azure_monitor, config.traces_unchanged_ratio);
     info!("{}", greeting(&config, lookup));
     warn_of_environment();
-    let runtime = match Runtime::new() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(fault) => {
             error!("no async runtime: {fault}");
@@ -89,6 +89,13 @@ fn start(lookup: &dyn Fn(&str) -> Option<String>) -> ExitCode {
     // The last exports need the runtime.
     telemetry.stop(FLUSH_TIMEOUT);
     code
+}
+
+/// A runtime with one thread for all invocations. One thread seals thousands of disks a second, and ARM allows ten
+/// writes a second in a subscription; an instance of Flex Consumption with 512 MB or 2,048 MB has one core at most. More
+/// threads would wake each other for every request, which costs more than the work itself.
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
 }
 
 /// What runs here, in one line: the version, the rules in short, each setting that is not its default, the functions.
