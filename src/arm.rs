@@ -1,8 +1,9 @@
 //! Azure Resource Manager over HTTP: disks and snapshots, their tags, long-running operations.
 //!
-//! This room sends requests and interprets the answers; it does not decide what to send. Tests replace the Azure
-//! SDK's `HttpClient` and `TokenCredential`. The SDK's pipeline is not used for ARM: its bearer policy refuses
-//! the loopback endpoint of a local Azure, and its retry policy knows neither our deadline nor the governor.
+//! This room sends requests and interprets the answers; it does not decide what to send. Tests replace the
+//! [`Transport`] by an `HttpClient` of the Azure SDK, and the `TokenCredential`. The SDK's pipeline is not used for ARM:
+//! its bearer policy refuses the loopback endpoint of a local Azure, and its retry policy knows neither our deadline nor
+//! the governor.
 //!
 //! Every method that sends a request fails with an [`Error`], whose [`Failure`] says why.
 
