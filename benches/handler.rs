@@ -103,7 +103,7 @@ async fn main() {
     starts(&azure).await;
 
     let mut next = 0;
-    let (mut bare, mut ours, mut traced, mut told) = (vec![], vec![], vec![], vec![]);
+    let (mut bare, mut ours, mut backtraced, mut told) = (vec![], vec![], vec![], vec![]);
     let collector = Arc::new(Collector::default());
     let endpoint = Arc::clone(&collector).listen().await;
     for _ in 0..ROUNDS {
@@ -111,7 +111,7 @@ async fn main() {
         ours.push(handler_round("handler", &azure, &mut next).await);
         // As people set it who look for a fault: an error's backtrace costs much, and a seal has no error.
         azure.has_backtraces = true;
-        traced.push(handler_round("with backtraces", &azure, &mut next).await);
+        backtraced.push(handler_round("with backtraces", &azure, &mut next).await);
         azure.has_backtraces = false;
         azure.otlp = Some(endpoint.clone());
         told.push(handler_round("all signals", &azure, &mut next).await);
@@ -126,12 +126,12 @@ async fn main() {
         traces / seals,
         logs / seals
     );
-    let [bare, ours, traced, told] = [bare, ours, traced, told].map(median);
+    let [bare, ours, backtraced, told] = [bare, ours, backtraced, told].map(median);
     println!(
         "handler / bare client: {:.2}   telemetry on / off: {:.2}   RUST_BACKTRACE=1 / unset: {:.2}",
         ours / bare,
         told / ours,
-        traced / ours
+        backtraced / ours
     );
 }
 

@@ -134,13 +134,13 @@ async fn invoke(
 ) -> Result<Reply, Reply> {
     Ok(match function {
         Function::SealOnWrite => {
-            seal::events(app, invocation, &read(body, |envelope| envelope.events())?).await
+            seal::events(app, invocation, &read(body, |body| Envelope::read(body)?.events())?).await
         }
         Function::SealQueued => {
-            seal::message(app, invocation, read(body, |envelope| envelope.message())?).await
+            seal::message(app, invocation, read(body, |body| Envelope::read(body)?.message())?).await
         }
         Function::Sweep => {
-            let timer = read(body, |envelope| envelope.timer())?;
+            let timer = read(body, |body| Envelope::read(body)?.timer())?;
             sweep::run(app, invocation, &timer).await
         }
     })
@@ -148,7 +148,7 @@ async fn invoke(
 
 fn read<T>(
     body: Result<Bytes, BytesRejection>,
-    decode: impl FnOnce(Envelope<'_>) -> Result<T, EnvelopeError>,
+    decode: impl FnOnce(&[u8]) -> Result<T, EnvelopeError>,
 ) -> Result<T, Reply> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
@@ -156,7 +156,7 @@ fn read<T>(
         }
         status => Reply::failed(status, "the body could not be read"),
     })?;
-    Envelope::read(&body).and_then(decode).map_err(|error| Reply::failed(StatusCode::BAD_REQUEST, error))
+    decode(&body).map_err(|error| Reply::failed(StatusCode::BAD_REQUEST, error))
 }
 
 /// Logs the reason of a refusal, because the host discards the body of a failure.

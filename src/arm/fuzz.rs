@@ -1,10 +1,8 @@
 //! What ARM answers, for a fuzzer.
 #![expect(clippy::missing_panics_doc, reason = "a panic is what a fuzzer looks for")]
 
-use azure_core::http::{
-    Url,
-    headers::{HeaderName, Headers},
-};
+use azure_core::http::Url;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, value::RawValue};
 use time::OffsetDateTime;
 
@@ -81,13 +79,16 @@ pub fn permissions(data: &[u8]) {
     assert!(!Permissions::from_json(&[]).allow("Microsoft.Compute/disks/write"));
 }
 
-fn headers(data: &[u8]) -> Option<Headers> {
-    let mut headers = Headers::new();
+fn headers(data: &[u8]) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
     for line in std::str::from_utf8(data).ok()?.lines() {
         let (name, value) = line.split_once(':')?;
         let is_token = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-        if name.bytes().all(is_token) && !value.contains(char::is_control) {
-            headers.insert(HeaderName::from(name.to_ascii_lowercase()), value.trim().to_owned());
+        if name.bytes().all(is_token)
+            && let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value.trim()))
+        {
+            headers.insert(name, value);
         }
     }
     Some(headers)

@@ -108,7 +108,7 @@ fn kept(value: &Value, of: Kept) -> Value {
 }
 
 /// A message of ours is read, whatever its age, and any other text is refused.
-fn queued(name: &str, envelope: Envelope, body: &str) {
+fn queued(name: &str, envelope: Envelope<'_>, body: &str) {
     let sent: Value = serde_json::from_str(body).unwrap();
     let text = sent["Data"]["message"].as_str().unwrap();
     let text = serde_json::from_str::<String>(text).unwrap_or_default();
