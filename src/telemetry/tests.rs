@@ -144,3 +144,15 @@ fn the_resource_has_the_platforms_attributes() {
     assert_eq!(app.function_id("sweep").as_deref(), Some(id));
     assert_eq!(FunctionApp::from_lookup(&lookup(&[])), None);
 }
+
+#[test]
+fn a_trace_is_continued_with_its_state() {
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let trace = TraceContext::received(Some(traceparent), Some("vendor=value"));
+    let context = trace.extract();
+    let span = context.span().span_context().clone();
+    assert_eq!(span.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(span.trace_state().header(), "vendor=value");
+    // The state of no trace is none.
+    assert!(!TraceContext::received(None, Some("vendor=value")).is_valid());
+}
