@@ -28,7 +28,7 @@ pub use error::{Concern, Error};
 pub use line::Line;
 pub use look::{Look, Trigger, believed};
 pub use machine::disks_of;
-pub use outcome::{Left, Outcome, TagsKept};
+pub use outcome::{EVENT_MISSED, Left, Outcome, TagsKept};
 pub use switch::switches_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
@@ -36,7 +36,7 @@ use crate::{
     arm::{self, Failure, Reserved},
     azure::Terms,
     policy::{
-        BackupGuard, Mode, Protection,
+        BackupGuard, Mode, NamedBy, Protection,
         decide::{Change, Decision, Occasion, decide, notices},
     },
     resource::Resource,
@@ -57,6 +57,9 @@ const REPLICATION_WAITS: [Duration; 3] =
 const SEAL_TIME: Duration = Duration::from_secs(10);
 /// How long what was read may be the reason for a write. After a longer wait, the resource is read again.
 const DECIDED_FOR: Duration = Duration::from_secs(1);
+/// How old a resource may be that a sweep finds unsealed, to count as one whose event was missed. Event Grid delivers
+/// for a day ("Event Grid message delivery and retry", event time to live), and what is older was there before.
+const MISSED_WITHIN: time::Duration = time::Duration::days(1);
 /// How long a resource is new.
 const NEW_FOR: time::Duration = time::Duration::minutes(1);
 
@@ -67,7 +70,7 @@ pub async fn judge(
     event_time: Option<OffsetDateTime>,
     terms: Terms,
 ) -> Decision {
-    let (decision, notice) = weigh(ctx, resource, event_time, terms).await;
+    let (decision, notice) = weigh(ctx, resource, event_time, NamedBy::Command, terms).await;
     if let Some(notice) = notice {
         warn!(resource_id = %resource.id, "{notice}");
     }
@@ -79,9 +82,10 @@ async fn weigh(
     ctx: &Context,
     resource: &Resource,
     event_time: Option<OffsetDateTime>,
+    named_by: NamedBy,
     terms: Terms,
 ) -> (Decision, Option<String>) {
-    let occasion = Occasion { now: ctx.now(), event_time, trace_id: telemetry::trace_id() };
+    let occasion = Occasion { now: ctx.now(), event_time, trace_id: telemetry::trace_id(), named_by };
     let decide = |protection: &Protection| decide(&ctx.policy, resource, protection, &occasion);
     let unprotected = decide(&Protection::Unprotected);
     if !unprotected.sets_mode() {
@@ -99,7 +103,7 @@ async fn weigh(
 
 /// Whether the settings leave this disk to the sweep, because a machine holds it and an event led to the look.
 fn leaves(ctx: &Context, look: &Look, resource: &Resource) -> bool {
-    let occasion = Occasion { now: ctx.now(), event_time: None, trace_id: None };
+    let occasion = Occasion { now: ctx.now(), event_time: None, trace_id: None, named_by: look.named_by };
     ctx.options.attached == Attached::Leave
         && look.trigger.is_of_event()
         && resource.may_be_held()
@@ -147,7 +151,7 @@ pub fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>) {
     match result {
         Ok(outcome) => {
             metrics::outcome(outcome.label(), outcome.reason(), Some(kind), trigger);
-            if let (Outcome::Sealed(_) | Outcome::Resealed(_), Some(since)) =
+            if let (Outcome::Sealed(_) | Outcome::Missed(_) | Outcome::Resealed(_), Some(since)) =
                 (outcome, look.written_at(ctx.now()))
             {
                 metrics::sealed(kind, trigger, (ctx.now() - since).as_seconds_f64());
@@ -257,12 +261,19 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
         let is_seal = change.data_access_auth_mode.is_some();
         let kept = act(ctx, look, &change, &quota, progress).await.map_err(|error| error.about(&resource))?;
         return Ok(match (is_seal, change.is_removal) {
+            (true, false) if is_missed(ctx, look, &resource) => Outcome::Missed(kept),
             (true, false) => Outcome::Sealed(kept),
             (true, true) => Outcome::Resealed(kept),
             (false, false) => Outcome::Tagged(kept),
             (false, true) => Outcome::Retagged(kept),
         });
     }
+}
+
+/// Whether no event has led to the seal of a resource that is so new that its event should have.
+fn is_missed(ctx: &Context, look: &Look, resource: &Resource) -> bool {
+    let is_recent = |created| (time::Duration::ZERO..=MISSED_WITHIN).contains(&(ctx.now() - created));
+    look.named_by == NamedBy::Sweep && resource.time_created.is_some_and(is_recent)
 }
 
 /// The change to send to a resource as a GET shows it, or the outcome if there is nothing to send.
@@ -276,7 +287,8 @@ async fn change_of(
     if leaves(ctx, look, resource) {
         return end(Outcome::LeftToSweep(Left::Attached));
     }
-    let (decision, notice) = weigh(ctx, resource, look.written_at(ctx.now()), look.terms).await;
+    let (decision, notice) =
+        weigh(ctx, resource, look.written_at(ctx.now()), look.named_by, look.terms).await;
     if is_first {
         let notices = notices(&ctx.policy, resource, ctx.now()).into_iter().map(|notice| notice.to_string());
         notices.chain(notice).for_each(|notice| warn!(resource_id = %resource.id, "{notice}"));

@@ -6,6 +6,7 @@ mod inventory;
 mod listing;
 mod members;
 mod protected;
+mod restore_points;
 mod rights;
 mod survey;
 
@@ -14,5 +15,6 @@ pub use inventory::inventory;
 pub use listing::{Listed, Listing, Seen, has_time};
 pub use members::Members;
 pub use protected::Protected;
+pub use restore_points::restore_points;
 pub use rights::READS;
 pub use survey::{Judged, Survey, Todo, warn_of_unreadable};

@@ -7,6 +7,7 @@ mod exemption;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod limits;
+mod named_by;
 mod pending;
 mod protection;
 mod removal;
@@ -14,7 +15,9 @@ mod tag_rule;
 
 pub use exemption::{EXPIRING_WITHIN_DAYS, Exemption, Exemptions, Patterns, TagExemption, days_left};
 pub use limits::{Exceeded, Limits};
+pub use named_by::NamedBy;
 pub use protection::{Doubt, Guarded, Protection};
+pub use removal::{SealedAt, sealed_at};
 pub use tag_rule::{TagRule, TagRuleError};
 
 use crate::{resource_id::ResourceId, scope::Scope};

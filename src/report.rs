@@ -1,143 +1,54 @@
 //! The report: how much of the scope is sealed, what is not and why, and which exemptions end soon.
 //!
-//! It counts every resource, and keeps only those that are not sealed or have a warning, to save memory.
+//! It counts every resource, and keeps only those that are not sealed or have a warning, unless it is of all resources.
 
+mod control;
+mod counts;
 mod csv;
+mod delay;
 mod entry;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod html;
 mod json;
+mod note;
+mod ocsf;
 mod pending;
 mod poison;
+mod restore_points;
+mod row;
+mod rows;
+mod run;
+mod stamp;
 mod table;
 mod warning;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io};
 
-use indicatif::HumanCount;
 use serde::Serialize;
-use time::{Date, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
-use crate::{policy::days_left, resource_id::ResourceId, scope::Scope};
+use crate::resource_id::ResourceType;
+use control::{ByKind, Check};
+pub use counts::Counts;
+use counts::grouped;
 pub use csv::csv;
-pub use entry::{Entry, InUse, Status};
+pub use delay::{Delays, NotByEvent, Percentiles, SINCE_DAYS};
+pub use entry::{Entry, Facts, InUse, Status};
 pub use html::html;
 pub use json::{FORMAT, json};
+pub use note::{Note, Word};
+pub use ocsf::ocsf;
 pub use poison::PoisonQueue;
+pub use restore_points::RestorePoints;
+pub use row::Row;
+use rows::Rows;
+pub use rows::Store;
+pub use run::{Finding, Run, Source};
 pub use table::{Ink, table};
 
 /// The location of a resource for which Azure returns none.
 const NO_LOCATION: &str = "unknown";
-
-words! {
-    /// The source of the listing.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum Source, label of labels {
-        /// Resource Graph, whose table lags behind the resources ("Keep your data fresh").
-        Graph => "resource_graph",
-        /// The lists of each subscription, which are exact.
-        Lists => "lists",
-    }
-}
-
-impl Source {
-    /// A phrase for people.
-    const fn phrase(self) -> &'static str {
-        match self {
-            Self::Graph => "Azure Resource Graph, which may lag a few minutes behind the resources",
-            Self::Lists => "the lists of each subscription, which are exact",
-        }
-    }
-}
-
-/// When, by which identity and from which source the report was taken.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// The time that expiries are compared with.
-    pub taken_at: OffsetDateTime,
-    /// The object ID of the identity, if its token has one.
-    pub identity: Option<String>,
-    /// The subscriptions in scope.
-    pub scope: Scope,
-    /// The source of the listing.
-    pub source: Source,
-    /// An exemption that ends within this many days is a warning.
-    pub expiring_within: u16,
-}
-
-impl Run {
-    fn taken_at_text(&self) -> String {
-        let time = self.taken_at.to_offset(UtcOffset::UTC);
-        time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
-    }
-
-    /// Whole days from the day of the run to `until`.
-    fn days_left(&self, until: Date) -> i64 {
-        days_left(until, self.taken_at)
-    }
-
-    /// The same, if that is soon enough for a warning.
-    fn ends_soon(&self, until: Date) -> Option<i64> {
-        Some(self.days_left(until)).filter(|days| *days <= i64::from(self.expiring_within))
-    }
-}
-
-/// How many resources are in each state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// Sealed.
-    pub sealed: usize,
-    /// Left as they are, for a recorded reason.
-    pub exempt: usize,
-    /// Not sealed, and cannot be sealed now.
-    pub pending: usize,
-    /// Not sealed.
-    pub unsealed: usize,
-}
-
-impl Counts {
-    /// The sum.
-    pub const fn total(&self) -> usize {
-        self.sealed + self.exempt + self.pending + self.unsealed
-    }
-
-    /// How many are neither sealed nor exempt.
-    pub const fn open(&self) -> usize {
-        self.pending + self.unsealed
-    }
-
-    /// How many are in this state.
-    pub const fn of(&self, status: Status) -> usize {
-        match status {
-            Status::Sealed => self.sealed,
-            Status::Exempt => self.exempt,
-            Status::Pending => self.pending,
-            Status::Unsealed => self.unsealed,
-        }
-    }
-
-    /// The share of sealed resources in per mille, rounded down, so that 1000 means all. None if there are none.
-    pub fn sealed_permille(&self) -> Option<usize> {
-        (self.sealed * 1_000).checked_div(self.total())
-    }
-
-    /// The same as a percentage with one decimal.
-    fn sealed_percent(&self) -> String {
-        self.sealed_permille()
-            .map_or_else(|| "–".to_owned(), |mille| format!("{}.{} %", mille / 10, mille % 10))
-    }
-
-    /// Counts one more resource.
-    pub fn add(&mut self, status: Status) {
-        *match status {
-            Status::Sealed => &mut self.sealed,
-            Status::Exempt => &mut self.exempt,
-            Status::Pending => &mut self.pending,
-            Status::Unsealed => &mut self.unsealed,
-        } += 1;
-    }
-}
 
 /// A part of the scope that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -150,17 +61,28 @@ pub struct Gap {
 
 /// A warning about one resource, or why it is pending.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Remark<'a> {
+pub struct Remark {
     /// A word from a closed set.
-    pub reason: &'static str,
+    pub reason: Word,
     /// A sentence for people.
     pub text: String,
-    /// The resource.
-    pub id: &'a ResourceId,
+    /// The resource ID.
+    pub id: String,
+}
+
+impl Remark {
+    fn new(note: Note, row: &Row) -> Self {
+        Self { reason: note.reason, text: note.text, id: row.id.clone() }
+    }
+
+    /// The last part of the ID.
+    pub fn name(&self) -> &str {
+        self.id.rsplit('/').next().unwrap_or_default()
+    }
 }
 
 /// What was found in scope.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Report {
     run: Run,
     totals: Counts,
@@ -168,13 +90,19 @@ pub struct Report {
     by_kind: BTreeMap<String, Counts>,
     by_location: BTreeMap<String, Counts>,
     by_reason: BTreeMap<(Status, &'static str), usize>,
-    entries: Vec<Entry>,
+    by_check: BTreeMap<Check, ByKind>,
+    subscription_names: BTreeMap<String, String>,
+    delays: Delays,
+    live_sas: usize,
+    expiring: usize,
+    rows: Rows,
     gaps: Vec<Gap>,
     poison_queue: Option<PoisonQueue>,
+    restore_points: Option<RestorePoints>,
 }
 
 impl Report {
-    /// An empty report.
+    /// An empty report, whose rows are kept in memory.
     pub fn new(run: Run) -> Self {
         Self {
             run,
@@ -183,15 +111,32 @@ impl Report {
             by_kind: BTreeMap::new(),
             by_location: BTreeMap::new(),
             by_reason: BTreeMap::new(),
-            entries: vec![],
+            by_check: Check::ALL.map(|check| (check, ByKind::default())).into(),
+            subscription_names: BTreeMap::new(),
+            delays: Delays::default(),
+            live_sas: 0,
+            expiring: 0,
+            rows: Rows::default(),
             gaps: vec![],
             poison_queue: None,
+            restore_points: None,
         }
+    }
+
+    /// The same with its rows in an empty file.
+    #[must_use]
+    pub fn stored_in(self, store: impl Store + 'static) -> Self {
+        Self { rows: Rows::new(Box::new(store)), ..self }
     }
 
     /// Sets the source of the listing, which is known at its end.
     pub fn set_source(&mut self, source: Source) {
         self.run.source = source;
+    }
+
+    /// The source of the listing.
+    pub fn source(&self) -> Source {
+        self.run.source
     }
 
     /// When the report was taken.
@@ -204,16 +149,38 @@ impl Report {
         self.by_subscription.entry(id.to_ascii_lowercase()).or_default();
     }
 
-    /// Counts a resource. Keeps it unless it is sealed and has no warning.
-    pub fn add(&mut self, entry: Entry) {
+    /// Names a subscription.
+    pub fn name_subscription(&mut self, id: &str, name: &str) {
+        self.subscription_names.insert(id.to_ascii_lowercase(), name.to_owned());
+    }
+
+    /// The name of a subscription, if it is known.
+    fn subscription_name(&self, id: &str) -> Option<&str> {
+        self.subscription_names.get(&id.to_ascii_lowercase()).map(String::as_str)
+    }
+
+    /// Counts a resource. Keeps it unless it is sealed and has no warning, or if the report is of all resources.
+    pub fn add(&mut self, entry: &Entry) {
         let (status, id) = (entry.status(), &entry.id);
         self.totals.add(status);
         self.by_subscription.entry(id.subscription_id().to_ascii_lowercase()).or_default().add(status);
         self.by_kind.entry(entry.kind().to_owned()).or_default().add(status);
         self.by_location.entry(entry.location().to_owned()).or_default().add(status);
         *self.by_reason.entry((status, entry.reason())).or_default() += 1;
-        if status != Status::Sealed || !entry.notices.is_empty() || entry.vault.is_some() {
-            self.entries.push(entry);
+        for check in Check::ALL {
+            let by_kind = self.by_check.entry(check).or_default();
+            match id.resource_type() {
+                ResourceType::Disk => &mut by_kind.disk,
+                ResourceType::Snapshot => &mut by_kind.snapshot,
+            }
+            .add(entry.verdict(check));
+        }
+        self.delays.add(entry, self.run.since, self.run.taken_at);
+        self.live_sas += usize::from(entry.has_live_sas());
+        self.expiring += usize::from(entry.until().is_some_and(|until| self.run.ends_soon(until).is_some()));
+        let row = Row::new(entry, &self.run, self.subscription_name(id.subscription_id()));
+        if self.run.is_of_all || row.is_exception() {
+            self.rows.push(&row);
         }
     }
 
@@ -227,6 +194,11 @@ impl Report {
         self.poison_queue = Some(queue);
     }
 
+    /// Adds the restore points. Without them the report does not mention any.
+    pub fn set_restore_points(&mut self, restore_points: RestorePoints) {
+        self.restore_points = Some(restore_points);
+    }
+
     /// The counts over all resources.
     pub fn totals(&self) -> Counts {
         self.totals
@@ -237,27 +209,57 @@ impl Report {
         &self.gaps
     }
 
-    /// Whether everything in scope was read, and all of it is sealed or exempt.
+    /// How long new resources were unsealed, and what no event has sealed.
+    pub fn delays(&self) -> &Delays {
+        &self.delays
+    }
+
+    /// Whether everything in scope was read, all of it is sealed or exempt, and no sealed one has a valid SAS URL.
     pub fn is_clean(&self) -> bool {
-        self.gaps.is_empty() && self.totals.open() == 0
+        self.gaps.is_empty() && self.totals.open() == 0 && self.live_sas == 0
+    }
+
+    /// Whether there is something of this kind.
+    pub fn has(&self, finding: Finding) -> bool {
+        match finding {
+            Finding::Unsealed => self.totals.unsealed > 0,
+            Finding::Pending => self.totals.pending > 0,
+            Finding::LiveSas => self.live_sas > 0,
+            Finding::Expiring => self.expiring > 0,
+            Finding::EventMissed => self.delays.missed() > 0,
+            Finding::Network => {
+                let of = |by_kind: &ByKind| by_kind.disk.fail + by_kind.snapshot.fail;
+                self.by_check.get(&Check::NetworkAccess).is_some_and(|by_kind| of(by_kind) > 0)
+            }
+            Finding::Gap => !self.gaps.is_empty(),
+        }
     }
 
     /// Every resource that is not sealed or has a warning: the worst first, then by subscription, resource group
     /// and name.
-    pub fn exceptions(&self) -> Vec<&Entry> {
-        let mut exceptions: Vec<_> = self.entries.iter().collect();
-        exceptions.sort_by_cached_key(|entry| (entry.status(), entry.id.to_string().to_ascii_lowercase()));
-        exceptions
+    ///
+    /// # Errors
+    /// The file of the rows cannot be written or read.
+    pub fn exceptions(&self) -> impl Iterator<Item = io::Result<Row>> + '_ {
+        self.rows.iter(true)
+    }
+
+    /// Every resource, in the same order, if the report is of all of them; else the exceptions.
+    ///
+    /// # Errors
+    /// The file of the rows cannot be written or read.
+    pub fn resources(&self) -> impl Iterator<Item = io::Result<Row>> + '_ {
+        self.rows.iter(false)
     }
 
     /// The warnings, in the order of [`Self::exceptions`].
-    pub fn warnings(&self) -> Vec<Remark<'_>> {
-        self.exceptions().into_iter().flat_map(|entry| warning::of(entry, &self.run)).collect()
+    pub fn warnings(&self) -> impl Iterator<Item = io::Result<Remark>> + '_ {
+        remarks(self.exceptions(), |row| std::mem::take(&mut row.warnings))
     }
 
     /// The pending resources, in the order of [`Self::exceptions`].
-    pub fn pending(&self) -> Vec<Remark<'_>> {
-        self.exceptions().into_iter().filter_map(pending::of).collect()
+    pub fn pending(&self) -> impl Iterator<Item = io::Result<Remark>> + '_ {
+        remarks(self.exceptions(), |row| row.pending.take().into_iter().collect())
     }
 
     /// The report in one sentence.
@@ -270,6 +272,11 @@ impl Report {
             (_, 0) => format!("All {all} disks and snapshots are sealed or exempt"),
             (_, 1) => format!("1 of {all} disks and snapshots is neither sealed nor exempt"),
             _ => format!("{some} of {all} disks and snapshots are neither sealed nor exempt"),
+        };
+        let known = match self.live_sas {
+            0 => known,
+            1 => format!("{known}, and 1 sealed one has a valid SAS URL"),
+            some => format!("{known}, and {} sealed ones have a valid SAS URL", grouped(some)),
         };
         match (self.gaps.len(), open) {
             (0, _) => format!("{known}."),
@@ -284,9 +291,18 @@ impl Report {
     }
 }
 
-/// A number with commas between thousands.
-fn grouped(number: usize) -> String {
-    HumanCount(number as u64).to_string()
+/// The remarks of each row.
+fn remarks(
+    rows: impl Iterator<Item = io::Result<Row>>,
+    take: impl Fn(&mut Row) -> Vec<Note>,
+) -> impl Iterator<Item = io::Result<Remark>> {
+    rows.flat_map(move |row| match row {
+        Ok(mut row) => {
+            let notes = take(&mut row);
+            notes.into_iter().map(|note| Ok(Remark::new(note, &row))).collect()
+        }
+        Err(fault) => vec![Err(fault)],
+    })
 }
 
 #[cfg(test)]

@@ -102,6 +102,10 @@ pub struct Resource {
     pub provisioning_state: Option<String>,
     /// `properties.diskState`
     pub disk_state: Option<String>,
+    /// `properties.networkAccessPolicy`, if it is a string.
+    pub network_access_policy: Option<String>,
+    /// `properties.publicNetworkAccess`, if it is a string.
+    pub public_network_access: Option<String>,
     /// `properties.creationData.createOption`, if it is a string.
     pub create_option: Option<String>,
     /// `properties.completionPercent`, rounded down, if it is a percentage.
@@ -217,6 +221,8 @@ impl Resource {
             },
             provisioning_state: reader.text(&properties["provisioningState"], Member::ProvisioningState),
             disk_state: reader.text(&properties["diskState"], Member::DiskState),
+            network_access_policy: text_of(&properties["networkAccessPolicy"]),
+            public_network_access: text_of(&properties["publicNetworkAccess"]),
             create_option: reader.text(&creation_data["createOption"], Member::CreateOption),
             completion_percent: percentage(&properties["completionPercent"]),
             time_created: properties["timeCreated"]
@@ -320,6 +326,10 @@ pub fn is_resource(body: &Value) -> bool {
     body.get("properties").is_some()
         || starts("id", "/subscriptions/")
         || starts("type", "Microsoft.Compute/")
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn percentage(value: &Value) -> Option<u8> {

@@ -43,6 +43,8 @@ pub(super) type NextPage = Result<Url, Error>;
 pub struct Subscriptions {
     /// Their IDs, as GUIDs.
     pub ids: Vec<String>,
+    /// The IDs and names of those that Azure has named.
+    pub names: Vec<(String, String)>,
     /// The elements and pages that could not be read; there may be more subscriptions.
     pub unread: Vec<Unreadable>,
 }
@@ -101,7 +103,9 @@ impl Client {
     /// The first page cannot be read. What cannot be read after it is missing from the result, by name.
     pub async fn subscriptions(&self, scope: &Scope, terms: Terms) -> Result<Subscriptions, Error> {
         let (api, path) = match scope {
-            Scope::Subscriptions(ids) => return Ok(Subscriptions { ids: ids.clone(), unread: vec![] }),
+            Scope::Subscriptions(ids) => {
+                return Ok(Subscriptions { ids: ids.clone(), ..Subscriptions::default() });
+            }
             Scope::Visible => (&api::SUBSCRIPTIONS, "/subscriptions".to_owned()),
             Scope::ManagementGroup(id) => (
                 &api::DESCENDANTS,
@@ -112,7 +116,11 @@ impl Client {
         let mut subscriptions = Subscriptions::default();
         for (index, element) in all.iter().enumerate() {
             match subscription_id(element) {
-                Some(id) => subscriptions.ids.push(id),
+                Some(id) => {
+                    let name = display_name(element).map(str::to_owned);
+                    subscriptions.names.extend(name.map(|name| (id.clone(), name)));
+                    subscriptions.ids.push(id);
+                }
                 None if is_management_group(element) => {}
                 None => subscriptions.unread.push(Unreadable {
                     what: format!("element {} of the list of subscriptions", index + 1),
@@ -255,6 +263,12 @@ fn read(json: &str, place: usize) -> Result<Resource, Unreadable> {
 fn is_management_group(element: &Value) -> bool {
     let id = element["id"].as_str().unwrap_or_default().to_ascii_lowercase();
     id.contains("/providers/microsoft.management/managementgroups/")
+}
+
+/// The name of a subscription: `displayName` of a subscription, or `properties.displayName` of a descendant.
+fn display_name(element: &Value) -> Option<&str> {
+    let names = [&element["displayName"], &element["properties"]["displayName"]];
+    names.into_iter().find_map(Value::as_str).filter(|name| !name.is_empty())
 }
 
 /// The ID of an element that is a subscription; none for a management group.

@@ -46,6 +46,7 @@ impl From<&Result<Outcome, Error>> for Exit {
         match result {
             Ok(
                 Outcome::Sealed(_)
+                | Outcome::Missed(_)
                 | Outcome::Resealed(_)
                 | Outcome::Tagged(_)
                 | Outcome::Retagged(_)

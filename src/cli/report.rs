@@ -1,8 +1,16 @@
 //! `diskseal report`: shows how much of the scope is sealed, what is not, and why.
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode, sync::LazyLock};
+use std::{
+    fs::File,
+    io::{self, BufWriter, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+    str::FromStr,
+    sync::LazyLock,
+};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
+use time::{Date, OffsetDateTime, macros::format_description};
 
 use super::{
     flags,
@@ -12,13 +20,17 @@ use super::{
 };
 use crate::{
     arm,
-    azure::http_client,
+    azure::{Terms, http_client},
     doctor, estate,
     policy::EXPIRING_WITHIN_DAYS,
-    report::{Ink, PoisonQueue, Report, Run, Source, csv, html, json, table},
+    report::{
+        Finding, Ink, PoisonQueue, Report, RestorePoints, Run, SINCE_DAYS, Source, csv, html, json, ocsf,
+        table,
+    },
 };
 
 static EXPIRING_WITHIN: LazyLock<String> = LazyLock::new(|| EXPIRING_WITHIN_DAYS.to_string());
+static SINCE: LazyLock<String> = LazyLock::new(|| format!("{SINCE_DAYS}d"));
 
 pub(super) fn command() -> Command {
     Command::new("report")
@@ -26,7 +38,8 @@ pub(super) fn command() -> Command {
         .long_about(
             "Read every managed disk and snapshot in scope, using the handler's own rules, and write nothing to Azure. \
              The report shows coverage by subscription, kind, location and reason; lists every exempt resource with \
-             its reason, its last day and the value of its tag `owner`; and names what could not be read.",
+             its reason, its last day and the value of its tag `owner`; maps what it finds to published controls; names new \
+             resources that no event has sealed; and names what could not be read. With --all it lists every resource.",
         )
         .after_help(
             "Examples:\n  \
@@ -34,42 +47,92 @@ pub(super) fn command() -> Command {
              diskseal report --output html --file coverage.html\n  \
              diskseal report --output csv | head\n  \
              diskseal report --output json | jq -r '.exceptions[] | select(.status == \"unsealed\") | .id' | diskseal seal\n  \
+             diskseal report --all --output csv --file inventory.csv\n  \
+             diskseal report --fail-on unsealed,event-missed --since 7d\n  \
              diskseal report --expiring-within 90 --exempt-tag diskseal-exempt\n\n\
-             Exit codes: 0 everything is sealed or exempt, 1 something is not or could not be read, 2 invalid \
-             arguments or settings, 3 Azure could not be reached.",
+             Exit codes: 0 everything is sealed or exempt, 1 something is not (or is what --fail-on names) or could not be \
+             read, 2 invalid arguments or settings, 3 Azure could not be reached.",
         )
-        .arg(installation::arg())
-        .arg(flags::all_subscriptions_arg())
-        .arg(
-            Arg::new("output")
+        .args(arguments())
+}
+
+fn arguments() -> Vec<Arg> {
+    vec![
+        installation::arg(),
+        flags::all_subscriptions_arg(),
+        Arg::new("output")
                 .long("output")
                 .short('o')
                 .value_name("FORMAT")
-                .value_parser(PossibleValuesParser::new(["table", "json", "csv", "html"]))
+                .value_parser(PossibleValuesParser::new(["table", "json", "csv", "html", "ocsf"]))
                 .default_value("table")
-                .help("Output format; html is one self-contained page, csv lists the exceptions"),
-        )
-        .arg(
-            Arg::new("file")
+                .help("Output format; html is one self-contained page, csv lists the exceptions, ocsf has Compliance Findings"),
+        Arg::new("file")
                 .long("file")
                 .value_name("PATH")
                 .value_parser(value_parser!(PathBuf))
                 .help("Write the report to this file instead of standard output"),
-        )
-        .arg(
-            Arg::new("expiring-within")
+        Arg::new("expiring-within")
                 .long("expiring-within")
                 .value_name("DAYS")
                 .value_parser(value_parser!(u16))
                 .default_value(EXPIRING_WITHIN.as_str())
                 .help("Warn of exemptions that end within this many days"),
-        )
-        .arg(
-            Arg::new("exact")
+        Arg::new("since")
+                .long("since")
+                .value_name("DAYS|DATE")
+                .value_parser(value_parser!(Since))
+                .default_value(SINCE.as_str())
+                .help("Report the time to seal of resources that were created since then"),
+        Arg::new("all")
+                .long("all")
+                .action(ArgAction::SetTrue)
+                .help("List every resource, unsealed ones first"),
+        Arg::new("fail-on")
+                .long("fail-on")
+                .value_name("FINDING,...")
+                .value_delimiter(',')
+                .value_parser(PossibleValuesParser::new(Finding::labels()))
+                .help(
+                    "End with exit code 1 if there is any of these, or a gap [default: unsealed,pending,live-sas]",
+                ),
+        Arg::new("restore-points")
+                .long("restore-points")
+                .action(ArgAction::SetTrue)
+                .help("Count the restore points of virtual machines, which no seal covers"),
+        Arg::new("exact")
                 .long("exact")
                 .action(ArgAction::SetTrue)
                 .help("List each subscription instead of querying Resource Graph, which can lag"),
-        )
+    ]
+}
+
+/// Days before now, as `30` or `30d`, or a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    Days(u16),
+    Day(Date),
+}
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let days = text.strip_suffix('d').unwrap_or(text).parse().map(Self::Days);
+        let day = || Date::parse(text, format_description!("[year]-[month]-[day]")).map(Self::Day);
+        days.or_else(|_| day())
+            .map_err(|_| "not a number of days (30d) and not a date (2026-11-01)".to_owned())
+    }
+}
+
+impl Since {
+    /// The time from which on resources count.
+    fn before(self, now: OffsetDateTime) -> OffsetDateTime {
+        match self {
+            Self::Days(days) => now.saturating_sub(time::Duration::days(days.into())),
+            Self::Day(day) => day.midnight().assume_utc(),
+        }
+    }
 }
 
 /// The options of the command line.
@@ -77,15 +140,27 @@ struct Wish {
     output: String,
     file: Option<PathBuf>,
     expiring_within: u16,
+    since: Since,
     source: Source,
+    is_of_all: bool,
+    has_restore_points: bool,
+    fail_on: Vec<Finding>,
 }
 
 pub(super) fn run(matches: &ArgMatches) -> ExitCode {
+    let fail_on = matches.get_many::<String>("fail-on").map(|words| {
+        let known = |word: &String| Finding::ALL.into_iter().find(|finding| finding.label() == word);
+        words.filter_map(known).collect()
+    });
     let wish = Wish {
         output: matches.get_one::<String>("output").cloned().unwrap_or_default(),
         file: matches.get_one::<PathBuf>("file").cloned(),
         expiring_within: matches.get_one("expiring-within").copied().unwrap_or_default(),
+        since: matches.get_one("since").copied().unwrap_or(Since::Days(SINCE_DAYS)),
         source: if matches.get_flag("exact") { Source::Lists } else { Source::Graph },
+        is_of_all: matches.get_flag("all"),
+        has_restore_points: matches.get_flag("restore-points"),
+        fail_on: fail_on.unwrap_or_else(|| Finding::DEFAULT.to_vec()),
     };
     let is_colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     session::run(matches, Reach::Reads, |session| report(session, wish, is_colourless))
@@ -97,18 +172,9 @@ async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
         _ = tokio::signal::ctrl_c() => return fail("interrupted; no report was written", Exit::NotAll),
     };
     let report = match taken {
-        Ok(mut report) => {
-            if let Some(queue) = poison_queue(&session).await {
-                report.set_poison_queue(queue);
-            }
-            report
-        }
-        Err(error) => return fail(&error.to_string(), Exit::Unreachable),
-    };
-    let is_coloured = wish.file.is_none() && std::io::stdout().is_terminal() && !is_colourless;
-    let text = match written(&report, &wish.output, is_coloured) {
-        Ok(text) => text,
-        Err(fault) => return fail(&fault, Exit::NotAll),
+        Ok(report) => report,
+        Err(NotTaken::Azure(error)) => return fail(&error.to_string(), Exit::Unreachable),
+        Err(NotTaken::File(fault)) => return fail(&format!("a temporary file: {fault}"), Exit::Usage),
     };
     // The table lists the gaps itself.
     if wish.output != "table" || wish.file.is_some() {
@@ -116,31 +182,98 @@ async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
             fail(&format!("not read: {}: {}", gap.what, gap.why), Exit::NotAll);
         }
     }
-    match wish.file {
-        None => print(text.as_bytes()),
-        Some(path) => match std::fs::write(&path, text) {
-            Ok(()) => say(&format!("{} {}", report.verdict(), path.display())),
-            Err(fault) => return fail(&format!("{}: {fault}", path.display()), Exit::Usage),
-        },
+    let is_coloured = wish.file.is_none() && std::io::stdout().is_terminal() && !is_colourless;
+    let ink = if is_coloured { Ink::Coloured } else { Ink::Plain };
+    let (written, place) = match &wish.file {
+        None => (write(&report, &wish.output, ink, Printed), "the report".to_owned()),
+        Some(path) => {
+            let written = File::create(path).and_then(|file| write(&report, &wish.output, ink, file));
+            (written, path.display().to_string())
+        }
+    };
+    if let Err(fault) = written {
+        return fail(&format!("{place}: {fault}"), Exit::Usage);
     }
-    if report.is_clean() { Exit::Done } else { Exit::NotAll }
+    if wish.file.is_some() {
+        say(&format!("{} {place}", report.verdict()));
+    }
+    // What could not be read is never a success.
+    let mut findings = wish.fail_on.iter().chain(&[Finding::Gap]);
+    if findings.any(|finding| report.has(*finding)) { Exit::NotAll } else { Exit::Done }
 }
 
-async fn inventory(session: &Session, wish: &Wish) -> Result<Report, arm::Error> {
+/// Why there is no report.
+enum NotTaken {
+    Azure(arm::Error),
+    File(io::Error),
+}
+
+impl From<arm::Error> for NotTaken {
+    fn from(error: arm::Error) -> Self {
+        Self::Azure(error)
+    }
+}
+
+async fn inventory(session: &Session, wish: &Wish) -> Result<Report, NotTaken> {
     let ctx = &session.ctx;
+    let now = ctx.now();
     let run = Run {
-        taken_at: ctx.now(),
-        identity: ctx.arm.identity().object_id(session.terms()).await?,
+        taken_at: now,
+        identity: ctx.arm.identity().object_id(session.terms()).await.map_err(arm::Error::from)?,
         scope: ctx.policy.scope.clone(),
         source: wish.source,
         expiring_within: wish.expiring_within,
+        since: wish.since.before(now),
+        is_of_all: wish.is_of_all,
+        portal: session.config.portal(),
     };
     let progress = progress("{bar:30} {pos} of {len} read");
     let on_page = |read: usize, all: Option<usize>| {
         progress.set_length(all.unwrap_or(read) as u64);
         progress.set_position(read as u64);
     };
-    estate::inventory(&ctx.arm, &ctx.guard, &ctx.policy, run, session.config.deadline, on_page).await
+    // The file has no name, and is gone with the process.
+    let report = Report::new(run).stored_in(tempfile::tempfile().map_err(NotTaken::File)?);
+    let (time, policy) = (session.config.deadline, &ctx.policy);
+    let mut report = estate::inventory(&ctx.arm, &ctx.guard, policy, report, time, on_page).await?;
+    if wish.has_restore_points {
+        let counted = estate::restore_points(&ctx.arm, &policy.scope, Terms::behind_events(time)).await;
+        let counted = counted.unwrap_or_else(|error| RestorePoints::Unread(error.to_string()));
+        if let RestorePoints::Unread(why) = &counted {
+            report.add_gap("the restore points", why);
+        }
+        report.set_restore_points(counted);
+    }
+    if let Some(queue) = poison_queue(session).await {
+        report.set_poison_queue(queue);
+    }
+    Ok(report)
+}
+
+/// Standard output, whose failures end the process with their own exit code.
+struct Printed;
+
+impl Write for Printed {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        print(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write(report: &Report, output: &str, ink: Ink, to: impl Write) -> io::Result<()> {
+    let mut to = BufWriter::with_capacity(64 * 1024, to);
+    match output {
+        "json" => json(report, &mut to),
+        "csv" => csv(report, &mut to),
+        "html" => to.write_all(html(report)?.as_bytes()),
+        "ocsf" => ocsf(report, &mut to),
+        _ => table(report, ink, &mut to),
+    }?;
+    to.flush()
 }
 
 /// What the poison queue holds, if the environment or the installation names the queue service.
@@ -159,15 +292,6 @@ async fn poison_queue(session: &Session) -> Option<PoisonQueue> {
         Ok(None) => PoisonQueue::Read { messages: 0, oldest: None },
         Err(error) => PoisonQueue::Unread(error.to_string()),
     })
-}
-
-fn written(report: &Report, output: &str, is_coloured: bool) -> Result<String, String> {
-    match output {
-        "json" => json(report).map_err(|fault| fault.to_string()),
-        "csv" => csv(report).map_err(|fault| fault.to_string()),
-        "html" => Ok(html(report)),
-        _ => Ok(table(report, if is_coloured { Ink::Coloured } else { Ink::Plain })),
-    }
 }
 
 fn fail(fault: &str, exit: Exit) -> Exit {

@@ -7,6 +7,8 @@ use azure_core::cloud::CloudConfiguration;
 pub(super) struct Cloud {
     pub(super) arm_endpoint: &'static str,
     pub(super) arm_audience: &'static str,
+    /// The portal ("Azure Government: compare with global Azure", "Azure China: developer guide").
+    pub(super) portal: &'static str,
     /// The audience of a token that sends telemetry to Azure Monitor ("Logs Ingestion API in Azure Monitor").
     pub(super) monitor_audience: &'static str,
     /// The cloud's Microsoft Entra ID. None is the public one, or that of `AZURE_AUTHORITY_HOST`.
@@ -20,6 +22,7 @@ pub(super) const CLOUDS: [(&str, &Cloud); 3] =
 pub(super) const PUBLIC: &Cloud = &Cloud {
     arm_endpoint: "https://management.azure.com",
     arm_audience: "https://management.azure.com/",
+    portal: "https://portal.azure.com",
     monitor_audience: "https://monitor.azure.com",
     authority: None,
 };
@@ -27,6 +30,7 @@ pub(super) const PUBLIC: &Cloud = &Cloud {
 const US_GOVERNMENT: &Cloud = &Cloud {
     arm_endpoint: "https://management.usgovcloudapi.net",
     arm_audience: "https://management.core.usgovcloudapi.net/",
+    portal: "https://portal.azure.us",
     monitor_audience: "https://monitor.azure.us",
     authority: Some(CloudConfiguration::AzureGovernment),
 };
@@ -35,6 +39,7 @@ const US_GOVERNMENT: &Cloud = &Cloud {
 const CHINA: &Cloud = &Cloud {
     arm_endpoint: "https://management.chinacloudapi.cn",
     arm_audience: "https://management.chinacloudapi.cn/",
+    portal: "https://portal.azure.cn",
     monitor_audience: "https://monitor.azure.cn",
     authority: Some(CloudConfiguration::AzureChina),
 };

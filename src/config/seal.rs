@@ -29,9 +29,11 @@ const TAGS: Setting = Setting {
     flag: "tags",
     value: Value::Text("NAME=VALUE,..."),
     help: "Tags of the seal.\n\
-           A value may contain {sealed_at}, {event_time} and {trace_id}, which are filled in when the resource is \
-           sealed and then kept. The word none stands for no tags.",
-    default: Fallback::Text("diskseal-auth-mode=AzureActiveDirectory,diskseal-sealed-at={sealed_at}"),
+           A value may contain {sealed_at}, {event_time}, {trace_id} and {trigger} (what first named the resource: event, \
+           sweep or command), which are filled in when the resource is sealed and then kept. The word none stands for no tags.",
+    default: Fallback::Text(
+        "diskseal-auth-mode=AzureActiveDirectory,diskseal-sealed-at={sealed_at},diskseal-sealed-by={trigger}",
+    ),
     used: Use::Always,
     read: |config, text| set(&mut config.policy.tags, tag_rules(text)),
     show: |config| {

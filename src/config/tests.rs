@@ -59,7 +59,7 @@ fn each_help_begins_with_a_sentence_of_one_line() {
 #[test]
 fn an_empty_value_is_no_value() {
     let pairs: Vec<_> = settings().map(|setting| (setting.name, " ")).collect();
-    assert_eq!(read(&pairs).unwrap().policy.tags.len(), 2);
+    assert_eq!(read(&pairs).unwrap().policy.tags.len(), 3);
 }
 
 #[test]

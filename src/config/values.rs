@@ -48,6 +48,11 @@ impl Config {
         self.arm_endpoint.clone().map_or_else(|| Url::parse(self.cloud.arm_endpoint), Ok)
     }
 
+    /// The address of the cloud's portal, without a slash at its end.
+    pub fn portal(&self) -> &'static str {
+        self.cloud.portal
+    }
+
     /// The identity of requests to Azure Resource Manager.
     pub fn identity(&self) -> IdentityOptions {
         let audience = self.arm_audience.as_deref().unwrap_or(self.cloud.arm_audience);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tracing::Level;
 
-use super::{Concern, Error, Left, Look, Outcome, Unsealed, error::SEAL_REMOVED};
+use super::{Concern, Error, Left, Outcome, Unsealed, error::SEAL_REMOVED};
 use crate::{arm::SystemFailure, policy::Guarded};
 
 /// The outcome of a resource or machine: `outcome id`, and `: why` where there is more to say.
@@ -18,7 +18,8 @@ pub struct Line {
     pub reason: Option<&'static str>,
     /// The ID of the resource or machine.
     pub resource: String,
-    /// The correlation ID of the write that led to the look, if that write has removed the seal.
+    /// The correlation ID of the write that led to the look, for the log record. It is printed if that write has removed
+    /// the seal.
     pub correlation_id: Option<String>,
     /// More about it, in a sentence.
     pub why: Option<String>,
@@ -53,11 +54,10 @@ impl Line {
         Self { reason: outcome.reason(), ..Self::new(level, outcome.label(), resource, why) }
     }
 
-    /// The same with the correlation ID of the write that has removed the seal, if one has.
+    /// The same with the correlation ID of the write that led to the look.
     #[must_use]
-    pub fn caused_by(self, look: &Look) -> Self {
-        let correlation_id = look.correlation_id.clone().filter(|_| self.reason == Some(SEAL_REMOVED));
-        Self { correlation_id, ..self }
+    pub fn caused_by(self, correlation_id: Option<&str>) -> Self {
+        Self { correlation_id: correlation_id.map(str::to_owned), ..self }
     }
 
     /// A machine whose disks cannot all be read.
@@ -94,6 +94,10 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.outcome, self.resource)?;
         self.why.iter().try_for_each(|why| write!(f, ": {why}"))?;
-        self.correlation_id.iter().try_for_each(|id| write!(f, "; correlation ID {id}"))
+        let is_removal = self.reason == Some(SEAL_REMOVED);
+        self.correlation_id
+            .iter()
+            .filter(|_| is_removal)
+            .try_for_each(|id| write!(f, "; correlation ID {id}"))
     }
 }

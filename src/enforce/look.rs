@@ -5,7 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::SEAL_TIME;
-use crate::{azure::Terms, resource_id::ResourceId};
+use crate::{azure::Terms, policy::NamedBy, resource_id::ResourceId};
 
 /// How far the time of a write may be from now. Event Grid delivers an event for at most a day ("Event Grid message
 /// delivery and retry", event time to live), the queue for about an hour more, and clocks differ. Any other time comes
@@ -44,6 +44,15 @@ impl Trigger {
         matches!(self, Self::Event | Self::Queue)
     }
 
+    /// What first named the resource, unless a message knows better.
+    const fn named_by(self) -> NamedBy {
+        match self {
+            Self::Event | Self::Queue => NamedBy::Event,
+            Self::Sweep => NamedBy::Sweep,
+            Self::Command => NamedBy::Command,
+        }
+    }
+
     /// A word from a closed set, for metrics.
     pub const fn label(self) -> &'static str {
         match self {
@@ -62,6 +71,8 @@ pub struct Look {
     pub resource: ResourceId,
     /// What led to the look.
     pub trigger: Trigger,
+    /// What first named the resource.
+    pub named_by: NamedBy,
     /// When the write happened that gave the reason, if a write did, as it was reported: any time of the calendar. See
     /// [`Self::written_at`].
     pub event_time: Option<OffsetDateTime>,
@@ -84,6 +95,7 @@ impl Look {
         Self {
             resource,
             trigger,
+            named_by: trigger.named_by(),
             event_time: None,
             correlation_id: None,
             is_repeated: false,
@@ -103,6 +115,12 @@ impl Look {
     #[must_use]
     pub fn correlated(self, correlation_id: Option<String>) -> Self {
         Self { correlation_id, ..self }
+    }
+
+    /// The same look where something else has named the resource first.
+    #[must_use]
+    pub fn first_named_by(self, named_by: NamedBy) -> Self {
+        Self { named_by, ..self }
     }
 
     /// The same look for a message that the queue has delivered before, or delivers for the last time.

@@ -5,6 +5,9 @@ use std::fmt;
 use super::error::{Error, SEAL_REMOVED};
 use crate::policy::{Exemption, Guarded, decide::Change};
 
+/// The reason of a seal that no event has led to.
+pub const EVENT_MISSED: &str = "event_missed";
+
 /// Whether ARM keeps the seal's tags as they were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TagsKept {
@@ -25,6 +28,8 @@ words! {
     pub enum Outcome, label of labels {
         /// It was not sealed and is now, proven by what ARM shows.
         Sealed(TagsKept) => "sealed",
+        /// As `Sealed`, and it is so new that its event should have led to the seal, and a sweep has.
+        Missed(TagsKept) => "sealed",
         /// It had the auth mode, and its tags are written now.
         Tagged(TagsKept) => "tagged",
         /// As `Sealed`, and somebody had removed the seal.
@@ -83,6 +88,7 @@ impl Outcome {
             Self::Protected(guarded) => Some(guarded.reason()),
             Self::Resealed(_) | Self::Retagged(_) => Some(SEAL_REMOVED),
             Self::WouldSeal(change) if change.is_removal => Some(SEAL_REMOVED),
+            Self::Missed(_) => Some(EVENT_MISSED),
             Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => Some(TagsKept::MODIFIED),
             Self::LeftToSweep(left) => Some(left.reason()),
             _ => None,
@@ -99,6 +105,7 @@ impl Outcome {
             Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => {
                 Some(&"its tags were changed as they were written, by an Azure Policy for example")
             }
+            Self::Missed(_) => Some(&"it is new, and no event had sealed it"),
             Self::LeftToSweep(left) => Some(left),
             Self::SwitchedOff => Some(&"the tag diskseal=off stops every write"),
             _ => None,

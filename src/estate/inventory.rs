@@ -7,7 +7,7 @@ use crate::{
     arm::{Client, Error, Subscriptions, Unreadable},
     azure::Terms,
     policy::{Policy, Protection},
-    report::{Entry, Gap, Report, Run},
+    report::{Entry, Gap, Report},
     scope::Scope,
 };
 
@@ -28,7 +28,7 @@ struct Inventory<'a> {
     perhaps_protected: usize,
 }
 
-/// Reads everything in scope, each request within `time`. A refusal by Azure is a gap in the report; if Resource
+/// Fills a report with everything in scope, each request within `time`. A refusal by Azure is a gap in the report; if Resource
 /// Graph refuses, the exact lists are read instead. `on_page` receives the number of resources read and, if known,
 /// the total.
 ///
@@ -38,19 +38,19 @@ pub async fn inventory(
     arm: &Client,
     guard: &Guard,
     policy: &Policy,
-    run: Run,
+    report: Report,
     time: Duration,
     on_page: impl FnMut(usize, Option<usize>),
 ) -> Result<Report, Error> {
     let protected = guard.protected(arm, policy, Terms::behind_events(time)).await;
-    let listing = Listing::of_all(&policy.scope, run.source);
+    let listing = Listing::of_all(&policy.scope, report.source());
     let mut inventory = Inventory {
         arm,
         policy,
         guard,
         protected: &protected,
         time,
-        report: Report::new(run),
+        report,
         unreadable: 0,
         perhaps_protected: 0,
     };
@@ -90,7 +90,7 @@ impl Inventory<'_> {
             let protection = self.protected.of(resource);
             let is_doubtful = matches!(protection.weighed(resource, now), Protection::Unknown(_));
             self.perhaps_protected += usize::from(is_doubtful);
-            self.report.add(Entry::new(self.policy, resource, &protection, now));
+            self.report.add(&Entry::new(self.policy, resource, &protection, now));
         }
         for Unreadable { what, why } in &page.unreadable {
             self.unreadable += 1;
@@ -133,7 +133,10 @@ impl Inventory<'_> {
     /// Returns `None` and adds a gap if Azure refuses.
     async fn list_subscriptions(&mut self, scope: &Scope, what: &str) -> Result<Option<Vec<String>>, Error> {
         match self.arm.subscriptions(scope, self.terms()).await {
-            Ok(Subscriptions { ids, unread }) => {
+            Ok(Subscriptions { ids, names, unread }) => {
+                for (id, name) in names {
+                    self.report.name_subscription(&id, &name);
+                }
                 for Unreadable { what, why } in unread {
                     self.report.add_gap(what, why);
                 }

@@ -297,10 +297,10 @@ impl Listing {
         "the list of subscriptions".clone_into(&mut self.place);
         let is_named = matches!(scope, Scope::Subscriptions(_));
         let all = match (&self.subscriptions, is_named) {
-            (Some(ids), false) => Ok(Subscriptions { ids: ids.clone(), unread: vec![] }),
+            (Some(ids), false) => Ok(Subscriptions { ids: ids.clone(), ..Subscriptions::default() }),
             _ => arm.subscriptions(scope, terms).await,
         };
-        let Subscriptions { ids, unread } = match all {
+        let Subscriptions { ids, unread, .. } = match all {
             Ok(all) => all,
             Err(error) if error.is_refusal() && self.has_read => {
                 self.add_gap(self.place.clone(), error.to_string());

@@ -9,7 +9,7 @@ use super::{Listing, Protected};
 use crate::{
     arm::Unreadable,
     policy::{
-        BackupGuard, EXPIRING_WITHIN_DAYS, Exemption, Guarded, Policy, Protection, days_left,
+        BackupGuard, EXPIRING_WITHIN_DAYS, Exemption, Guarded, NamedBy, Policy, Protection, days_left,
         decide::{Change, Decision, Occasion, PendingReason, decide},
     },
     report::{Counts, Gap, Status},
@@ -32,7 +32,7 @@ pub struct Judged<'a> {
 impl<'a> Judged<'a> {
     /// Decides about a resource.
     pub fn new(policy: &Policy, protected: &Protected, resource: &'a Resource, now: OffsetDateTime) -> Self {
-        let occasion = Occasion { now, event_time: None, trace_id: None };
+        let occasion = Occasion { now, event_time: None, trace_id: None, named_by: NamedBy::Sweep };
         let protection = protected.of(resource);
         let decision = decide(policy, resource, &protection, &occasion);
         Self { id: &resource.id, decision, protection, now }

@@ -75,6 +75,7 @@ impl Invocation {
             cloudevents.event_type = Empty,
             cloudevents.event_subject = Empty,
             diskseal.event_age_seconds = Empty,
+            diskseal.correlation_id = Empty,
             diskseal.reason = Empty,
             diskseal.unchanged = Empty,
         );

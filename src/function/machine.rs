@@ -29,19 +29,21 @@ pub(super) async fn handle(
     written: &ResourceWritten,
     origin: &TraceContext,
 ) -> Vec<Handled> {
-    let done = |line: &Line| Handled::Done(log(invocation, line, None));
+    let correlation_id = written.correlation_id.as_deref();
+    let logged = |line: Line| log(invocation, &line.caused_by(correlation_id), None);
+    let done = |line| Handled::Done(logged(line));
     match ctx.is_in_scope(machine, invocation.terms).await {
         Ok(true) => {}
         Ok(false) => {
             let line = Line::of_look(machine, &Ok(Outcome::Exempt(Exemption::OutOfScope)));
-            return vec![Handled::Done(log(invocation, &line, None).unchanged())];
+            return vec![Handled::Done(logged(line).unchanged())];
         }
-        Err(fault) => return vec![not_read(invocation, machine, &fault)],
+        Err(fault) => return vec![not_read(invocation, machine, written, &fault)],
     }
     let disks = match disks_of(ctx, machine, written.time, invocation.terms).await {
         Ok(Some(disks)) => disks,
-        Ok(None) => return vec![done(&Line::of_look(machine, &Ok(Outcome::Gone)))],
-        Err(fault) => return vec![not_read(invocation, machine, &fault)],
+        Ok(None) => return vec![done(Line::of_look(machine, &Ok(Outcome::Gone)))],
+        Err(fault) => return vec![not_read(invocation, machine, written, &fault)],
     };
     let (count, is_many) = (disks.ids.len(), disks.ids.len() > DISKS_MAX);
     let plural = if count == 1 { "" } else { "s" };
@@ -49,13 +51,13 @@ pub(super) async fn handle(
     let why = format!("{count} managed disk{plural}{way}");
     // Whether something changed, its disks show.
     let line = Line::new(Level::INFO, "machine", machine, Some(why));
-    let mut handled = vec![Handled::Done(log(invocation, &line, None).unchanged())];
+    let mut handled = vec![Handled::Done(logged(line).unchanged())];
     for (is_incomplete, why) in [
         (disks.has_more, "it has more disks than two reads return"),
         (disks.has_unreadable, "Azure returns some of its disks in a form that cannot be read"),
     ] {
         if is_incomplete {
-            handled.push(done(&Line::left_to_sweep(machine, why.to_owned())));
+            handled.push(done(Line::left_to_sweep(machine, why.to_owned())));
         }
     }
     let looks = disks.ids.into_iter().map(|resource| {
@@ -77,18 +79,24 @@ pub(super) async fn handle(
     handled
 }
 
-fn not_read(invocation: &Invocation, machine: &MachineId, fault: &Error) -> Handled {
+fn not_read(
+    invocation: &Invocation,
+    machine: &MachineId,
+    written: &ResourceWritten,
+    fault: &Error,
+) -> Handled {
+    let log = |line: Line| log(invocation, &line.caused_by(written.correlation_id.as_deref()), None);
     count_failure(None, Trigger::Event, fault);
     match fault.concern() {
         // Its disks are unknown, so the queue cannot take them; the sweep finds them without the machine.
         Concern::Resource => {
             let left = Ok(Outcome::LeftToSweep(Left::Wait(fault.clone())));
-            Handled::Done(log(invocation, &Line::of_look(machine, &left), None))
+            Handled::Done(log(Line::of_look(machine, &left)))
         }
         // The queue's messages name disks, so Event Grid delivers the event again.
         Concern::System | Concern::Quota => {
             let line = Line::of_failure(Concern::System.label(), machine, fault);
-            Handled::Failed(fault.reason(), log(invocation, &line, None))
+            Handled::Failed(fault.reason(), log(line))
         }
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn seal(
 ) -> (Result<Outcome, Error>, Logged) {
     let started = Instant::now();
     let result = enforce(ctx, look).await;
-    let line = Line::of_look(&look.resource, &result).caused_by(look);
+    let line = Line::of_look(&look.resource, &result).caused_by(look.correlation_id.as_deref());
     let line = log(invocation, &line, Some(started.elapsed()));
     let is_unchanged = result.as_ref().is_ok_and(Outcome::needs_no_change);
     (result, Logged { is_unchanged, ..line })
@@ -82,6 +82,7 @@ pub(super) fn pending(ctx: &Context, look: Look, reason: &str, context: TraceCon
         traceparent,
         tracestate,
         correlation_id: look.correlation_id,
+        named_by: Some(look.named_by),
     }
 }
 

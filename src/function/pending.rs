@@ -5,7 +5,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::functions::RECEIPTS_MAX;
-use crate::{enforce::Error, event, resource_id::ResourceId, telemetry::TraceContext};
+use crate::{enforce::Error, event, policy::NamedBy, resource_id::ResourceId, telemetry::TraceContext};
 
 /// The content of a queue message. It is sent as an object, because the host would decode a string that
 /// is valid base64.
@@ -34,6 +34,30 @@ pub struct Pending {
     /// The correlation ID of the write that caused the message.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "correlation_id")]
     pub correlation_id: Option<String>,
+    /// What first named the resource; see [`Self::named_by`].
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "named_by")]
+    pub named_by: Option<NamedBy>,
+}
+
+/// Its word. Any other value is ignored, so that no message is lost because of it.
+mod named_by {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
+
+    use crate::policy::NamedBy;
+
+    #[expect(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde calls"
+    )]
+    pub(super) fn serialize<S: Serializer>(named_by: &Option<NamedBy>, to: S) -> Result<S::Ok, S::Error> {
+        named_by.map(|one| one.label()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NamedBy>, D::Error> {
+        Ok(Value::deserialize(from)?.as_str().and_then(NamedBy::of))
+    }
 }
 
 /// Ignores an invalid correlation ID, so that no message is lost because of it.
@@ -99,6 +123,12 @@ impl Pending {
         Self::reasons().into_iter().find(|reason| *reason == self.reason).unwrap_or(Self::OTHER)
     }
 
+    /// What first named the resource. A message of an earlier version has only its reason.
+    pub fn named_by(&self) -> NamedBy {
+        let by_reason = if self.reason == Self::OF_A_SWEEP { NamedBy::Sweep } else { NamedBy::Event };
+        self.named_by.unwrap_or(by_reason)
+    }
+
     /// The trace in which the resource was first seen.
     pub fn trace_context(&self) -> TraceContext {
         TraceContext::received(self.traceparent.as_deref(), self.tracestate.as_deref())
@@ -118,6 +148,7 @@ mod tests {
             traceparent: Some(String::new()),
             tracestate: Some(String::new()),
             correlation_id: Some(String::new()),
+            named_by: Some(NamedBy::Event),
         }
     }
 
@@ -140,7 +171,7 @@ mod tests {
     fn no_member_of_a_message_takes_the_place_of_a_value_of_the_host() {
         let message = serde_json::to_value(full()).unwrap();
         let members: Vec<_> = message.as_object().unwrap().keys().collect();
-        assert_eq!(members.len(), 6, "a member is missing here: {members:?}");
+        assert_eq!(members.len(), 7, "a member is missing here: {members:?}");
         for member in members {
             let is_the_host_s = NAMES_OF_THE_HOST.iter().any(|name| name.eq_ignore_ascii_case(member));
             assert!(!is_the_host_s && !member.to_ascii_lowercase().ends_with("trigger"), "{member}");
@@ -158,6 +189,25 @@ mod tests {
         {
             assert_eq!(at(stored), sent, "{stored}");
         }
+    }
+
+    #[test]
+    fn what_named_the_resource_is_carried_and_else_follows_from_the_reason() {
+        let named_by = |reason: &str, word: serde_json::Value| {
+            let message = serde_json::json!({"resource": ID, "reason": reason, "firstSeen": "2026-11-24T01:02:03Z", "namedBy": word});
+            serde_json::from_value::<Pending>(message).unwrap().named_by()
+        };
+        for (reason, word, expected) in [
+            ("locked", "event".into(), NamedBy::Event),
+            ("locked", "sweep".into(), NamedBy::Sweep),
+            ("sweep", "event".into(), NamedBy::Event),
+            ("sweep", serde_json::Value::Null, NamedBy::Sweep),
+            ("machine", serde_json::json!({"of": 1}), NamedBy::Event),
+            ("sweep", "nobody".into(), NamedBy::Sweep),
+        ] {
+            assert_eq!(named_by(reason, word.clone()), expected, "{reason} {word}");
+        }
+        assert_eq!(serde_json::to_value(full()).unwrap()["namedBy"], "event");
     }
 
     #[test]

@@ -99,6 +99,7 @@ pub(super) async fn message(app: &App, invocation: &Invocation, received: Receiv
     let span = invocation.span();
     invocation.join(&span, &received.pending.trace_context());
     span.record("messaging.message.id", received.id.as_deref());
+    span.record("diskseal.correlation_id", received.pending.correlation_id.as_deref());
     try_again(app, invocation, received).instrument(span).await
 }
 
@@ -113,18 +114,19 @@ async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Re
     if let Some(age) = received.pending.age(ctx.now()) {
         metrics::queue_age(reason, age.as_seconds_f64());
     }
+    let named_by = received.pending.named_by();
     let Pending { resource, first_seen, correlation_id, .. } = received.pending.clone();
     let trigger = if is_of_a_sweep { Trigger::Sweep } else { Trigger::Queue };
     let time = invocation.terms.time_left();
     let look = Look::new(resource, trigger, time).after_write(Some(first_seen)).waiting(QUOTA_WAIT);
-    let look = look.correlated(correlation_id).delivered(is_repeated, is_last);
+    let look = look.correlated(correlation_id).first_named_by(named_by).delivered(is_repeated, is_last);
     let held_until = Instant::now() + HELD_FOR;
     let wait = quota_wait(&ctx, &look);
     if wait > QUOTA_WAIT {
         // Others would wait behind it for their places on this instance, and no request can be of use.
         let seconds = wait.as_secs();
         let why = format!("the quota of its subscription is spent for another {seconds} s");
-        let line = Line::waiting(&look.resource, why);
+        let line = Line::waiting(&look.resource, why).caused_by(look.correlation_id.as_deref());
         metrics::outcome(
             line.outcome,
             line.reason,
@@ -185,6 +187,7 @@ async fn handle(
         Err(error) => {
             count_failure(kind, Trigger::Event, &error);
             let line = Line::of_failure(Concern::System.label(), &written.subject, &error);
+            let line = line.caused_by(written.correlation_id.as_deref());
             return vec![Handled::Failed(error.reason(), log(invocation, &line, None))];
         }
     }
@@ -257,6 +260,7 @@ fn describe(span: &Span, written: &ResourceWritten, now: OffsetDateTime) {
         span,
         messaging.message.id = written.event_id.as_deref(),
         messaging.destination.name = source.as_deref(),
+        diskseal.correlation_id = written.correlation_id.as_deref(),
         cloudevents.event_id = written.event_id.as_deref(),
         cloudevents.event_source = source.as_deref(),
         cloudevents.event_spec_version = spec_version.as_deref(),

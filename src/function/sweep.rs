@@ -14,7 +14,7 @@ use super::{
     reply::Reply,
 };
 use crate::{
-    policy::Guarded,
+    policy::{Guarded, NamedBy},
     resource_id::ResourceId,
     sweep::{self, Error},
     telemetry::{RESULT, TraceContext},
@@ -74,6 +74,7 @@ async fn list_and_queue(app: &App, invocation: &Invocation, interval: Option<Dur
         traceparent: traceparent.clone(),
         tracestate: tracestate.clone(),
         correlation_id: None,
+        named_by: Some(NamedBy::Sweep),
     };
     let pending = collected.to_seal.iter().map(message).collect();
     Reply::Succeeded { pending, logs: vec![collected.to_string()] }

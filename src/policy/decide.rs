@@ -4,7 +4,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub use super::pending::PendingReason;
 use super::{
-    BackupGuard, Doubt, Exemption, Guarded, Policy, Protection, TagExemption, removal,
+    BackupGuard, Doubt, Exemption, Guarded, NamedBy, Policy, Protection, TagExemption, TagRule, removal,
     tag_rule::TEMPLATE_KEYS,
 };
 use crate::resource::{
@@ -21,6 +21,8 @@ pub struct Occasion {
     pub event_time: Option<OffsetDateTime>,
     /// The current trace, if there is one.
     pub trace_id: Option<String>,
+    /// What first named the resource.
+    pub named_by: NamedBy,
 }
 
 /// What to do.
@@ -129,7 +131,9 @@ pub fn notices(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Vec
         Some(TagExemption::Unreadable) => Some(Notice::ExemptionUnreadable),
         Some(TagExemption::Until { .. }) | None => None,
     };
-    let names: Tags = policy.tags.iter().map(|rule| (rule.name(), "")).collect();
+    // The seal gives up the tag of the trigger first.
+    let names: Tags =
+        policy.tags.iter().filter(|rule| !rule.names_trigger()).map(|rule| (rule.name(), "")).collect();
     let no_room = (resource.tags.merged(&names).len() > TAGS_MAX).then_some(Notice::NoRoomForTags);
     exemption.into_iter().chain(no_room).collect()
 }
@@ -140,21 +144,20 @@ fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<
     let is_new_seal = data_access_auth_mode.is_some();
 
     let filling = filling(occasion, is_new_seal);
-    let mut tags: Tags = policy
-        .tags
-        .iter()
-        .filter(|rule| {
-            let is_right = resource.tags.get(rule.name()).is_some_and(|value| rule.accepts(value, &filling));
-            // A new seal has a new time and trace; an existing seal keeps its values.
-            !is_right || (is_new_seal && rule.is_template())
-        })
-        .map(|rule| (rule.name(), rule.value(&filling)))
-        .filter(|(name, value)| resource.tags.get(name) != Some(value))
-        .collect();
-    // Tags that cannot be read are left alone.
-    if resource.tags.merged(&tags).len() > TAGS_MAX || resource.cannot_read(Member::Tags) {
-        tags = Tags::default();
-    }
+    let is_missing = |rule: &&TagRule| {
+        let is_right = resource.tags.get(rule.name()).is_some_and(|value| rule.accepts(value, &filling));
+        // A new seal has a new time and trace; an existing seal keeps its values.
+        (is_new_seal && rule.is_template()) || !(is_right || rule.names_trigger())
+    };
+    let tags_of = |with_trigger: bool| -> Tags {
+        let rules = policy.tags.iter().filter(|rule| with_trigger || !rule.names_trigger());
+        let tags = rules.filter(is_missing).map(|rule| (rule.name(), rule.value(&filling)));
+        tags.filter(|(name, value)| resource.tags.get(name) != Some(value)).collect()
+    };
+    let fit = |tags: &Tags| resource.tags.merged(tags).len() <= TAGS_MAX;
+    // Tags that cannot be read are left alone. Without room for all, what named the resource is left out first.
+    let tags = [true, false].map(tags_of).into_iter().find(fit);
+    let tags = tags.filter(|_| !resource.cannot_read(Member::Tags)).unwrap_or_default();
     let is_removal = removal::is_removed(policy, resource);
     (is_new_seal || !tags.is_empty()).then_some(Change { data_access_auth_mode, tags, is_removal })
 }
@@ -166,13 +169,14 @@ fn filling(occasion: &Occasion, is_new_seal: bool) -> [(&'static str, String); T
         let time = time.replace_nanosecond(0).unwrap_or(time);
         time.format(&Rfc3339).unwrap_or_default()
     };
-    let [sealed_at, event_time, trace_id] = TEMPLATE_KEYS;
+    let [sealed_at, event_time, trace_id, trigger] = TEMPLATE_KEYS;
     [
         // The seal of a resource that had the mode before the first look has no known time.
         (sealed_at, format!("{}{}", if is_new_seal { "" } else { removal::BEFORE }, seconds(occasion.now))),
         (event_time, seconds(occasion.event_time.unwrap_or(occasion.now))),
         // Without a trace the value is empty. A rule does not accept an empty value, so the next look writes it.
         (trace_id, occasion.trace_id.clone().unwrap_or_else(|| "none".to_owned())),
+        (trigger, occasion.named_by.label().to_owned()),
     ]
 }
 

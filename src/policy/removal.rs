@@ -9,6 +9,26 @@ use crate::resource::{DataAccessAuthMode, Resource};
 /// that look.
 pub(super) const BEFORE: &str = "before ";
 
+/// The time of the seal, as the resource's tags have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealedAt {
+    /// The time in the tag, in whole seconds.
+    pub time: OffsetDateTime,
+    /// Whether the resource had the mode at the first look, which is the time in the tag.
+    pub was_before: bool,
+}
+
+/// The time of the seal from the tag whose value is that time and no other key.
+pub fn sealed_at(policy: &Policy, resource: &Resource) -> Option<SealedAt> {
+    let of_rule = |rule: &TagRule| {
+        let value = rule.sealed_at(resource.tags.get(rule.name())?)?;
+        let before = value.strip_prefix(BEFORE);
+        let time = OffsetDateTime::parse(before.unwrap_or(value), &Rfc3339).ok()?;
+        Some(SealedAt { time, was_before: before.is_some() })
+    };
+    policy.tags.iter().find_map(of_rule)
+}
+
 /// Whether the mode was removed from this resource. Tags that are older than the resource were copied from another
 /// resource, and tags without the time of the seal do not show which resource they belong to.
 pub(super) fn is_removed(policy: &Policy, resource: &Resource) -> bool {
@@ -19,12 +39,9 @@ pub(super) fn is_removed(policy: &Policy, resource: &Resource) -> bool {
     let is_right = |rule: &TagRule| {
         value(rule).is_some_and(|value| rule.fixed().map_or(!value.is_empty(), |fixed| fixed == value))
     };
-    let sealed_at = |rule: &TagRule| {
-        let sealed_at = rule.sealed_at(value(rule)?)?;
-        OffsetDateTime::parse(sealed_at.strip_prefix(BEFORE).unwrap_or(sealed_at), &Rfc3339).ok()
-    };
-    let Some(sealed_at) = policy.tags.iter().find_map(sealed_at) else { return false };
+    let Some(SealedAt { time: sealed_at, .. }) = sealed_at(policy, resource) else { return false };
     // The tag has whole seconds.
     let created = resource.time_created.map(|created| created.replace_nanosecond(0).unwrap_or(created));
-    policy.tags.iter().all(is_right) && created.is_none_or(|created| created <= sealed_at)
+    let mut rules = policy.tags.iter().filter(|rule| !rule.names_trigger());
+    rules.all(is_right) && created.is_none_or(|created| created <= sealed_at)
 }

@@ -1,9 +1,12 @@
 //! A tag of the seal: a fixed value, or a template that is filled when the seal is written.
 
+use super::NamedBy;
 use crate::resource::tags::{self, TagError};
 
 /// The keys that a template may name.
-pub(super) const TEMPLATE_KEYS: [&str; 3] = ["sealed_at", "event_time", "trace_id"];
+pub(super) const TEMPLATE_KEYS: [&str; 4] = ["sealed_at", "event_time", "trace_id", TRIGGER];
+/// The key for what first named the resource.
+const TRIGGER: &str = "trigger";
 
 /// One tag of the seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +34,8 @@ pub enum TagRuleError {
     Brace(String),
     /// The template names a key that does not exist.
     #[error(
-        "the value of tag {name:?} names the key {key:?}; the keys are sealed_at, event_time and trace_id"
+        "the value of tag {name:?} names the key {key:?}; the keys are sealed_at, event_time, \
+         trace_id and trigger"
     )]
     Key {
         /// The tag's name.
@@ -42,7 +46,7 @@ pub enum TagRuleError {
 }
 
 impl TagRule {
-    /// A tag of the seal; in `template`, `{sealed_at}`, `{event_time}` and `{trace_id}` are filled
+    /// A tag of the seal; in `template`, `{sealed_at}`, `{event_time}`, `{trace_id}` and `{trigger}` are filled
     /// when the seal is written.
     pub fn new(name: &str, template: &str) -> Result<Self, TagRuleError> {
         tags::check_name(name)?;
@@ -82,12 +86,28 @@ impl TagRule {
 
     /// The time of the seal from a value that this rule wrote, if the rule has no other key.
     pub(super) fn sealed_at<'a>(&self, value: &'a str) -> Option<&'a str> {
+        self.only(TEMPLATE_KEYS[0], value)
+    }
+
+    /// The text in place of this key, if the rule has no other key.
+    fn only<'a>(&self, name: &str, value: &'a str) -> Option<&'a str> {
         match self.parts.as_slice() {
-            [Part::Text(before), Part::Key(key), Part::Text(after)] if *key == TEMPLATE_KEYS[0] => {
+            [Part::Text(before), Part::Key(key), Part::Text(after)] if *key == name => {
                 value.strip_prefix(before.as_str())?.strip_suffix(after.as_str())
             }
             _ => None,
         }
+    }
+
+    /// Whether the value names what led to the seal. Such a tag is written with a new seal only: of a resource that has
+    /// the mode already nobody knows what named it first, so the tag is never missing there.
+    pub fn names_trigger(&self) -> bool {
+        self.parts.contains(&Part::Key(TRIGGER))
+    }
+
+    /// What first named the resource, from a value that this rule wrote, if the rule has no other key.
+    pub fn named_by(&self, value: &str) -> Option<NamedBy> {
+        NamedBy::of(self.only(TRIGGER, value)?)
     }
 
     /// The fixed value, if the rule is not a template.
@@ -127,14 +147,23 @@ fn parts(name: &str, template: &str) -> Result<Vec<Part>, TagRuleError> {
 mod tests {
     use super::*;
 
-    fn filling() -> [(&'static str, String); 3] {
-        [("sealed_at", "S".into()), ("event_time", "E".into()), ("trace_id", "T".into())]
+    fn filling() -> [(&'static str, String); 4] {
+        [
+            ("sealed_at", "S".into()),
+            ("event_time", "E".into()),
+            ("trace_id", "T".into()),
+            ("trigger", "sweep".into()),
+        ]
     }
 
     #[test]
     fn templates_are_filled_and_checked_when_they_are_made() {
-        let rule = TagRule::new("t", "{sealed_at}/{event_time}/{trace_id}").unwrap();
-        assert_eq!(rule.value(&filling()), "S/E/T");
+        let rule = TagRule::new("t", "{sealed_at}/{event_time}/{trace_id}/{trigger}").unwrap();
+        assert_eq!(rule.value(&filling()), "S/E/T/sweep");
+        assert!(rule.names_trigger() && rule.named_by("S/E/T/sweep").is_none());
+        let by = TagRule::new("t", "by {trigger}.").unwrap();
+        assert_eq!(by.named_by(&by.value(&filling())), Some(NamedBy::Sweep));
+        assert_eq!([by.named_by("by night."), by.named_by("sweep")], [None, None]);
         assert!(matches!(TagRule::new("t", "{who}"), Err(TagRuleError::Key { .. })));
         for template in ["{sealed_at", "sealed_at}", "{{sealed_at}}", "{sealed_at}}", "{sealed_at{trace_id}}"]
         {

@@ -1,42 +1,74 @@
-//! The exceptions as CSV (RFC 4180), for spreadsheets.
+//! The exceptions, or all resources, as CSV (RFC 4180), for spreadsheets.
 
-use super::{Entry, Report, Run, pending, warning};
+use std::io::{self, Write};
 
-type Cell = fn(&Entry, &Run) -> String;
+use super::{
+    Report, Row,
+    control::{Check, Verdict},
+};
 
-/// The columns: the name of each, and its cell for an entry.
-const COLUMNS: [(&str, Cell); 14] = [
-    ("status", |entry, _| entry.status().label().to_owned()),
-    ("reason", |entry, _| entry.reason().to_owned()),
-    ("detail", |entry, _| inert(&entry.detail())),
-    ("until", |entry, _| entry.until().map(|date| date.to_string()).unwrap_or_default()),
-    ("days_left", |entry, run| entry.until().map(|date| run.days_left(date).to_string()).unwrap_or_default()),
-    ("owner", |entry, _| inert(entry.owner.as_deref().unwrap_or_default())),
-    ("kind", |entry, _| entry.kind().to_owned()),
-    ("name", |entry, _| inert(entry.id.name())),
-    ("resource_group", |entry, _| inert(entry.id.resource_group())),
-    ("subscription_id", |entry, _| entry.id.subscription_id().to_owned()),
-    ("location", |entry, _| inert(entry.location())),
-    ("id", |entry, _| inert(&entry.id.to_string())),
-    ("warnings", |entry, run| {
-        inert(&warning::of(entry, run).map(|one| one.text).collect::<Vec<_>>().join("; "))
+type Cell = fn(&Row) -> String;
+
+/// The columns: the name of each, and its cell for a row.
+const COLUMNS: [(&str, Cell); 27] = [
+    ("status", |row| row.status.label().to_owned()),
+    ("reason", |row| row.reason.to_string()),
+    ("detail", |row| inert(&row.detail)),
+    ("until", |row| row.until.clone().unwrap_or_default()),
+    ("days_left", |row| row.days_left.map(|days| days.to_string()).unwrap_or_default()),
+    ("owner", |row| optional(row.owner.as_ref())),
+    ("kind", |row| row.kind.to_string()),
+    ("name", |row| inert(&row.name)),
+    ("resource_group", |row| inert(&row.resource_group)),
+    ("subscription_id", |row| row.subscription_id.clone()),
+    ("location", |row| inert(row.location())),
+    ("id", |row| inert(&row.id)),
+    ("warnings", |row| {
+        let texts: Vec<_> = row.warnings.iter().map(|one| one.text.as_str()).collect();
+        inert(&texts.join("; "))
     }),
-    ("pending", |entry, _| inert(&pending::of(entry).map(|one| one.text).unwrap_or_default())),
+    ("pending", |row| inert(row.pending.as_ref().map_or("", |one| &one.text))),
+    ("subscription_name", |row| optional(row.subscription_name.as_ref())),
+    ("data_access_auth_mode", |row| optional(row.data_access_auth_mode.as_ref())),
+    ("network_access_policy", |row| optional(row.network_access_policy.as_ref())),
+    ("public_network_access", |row| optional(row.public_network_access.as_ref())),
+    ("disk_state", |row| optional(row.disk_state.as_ref())),
+    ("time_created", |row| row.time_created.clone().unwrap_or_default()),
+    ("sealed_at", |row| row.sealed_at.clone().unwrap_or_default()),
+    ("sealed_by", |row| row.sealed_by.as_deref().unwrap_or_default().to_owned()),
+    ("data_access_auth_mode_check", |row| row.checks.data_access_auth_mode.label().to_owned()),
+    ("network_access_check", |row| row.checks.network_access.label().to_owned()),
+    ("controls_passed", |row| controls(row, |verdict| verdict == Verdict::Pass)),
+    ("controls_failed", |row| controls(row, |verdict| verdict != Verdict::Pass)),
+    ("portal", |row| inert(&row.portal)),
 ];
 
-/// A header, and one row for each of [`Report::exceptions`]. There is no summary, and no list of what could not be
+fn optional(text: Option<&String>) -> String {
+    inert(text.map_or("", String::as_str))
+}
+
+/// The controls about the checks whose verdict is wanted. No published control is about snapshots.
+fn controls(row: &Row, is_wanted: fn(Verdict) -> bool) -> String {
+    let checks =
+        Check::ALL.into_iter().filter(|check| row.kind == "disk" && is_wanted(row.checks.of(*check)));
+    let names: Vec<_> =
+        checks.flat_map(|check| check.controls().map(super::control::Control::name)).collect();
+    names.join("; ")
+}
+
+/// A header, and one row for each of [`Report::resources`]. There is no summary, and no list of what could not be
 /// read.
 ///
 /// # Errors
-/// Never, when writing to memory.
-pub fn csv(report: &Report) -> Result<String, std::io::Error> {
-    let mut writer = ::csv::Writer::from_writer(vec![]);
+/// The rows cannot be read, or `to` cannot be written.
+pub fn csv(report: &Report, to: &mut impl Write) -> io::Result<()> {
+    let mut writer = ::csv::Writer::from_writer(to);
     writer.write_record(COLUMNS.map(|(name, _)| name))?;
-    for entry in report.exceptions() {
-        writer.write_record(COLUMNS.map(|(_, cell)| cell(entry, &report.run)))?;
+    for row in report.resources() {
+        let row = row?;
+        writer.write_record(COLUMNS.map(|(_, cell)| cell(&row)))?;
     }
-    let bytes = writer.into_inner().map_err(::csv::IntoInnerError::into_error)?;
-    String::from_utf8(bytes).map_err(std::io::Error::other)
+    writer.flush()
 }
 
 /// Puts an apostrophe before each place where a spreadsheet would begin a formula (OWASP, "CSV Injection"): the start

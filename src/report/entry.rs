@@ -2,13 +2,19 @@
 
 use time::{Date, OffsetDateTime};
 
-use super::NO_LOCATION;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{
+    NO_LOCATION,
+    control::{Check, Verdict},
+};
 use crate::{
     policy::{
-        Exemption, Policy, Protection,
+        Exemption, NamedBy, Policy, Protection, SealedAt,
         decide::{Decision, Notice, Occasion, decide, notices},
+        sealed_at,
     },
-    resource::Resource,
+    resource::{DataAccessAuthMode, Member, Resource},
     resource_id::ResourceId,
 };
 
@@ -55,6 +61,20 @@ impl Status {
     }
 }
 
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.label().serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Status {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(from)?;
+        let found = Self::BEST_FIRST.into_iter().find(|one| one.label() == word);
+        found.ok_or_else(|| de::Error::custom("not a status"))
+    }
+}
+
 /// A use of a disk during which Azure may refuse to change the auth mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InUse {
@@ -91,12 +111,55 @@ pub struct Entry {
     pub in_use: Option<InUse>,
     /// The vault that protects it, or the machine or cluster that it belongs to.
     pub vault: Option<String>,
+    /// What Azure says of it.
+    pub facts: Facts,
+}
+
+/// What Azure says of a resource, as far as the report shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// `properties.dataAccessAuthMode`, unless its properties cannot be read.
+    pub auth_mode: Option<String>,
+    /// Whether that is the seal's.
+    pub has_mode: bool,
+    /// `properties.networkAccessPolicy`
+    pub network_access_policy: Option<String>,
+    /// `properties.publicNetworkAccess`
+    pub public_network_access: Option<String>,
+    /// `properties.diskState`
+    pub disk_state: Option<String>,
+    /// `properties.timeCreated`
+    pub time_created: Option<OffsetDateTime>,
+    /// The time of the seal, of a resource that has the mode.
+    pub sealed_at: Option<SealedAt>,
+    /// What first named it, of a resource that has the mode.
+    pub named_by: Option<NamedBy>,
+}
+
+impl Facts {
+    fn of(policy: &Policy, resource: &Resource) -> Self {
+        let has_mode = resource.has(&DataAccessAuthMode::AzureActiveDirectory);
+        let is_known = !resource.cannot_read(Member::Properties);
+        let named_by = |policy: &Policy| {
+            policy.tags.iter().find_map(|rule| rule.named_by(resource.tags.get(rule.name())?))
+        };
+        Self {
+            auth_mode: is_known.then(|| resource.data_access_auth_mode.as_str().to_owned()),
+            has_mode,
+            network_access_policy: resource.network_access_policy.clone(),
+            public_network_access: resource.public_network_access.clone(),
+            disk_state: resource.disk_state.clone(),
+            time_created: resource.time_created,
+            sealed_at: has_mode.then(|| sealed_at(policy, resource)).flatten(),
+            named_by: has_mode.then(|| named_by(policy)).flatten(),
+        }
+    }
 }
 
 impl Entry {
     /// Decides about a resource, using the handler's own rules.
     pub fn new(policy: &Policy, resource: &Resource, protection: &Protection, now: OffsetDateTime) -> Self {
-        let occasion = Occasion { now, event_time: None, trace_id: None };
+        let occasion = Occasion { now, event_time: None, trace_id: None, named_by: NamedBy::Sweep };
         Self {
             id: resource.id.clone(),
             location: resource.location.as_deref().map(region).filter(|region| !region.is_empty()),
@@ -108,6 +171,7 @@ impl Entry {
                 Protection::By(vault) => Some(vault.clone()),
                 Protection::Unprotected | Protection::Unknown(_) => None,
             },
+            facts: Facts::of(policy, resource),
         }
     }
 
@@ -145,6 +209,33 @@ impl Entry {
                 format!("lacks {}", lacking.join(" and "))
             }
         }
+    }
+
+    /// What a check finds. An absent property has Azure's default, which fails.
+    pub fn verdict(&self, check: Check) -> Verdict {
+        let is = |value: &Option<String>, known: &[&str]| {
+            value.as_ref().is_some_and(|value| known.iter().any(|known| known.eq_ignore_ascii_case(value)))
+        };
+        let facts = &self.facts;
+        let passes = match check {
+            _ if facts.auth_mode.is_none() => return Verdict::Unknown,
+            Check::DataAccessAuthMode => facts.has_mode,
+            Check::NetworkAccess => {
+                is(&facts.network_access_policy, &["DenyAll", "AllowPrivate"])
+                    || is(&facts.public_network_access, &["Disabled"])
+            }
+        };
+        let is_exempt = check == Check::DataAccessAuthMode && self.status() == Status::Exempt;
+        match (passes, is_exempt) {
+            (true, _) => Verdict::Pass,
+            (false, true) => Verdict::Exempt,
+            (false, false) => Verdict::Fail,
+        }
+    }
+
+    /// Whether it is sealed and a SAS URL to its data is valid, which may be older than the seal.
+    pub fn has_live_sas(&self) -> bool {
+        self.facts.has_mode && self.in_use == Some(InUse::Sas)
     }
 
     /// The last day of its exemption, if it has one that ends.

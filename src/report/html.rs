@@ -3,7 +3,11 @@
 
 mod coverage;
 mod exceptions;
+mod inventory;
+mod list;
 mod words;
+
+use std::io;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
@@ -21,7 +25,10 @@ const MINUTE: &[BorrowedFormatItem<'_>] =
     format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
 
 /// The report as an HTML page.
-pub fn html(report: &Report) -> String {
+///
+/// # Errors
+/// The rows cannot be read.
+pub fn html(report: &Report) -> io::Result<String> {
     let run = &report.run;
     let title = format!("Diskseal report {}", run.taken_at_text());
     let page = markup! {
@@ -42,11 +49,15 @@ pub fn html(report: &Report) -> String {
                 header { (head(report)) }
                 main {
                     (gaps(report))
+                    (exceptions::section(report)?)
+                    (exceptions::expiries(report)?)
+                    (exceptions::notices(report)?)
+                    (exceptions::pending(report)?)
+                    (inventory::delays(report))
                     (coverage::section(report))
-                    (exceptions::expiries(report))
-                    (exceptions::notices(report))
-                    (exceptions::pending(report))
-                    (exceptions::section(report))
+                    (inventory::controls(report))
+                    (inventory::restore_points(report))
+                    (inventory::all(report)?)
                     (glossary())
                 }
                 footer {
@@ -58,7 +69,7 @@ pub fn html(report: &Report) -> String {
             }
         }
     };
-    page.into_string()
+    Ok(page.into_string())
 }
 
 /// Allows the page's own script and style, by their hashes, and nothing else.

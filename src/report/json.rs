@@ -1,6 +1,6 @@
 //! The report as JSON, for programs.
 //!
-//! This is [`FORMAT`] 1; later releases may add members to it:
+//! This is [`FORMAT`] 1, and docs/schemas/report-1.json is its schema; later releases may add members to it:
 //!
 //! ```text
 //! format         1
@@ -13,34 +13,76 @@
 //! source         resource_graph | lists
 //! expiringWithin days
 //! verdict        one sentence
-//! clean          true if everything was read and is sealed or exempt
+//! clean          true if everything was read and is sealed or exempt, and no sealed resource has a valid SAS URL
 //! totals         {total, sealed, exempt, pending, unsealed, sealedPercent: number | null, rounded down}
 //! bySubscription, byKind, byLocation
 //!                {name: {as totals}}
+//! subscriptionNames
+//!                {subscription ID: name}, as far as the identity sees them
 //! byReason       [{status, reason, count}]
+//! timeToSeal     of resources created since a time that were unsealed at the first read: {since, event, sweep, command,
+//!                unknown: how many were first named by each; before: had the mode at the first read; unsealed;
+//!                seconds: {median, p95, worst} | null; notByEvent: [{kind, sealedBy, timeCreated, sealedAt, seconds, id}]}
+//! checks         [{check, title, disk: {pass, fail, exempt, unknown}, snapshot: {the same}}]
+//! controls       [{framework, version, number, check, basis, pass, fail, exempt, unknown}]: disks by published control
+//! controlsNote   which of them a dashboard of Azure shows
 //! exceptions     [{status, reason, detail, missing, until, daysLeft, owner, kind, name, resourceGroup,
-//!                subscriptionId, location, id}]; missing, until, daysLeft, owner and location may be null
+//!                subscriptionId, subscriptionName, location, id, portal, dataAccessAuthMode, networkAccessPolicy,
+//!                publicNetworkAccess, diskState, timeCreated, sealedAt, sealedBy, checks, pending, warnings}]
 //!                missing: {dataAccessAuthMode: true | false, tags: [names]} of what is unsealed
+//!                checks: {dataAccessAuthMode, networkAccess: pass | fail | exempt | unknown}
+//! resources      the same of every resource, unsealed ones first; null without --all
 //! pending        [{reason, text, id}]: what is not sealed, and in a state in which Azure may refuse the change
 //! warnings       [{reason, text, id}]
 //! gaps           [{what, why}]: what could not be read
 //! poisonQueue    {messages, oldest: RFC 3339, oldestAgeSeconds, error}: messages that have used up their receipts; null
 //!                if the queue service is unknown. messages is null and error says why, if it could not be read
+//! restorePoints  {collections, restorePoints, error, note}; null without --restore-points
 //! ```
 
-use std::collections::BTreeMap;
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::Error};
 
-use super::{Counts, Entry, Gap, Remark, Report, Run, poison};
-use crate::{policy::decide::Decision, resource_id::ResourceId, scope::Scope};
+use super::{
+    Counts, Gap, NotByEvent, Percentiles, Report, Status,
+    control::{ByKind, CONTROLS, Check, Control, NOTE, Verdicts},
+    poison, restore_points,
+    stamp::seconds,
+};
+use crate::scope::Scope;
 
 /// The version of the format.
 pub const FORMAT: u32 = 1;
 
+/// A list that is written while it is read. It can be written once.
+struct Stream<I>(RefCell<Option<I>>);
+
+impl<I> Stream<I> {
+    fn of(list: I) -> Self {
+        Self(RefCell::new(Some(list)))
+    }
+}
+
+impl<T: Serialize, I: Iterator<Item = io::Result<T>>> Serialize for Stream<I> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut fault = None;
+        let list = self.0.take().into_iter().flatten();
+        let done = to.collect_seq(list.map_while(|one| one.map_err(|why| fault = Some(why)).ok()))?;
+        match fault {
+            None => Ok(done),
+            Some(fault) => Err(S::Error::custom(fault)),
+        }
+    }
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+struct Document<'a, E: Serialize, R: Serialize, P: Serialize, W: Serialize> {
     format: u32,
     version: &'static str,
     taken_at: String,
@@ -55,12 +97,19 @@ struct Document<'a> {
     by_subscription: BTreeMap<&'a str, Coverage>,
     by_kind: BTreeMap<&'a str, Coverage>,
     by_location: BTreeMap<&'a str, Coverage>,
+    subscription_names: &'a BTreeMap<String, String>,
     by_reason: Vec<ReasonCount>,
-    exceptions: Vec<Exception<'a>>,
-    pending: Vec<Remark<'a>>,
-    warnings: Vec<Remark<'a>>,
+    time_to_seal: TimeToSeal<'a>,
+    checks: Vec<CheckCount>,
+    controls: Vec<ControlCount>,
+    controls_note: &'static str,
+    exceptions: E,
+    resources: Option<R>,
+    pending: P,
+    warnings: W,
     gaps: &'a [Gap],
     poison_queue: Option<poison::Json<'a>>,
+    restore_points: Option<restore_points::Json<'a>>,
 }
 
 #[derive(Serialize)]
@@ -82,75 +131,56 @@ impl From<&Counts> for Coverage {
 
 #[derive(Serialize)]
 struct ReasonCount {
-    status: &'static str,
+    status: Status,
     reason: &'static str,
     count: usize,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Exception<'a> {
-    status: &'static str,
-    reason: &'static str,
-    detail: String,
-    missing: Option<Missing<'a>>,
-    until: Option<String>,
-    days_left: Option<i64>,
-    owner: Option<&'a str>,
-    kind: &'static str,
-    name: &'a str,
-    resource_group: &'a str,
-    subscription_id: &'a str,
-    location: Option<&'a str>,
-    id: &'a ResourceId,
+struct TimeToSeal<'a> {
+    since: String,
+    event: usize,
+    sweep: usize,
+    command: usize,
+    unknown: usize,
+    before: usize,
+    unsealed: usize,
+    seconds: Option<Percentiles>,
+    not_by_event: Vec<&'a NotByEvent>,
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Missing<'a> {
-    data_access_auth_mode: bool,
-    tags: Vec<&'a str>,
+struct CheckCount {
+    check: &'static str,
+    title: &'static str,
+    #[serde(flatten)]
+    by_kind: ByKind,
 }
 
-impl<'a> Exception<'a> {
-    fn new(entry: &'a Entry, run: &Run) -> Self {
-        let until = entry.until();
-        Self {
-            status: entry.status().label(),
-            reason: entry.reason(),
-            detail: entry.detail(),
-            missing: match &entry.decision {
-                Decision::Seal(change) => Some(Missing {
-                    data_access_auth_mode: change.data_access_auth_mode.is_some(),
-                    tags: change.tags.iter().map(|(name, _)| name).collect(),
-                }),
-                _ => None,
-            },
-            until: until.map(|date| date.to_string()),
-            days_left: until.map(|date| run.days_left(date)),
-            owner: entry.owner.as_deref(),
-            kind: entry.kind(),
-            name: entry.id.name(),
-            resource_group: entry.id.resource_group(),
-            subscription_id: entry.id.subscription_id(),
-            location: entry.location.as_deref(),
-            id: &entry.id,
-        }
-    }
+#[derive(Serialize)]
+struct ControlCount {
+    framework: &'static str,
+    version: &'static str,
+    number: &'static str,
+    check: &'static str,
+    basis: &'static str,
+    #[serde(flatten)]
+    disks: Verdicts,
 }
 
-/// The report as JSON.
+/// Writes the report as JSON, row by row.
 ///
 /// # Errors
-/// Never, when writing to memory.
-pub fn json(report: &Report) -> Result<String, serde_json::Error> {
-    let Report { run, totals, by_subscription, by_kind, by_location, by_reason, gaps, poison_queue, .. } =
-        report;
+/// The rows cannot be read, or `to` cannot be written.
+pub fn json(report: &Report, to: &mut impl Write) -> io::Result<()> {
+    let (run, delays) = (&report.run, &report.delays);
     let (scope, management_group) = match &run.scope {
         Scope::Visible => (None, None),
         Scope::Subscriptions(ids) => (Some(ids.as_slice()), None),
         Scope::ManagementGroup(id) => (None, Some(id.as_str())),
     };
+    let reasons = report.by_reason.iter();
     let document = Document {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION"),
@@ -162,21 +192,53 @@ pub fn json(report: &Report) -> Result<String, serde_json::Error> {
         expiring_within: run.expiring_within,
         verdict: report.verdict(),
         clean: report.is_clean(),
-        totals: totals.into(),
-        by_subscription: coverage(by_subscription),
-        by_kind: coverage(by_kind),
-        by_location: coverage(by_location),
-        by_reason: by_reason
-            .iter()
-            .map(|((status, reason), count)| ReasonCount { status: status.label(), reason, count: *count })
+        totals: (&report.totals).into(),
+        by_subscription: coverage(&report.by_subscription),
+        by_kind: coverage(&report.by_kind),
+        by_location: coverage(&report.by_location),
+        subscription_names: &report.subscription_names,
+        by_reason: reasons
+            .map(|((status, reason), count)| ReasonCount { status: *status, reason, count: *count })
             .collect(),
-        exceptions: report.exceptions().into_iter().map(|entry| Exception::new(entry, run)).collect(),
-        pending: report.pending(),
-        warnings: report.warnings(),
-        gaps,
-        poison_queue: poison_queue.as_ref().map(|queue| queue.json(run.taken_at)),
+        time_to_seal: TimeToSeal {
+            since: seconds(run.since),
+            event: delays.event,
+            sweep: delays.sweep,
+            command: delays.command,
+            unknown: delays.unknown,
+            before: delays.before,
+            unsealed: delays.unsealed,
+            seconds: delays.percentiles(),
+            not_by_event: delays.not_by_event(),
+        },
+        checks: Check::ALL.into_iter().map(|check| CheckCount::new(check, report)).collect(),
+        controls: CONTROLS.iter().map(|control| ControlCount::new(control, report)).collect(),
+        controls_note: NOTE,
+        exceptions: Stream::of(report.rows.json(true)),
+        resources: run.is_of_all.then(|| Stream::of(report.rows.json(false))),
+        pending: Stream::of(report.pending()),
+        warnings: Stream::of(report.warnings()),
+        gaps: &report.gaps,
+        poison_queue: report.poison_queue.as_ref().map(|queue| queue.json(run.taken_at)),
+        restore_points: report.restore_points.as_ref().map(super::RestorePoints::json),
     };
-    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+    serde_json::to_writer_pretty(&mut *to, &document)?;
+    to.write_all(b"\n")
+}
+
+impl CheckCount {
+    fn new(check: Check, report: &Report) -> Self {
+        let by_kind = report.by_check.get(&check).copied().unwrap_or_default();
+        Self { check: check.label(), title: check.title(), by_kind }
+    }
+}
+
+impl ControlCount {
+    fn new(control: &Control, report: &Report) -> Self {
+        let &Control { framework, version, number, check, basis } = control;
+        let disks = report.by_check.get(&check).copied().unwrap_or_default().disk;
+        Self { framework, version, number, check: check.label(), basis: basis.label(), disks }
+    }
 }
 
 fn coverage(counts: &BTreeMap<String, Counts>) -> BTreeMap<&str, Coverage> {

@@ -3,11 +3,11 @@
 //! The report reads the state from the resource. Management locks, policies and missing roles show only when the
 //! change is tried, so they are in queue messages and traces, and not in the report.
 
-use super::{Entry, Remark, entry::InUse};
+use super::{Entry, entry::InUse, note::Note};
 use crate::policy::decide::Decision;
 
 /// Why a resource is pending, if it is.
-pub(super) fn of(entry: &Entry) -> Option<Remark<'_>> {
+pub(super) fn of(entry: &Entry) -> Option<Note> {
     let (reason, text) = match (&entry.decision, &entry.in_use) {
         (Decision::Pending(reason), _) => (reason.reason(), reason.to_string()),
         // Tags can be written in any state.
@@ -23,5 +23,5 @@ pub(super) fn of(entry: &Entry) -> Option<Remark<'_>> {
         }
         _ => return None,
     };
-    Some(Remark { reason, text, id: &entry.id })
+    Some(Note { reason: reason.into(), text })
 }

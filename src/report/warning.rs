@@ -1,29 +1,36 @@
 //! Warnings: what a person should look at.
 
-use super::{Entry, Remark, Run, Status};
+use super::{Entry, Run, Status, note::Note};
 use crate::policy::decide::Notice;
 
 /// The reason of a warning about an exemption that ends soon.
 pub(super) const EXPIRING: &str = "exemption_expiring";
+/// The reason of a warning about a sealed resource with a valid SAS URL.
+pub(super) const LIVE_SAS: &str = "live_sas";
 
 /// The warnings about one resource.
-pub(super) fn of<'a>(entry: &'a Entry, run: &Run) -> impl Iterator<Item = Remark<'a>> {
-    let id = &entry.id;
+pub(super) fn of(entry: &Entry, run: &Run) -> Vec<Note> {
     let expiring = entry.until().and_then(|until| {
         let text = format!("its exemption ends {}, on {until}", in_days(run.ends_soon(until)?));
-        Some(Remark { id, reason: EXPIRING, text })
+        Some(Note { reason: EXPIRING.into(), text })
     });
-    let notices = entry.notices.iter().map(|notice| Remark {
-        id,
+    let notices = entry.notices.iter().map(|notice| Note {
         reason: match notice {
             Notice::ExemptionExpired(_) => "exemption_expired",
             Notice::ExemptionUnreadable => "exemption_unreadable",
             Notice::NoRoomForTags => "no_room_for_tags",
-        },
+        }
+        .into(),
         text: notice.to_string(),
     });
-    let protected = protected(entry).map(|text| Remark { id, reason: "protected", text });
-    expiring.into_iter().chain(notices).chain(protected)
+    let protected = protected(entry).map(|text| Note { reason: "protected".into(), text });
+    let live_sas = entry.has_live_sas().then(|| Note {
+        reason: LIVE_SAS.into(),
+        text: "a SAS URL to its data is valid; if it is older than the seal, it may give access without Microsoft Entra ID until \
+               it expires or is revoked"
+            .to_owned(),
+    });
+    live_sas.into_iter().chain(expiring).chain(notices).chain(protected).collect()
 }
 
 /// What sealing means for its backups. An exempt resource needs no warning.

@@ -13,7 +13,7 @@ use crate::{
     azure::Terms,
     enforce::{self, Context, Look, Outcome, Trigger, enforce},
     estate::{Listed, Listing, Protected, Seen, Survey, Todo, warn_of_unreadable},
-    policy::decide::Change,
+    policy::{NamedBy, decide::Change},
     report::Source,
     resource_id::ResourceId,
     telemetry::metrics,
@@ -111,7 +111,8 @@ async fn list_and_seal(
                 Step::Listed(count) => return Advance::Listed(count),
                 Step::Seal(resource) => resource,
             };
-            let look = Look::new(resource, Trigger::Sweep, time);
+            // A person has begun the sweep, and may have no handler whose events could be missed.
+            let look = Look::new(resource, Trigger::Sweep, time).first_named_by(NamedBy::Command);
             let result = enforce(ctx, &look).await;
             Advance::Ended(look.resource, result)
         });

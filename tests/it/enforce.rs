@@ -68,7 +68,7 @@ async fn only_the_mode_is_patched_and_tags_are_only_merged() {
     assert_eq!(tags.request_body["operation"], "Merge");
     let merged = tags.request_body["properties"]["tags"].as_object().unwrap();
     let names: Vec<_> = merged.keys().map(String::as_str).collect();
-    assert_eq!(names, ["diskseal-auth-mode", "diskseal-sealed-at"]);
+    assert_eq!(names, ["diskseal-auth-mode", "diskseal-sealed-at", "diskseal-sealed-by"]);
     let resource = world.azure.get(&id).unwrap();
     assert_eq!((&resource["tags"]["Owner"], &resource["tags"]["env"]), (&json!("Ada"), &json!("prod")));
     for exchange in &exchanges {
@@ -187,7 +187,7 @@ async fn audit_mode_never_writes_whatever_happens() {
         }
         match world.enforce(&id).await {
             Ok(Outcome::WouldSeal(change)) => {
-                assert!(change.data_access_auth_mode.is_some() && change.tags.len() == 2);
+                assert!(change.data_access_auth_mode.is_some() && change.tags.len() == 3);
             }
             other => panic!("{other:?}"),
         }

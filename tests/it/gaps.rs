@@ -58,8 +58,11 @@ async fn report(world: &World, source: Source) -> Result<Report, Error> {
         scope: ctx.policy.scope.clone(),
         source,
         expiring_within: 30,
+        since: ctx.now() - time::Duration::days(30),
+        is_of_all: false,
+        portal: "https://portal.azure.com",
     };
-    inventory(&ctx.arm, &ctx.guard, &ctx.policy, run, Duration::from_secs(25), |_, _| ()).await
+    inventory(&ctx.arm, &ctx.guard, &ctx.policy, Report::new(run), Duration::from_secs(25), |_, _| ()).await
 }
 
 fn queries(world: &World) -> Vec<serde_json::Value> {

@@ -35,9 +35,13 @@ async fn take(world: &World, source: Source) -> (Result<Report, Error>, Vec<(usi
         scope: ctx.policy.scope.clone(),
         source,
         expiring_within: 30,
+        since: ctx.now() - time::Duration::days(30),
+        is_of_all: false,
+        portal: "https://portal.azure.com",
     };
+    let report = Report::new(run);
     let on_page = |read, all| pages.push((read, all));
-    (inventory(&ctx.arm, &ctx.guard, &ctx.policy, run, Duration::from_secs(25), on_page).await, pages)
+    (inventory(&ctx.arm, &ctx.guard, &ctx.policy, report, Duration::from_secs(25), on_page).await, pages)
 }
 
 fn gaps(report: &Report) -> Vec<&str> {

@@ -40,6 +40,7 @@ mod metrics;
 mod output;
 mod poison;
 mod policy_check;
+mod proof;
 mod protocol;
 mod proxies;
 mod report;

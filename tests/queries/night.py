@@ -19,6 +19,7 @@ REMOVED = {
     "would_seal": "its seal was removed",
     "pending": "its seal was removed repeatedly; the next write is due in 30 s",
 }
+MISSED = "it is new, and no event had sealed it"
 UNSURE = "Diskseal cannot read whether a vault protects it"
 TRACES = ("OTelSpans", "OTelLogs")
 SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
@@ -89,7 +90,8 @@ class Night:
         """Adds the handler's line about a disk to the host's log."""
         # Results are in the answer, without a level; the host discards those of a failed invocation, which are printed.
         level = "error: " if outcome == "failed" else ""
-        why = {("protected", "guard_unknown"): UNSURE}.get((outcome, reason), REMOVED.get(outcome) if reason == "seal_removed" else reason)
+        known = {("protected", "guard_unknown"): UNSURE, ("sealed", "event_missed"): MISSED}
+        why = known.get((outcome, reason), REMOVED.get(outcome) if reason == "seal_removed" else reason)
         return self.add("AppTraces", minutes_ago, Message=f"{level}{outcome} {disk(name)}{f': {why}' if why else ''}")
 
     def looks(self, count, outcome, **more):

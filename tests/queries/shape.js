@@ -104,6 +104,7 @@ function sourceFaults({ source }) {
     ["src/estate/survey.rs", "the exemption of {} ends on {until}"],
     ["src/enforce/outcome.rs", "its seal had been removed"],
     ["src/enforce/outcome.rs", "its seal was removed"],
+    ["src/enforce/outcome.rs", "it is new, and no event had sealed it"],
     ["src/enforce/error.rs", "its seal was removed repeatedly"],
     ["src/estate/survey.rs", "the backup guard is unsure of"],
     ["src/policy/protection.rs", "cannot read whether a vault protects it"],

@@ -21,7 +21,8 @@ pub(super) fn of_ids() -> String {
 /// sealed resources candidates; the decision skips them.
 pub(super) fn of_unsealed(policy: &Policy) -> String {
     let mode = "tostring(properties.dataAccessAuthMode) !~ 'AzureActiveDirectory'".to_owned();
-    let lacking: Vec<_> = std::iter::once(mode).chain(policy.tags.iter().map(lacks)).collect();
+    let rules = policy.tags.iter().filter(|rule| !rule.names_trigger());
+    let lacking: Vec<_> = std::iter::once(mode).chain(rules.map(lacks)).collect();
     format!("resources | where {OURS} | where {} | {COLUMNS}", lacking.join(" or "))
 }
 

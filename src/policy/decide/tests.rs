@@ -29,7 +29,12 @@ fn policy() -> Policy {
 }
 
 fn occasion() -> Occasion {
-    Occasion { now: datetime!(2027-01-31 12:00:00.5 UTC), event_time: None, trace_id: Some("abc".into()) }
+    Occasion {
+        now: datetime!(2027-01-31 12:00:00.5 UTC),
+        event_time: None,
+        trace_id: Some("abc".into()),
+        named_by: NamedBy::Event,
+    }
 }
 
 fn snapshot_id() -> ResourceId {
@@ -53,6 +58,8 @@ fn resource(mode: DataAccessAuthMode, tags: &[(&str, &str)]) -> Resource {
         held_by: vec![],
         source: None,
         time_created: None,
+        network_access_policy: None,
+        public_network_access: None,
         unreadable: vec![],
         tags: tags.iter().copied().collect(),
     }

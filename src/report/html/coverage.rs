@@ -72,14 +72,14 @@ pub(super) fn section(report: &Report) -> Markup {
         @if !report.by_subscription.is_empty() {
             section aria-labelledby="coverage" {
                 h2 #coverage { "Coverage" }
-                @for (by, counts) in report.breakdowns() { (breakdown(by, counts)) }
+                @for (by, counts) in report.breakdowns() { (breakdown(by, counts, report)) }
                 (reasons(report))
             }
         }
     }
 }
 
-fn breakdown(by: &str, counts: &BTreeMap<String, Counts>) -> Markup {
+fn breakdown(by: &str, counts: &BTreeMap<String, Counts>, report: &Report) -> Markup {
     markup! {
         @if !counts.is_empty() {
             table.breakdown role="table" {
@@ -97,7 +97,10 @@ fn breakdown(by: &str, counts: &BTreeMap<String, Counts>) -> Markup {
                 tbody role="rowgroup" {
                     @for (name, counts) in counts {
                         tr role="row" {
-                            th scope="row" role="rowheader" { (name) }
+                            th scope="row" role="rowheader" {
+                                (name)
+                                @if let Some(title) = report.subscription_name(name) { span.place { (title) } }
+                            }
                             td.bar-column role="cell" data-label="Share sealed" {
                                 div.share { (bar(counts, false)) span { (counts.sealed_percent()) } }
                             }

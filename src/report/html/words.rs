@@ -2,7 +2,7 @@
 
 use maud::{Markup, html as markup};
 
-use crate::{report::Status, resource_id::ResourceId};
+use crate::report::{Row, Status};
 
 pub(super) fn swatch(status: Status) -> Markup {
     markup! {
@@ -13,11 +13,23 @@ pub(super) fn swatch(status: Status) -> Markup {
 }
 
 /// A resource's name, with its resource group and subscription below.
-pub(super) fn name(id: &ResourceId) -> Markup {
+pub(super) fn name(row: &Row) -> Markup {
     markup! {
-        span.resource { (id.name()) }
-        span.place { (id.resource_group()) }
-        span.place { code { (id.subscription_id()) } }
+        span.resource { (row.name) }
+        span.place { (row.resource_group) }
+        span.place {
+            @if let Some(title) = &row.subscription_name { (title) " " }
+            code { (row.subscription_id) }
+        }
+    }
+}
+
+/// The resource group and subscription of an ID.
+pub(super) fn place(id: &str) -> Markup {
+    let mut parts = id.split('/').skip(2).step_by(2);
+    let (subscription, group) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    markup! {
+        span.place { (group) " · " code { (subscription) } }
     }
 }
 

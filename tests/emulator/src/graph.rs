@@ -29,6 +29,7 @@ mod expression;
 mod lexer;
 mod protection;
 mod query;
+mod restore_points;
 
 use expression::Columns;
 pub(crate) use expression::Row;

@@ -7,7 +7,7 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use diskseal::{
-    enforce::{Concern, Error, Left, Outcome, TagsKept, Unsealed},
+    enforce::{Concern, EVENT_MISSED, Error, Left, Outcome, TagsKept, Unsealed},
     function::{Ignored, Pending, Refused},
     policy::{Exemption, Guarded},
     sweep,
@@ -192,7 +192,7 @@ fn reasons_are_those_of_the_code() {
         Pending::reasons(),
         Refused::reasons(),
         sweep::Error::reasons(),
-        vec![Pending::OTHER, TagsKept::MODIFIED],
+        vec![Pending::OTHER, TagsKept::MODIFIED, EVENT_MISSED],
     ];
     assert_eq!(documented, set(of_the_code.concat()));
 }

@@ -31,6 +31,8 @@ prop_compose! {
             held_by: vec![],
             source: None,
             time_created: None,
+        network_access_policy: None,
+        public_network_access: None,
             unreadable: vec![],
             tags,
         }

@@ -1,0 +1,147 @@
+//! What no event has sealed, the published controls, restore points, and every resource.
+
+use std::io;
+
+use maud::{Markup, html as markup};
+
+use super::{
+    list::{first, list},
+    words::{name, place, swatch},
+};
+use crate::report::{
+    NotByEvent, Report, Row,
+    control::{CONTROLS, Check, NOTE, Verdict},
+    delay::for_people,
+    grouped, restore_points,
+    stamp::seconds,
+};
+
+pub(super) fn delays(report: &Report) -> Markup {
+    let delays = &report.delays;
+    let missed = delays.not_by_event();
+    let row = |one: &&NotByEvent| {
+        markup! {
+            tr role="row" {
+                th scope="row" role="rowheader" { span.resource { (one.id.rsplit('/').next().unwrap_or_default()) } (place(&one.id)) }
+                td role="cell" data-label="Named by" { (one.sealed_by) }
+                td.date role="cell" data-label="Created" { (one.time_created) }
+                td.date role="cell" data-label="Sealed" { (one.sealed_at.as_deref().unwrap_or("–")) }
+                td role="cell" data-label="After" { (one.seconds.map_or_else(|| "–".to_owned(), for_people)) }
+            }
+        }
+    };
+    let columns = ["Resource", "Named by", "Created", "Sealed", "After"];
+    markup! {
+        section aria-labelledby="delays" {
+            h2 #delays { "Time to seal" }
+            p { "Created since " (seconds(report.run.since)) " and unsealed at first: " (delays.phrase()) "." }
+            dl.words {
+                @for (by, count) in [("After an event", delays.event), ("By a sweep", delays.sweep), ("By a person", delays.command), ("Not known by what", delays.unknown), ("Sealed before the first look", delays.before), ("Not sealed", delays.unsealed)] {
+                    div { dt { (by) } dd { (grouped(count)) } }
+                }
+            }
+            @if !missed.is_empty() {
+                (list("missed", None, "Resources that no event has sealed, the slowest first", &columns, &missed, missed.len(), row))
+            }
+        }
+    }
+}
+
+pub(super) fn controls(report: &Report) -> Markup {
+    let of = |check: Check| report.by_check.get(&check).copied().unwrap_or_default();
+    let controls = CONTROLS.iter().map(|one| (one.name(), one.check, of(one.check).disk));
+    let snapshots =
+        Check::ALL.into_iter().map(|check| ("Snapshots (no control)".to_owned(), check, of(check).snapshot));
+    markup! {
+        section aria-labelledby="controls-map" {
+            h2 #controls-map { "Controls" }
+            p { (NOTE) }
+            table.breakdown role="table" {
+                caption { "Disks by published control" }
+                thead role="rowgroup" {
+                    tr role="row" {
+                        th scope="col" role="columnheader" { "Control" }
+                        th scope="col" role="columnheader" { "Check" }
+                        @for verdict in Verdict::ALL { th.number scope="col" role="columnheader" { (title(verdict)) } }
+                    }
+                }
+                tbody role="rowgroup" {
+                    @for (control, check, verdicts) in controls.chain(snapshots) {
+                        tr role="row" {
+                            th scope="row" role="rowheader" { (control) }
+                            td role="cell" data-label="Check" { (check.title()) }
+                            @for (verdict, count) in Verdict::ALL.into_iter().zip(verdicts.counts()) {
+                                td.number.none[count == 0] role="cell" data-label=(title(verdict)) { (grouped(count)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+const fn title(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "Pass",
+        Verdict::Fail => "Fail",
+        Verdict::Exempt => "Exempt",
+        Verdict::Unknown => "Unknown",
+    }
+}
+
+pub(super) fn restore_points(report: &Report) -> Markup {
+    markup! {
+        @if let Some(points) = &report.restore_points {
+            section aria-labelledby="restore-points" {
+                h2 #restore-points { "Restore points" }
+                p { "Number: " (points.phrase()) "." }
+                p { (restore_points::NOTE) }
+            }
+        }
+    }
+}
+
+/// Every resource, if the report is of all of them.
+pub(super) fn all(report: &Report) -> io::Result<Markup> {
+    if !report.run.is_of_all {
+        return Ok(markup! {});
+    }
+    let (rows, count) = first(report.resources())?;
+    let columns = [
+        "Resource",
+        "State",
+        "Auth mode",
+        "Network access policy",
+        "Public network access",
+        "Sealed at",
+        "By",
+        "Checks",
+        "Portal",
+    ];
+    Ok(markup! {
+        section aria-labelledby="all" {
+            h2 #all { "All resources" }
+            (list("all", None, "Every resource, unsealed ones first", &columns, &rows, count, row))
+        }
+    })
+}
+
+fn row(row: &Row) -> Markup {
+    let optional = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
+    markup! {
+        tr role="row" {
+            th scope="row" role="rowheader" title=(row.id) { (name(row)) }
+            td role="cell" data-label="State" { span.status { (swatch(row.status)) (row.status.title()) } }
+            td role="cell" data-label="Auth mode" { (optional(&row.data_access_auth_mode)) }
+            td role="cell" data-label="Network access policy" { (optional(&row.network_access_policy)) }
+            td role="cell" data-label="Public network access" { (optional(&row.public_network_access)) }
+            td.date role="cell" data-label="Sealed at" { (optional(&row.sealed_at)) }
+            td role="cell" data-label="By" { (row.sealed_by.as_deref().unwrap_or("–")) }
+            td role="cell" data-label="Checks" {
+                @for check in Check::ALL { span.detail { (check.label()) ": " (row.checks.of(check).label()) } }
+            }
+            td role="cell" data-label="Portal" { a href=(row.portal) rel="noreferrer noopener" { "Open " span.hidden { (row.name) } } }
+        }
+    }
+}
