@@ -1,6 +1,6 @@
 //! A sweep of many resources: memory, seals per second, whether it keeps a pace, and whether events wait for
-//! it. `cargo bench --bench sweep`, optionally with names of cases after `--`: `estate`, `rate`, `pace`,
-//! `events`.
+//! it. `cargo bench --bench sweep`, optionally with names of cases after `--`: `estate`, `report`,
+//! `rate`, `pace`, `events`.
 //!
 //! ARM is the local one, on the same cores, with TLS; its Resource Graph scans all resources for each page.
 //! The bare client reads, seals and tags the same number of resources with the same concurrency, and lists
@@ -11,6 +11,7 @@
 mod bare_client;
 mod beside;
 mod process;
+mod report;
 
 use std::{collections::HashMap, process::Stdio, time::Duration};
 
@@ -43,6 +44,9 @@ async fn main() {
     let is_wanted = |case: &str| named.is_empty() || named.iter().any(|name| name == case);
     if is_wanted("estate") {
         whole_estate().await;
+    }
+    if is_wanted("report") {
+        report::whole_estate().await;
     }
     if is_wanted("rate") {
         rate(1_000).await;

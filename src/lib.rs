@@ -34,7 +34,7 @@
 //! | [`arm`] | ARM over HTTP: one constant a call, retries, governor, long-running operations, typed errors | `azure`, `resource`, `resource_id`, `scope`, `telemetry` |
 //! | [`azure`] | what every request to Azure needs: identity, HTTP client, terms (deadline and urgency) | `telemetry` |
 //! | [`telemetry`] | logs, OTLP, trace context, waits as spans, every metric | `text` |
-//! | [`report`] | findings to coverage, exceptions and warnings, as table, JSON, CSV and HTML | `policy`, `resource`, `resource_id`, `scope`, `text` |
+//! | [`report`] | findings to coverage, exceptions and warnings, time to seal and published controls, as table, JSON, CSV, HTML and OCSF | `policy`, `resource`, `resource_id`, `scope`, `text` |
 //! | [`policy`] | rules, exemptions, `decide`; a decision holds the exact change to send | `resource`, `resource_id`, `scope` |
 //! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten`, of a disk or of a machine | `json`, `resource_id` |
 //! | [`resource`] | disks and snapshots as ARM returns them; tags and their limits | `json`, `resource_id` |

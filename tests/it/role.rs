@@ -19,7 +19,7 @@ use diskseal_emulator::{
     estate::{scale_set_id, virtual_machine_id},
     event_grid::EventGridOptions,
     fault::{Fault, Kind, Refusal},
-    role::{OF_PEOPLE, Role, actions_of},
+    role::{OF_PEOPLE, OF_QUERIES_OF_PEOPLE, Role, actions_of},
     scale_set_body, virtual_machine_body,
 };
 
@@ -96,7 +96,8 @@ async fn the_role_has_no_action_that_the_code_does_not_perform() {
     plan(&world.ctx, Source::Lists, |_, _| ()).await.unwrap();
     let of_group = World::at(azure.clone(), &[GROUP]);
     plan(&of_group.ctx, Source::Lists, |_, _| ()).await.unwrap();
-    let of_people = OF_PEOPLE.map(|(action, _)| action.to_ascii_lowercase());
+    let of_people: Vec<_> = OF_PEOPLE.iter().chain(&OF_QUERIES_OF_PEOPLE).collect();
+    let of_people: Vec<_> = of_people.into_iter().map(|(action, _)| action.to_ascii_lowercase()).collect();
     let by_handler = performed(&azure);
     assert!(!of_people.iter().any(|action| by_handler.contains(action)), "{by_handler:?}");
     doctor(&world).await;

@@ -22,7 +22,7 @@ use crate::{fault::Kind, journal::Exchange};
 
 /// Actions of commands for people, which the handler's identity need not be allowed, each with the reason.
 /// Without them commands use their own settings, and `diskseal doctor` reports the check as not made.
-pub const OF_PEOPLE: [(&str, &str); 16] = [
+pub const OF_PEOPLE: [(&str, &str); 14] = [
     ("Microsoft.Web/sites/read", "commands look for the function app whose settings apply"),
     ("Microsoft.Web/sites/config/list/action", "commands read the function app's settings"),
     ("Microsoft.Authorization/roleAssignments/read", "doctor looks for the roles of the app's identity"),
@@ -43,6 +43,11 @@ pub const OF_PEOPLE: [(&str, &str); 16] = [
     ("Microsoft.Resources/subscriptions/resourceGroups/delete", "doctor --try deletes it"),
     ("Microsoft.Insights/components/read", "doctor --try looks for the workspace of the app's telemetry"),
     ("Microsoft.OperationalInsights/workspaces/query/read", "doctor --try looks for the trace"),
+];
+
+/// The same for types that only queries of Resource Graph name, so that no call has the action. Resource Graph returns what
+/// the identity may read.
+pub const OF_QUERIES_OF_PEOPLE: [(&str, &str); 2] = [
     ("Microsoft.Compute/restorePointCollections/read", "report counts them if it is asked to"),
     ("Microsoft.Compute/restorePointCollections/restorePoints/read", "report counts them if it is asked to"),
 ];
@@ -95,7 +100,7 @@ impl Role {
             return vec!["role: the action that this request needs is unknown".to_owned()];
         };
         let is_known = |action: &String| {
-            let of_people = OF_PEOPLE.iter().map(|(action, _)| *action);
+            let of_people = OF_PEOPLE.iter().chain(&OF_QUERIES_OF_PEOPLE).map(|(action, _)| *action);
             self.all().chain(of_people).any(|known| known.eq_ignore_ascii_case(action))
         };
         let foreign = actions.into_iter().filter(|action| !is_known(action));
