@@ -4,7 +4,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Entry, Status, stamp::seconds};
+use super::{Entry, Status, counts::grouped, stamp::seconds};
 use crate::policy::NamedBy;
 
 /// Default of `--since`, in days.
@@ -124,23 +124,23 @@ impl Delays {
 
     /// The result in one sentence.
     pub(super) fn phrase(&self) -> String {
-        let missed = match self.missed() {
-            0 => "each of them after an event".to_owned(),
-            1 => "1 of them after no event".to_owned(),
-            missed => format!("{} of them after no event", super::counts::grouped(missed)),
+        let sealed = grouped(self.event + self.missed() + self.unknown);
+        let after = match (self.missed(), self.unknown) {
+            (0, 0) => "each after an event".to_owned(),
+            (missed, 0) => format!("{} after no event", grouped(missed)),
+            (missed, unknown) => {
+                format!(
+                    "{} after no event, {} after something that no tag shows",
+                    grouped(missed),
+                    grouped(unknown)
+                )
+            }
         };
-        let sealed = self.event + self.sweep + self.command + self.unknown;
         let Some(Percentiles { median, p95, worst }) = self.percentiles() else {
-            return format!(
-                "{} sealed, {missed}; no tag has the time of a seal",
-                super::counts::grouped(sealed)
-            );
+            return format!("{sealed} sealed, {after}; no tag has the time of a seal");
         };
         let [median, p95, worst] = [median, p95, worst].map(for_people);
-        format!(
-            "{} sealed, {missed}: median {median}, 95th percentile {p95}, worst {worst}",
-            super::counts::grouped(sealed)
-        )
+        format!("{sealed} sealed, {after}: median {median}, 95th percentile {p95}, worst {worst}")
     }
 }
 

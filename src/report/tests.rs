@@ -1,5 +1,7 @@
 //! What the report counts and lists, and that no format runs what a tag holds.
 
+mod delays;
+
 use time::macros::datetime;
 
 use super::*;

@@ -19,6 +19,7 @@ use crate::world::{SUBSCRIPTION, World, jane};
 mod crash;
 mod failures;
 mod late;
+mod missed;
 mod proof;
 mod races;
 mod removals;

@@ -1,6 +1,7 @@
 //! Tables of `decide`.
 
 mod laws;
+mod trigger;
 
 use time::macros::datetime;
 
