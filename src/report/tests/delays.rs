@@ -15,8 +15,11 @@ fn policy() -> Policy {
     }
 }
 
+/// Name, time of creation, whether it has the mode, tags.
+type Created<'a> = (&'a str, &'a str, bool, &'a [(&'a str, &'a str)]);
+
 /// The delays of resources with these times of creation and tags.
-fn delays(resources: &[(&str, &str, bool, &[(&str, &str)])]) -> Delays {
+fn delays(resources: &[Created<'_>]) -> Delays {
     let mut report = empty();
     for (name, created, is_sealed, tags) in resources {
         let mut resource = resource(name, *is_sealed, tags);
