@@ -10,7 +10,7 @@ use url::Url;
 use crate::{
     arm, azure, config, event, function,
     policy::{
-        self, Policy, Protection,
+        self, NamedBy, Policy, Protection,
         decide::{Decision, Occasion, decide},
     },
     report,
@@ -114,7 +114,12 @@ fn event_(data: &[u8]) {
 fn resource(data: &[u8]) {
     let Ok(id) = ID.parse::<ResourceId>() else { return };
     let Ok(mut resource) = Resource::from_json(&id, data) else { return };
-    let occasion = Occasion { now: OffsetDateTime::UNIX_EPOCH, event_time: None, trace_id: None };
+    let occasion = Occasion {
+        now: OffsetDateTime::UNIX_EPOCH,
+        event_time: None,
+        trace_id: None,
+        named_by: NamedBy::Event,
+    };
     let policy = Policy::default();
     let Decision::Seal(change) = decide(&policy, &resource, &Protection::Unprotected, &occasion) else {
         return;

@@ -1,5 +1,5 @@
 //! Names and tags of resources in the forms of the report, for a fuzzer.
-#![expect(clippy::missing_panics_doc, reason = "a panic is what a fuzzer looks for")]
+#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a panic is what a fuzzer looks for")]
 
 use time::OffsetDateTime;
 
@@ -31,11 +31,14 @@ fn report(text: &str) -> Option<Report> {
         scope: Scope::Visible,
         source: Source::Graph,
         expiring_within: 30,
+        since: OffsetDateTime::UNIX_EPOCH,
+        is_of_all: true,
+        portal: "https://portal.azure.com",
     };
     let exemptions = Exemptions { tag: Some("exempt".to_owned()), ..Exemptions::default() };
     let policy = Policy { exemptions, ..Policy::default() };
     let mut report = Report::new(run);
-    report.add(Entry::new(&policy, &resource, &Protection::Unprotected, report.taken_at()));
+    report.add(&Entry::new(&policy, &resource, &Protection::Unprotected, report.taken_at()));
     report.add_gap(owner, reason);
     Some(report)
 }
@@ -43,7 +46,10 @@ fn report(text: &str) -> Option<Report> {
 /// A spreadsheet finds the same cells, and no formula, whatever separates its cells.
 pub fn csv(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let Some(Ok(written)) = report(text).as_ref().map(super::csv) else { return };
+    let Some(report) = report(text) else { return };
+    let mut written = vec![];
+    super::csv(&report, &mut written).expect("memory takes everything");
+    let written = String::from_utf8(written).expect("a report is text");
     let mut lines = ::csv::ReaderBuilder::new().has_headers(false).from_reader(written.as_bytes());
     let rows: Vec<_> = lines.records().filter_map(Result::ok).collect();
     assert_eq!(rows.len(), 2, "{written}");
@@ -61,7 +67,7 @@ pub fn html(data: &[u8]) {
     let harmless = lines.collect::<Vec<_>>().join("\n");
     let (Some(page), Some(other)) = (report(text), report(&harmless)) else { return };
     let elements = |page: &Report| {
-        let page = super::html(page);
+        let page = super::html(page).expect("memory has everything");
         let names = |part: &str| part.split([' ', '>']).next().unwrap_or_default().to_owned();
         // The first part is before the first element.
         page.split('<').skip(1).map(names).collect::<Vec<_>>()
