@@ -139,16 +139,24 @@ impl Inner {
 mod tests {
     use super::*;
 
-    struct Full;
+    /// Fails once, as a disk that was full for a moment.
+    #[derive(Default)]
+    struct FullOnce {
+        has_failed: bool,
+        bytes: Cursor<Vec<u8>>,
+    }
 
-    impl Read for Full {
-        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            Ok(0)
+    impl Read for FullOnce {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            self.bytes.read(bytes)
         }
     }
 
-    impl Write for Full {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+    impl Write for FullOnce {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if std::mem::replace(&mut self.has_failed, true) {
+                return self.bytes.write(bytes);
+            }
             Err(io::Error::from(io::ErrorKind::StorageFull))
         }
 
@@ -157,20 +165,33 @@ mod tests {
         }
     }
 
-    impl Seek for Full {
-        fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
-            Ok(0)
+    impl Seek for FullOnce {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.bytes.seek(to)
         }
     }
 
     #[test]
-    fn a_full_store_is_a_fault_and_no_short_report() {
+    fn a_store_that_was_full_is_a_fault_and_no_short_report() {
         let report = crate::report::tests::mixed();
-        let rows = Rows::new(Box::new(Full));
-        for row in report.exceptions() {
-            rows.push(&row.unwrap());
+        let row = report.exceptions().next().unwrap().unwrap();
+        let rows = Rows::new(Box::new(FullOnce::default()));
+        for _ in 0..200 {
+            rows.push(&row);
         }
         let fault = rows.iter(false).next().unwrap().unwrap_err();
         assert_eq!(fault.kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn rows_come_out_of_the_store_as_they_went_in() {
+        let report = crate::report::tests::mixed();
+        let all: Vec<_> = report.exceptions().map(Result::unwrap).collect();
+        let rows = Rows::new(Box::new(Cursor::new(vec![])));
+        for row in all.iter().rev().cycle().take(all.len() * 50) {
+            rows.push(row);
+        }
+        let read: Vec<_> = rows.iter(true).map(Result::unwrap).step_by(50).collect();
+        assert_eq!(read, all);
     }
 }
