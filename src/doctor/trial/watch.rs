@@ -14,7 +14,7 @@ use crate::{
     arm::Error,
     enforce::Context,
     policy::{
-        Mode, Protection,
+        Mode, NamedBy, Protection,
         decide::{Change, Decision, Occasion, decide},
     },
     resource_id::ResourceId,
@@ -148,7 +148,7 @@ async fn look(ctx: &Context, trial: &Trial, began: Instant, seen: &mut Seen) {
 /// Reads the resource, and judges it as the handler does.
 async fn read(ctx: &Context, began: Instant, one: &mut Sight) -> Result<(), Error> {
     let resource = ctx.arm.get(&one.id, terms()).await?;
-    let occasion = Occasion { now: ctx.now(), event_time: None, trace_id: None };
+    let occasion = Occasion { now: ctx.now(), event_time: None, trace_id: None, named_by: NamedBy::Event };
     match decide(&ctx.policy, &resource, &Protection::Unprotected, &occasion) {
         Decision::Compliant => {
             one.sealed_after = Some(began.elapsed());

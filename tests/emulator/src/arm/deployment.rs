@@ -73,7 +73,11 @@ impl Deployment {
                 "topic-diskseal",
                 "eventsubscriptions",
             ] => {
-                let one = if self.is_subscribed { Some(self.event_subscription(id, excluded_app_ids)?) } else { None };
+                let one = if self.is_subscribed {
+                    Some(self.event_subscription(id, excluded_app_ids)?)
+                } else {
+                    None
+                };
                 Some(json!({"value": one.into_iter().collect::<Vec<_>>()}))
             }
             _ if path == format!("{app}/functions") => {
