@@ -86,7 +86,9 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         let given = matches.get_one::<String>("app").filter(|app| *app != installation::NONE).cloned();
         let found = session.installation.as_ref().map(|found| found.app.clone());
         deployment.function_app = found.or(given);
-        deployment.client_id = session.installation.as_ref().and_then(|found| found.client_id.clone());
+        if let Some(found) = &session.installation {
+            deployment.client_id.clone_from(&found.client_id);
+        }
         if let (Some(found), Ok(arm)) = (&session.installation, session.config.arm_endpoint())
             && deployment.ingestion.is_empty()
         {
