@@ -1,8 +1,8 @@
 //! `cargo demo`: runs the real handler in a local Azure and shows its work in the terminal.
 //!
-//! It builds the handler, starts it as the Functions host does, creates disks and snapshots as different users,
-//! and shows what happens to each and the trace of one seal. The exit code is 0 only if every resource ended as
-//! expected. With `--keep` the local Azure keeps running, with a page and an HTTP API.
+//! It builds the handler, starts it as the Functions host does, in one process for each group of functions, creates
+//! disks and snapshots as different users, and shows what happens to each and the trace of one seal. The exit code is 0
+//! only if every resource ended as expected. With `--keep` the local Azure keeps running, with a page and an HTTP API.
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
@@ -10,6 +10,7 @@ use anstream::{eprintln, println};
 use clap::{Arg, ArgAction, Command};
 use diskseal_emulator::{
     event_grid::EventGridOptions,
+    host::FunctionGroup,
     local_azure::{LocalAzure, Setup},
     options::Options,
 };
@@ -194,10 +195,10 @@ async fn start(handler: &Path, more: &[(&str, &str)]) -> Result<LocalAzure, Faul
 
 async fn show(azure: &LocalAzure, stage: &Arc<Stage>) -> Result<ExitCode, Fault> {
     let started = Instant::now();
-    let pid = azure.host.pid().unwrap_or_default();
     println!(
-        "  {} diskseal is running (pid {pid}); Resource Manager is at {}",
+        "  {} diskseal is running, {}; Resource Manager is at {}",
         style::mark(true),
+        processes(azure),
         azure.serving.arm_https
     );
     let speeds = format_args!(
@@ -220,6 +221,12 @@ async fn show(azure: &LocalAzure, stage: &Arc<Stage>) -> Result<ExitCode, Fault>
         waterfall::show(azure, scene).await?;
     }
     Ok(if wrong.is_empty() && in_time { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The process of each group of functions, as on Flex Consumption.
+fn processes(azure: &LocalAzure) -> String {
+    let of = |(group, pid): (FunctionGroup, Option<u32>)| Some(format!("{group} as pid {}", pid?));
+    azure.host.pids().into_iter().filter_map(of).collect::<Vec<_>>().join(", ")
 }
 
 fn summary(azure: &LocalAzure, wrong: usize, took: Duration) -> String {

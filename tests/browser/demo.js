@@ -49,8 +49,8 @@ await check("the page lists the resources of Resource Manager", async () => {
   const outcome = (name) => row(name).getAttribute("data-outcome");
   return same([found.sort(), await outcome("scratch-7"), await outcome("forensics-copy")], [names, "exempt", "exempt"]);
 });
-await check("the page shows that the handler is running, with its pid", async () =>
-  /^Live\. The handler is running \(pid \d+\)\.$/.test(await standing.textContent()) || standing.textContent());
+await check("the page shows that the handlers are running, with their pids", async () =>
+  /^Live\. A handler is running for each group of functions: http \(pid \d+\), function:seal_queued \(pid \d+\), function:sweep \(pid \d+\)\.$/.test(await standing.textContent()) || standing.textContent());
 
 await check("a disk created by a button becomes sealed, live", async () => {
   await create("my-disk-1");
@@ -158,12 +158,13 @@ await check("a seal by the queue shares the trace of its event, and a link to a 
 });
 await check("the page shows that a killed handler restarts", async () => {
   const before = await standing.textContent();
-  await page.getByRole("button", { name: "Kill the handler" }).click();
+  await page.getByRole("button", { name: "Kill the handler of events" }).click();
   await page.locator("#message").getByText("Killed the handler").waitFor();
   await page.waitForFunction((old) => /is running/.test(document.getElementById("standing").textContent)
     && document.getElementById("standing").textContent !== old, before);
-  const [, pid] = /pid (\d+)/.exec(before);
-  return same(await page.locator("#message").textContent(), `Killed the handler (pid ${pid}). Its host restarts it.`);
+  const pids = (text) => [...text.matchAll(/pid (\d+)/g)].map(([, pid]) => pid);
+  const [[killed, ...others], [, ...left]] = [pids(before), pids(await standing.textContent())];
+  return same([await page.locator("#message").textContent(), left], [`Killed the handler of the group http (pid ${killed}). Its host restarts it.`, others]);
 });
 await check("an invalid name is refused with a message", async () => {
   await page.locator("#name").evaluate((field) => { field.removeAttribute("pattern"); });
@@ -252,13 +253,13 @@ await check("the page shows that nothing exists and that the handler is down", a
     window.EventSource = class extends EventTarget {
       constructor() {
         super();
-        setTimeout(() => this.dispatchEvent(new MessageEvent("message", { data: '{"handler":null,"resources":[]}' })));
+        setTimeout(() => this.dispatchEvent(new MessageEvent("message", { data: '{"handlers":[{"group":"http","pid":null}],"resources":[]}' })));
       }
     };
   });
   await empty.page.goto(azure.page);
   await empty.page.getByText("No disks or snapshots yet").waitFor();
-  await empty.page.locator("#standing[data-is=down]").getByText("The handler is down").waitFor();
+  await empty.page.locator("#standing[data-is=down]").getByText("Down: http.").waitFor();
   const table = await empty.page.locator("#list").isVisible();
   await empty.page.screenshot({ path: `${folder}/demo-empty.png`, fullPage: true });
   return table ? "an empty table is shown" : audit(empty.page);
@@ -271,7 +272,7 @@ await check("the page sends requests only to its own server", () =>
 await check("the page shows that the local Azure has stopped, and the demo exits with 0", async () => {
   const code = azure.end();
   await page.locator("#standing[data-is=ended]").getByText("has stopped or cannot be reached").waitFor();
-  await page.getByRole("button", { name: "Kill the handler" }).click();
+  await page.getByRole("button", { name: "Kill the handler of events" }).click();
   await page.locator("#message[data-is=error]").getByText("Cannot reach").waitFor();
   await page.screenshot({ path: `${folder}/demo-ended.png`, fullPage: true });
   return same(await code, 0);

@@ -41,7 +41,7 @@ impl Stage {
 /// Plays all scenes, and waits until Event Grid and the queues are idle.
 pub(crate) async fn play_all(azure: &LocalAzure, stage: &Arc<Stage>) -> Result<(), Fault> {
     let (last, rest): (Vec<_>, Vec<_>) = SCENES.iter().partition(|scene| scene.plot == Plot::Killed);
-    // Killing the handler also interrupts its work on other resources, so this scene runs alone.
+    // Killing the handler of the events also interrupts its work on other resources, so this scene runs alone.
     for scenes in [rest, last] {
         try_join_all(scenes.into_iter().map(|scene| play(azure, stage, scene))).await?;
         azure.event_grid.idle().await;
@@ -118,7 +118,7 @@ async fn meanwhile(azure: &LocalAzure, stage: &Stage, scene: &Scene, fault: &Inj
         }
         Plot::Killed => {
             fault.held().await;
-            azure.host.kill().await;
+            azure.host.kill("seal_on_write").await;
             fault.cut_off();
             azure.host.ready().await?;
         }

@@ -36,7 +36,10 @@ const COMMANDS: [(&str, &str); 11] = [
         r#"curl -sS $CONTROL/faults \
       -d '{"kind":"patch","action":{"refuse":{"as":"throttledArm","retryAfter":3}}}'"#,
     ),
-    ("kill the handler; its host starts it again", "curl -sS -X POST $CONTROL/kill"),
+    (
+        "kill the handler of the queue; its host starts it again",
+        "curl -sS -X POST '$CONTROL/kill?group=function:seal_queued'",
+    ),
     (
         "publish an event to a custom topic",
         r#"curl -sS --cacert $CA "$TOPIC?api-version=2018-01-01" -H "aeg-sas-key: $TOPIC_KEY" \

@@ -29,7 +29,10 @@ pub(crate) fn of(azure: &LocalAzure, stage: &Stage) -> Value {
         })
         .collect();
     resources.sort_by(|one, other| other["created"].as_str().cmp(&one["created"].as_str()));
-    json!({"handler": azure.host.pid(), "resources": resources})
+    let handlers = azure.host.pids().into_iter();
+    let handlers: Vec<_> =
+        handlers.map(|(group, pid)| json!({"group": group.to_string(), "pid": pid})).collect();
+    json!({"handlers": handlers, "resources": resources})
 }
 
 fn entry(id: &str, resource: &Value, story: Story, invocations: &[Invocation], traces: &Traces) -> Value {

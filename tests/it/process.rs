@@ -10,6 +10,7 @@ use diskseal_emulator::{
     Options,
     estate::{disk_id, snapshot_id},
     event_grid::EventGridOptions,
+    host::FunctionGroup,
     local_azure::{LocalAzure, Setup},
     serve::Serving,
 };
@@ -92,6 +93,22 @@ fn settings(serving: &Serving, more: &[(&str, &str)]) -> BTreeMap<String, String
 
 async fn start(setup: Setup, more: &[(&str, &str)]) -> LocalAzure {
     LocalAzure::start(setup, |serving| settings(serving, more)).await.unwrap()
+}
+
+/// The instance that events reach, alone, for what one process logs and asks for.
+async fn start_one(mut setup: Setup, more: &[(&str, &str)]) -> LocalAzure {
+    setup.host.group = Some(FunctionGroup::Http);
+    start(setup, more).await
+}
+
+/// Ends the handlers of all groups with SIGTERM, so that they export what they hold.
+async fn end_all(azure: &LocalAzure) {
+    for function in azure.host.functions() {
+        if let Some(pid) = azure.host.pid(&function) {
+            azure.host.terminate(&function);
+            azure.host.wait_exit(pid).await;
+        }
+    }
 }
 
 fn disk(name: &str) -> String {

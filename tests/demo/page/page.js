@@ -203,8 +203,8 @@ at("throttle").addEventListener("click", ({ currentTarget }) => isBusy(currentTa
   () => "The next seal will be refused once with 429 and Retry-After: 3 s.",
   () => ask("POST", "faults", { kind: "patch", action: { refuse: { as: "throttledArm", retryAfter: 3 } } })));
 at("kill").addEventListener("click", ({ currentTarget }) => isBusy(currentTarget) || act(currentTarget,
-  ({ pid }) => `Killed the handler (pid ${pid}). Its host restarts it.`,
-  () => ask("POST", "kill")));
+  ({ pid }) => `Killed the handler of the group http (pid ${pid}). Its host restarts it.`,
+  () => ask("POST", "kill?group=http")));
 
 // --- Live ----------------------------------------------------------------------------------------------------
 
@@ -221,9 +221,12 @@ async function readFaults() {
 
 const live = new EventSource("live");
 live.addEventListener("message", async ({ data }) => {
-  const { handler, ...picture } = JSON.parse(data);
+  const { handlers, ...picture } = JSON.parse(data);
   resources = picture.resources;
-  stand(...(handler ? ["up", `Live. The handler is running (pid ${handler}).`] : ["down", "Live. The handler is down; its host restarts it."]));
+  const down = handlers.filter(({ pid }) => !pid).map(({ group }) => group);
+  const running = handlers.map(({ group, pid }) => `${group} (pid ${pid})`);
+  stand(...(down.length ? ["down", `Live. Down: ${down.join(", ")}. The host restarts the handler.`]
+    : ["up", `Live. A handler is running for each group of functions: ${running.join(", ")}.`]));
   showResources();
   await Promise.all([showTraces(), readFaults().catch(() => {})]);
 });

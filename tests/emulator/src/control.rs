@@ -8,8 +8,8 @@
 //! | `GET /` | lists the endpoints |
 //! | `GET /resources` | every disk and snapshot, as a GET of Resource Manager would return it |
 //! | `GET /journal?resource=&last=` | every request to Resource Manager and the identity endpoint with its response; `resource` is a name or a whole id (polls of operations have none), `last` the maximum number |
-//! | `GET /invocations?function=` | every call of the handler by the Functions host, and its verdict |
-//! | `GET /console` | every line of the handler's output |
+//! | `GET /invocations?function=` | every call of a handler by the Functions host, and its verdict |
+//! | `GET /console` | every line of the handlers' output |
 //! | `GET /spans?trace=` | every span that the collector has received |
 //! | `GET /logs?trace=` | every log record that the collector has received |
 //! | `GET /metrics?name=` | every point of every metric that the collector has received, the latest of each time series last |
@@ -23,7 +23,7 @@
 //! | `DELETE /faults/{id}` | removes one fault |
 //! | `DELETE /faults` | removes all faults, including those injected in process |
 //! | `POST /publish` | delivers an event or an array of events, any JSON, without Event Grid's filters |
-//! | `POST /kill` | kills the handler with SIGKILL; the host restarts it by its rules, up to three errors in 30 minutes |
+//! | `POST /kill?group=` | kills the handler of a group of functions with SIGKILL: `http` (the default), or `function:NAME`; its host restarts it by its rules, up to three errors in 30 minutes |
 //! | `POST /timer/{function}` | runs a timer function now and returns its invocation |
 //!
 //! Next to it is Event Grid's custom topic, over HTTP and HTTPS: see [`topic`].
@@ -49,7 +49,7 @@ use crate::{
     Emulator,
     collector::Collector,
     event_grid::EventGrid,
-    host::FunctionsHost,
+    host::FunctionApp,
     serve::{Ports, Serving, listen},
 };
 
@@ -78,7 +78,7 @@ pub struct TopicAddress {
 /// The services around the handler. The control surface does not keep them alive.
 #[derive(Clone, Debug)]
 pub(crate) struct Platform {
-    pub(crate) host: Weak<FunctionsHost>,
+    pub(crate) host: Weak<FunctionApp>,
     pub(crate) event_grid: Weak<EventGrid>,
 }
 

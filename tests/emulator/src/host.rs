@@ -16,6 +16,7 @@ mod options;
 mod outputs;
 mod port;
 mod process;
+mod records;
 mod reply;
 mod stage;
 mod webhook;
@@ -42,11 +43,11 @@ use self::{
     in_process::InProcess,
     port::Port,
     process::{Order, Phase, Process, Supervisor},
+    records::Records,
 };
 use crate::{
     clock::Clock,
     queue::{QueueAccount, QueueTrigger, Queues, TriggerOptions},
-    recorded::Recorded,
     storage::StorageError,
 };
 
@@ -64,14 +65,18 @@ pub struct FunctionsHost {
 impl FunctionsHost {
     /// Reads the app and starts the handler, without waiting for it. Must be called inside a tokio runtime.
     pub fn start(options: HostOptions) -> Result<Self, HostError> {
+        Self::start_with(options, Records::default())
+    }
+
+    fn start_with(options: HostOptions, records: Records) -> Result<Self, HostError> {
         let app = read(&options)?;
         let port = Port::claim().ok_or(HostError::NoPort)?;
         let client = Client::loopback();
         let settings = options.whole_environment();
         let (errors, reading) = (options.errors_until_down, options.reading.clone());
         let (process, supervisor) =
-            Supervisor::start(app.clone(), settings, port.number, client.clone(), errors, reading);
-        Self::assemble(app, options, Some(port), client, process, supervisor)
+            Supervisor::start(app.clone(), settings, port.number, client.clone(), errors, reading, &records);
+        Self::assemble(app, options, Some(port), client, records, (process, supervisor))
     }
 
     /// Reads the app and calls a service where [`start`](Self::start) calls a process, so that the clock can
@@ -82,10 +87,18 @@ impl FunctionsHost {
         options: HostOptions,
         make: impl Fn() -> axum::Router + Send + Sync + 'static,
     ) -> Result<Self, HostError> {
+        Self::start_in_process_with(options, make, Records::default())
+    }
+
+    fn start_in_process_with(
+        options: HostOptions,
+        make: impl Fn() -> axum::Router + Send + Sync + 'static,
+        records: Records,
+    ) -> Result<Self, HostError> {
         let app = read(&options)?;
         let handler = Arc::new(InProcess::new(make));
-        let (process, supervisor) = Arc::clone(&handler).supervise();
-        Self::assemble(app, options, None, Client::InProcess(handler), process, supervisor)
+        let supervised = Arc::clone(&handler).supervise(&records);
+        Self::assemble(app, options, None, Client::InProcess(handler), records, supervised)
     }
 
     fn assemble(
@@ -93,8 +106,8 @@ impl FunctionsHost {
         options: HostOptions,
         port: Option<Port>,
         client: Client,
-        process: Process,
-        supervisor: JoinHandle<()>,
+        records: Records,
+        (process, supervisor): (Process, JoinHandle<()>),
     ) -> Result<Self, HostError> {
         let timers = app.functions.values().filter(|function| function.trigger.kind == "timerTrigger");
         let timers = timers.map(|function| (function.name.clone(), Timer::default())).collect();
@@ -105,7 +118,7 @@ impl FunctionsHost {
             process,
             client,
             account: options.storage.map_or_else(|| QueueAccount::from(&options.queues), QueueAccount::from),
-            invocations: Recorded::default(),
+            invocations: records.invocations,
             clock: Clock::start(),
             host_version: options.host_version,
             chunked: options.chunked,
@@ -207,13 +220,6 @@ impl FunctionsHost {
     /// Calls a function by hand with this input, as the portal does, and `POST /admin/functions/NAME`.
     pub async fn call_by_hand(&self, function: &str, input: &str) -> Result<Invocation, HostError> {
         self.invoke(function, Trigger::ByHand(input.to_owned())).await
-    }
-
-    /// The names of the functions with an Event Grid trigger.
-    pub(super) fn event_grid_functions(&self) -> Vec<String> {
-        let functions = self.dispatcher.app.functions.values();
-        let of_event_grid = functions.filter(|function| function.trigger.kind == "eventGridTrigger");
-        of_event_grid.map(|function| function.name.clone()).collect()
     }
 
     /// Ends the host at once, as SIGKILL does: the handler is killed, and nothing in progress is finished.

@@ -1,5 +1,6 @@
 //! Everything around one function app: Resource Manager and identity over sockets, Event Grid, the storage
-//! account, a collector, and the Functions host with the real handler as its child.
+//! account, a collector, and the app's instances with the real handler: one for each group of functions at first, as on
+//! Flex Consumption.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +19,7 @@ use crate::{
     collector::Collector,
     control::{Control, Platform},
     event_grid::{EventGrid, EventGridOptions},
-    host::{FunctionsHost, HostError, HostOptions, stage},
+    host::{FunctionApp, HostError, HostOptions, stage},
     options::Options,
     queue::Queues,
     serve::{Ports, Serving},
@@ -97,10 +98,8 @@ pub struct LocalAzure {
     pub control: Control,
     /// Event Grid, which delivers to the host.
     pub event_grid: Arc<EventGrid>,
-    /// The Functions host.
-    pub host: Arc<FunctionsHost>,
-    /// How the host was started, for a [`FunctionApp`](crate::host::FunctionApp) with more instances beside it.
-    pub host_options: HostOptions,
+    /// The Functions host on the app's instances.
+    pub host: Arc<FunctionApp>,
     /// The storage account behind `AzureWebJobsStorage`, unless it is a real one.
     pub queues: Queues,
     /// The collector at `OTEL_EXPORTER_OTLP_ENDPOINT`.
@@ -136,9 +135,9 @@ impl LocalAzure {
         settings.extend(app_settings(&serving));
         let pairs: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         emulator.install(APP, &pairs);
-        let host_options =
+        let options =
             HostOptions { app_root, settings, queues: queues.clone(), storage: setup.storage, ..setup.host };
-        let host = Arc::new(FunctionsHost::start(host_options.clone())?);
+        let host = Arc::new(FunctionApp::start(options, MAXIMUM_INSTANCES)?);
         host.ready().await?;
         emulator.deploy(Deployment {
             app: APP.to_owned(),
@@ -167,19 +166,12 @@ impl LocalAzure {
         let platform = Platform { host: Arc::downgrade(&host), event_grid: Arc::downgrade(&event_grid) };
         let control =
             Control::start_with(&emulator, &collector, Some(platform), &serving, setup.ports).await?;
-        Ok(Self {
-            control,
-            event_grid,
-            host,
-            host_options,
-            queues,
-            collector,
-            serving,
-            emulator,
-            _staged: staged,
-        })
+        Ok(Self { control, event_grid, host, queues, collector, serving, emulator, _staged: staged })
     }
 }
+
+/// The default of `maximumInstances` in the project's templates.
+const MAXIMUM_INSTANCES: usize = 10;
 
 /// The function app, as `platform_settings` names it.
 pub const APP: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal/providers/\
@@ -212,7 +204,6 @@ fn platform_settings(
         ("REGION_NAME", "West Europe".to_owned()),
         ("WEBSITE_SITE_NAME", "func-seal".to_owned()),
         ("WEBSITE_RESOURCE_GROUP", "rg-seal".to_owned()),
-        ("WEBSITE_INSTANCE_ID", "0f1e2d3c4b5a69788796a5b4c3d2e1f0".to_owned()),
         (
             "WEBSITE_OWNER_NAME",
             "11111111-2222-4333-8444-555555555555+rg-seal-WestEuropewebspace-Linux".to_owned(),

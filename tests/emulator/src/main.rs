@@ -11,13 +11,14 @@ use diskseal_emulator::{
     collector::Collector,
     control::Control,
     event_grid::{DeadLetters, DeliverySchema, EventGridOptions},
+    host::FunctionGroup,
     local_azure::{LocalAzure, Setup},
     options::OperationStyle,
     serve::{Ports, Serving},
     storage::StorageAccount,
     write::Caller,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::{
     io::AsyncReadExt as _,
     signal::unix::{SignalKind, signal},
@@ -139,7 +140,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         };
         let settings = |serving: &Serving| settings(&arguments.setting, serving);
         let local = LocalAzure::start(setup, settings).await.map_err(|fault| fault.to_string())?;
-        announce(&local.emulator, &local.serving, &local.collector, &local.control, local.host.pid());
+        announce(&local.emulator, &local.serving, &local.collector, &local.control, &local.host.pids());
         ended().await;
         local.host.stop().await;
     } else {
@@ -154,7 +155,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         let collector = Arc::new(Collector::start().await.map_err(|fault| fault.to_string())?);
         let control = Control::start(&emulator, &collector, &serving, ports).await;
         let control = control.map_err(|fault| fault.to_string())?;
-        announce(&emulator, &serving, &collector, &control, None);
+        announce(&emulator, &serving, &collector, &control, &[]);
         ended().await;
     }
     Ok(())
@@ -188,7 +189,7 @@ fn announce(
     serving: &Serving,
     collector: &Collector,
     control: &Control,
-    handler: Option<u32>,
+    handlers: &[(FunctionGroup, Option<u32>)],
 ) {
     let jane = Caller::user("0d0d0d0d-0000-4000-8000-000000000001", "Jane Doe");
     let addresses: Value = json!({
@@ -201,7 +202,7 @@ fn announce(
         "otlp": collector.endpoint(),
         "azureMonitor": serving.azure_monitor.endpoint(),
         "userToken": emulator.token_for(&jane, "https://management.azure.com/"),
-        "handlerPid": handler,
+        "handlers": handlers.iter().map(|(group, pid)| (group.to_string(), json!(pid))).collect::<Map<_, _>>(),
         "controlUrl": control.url,
         "topicEndpoint": control.topic.as_ref().map(|topic| &topic.https),
         "topicEndpointHttp": control.topic.as_ref().map(|topic| &topic.http),

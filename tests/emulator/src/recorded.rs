@@ -1,5 +1,7 @@
 //! An ordered record of past events, for tests that look back and tests that wait.
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -7,18 +9,28 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(crate) struct Recorded<T> {
     entries: Mutex<Vec<T>>,
+    /// The record of a whole of which this is one part.
+    whole: Option<Arc<Recorded<T>>>,
     count: watch::Sender<usize>,
 }
 
 impl<T> Default for Recorded<T> {
     fn default() -> Self {
-        Self { entries: Mutex::default(), count: watch::Sender::new(0) }
+        Self { entries: Mutex::default(), whole: None, count: watch::Sender::new(0) }
     }
 }
 
 impl<T: Clone> Recorded<T> {
+    /// A record whose entries are also added to another.
+    pub(crate) fn part_of(whole: &Arc<Self>) -> Self {
+        Self { whole: Some(Arc::clone(whole)), ..Self::default() }
+    }
+
     /// Adds an entry and wakes the waiters.
     pub(crate) fn push(&self, entry: T) {
+        if let Some(whole) = &self.whole {
+            whole.push(entry.clone());
+        }
         let mut entries = self.entries.lock();
         entries.push(entry);
         self.count.send_replace(entries.len());

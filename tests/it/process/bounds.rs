@@ -20,7 +20,9 @@ async fn invoke(azure: &LocalAzure, event: Value) -> diskseal_emulator::host::In
 
 /// The most memory that the handler has used so far, in MiB.
 fn peak(azure: &LocalAzure) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", azure.host.pid().unwrap())).unwrap();
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", azure.host.pid("seal_on_write").unwrap()))
+            .unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() / 1024
 }
@@ -133,13 +135,13 @@ async fn long_texts_of_an_event_fill_neither_the_queue_of_exports_nor_a_message(
     }
 
     // A collector that does not answer leaves everything in the queue.
-    let pid = azure.host.pid();
+    let pid = azure.host.pid("seal_on_write");
     azure.collector.answer(Answers::Slow(std::time::Duration::from_mins(1)));
     for _ in 0..60 {
         assert!(invoke(&azure, hostile.clone()).await.succeeded());
     }
     assert!(peak(&azure) < 150, "{} MiB", peak(&azure));
-    assert_eq!(azure.host.pid(), pid);
+    assert_eq!(azure.host.pid("seal_on_write"), pid);
 }
 
 /// A trace context is copied into the queue's message, which the host refuses beyond 64 KiB.
@@ -232,7 +234,7 @@ async fn what_a_person_should_know_is_logged_once_a_look() {
     let overtaken = azure.emulator.inject(Fault::refuse(Refusal::conflict()).on(Kind::Patch).times(1));
     assert!(invoke(&azure, event(&id)).await.succeeded());
     assert!(overtaken.fired() == 1 && is_sealed(&azure, &id));
-    azure.host.terminate();
+    azure.host.terminate("seal_on_write");
     azure.host.wait_for_line(|line| line.text.contains("SIGTERM")).await;
     let notices = azure.host.console().iter().filter(|line| line.text.contains("its exemption tag")).count();
     assert_eq!(notices, 1, "{:?}", azure.host.console());

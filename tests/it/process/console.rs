@@ -13,7 +13,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::SetOnce;
 
-use super::{binary, disk, event, exporting::dropped, is_sealed, setup, start};
+use super::{binary, disk, event, exporting::dropped, is_sealed, setup, start, start_one};
 
 /// Prints more lines than the pipe and the queue of lines hold: a batch that fails prints each of its lines.
 async fn flood(azure: &LocalAzure) {
@@ -36,7 +36,7 @@ async fn a_host_that_does_not_read_stops_nobody_and_learns_what_was_lost() {
     setup.host.reading = Reading::After(Arc::clone(&read));
     let azure = start(setup, &[("OTEL_METRIC_EXPORT_INTERVAL", "50")]).await;
     flood(&azure).await;
-    assert!(azure.host.ping().await);
+    assert!(azure.host.instance_of("seal_on_write").unwrap().ping().await);
     let id = disk("d");
     azure.emulator.insert(&id, &disk_body("westeurope")).unwrap();
     assert!(azure.host.invoke("seal_on_write", Trigger::Event(event(&id))).await.unwrap().succeeded());
@@ -77,8 +77,8 @@ async fn a_handler_whose_output_nobody_reads_can_be_stopped() {
     setup.host.reading = Reading::After(Arc::default());
     let azure = start(setup, &[]).await;
     flood(&azure).await;
-    let pid = azure.host.pid().unwrap();
-    azure.host.terminate();
+    let pid = azure.host.pid("seal_on_write").unwrap();
+    azure.host.terminate("seal_on_write");
     let exit = tokio::time::timeout(Duration::from_mins(1), azure.host.wait_exit(pid)).await.unwrap();
     assert_eq!(exit.code, Some(200));
 }
@@ -129,7 +129,7 @@ async fn the_start_is_one_line() {
         ("DISKSEAL_DEADLINE", "25"),
         ("DISKSEAL_EXEMPT_NAMES", "tmp-*"),
     ];
-    let azure = start(setup(), &more).await;
+    let azure = start_one(setup(), &more).await;
     let line = azure.host.wait_for_line(|line| line.text.starts_with("diskseal ")).await;
     let text = &line.text;
     let expected = format!(
@@ -144,7 +144,7 @@ async fn the_start_is_one_line() {
     for secret in [&azure.serving.identity_header, "IDENTITY_HEADER"] {
         assert!(!text.contains(secret), "{text}");
     }
-    azure.host.terminate();
+    azure.host.terminate("seal_on_write");
     azure.host.wait_for_line(|line| line.text.contains("SIGTERM")).await;
     assert_eq!(azure.host.console().iter().filter(|line| line.text.starts_with("diskseal ")).count(), 1);
 }

@@ -25,8 +25,8 @@ async fn a_kill_at_any_request_is_made_good_by_the_next_delivery() {
             let held = azure.emulator.inject(hold().on(point));
             azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
             held.held().await;
-            let pid = azure.host.pid().unwrap();
-            azure.host.kill().await;
+            let pid = azure.host.pid("seal_on_write").unwrap();
+            azure.host.kill("seal_on_write").await;
             assert_eq!(azure.host.wait_exit(pid).await.signal, Some(9));
             held.cut_off();
             held.remove();
@@ -48,7 +48,7 @@ async fn a_kill_while_the_queue_is_worked_on_loses_nothing() {
     let held = azure.emulator.inject(Fault::hold_before_applying().on(Kind::Patch));
     azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
     held.held().await;
-    azure.host.kill().await;
+    azure.host.kill("seal_queued").await;
     held.cut_off();
     azure.host.ready().await.unwrap();
     azure.event_grid.idle().await;
@@ -63,7 +63,7 @@ async fn a_host_that_kills_us_at_its_function_timeout_loses_nothing() {
         &[("DISKSEAL_DEADLINE", "240"), ("AzureFunctionsJobHost__functionTimeout", "00:00:01")],
     )
     .await;
-    let pid = azure.host.pid().unwrap();
+    let pid = azure.host.pid("seal_on_write").unwrap();
     let held = azure.emulator.inject(Fault::hold_before_applying().on(Kind::Patch));
     azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
     held.held().await;

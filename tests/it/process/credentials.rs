@@ -9,7 +9,7 @@ use diskseal_emulator::{
     local_azure::LocalAzure,
 };
 
-use super::{disk, is_sealed, settings, setup, start};
+use super::{disk, is_sealed, settings, setup, start, start_one};
 use crate::world::{jane, ourselves};
 
 /// The object ID of the writes, as ARM saw it.
@@ -59,7 +59,7 @@ async fn a_workload_identity_shows_its_federated_token() {
 async fn the_azure_cli_is_asked_for_the_token_of_whoever_is_signed_in() {
     let az = AzureCli::new().unwrap();
     let settings = [("DISKSEAL_CREDENTIAL", "azure-cli"), ("PATH", &az.path())];
-    let azure = start(setup(), &settings).await;
+    let azure = start_one(setup(), &settings).await;
     // The CLI is asked for a token on demand, so the local Azure can sign one by then.
     let token = azure.emulator.token_for(&jane(), "https://management.azure.com/");
     az.does(&Run::Prints { after: Duration::ZERO, token, expires_on: 4_102_444_800 }).unwrap();
@@ -78,11 +78,11 @@ async fn the_azure_cli_is_asked_for_the_token_of_whoever_is_signed_in() {
 
 #[tokio::test]
 async fn concurrent_requests_share_one_token_from_a_slow_endpoint() {
-    let azure = start(setup(), &[]).await;
+    let azure = start_one(setup(), &[]).await;
     let slow = Fault::delay(Duration::from_secs(2)).on(Kind::Token).always();
     azure.emulator.inject(slow);
     // The handler fetches the first token at its start, so only a new process has none.
-    azure.host.kill().await;
+    azure.host.kill("seal_on_write").await;
     azure.emulator.clear_journal();
     azure.host.ready().await.unwrap();
     let ids: Vec<_> = (0..20).map(|n| disk(&format!("d{n}"))).collect();

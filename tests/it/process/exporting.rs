@@ -7,13 +7,13 @@ use diskseal_emulator::{
     collector::{Answers, Collector, Export, MetricData, MetricPoint, Temporality},
     disk_body,
     fault::{Fault, Kind, Refusal},
-    host::{Stream, Trigger},
+    host::{FunctionGroup, Stream, Trigger},
     local_azure::LocalAzure,
     serve::Serving,
 };
 use serde_json::{Value, json};
 
-use super::{disk, event, is_sealed, settings, setup, start};
+use super::{disk, event, is_sealed, settings, setup, start, start_one};
 use crate::world::jane;
 
 /// Seals one disk from its event.
@@ -144,8 +144,8 @@ async fn a_log_record_carries_the_trace_although_no_span_is_exported_and_rust_lo
 
     let quiet = start(setup(), &[("RUST_LOG", "warn")]).await;
     seal(&quiet, "d").await;
-    let pid = quiet.host.pid().unwrap();
-    quiet.host.terminate();
+    let pid = quiet.host.pid("seal_on_write").unwrap();
+    quiet.host.terminate("seal_on_write");
     quiet.host.wait_exit(pid).await;
     assert_eq!(quiet.collector.logs(), []);
 }
@@ -183,7 +183,7 @@ async fn azure_monitor_gets_every_signal_with_a_token_of_its_own_beside_the_stan
 
 #[tokio::test]
 async fn exports_are_compressed_if_configured() {
-    let azure = start(setup(), &[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]).await;
+    let azure = start_one(setup(), &[("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")]).await;
     seal(&azure, "d").await;
     azure.collector.wait_for(|span| span.name == "seal_on_write").await;
     let is_compressed = |export: &Export| {
@@ -194,7 +194,7 @@ async fn exports_are_compressed_if_configured() {
 
 #[tokio::test]
 async fn an_invalid_endpoint_is_reported_and_nothing_else_is_affected() {
-    let azure = start(setup(), &[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "not a url")]).await;
+    let azure = start_one(setup(), &[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "not a url")]).await;
     seal(&azure, "d").await;
     azure.collector.wait_for(|span| span.name == "seal_on_write").await;
     assert_eq!(warnings(&azure), ["warning: logs are not exported"]);
@@ -245,13 +245,15 @@ async fn a_token_that_azure_monitor_refuses_is_replaced_by_another_at_once() {
 
 #[tokio::test]
 async fn a_refusal_of_azure_monitor_is_logged_once_with_the_missing_role() {
-    let azure = start_monitored(setup(), &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).await;
+    let mut setup = setup();
+    setup.host.group = Some(FunctionGroup::Http);
+    let azure = start_monitored(setup, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")]).await;
     azure.serving.azure_monitor.answer(Answers::Status(403));
     for name in ["a", "b", "c"] {
         seal(&azure, name).await;
     }
-    let pid = azure.host.pid().unwrap();
-    azure.host.terminate();
+    let pid = azure.host.pid("seal_on_write").unwrap();
+    azure.host.terminate("seal_on_write");
     assert_eq!(azure.host.wait_exit(pid).await.code, Some(200));
     let lines = azure.host.console();
     let told: Vec<_> = lines.iter().filter(|line| line.stream == Stream::Stderr).collect();
@@ -268,7 +270,7 @@ async fn a_refusal_of_azure_monitor_is_logged_once_with_the_missing_role() {
 #[tokio::test]
 async fn a_recovered_collector_is_logged_with_the_loss_which_is_counted() {
     let azure =
-        start(setup(), &[("OTEL_METRIC_EXPORT_INTERVAL", "50"), ("OTEL_LOGS_EXPORTER", "none")]).await;
+        start_one(setup(), &[("OTEL_METRIC_EXPORT_INTERVAL", "50"), ("OTEL_LOGS_EXPORTER", "none")]).await;
     azure.collector.answer(Answers::Status(400));
     seal(&azure, "a").await;
     azure.host.wait_for_line(|line| line.text.starts_with("warning: traces are not exported")).await;
@@ -322,8 +324,8 @@ async fn overflow_of_the_export_queue_is_dropped_and_counted() {
         .collector
         .wait_until_metrics(|points| (dropped(points, "traces", "queue_full") > 0.0).then_some(()))
         .await;
-    let pid = azure.host.pid().unwrap();
-    azure.host.terminate();
+    let pid = azure.host.pid("seal_on_write").unwrap();
+    azure.host.terminate("seal_on_write");
     assert_eq!(azure.host.wait_exit(pid).await.code, Some(200));
 }
 
@@ -331,14 +333,14 @@ async fn overflow_of_the_export_queue_is_dropped_and_counted() {
 async fn a_collector_that_answers_without_end_is_not_listened_to_for_long() {
     // A handler that still listened would receive this and log it.
     let more = [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "1500")];
-    let azure = start(setup(), &more).await;
+    let azure = start_one(setup(), &more).await;
     azure.collector.answer(Answers::Endless);
     for name in ["a", "b"] {
         seal(&azure, name).await;
         azure.collector.wait_for_export(|export| export.path == "/v1/traces").await;
     }
-    let pid = azure.host.pid().unwrap();
-    azure.host.terminate();
+    let pid = azure.host.pid("seal_on_write").unwrap();
+    azure.host.terminate("seal_on_write");
     assert_eq!(azure.host.wait_exit(pid).await.code, Some(200));
     assert_eq!(warnings(&azure), Vec::<String>::new());
 }

@@ -149,7 +149,7 @@ fn bodies() -> Vec<Vec<u8>> {
 #[tokio::test]
 async fn hostile_events_and_envelopes_do_nothing_at_all() {
     let azure = start(setup(), &[]).await;
-    let pid = azure.host.pid();
+    let pid = azure.host.pid("seal_on_write");
     azure.emulator.insert(&disk("d"), &diskseal_emulator::disk_body("westeurope")).unwrap();
 
     let events = events();
@@ -185,7 +185,7 @@ async fn hostile_events_and_envelopes_do_nothing_at_all() {
         .filter(|exchange| exchange.kind != diskseal_emulator::fault::Kind::Token)
         .collect();
     assert!(to_arm.is_empty(), "{to_arm:?}");
-    assert_eq!(azure.host.pid(), pid, "the same process all along");
+    assert_eq!(azure.host.pid("seal_on_write"), pid, "the same process all along");
     let lines = azure.host.console();
     assert!(!lines.iter().any(|line| line.text.contains("panicked")), "{lines:?}");
 }

@@ -5,22 +5,14 @@ use std::{collections::BTreeMap, time::Duration};
 use diskseal_emulator::{
     Options, disk_body,
     fault::{Fault, Kind},
-    host::{FunctionApp, FunctionGroup, HostOptions},
-    local_azure::LocalAzure,
+    host::FunctionGroup,
 };
 
 use super::{disk, is_sealed, setup, start};
 
-/// An app on instances in place of the one host of `azure`, which then only answers events.
-pub(super) fn instances(azure: &LocalAzure, maximum: usize) -> FunctionApp {
-    let options = HostOptions { listen_to_queues: true, ..azure.host_options.clone() };
-    FunctionApp::start(options, maximum).unwrap()
-}
-
 #[tokio::test]
 async fn a_sweep_is_worked_off_by_several_instances_and_a_kill_loses_nothing() {
     let mut setup = setup();
-    setup.host.listen_to_queues = false;
     // A request takes long enough for a kill in its midst.
     setup.azure = Options { latency: Duration::from_millis(30), ..Options::immediate() };
     let azure = start(setup, &[]).await;
@@ -29,8 +21,7 @@ async fn a_sweep_is_worked_off_by_several_instances_and_a_kill_loses_nothing() {
         azure.emulator.insert(id, &disk_body("westeurope")).unwrap();
     }
     let writing = azure.emulator.inject(Fault::delay(Duration::ZERO).on(Kind::Patch).always());
-    let app = instances(&azure, 3);
-    app.ready().await.unwrap();
+    let app = &azure.host;
     let group = FunctionGroup::Function("seal_queued".to_owned());
     // Before the queue's listener of the first instance has taken much, the vote is for all three.
     let swept = app.fire_timer("sweep").await.unwrap();

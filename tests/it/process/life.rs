@@ -89,8 +89,8 @@ async fn a_certificate_file_that_cannot_be_read_ends_the_start() {
 #[tokio::test]
 async fn it_listens_on_loopback_alone() {
     let azure = start(setup(), &[]).await;
-    let port = azure.host.port();
-    let pid = azure.host.pid().unwrap();
+    let port = azure.host.instance_of("seal_on_write").unwrap().port();
+    let pid = azure.host.pid("seal_on_write").unwrap();
     // Every address on which the process listens, from the kernel: 0A is LISTEN, 0100007F is 127.0.0.1.
     for (table, any) in [("tcp", "0100007F"), ("tcp6", "")] {
         let sockets = std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap();
@@ -118,11 +118,11 @@ async fn a_readiness_poll_is_not_logged() {
 #[tokio::test]
 async fn a_signal_lets_what_is_in_flight_finish_and_asks_for_a_restart() {
     let azure = start(setup(), &[]).await;
-    let pid = azure.host.pid().unwrap();
+    let pid = azure.host.pid("seal_on_write").unwrap();
     let held = azure.emulator.inject(Fault::hold_before_applying().on(Kind::Patch));
     azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
     held.held().await;
-    azure.host.terminate();
+    azure.host.terminate("seal_on_write");
     azure.host.wait_for_line(|line| line.text.contains("SIGTERM")).await;
     held.release();
     let exit = azure.host.wait_exit(pid).await;
@@ -144,11 +144,11 @@ async fn a_signal_lets_what_is_in_flight_finish_and_asks_for_a_restart() {
 #[tokio::test]
 async fn a_stop_waits_for_looks_in_flight_until_their_deadline() {
     let azure = start(setup(), &[("DISKSEAL_DEADLINE", "1")]).await;
-    let pid = azure.host.pid().unwrap();
+    let pid = azure.host.pid("seal_on_write").unwrap();
     let held = azure.emulator.inject(Fault::hold_before_applying().on(Kind::Patch));
     azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
     held.held().await;
-    azure.host.terminate();
+    azure.host.terminate("seal_on_write");
     let exit = tokio::time::timeout(Duration::from_secs(30), azure.host.wait_exit(pid)).await.unwrap();
     assert_eq!(exit.code, Some(200));
     held.cut_off();

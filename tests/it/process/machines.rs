@@ -66,8 +66,8 @@ async fn a_kill_half_way_through_a_machine_is_made_good_by_the_next_delivery() {
         let held = azure.emulator.inject(Fault::hold_after_applying().on(point));
         let disks = create(&azure, 4);
         held.held().await;
-        let pid = azure.host.pid().unwrap();
-        azure.host.kill().await;
+        let pid = azure.host.pid("seal_on_write").unwrap();
+        azure.host.kill("seal_on_write").await;
         assert_eq!(azure.host.wait_exit(pid).await.signal, Some(9));
         held.cut_off();
         azure.host.ready().await.unwrap();

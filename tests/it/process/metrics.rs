@@ -11,16 +11,14 @@ use diskseal_emulator::{
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 
-use super::{disk, event, setup, start};
+use super::{disk, end_all, event, setup, start};
 use crate::world::{jane, now};
 
 const PREFERENCE: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
 
-/// Stops the handler, so that it exports everything that it counted, and returns the points.
+/// Stops the handlers, so that they export everything that they counted, and returns the points.
 async fn points(azure: &LocalAzure) -> Vec<MetricPoint> {
-    let pid = azure.host.pid().unwrap();
-    azure.host.terminate();
-    azure.host.wait_exit(pid).await;
+    end_all(azure).await;
     azure.collector.metrics()
 }
 
@@ -36,8 +34,12 @@ fn of<'a>(points: &'a [MetricPoint], name: &str, attributes: &Value) -> Vec<&'a 
 /// The last value of a counter or gauge, as the sum of all time series with these attributes.
 fn last(points: &[MetricPoint], name: &str, attributes: &Value) -> f64 {
     let found = of(points, name, attributes);
-    let latest = found.iter().map(|point| point.time_unix_nano).max();
-    let latest = found.iter().filter(|point| Some(point.time_unix_nano) == latest);
+    // Each instance exports at times of its own.
+    let is_last = |point: &&&MetricPoint| {
+        let same = found.iter().filter(|other| other.resource == point.resource);
+        same.map(|other| other.time_unix_nano).max() == Some(point.time_unix_nano)
+    };
+    let latest = found.iter().filter(is_last);
     latest
         .map(|point| match &point.data {
             MetricData::Gauge(value) | MetricData::Sum { value, .. } => *value,
@@ -184,9 +186,8 @@ async fn metrics_that_are_not_wanted_are_not_sent_nor_asked_for() {
     azure.emulator.insert(&disk("a"), &disk_body("westeurope")).unwrap();
     azure.host.fire_timer("sweep").await.unwrap();
     let queries = azure.emulator.journal().iter().filter(|exchange| exchange.kind == Kind::Query).count();
-    let (pid, before) = (azure.host.pid().unwrap(), queries);
-    azure.host.terminate();
-    azure.host.wait_exit(pid).await;
+    let before = queries;
+    end_all(&azure).await;
     assert_eq!(azure.collector.metrics(), []);
     assert!(azure.collector.exports().iter().all(|export| export.path != "/v1/metrics"));
 

@@ -166,7 +166,7 @@ async fn claims_and_tokens_are_never_logged_or_traced() {
     let invocation = azure.host.invoke("seal_on_write", Trigger::Event(event)).await.unwrap();
     assert!(invocation.succeeded());
     azure.collector.wait_for(|span| span.name == "seal_on_write").await;
-    azure.host.kill().await;
+    azure.host.kill("seal_on_write").await;
     let told = format!("{:?} {:?}", azure.host.console(), azure.collector.spans());
     for secret in ["Jane", "203.0.113.77", "0d0d0d0d", "Bearer", "eyJ", &azure.serving.identity_header] {
         assert!(!told.contains(secret), "{secret} was logged or traced");

@@ -176,8 +176,8 @@ async fn a_collector_is_reached_through_the_proxy_unless_it_is_an_exception() {
         });
         let azure = azure.await;
         seal(&azure).await;
-        let pid = azure.host.pid().unwrap();
-        azure.host.terminate();
+        let pid = azure.host.pid("seal_on_write").unwrap();
+        azure.host.terminate("seal_on_write");
         azure.host.wait_exit(pid).await;
         let is_exported = collector.spans().iter().any(|span| span.name == "enforce");
         assert_eq!(is_exported, expected, "{variable}={exceptions}");

@@ -176,7 +176,7 @@ async fn without_an_identity_nothing_is_asked_of_arm_and_the_event_comes_again()
     let azure = start(setup(), &[("DISKSEAL_DEADLINE", "1")]).await;
     let outage = azure.emulator.inject(Fault::refuse(Refusal::server_error(500)).on(Kind::Token).always());
     // The handler fetches the first token at its start, so only a new process has none.
-    azure.host.kill().await;
+    azure.host.kill("seal_on_write").await;
     azure.host.ready().await.unwrap();
     azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
     let delivery = azure.event_grid.wait_for_delivery(|delivery| delivery.attempt == 1).await;

@@ -104,9 +104,10 @@ async fn one_trace_leads_from_the_invocation_to_every_request() {
         );
     }
 
+    let instance = azure.host.instance_of("seal_on_write").unwrap().settings()["WEBSITE_INSTANCE_ID"].clone();
     for (name, value) in [
         ("service.name", "func-seal"),
-        ("faas.instance", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+        ("faas.instance", instance.as_str()),
         ("cloud.provider", "azure"),
         ("cloud.platform", "azure.functions"),
         ("cloud.region", "West Europe"),
@@ -250,8 +251,8 @@ async fn unsampled_looks_are_not_exported_but_still_seal() {
         azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
         azure.event_grid.idle().await;
         assert!(is_sealed(&azure, &disk("d")));
-        let pid = azure.host.pid().unwrap();
-        azure.host.terminate();
+        let pid = azure.host.pid("seal_on_write").unwrap();
+        azure.host.terminate("seal_on_write");
         azure.host.wait_exit(pid).await;
         let found = azure.collector.spans().iter().any(|span| span.name == "enforce");
         assert_eq!(found, sampled, "{sampler}: the host's own trace is sampled");
@@ -281,8 +282,8 @@ async fn a_collector_that_is_not_well_costs_one_warning_a_signal_and_nothing_els
             azure.event_grid.idle().await;
             assert!(is_sealed(&azure, &disk(&format!("d{n}"))));
         }
-        let pid = azure.host.pid().unwrap();
-        azure.host.terminate();
+        let pid = azure.host.pid("seal_on_write").unwrap();
+        azure.host.terminate("seal_on_write");
         let exit = azure.host.wait_exit(pid).await;
         assert_eq!(exit.code, Some(200), "{answers:?}");
         let lines = azure.host.console();

@@ -14,7 +14,7 @@ use diskseal_emulator::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{binary, disk, event, is_sealed, run, setup, start};
+use super::{binary, disk, event, is_sealed, run, setup, start, start_one};
 use crate::world::{SUBSCRIPTION, jane};
 
 const FAR: i64 = 4_102_444_800;
@@ -139,7 +139,7 @@ async fn a_handler_names_the_azure_cli_that_hangs_and_takes_it_along() {
     let az = AzureCli::new().unwrap();
     az.does(&Run::Hangs).unwrap();
     let settings = [("DISKSEAL_CREDENTIAL", "azure-cli"), ("PATH", &az.path()), ("DISKSEAL_DEADLINE", "1")];
-    let azure = start(setup(), &settings).await;
+    let azure = start_one(setup(), &settings).await;
     let ids: Vec<_> = (0..5).map(|n| disk(&format!("d{n}"))).collect();
     for id in &ids {
         azure.emulator.insert(id, &disk_body("westeurope")).unwrap();
@@ -148,8 +148,8 @@ async fn a_handler_names_the_azure_cli_that_hangs_and_takes_it_along() {
     }
     azure.host.wait_for_line(|line| line.text.contains("the Azure CLI did not answer in time")).await;
     assert_eq!((az.runs().len(), az.is_hanging()), (1, true));
-    let pid = azure.host.pid().unwrap();
-    azure.host.terminate();
+    let pid = azure.host.pid("seal_on_write").unwrap();
+    azure.host.terminate("seal_on_write");
     azure.host.wait_exit(pid).await;
     az.ends().await;
 }
@@ -158,7 +158,7 @@ async fn a_handler_names_the_azure_cli_that_hangs_and_takes_it_along() {
 async fn sealed_with(form: TokenForm) -> (LocalAzure, bool) {
     let mut setup = setup();
     setup.azure.token_form = form;
-    let azure = start(setup, &[("DISKSEAL_DEADLINE", "5")]).await;
+    let azure = start_one(setup, &[("DISKSEAL_DEADLINE", "5")]).await;
     let ids: Vec<_> = (0..3).map(|n| disk(&format!("d{n}"))).collect();
     for id in &ids {
         azure.emulator.insert(id, &disk_body("westeurope")).unwrap();
@@ -224,7 +224,7 @@ async fn a_token_that_is_still_valid_is_used_while_its_replacement_is_late() {
 
 #[tokio::test]
 async fn a_tenant_that_refuses_every_token_does_not_cost_one_for_each_event() {
-    let azure = start(setup(), &[]).await;
+    let azure = start_one(setup(), &[]).await;
     azure.emulator.inject(Fault::refuse(Refusal::expired_token()).on(Kind::Get).always());
     for n in 0..10 {
         let id = disk(&format!("d{n}"));
@@ -241,7 +241,7 @@ async fn time_for_a_token_is_named_where_arm_had_too_little() {
     azure.emulator.inject(Fault::hold_before_applying().on(Kind::Get).always());
     azure.emulator.insert(&disk("d"), &disk_body("westeurope")).unwrap();
     // The handler fetches the first token at its start, so only a new process has none.
-    azure.host.kill().await;
+    azure.host.kill("seal_on_write").await;
     azure.host.ready().await.unwrap();
     azure.host.invoke("seal_on_write", Trigger::Event(event(&disk("d")))).await.unwrap();
     azure.host.wait_for_line(|line| line.text.contains("s of the time limit")).await;

@@ -14,8 +14,8 @@ async fn day(azure: &LocalAzure) -> Vec<String> {
     azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
     azure.event_grid.idle().await;
     assert!(is_sealed(azure, &disk("d")));
-    let pid = azure.host.pid().unwrap();
-    azure.host.terminate();
+    let pid = azure.host.pid("seal_on_write").unwrap();
+    azure.host.terminate("seal_on_write");
     azure.host.wait_exit(pid).await;
     let is_warning = |line: &&ConsoleLine| line.stream == Stream::Stderr && line.pid == pid;
     azure.host.console().iter().filter(is_warning).map(|line| line.text.clone()).collect()

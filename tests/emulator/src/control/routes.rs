@@ -22,7 +22,7 @@ use crate::{
     GraphTable,
     event_grid::EventGrid,
     fault::Injected,
-    host::{FunctionsHost, HostError},
+    host::{FunctionApp, FunctionGroup, HostError},
 };
 
 /// Indented JSON.
@@ -64,7 +64,7 @@ const INDEX: [&str; 21] = [
     "DELETE /faults",
     "POST /rows/{table}",
     "POST /publish",
-    "POST /kill",
+    "POST /kill?group=GROUP",
     "POST /timer/{function}",
     "GET /",
 ];
@@ -107,7 +107,7 @@ pub(super) fn router(surface: Surface) -> Router {
 }
 
 impl Surface {
-    fn host(&self) -> Result<Arc<FunctionsHost>, Refused> {
+    fn host(&self) -> Result<Arc<FunctionApp>, Refused> {
         self.platform.as_ref().and_then(|platform| platform.host.upgrade()).ok_or_else(no_handler)
     }
 
@@ -301,10 +301,24 @@ async fn publish(State(surface): State<Arc<Surface>>, body: Bytes) -> Result<(St
     Ok((StatusCode::ACCEPTED, Shown(json!({"published": count}))))
 }
 
-async fn kill(State(surface): State<Arc<Surface>>) -> Answer {
-    let host = surface.host()?;
-    let Some(pid) = host.pid() else {
-        return Err(Refused(StatusCode::CONFLICT, "the handler is not running".to_owned()));
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KillQuery {
+    group: Option<String>,
+}
+
+async fn kill(State(surface): State<Arc<Surface>>, query: Wanted<KillQuery>) -> Answer {
+    let app = surface.host()?;
+    let name = wanted(query)?.group.unwrap_or_else(|| FunctionGroup::Http.to_string());
+    let groups = app.groups();
+    let Some(group) = groups.iter().find(|group| group.to_string() == name) else {
+        let known = groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let fault = format!("the group {name:?} does not exist; known groups: {known}");
+        return Err(Refused(StatusCode::NOT_FOUND, fault));
+    };
+    let host = app.instances(group).into_iter().next();
+    let Some((host, pid)) = host.and_then(|host| Some((Arc::clone(&host), host.pid()?))) else {
+        return Err(Refused(StatusCode::CONFLICT, format!("the handler of {group} is not running")));
     };
     host.kill().await;
     let exit = host.wait_exit(pid).await;

@@ -1,6 +1,9 @@
 //! From a trigger to the end of its invocation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use axum::{
     body::Bytes,
@@ -64,7 +67,7 @@ pub(super) struct Dispatcher {
     pub(super) process: Process,
     pub(super) client: Client,
     pub(super) account: QueueAccount,
-    pub(super) invocations: Recorded<Invocation>,
+    pub(super) invocations: Arc<Recorded<Invocation>>,
     pub(super) clock: Clock,
     pub(super) host_version: String,
     pub(super) chunked: bool,

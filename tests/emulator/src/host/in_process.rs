@@ -16,9 +16,9 @@ use tower::ServiceExt as _;
 use super::{
     client::Body,
     process::{Exit, Order, Phase, Process, State},
+    records::Records,
     reply::Failure,
 };
-use crate::recorded::Recorded;
 
 /// The handler's service, and the function that creates a new one after a crash, without state.
 pub(super) struct InProcess {
@@ -62,15 +62,15 @@ impl InProcess {
     }
 
     /// Handles the orders for a process. Generations stand in for process ids.
-    pub(super) fn supervise(self: Arc<Self>) -> (Process, JoinHandle<()>) {
+    pub(super) fn supervise(self: Arc<Self>, records: &Records) -> (Process, JoinHandle<()>) {
         let (state, watched) = watch::channel(State { phase: Phase::Ready, pid: Some(1) });
         let (orders, mut received) = mpsc::unbounded_channel();
-        let exits = Arc::new(Recorded::default());
+        let exits = Arc::clone(&records.exits);
         let process = Process {
             state: watched,
             orders,
             exits: Arc::clone(&exits),
-            console: Arc::new(Recorded::default()),
+            console: Arc::clone(&records.console),
         };
         let task = tokio::spawn(async move {
             while let Some(order) = received.recv().await {

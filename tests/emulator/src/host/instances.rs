@@ -9,18 +9,21 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use axum::Router;
+use axum::{Router, body::Bytes};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{FunctionsHost, HostError, HostOptions, Invocation, read};
+use super::{
+    ConsoleLine, Exit, Failure, FunctionsHost, HostError, HostOptions, Invocation, RawReply, Trigger, read,
+    records::Records,
+};
 use crate::{
     event_grid::Endpoint,
     queue::{Queues, TriggerOptions},
@@ -66,8 +69,12 @@ pub struct FunctionApp {
     /// `maximumInstances`: the most instances of a group.
     maximum: usize,
     groups: Mutex<BTreeMap<FunctionGroup, Vec<Arc<FunctionsHost>>>>,
+    /// The group of each function.
+    functions: BTreeMap<String, FunctionGroup>,
     /// The queue of each function with a queue trigger.
     queue_names: BTreeMap<FunctionGroup, String>,
+    /// What all instances have recorded, also those that are gone.
+    records: Records,
     turn: AtomicUsize,
 }
 
@@ -80,7 +87,7 @@ impl fmt::Debug for FunctionApp {
 }
 
 impl FunctionApp {
-    /// Starts one instance of each group, with a handler process each. Must be called inside a tokio runtime.
+    /// Starts one instance of each group, or of the one group that the options name, with a handler process each. Must be called inside a tokio runtime.
     pub fn start(options: HostOptions, maximum: usize) -> Result<Self, HostError> {
         Self::assemble(options, None, maximum)
     }
@@ -108,13 +115,18 @@ impl FunctionApp {
             queues: app.queues,
             maximum: maximum.max(1),
             groups: Mutex::default(),
+            functions: functions
+                .clone()
+                .map(|function| (function.name.clone(), group_of(&function.name, &function.trigger.kind)))
+                .collect(),
             queue_names: queue_names.collect(),
+            records: Records::default(),
             turn: AtomicUsize::new(0),
         };
-        for function in functions {
-            let group = group_of(&function.name, &function.trigger.kind);
-            if this.instances(&group).is_empty() {
-                this.set_instances(&group, 1)?;
+        let only = this.options.group.clone();
+        for group in this.functions.values().filter(|group| only.as_ref().is_none_or(|only| only == *group)) {
+            if this.instances(group).is_empty() {
+                this.set_instances(group, 1)?;
             }
         }
         Ok(this)
@@ -124,11 +136,12 @@ impl FunctionApp {
         let mut options = HostOptions { group: Some(group.clone()), ..self.options.clone() };
         let id = Uuid::new_v4().simple().to_string();
         options.settings.insert("WEBSITE_INSTANCE_ID".to_owned(), id);
+        let records = self.records.of_one();
         let host = match &self.make {
-            None => FunctionsHost::start(options),
+            None => FunctionsHost::start_with(options, records),
             Some(make) => {
                 let make = Arc::clone(make);
-                FunctionsHost::start_in_process(options, move || make())
+                FunctionsHost::start_in_process_with(options, move || make(), records)
             }
         };
         host.map(Arc::new)
@@ -193,8 +206,7 @@ impl FunctionApp {
 
     /// Waits until every handler answers.
     pub async fn ready(&self) -> Result<(), HostError> {
-        let hosts: Vec<_> = self.groups.lock().values().flatten().cloned().collect();
-        for host in hosts {
+        for host in self.running() {
             host.ready().await?;
         }
         Ok(())
@@ -202,35 +214,138 @@ impl FunctionApp {
 
     /// Runs a timer function. Whatever the number of instances, one of them runs it.
     pub async fn fire_timer(&self, function: &str) -> Result<Invocation, HostError> {
-        let group = FunctionGroup::Function(function.to_owned());
-        let first = self.instances(&group).into_iter().next();
-        first.ok_or_else(|| HostError::NoFunction(function.to_owned()))?.fire_timer(function).await
+        self.instance_of(function)?.fire_timer(function).await
     }
 
-    /// Every invocation of the instances that run now.
+    /// Runs a function on the first instance of its group. See [`FunctionsHost::invoke`].
+    pub async fn invoke(&self, function: &str, trigger: Trigger) -> Result<Invocation, HostError> {
+        self.instance_of(function)?.invoke(function, trigger).await
+    }
+
+    /// Posts any bytes to any path of a handler: of the group of the function with this name, else of `http`. See
+    /// [`FunctionsHost::invoke_raw`].
+    pub async fn invoke_raw(&self, path: &str, body: impl Into<Bytes>) -> Result<RawReply, Failure> {
+        let group = self.functions.get(path).unwrap_or(&FunctionGroup::Http);
+        let down = || Failure::HostDown(format!("the group {group} has no instance"));
+        self.first(group).ok_or_else(down)?.invoke_raw(path, body).await
+    }
+
+    /// The names of the functions.
+    pub fn functions(&self) -> Vec<String> {
+        self.functions.keys().cloned().collect()
+    }
+
+    /// The first instance of the group to which a function belongs.
+    pub fn instance_of(&self, function: &str) -> Result<Arc<FunctionsHost>, HostError> {
+        let group = self.functions.get(function);
+        group.and_then(|group| self.first(group)).ok_or_else(|| HostError::NoFunction(function.to_owned()))
+    }
+
+    /// The endpoint to which Event Grid delivers the events of a function. The platform's front hands deliveries to the
+    /// instances of the group `http` in turn. A function that does not exist answers 404.
+    pub fn event_grid(self: &Arc<Self>, function: &str) -> impl Endpoint + use<> {
+        Front { app: Arc::downgrade(self), function: function.to_owned() }
+    }
+
+    fn next(&self, group: &FunctionGroup) -> Option<Arc<FunctionsHost>> {
+        let instances = self.instances(group);
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        instances.get(turn % instances.len().max(1)).cloned()
+    }
+
+    /// The id of the process that runs a function, while there is one. See [`FunctionsHost::pid`].
+    pub fn pid(&self, function: &str) -> Option<u32> {
+        self.instance_of(function).ok()?.pid()
+    }
+
+    /// Kills the process that runs a function, with SIGKILL. See [`FunctionsHost::kill`].
+    pub async fn kill(&self, function: &str) {
+        if let Ok(host) = self.instance_of(function) {
+            host.kill().await;
+        }
+    }
+
+    /// Sends SIGTERM to the process that runs a function. See [`wait_exit`](Self::wait_exit).
+    pub fn terminate(&self, function: &str) {
+        if let Ok(host) = self.instance_of(function) {
+            host.terminate();
+        }
+    }
+
+    fn first(&self, group: &FunctionGroup) -> Option<Arc<FunctionsHost>> {
+        self.groups.lock().get(group)?.first().cloned()
+    }
+
+    /// Each group, and the id of the handler's process on its first instance; none while it is not running.
+    pub fn pids(&self) -> Vec<(FunctionGroup, Option<u32>)> {
+        let groups = self.groups.lock();
+        let pid = |hosts: &Vec<Arc<FunctionsHost>>| hosts.first().and_then(|host| host.pid());
+        groups.iter().map(|(group, hosts)| (group.clone(), pid(hosts))).collect()
+    }
+
+    /// Stops all instances as the platform does: kills the handlers without a restart.
+    pub async fn stop(&self) {
+        for host in self.running() {
+            host.stop().await;
+        }
+    }
+
+    fn running(&self) -> Vec<Arc<FunctionsHost>> {
+        self.groups.lock().values().flatten().cloned().collect()
+    }
+
+    /// Every invocation with a judged reply, also of instances that are gone, in that order.
     pub fn invocations(&self) -> Vec<Invocation> {
-        let hosts: Vec<_> = self.groups.lock().values().flatten().cloned().collect();
-        hosts.iter().flat_map(|host| host.invocations()).collect()
+        self.records.invocations.all()
     }
 
-    /// Waits until the queues are empty, including messages that a dead instance has leased.
+    /// Waits for an invocation that matches, which may have ended before.
+    pub async fn wait_for_invocation(&self, fits: impl Fn(&Invocation) -> bool) -> Invocation {
+        self.records.invocations.wait_for(fits).await
+    }
+
+    /// Every line that a handler has written, also of instances that are gone.
+    pub fn console(&self) -> Vec<ConsoleLine> {
+        self.records.console.all()
+    }
+
+    /// Waits for a line of a handler, which may have been written before.
+    pub async fn wait_for_line(&self, fits: impl Fn(&ConsoleLine) -> bool) -> ConsoleLine {
+        self.records.console.wait_for(fits).await
+    }
+
+    /// Waits until the process with this id has ended, which may have happened before.
+    pub async fn wait_exit(&self, pid: u32) -> Exit {
+        self.records.exits.wait_for(|exit| exit.pid == pid).await
+    }
+
+    /// Waits until the queues are empty, including messages that a dead instance has leased, and no message is in
+    /// progress.
     pub async fn queues_drained(&self) {
         for name in self.queue_names.values() {
             self.options.queues.queue(name).wait_for(<[_]>::is_empty).await;
         }
+        for host in self.running() {
+            host.queues_drained().await;
+        }
     }
 }
 
-impl Endpoint for Arc<FunctionApp> {
-    /// The platform's front hands deliveries to the instances of the group `http` in turn.
+/// The webhook of one function of an app, behind the platform's front.
+#[derive(Debug)]
+struct Front {
+    /// What is being delivered keeps no handler alive.
+    app: Weak<FunctionApp>,
+    function: String,
+}
+
+impl Endpoint for Front {
     fn deliver(&self, events: Vec<Value>) -> BoxFuture<'_, u16> {
         Box::pin(async move {
-            let instances = self.instances(&FunctionGroup::Http);
-            let functions = instances.first().map(|host| host.event_grid_functions()).unwrap_or_default();
-            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-            match (instances.get(turn % instances.len().max(1)), functions.first()) {
-                (Some(host), Some(function)) => host.event_grid(function).deliver(events).await,
-                _ => 404,
+            let next = self.app.upgrade().and_then(|app| app.next(&FunctionGroup::Http));
+            match next.map(|host| host.event_grid(&self.function)) {
+                Some(webhook) => webhook.deliver(events).await,
+                None => 404,
             }
         })
     }

@@ -57,7 +57,8 @@ pub struct HostOptions {
     pub storage: Option<StorageAccount>,
     /// Whether queue triggers listen.
     pub listen_to_queues: bool,
-    /// The group whose functions this instance listens to, as on Flex Consumption; none means all functions.
+    /// The group whose functions this instance listens to, as on Flex Consumption. None means all functions for
+    /// a host, and every group for an app.
     pub group: Option<FunctionGroup>,
     /// Whether bodies are sent in chunks, as in Azure, or with their length, as with Core Tools.
     pub chunked: bool,

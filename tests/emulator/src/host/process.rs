@@ -20,6 +20,7 @@ use super::{
     app::{App, Settings},
     client::Client,
     console::{self, ConsoleLine, Reading, Stream},
+    records::Records,
     stage::make_runnable,
 };
 use crate::recorded::Recorded;
@@ -130,11 +131,12 @@ impl Supervisor {
         client: Client,
         errors_until_down: usize,
         reading: Reading,
+        records: &Records,
     ) -> (Process, JoinHandle<()>) {
         let (state, watched) = watch::channel(State { phase: Phase::Starting, pid: None });
         let (orders, received) = mpsc::unbounded_channel();
-        let exits = Arc::new(Recorded::default());
-        let console = Arc::new(Recorded::default());
+        let exits = Arc::clone(&records.exits);
+        let console = Arc::clone(&records.console);
         let supervisor = Self {
             app,
             settings,

@@ -113,10 +113,16 @@ async fn the_handler_is_driven_over_http() {
     let invocations = remote.get("/invocations?function=seal_on_write").await.1;
     assert_eq!(invocations.as_array().unwrap().len(), 2);
 
-    let pid = azure.host.pid().unwrap();
+    let pid = azure.host.pid("seal_on_write").unwrap();
     let (status, exit) = remote.post("/kill", &json!({})).await;
     assert_eq!((status, &exit["pid"], &exit["signal"]), (200, &json!(pid), &json!(9)));
     azure.host.ready().await.unwrap();
+    let (front, queued) = (azure.host.pid("seal_on_write"), azure.host.pid("seal_queued"));
+    let (status, exit) = remote.post("/kill?group=function:seal_queued", &json!({})).await;
+    assert_eq!((status, &exit["pid"]), (200, &json!(queued)));
+    azure.host.ready().await.unwrap();
+    assert_eq!(azure.host.pid("seal_on_write"), front, "the other groups go on");
+    assert_eq!(remote.post("/kill?group=nobody", &json!({})).await.0, 404);
     let (status, invocation) = remote.post("/timer/sweep", &json!({})).await;
     assert_eq!((status, &invocation["verdict"]), (200, &json!("succeeded")));
     assert!(remote.get("/console").await.1.is_array() && remote.get("/spans").await.1.is_array());

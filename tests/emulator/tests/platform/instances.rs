@@ -47,7 +47,8 @@ async fn each_group_has_instances_of_its_own_and_listens_to_its_functions_only()
     assert_eq!(names, ["http", "function:queued", "function:tick"]);
     app.set_instances(&FunctionGroup::Http, 2).unwrap();
     let event = json!({ "id": "1", "data": {} });
-    let (one, two) = (app.deliver(vec![event.clone()]), app.deliver(vec![event]));
+    let webhook = app.event_grid("on-write");
+    let (one, two) = (webhook.deliver(vec![event.clone()]), webhook.deliver(vec![event]));
     assert_eq!(tokio::join!(one, two), (202, 202));
     let each: Vec<_> =
         app.instances(&FunctionGroup::Http).iter().map(|host| host.invocations().len()).collect();

@@ -16,7 +16,7 @@ use diskseal_emulator::{
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::super::{commands::program, disk, event, setup, snapshot, start};
+use super::super::{commands::program, disk, end_all, event, setup, snapshot, start};
 use crate::world::{SUBSCRIPTION, jane};
 
 /// Claims of a caller, as Event Grid passes them on: personal data.
@@ -138,11 +138,9 @@ async fn slow_day() -> Emitted {
     end(azure).await
 }
 
-/// Stops the handler, which flushes the rest.
+/// Stops the handlers, which flush the rest.
 async fn end(azure: LocalAzure) -> Emitted {
-    let pid = azure.host.pid().unwrap();
-    azure.host.terminate();
-    azure.host.wait_exit(pid).await;
+    end_all(&azure).await;
     let mut emitted = Emitted::default();
     emitted.take(&azure.collector);
     emitted
@@ -225,7 +223,8 @@ async fn trouble(azure: &LocalAzure) {
     // ARM allows no requests for longer than an event can wait, so the disk waits on the queue.
     let far = disk("far").replace("11111111-", "22222222-");
     azure.emulator.insert(&far, &disk_body("westeurope")).unwrap();
-    azure.emulator.inject(Fault::refuse(Refusal::throttled_arm(26)).on(Kind::Get).resource("far"));
+    // So does its message, in the process of the queue.
+    azure.emulator.inject(Fault::refuse(Refusal::throttled_arm(26)).on(Kind::Get).resource("far").times(2));
     told(azure, event(&far)).await;
 }
 
