@@ -78,7 +78,7 @@ impl fmt::Display for Collected {
 /// Lists the unsealed resources in scope, up to the number that one run can hand over.
 ///
 /// # Errors
-/// Azure cannot be asked, or the plan exceeds a limit. If Resource Graph refuses, the exact lists are read instead. What
+/// Azure cannot be asked, refuses the whole scope, or the plan exceeds a limit. If Resource Graph refuses, the exact lists are read instead. What
 /// was read before an error is handed over, and the rest is a gap.
 pub async fn collect(ctx: &Context, terms: Terms) -> Result<Collected, Error> {
     collect_for(ctx, None, terms).await
@@ -143,6 +143,10 @@ async fn list(ctx: &Context, interval: Option<Duration>, terms: Terms) -> Result
             listing.stop("the time of this run was over");
             break;
         }
+    }
+    if let Some(refusal) = listing.refusal() {
+        // A sweep that knows nothing of its scope is no success.
+        return Err(refusal.clone().into());
     }
     let survey = &mut collected.survey;
     survey.close(&listing);

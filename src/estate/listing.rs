@@ -55,6 +55,8 @@ pub struct Listing {
     has_read: bool,
     /// The failures of the last lists, which were not refusals.
     failures: Vec<Error>,
+    /// The first refusal of a list.
+    refusal: Option<Error>,
     place: String,
 }
 
@@ -98,6 +100,7 @@ impl Listing {
             barren: 0,
             has_read: false,
             failures: vec![],
+            refusal: None,
             place: String::new(),
         }
     }
@@ -270,7 +273,10 @@ impl Listing {
                         .push_front(Part::Subscriptions { scope: pages.scope().clone(), by_query: true });
                 }
             }
-            Pages::List(list) if is_of_part => self.add_gap(list.place(), error.to_string()),
+            Pages::List(list) if is_of_part => {
+                self.add_gap(list.place(), error.to_string());
+                self.refusal.get_or_insert(error);
+            }
             Pages::List(list) if is_of_one(&error) && self.failures.len() + 1 < FAILURES_MAX => {
                 self.add_gap(list.place(), error.to_string());
                 self.failures.push(error);
@@ -343,6 +349,11 @@ impl Listing {
     /// Whether a page was read.
     pub fn has_read(&self) -> bool {
         self.has_read
+    }
+
+    /// The first refusal, if nothing was read of the scope.
+    pub fn refusal(&self) -> Option<&Error> {
+        self.refusal.as_ref().filter(|_| !self.has_read)
     }
 
     /// Where the resources come from: Resource Graph alone, or lists as well.

@@ -191,6 +191,15 @@ mod tests {
         }
     }
 
+    /// A message of the poison queue may be put back days after an upgrade.
+    #[test]
+    fn a_message_of_an_earlier_version_is_read() {
+        let message = |member: &str| serde_json::json!({member: ID, "reason": "locked", "firstSeen": "2026-11-24T01:02:03Z"});
+        let read = |member| serde_json::from_value::<Pending>(message(member)).ok();
+        assert!(read("id").is_some() && read("id") == read("resource"));
+        assert_eq!(read("name"), None);
+    }
+
     #[test]
     fn what_named_the_resource_is_carried_and_else_follows_from_the_reason() {
         let named_by = |reason: &str, word: serde_json::Value| {

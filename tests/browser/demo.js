@@ -59,6 +59,8 @@ await check("a disk created by a button becomes sealed, live", async () => {
   const { tags, properties } = (await ask("resources")).find(({ name }) => name === "my-disk-1");
   const text = async (label) => (await row("my-disk-1").locator(`[data-label="${label}"]`).textContent()).trim();
   const shown = await row("my-disk-1").locator(".tags li").allTextContents();
+  // The time comes from another record than the state, a moment later.
+  await row("my-disk-1").locator('[data-label="Sealed after"]').getByText(/s$/).waitFor();
   const [message, after] = [await page.locator("#message").textContent(), await text("Sealed after")];
   return same(
     [message, properties.dataAccessAuthMode, await text("Mode"), shown, /^[\d.]+ m?s$/.test(after), await page.evaluate(() => window.notReloaded)],

@@ -267,3 +267,17 @@ async fn a_management_group_without_an_end_is_a_gap_and_no_proof_of_absence() {
         endless.remove();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_knows_nothing_of_its_scope_fails() {
+    let (world, [_, other]) = world();
+    world.azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Query).always());
+    world.azure.inject(
+        Fault::refuse(Refusal::authorization_failed()).on(Kind::List).subscription(SUBSCRIPTION).always(),
+    );
+    let collected = collect(&world.ctx, terms()).await.unwrap();
+    assert_eq!((collected.to_seal.len(), collected.survey.gaps.len()), (1, 2), "the rest is swept: {other}");
+    world.azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::List).always());
+    let error = collect(&world.ctx, terms()).await.unwrap_err();
+    assert_eq!(error.reason(), "forbidden");
+}

@@ -1,9 +1,10 @@
 """Runs the alerts and the runbook's queries on what the real handler leaves on a bad day, under a local Azure: each alert
 fires, with and without traces, and the queries of its section find the disk.
 
-The bad day: three disks are locked until their messages are poisoned, one seal is removed, events of one disk are lost,
-the sweep fails. What the handler does not write (the activity log, metrics of Event Grid, logs of the queue service) is
-added as Azure writes it.
+The bad day: three disks are locked until their messages are poisoned, one seal is removed, the event of one disk is
+lost, that of another is five minutes late, the sweep fails. On the deaf day nobody hears the handler's telemetry, and a
+sweep finds an exemption that ends soon. What the handler does not write (the activity log, the host's own lines, metrics
+of Event Grid, logs of the queue service) is added as Azure writes it.
 """
 
 import json
@@ -28,7 +29,7 @@ FINDS = {
     "poisoned": "locked-1",
     "failing": None,
     "seal-removed": "opened",
-    "slow": "opened",
+    "slow": "late",
     "blind": "lost",
     "unhandled": None,
     "dead-lettered": None,
@@ -36,9 +37,16 @@ FINDS = {
     "sweep-missing": None,
     "guard-unknown": "guarded",
     "switch-unreadable": None,
+    "exemptions-expiring": "lent",
 }
+# The sections whose queries are asked on the deaf day.
+DEAF = ["silent", "exemptions-expiring"]
 # Alerts that this day must raise. The others have their nights in alerts.py.
-RAISED = ["poisoned", "failing", "seal-removed", "blind", "dead-lettered", "guard-unknown"]
+RAISED = ["poisoned", "failing", "seal-removed", "slow", "blind", "dead-lettered", "guard-unknown"]
+# How long the trouble has lasted when nobody can overlook that sweeps are missing.
+OLD = timedelta(hours=40)
+# A connection to it is refused.
+NOBODY = "http://127.0.0.1:9"
 
 
 def snapshot_of(source):
@@ -83,6 +91,11 @@ def day(root):
                 change("PUT", name, BODY)
             change("PUT", "opened", BODY)
             soon(lambda: '"sealed"' in str(receiver.rows), bool)
+            send("POST", f"{control}/events/lost", {"lost": True})
+            change("PUT", "lost", BODY)
+            send("POST", f"{control}/events/late", {"lateSeconds": 300})
+            change("PUT", "late", BODY)
+            soon(lambda: sum("/disks/late" in row["Attributes"] and '"sealed"' in row["Attributes"] for row in list(receiver.rows)), bool)
             soon(lambda: get(f"{control}/queue").get("diskseal-pending-poison", []), lambda found: len(found) == 3)
             change("PATCH", "opened", {"properties": {"dataAccessAuthMode": "None"}})
             soon(removed, bool)
@@ -94,6 +107,40 @@ def day(root):
             # The host logs what the handler prints, and what a successful answer carries.
             console = get(f"{control}/console") + [line for one in get(f"{control}/invocations") for line in one["logs"]]
         return receiver.rows, console, poison
+
+
+def deaf_day(root):
+    """The host's log of a day on which the collector does not answer: the handler's lines, and the host's invocations."""
+    settings = [f"OTEL_EXPORTER_OTLP_ENDPOINT={NOBODY}", "OTEL_BSP_SCHEDULE_DELAY=50", "DISKSEAL_EXEMPT_TAG=diskseal-exempt"]
+    os.environ["APP"] = str(Path(root).resolve())
+    with emulator("--subscription", SUBSCRIPTION, "--retry-after", "1", handler=True, settings=settings) as azure:
+        control = azure["controlUrl"]
+        trusted = ssl.create_default_context(cafile=azure["caPem"])
+        until = (NOW + timedelta(days=3)).date()
+        for name, tags in (("plain", {}), ("lent", {"diskseal-exempt": f"until={until}; INC-1 export"})):
+            url = f"{azure['armHttps']}{resource('disks', name)}?api-version=2024-03-02"
+            send("PUT", url, {**BODY, "tags": tags}, {"Authorization": f"Bearer {azure['userToken']}"}, trusted)
+        # The echo of the seal is an invocation as well.
+        soon(lambda: get(f"{control}/invocations"), lambda found: len(found) >= 3)
+        send("POST", f"{control}/timer/sweep", None)
+        soon(lambda: get(f"{control}/console"), lambda found: "not exported" in str(found) and "the exemption of" in str(found))
+        invocations = get(f"{control}/invocations")
+        return get(f"{control}/console") + [line for one in invocations for line in one["logs"]], invocations
+
+
+def deaf_night_of(console, invocations):
+    """The workspace after the deaf day, an hour later. There are no tables of spans."""
+    night = Night()
+    for text in lines(console):
+        night.add("AppTraces", 60, Message=text)
+    for one in invocations:
+        night.host(one["function"], 60, "Succeeded" if one["verdict"] == "succeeded" else "Failed")
+    return night
+
+
+def aged(spans, by):
+    """The same spans, but older."""
+    return [{**row, "TimeGenerated": row["TimeGenerated"] - by} for row in spans]
 
 
 def lines(console):
@@ -113,8 +160,8 @@ def night_of(spans, console):
         night.put("diskseal-pending-poison", 1)
     for name in (*LOCKED, "opened"):
         night.rows.setdefault("AzureActivity", []).append(activity(resource("disks", name).lower()))
-    for number in range(5):
-        night.write("lost" if number == 0 else f"lost-{number}", 60)
+    for name in ("lost", *(f"lost-{number}" for number in range(1, 5))):
+        night.rows["AzureActivity"].append(activity(resource("disks", name).lower()))
     night.event_grid("DeadLetteredCount", 1).event_grid("DeliveryFailedCount", 3)
     night.add("AegDeliveryFailureLogs", 5, EventSubscriptionName="diskseal", Message="outcome=InternalServerError")
     night.add("AppTraces", 5, Message="Failed to start Worker Channel. Process fileName: /home/site/wwwroot/diskseal")
@@ -154,17 +201,28 @@ def main(root):
     schema = monitoring(root, "schema.json")
     alerts = {alert["name"]: alert for alert in monitoring(root, "alerts.json")}
     spans, console, poison = day(root)
-    night = night_of(spans, console)
+    bad = night_of(spans, console)
     checks.same("runbook: three messages are poisoned on the bad day", 3, len, poison)
     for name in RAISED:
-        checks.same(f"alert {name} fires, of the real handler", True, fires, alerts[name], schema, night)
-        checks.same(f"alert {name} fires, of the real handler, no traces", True, fires, alerts[name], schema, night, TRACES)
+        checks.same(f"alert {name} fires, of the real handler", True, fires, alerts[name], schema, bad)
+        if not alerts[name]["needsTraces"]:
+            checks.same(f"alert {name} fires, of the real handler, no traces", True, fires, alerts[name], schema, bad, TRACES)
+    # The spans have the sweep that failed, and no other; the host has no log.
+    for name, by, expected in (("of a new installation", timedelta(), False), ("two days later", OLD, True)):
+        since = Night({"OTelSpans": aged(spans, by)})
+        checks.same(f"alert sweep-missing, of the real handler, {name}", expected, fires, alerts["sweep-missing"], schema, since)
+    console, invocations = deaf_day(root)
+    deaf = deaf_night_of(console, invocations)
+    for name in DEAF:
+        checks.same(f"alert {name} fires, of the real handler", True, fires, alerts[name], schema, deaf)
+        checks.same(f"alert {name} fires, of the real handler, no tables of traces", True, fires, alerts[name], schema, deaf, TRACES)
     known = dict(sections(root))
     for name, disk_name in FINDS.items():
-        checks.same(f"runbook {name}: each query finds something", "", lambda name=name: found(night, schema, known[name])[0])
+        night = deaf if name in DEAF else bad
+        checks.same(f"runbook {name}: each query finds something", "", lambda name=name, night=night: found(night, schema, known[name])[0])
         if disk_name is not None:
-            checks.same(f"runbook {name}: a query finds {disk_name}", True, lambda name=name, wanted=disk_name: f"/{wanted}" in found(night, schema, known[name])[1])
-    looks = ask(night, schema, known["poisoned"][0], HOUR)
+            checks.same(f"runbook {name}: a query finds {disk_name}", True, lambda name=name, night=night, wanted=disk_name: f"/{wanted}" in found(night, schema, known[name])[1])
+    looks = ask(bad, schema, known["poisoned"][0], HOUR)
     checks.same("runbook poisoned: six looks at each disk", {6}, lambda: {row["Looks"] for row in looks})
     sys.exit(checks.faults > 0)
 

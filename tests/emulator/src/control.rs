@@ -23,6 +23,7 @@
 //! | `DELETE /faults/{id}` | removes one fault |
 //! | `DELETE /faults` | removes all faults, including those injected in process |
 //! | `POST /publish` | delivers an event or an array of events, any JSON, without Event Grid's filters |
+//! | `POST /events/{resource}` | disturbs the events of a resource's writes from now on: `{"lost": true}`, or `{"lateSeconds": 300}`, whose events name an earlier time |
 //! | `POST /kill?group=` | kills the handler of a group of functions with SIGKILL: `http` (the default), or `function:NAME`; its host restarts it by its rules, up to three errors in 30 minutes |
 //! | `POST /timer/{function}` | runs a timer function now and returns its invocation |
 //!

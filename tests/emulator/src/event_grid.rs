@@ -5,12 +5,13 @@
 
 mod dead_letter;
 mod delivery;
+mod disturbance;
 mod event;
 mod journal;
 mod options;
 mod schedule;
 
-use std::sync::Arc;
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
@@ -20,6 +21,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub use self::disturbance::Disturbance;
 pub use self::journal::{Delivery, EventGridStats};
 pub use self::options::{DeadLetters, DeliverySchema, Duplicates, EventGridOptions, Spelling};
 
@@ -62,6 +64,8 @@ pub(crate) struct Service {
     stats: Mutex<EventGridStats>,
     deliveries: Recorded<Delivery>,
     dead_letters: Recorded<Value>,
+    /// By the name of a resource, in lower case.
+    disturbances: Mutex<HashMap<String, Disturbance>>,
     /// Events that are neither delivered nor dead-lettered nor dropped.
     open: watch::Sender<usize>,
 }
@@ -97,6 +101,7 @@ impl EventGrid {
             stats: Mutex::default(),
             deliveries: Recorded::default(),
             dead_letters: Recorded::default(),
+            disturbances: Mutex::default(),
             open: watch::Sender::new(0),
         });
         let (orders, received) = mpsc::unbounded_channel();
@@ -109,6 +114,11 @@ impl EventGrid {
     pub fn publish(&self, events: Vec<Value>) {
         // The intake only ends with this handle.
         let _ = self.orders.send(Order::Publish(events));
+    }
+
+    /// Disturbs the events of the writes of resources with this name from now on.
+    pub fn disturb(&self, name: &str, disturbance: Disturbance) {
+        self.service.disturbances.lock().insert(name.to_ascii_lowercase(), disturbance);
     }
 
     /// Waits until every event of every write so far has been delivered, dead-lettered or dropped, and so
@@ -162,6 +172,16 @@ impl Service {
     fn count(&self, change: impl FnOnce(&mut EventGridStats)) {
         change(&mut self.stats.lock());
     }
+
+    /// The write as its event names it; none if the event is lost.
+    fn disturbed<'a>(&self, write: &'a ResourceWrite) -> Option<Cow<'a, ResourceWrite>> {
+        let disturbances = self.disturbances.lock();
+        let mut segments = write.resource_id.split('/').map(str::to_ascii_lowercase);
+        match segments.find_map(|segment| disturbances.get(&segment)) {
+            Some(disturbance) => disturbance.of(write).map(Cow::Owned),
+            None => Some(Cow::Borrowed(write)),
+        }
+    }
 }
 
 /// Processes writes one after the other, so that the same seed always gives the same run.
@@ -201,7 +221,14 @@ impl Intake {
     }
 
     fn take(&self, write: &ResourceWrite, events: &mut Vec<Value>) {
-        let event = ResourceEvent::of(write, &self.service.options);
+        let Some(write) = self.service.disturbed(write) else {
+            self.service.count(|stats| {
+                stats.published += 1;
+                stats.lost += 1;
+            });
+            return;
+        };
+        let event = ResourceEvent::of(&write, &self.service.options);
         if event.passes(&self.service.options) {
             events.push(event.render(self.service.options.schema));
         } else {
@@ -235,7 +262,10 @@ impl Intake {
     fn copies(&mut self) -> usize {
         let options = &self.service.options;
         if options.loss > 0.0 && self.random.f64() < options.loss {
-            self.service.count(|stats| stats.lost += 1);
+            self.service.count(|stats| {
+                stats.published += 1;
+                stats.lost += 1;
+            });
             return 0;
         }
         match options.duplicates {

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     GraphTable,
-    event_grid::EventGrid,
+    event_grid::{Disturbance, EventGrid},
     fault::Injected,
     host::{FunctionApp, FunctionGroup, HostError},
 };
@@ -45,7 +45,7 @@ impl IntoResponse for Refused {
     }
 }
 
-const INDEX: [&str; 21] = [
+const INDEX: [&str; 22] = [
     "GET /resources",
     "GET /journal?resource=NAME_OR_ID&last=N",
     "GET /invocations?function=NAME",
@@ -64,6 +64,7 @@ const INDEX: [&str; 21] = [
     "DELETE /faults",
     "POST /rows/{table}",
     "POST /publish",
+    "POST /events/{resource}",
     "POST /kill?group=GROUP",
     "POST /timer/{function}",
     "GET /",
@@ -88,6 +89,7 @@ pub(super) fn router(surface: Surface) -> Router {
         .route("/faults/{id}/cut-off", post(cut_off))
         .route("/rows/{table}", post(add_row))
         .route("/publish", post(publish))
+        .route("/events/{resource}", post(disturb))
         .route("/kill", post(kill))
         .route("/timer/{function}", post(timer))
         .fallback(|uri: Uri| async move {
@@ -299,6 +301,28 @@ async fn publish(State(surface): State<Arc<Surface>>, body: Bytes) -> Result<(St
     let count = events.len();
     event_grid.publish(events);
     Ok((StatusCode::ACCEPTED, Shown(json!({"published": count}))))
+}
+
+/// What happens to the events of a resource.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Disturbed {
+    #[serde(default)]
+    lost: bool,
+    #[serde(default)]
+    late_seconds: u64,
+}
+
+async fn disturb(
+    State(surface): State<Arc<Surface>>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<StatusCode, Refused> {
+    let fault = |fault| Refused(StatusCode::BAD_REQUEST, format!("the body is no disturbance: {fault}"));
+    let Disturbed { lost, late_seconds } = serde_json::from_slice(&body).map_err(fault)?;
+    let late = Disturbance::Late(std::time::Duration::from_secs(late_seconds));
+    surface.event_grid()?.disturb(&name, if lost { Disturbance::Lost } else { late });
+    Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize)]

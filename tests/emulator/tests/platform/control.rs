@@ -85,12 +85,13 @@ async fn records_in_process_and_over_http_are_equal() {
     assert_eq!(remote.get("/faults").await.1, json!([]));
 
     let (_, index) = remote.get("/").await;
-    assert_eq!(index["requests"].as_array().unwrap().len(), 21);
+    assert_eq!(index["requests"].as_array().unwrap().len(), 22);
     for (status, answer) in [
         remote.get("/nothing").await,
         remote.get("/journal?since=yesterday").await,
         remote.post("/faults", &json!({"action": "explode"})).await,
         remote.post("/resources", &json!({})).await,
+        remote.post("/events/disk-1", &json!({"late": 1})).await,
         remote.post("/timer/nobody", &json!({})).await,
     ] {
         assert!((400..500).contains(&status) && answer["error"].is_string(), "{status} {answer}");

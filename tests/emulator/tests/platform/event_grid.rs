@@ -9,7 +9,9 @@ use std::{
 };
 
 use diskseal_emulator::{
-    event_grid::{DeliverySchema, Duplicates, EventGrid, EventGridOptions, EventGridStats, Spelling},
+    event_grid::{
+        DeliverySchema, Disturbance, Duplicates, EventGrid, EventGridOptions, EventGridStats, Spelling,
+    },
     write::{Caller, ResourceWrite},
 };
 use parking_lot::Mutex;
@@ -325,4 +327,37 @@ async fn idle_waits_for_what_deliveries_cause() {
     sender.send(write()).unwrap();
     grid.idle().await;
     assert_eq!((seen.load(Ordering::SeqCst), grid.undelivered()), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_a_resource_can_be_lost_or_name_an_earlier_time() {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let taken = Batches::default();
+    let kept = Arc::clone(&taken);
+    let options = EventGridOptions { schema: DeliverySchema::EventGridSchema, ..EventGridOptions::default() };
+    let grid = EventGrid::start(receiver, options, move |events| {
+        kept.lock().push(events);
+        async { 202 }
+    });
+    grid.disturb("D-LOST", Disturbance::Lost);
+    grid.disturb("d-late", Disturbance::Late(Duration::from_mins(5)));
+    for name in ["-lost", "-late", "-lost", "-other"] {
+        sender.send(ResourceWrite { resource_id: format!("{ID}{name}"), ..write() }).unwrap();
+    }
+    grid.idle().await;
+    let mut times: Vec<_> = taken
+        .lock()
+        .concat()
+        .iter()
+        .map(|event| {
+            (
+                event["subject"].as_str().unwrap().rsplit('/').next().unwrap().to_owned(),
+                event["eventTime"].clone(),
+            )
+        })
+        .collect();
+    times.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [("d-late", "2026-11-24T00:57:03.4567891Z"), ("d-other", "2026-11-24T01:02:03.4567891Z")];
+    assert_eq!(times, expected.map(|(name, time)| (name.to_owned(), json!(time))));
+    assert_eq!((grid.stats().published, grid.stats().lost), (4, 2));
 }
