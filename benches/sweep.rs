@@ -1,5 +1,5 @@
 //! A sweep of many resources: memory, seals per second, whether it keeps a pace, and whether events wait for
-//! it. `cargo bench --bench sweep`, optionally with names of cases after `--`: `estate`, `report`,
+//! it. `cargo bench --bench sweep`, optionally with names of cases after `--`: `estate`, `report`, `listing`, `ids`,
 //! `rate`, `pace`, `events`.
 //!
 //! ARM is the local one, on the same cores, with TLS; its Resource Graph scans all resources for each page.
@@ -13,13 +13,20 @@ mod beside;
 mod process;
 mod report;
 
-use std::{collections::HashMap, process::Stdio, time::Duration};
+use std::{
+    collections::HashMap,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
 use diskseal_emulator::{Emulator, Options, estate::seeded::Seeded, options::Keep, serve::Serving};
 use futures::{StreamExt, stream};
 use reqwest::{Certificate, Client};
 use serde_json::json;
-use tokio::{process::Command, time::Instant};
+use tokio::{
+    process::{Child, Command},
+    time::Instant,
+};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_diskseal");
 const IN_FLIGHT: usize = 64;
@@ -48,6 +55,14 @@ async fn main() {
     if is_wanted("report") {
         report::whole_estate().await;
     }
+    if is_wanted("listing") {
+        for resources in [10_000, 100_000, 1_000_000] {
+            listing(resources).await;
+        }
+    }
+    if is_wanted("ids") {
+        ids(20_000).await;
+    }
     if is_wanted("rate") {
         rate(1_000).await;
         rate(10_000).await;
@@ -73,6 +88,45 @@ async fn whole_estate() {
             swept.peak_rss_kib as f64 / 1_024.0,
         );
     }
+}
+
+/// Lists everything in scope for a report: rows that Resource Graph generates, one in a thousand unsealed.
+async fn listing(resources: usize) {
+    let emulator = Emulator::new(Options {
+        journal: Keep::Last(0),
+        accept_any_token: true,
+        resource_graph_generated: resources,
+        ..Options::immediate()
+    });
+    let serving = emulator.serve().await.unwrap();
+    let child = command(&serving, &["report", "--all-subscriptions"]).stdout(Stdio::null()).spawn().unwrap();
+    let (run, status) = watched(child).await;
+    println!(
+        "{resources:>7} resources listed for a report: {:.1} s, {:.0} a second, peak RSS {:.1} MiB, {status}",
+        run.took.as_secs_f64(),
+        resources as f64 / run.took.as_secs_f64(),
+        run.peak_rss_kib as f64 / 1_024.0,
+    );
+}
+
+/// How long it takes until IDs from standard input are read: after the last one, the command ends without a request,
+/// because it is none.
+async fn ids(count: usize) {
+    let serving = Emulator::new(Options::immediate()).serve().await.unwrap();
+    let lines: String = (0..count).fold(String::new(), |all, n| {
+        all + &diskseal_emulator::estate::disk_id(
+            "11111111-2222-4333-8444-555555555555",
+            "rg",
+            &format!("disk-{n}"),
+        ) + "\n"
+    });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), lines + "no id\n").unwrap();
+    let mut command = command(&serving, &["policy", "check", "--stdin", "--output", "json"]);
+    let child =
+        command.stdin(std::fs::File::open(file.path()).unwrap()).stdout(Stdio::null()).spawn().unwrap();
+    let (run, status) = watched(child).await;
+    println!("{count:>7} IDs on standard input, no request: {:.2} s, {status}", run.took.as_secs_f64());
 }
 
 /// Compares it, with a slow ARM, with a client that only sends the requests.
@@ -124,39 +178,41 @@ async fn azure_of(resources: usize, unsealed_percent: u8, latency: Duration, sub
     Azure { emulator, serving, unsealed }
 }
 
-async fn sweep(azure: &Azure, more: &[&str]) -> Swept {
-    let mut writes = azure.emulator.subscribe_writes();
-    let started = Instant::now();
-    let mut child = Command::new(BINARY)
-        .args([
-            "sweep",
-            "--all-subscriptions",
-            "--arm-endpoint",
-            &azure.serving.arm_https,
-            "--credential",
-            "managed-identity",
-        ])
-        .args(more)
+/// A command of the handler's binary.
+fn command(serving: &Serving, arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command
+        .args(arguments)
+        .args(["--arm-endpoint", &serving.arm_https, "--credential", "managed-identity"])
         .env_clear()
-        .env("SSL_CERT_FILE", &azure.serving.ca_pem)
-        .env("IDENTITY_ENDPOINT", &azure.serving.identity)
-        .env("IDENTITY_HEADER", &azure.serving.identity_header)
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
+        .env("SSL_CERT_FILE", &serving.ca_pem)
+        .env("IDENTITY_ENDPOINT", &serving.identity)
+        .env("IDENTITY_HEADER", &serving.identity_header)
+        .kill_on_drop(true);
+    command
+}
+
+/// Waits for the end of a process, and how much memory it had at most.
+async fn watched(mut child: Child) -> (Swept, ExitStatus) {
+    let started = Instant::now();
     let status_file = format!("/proc/{}/status", child.id().unwrap());
     let mut peak_rss_kib = 0;
-    let status = loop {
+    loop {
         if let Ok(ended) = tokio::time::timeout(Duration::from_millis(20), child.wait()).await {
-            break ended.unwrap();
+            return (Swept { took: started.elapsed(), peak_rss_kib }, ended.unwrap());
         }
         let status = std::fs::read_to_string(&status_file).unwrap_or_default();
         if let Some(line) = status.lines().find(|line| line.starts_with("VmHWM")) {
             peak_rss_kib = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         }
-    };
-    let took = started.elapsed();
+    }
+}
+
+async fn sweep(azure: &Azure, more: &[&str]) -> Swept {
+    let mut writes = azure.emulator.subscribe_writes();
+    let mut command = command(&azure.serving, &["sweep", "--all-subscriptions"]);
+    let child = command.args(more).stdout(Stdio::null()).spawn().unwrap();
+    let (swept, status) = watched(child).await;
     assert!(status.success(), "{status}");
     let mut written: HashMap<(String, String), usize> = HashMap::new();
     while let Ok(write) = writes.try_recv() {
@@ -169,7 +225,7 @@ async fn sweep(azure: &Azure, more: &[&str]) -> Swept {
         assert_eq!(resource["properties"]["dataAccessAuthMode"], "AzureActiveDirectory", "{id}");
         assert_eq!(resource["tags"]["diskseal-auth-mode"], "AzureActiveDirectory", "{id}");
     }
-    Swept { took, peak_rss_kib }
+    swept
 }
 
 async fn bare_client(azure: &Azure) -> Duration {

@@ -3,7 +3,7 @@
 //! Sources: "Working with large Azure resource data sets", "Guidance for throttled requests in Azure Resource
 //! Graph". Its table lags behind the resources, so a row only leads to a look at the resource.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use reqwest::header::{HeaderMap, HeaderName};
 use serde::Deserialize;
@@ -121,6 +121,23 @@ impl Client {
         let total = body.total_records.as_u64().and_then(|total| usize::try_from(total).ok());
         let total = total.unwrap_or(query.skip + body.data.len());
         Ok(Some(Rows { rows: body.data, total, next, trail }))
+    }
+}
+
+impl Client {
+    /// The number that a query of one row with one column returns, such as `summarize count()`.
+    ///
+    /// # Errors
+    /// The query was not answered, or not with a number.
+    pub async fn count(&self, query: &Query, terms: Terms) -> Result<usize, Error> {
+        let rows = self.query(query, None, terms).await?;
+        let row = rows.as_ref().and_then(|rows| rows.rows.first()).map_or("", |row| row.get());
+        let counted: HashMap<String, usize> = serde_json::from_str(row).unwrap_or_default();
+        let fault = "the count is not a number";
+        counted
+            .into_values()
+            .next()
+            .ok_or_else(|| Error::without_answer(QUERY.what, SystemFailure::Unreadable, fault))
     }
 }
 

@@ -396,9 +396,7 @@ impl Listing {
         }
         let mut all = 0;
         for scope in &self.queried {
-            // Only the number is needed, which comes with any page.
-            let query = Query { top: 1, ..Query::new(query::of_ids(), scope.clone()) };
-            all += arm.query(&query, None, terms).await?.map_or(0, |rows| rows.total);
+            all += arm.count(&Query { top: 1, ..Query::new(query::count(), scope.clone()) }, terms).await?;
         }
         Ok(Some(all))
     }

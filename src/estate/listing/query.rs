@@ -12,9 +12,9 @@ pub(super) fn of_all() -> String {
     format!("resources | where {OURS} | {COLUMNS}")
 }
 
-/// The IDs of all disks and snapshots.
-pub(super) fn of_ids() -> String {
-    format!("resources | where {OURS} | project id | order by id asc")
+/// The number of all disks and snapshots, in one row ("Starter Resource Graph queries", count Azure resources).
+pub(super) fn count() -> String {
+    format!("resources | where {OURS} | summarize count()")
 }
 
 /// All disks and snapshots that lack the mode or a tag of the seal. Differences in the case of tag names make some

@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod expression;
+mod generated;
 mod lexer;
 mod protection;
 mod query;
@@ -77,6 +78,10 @@ impl Emulator {
         let parsed = Query::parse(text).map_err(|why| invalid_query(&why))?;
         let window = Window::of(&body["options"], self.inner.options.resource_graph_page_size)?;
         let (total, rows) = match parsed.table.to_ascii_lowercase().as_str() {
+            "resources" if self.inner.options.resource_graph_generated > 0 => {
+                let rows = self.inner.options.resource_graph_generated;
+                generated::page(&parsed, rows, window.start, window.most)
+            }
             "resources" => self.resources_page(&parsed, self.scope(&body)?.as_ref(), &window),
             "recoveryservicesresources" => {
                 let rows = self.inner.state.lock().protected.clone();

@@ -42,6 +42,9 @@ pub struct Options {
     /// The number of rows above which a page of Resource Graph is refused as `ResponsePayloadTooLarge`. The limit of
     /// Azure is one of bytes (microsoft/ARI #199, Azure/cosmos-explorer PR #1877: 16 MiB).
     pub resource_graph_payload_rows: usize,
+    /// The number of generated rows that the table `resources` has in place of what exists here, so that a listing can be
+    /// larger than memory; 0 for what exists.
+    pub resource_graph_generated: usize,
     /// Delay until Resource Graph shows a write.
     pub resource_graph_lag: Duration,
     /// The limits on requests, or none.
@@ -106,6 +109,7 @@ impl Default for Options {
             page_size: 100,
             resource_graph_page_size: 1_000,
             resource_graph_payload_rows: usize::MAX,
+            resource_graph_generated: 0,
             resource_graph_lag: Duration::ZERO,
             throttling: Some(Throttling::default()),
             concurrent_writes: ConcurrentWrites::Preempt,

@@ -1,9 +1,12 @@
 //! The values of metrics, as a dashboard would show them.
 #![expect(clippy::float_cmp, reason = "counts, and halves of them, are exact")]
 
+use std::time::Duration;
+
 use diskseal_emulator::{
     collector::{MetricData, MetricPoint, Temporality},
     disk_body,
+    event_grid::Disturbance,
     fault::{Fault, Kind, Refusal},
     host::Trigger,
     local_azure::LocalAzure,
@@ -139,6 +142,34 @@ async fn a_sweep_reports_the_coverage() {
     }
     assert_eq!(last(&points, "diskseal.sweep.coverage", &json!({})), 0.5);
     assert_eq!(last(&points, "diskseal.sweep.runs", &json!({})), 1.0);
+    // The number of all costs one row, however many there are.
+    let queries = azure.emulator.journal();
+    let is_count = |exchange: &&std::sync::Arc<diskseal_emulator::journal::Exchange>| {
+        exchange.kind == Kind::Query
+            && exchange.request_body["query"].as_str().unwrap().contains("| summarize count()")
+    };
+    let counts: Vec<_> =
+        queries.iter().filter(is_count).map(|exchange| &exchange.response_body["data"]).collect();
+    assert_eq!(counts, [&json!([{"count_": 6}])]);
+}
+
+/// The time counts from the write that the event names, whatever happened on its way.
+#[tokio::test]
+async fn the_time_to_seal_has_the_time_before_the_delivery() {
+    let azure = start(setup(), &[]).await;
+    let late = Duration::from_mins(5);
+    azure.event_grid.disturb("late", Disturbance::Late(late));
+    let began = std::time::Instant::now();
+    azure.emulator.put(&disk("late"), &jane(), &disk_body("westeurope")).unwrap();
+    azure.event_grid.idle().await;
+    let longest = late + began.elapsed();
+    let points = points(&azure).await;
+    let [MetricPoint { data: MetricData::Histogram { sum, .. }, .. }] =
+        of(&points, "diskseal.time_to_seal", &json!({"diskseal.trigger": "event"}))[..]
+    else {
+        panic!("{points:?}")
+    };
+    assert!((late.as_secs_f64()..longest.as_secs_f64()).contains(sum), "{sum} s of at most {longest:?}");
 }
 
 /// Azure Monitor accepts only sums with delta temporality.

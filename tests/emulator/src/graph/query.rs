@@ -22,7 +22,8 @@ enum Step {
     /// Ascending, or else descending.
     Order(Expression, bool),
     Take(usize),
-    Count,
+    /// One row, with the number of rows in this column.
+    Count(String),
 }
 
 impl Query {
@@ -39,10 +40,18 @@ impl Query {
         }
     }
 
+    /// The row of a query that counts, if this many rows match.
+    pub(super) fn counted(&self, rows: usize) -> Option<Row> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Count(column) => Some(counted(column, rows)),
+            _ => None,
+        })
+    }
+
     /// The number of rows of the query, and `most` of them from `start` on. Only the rows of this page are
     /// materialised.
     pub(crate) fn page<T: Columns>(&self, mut table: Vec<T>, start: usize, most: usize) -> (usize, Vec<Row>) {
-        let is_choice = |step: &&Step| !matches!(step, Step::Columns(..) | Step::Count);
+        let is_choice = |step: &&Step| !matches!(step, Step::Columns(..) | Step::Count(_));
         let (choices, rest) = self.steps.split_at(self.steps.iter().take_while(is_choice).count());
         for step in choices {
             step.choose(&mut table);
@@ -50,6 +59,10 @@ impl Query {
         if rest.iter().all(|step| matches!(step, Step::Columns(..))) {
             let page: Vec<Row> = table.iter().skip(start).take(most).map(Columns::row).collect();
             return (table.len(), rest.iter().fold(page, |rows, step| step.run(rows)));
+        }
+        if let [Step::Count(column), rest @ ..] = rest {
+            let rows = rest.iter().fold(vec![counted(column, table.len())], |rows, step| step.run(rows));
+            return (rows.len(), rows.into_iter().skip(start).take(most).collect());
         }
         let rows = rest.iter().fold(table.iter().map(Columns::row).collect(), |rows, step| step.run(rows));
         (rows.len(), rows.into_iter().skip(start).take(most).collect())
@@ -85,7 +98,7 @@ impl Step {
                 }
             }
             Self::Take(most) => rows.truncate(*most),
-            Self::Columns(..) | Self::Count => {}
+            Self::Columns(..) | Self::Count(_) => {}
         }
     }
 
@@ -99,10 +112,14 @@ impl Step {
                     if *keep { row.extend(computed) } else { *row = computed }
                 }
             }
-            Self::Count => return vec![Row::from_iter([("Count".to_owned(), json!(rows.len()))])],
+            Self::Count(column) => return vec![counted(column, rows.len())],
         }
         rows
     }
+}
+
+fn counted(column: &str, rows: usize) -> Row {
+    Row::from_iter([(column.to_owned(), json!(rows))])
 }
 
 struct Parser {
@@ -166,8 +183,23 @@ impl Parser {
                 Some(Word::Number(most)) => Ok(Step::Take(usize::try_from(most).unwrap_or(usize::MAX))),
                 other => Err(format!("a number expected, not {other:?}")),
             },
-            "count" => Ok(Step::Count),
+            "count" => Ok(Step::Count("Count".to_owned())),
+            "summarize" => self.summary(),
             other => Err(format!("the operator '{other}' is not known here")),
+        }
+    }
+
+    /// `count()` over all rows, whose column is `count_` without a name of its own.
+    fn summary(&mut self) -> Result<Step, String> {
+        let first = self.name()?;
+        let (column, function) =
+            if self.takes("=") { (first, self.name()?) } else { ("count_".to_owned(), first) };
+        self.expect("(")?;
+        self.expect(")")?;
+        if function == "count" {
+            Ok(Step::Count(column))
+        } else {
+            Err(format!("'{function}()' is not known here"))
         }
     }
 
