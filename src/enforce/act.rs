@@ -34,8 +34,16 @@ const RESEND_PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from
 /// How long one read of the proof may take, so that one that hangs leaves time for others.
 const READ_TIME: Duration = Duration::from_secs(3);
 
-/// Sends the change. The tags never claim what no answer has shown, so the mode is proven before they are written.
-/// `reserved` is ARM's quota for all of it.
+/// Sends the change. `reserved` is ARM's quota for all of it.
+///
+/// The two writes do not overlap, although that would save the tags' time:
+/// - The tags claim the seal, and must not claim what no answer has shown, whatever kills the process in between.
+/// - While the mode's operation runs, a write of the tags is a concurrent write of the same disk. Azure refuses it with 409
+///   (`Conflict`, `ConflictingConcurrentWriteNotAllowed`; azure-cli #15765), or ends the first operation
+///   (`OperationPreempted`, in a 200; cloud-provider-azure #1356), so that the mode may be lost.
+/// - The disk is open until the mode is proven. The tags come after that, so an overlap would not shorten this time.
+///
+/// Nothing else holds the tags up: the read that shows the mode is the end of the wait, and the operation is not asked.
 pub(super) async fn act(
     ctx: &Context,
     look: &Look,
