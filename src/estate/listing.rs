@@ -20,7 +20,7 @@ use crate::{
 };
 pub use pages::Listed;
 use pages::{Pages, Part};
-use parts::{SUBSCRIPTIONS_MAX, is_of_one, is_too_large, queries, rotate};
+use parts::{Begin, SUBSCRIPTIONS_MAX, is_of_one, is_too_large, queries, rotate};
 pub use parts::{Seen, has_time};
 
 /// How many pages of a list in a row may hold nothing new. Azure filters some lists late, so that a few pages are empty;
@@ -58,15 +58,6 @@ pub struct Listing {
     /// The first refusal of a list.
     refusal: Option<Error>,
     place: String,
-}
-
-/// Where to begin.
-#[derive(Clone, Copy, Debug)]
-struct Begin {
-    /// A random number, which decides about the place.
-    seed: u64,
-    /// A query with more rows begins there.
-    rows_max: usize,
 }
 
 impl Listing {

@@ -19,6 +19,15 @@ const PAGE_TIME: Duration = Duration::from_secs(20);
 /// subscriptions).
 pub(super) const SUBSCRIPTIONS_MAX: usize = 1_000;
 
+/// Where a listing begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begin {
+    /// A random number, which decides about the place.
+    pub(super) seed: u64,
+    /// A query with more rows begins there.
+    pub(super) rows_max: usize,
+}
+
 /// How many hashes are kept unsorted at least.
 const RECENT_MIN: usize = 1 << 14;
 
