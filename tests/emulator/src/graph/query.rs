@@ -373,6 +373,9 @@ mod tests {
             run("resources | where type endswith 'Snapshots' | extend n = 1 | project n"),
             json!([{"n": 1}])
         );
+        let all = run("resources").as_array().unwrap().len();
+        assert_eq!(run("resources | summarize count()"), json!([{"count_": all}]));
+        assert_eq!(run("resources | summarize n = count()"), json!([{"n": all}]));
     }
 
     #[test]
@@ -380,7 +383,8 @@ mod tests {
         for wrong in [
             "",
             "resources |",
-            "resources | summarize count()",
+            "resources | summarize count() by type",
+            "resources | summarize max()",
             "resources | where f(x)",
             "resources | where 'x",
             "resources | where a ! b",
