@@ -14,7 +14,7 @@ use diskseal_emulator::{
 };
 use serde_json::{Value, json};
 
-use super::{disk, event, setup, start};
+use super::{disk, end_all, event, setup, start_one};
 
 const README: &str = include_str!("../../../infra/README.md");
 const HEADING: &str = "### What a million events cost";
@@ -80,7 +80,7 @@ async fn run(outcome: &str, events: usize, batch: &str) -> Sum {
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", batch),
         ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", batch),
     ];
-    let azure = start(setup, &settings).await;
+    let azure = start_one(setup, &settings).await;
     for number in 0..events {
         let mut body = disk_body("westeurope");
         if outcome == "already_sealed" {
@@ -103,9 +103,7 @@ async fn run(outcome: &str, events: usize, batch: &str) -> Sum {
         assert!(invocation.logs[0].starts_with(word), "{outcome}: {invocation:?}");
     }
     azure.event_grid.idle().await;
-    let pid = azure.host.pid().unwrap();
-    azure.host.terminate();
-    azure.host.wait_exit(pid).await;
+    end_all(&azure).await;
 
     let mut sum = Sum::default();
     for export in azure.collector.exports() {

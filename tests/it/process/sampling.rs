@@ -13,7 +13,7 @@ use diskseal_emulator::{
 };
 use serde_json::{Value, json};
 
-use super::{disk, event, is_sealed, setup, start};
+use super::{disk, end_all, event, is_sealed, setup, start};
 use crate::world::{SUBSCRIPTION, jane};
 
 const RATIO: &str = "DISKSEAL_TRACES_UNCHANGED_RATIO";
@@ -24,9 +24,7 @@ async fn told(azure: &LocalAzure, event: Value) -> Invocation {
 
 /// Stops the handler, so that it exports everything.
 async fn end(azure: &LocalAzure) {
-    let pid = azure.host.pid().unwrap();
-    azure.host.terminate();
-    azure.host.wait_exit(pid).await;
+    end_all(azure).await;
 }
 
 /// The spans of an invocation, by the ID that the host gave it.
