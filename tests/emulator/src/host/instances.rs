@@ -235,6 +235,11 @@ impl FunctionApp {
         self.functions.keys().cloned().collect()
     }
 
+    /// Whether an app setting disables a function.
+    pub fn is_disabled(&self, function: &str) -> bool {
+        self.options.disables(function)
+    }
+
     /// The first instance of the group to which a function belongs.
     pub fn instance_of(&self, function: &str) -> Result<Arc<FunctionsHost>, HostError> {
         let group = self.functions.get(function);

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use crate::{
     clock::timestamp,
     collector::{Collector, Span, Status},
-    host::FunctionsHost,
+    host::FunctionApp,
 };
 
 type Row = Map<String, Value>;
@@ -20,7 +20,7 @@ type Row = Map<String, Value>;
 pub(super) fn rows(
     table: &str,
     collector: &Weak<Collector>,
-    host: &Weak<FunctionsHost>,
+    host: &Weak<FunctionApp>,
     now: OffsetDateTime,
 ) -> Option<Vec<Row>> {
     let host = host.upgrade();
