@@ -262,10 +262,7 @@ impl Intake {
     fn copies(&mut self) -> usize {
         let options = &self.service.options;
         if options.loss > 0.0 && self.random.f64() < options.loss {
-            self.service.count(|stats| {
-                stats.published += 1;
-                stats.lost += 1;
-            });
+            self.service.count(|stats| stats.lost += 1);
             return 0;
         }
         match options.duplicates {
