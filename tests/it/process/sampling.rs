@@ -13,7 +13,7 @@ use diskseal_emulator::{
 };
 use serde_json::{Value, json};
 
-use super::{disk, end_all, event, is_sealed, setup, start};
+use super::{disk, end_all, event, is_sealed, setup, start, start_one};
 use crate::world::{SUBSCRIPTION, jane};
 
 const RATIO: &str = "DISKSEAL_TRACES_UNCHANGED_RATIO";
@@ -188,7 +188,7 @@ fn cloud_event(trace_id: &str) -> Value {
 async fn arrived(settings: &[(&str, &str)]) -> (BTreeSet<String>, LocalAzure) {
     let mut setup = setup();
     setup.host.traceparent = false;
-    let azure = start(setup, settings).await;
+    let azure = start_one(setup, settings).await;
     azure.emulator.put(&disk("d"), &jane(), &disk_body("westeurope")).unwrap();
     azure.event_grid.idle().await;
     for trace_id in traces() {
