@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use super::{
     EVENT_GRID_SPEED,
     commands::{command, program},
-    disk, is_sealed, setup, snapshot, start,
+    disk, end_all, is_sealed, setup, snapshot, start,
 };
 use crate::world::{SUBSCRIPTION, jane};
 
@@ -130,9 +130,7 @@ async fn a_day_with_lost_events_is_counted_and_named_from_azure_alone() {
     }
 
     // The same number on the way to an alert, and the write of every look by an event can be found in the activity log.
-    let pid = azure.host.pid().unwrap();
-    azure.host.terminate();
-    azure.host.wait_exit(pid).await;
+    end_all(&azure).await;
     assert!((missed_by_metric(&azure) - f64::from(u32::try_from(lost.len()).unwrap())).abs() < 0.5);
     assert_correlated(&azure, &created, &lost);
 }
