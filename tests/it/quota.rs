@@ -179,7 +179,9 @@ async fn a_throttled_subscription_keeps_no_places_of_others_and_its_messages_los
     for id in &others {
         let id = id.clone();
         fleet.instances[0]
-            .wait_for_invocation(|one| one.logs.iter().any(|line| *line == format!("sealed {id}")))
+            .wait_for_invocation(|one| {
+                one.logs.iter().any(|line| line.split(':').next() == Some(&format!("sealed {id}")))
+            })
             .await;
     }
     let took = start.elapsed();
