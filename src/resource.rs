@@ -29,6 +29,8 @@ pub const MEMBERS: Kept = Kept::Members(&[
             ("dataAccessAuthMode", Kept::Whole),
             ("provisioningState", Kept::Whole),
             ("diskState", Kept::Whole),
+            ("networkAccessPolicy", Kept::Whole),
+            ("publicNetworkAccess", Kept::Whole),
             ("completionPercent", Kept::Whole),
             ("timeCreated", Kept::Whole),
             (
