@@ -22,13 +22,15 @@ GRAPH = "POST /providers/Microsoft.ResourceGraph/resources"
 TAGS = "PATCH /{scope}/providers/Microsoft.Resources/tags/default"
 GET, PATCH = f"GET {TEMPLATE}", f"PATCH {TEMPLATE}"
 # The first look reads which virtual machines are protected, fails once with an error that is retried, and then because
-# of a lock; the second is the queue's. A GET proves each of its writes.
+# of a lock; the second is the queue's, in a process of its own, which reads it as well. A GET proves each of its writes.
 SPANS = [
     *["seal_on_write", "enforce", GET, GRAPH, PATCH, "wait for retry", PATCH, "send diskseal-pending"],
-    *["seal_queued", "enforce", GET, PATCH, "wait for proof", GET, TAGS, "wait for proof", GET],
+    *["seal_queued", "enforce", GET, GRAPH, PATCH, "wait for proof", GET, TAGS, "wait for proof", GET],
 ]
-# Attributes that are in the tables but not in this trace: those of a batch, or of a failed invocation.
+# Attributes that are in the tables but not in this trace: those of a batch, of a failed invocation, or of one that
+# changed nothing.
 ELSEWHERE = {
+    ("seal_on_write", "diskseal.unchanged"),
     ("seal_on_write", "error.type"),
     ("seal_on_write", "messaging.batch.message_count"),
     ("seal_queued", "error.type"),
@@ -174,9 +176,13 @@ def look_at_a_day(azure, receiver, backend):
     spans = soon(lambda: list(receiver.spans), of_seal)
     look_at(spans, "what the collector passes on")
     look_at_links(of_seal(spans))
-    resources = {tuple(sorted(span["resource"].items())) for span in spans}
-    check("all spans have one resource", 1, len(resources))
-    found = dict(next(iter(resources), ()))
+    instances = {span["resource"].get("service.instance.id") for span in of_seal(spans)}
+    check("the events and the queue have a process each", 2, len(instances))
+    own = {"service.instance.id", "faas.instance"}
+    without = {name for span in spans for name in span["resource"]} - own
+    resources = {tuple(sorted((name, span["resource"].get(name)) for name in without)) for span in spans}
+    check("but for the instance, all spans have one resource", 1, len(resources))
+    found = dict(next(iter(resources), ())) | dict.fromkeys(own, next(iter(instances), None))
     check("which has the attributes of the table", sorted(tables.resource()), sorted(found))
     expected = {
         "service.name": "func-seal",
