@@ -121,6 +121,7 @@ pub(super) async fn watch(
             progress(&format!("{} s: {state}", began.elapsed().as_secs()));
             (last, said) = (state, Instant::now());
         }
+        // Between two looks: `PAUSE` says why, and a signal ends it.
         let pause = PAUSE.min(trial.timeout.saturating_sub(began.elapsed()));
         if unless_stopped(stop, tokio::time::sleep(pause)).await.is_none() {
             seen.is_stopped = true;
