@@ -79,6 +79,8 @@ async fn the_azure_cli_is_asked_for_the_token_of_whoever_is_signed_in() {
 #[tokio::test]
 async fn concurrent_requests_share_one_token_from_a_slow_endpoint() {
     let azure = start_one(setup(), &[]).await;
+    // Else the first process may ask for its own after the journal is cleared.
+    azure.emulator.wait_for(|exchange| exchange.kind == Kind::Token).await;
     let slow = Fault::delay(Duration::from_secs(2)).on(Kind::Token).always();
     azure.emulator.inject(slow);
     // The handler fetches the first token at its start, so only a new process has none.
