@@ -7,7 +7,7 @@
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anstream::{eprintln, println};
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, value_parser};
 use diskseal_emulator::{
     event_grid::EventGridOptions,
     host::FunctionGroup,
@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     act::Stage,
     chronicle::Chronicle,
-    scene::{SCENES, Scene},
+    scene::{Mode, SCENES, Scene},
 };
 
 #[path = "demo/act.rs"]
@@ -43,6 +43,8 @@ mod people;
 mod picture;
 #[path = "demo/scene.rs"]
 mod scene;
+#[path = "demo/settings.rs"]
+mod settings;
 #[path = "demo/style.rs"]
 mod style;
 #[path = "demo/table.rs"]
@@ -55,7 +57,7 @@ mod waterfall;
 /// An error that stops the demo.
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// The demo takes about ten seconds. The limit allows for a busy machine.
+/// The start takes about a second, and the demo about ten. The limit is for each, and allows for a busy machine.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// Event Grid retries after 10 s, and the queue delivers a message again after 5 min; here both take about half a
@@ -87,17 +89,29 @@ fn main() -> ExitCode {
 }
 
 async fn run() -> Result<ExitCode, Fault> {
-    let arguments = command().get_matches();
-    let more: Vec<_> = arguments
-        .get_many::<String>("setting")
-        .unwrap_or_default()
-        .filter_map(|pair| pair.split_once('='))
-        .collect();
-    let azure = tokio::select! {
-        azure = raise(&more) => Arc::new(azure?),
+    let mut command = command();
+    let arguments = command.get_matches_mut();
+    let more: Vec<_> =
+        arguments.get_many::<(String, String)>("setting").unwrap_or_default().cloned().collect();
+    if let Err(fault) = settings::check(&mut command, &more) {
+        fault.exit();
+    }
+    let mode = if arguments.get_flag("audit") { Mode::Audit } else { Mode::Enforce };
+    let kept = if arguments.get_flag("keep") {
+        let port = arguments.get_one("port").copied().unwrap_or(keep::PORT);
+        Some(keep::bind(port).await?)
+    } else {
+        None
+    };
+    let handler = tokio::select! {
+        handler = build::handler() => handler?,
         signal = stopped() => return signal.map(|()| ExitCode::from(INTERRUPTED)),
     };
-    let stage = Arc::new(Stage::set(&azure, Chronicle::begin(&azure.emulator))?);
+    let azure = tokio::select! {
+        azure = start(&handler, mode, more) => Arc::new(azure?),
+        signal = stopped() => return signal.map(|()| ExitCode::from(INTERRUPTED)),
+    };
+    let stage = Arc::new(Stage::set(&azure, Chronicle::begin(&azure.emulator), mode)?);
     let code = tokio::select! {
         code = show(&azure, &stage) => code,
         signal = stopped() => {
@@ -106,13 +120,13 @@ async fn run() -> Result<ExitCode, Fault> {
             return signal.map(|()| ExitCode::from(INTERRUPTED));
         }
     };
-    if !arguments.get_flag("keep") {
-        println!("  {}", style::Painted(style::DIM, "cargo demo --keep keeps it running, with a live page."));
-    } else if code.is_ok() {
-        tokio::select! {
-            played = keep::run(&azure, &stage) => played?,
+    match kept {
+        None => next(mode),
+        Some(listener) if code.is_ok() => tokio::select! {
+            played = keep::run(&azure, &stage, listener, &handler) => played?,
             signal = stopped() => signal?,
-        }
+        },
+        Some(_) => {}
     }
     azure.host.stop().await;
     code
@@ -142,32 +156,38 @@ fn command() -> Command {
             Arg::new("keep")
                 .long("keep")
                 .action(ArgAction::SetTrue)
-                .help("Keep the local Azure running, with a live page and an HTTP API"),
+                .help("Keep the local Azure running, with a live page, an HTTP API and the command line"),
+        )
+        .arg(
+            Arg::new("port")
+                .long("port")
+                .value_name("PORT")
+                .requires("keep")
+                .value_parser(value_parser!(u16))
+                .help(format!("Port of the page and the HTTP API; 0 is any free port [default: {}]", keep::PORT)),
+        )
+        .arg(
+            Arg::new("audit")
+                .long("audit")
+                .action(ArgAction::SetTrue)
+                .help("Run in audit mode: the handler reports what it would seal, and writes nothing"),
         )
         .arg(
             Arg::new("setting")
                 .long("set")
                 .value_name("NAME=VALUE")
                 .action(ArgAction::Append)
-                .value_parser(setting)
+                .value_parser(settings::pair)
                 .help("Additional app setting of the handler, such as RUST_LOG=debug")
                 .long_help(
-                    "Additional app setting of the handler, such as RUST_LOG=debug. The demo expects every \
-                     resource to be sealed, so it fails with settings that prevent this, such as DISKSEAL_MODE=audit",
+                    "Additional app setting of the handler, such as RUST_LOG=debug. Settings with which resources end \
+                     otherwise, such as DISKSEAL_EXEMPT_NAMES=*, let the demo fail",
                 ),
         )
 }
 
-fn setting(pair: &str) -> Result<String, &'static str> {
-    pair.contains('=').then(|| pair.to_owned()).ok_or("expected NAME=VALUE")
-}
-
-async fn raise(more: &[(&str, &str)]) -> Result<LocalAzure, Fault> {
-    start(&build::handler().await?, more).await
-}
-
 /// Starts an Azure with its recorded timing; the queue and Event Grid run faster.
-async fn start(handler: &Path, more: &[(&str, &str)]) -> Result<LocalAzure, Fault> {
+async fn start(handler: &Path, mode: Mode, more: Vec<(String, String)>) -> Result<LocalAzure, Fault> {
     let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), handler, "seal_on_write");
     setup.azure = Options { latency: Duration::from_millis(15), ..Options::default() };
     setup.queue_speed = QUEUE_SPEED;
@@ -180,17 +200,11 @@ async fn start(handler: &Path, more: &[(&str, &str)]) -> Result<LocalAzure, Faul
         ..EventGridOptions::default()
     };
     let azure = LocalAzure::start(setup, |serving| {
-        let own = [
-            ("DISKSEAL_ARM_ENDPOINT", serving.arm_https.as_str()),
-            ("DISKSEAL_SWEEP_SCHEDULE", "0 17 * * * *"),
-            ("DISKSEAL_EXEMPT_RESOURCE_GROUPS", scene::EXEMPT_GROUPS),
-            ("DISKSEAL_EXEMPT_TAG", scene::EXEMPT_TAG),
-            // Exports spans at once, so that the trace appears without a delay.
-            ("OTEL_BSP_SCHEDULE_DELAY", "50"),
-        ];
-        own.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        let mode = ("DISKSEAL_MODE".to_owned(), mode.value().to_owned());
+        settings::own(&serving.arm_https).into_iter().chain([mode]).chain(more).collect()
     });
-    Ok(azure.await?)
+    let azure = tokio::time::timeout(TIME_LIMIT, azure).await;
+    Ok(azure.map_err(|_| format!("the handler has not answered within {} s", TIME_LIMIT.as_secs()))??)
 }
 
 async fn show(azure: &LocalAzure, stage: &Arc<Stage>) -> Result<ExitCode, Fault> {
@@ -217,10 +231,29 @@ async fn show(azure: &LocalAzure, stage: &Arc<Stage>) -> Result<ExitCode, Fault>
         println!("  {} not finished within {} s", style::mark(false), TIME_LIMIT.as_secs());
     }
     println!("{}\n", summary(azure, wrong.len(), started.elapsed()));
+    if stage.mode == Mode::Audit && wrong.is_empty() {
+        println!("  Audit mode: the handler reported what it would seal, and wrote nothing.\n");
+    }
     if in_time && let Some(scene) = SCENES.iter().find(|scene| scene.shows_trace()) {
-        waterfall::show(azure, scene).await?;
+        waterfall::show(azure, scene, stage.mode).await?;
     }
     Ok(if wrong.is_empty() && in_time { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints what to try next.
+fn next(mode: Mode) {
+    let of_mode = match mode {
+        Mode::Enforce => ("cargo demo --audit", "the same in audit mode, which writes nothing"),
+        Mode::Audit => ("cargo demo", "the same in enforce mode"),
+    };
+    println!("  {}", style::Painted(style::STRONG, "Next:"));
+    for (command, what) in [
+        ("cargo demo --keep", "keep it running: a live page, and the command line against it"),
+        of_mode,
+        ("README.md, \"Install it\"", "install it in Azure, in audit mode first"),
+    ] {
+        println!("    {command:<26} {}", style::Painted(style::DIM, what));
+    }
 }
 
 /// The process of each group of functions, as on Flex Consumption.

@@ -13,7 +13,7 @@ const PACKAGE_VARIABLES: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
 /// Builds `diskseal` in the profile of this example, and returns its path.
 pub(crate) async fn handler() -> Result<PathBuf, Fault> {
-    println!("\n  Building diskseal …");
+    println!("\n  Building the handler …");
     // Building it together with this example uses the same features of the dependencies; otherwise cargo would
     // compile most of them again.
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -28,7 +28,7 @@ pub(crate) async fn handler() -> Result<PathBuf, Fault> {
     }
     let output = cargo
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["build", "--quiet", "--bin", "diskseal", "--example", "demo", "--profile", &profile()?])
+        .args(["build", "--bin", "diskseal", "--example", "demo", "--profile", &profile()?])
         .args(["--message-format", "json-render-diagnostics"])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

@@ -121,7 +121,8 @@ pub(crate) fn calls(azure: &LocalAzure, scene: &Scene) -> usize {
 pub(crate) fn queued_for(invocations: &[Invocation], id: &str) -> Option<String> {
     invocations.iter().rev().find_map(|invocation| {
         let pending = &invocation.outputs.get("pending")?;
-        (pending["resource"] == id).then(|| pending["reason"].as_str().unwrap_or_default().to_owned())
+        let resource = pending["resource"].as_str().unwrap_or_default();
+        resource.eq_ignore_ascii_case(id).then(|| pending["reason"].as_str().unwrap_or_default().to_owned())
     })
 }
 
@@ -133,6 +134,10 @@ pub(crate) fn last_word(invocations: &[Invocation], id: &str) -> Option<String> 
 /// The outcome at the start of a log line about this resource.
 pub(crate) fn word_about(line: &str, id: &str) -> Option<String> {
     let (word, rest) = line.split_once(' ')?;
-    let rest = rest.strip_prefix(id)?;
+    // Azure names the disks of a machine with the group in capitals.
+    let (named, rest) = rest.split_at_checked(id.len())?;
+    if !named.eq_ignore_ascii_case(id) {
+        return None;
+    }
     (rest.is_empty() || rest.starts_with(':')).then(|| word.to_owned())
 }

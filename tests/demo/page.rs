@@ -6,7 +6,6 @@
 use std::{
     convert::Infallible,
     future::IntoFuture as _,
-    net::Ipv4Addr,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -33,7 +32,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{Fault, act::Stage, people::Person, picture, scene::PRODUCTION};
+use crate::{act::Stage, people::Person, picture, scene::PRODUCTION};
 
 /// The files, with their media types.
 const FILES: [(&str, &str, &str); 4] = [
@@ -61,13 +60,12 @@ struct Playground {
     stage: Arc<Stage>,
 }
 
-/// Binds the page's port. Returns the address, and the server, which serves until it is dropped.
-pub(crate) async fn serve(
+/// The page's server, which serves until it is dropped.
+pub(crate) fn serve(
     azure: &Arc<LocalAzure>,
     stage: &Arc<Stage>,
-) -> Result<(String, impl Future<Output = std::io::Result<()>>), Fault> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let address = format!("http://{}/", listener.local_addr()?);
+    listener: TcpListener,
+) -> impl Future<Output = std::io::Result<()>> + use<> {
     let own = Router::new()
         .route("/live", get(live))
         .route("/create", post(create))
@@ -75,8 +73,7 @@ pub(crate) async fn serve(
     let own = FILES.into_iter().fold(own, |router, (path, media_type, text)| {
         router.route(path, get(move || async move { file(media_type, text) }))
     });
-    let server = axum::serve(listener, azure.control.router_with(own)).into_future();
-    Ok((address, server))
+    axum::serve(listener, azure.control.router_with(own)).into_future()
 }
 
 fn file(media_type: &'static str, text: &'static str) -> Response {

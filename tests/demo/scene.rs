@@ -32,17 +32,33 @@ pub(crate) struct Scene {
     pub(crate) is_snapshot: bool,
     /// Who creates it.
     pub(crate) by: Person,
-    /// The scenario, as the table shows it.
-    pub(crate) scenario: &'static str,
+    scenario: &'static str,
     group: &'static str,
     /// Whether it is created with the auth mode.
     has_mode: bool,
     /// The tags of the create request.
     tags: &'static [(&'static str, &'static str)],
-    /// What happens besides the creation.
-    pub(crate) plot: Plot,
-    /// How it should end.
-    pub(crate) end: End,
+    plot: Plot,
+    end: End,
+}
+
+/// The mode of the handler in the demo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// It seals.
+    Enforce,
+    /// It reports what it would seal, and writes nothing.
+    Audit,
+}
+
+impl Mode {
+    /// The value of `DISKSEAL_MODE`.
+    pub(crate) fn value(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Audit => "audit",
+        }
+    }
 }
 
 /// What happens to a resource besides its creation.
@@ -75,6 +91,8 @@ pub(crate) enum Plot {
 pub(crate) enum End {
     /// With the mode, the seal's tags and all other tags.
     Sealed,
+    /// As it was created, reported as what the handler would seal: the end of [`End::Sealed`] in audit mode.
+    WouldSeal,
     /// As it was created, with the seal.
     AsCreatedSealed,
     /// As it was created, without the seal.
@@ -89,6 +107,35 @@ impl Scene {
         let subscription = if self.plot == Plot::Throttled { BATCH } else { PRODUCTION };
         let id = if self.is_snapshot { snapshot_id } else { disk_id };
         id(subscription, self.group, self.name)
+    }
+
+    /// What happens besides the creation. A plot that waits for a write of the handler does not exist in audit mode.
+    pub(crate) fn plot(&self, mode: Mode) -> Plot {
+        match (mode, self.plot) {
+            (
+                Mode::Audit,
+                Plot::Throttled
+                | Plot::Conflict
+                | Plot::Locked
+                | Plot::TaggedMeanwhile
+                | Plot::Undone
+                | Plot::Killed,
+            ) => Plot::Quiet,
+            (_, plot) => plot,
+        }
+    }
+
+    /// The scenario, as the table shows it.
+    pub(crate) fn scenario(&self, mode: Mode) -> &'static str {
+        if self.plot(mode) == self.plot { self.scenario } else { PLAIN.scenario }
+    }
+
+    /// How it should end.
+    pub(crate) fn end(&self, mode: Mode) -> End {
+        match (mode, self.end) {
+            (Mode::Audit, End::Sealed) => End::WouldSeal,
+            (_, end) => end,
+        }
     }
 
     /// The virtual machine that makes it, if one does.

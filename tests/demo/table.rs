@@ -55,7 +55,7 @@ fn row(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Vec<Cell> {
     let id = scene.id();
     let story = stage.chronicle.of(&id);
     let State { text, color } = state(azure, stage, scene);
-    let time = match (scene.end, story.created) {
+    let time = match (scene.end(stage.mode), story.created) {
         (End::Sealed, Some(created)) => {
             let until = story.sealed.unwrap_or_else(|| azure.emulator.clock().now());
             format!("{:.1} s", (until - created).as_seconds_f64())
@@ -67,7 +67,7 @@ fn row(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Vec<Cell> {
         Cell::new(scene.name),
         Cell::new(if scene.is_snapshot { "snapshot" } else { "disk" }),
         Cell::new(scene.by.name()),
-        Cell::new(scene.scenario),
+        Cell::new(scene.scenario(stage.mode)),
         // As wide as the longest state, so that the columns do not move.
         Cell::new(format!("{text:<17}")).fg(color),
         Cell::new(time),
@@ -81,18 +81,21 @@ fn state(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> State {
     let shown = |text: &str, color| State { text: text.to_owned(), color };
     let invocations = azure.host.invocations();
     let word = last_word(&invocations, &id);
-    let is_done = match scene.end {
+    let end = scene.end(stage.mode);
+    let is_done = match end {
         End::Sealed => story.sealed.is_some(),
+        End::WouldSeal => word.as_deref() == Some("would_seal"),
         End::Gone | End::AsCreatedSealed | End::AsCreatedUnsealed => word.is_some(),
     };
     if is_done && verdict::fault(azure, stage, scene).is_none() {
-        return match (scene.end, word.as_deref()) {
+        return match (end, word.as_deref()) {
             (End::Sealed, _) if story.creations > 1 => shown("✓ sealed again", Color::DarkGreen),
             (End::Sealed, _) if queued_for(&invocations, &id).is_some() => {
                 shown("✓ sealed by queue", Color::DarkGreen)
             }
             (End::Sealed, _) if !scene.needs_mode() => shown("✓ tagged", Color::DarkGreen),
             (End::Sealed, _) => shown("✓ sealed", Color::DarkGreen),
+            (End::WouldSeal, _) => shown("✓ would seal", Color::DarkGreen),
             (_, Some("already_sealed")) => shown("✓ already sealed", Color::DarkGreen),
             (_, word) => shown(&format!("✓ {}", word.unwrap_or_default()), Color::DarkGreen),
         };
@@ -100,9 +103,8 @@ fn state(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> State {
     if story.created.is_none() {
         return shown("·", Color::DarkGrey);
     }
-    match (queued_for(&invocations, &id), word) {
-        (Some(reason), _) => shown(&format!("… {reason}"), Color::DarkYellow),
-        (None, Some(word)) if word == "would_seal" => shown("would seal", Color::DarkYellow),
-        _ => shown("… unsealed", Color::DarkYellow),
+    match queued_for(&invocations, &id) {
+        Some(reason) => shown(&format!("… {reason}"), Color::DarkYellow),
+        None => shown("… unsealed", Color::DarkYellow),
     }
 }

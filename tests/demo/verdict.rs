@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     act::Stage,
-    chronicle::{is_sealed, requests},
+    chronicle::{is_sealed, last_word, requests},
     scene::{End, Plot, SCENES, Scene},
 };
 
@@ -23,7 +23,8 @@ pub(crate) fn fault(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Option<
     let resource = azure.emulator.get(&id);
     let writes = requests(azure, scene).iter().filter(|exchange| exchange.method != "GET").count();
     let expects = |what: &str, found: String| Some((what.to_owned(), found));
-    if scene.end == End::Gone {
+    let end = scene.end(stage.mode);
+    if end == End::Gone {
         let expected = "deleted, without a write";
         return match resource {
             Some(resource) => expects(expected, describe(&resource)),
@@ -35,16 +36,27 @@ pub(crate) fn fault(azure: &LocalAzure, stage: &Stage, scene: &Scene) -> Option<
     let created = scene.body();
     let mode = |body: &Value| body["properties"]["dataAccessAuthMode"].clone();
     let is_as_created = resource["tags"] == created["tags"] && mode(&resource) == mode(&created);
-    match scene.end {
+    match end {
         End::Gone => None,
-        End::AsCreatedSealed | End::AsCreatedUnsealed if is_as_created && writes == 0 => None,
+        End::WouldSeal if !was_reported(azure, &id) => {
+            expects("would_seal in the log", "no such line".to_owned())
+        }
+        End::WouldSeal | End::AsCreatedSealed | End::AsCreatedUnsealed if is_as_created && writes == 0 => {
+            None
+        }
         End::AsCreatedSealed => expects("sealed as created, without a write", found(&resource, writes)),
-        End::AsCreatedUnsealed => expects("as created, without a write", found(&resource, writes)),
+        End::WouldSeal | End::AsCreatedUnsealed => {
+            expects("as created, without a write", found(&resource, writes))
+        }
         End::Sealed if !is_sealed(&resource) => expects("the mode and the seal's tags", describe(&resource)),
         End::Sealed => foreign_tag_lost(scene, &resource)
             .or_else(|| needless_write(azure, scene))
             .or_else(|| seal_not_undone(stage, scene)),
     }
+}
+
+fn was_reported(azure: &LocalAzure, id: &str) -> bool {
+    last_word(&azure.host.invocations(), id).as_deref() == Some("would_seal")
 }
 
 fn foreign_tag_lost(scene: &Scene, resource: &Value) -> Option<(String, String)> {
@@ -63,7 +75,7 @@ fn needless_write(azure: &LocalAzure, scene: &Scene) -> Option<(String, String)>
 /// A replaced resource must have been sealed again.
 fn seal_not_undone(stage: &Stage, scene: &Scene) -> Option<(String, String)> {
     let creations = stage.chronicle.of(&scene.id()).creations;
-    let expected = if scene.plot == Plot::Undone { 2 } else { 1 };
+    let expected = if scene.plot(stage.mode) == Plot::Undone { 2 } else { 1 };
     (creations != expected).then(|| (format!("{expected} PUTs"), creations.to_string()))
 }
 

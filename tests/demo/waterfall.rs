@@ -10,7 +10,7 @@ use diskseal_emulator::{
 
 use crate::{
     Fault, TIME_LIMIT, live,
-    scene::Scene,
+    scene::{Mode, Scene},
     style::{BUSY, DIM, GOOD, Painted, STRONG},
 };
 
@@ -26,12 +26,16 @@ struct Scale {
     width: usize,
 }
 
-/// Draws the trace of a resource's seal once all of it has arrived.
-pub(crate) async fn show(azure: &LocalAzure, scene: &Scene) -> Result<(), Fault> {
-    println!("  {} of {}, {}", Painted(STRONG, "The trace"), scene.name, scene.scenario);
+/// Draws the trace of a resource's seal, or of the look in audit mode, once all of it has arrived.
+pub(crate) async fn show(azure: &LocalAzure, scene: &Scene, mode: Mode) -> Result<(), Fault> {
+    println!("  {} of {}, {}", Painted(STRONG, "The trace"), scene.name, scene.scenario(mode));
+    let outcome = match mode {
+        Mode::Enforce => "sealed",
+        Mode::Audit => "would_seal",
+    };
     let columns = usize::from(live::columns()).saturating_sub(NAME_WIDTH + REST_WIDTH);
     let width = columns.clamp(*BAR_WIDTHS.start(), *BAR_WIDTHS.end());
-    for line in draw(&azure.collector, &scene.id(), width).await? {
+    for line in draw(&azure.collector, &scene.id(), outcome, width).await? {
         println!("  {line}");
     }
     println!();
@@ -39,8 +43,8 @@ pub(crate) async fn show(azure: &LocalAzure, scene: &Scene) -> Result<(), Fault>
 }
 
 /// The lines of the waterfall, with bars of `width` cells, from the spans that the collector decoded.
-async fn draw(collector: &Collector, id: &str, width: usize) -> Result<Vec<String>, Fault> {
-    let arrived = collector.wait_until(|spans| trace(spans, id));
+async fn draw(collector: &Collector, id: &str, end: &str, width: usize) -> Result<Vec<String>, Fault> {
+    let arrived = collector.wait_until(|spans| trace(spans, id, end));
     let spans = tokio::time::timeout(TIME_LIMIT, arrived).await.map_err(|_| "the trace did not arrive")?;
     let root = &spans[0].1;
     let source = format!("{}, from {}", root.trace_id, collector.endpoint());
@@ -50,12 +54,12 @@ async fn draw(collector: &Collector, id: &str, width: usize) -> Result<Vec<Strin
     Ok(lines)
 }
 
-/// The spans of the trace in which a resource was sealed, each with its depth, parents first. None while the root
+/// The spans of the trace in which a resource had this outcome, each with its depth, parents first. None while the root
 /// span, which ends last, is missing.
-fn trace(spans: &[Span], id: &str) -> Option<Vec<(usize, Span)>> {
+fn trace(spans: &[Span], id: &str, end: &str) -> Option<Vec<(usize, Span)>> {
     let seal = spans.iter().find(|span| {
         span.attributes.get("diskseal.resource_id").is_some_and(|about| *about == id)
-            && span.attributes.get("diskseal.outcome").is_some_and(|outcome| *outcome == "sealed")
+            && span.attributes.get("diskseal.outcome").is_some_and(|outcome| *outcome == end)
     })?;
     let spans: Vec<_> = spans.iter().filter(|span| span.trace_id == seal.trace_id).collect();
     let is_child =
@@ -184,7 +188,7 @@ mod tests {
             .body(ExportTraceServiceRequest { resource_spans }.encode_to_vec());
         assert_eq!(export.send().await.unwrap().status(), 200);
 
-        let lines = draw(&collector, "/d", 40).await.unwrap();
+        let lines = draw(&collector, "/d", "sealed", 40).await.unwrap();
         let lines: Vec<_> = lines.iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
         assert_eq!(lines[0], format!("{}, from {}", "ab".repeat(16), collector.endpoint()));
         let bars: Vec<_> = lines[2..].iter().map(|line| line.matches('━').count()).collect();
