@@ -190,6 +190,8 @@ fn command() -> Command {
 async fn start(handler: &Path, mode: Mode, more: Vec<(String, String)>) -> Result<LocalAzure, Fault> {
     let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), handler, "seal_on_write");
     setup.azure = Options { latency: Duration::from_millis(15), ..Options::default() };
+    // The command line reads the queue's storage account, which listens at the address of Resource Manager.
+    setup.azure.audiences.push("https://storage.azure.com".to_owned());
     setup.queue_speed = QUEUE_SPEED;
     // With --keep a user can kill the handler any number of times. Azure starts another host after three errors.
     setup.host.errors_until_down = usize::MAX;

@@ -30,7 +30,8 @@ const COMMANDS: [(&str, &str); 12] = [
     ),
     (
         "the same Azure with the Azure CLI (version 2.60 or newer)",
-        r#"az cloud register -n local --endpoint-resource-manager "$DISKSEAL_ARM_ENDPOINT"
+        r#"az cloud register -n local \
+      --endpoint-resource-manager "$DISKSEAL_ARM_ENDPOINT"
     az cloud set -n local
     az login --identity
     az disk create -g rg-play -n az-disk -l westeurope --size-gb 64"#,
@@ -56,7 +57,8 @@ const COMMANDS: [(&str, &str); 12] = [
     (
         "publish an event to a custom topic",
         r#"curl -sS --cacert "$SSL_CERT_FILE" "$TOPIC?api-version=2018-01-01" \
-      -H "aeg-sas-key: $TOPIC_KEY" -H 'Content-Type: application/cloudevents+json' \
+      -H "aeg-sas-key: $TOPIC_KEY" \
+      -H 'Content-Type: application/cloudevents+json' \
       -d '{"id":"1","source":"/me","specversion":"1.0","type":"hello"}'"#,
     ),
     ("all endpoints", r#"curl -sS "$CONTROL/""#),
