@@ -27,6 +27,8 @@ use crate::{
 
 #[path = "demo/act.rs"]
 mod act;
+#[path = "demo/actions.rs"]
+mod actions;
 #[path = "demo/build.rs"]
 mod build;
 #[path = "demo/chronicle.rs"]

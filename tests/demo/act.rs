@@ -9,7 +9,7 @@ use diskseal_emulator::{
     local_azure::LocalAzure,
 };
 use futures::future::try_join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     Fault,
@@ -25,18 +25,14 @@ pub(crate) struct Stage {
     pub(crate) chronicle: Chronicle,
     /// The handler's mode.
     pub(crate) mode: Mode,
-    http: Http,
+    /// The client of the users.
+    pub(crate) http: Http,
 }
 
 impl Stage {
     /// Creates the HTTP client of the users.
     pub(crate) fn set(azure: &LocalAzure, chronicle: Chronicle, mode: Mode) -> Result<Self, Fault> {
         Ok(Self { chronicle, mode, http: Http::new(azure)? })
-    }
-
-    /// Creates or replaces a resource outside the plots.
-    pub(crate) async fn create(&self, token: &str, id: &str, body: &Value) -> Result<(), Fault> {
-        self.http.put(token, id, body).await
     }
 }
 

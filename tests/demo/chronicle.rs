@@ -9,7 +9,7 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::scene::Scene;
+use crate::{people::Person, scene::Scene};
 
 /// Records the writes of every resource, until it is dropped.
 #[derive(Debug)]
@@ -21,7 +21,9 @@ pub(crate) struct Chronicle {
 /// The writes of one resource.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Story {
-    /// When it was last created or replaced.
+    /// Who last created or replaced it, if it was one of the demo's people.
+    pub(crate) by: Option<Person>,
+    /// When it was last created or replaced, or its seal removed.
     pub(crate) created: Option<OffsetDateTime>,
     /// When it was sealed after that.
     pub(crate) sealed: Option<OffsetDateTime>,
@@ -73,11 +75,14 @@ fn note(emulator: &Emulator, stories: &mut HashMap<String, Story>, write: &Resou
     let id = write.resource_id.split("/providers/Microsoft.Resources/").next().unwrap_or_default();
     let story = stories.entry(id.to_owned()).or_default();
     if write.method == "PUT" {
-        *story = Story { created: Some(write.at), sealed: None, creations: story.creations + 1 };
+        let (by, created) = (Person::of(&write.caller), Some(write.at));
+        *story = Story { by, created, sealed: None, creations: story.creations + 1 };
     }
     let is_sealed = emulator.get(id).is_some_and(|resource| is_sealed(&resource));
-    if is_sealed && story.sealed.is_none() {
-        story.sealed = Some(write.at);
+    match (is_sealed, story.sealed) {
+        (true, None) => story.sealed = Some(write.at),
+        (false, Some(_)) => *story = Story { created: Some(write.at), sealed: None, ..*story },
+        _ => {}
     }
 }
 

@@ -29,7 +29,7 @@ const COMMANDS: [(&str, &str); 12] = [
       --until 2099-12-31 --reason "INC-1234 restore""#,
     ),
     (
-        "the same Azure with the Azure CLI (version 2.60 or newer)",
+        "the same Azure with the Azure CLI",
         r#"az cloud register -n local \
       --endpoint-resource-manager "$DISKSEAL_ARM_ENDPOINT"
     az cloud set -n local

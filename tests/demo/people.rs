@@ -36,6 +36,12 @@ impl Person {
         }
     }
 
+    /// The person who sent a request, if it was one of them.
+    pub(crate) fn of(caller: &Caller) -> Option<Self> {
+        let all = [Self::Jane, Self::Omar, Self::Terraform, Self::Backup, Self::Cluster, Self::Tagger];
+        all.into_iter().find(|person| person.caller().object_id == caller.object_id)
+    }
+
     fn caller(self) -> Caller {
         let id = |last: u8| format!("0d0d0d0d-0000-4000-8000-0000000000{last:02}");
         let app = |last: u8| Caller::app(id(last), format!("0a0a0a0a-0000-4000-8000-0000000000{last:02}"));
@@ -77,6 +83,11 @@ impl Http {
         // Disks and machines have different API versions.
         let version = if id.contains("/virtualMachines/") { "2024-03-01" } else { "2024-03-02" };
         self.send(Method::PUT, token, &format!("{id}?api-version={version}"), Some(body)).await
+    }
+
+    /// Changes a part of a resource.
+    pub(crate) async fn patch(&self, token: &str, id: &str, body: &Value) -> Result<(), Fault> {
+        self.send(Method::PATCH, token, &format!("{id}?api-version=2024-03-02"), Some(body)).await
     }
 
     /// Deletes a resource.

@@ -1,8 +1,9 @@
-// The live list of resources, the actions, and the traces of the selected resource.
+// The live list of resources, its filters, the actions, and the choice of a trace of the selected resource.
 
-import { draw, element, human } from "./waterfall.js";
+import { at, isBusy, sealedAfter, showDetail } from "./detail.js";
+import { element, human } from "./element.js";
+import { draw } from "./waterfall.js";
 
-const at = (id) => document.getElementById(id);
 const rows = at("list").tBodies[0];
 let [resources, faults] = [[], []];
 let picked = decodeURIComponent(location.hash.slice(1));
@@ -37,34 +38,15 @@ async function act(button, message, doIt) {
     button.removeAttribute("aria-disabled");
   }
 }
-const isBusy = (button) => button.getAttribute("aria-disabled") === "true";
 
 // --- Disks and snapshots -------------------------------------------------------------------------------------
 
-const MODES = { AzureActiveDirectory: "Entra ID", None: "none" };
 const date = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-
-function ageOf(resource) {
-  const seconds = Math.max(0, Math.floor((Date.now() - Date.parse(resource.created)) / 1000));
-  return seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
-}
-
-function sealedAfter(resource) {
-  if (resource.sealedAfterMs === 0) return "sealed at creation";
-  if (resource.sealedAfterMs !== null) return human(resource.sealedAfterMs);
-  return ["unsealed", "pending"].includes(resource.outcome) ? `unsealed for ${ageOf(resource)}` : "–";
-}
-
 const lockOf = (id) => faults.find(({ fault }) => fault.resource === id && fault.action?.refuse === "scopeLocked");
+const pickButtons = () => [...rows.getElementsByClassName("pick")];
 
 function cell(label, ...content) {
   return element("td", { role: "cell", data: { label } }, ...content);
-}
-
-function tagList(resource) {
-  const tags = [...Object.entries(resource.tags), ...Object.entries(resource.otherTags)];
-  if (!tags.length) return "–";
-  return element("ul", { className: "tags" }, ...tags.map(([name, value]) => element("li", {}, `${name} = ${value}`)));
 }
 
 function pickButton(resource) {
@@ -73,59 +55,78 @@ function pickButton(resource) {
   return button;
 }
 
-function lockButton(resource) {
-  const lock = lockOf(resource.id);
-  const verb = lock ? "Unlock" : "Lock";
-  const button = element("button", { type: "button", className: "lock", aria: { label: `${verb} ${resource.name}` } }, verb);
-  button.addEventListener("click", () => {
-    if (isBusy(button)) return;
-    act(button, () => lock ? `Unlocked ${resource.name}.` : `Locked ${resource.name}: writes are refused until you unlock it.`, () =>
-      lock ? ask("DELETE", `faults/${lock.id}`) : ask("POST", "faults", {
-        action: { refuse: "scopeLocked" }, kind: ["put", "patch", "delete", "tagsWrite"], resource: resource.id, times: "always",
-      }));
-  });
-  return button;
-}
+const quiet = (className, text) => (text ? element("span", { className }, text) : null);
 
 // Explicit roles, because the layout for phones removes the implicit ones.
 function row(resource) {
   const outcome = element("span", { className: "outcome" }, resource.outcome);
-  const [provisioning, disk] = resource.state;
   return element("tr", { role: "row", data: { id: resource.id, outcome: resource.outcome } },
-    element("th", { scope: "row", role: "rowheader" }, pickButton(resource), element("span", { className: "kind" }, resource.kind)),
-    cell("Outcome", outcome, resource.reason ? element("span", { className: "reason" }, resource.reason) : null),
+    element("th", { scope: "row", role: "rowheader" }, pickButton(resource), quiet("kind", resource.kind)),
+    cell("Outcome", outcome, quiet("reason", resource.reason)),
     cell("Sealed after", element("span", { className: "after" }, sealedAfter(resource))),
-    cell("Mode", element("span", { title: resource.mode ?? "" }, MODES[resource.mode] ?? resource.mode ?? "none")),
-    cell("State", [provisioning, disk].filter(Boolean).join(", ")),
-    cell("Resource group", resource.group, element("span", { className: "subscription", title: resource.subscription }, `subscription ${resource.subscription.slice(0, 8)}…`)),
-    cell("Created", date.format(new Date(resource.created))),
-    cell("Tags", tagList(resource)),
-    cell("Lock", lockButton(resource)));
+    cell("Created by", resource.by ?? "–", quiet("scenario", resource.scenario)));
+}
+
+function matches(resource) {
+  const words = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  const text = [resource.name, resource.group, resource.scenario, resource.by].join(" ").toLowerCase();
+  return words.every((word) => text.includes(word)) && [resource.outcome, ""].includes(at("wanted").value);
+}
+
+function showCount(shown) {
+  const outcomes = Object.groupBy(resources, ({ outcome }) => outcome);
+  const counts = Object.entries(outcomes).map(([outcome, { length }]) => `${length} ${outcome}`).join(", ");
+  at("count").textContent = shown.length === resources.length ? counts : `${shown.length} of ${resources.length} shown: ${counts}`;
+  const select = at("wanted");
+  const [wanted, known] = [select.value, [...select.options].map(({ value }) => value)];
+  for (const outcome of Object.keys(outcomes)) if (!known.includes(outcome)) select.append(element("option", { value: outcome }, outcome));
+  select.value = wanted;
 }
 
 /** Draws the rows that have changed. The others stay, and keep the focus. */
 function showResources() {
   const old = new Map([...rows.rows].map((one) => [one.dataset.id, one]));
-  const wanted = resources.map((resource) => {
-    const state = JSON.stringify([resource, lockOf(resource.id)?.id, resource.id === picked]);
+  const shown = resources.filter(matches);
+  const wanted = shown.map((resource) => {
+    const { traces, ...own } = resource;
+    const state = JSON.stringify([own, resource.id === picked]);
     const before = old.get(resource.id);
     if (before?.dataset.state === state) return before;
     const made = row(resource);
     made.dataset.state = state;
     return made;
   });
-  const active = rows.contains(document.activeElement) ? document.activeElement : null;
-  const [id, kind] = [active?.closest("tr").dataset.id, active?.className];
+  const active = rows.contains(document.activeElement) ? document.activeElement.closest("tr").dataset.id : null;
   wanted.forEach((one, index) => { if (rows.rows[index] !== one) rows.insertBefore(one, rows.rows[index] ?? null); });
   while (rows.rows.length > wanted.length) rows.rows[rows.rows.length - 1].remove();
-  if (active && document.activeElement !== active) {
-    [...rows.rows].find((one) => one.dataset.id === id)?.getElementsByClassName(kind)[0]?.focus();
-  }
-  at("scroller").hidden = !resources.length;
+  if (active && !rows.contains(document.activeElement)) focusRow(active);
+  at("scroller").hidden = !shown.length;
   at("none").hidden = resources.length > 0;
-  const outcomes = Object.groupBy(resources, ({ outcome }) => outcome);
-  at("count").textContent = Object.entries(outcomes).map(([outcome, { length }]) => `${length} ${outcome}`).join(", ");
+  at("unmatched").hidden = shown.length > 0 || !resources.length;
+  showCount(shown);
+  showDetail(resources.find(({ id }) => id === picked), lockOf(picked), act, ask);
 }
+
+function focusRow(id) {
+  [...rows.rows].find((one) => one.dataset.id === id)?.getElementsByClassName("pick")[0]?.focus();
+}
+
+/** Arrow keys move between resources and into the trace. */
+rows.addEventListener("keydown", (event) => {
+  const [all, here] = [pickButtons(), pickButtons().indexOf(document.activeElement)];
+  if (here < 0) return;
+  const to = { ArrowDown: all[here + 1], ArrowUp: all[here - 1], Home: all[0], End: all.at(-1) }[event.key];
+  if (to) to.focus();
+  else if (event.key === "ArrowRight") enterTrace(all[here]);
+  else return;
+  event.preventDefault();
+});
+async function enterTrace(button) {
+  if (button.getAttribute("aria-pressed") !== "true") await pick(button.closest("tr").dataset.id);
+  (at("waterfall").querySelector("button.span") ?? at("traces")).focus();
+}
+at("side").addEventListener("keydown", (event) => { if (event.key === "Escape") focusRow(picked); });
+for (const [id, name] of [["search", "input"], ["wanted", "change"]]) at(id).addEventListener(name, showResources);
 
 setInterval(() => {
   for (const resource of resources) {
@@ -137,16 +138,17 @@ setInterval(() => {
 
 // --- Traces --------------------------------------------------------------------------------------------------
 
-function pick(id) {
+async function pick(id) {
   [picked, trace] = [id, ""];
   history.replaceState(null, "", `#${encodeURIComponent(id)}`);
   showResources();
-  showTraces();
-  if (at("traces").getBoundingClientRect().top > innerHeight - 100) at("traces").scrollIntoView();
+  await showTraces();
+  // In one column, the trace is below the list. It is visible only once it is drawn.
+  if (at("traces").getBoundingClientRect().top > innerHeight - 100) at("detail").scrollIntoView();
 }
 
 function choice(one) {
-  const summary = `${one.name}, ${human(one.tookMs)}, ${one.spans} ${one.spans === 1 ? "span" : "spans"}${one.hasError ? ", with an error" : ""}`;
+  const summary = `${one.name}, ${human(one.tookMs)}, ${one.spans} ${one.spans === 1 ? "span" : "spans"}${one.hasError ? ", a request was refused" : ""}`;
   const button = element("button", { type: "button", data: { trace: one.id }, aria: { pressed: String(one.id === trace) } },
     element("span", {}, date.format(new Date(one.startMs))), " ", summary);
   button.addEventListener("click", () => openTrace(one.id));
@@ -159,20 +161,17 @@ function openTrace(id) {
 }
 
 /** A trace that only a link names belongs to a service that does not send its spans to this collector. */
-function showNothing(id) {
-  at("waterfall").dataset.trace = id;
-  const text = `The collector has no spans of the trace ${id}. It may belong to another service, such as the Functions host.`;
-  at("waterfall").replaceChildren(...(id ? [element("p", {}, text)] : []));
+function showNothing(text) {
+  at("waterfall").dataset.trace = trace;
+  at("waterfall").replaceChildren(...(trace ? [element("p", {}, text)] : []));
 }
 
 async function showTraces() {
   const resource = resources.find(({ id }) => id === picked);
   const traces = resource?.traces ?? [];
   at("traces-heading").textContent = resource ? `Traces of ${resource.name}` : "Traces";
-  at("hint").hidden = traces.length > 0;
-  at("hint").textContent = resource
-    ? "No trace yet. It appears once the handler has processed the resource."
-    : "Select a disk or snapshot to see its traces.";
+  at("untraced").hidden = traces.length > 0;
+  at("untraced").textContent = resource ? "No trace yet. It appears once the handler has processed the resource." : "No resource is selected.";
   trace ||= traces[0]?.id ?? "";
   const focused = at("choices").contains(document.activeElement) ? document.activeElement.dataset.trace : null;
   at("choices").replaceChildren(...traces.map(choice));
@@ -180,13 +179,23 @@ async function showTraces() {
   const state = `${trace} ${JSON.stringify(traces.find(({ id }) => id === trace))}`;
   if (state === drawn) return;
   drawn = state;
-  const spans = trace ? await ask("GET", `spans?trace=${encodeURIComponent(trace)}`).catch(() => []) : [];
-  if (drawn !== state) return;
-  if (spans.length) draw(at("waterfall"), trace, spans, openTrace);
-  else showNothing(trace);
+  const about = `trace=${encodeURIComponent(trace)}`;
+  try {
+    const [spans, logs] = trace ? await Promise.all([ask("GET", `spans?${about}`), ask("GET", `logs?${about}`)]) : [[], []];
+    if (drawn !== state) return;
+    if (spans.length) draw(at("waterfall"), trace, spans, logs, openTrace);
+    else showNothing(`The collector has no spans of the trace ${trace}. It may belong to another service, such as the Functions host.`);
+  } catch (error) {
+    if (drawn !== state) return;
+    drawn = "";
+    showNothing(`The trace ${trace} cannot be read: ${error.message}`);
+  }
 }
 
 // --- Actions -------------------------------------------------------------------------------------------------
+
+/** The name with the next number, as wide as the last one. */
+const next = (name) => name.replace(/\d*$/, (number) => String(Number(number || "1") + 1).padStart(number.length, "0"));
 
 at("create").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -195,16 +204,15 @@ at("create").addEventListener("submit", (event) => {
   const [name, kind] = [field.value, button.value];
   act(button, ({ id }) => {
     pick(id);
-    field.value = name.replace(/\d*$/, (number) => String(Number(number || "1") + 1));
+    field.value = next(name);
     return `Created ${kind} ${name}.`;
   }, () => ask("POST", "create", { kind, name }));
 });
-at("throttle").addEventListener("click", ({ currentTarget }) => isBusy(currentTarget) || act(currentTarget,
-  () => "The next seal will be refused once with 429 and Retry-After: 3 s.",
-  () => ask("POST", "faults", { kind: "patch", action: { refuse: { as: "throttledArm", retryAfter: 3 } } })));
-at("kill").addEventListener("click", ({ currentTarget }) => isBusy(currentTarget) || act(currentTarget,
-  ({ pid }) => `Killed the handler of the group http (pid ${pid}). Its host restarts it.`,
-  () => ask("POST", "kill?group=http")));
+const onClick = (id, message, doIt) => at(id).addEventListener("click", ({ currentTarget }) => isBusy(currentTarget) || act(currentTarget, message, doIt));
+onClick("sweep", ({ logs }) => `Swept: ${logs?.[0] ?? "the timer function has run"}.`, () => ask("POST", "timer/sweep"));
+onClick("throttle", () => "The next seal will be refused once with 429 and Retry-After: 3 s.",
+  () => ask("POST", "faults", { kind: "patch", action: { refuse: { as: "throttledArm", retryAfter: 3 } } }));
+onClick("kill", ({ pid }) => `Killed the handler of the group http (pid ${pid}). Its host restarts it.`, () => ask("POST", "kill?group=http"));
 
 // --- Live ----------------------------------------------------------------------------------------------------
 
@@ -219,8 +227,7 @@ async function readFaults() {
   showResources();
 }
 
-const live = new EventSource("live");
-live.addEventListener("message", async ({ data }) => {
+async function receive({ data }) {
   const { handlers, ...picture } = JSON.parse(data);
   resources = picture.resources;
   const down = handlers.filter(({ pid }) => !pid).map(({ group }) => group);
@@ -229,5 +236,18 @@ live.addEventListener("message", async ({ data }) => {
     : ["up", `Live. A handler is running for each group of functions: ${running.join(", ")}.`]));
   showResources();
   await Promise.all([showTraces(), readFaults().catch(() => {})]);
-});
-live.addEventListener("error", () => stand("ended", "The local Azure has stopped or cannot be reached. The data may be outdated. Start cargo demo --keep again."));
+}
+
+/** Reads the pictures. A browser reconnects by itself, except after an answer that is no stream. */
+function listen() {
+  const live = new EventSource("live");
+  live.addEventListener("message", receive);
+  live.addEventListener("error", () => {
+    drawn = "";
+    stand("ended", "The local Azure has stopped or cannot be reached. The data may be outdated. Start cargo demo --keep again: this page reconnects.");
+    if (live.readyState !== EventSource.CLOSED) return;
+    live.close();
+    setTimeout(listen, 2000);
+  });
+}
+listen();
