@@ -143,7 +143,7 @@ function walk(event) {
 
 function axis(whole) {
   const tick = (share) => {
-    const made = element("span", {}, human((whole * share) / 1e6));
+    const made = element("span", {}, share ? human((whole * share) / 1e6) : "0");
     made.style.left = `${share * 100}%`;
     return made;
   };
