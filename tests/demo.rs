@@ -93,9 +93,9 @@ fn main() -> ExitCode {
 async fn run() -> Result<ExitCode, Fault> {
     let mut command = command();
     let arguments = command.get_matches_mut();
-    let more: Vec<_> =
+    let given: Vec<_> =
         arguments.get_many::<(String, String)>("setting").unwrap_or_default().cloned().collect();
-    if let Err(fault) = settings::check(&mut command, &more) {
+    if let Err(fault) = settings::check(&mut command, &given) {
         fault.exit();
     }
     let mode = if arguments.get_flag("audit") { Mode::Audit } else { Mode::Enforce };
@@ -110,7 +110,7 @@ async fn run() -> Result<ExitCode, Fault> {
         signal = stopped() => return signal.map(|()| ExitCode::from(INTERRUPTED)),
     };
     let azure = tokio::select! {
-        azure = start(&handler, mode, more) => Arc::new(azure?),
+        azure = start(&handler, mode, given) => Arc::new(azure?),
         signal = stopped() => return signal.map(|()| ExitCode::from(INTERRUPTED)),
     };
     let stage = Arc::new(Stage::set(&azure, Chronicle::begin(&azure.emulator), mode)?);
@@ -189,7 +189,7 @@ fn command() -> Command {
 }
 
 /// Starts an Azure with its recorded timing; the queue and Event Grid run faster.
-async fn start(handler: &Path, mode: Mode, more: Vec<(String, String)>) -> Result<LocalAzure, Fault> {
+async fn start(handler: &Path, mode: Mode, given: Vec<(String, String)>) -> Result<LocalAzure, Fault> {
     let mut setup = Setup::new(Path::new(env!("CARGO_MANIFEST_DIR")), handler, "seal_on_write");
     setup.azure = Options { latency: Duration::from_millis(15), ..Options::default() };
     // The command line reads the queue's storage account, which listens at the address of Resource Manager.
@@ -205,7 +205,7 @@ async fn start(handler: &Path, mode: Mode, more: Vec<(String, String)>) -> Resul
     };
     let azure = LocalAzure::start(setup, |serving| {
         let mode = ("DISKSEAL_MODE".to_owned(), mode.value().to_owned());
-        settings::own(&serving.arm_https).into_iter().chain([mode]).chain(more).collect()
+        settings::own(&serving.arm_https).into_iter().chain([mode]).chain(given).collect()
     });
     let azure = tokio::time::timeout(TIME_LIMIT, azure).await;
     Ok(azure.map_err(|_| format!("the handler has not answered within {} s", TIME_LIMIT.as_secs()))??)
