@@ -17,6 +17,8 @@ param handlerClientId string
 
 var rules = loadJsonContent('../monitoring/alerts.json')
 var workbook = loadTextContent('../monitoring/workbook.json')
+// A portal would take an address without a host for one of its own.
+var linked = startsWith(runbook, 'https://') ? '[docs/runbook.md](${runbook})' : runbook
 
 resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   for rule in rules: {
@@ -78,6 +80,6 @@ resource board 'Microsoft.Insights/workbooks@2022-04-01' = {
     displayName: 'Diskseal (${name})'
     category: 'workbook'
     sourceId: workspaceId
-    serializedData: replace(workbook, '__WORKSPACE_ID__', workspaceId)
+    serializedData: replace(replace(workbook, '__WORKSPACE_ID__', workspaceId), '__RUNBOOK__', linked)
   }
 }

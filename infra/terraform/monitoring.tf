@@ -3,6 +3,8 @@
 locals {
   # The repository's address stands in Cargo.toml alone.
   repository   = try(trimsuffix(regex("(?m)^repository\\s*=\\s*\"([^\"]+)\"", file("${path.module}/../../Cargo.toml"))[0], "/"), "")
+  # A portal would take an address without a host for one of its own.
+  linked       = startswith(local.runbook, "https://") ? "[docs/runbook.md](${local.runbook})" : local.runbook
   runbook      = var.runbook != "" ? var.runbook : local.repository != "" ? "${local.repository}/blob/HEAD/docs/runbook.md" : "docs/runbook.md"
   workspace_id = var.existing_workspace_id == "" ? azurerm_log_analytics_workspace.this[0].id : var.existing_workspace_id
 
@@ -105,6 +107,6 @@ resource "azurerm_application_insights_workbook" "this" {
   resource_group_name = azurerm_resource_group.this.name
   display_name        = "Diskseal (${var.name})"
   source_id           = lower(local.workspace_id)
-  data_json           = replace(file("${path.module}/../monitoring/workbook.json"), "__WORKSPACE_ID__", local.workspace_id)
+  data_json           = replace(replace(file("${path.module}/../monitoring/workbook.json"), "__WORKSPACE_ID__", local.workspace_id), "__RUNBOOK__", local.linked)
   tags                = local.tags
 }

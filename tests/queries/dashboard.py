@@ -12,10 +12,16 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 
+# What Grafana's data source for Prometheus reads of an annotation (its `PrometheusAnnotation`); the SDK has no type for it.
+OF_PROMETHEUS = {"titleFormat", "tagKeys"}
+
+
 def lost(told, kept, path="dashboard"):
     """The paths of values that the conversion changed."""
     if isinstance(told, dict) and isinstance(kept, dict):
         for name, value in told.items():
+            if name in OF_PROMETHEUS and path.startswith("dashboard.annotations."):
+                continue
             yield from lost(value, kept[name], f"{path}.{name}") if name in kept else [f"{path}.{name}: no such field"]
     elif isinstance(told, list) and isinstance(kept, list) and len(told) == len(kept):
         for index, pair in enumerate(zip(told, kept)):
@@ -54,8 +60,30 @@ def sources(dashboard):
                 yield f"{panel['title']} has a query of {source['type']}"
 
 
+def links(dashboard, runbook):
+    """The links that lead to no section of the runbook."""
+    sections = {line[3:].strip().lower().replace(" ", "-") for line in runbook.splitlines() if line.startswith("## ")}
+    panels = [link for panel in dashboard["panels"] for link in panel.get("links", [])]
+    if not panels or not dashboard["links"]:
+        yield "there is no link to the runbook"
+    for link in [*dashboard["links"], *panels]:
+        address, _, section = link["url"].partition("#")
+        if address != "${runbook}" or (section and section not in sections):
+            yield f"{link['title']} leads to {link['url']}"
+
+
+def units(dashboard):
+    """Panels of counts that can show a part of one."""
+    for panel in dashboard["panels"]:
+        defaults = panel.get("fieldConfig", {}).get("defaults", {})
+        if panel["type"] in ("stat", "timeseries") and "unit" not in defaults:
+            yield f"{panel['title']} has no unit"
+        if defaults.get("unit") == "short" and defaults.get("decimals") != 0:
+            yield f"{panel['title']} shows parts of what is counted"
+
+
 def main(root):
-    """Runs three checks."""
+    """Runs all checks."""
     register_default_plugins()
     told = json.loads((Path(root) / "infra" / "monitoring" / "grafana-dashboard.json").read_text())
     checks = {
@@ -64,6 +92,8 @@ def main(root):
         ),
         "the dashboard's panels have a place each": lambda: layout(told["panels"]),
         "the dashboard asks the data sources that are chosen": lambda: sources(told),
+        "the dashboard's links lead to the runbook": lambda: links(told, (Path(root) / "docs" / "runbook.md").read_text()),
+        "the dashboard has a unit for each panel, and whole numbers where things are counted": lambda: units(told),
     }
     faults = 0
     for what, find in checks.items():

@@ -72,6 +72,7 @@ const MUTATIONS = [
   ["a label", RULES, "diskseal_outcome=~", "diskseal_outcomes=~", words, "has no label diskseal_outcomes"],
   ["the word of a label", RULES, "\"pending|failed\"", "\"pending|faild\"", words, "is never faild"],
   ["a label of a grouping", DASHBOARD, "sum by (diskseal_event_kind)", "sum by (diskseal_trigger)", words, "none of its metrics has the label diskseal_trigger"],
+  ["a label of the line for a new version", DASHBOARD, "group by (service_version) (target_info", "group by (service_release) (target_info", words, "none of its metrics has the label service_release"],
   ["a metric of the dashboard", DASHBOARD, "diskseal_sweep_coverage_ratio", "diskseal_sweep_coverage", words, "no metric is named diskseal_sweep_coverage"],
   ["an attribute in TraceQL", DASHBOARD, "span.diskseal.reason", "span.diskseal.cause", words, "no span has the attribute diskseal.cause"],
   ["a span in TraceQL", DASHBOARD, "name = \\\"enforce\\\"", "name = \\\"enforcement\\\"", words, "no span is named enforcement"],

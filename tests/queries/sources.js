@@ -55,7 +55,7 @@ function withParameters(text) {
   return text.replaceAll("{TimeRange:grain}", "1h").replace(/\{[A-Z]\w*\}/g, "x");
 }
 
-function dashboardQueries({ panels, templating }) {
+function dashboardQueries({ panels, templating, annotations }) {
   const fromPanels = panels.flatMap((panel) => [panel, ...(panel.panels ?? [])]).flatMap(({ title, targets = [] }) =>
     targets.map((target) => {
       const text = withMacros(target.expr ?? target.query);
@@ -66,7 +66,8 @@ function dashboardQueries({ panels, templating }) {
     const [, selector] = /^label_values\((.+),\s*\w+\)$/.exec(query.query ?? query) ?? [];
     return { where: `dashboard variable ${name}`, language: "promql", text: selector ?? "label_values without a selector" };
   });
-  return [...fromPanels, ...fromVariables];
+  const fromAnnotations = annotations.list.map(({ name, expr }) => ({ where: `dashboard annotation ${name}`, language: "promql", text: withMacros(expr) }));
+  return [...fromPanels, ...fromVariables, ...fromAnnotations];
 }
 
 /** Grafana replaces these in the text of a query before it runs. */

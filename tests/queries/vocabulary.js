@@ -33,6 +33,8 @@ export function vocabulary(markdown) {
     }));
     for (const series of prometheusNames(name, row.kind, codes(row.unit)[0])) metrics.set(series, labels);
   }
+  // The resource, without the attributes that make a `job` and an `instance` ("Prometheus and OpenMetrics Compatibility").
+  metrics.set("target_info", new Map([...resourceAttributes.keys()].map((name) => [underscored(name), null])));
   for (const [what, { size = 0 }] of Object.entries({ attributes, resourceAttributes, metrics, spans: new Set(spans), reasons: new Set(lists.reasons) })) {
     if (size === 0) throw new Error(`docs/telemetry.md has no table of ${what}`);
   }
