@@ -121,7 +121,7 @@ impl Client {
             ResourceType::Disk => &api::DISK,
             ResourceType::Snapshot => &api::SNAPSHOT,
         };
-        let url = self.url(&id.to_string(), api);
+        let url = self.url(id.as_str(), api);
         let answer = self.send(api, &url, id.subscription_id(), None, terms).await?;
         read(api, id, &answer)
     }
@@ -231,7 +231,7 @@ impl Client {
     /// The PATCH that [`Client::update`] sends.
     pub fn mode_write(&self, id: &ResourceId, mode: &DataAccessAuthMode) -> Write {
         let body = ModePatch { properties: ModeProperties { data_access_auth_mode: mode } };
-        Write { url: self.url(&id.to_string(), update_of(id)), body: json(&body) }
+        Write { url: self.url(id.as_str(), update_of(id)), body: json(&body) }
     }
 
     /// The PATCH that [`Client::merge_tags`] sends.

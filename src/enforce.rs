@@ -16,7 +16,7 @@ mod outcome;
 mod switch;
 mod unseal;
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{ops::ControlFlow, pin::pin, time::Duration};
 
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ pub use breaker::PAUSE_MAX;
 pub use context::{Attached, Context, MachineEvents, Options};
 pub use error::{Concern, Error};
 pub use line::Line;
-pub use look::{Look, Trigger, believed};
+pub use look::{Arrival, Look, Trigger, believed};
 pub use machine::disks_of;
 pub use outcome::{EVENT_MISSED, Left, Outcome, TagsKept};
 pub use switch::switches_off;
@@ -41,7 +41,7 @@ use crate::{
     },
     resource::Resource,
     resource_id::ResourceType,
-    telemetry::{self, Wait, metrics, wait},
+    telemetry::{self, Spent, Wait, measured, metrics, wait},
 };
 use act::{WRITES_OF_A_SEAL, act, writes_of};
 use in_flight::Progress;
@@ -98,7 +98,8 @@ async fn weigh(
         }
         _ => None,
     };
-    (decide(&protection), notice)
+    let decision = if protection == Protection::Unprotected { unprotected } else { decide(&protection) };
+    (decision, notice)
 }
 
 /// Whether the settings leave this disk to the sweep, because a machine holds it and an event led to the look.
@@ -118,7 +119,7 @@ fn leaves(ctx: &Context, look: &Look, resource: &Resource) -> bool {
 pub async fn enforce(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
     let span = info_span!(
         "enforce",
-        diskseal.resource_id = %look.resource,
+        diskseal.resource_id = look.resource.as_str(),
         diskseal.correlation_id = look.correlation_id,
         diskseal.outcome = Empty,
         diskseal.reason = Empty,
@@ -128,14 +129,16 @@ pub async fn enforce(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
     );
     let _active = metrics::active();
     let progress = ctx.in_flight.arrive();
-    let result = match within(ctx, look, &progress).instrument(span.clone()).await {
+    let looking = pin!(within(ctx, look, &progress).instrument(span.clone()));
+    let (result, spent) = measured(looking).await;
+    let result = match result {
         Err(error) if look.is_last && error.is_expected_wait() => Ok(Outcome::LeftToSweep(Left::Wait(error))),
         result => result,
     };
     record(&span, &result);
     // What another invocation has found, it has counted.
     if !progress.shares() {
-        count(ctx, look, &result);
+        count(ctx, look, &result, spent);
     }
     result
 }
@@ -145,8 +148,8 @@ pub fn quota_wait(ctx: &Context, look: &Look) -> Duration {
     ctx.arm.quota_wait(&look.resource, WRITES_OF_A_SEAL, look.terms.urgency())
 }
 
-/// Counts what became of a look. [`enforce`] does; whoever could not come as far as that does it instead.
-pub fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>) {
+/// Counts what became of a look.
+fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>, spent: Spent) {
     let (kind, trigger) = (look.resource.resource_type().label(), look.trigger.label());
     match result {
         Ok(outcome) => {
@@ -154,7 +157,10 @@ pub fn count(ctx: &Context, look: &Look, result: &Result<Outcome, Error>) {
             if let (Outcome::Sealed(_) | Outcome::Missed(_) | Outcome::Resealed(_), Some(since)) =
                 (outcome, look.written_at(ctx.now()))
             {
-                metrics::sealed(kind, trigger, (ctx.now() - since).as_seconds_f64());
+                let whole = (ctx.now() - since).as_seconds_f64().max(0.0);
+                metrics::sealed(kind, trigger, whole);
+                let parts = look.arrival.parts(since, whole, spent);
+                metrics::sealed_in(trigger, parts.into_iter().map(|(part, seconds)| (part.word(), seconds)));
             }
         }
         Err(error) => count_failure(Some(look.resource.resource_type()), look.trigger, error),

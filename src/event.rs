@@ -14,7 +14,7 @@ use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    json::Kept,
+    json::{Kept, Node},
     resource_id::{MachineId, ParseIdError, ResourceId, ResourceType},
 };
 
@@ -185,28 +185,29 @@ impl Ignored {
     }
 }
 
-/// Reads one event of either schema, which has its [`MEMBERS`] at least.
+/// Reads one event of either schema, which has its [`MEMBERS`] at least, and takes them out of it.
 ///
 /// # Errors
 /// The event is to be ignored. This is not a failure: the caller answers it with success.
-pub fn parse(event: &Value) -> Result<ResourceWritten, Ignored> {
-    let attributes = attributes(event)?;
+pub fn parse(mut event: Node) -> Result<ResourceWritten, Ignored> {
+    let attributes = attributes(&mut event)?;
     let event_type = attributes.event_type.as_deref().unwrap_or_default();
-    let (data, claims) = (&event["data"], &event["data"]["claims"]);
-    let time = |written: &str| OffsetDateTime::parse(written, &Rfc3339).ok();
+    let mut data = event.take("data");
+    let mut claims = data.take("claims");
     let resource = if event_type.eq_ignore_ascii_case(RESOURCE_WRITE_SUCCESS) {
-        text(&event["subject"]).or_else(|| text(&data["resourceUri"]))
+        text(&mut event, "subject").or_else(|| text(&mut data, "resourceUri"))
     } else if event_type.eq_ignore_ascii_case(RESOURCE_CREATED_OR_UPDATED) {
-        text(&data["resourceInfo"]["id"]).or_else(|| text(&event["subject"]))
+        text(&mut data.take("resourceInfo"), "id").or_else(|| text(&mut event, "subject"))
     } else {
         return Err(Ignored::EventType);
     };
+    let time = text(&mut event, "eventTime").or_else(|| text(&mut event, "time"));
     Ok(ResourceWritten {
-        subject: subject(resource.ok_or(Ignored::NoResourceId)?)?,
-        event_id: text(&event["id"]).map(str::to_owned),
-        time: text(&event["eventTime"]).or_else(|| text(&event["time"])).and_then(time),
-        correlation_id: correlation_id(&data["correlationId"]),
-        caller: text(&claims[OBJECT_ID_CLAIM]).or_else(|| text(&claims["oid"])).map(ObjectId::new),
+        subject: subject(&resource.ok_or(Ignored::NoResourceId)?)?,
+        event_id: text(&mut event, "id"),
+        time: time.and_then(|written| OffsetDateTime::parse(&written, &Rfc3339).ok()),
+        correlation_id: text(&mut data, "correlationId").filter(|id| is_correlation_id(id)),
+        caller: text(&mut claims, OBJECT_ID_CLAIM).or_else(|| text(&mut claims, "oid")).map(ObjectId::new),
         attributes,
     })
 }
@@ -222,33 +223,34 @@ fn subject(id: &str) -> Result<Subject, Ignored> {
     })
 }
 
-fn attributes(event: &Value) -> Result<Attributes, Ignored> {
-    let own = |name: &str| text(&event[name]).map(str::to_owned);
-    if event.get("specversion").is_some() {
-        if own("specversion").as_deref() != Some("1.0") {
-            return Err(Ignored::SpecVersion);
-        }
+fn attributes(event: &mut Node) -> Result<Attributes, Ignored> {
+    if event.has("specversion") {
+        let spec_version = text(event, "specversion").filter(|version| version == "1.0");
+        let spec_version = Some(spec_version.ok_or(Ignored::SpecVersion)?);
         return Ok(Attributes {
-            source: own("source"),
-            event_type: Some(own("type").ok_or(Ignored::NotAnEvent)?),
-            spec_version: own("specversion"),
-            traceparent: own("traceparent"),
-            tracestate: own("tracestate"),
+            source: text(event, "source"),
+            event_type: Some(text(event, "type").ok_or(Ignored::NotAnEvent)?),
+            spec_version,
+            traceparent: text(event, "traceparent"),
+            tracestate: text(event, "tracestate"),
         });
     }
-    let event_type = Some(own("eventType").ok_or(Ignored::NotAnEvent)?);
-    Ok(Attributes { source: own("topic"), event_type, ..Attributes::default() })
+    let event_type = Some(text(event, "eventType").ok_or(Ignored::NotAnEvent)?);
+    Ok(Attributes { source: text(event, "topic"), event_type, ..Attributes::default() })
 }
 
 /// A correlation ID that is safe in a log: Azure's are GUIDs, and nothing else is believed of them but that they are
 /// short and hold neither spaces nor control characters.
-pub fn correlation_id(value: &Value) -> Option<String> {
-    let is_safe = |id: &&str| id.len() <= CORRELATION_ID_LEN_MAX && id.bytes().all(|b| b.is_ascii_graphic());
-    text(value).filter(is_safe).map(str::to_owned)
+pub fn is_correlation_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= CORRELATION_ID_LEN_MAX && id.bytes().all(|b| b.is_ascii_graphic())
 }
 
-fn text(value: &Value) -> Option<&str> {
-    value.as_str().filter(|text| !text.is_empty())
+/// A member that is a text and not empty, taken out of its object.
+fn text(object: &mut Node, member: &str) -> Option<String> {
+    match object.take(member) {
+        Node::Whole(Value::String(text)) => Some(text).filter(|text| !text.is_empty()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub use reply::Reply;
 
 use crate::{
     enforce::Context,
-    telemetry::{TraceContext, Wait, wait},
+    telemetry::{TraceContext, Wait, metrics, wait},
 };
 use envelope::{Envelope, EnvelopeError};
 pub use functions::{Function, QUEUE};
@@ -97,8 +97,9 @@ pub fn router(app: Arc<App>) -> Router {
         let invoke = move |State(app): State<Arc<App>>,
                            headers: HeaderMap,
                            body: Result<Bytes, BytesRejection>| async move {
-            let invocation = app.invocation(function, &headers);
-            let reply = invoke(&app, function, &invocation, body).await;
+            let mut invocation = app.invocation(function, &headers);
+            // In a box of its own: what wraps the handler moves its future several times.
+            let reply = Box::pin(invoke(&app, function, &mut invocation, body)).await;
             reply.unwrap_or_else(|reply| refused(&invocation, reply))
         };
         router = router.route(&format!("/{}", function.name()), post(invoke));
@@ -129,21 +130,31 @@ async fn unknown(uri: Uri) -> Reply {
 async fn invoke(
     app: &App,
     function: Function,
-    invocation: &Invocation,
+    invocation: &mut Invocation,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Reply, Reply> {
     Ok(match function {
         Function::SealOnWrite => {
-            seal::events(app, invocation, &read(body, |body| Envelope::read(body)?.events())?).await
+            let events = read(body, |body| opened(body, invocation)?.events())?;
+            seal::events(app, invocation, events).await
         }
         Function::SealQueued => {
-            seal::message(app, invocation, read(body, |body| Envelope::read(body)?.message())?).await
+            let message = read(body, |body| opened(body, invocation)?.message())?;
+            seal::message(app, invocation, message).await
         }
         Function::Sweep => {
             let timer = read(body, |body| Envelope::read(body)?.timer())?;
             sweep::run(app, invocation, &timer).await
         }
     })
+}
+
+/// Opens the envelope, and notes when the host triggered the invocation. Only a metric has that time, which is not worth
+/// the reading where nobody exports it.
+fn opened<'a>(body: &'a [u8], invocation: &mut Invocation) -> Result<Envelope<'a>, EnvelopeError> {
+    let envelope = Envelope::read(body)?;
+    invocation.arrival.triggered = metrics::are_exported().then(|| envelope.triggered()).flatten();
+    Ok(envelope)
 }
 
 fn read<T>(

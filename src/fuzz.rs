@@ -103,7 +103,8 @@ fn event_(data: &[u8]) {
             .map(|name| (name.to_owned(), SECRET.into()));
         data.insert("claims".to_owned(), serde_json::Value::Object(claims.into_iter().collect()));
     }
-    let said = match event::parse(&event) {
+    let Ok(event) = event::MEMBERS.of(event.to_string().as_bytes()) else { return };
+    let said = match event::parse(event) {
         Ok(written) => format!("{written:?}"),
         Err(ignored) => format!("{ignored} {ignored:?}"),
     };

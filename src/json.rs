@@ -10,7 +10,7 @@ use serde::{
         value::SeqAccessDeserializer,
     },
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// What is kept of a value.
 #[derive(Clone, Copy, Debug)]
@@ -22,25 +22,103 @@ pub enum Kept {
     Members(&'static [(&'static str, Kept)]),
 }
 
+/// A JSON value of which some members were kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Node {
+    /// A value as it is.
+    Whole(Value),
+    /// The members of an object that are kept, without a map and names of their own: there are few.
+    Members(Vec<(&'static str, Node)>),
+}
+
+impl Node {
+    /// Whether there is a member of this name, whatever its value.
+    pub fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Whole(value) => value.get(name).is_some(),
+            Self::Members(members) => members.iter().any(|(known, _)| *known == name),
+        }
+    }
+
+    /// The text of a member that is a text.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::Whole(value) => value.get(name)?.as_str(),
+            Self::Members(members) => match members.iter().find(|(known, _)| *known == name)? {
+                (_, Self::Whole(value)) => value.as_str(),
+                (_, Self::Members(_)) => None,
+            },
+        }
+    }
+
+    /// Takes a member of an object out of it; `null` if there is none.
+    #[must_use]
+    pub fn take(&mut self, name: &str) -> Self {
+        match self {
+            Self::Whole(value) => Self::Whole(value.get_mut(name).map(Value::take).unwrap_or_default()),
+            Self::Members(members) => members
+                .iter_mut()
+                .find(|(known, _)| *known == name)
+                .map_or(Self::Whole(Value::Null), |(_, node)| {
+                    std::mem::replace(node, Self::Whole(Value::Null))
+                }),
+        }
+    }
+
+    /// Whether it is an object.
+    pub fn is_object(&self) -> bool {
+        match self {
+            Self::Whole(value) => value.is_object(),
+            Self::Members(_) => true,
+        }
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Whole(Value::Null))
+    }
+}
+
+impl From<Node> for Value {
+    fn from(node: Node) -> Self {
+        match node {
+            Node::Whole(value) => value,
+            Node::Members(members) => {
+                members.into_iter().map(|(name, node)| (name.to_owned(), Self::from(node))).collect()
+            }
+        }
+    }
+}
+
 impl Kept {
     /// Reads this part of a JSON text.
     ///
     /// # Errors
     /// It is not JSON. Of a text that is skipped it is not checked whether all its characters are whole.
-    pub fn of(self, json: &[u8]) -> serde_json::Result<Value> {
-        let mut reader = serde_json::Deserializer::from_slice(json);
-        let value = self.deserialize(&mut reader)?;
+    pub fn of(self, json: &[u8]) -> serde_json::Result<Node> {
+        // One look at all of the text costs less than one at each of its texts.
+        if let Ok(json) = std::str::from_utf8(json) {
+            return self.read(&mut serde_json::Deserializer::from_str(json));
+        }
+        self.read(&mut serde_json::Deserializer::from_slice(json))
+    }
+
+    fn read<'de, R: serde_json::de::Read<'de>>(
+        self,
+        reader: &mut serde_json::Deserializer<R>,
+    ) -> serde_json::Result<Node> {
+        let node = self.deserialize(&mut *reader)?;
         reader.end()?;
-        Ok(value)
+        Ok(node)
     }
 }
 
 impl<'de> DeserializeSeed<'de> for Kept {
-    type Value = Value;
+    type Value = Node;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
         match self {
-            Self::Whole => Value::deserialize(deserializer),
+            Self::Whole => Value::deserialize(deserializer).map(Node::Whole),
             Self::Members(members) => deserializer.deserialize_any(Object(members)),
         }
     }
@@ -50,53 +128,54 @@ impl<'de> DeserializeSeed<'de> for Kept {
 struct Object(&'static [(&'static str, Kept)]);
 
 impl<'de> Visitor<'de> for Object {
-    type Value = Value;
+    type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any valid JSON value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+        let mut members: Vec<(&str, Node)> = Vec::with_capacity(self.0.len());
         while let Some(member) = map.next_key_seed(Name(self.0))? {
-            match member {
-                Some((name, kept)) => {
-                    object.insert((*name).to_owned(), map.next_value_seed(*kept)?);
-                }
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+            let Some((name, kept)) = member else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let node = map.next_value_seed(*kept)?;
+            match members.iter_mut().find(|(known, _)| known == name) {
+                Some((_, earlier)) => *earlier = node,
+                None => members.push((name, node)),
             }
         }
-        Ok(Value::Object(object))
+        Ok(Node::Members(members))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Value, A::Error> {
-        Value::deserialize(SeqAccessDeserializer::new(elements))
+    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Node, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(elements)).map(Node::Whole)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Whole(value.into()))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+        Ok(Node::Whole(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+        Ok(Node::Whole(value.into()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+        Ok(Node::Whole(value.into()))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+        Ok(Node::Whole(value.into()))
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Whole(Value::Null))
     }
 }
 
@@ -133,7 +212,7 @@ mod tests {
         Kept::Members(&[("a", Kept::Whole), ("b", Kept::Members(&[("c", Kept::Whole), ("d", Kept::Whole)]))]);
 
     fn of(json: &str) -> Option<Value> {
-        KEPT.of(json.as_bytes()).ok()
+        KEPT.of(json.as_bytes()).ok().map(Value::from)
     }
 
     #[test]

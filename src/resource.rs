@@ -10,7 +10,7 @@ use serde_json::{Value, json, value::RawValue};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    json::Kept,
+    json::{Kept, Node},
     resource_id::{ResourceId, ResourceType},
 };
 use tags::Tags;
@@ -71,10 +71,10 @@ impl From<DataAccessAuthMode> for String {
 
 impl DataAccessAuthMode {
     /// The mode of a JSON value. An absent member means `None`; what is no string is not a known mode.
-    fn of(value: &Value) -> Self {
+    fn of(value: Value) -> Self {
         match value {
             Value::Null => Self::None,
-            Value::String(text) => Self::from(text.clone()),
+            Value::String(text) => Self::from(text),
             other => Self::Other(other.to_string()),
         }
     }
@@ -159,10 +159,10 @@ struct Reader {
 
 impl Reader {
     /// A string; none if it is absent or `null`.
-    fn text(&mut self, value: &Value, member: Member) -> Option<String> {
+    fn text(&mut self, value: Value, member: Member) -> Option<String> {
         match value {
             Value::Null => None,
-            Value::String(text) => Some(text.clone()),
+            Value::String(text) => Some(text),
             _ => {
                 self.unreadable.push(member);
                 None
@@ -170,7 +170,7 @@ impl Reader {
         }
     }
 
-    fn tags(&mut self, value: &Value) -> Tags {
+    fn tags(&mut self, value: Value) -> Tags {
         Tags::deserialize(value).unwrap_or_else(|_| {
             self.unreadable.push(Member::Tags);
             Tags::default()
@@ -186,53 +186,59 @@ impl Resource {
     /// The text is not JSON, or not a resource of ARM.
     pub fn from_json(id: &ResourceId, json: &[u8]) -> Result<Self, NotAResource> {
         match MEMBERS.of(json) {
-            Ok(body) => Self::from_value(id, &body),
+            Ok(body) => Self::from_node(id, body),
             // A text that is read is no text, such as a character that was cut in half, or it is nested too deeply.
-            Err(_) if is_whole(json) => Self::from_value(id, &json!({"properties": null})),
+            Err(_) if is_whole(json) => Self::from_node(id, Node::Whole(json!({"properties": null}))),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The same from JSON that was parsed before, with its [`MEMBERS`] at least.
+    /// The same from JSON that was parsed before, with its [`MEMBERS`] at least, which are taken out of it.
     ///
     /// # Errors
     /// It is not a resource of ARM.
-    pub fn from_value(id: &ResourceId, body: &Value) -> Result<Self, NotAResource> {
-        if !is_resource(body) {
+    pub fn from_node(id: &ResourceId, mut body: Node) -> Result<Self, NotAResource> {
+        if !is_resource(&body) {
             return Err(NotAResource::Other);
         }
         let mut reader = Reader::default();
-        let properties = &body["properties"];
+        let mut properties = body.take("properties");
         if !properties.is_object() {
             reader.unreadable.push(Member::Properties);
         }
-        let creation_data = &properties["creationData"];
+        let mut creation_data = properties.take("creationData");
         let is_odd = !(creation_data.is_null() || creation_data.is_object());
         if is_odd {
             reader.unreadable.push(Member::CreateOption);
         }
-        let source =
-            if is_odd { vec![creation_data.to_string()] } else { texts(&creation_data["sourceResourceId"]) };
+        let source = if is_odd {
+            vec![Value::from(creation_data.clone()).to_string()]
+        } else {
+            texts(taken(&mut creation_data, "sourceResourceId"))
+        };
+        let held_by =
+            ["managedBy", "managedByExtended"].iter().flat_map(|name| texts(taken(&mut body, name)));
+        let held_by = held_by.collect();
+        let mut member = |name: &str| taken(&mut properties, name);
         Ok(Self {
             id: id.clone(),
-            location: body["location"].as_str().map(str::to_owned),
+            location: string(taken(&mut body, "location")),
+            network_access_policy: text_of(member("networkAccessPolicy")),
+            public_network_access: text_of(member("publicNetworkAccess")),
+            completion_percent: percentage(&member("completionPercent")),
+            time_created: string(member("timeCreated"))
+                .and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok()),
+            provisioning_state: reader.text(member("provisioningState"), Member::ProvisioningState),
+            disk_state: reader.text(member("diskState"), Member::DiskState),
+            create_option: reader.text(taken(&mut creation_data, "createOption"), Member::CreateOption),
             data_access_auth_mode: if properties.is_object() {
-                DataAccessAuthMode::of(&properties["dataAccessAuthMode"])
+                DataAccessAuthMode::of(taken(&mut properties, "dataAccessAuthMode"))
             } else {
-                DataAccessAuthMode::Other(properties.to_string())
+                DataAccessAuthMode::Other(Value::from(properties).to_string())
             },
-            provisioning_state: reader.text(&properties["provisioningState"], Member::ProvisioningState),
-            disk_state: reader.text(&properties["diskState"], Member::DiskState),
-            network_access_policy: text_of(&properties["networkAccessPolicy"]),
-            public_network_access: text_of(&properties["publicNetworkAccess"]),
-            create_option: reader.text(&creation_data["createOption"], Member::CreateOption),
-            completion_percent: percentage(&properties["completionPercent"]),
-            time_created: properties["timeCreated"]
-                .as_str()
-                .and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok()),
-            held_by: ["managedBy", "managedByExtended"].iter().flat_map(|name| texts(&body[name])).collect(),
+            held_by,
             source: source.into_iter().next_back(),
-            tags: reader.tags(&body["tags"]),
+            tags: reader.tags(taken(&mut body, "tags")),
             unreadable: reader.unreadable,
         })
     }
@@ -320,18 +326,25 @@ fn is_whole(json: &[u8]) -> bool {
 
 /// Whether a JSON value can be a resource of ARM: it has `properties`, or an ID or type of one. The answer to a
 /// snapshot's PATCH has no `name`, so no member is required.
-pub fn is_resource(body: &Value) -> bool {
+pub fn is_resource(body: &Node) -> bool {
     let starts = |member: &str, start: &str| {
-        let text = body[member].as_str().and_then(|text| text.get(..start.len()));
+        let text = body.text(member).and_then(|text| text.get(..start.len()));
         text.is_some_and(|text| text.eq_ignore_ascii_case(start))
     };
-    body.get("properties").is_some()
-        || starts("id", "/subscriptions/")
-        || starts("type", "Microsoft.Compute/")
+    body.has("properties") || starts("id", "/subscriptions/") || starts("type", "Microsoft.Compute/")
 }
 
-fn text_of(value: &Value) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+/// A member of an object, taken out of it; `null` if there is none.
+fn taken(object: &mut Node, member: &str) -> Value {
+    object.take(member).into()
+}
+
+fn string(value: Value) -> Option<String> {
+    if let Value::String(text) = value { Some(text) } else { None }
+}
+
+fn text_of(value: Value) -> Option<String> {
+    string(value).filter(|text| !text.is_empty())
 }
 
 fn percentage(value: &Value) -> Option<u8> {
@@ -341,12 +354,12 @@ fn percentage(value: &Value) -> Option<u8> {
 
 /// The strings of a member that is a string or a list of strings. A value of another type is kept as JSON: it is not
 /// an ID, but it shows that the member has a value. Resource Graph returns an empty string where ARM omits the member.
-fn texts(value: &Value) -> Vec<String> {
+fn texts(value: Value) -> Vec<String> {
     match value {
         Value::Null => vec![],
         Value::String(text) if text.is_empty() => vec![],
-        Value::String(text) => vec![text.clone()],
-        Value::Array(values) => values.iter().flat_map(texts).collect(),
+        Value::String(text) => vec![text],
+        Value::Array(values) => values.into_iter().flat_map(texts).collect(),
         other => vec![other.to_string()],
     }
 }

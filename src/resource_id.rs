@@ -7,7 +7,7 @@
 mod case;
 mod machine;
 
-use std::{fmt, hash, str::FromStr};
+use std::{fmt, hash, ops::Range, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,11 +57,17 @@ impl fmt::Display for ResourceType {
 /// Equality and hash ignore case in every alphabet, as ARM does ([`folded`]). The names keep their spelling.
 #[derive(Clone)]
 pub struct ResourceId {
-    subscription_id: Box<str>,
-    resource_group: Box<str>,
+    /// The whole ID, which is needed more often than its parts, with the keywords in ARM's spelling.
+    text: Box<str>,
     resource_type: ResourceType,
-    name: Box<str>,
+    group: Range<u32>,
+    /// Where the name starts.
+    name: u32,
 }
+
+/// Where the subscription's GUID is in every ID.
+const SUBSCRIPTION: Range<usize> =
+    "/subscriptions/".len().."/subscriptions/".len() + uuid::fmt::Hyphenated::LENGTH;
 
 /// Why a text is not the resource ID that it was parsed as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,12 +92,17 @@ pub enum ParseIdError {
 impl ResourceId {
     /// The subscription's GUID, as spelled in the source.
     pub fn subscription_id(&self) -> &str {
-        &self.subscription_id
+        self.text.get(SUBSCRIPTION).unwrap_or_default()
+    }
+
+    /// The whole ID, with the keywords in ARM's spelling.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The resource group's name, as spelled in the source.
     pub fn resource_group(&self) -> &str {
-        &self.resource_group
+        self.text.get(self.group.start as usize..self.group.end as usize).unwrap_or_default()
     }
 
     /// Disk or snapshot.
@@ -101,7 +112,7 @@ impl ResourceId {
 
     /// The disk's or snapshot's own name, as spelled in the source.
     pub fn name(&self) -> &str {
-        &self.name
+        self.text.get(self.name as usize..).unwrap_or_default()
     }
 }
 
@@ -114,8 +125,19 @@ impl FromStr for ResourceId {
         let [segment, name] = path[..] else { return Err(Self::Err::NotADiskOrSnapshot) };
         let resource_type = ResourceType::from_segment(segment).ok_or(Self::Err::NotADiskOrSnapshot)?;
         check_names(subscription_id, resource_group, &path)?;
-        let [subscription_id, resource_group, name] = [subscription_id, resource_group, name].map(Box::from);
-        Ok(Self { subscription_id, resource_group, resource_type, name })
+        let before_group = ["/subscriptions/", subscription_id, "/resourceGroups/"];
+        let before_name = ["/providers/Microsoft.Compute/", resource_type.segment(), "/"];
+        // The names were checked: an ID has a few hundred bytes at most.
+        let end = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let mut whole = String::with_capacity(text.len());
+        whole.extend(before_group);
+        let group = end(&whole);
+        whole.push_str(resource_group);
+        let group = group..end(&whole);
+        whole.extend(before_name);
+        let name_start = end(&whole);
+        whole.push_str(name);
+        Ok(Self { text: whole.into(), resource_type, group, name: name_start })
     }
 }
 
@@ -194,11 +216,7 @@ fn is_name(text: &str, chars_max: usize) -> bool {
 
 impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { subscription_id, resource_group, resource_type, name } = self;
-        write!(
-            f,
-            "/subscriptions/{subscription_id}/resourceGroups/{resource_group}/providers/{resource_type}/{name}"
-        )
+        f.write_str(&self.text)
     }
 }
 
@@ -210,10 +228,8 @@ impl fmt::Debug for ResourceId {
 
 impl PartialEq for ResourceId {
     fn eq(&self, other: &Self) -> bool {
-        self.resource_type == other.resource_type
-            && is_same(&self.name, &other.name)
-            && is_same(&self.resource_group, &other.resource_group)
-            && is_same(&self.subscription_id, &other.subscription_id)
+        // No part holds a slash, so the parts are the same where the whole is.
+        is_same(&self.text, &other.text)
     }
 }
 
@@ -221,17 +237,13 @@ impl Eq for ResourceId {}
 
 impl hash::Hash for ResourceId {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        // No part holds a slash, so it keeps them apart.
-        for part in [&self.name, "/", &self.resource_group, "/", &self.subscription_id] {
-            case::hash(part, state);
-        }
-        self.resource_type.hash(state);
+        case::hash(&self.text, state);
     }
 }
 
 impl Serialize for ResourceId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.text)
     }
 }
 

@@ -10,6 +10,7 @@ mod exporter;
 mod lane;
 mod line;
 pub mod metrics;
+mod parts;
 mod providers;
 mod share;
 mod signal;
@@ -52,6 +53,7 @@ use tracing_subscriber::{
 
 pub use attributes::{FunctionApp, function_app};
 use console::Console;
+pub use parts::{Part, Spent, measured, parts, request, spent};
 use providers::Providers;
 use signal::Signal;
 pub use wait::{Wait, wait};
@@ -119,16 +121,18 @@ impl Telemetry {
         });
         // Log lines name their invocation themselves, so spans cost nothing unless they are exported.
         let (lines, console) = line::layer(audience);
-        let is_printed = move |found: &Metadata<'_>| {
-            found.is_event() && (audience == Audience::Person || found.target() != RESULT)
-        };
+        let is_printed = move |found: &Metadata<'_>| audience == Audience::Person || found.target() != RESULT;
         let lines = lines.with_filter(log_filter(lookup, audience).and(filter_fn(is_printed)));
+        // Neither wants spans, so one look at each step of a span is enough for both.
+        let messages = match logs {
+            Some(logs) => logs.and_then(lines).boxed(),
+            None => lines.boxed(),
+        };
+        let messages = messages.with_filter(filter_fn(is_message));
         // A second start keeps the first one's subscriber, as in tests.
         // Only the layers that there are: beside an absent one, spans that no layer wants are made all the same.
-        let layers: Vec<_> = [traces.map(Layer::boxed), logs.map(Layer::boxed), Some(lines.boxed())]
-            .into_iter()
-            .flatten()
-            .collect();
+        let layers: Vec<_> =
+            [traces.map(Layer::boxed), Some(messages.boxed())].into_iter().flatten().collect();
         let _ = tracing_subscriber::registry().with(layers).try_init();
         if let Some(provider) = &providers.metrics {
             metrics::start(provider.meter_with_scope(scope()));
@@ -182,6 +186,10 @@ fn scope() -> InstrumentationScope {
 
 fn is_ours(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("diskseal")
+}
+
+fn is_message(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event()
 }
 
 /// Whether a log record is exported. What is printed for the host alone was exported before.

@@ -251,13 +251,13 @@ fn read(json: &str, place: usize) -> Result<Resource, Unreadable> {
     };
     let unnamed = format!("element {place} of its page");
     let element = MEMBERS.of(json.as_bytes()).map_err(|fault| unreadable(&unnamed, &fault))?;
-    let Some(id) = element["id"].as_str() else {
-        let resource_type = element["type"].as_str();
+    let Some(id) = element.text("id") else {
+        let resource_type = element.text("type");
         let what = resource_type.map_or_else(|| unnamed.clone(), |name| format!("{name}, {unnamed}"));
         return Err(unreadable(&what, &"it has no ID"));
     };
     let resource_id: ResourceId = id.parse().map_err(|fault| unreadable(id, &fault))?;
-    Resource::from_value(&resource_id, &element).map_err(|fault| unreadable(id, &fault))
+    Resource::from_node(&resource_id, element).map_err(|fault| unreadable(&resource_id.to_string(), &fault))
 }
 
 fn is_management_group(element: &Value) -> bool {

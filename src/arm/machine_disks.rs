@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     azure::Terms,
+    json::Node,
     resource::is_resource,
     resource_id::{Machine, MachineId, ResourceId},
 };
@@ -95,11 +96,12 @@ impl Client {
         let answer = self.send(api, &url, id.subscription_id(), None, terms).await;
         let answer = answer.map_err(|error| error.naming(api))?;
         let mut found = Found::default();
-        let body: Value = parse(api, &answer.body)?;
+        let body = Node::Whole(parse(api, &answer.body)?);
         if !is_resource(&body) {
             let fault = "the answer is JSON without a machine in it";
             return Err(Error::without_answer(api.what, SystemFailure::Unreadable, fault));
         }
+        let body = Value::from(body);
         found.has_unreadable = !body["properties"].is_object();
         found.add(&body);
         Ok(found.disks(false))

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     azure::{Authorization, Fault, Identity, Response, Terms, Transport, Urgency, header},
-    telemetry::{Wait, metrics, wait},
+    telemetry::{self, Wait, metrics, wait},
 };
 
 /// How long one attempt may take for an event. ARM itself gives up after a minute; a new attempt gets through
@@ -166,18 +166,19 @@ impl Pipeline {
         let started = Instant::now();
         let exchange = self.exchange(call, authorization, &span);
         let until = terms.until().min(started + call.attempt_timeout(terms));
-        let result = tokio::time::timeout_at(until, exchange).await.unwrap_or_else(|_| {
-            let mut message = "ARM did not answer in time".to_owned();
-            // The token may have come out of the same time limit, for the first event of a process for example.
-            let for_token = authorization.took_within(ATTEMPT_TIMEOUT).filter(|took| *took >= NOTABLE);
-            if until < started + ATTEMPT_TIMEOUT
-                && let Some(took) = for_token
-            {
-                let seconds = took.as_secs();
-                message = format!("{message}: getting a token took {seconds} s of the time limit");
-            }
-            Err(Error::without_answer(call.api.what, SystemFailure::Timeout, message))
-        });
+        let result =
+            telemetry::request(tokio::time::timeout_at(until, exchange)).await.unwrap_or_else(|_| {
+                let mut message = "ARM did not answer in time".to_owned();
+                // The token may have come out of the same time limit, for the first event of a process for example.
+                let for_token = authorization.took_within(ATTEMPT_TIMEOUT).filter(|took| *took >= NOTABLE);
+                if until < started + ATTEMPT_TIMEOUT
+                    && let Some(took) = for_token
+                {
+                    let seconds = took.as_secs();
+                    message = format!("{message}: getting a token took {seconds} s of the time limit");
+                }
+                Err(Error::without_answer(call.api.what, SystemFailure::Timeout, message))
+            });
         count(call, &result, started.elapsed());
         if let Err(error) = &result {
             // "Semantic conventions for HTTP spans": the status where there is one, else the kind of fault.

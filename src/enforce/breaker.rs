@@ -28,8 +28,8 @@ pub const PAUSE_MAX: Duration = Duration::from_mins(1);
 /// After this time without a write, the next one is the first again.
 const CALM: Duration = Duration::from_mins(10);
 /// How many resources are counted at once, which bounds the memory. A storm of more resources than
-/// this is no loop.
-const RESOURCES_MAX: usize = 32_768;
+/// this is no loop. A map of 2^15 buckets holds seven eighths of them; one more would take a map of twice the size.
+const RESOURCES_MAX: usize = 28_672;
 
 #[derive(Debug, Default)]
 pub(super) struct Breaker {

@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use super::SEAL_TIME;
-use crate::{azure::Terms, policy::NamedBy, resource_id::ResourceId};
+use crate::{
+    azure::Terms,
+    policy::NamedBy,
+    resource_id::ResourceId,
+    telemetry::{Part, Spent, parts},
+};
 
 /// How far the time of a write may be from now. Event Grid delivers an event for at most a day ("Event Grid message
 /// delivery and retry", event time to live), the queue for about an hour more, and clocks differ. Any other time comes
@@ -64,6 +70,30 @@ impl Trigger {
     }
 }
 
+/// When what led to a look arrived at this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// By our clock.
+    pub at: Instant,
+    /// When the Functions host triggered the invocation, if it says so.
+    pub triggered: Option<OffsetDateTime>,
+    /// What was spent since then, before the look.
+    pub spent: Spent,
+}
+
+impl Arrival {
+    /// One that has just happened.
+    pub fn now() -> Self {
+        Self { at: Instant::now(), triggered: None, spent: Spent::default() }
+    }
+
+    /// The parts of the time to seal, of `whole` seconds since the write.
+    pub(super) fn parts(self, written: OffsetDateTime, whole: f64, spent: Spent) -> Vec<(Part, f64)> {
+        let triggered = self.triggered.map(|triggered| (triggered - written).as_seconds_f64());
+        parts(whole, self.at.elapsed().as_secs_f64(), triggered, self.spent + spent)
+    }
+}
+
 /// A reason to look at a resource, and the terms of the look.
 #[derive(Clone, Debug)]
 pub struct Look {
@@ -82,6 +112,8 @@ pub struct Look {
     pub is_repeated: bool,
     /// Whether the queue delivers the message for the last time.
     pub is_last: bool,
+    /// When what led to it arrived.
+    pub(super) arrival: Arrival,
     /// How long it waits for ARM's quota before the first write; none for all of its time but what a seal takes.
     quota_wait: Option<Duration>,
     /// Follow from the trigger, so that no caller can forget how urgent it is.
@@ -100,6 +132,7 @@ impl Look {
             correlation_id: None,
             is_repeated: false,
             is_last: false,
+            arrival: Arrival::now(),
             quota_wait: None,
             terms,
         }
@@ -109,6 +142,12 @@ impl Look {
     #[must_use]
     pub fn after_write(self, event_time: Option<OffsetDateTime>) -> Self {
         Self { event_time, ..self }
+    }
+
+    /// The same look for an invocation that arrived then.
+    #[must_use]
+    pub fn arrived(self, arrival: Arrival) -> Self {
+        Self { arrival, ..self }
     }
 
     /// The same look with the correlation ID of that write.

@@ -196,16 +196,9 @@ impl Protected {
     /// What protects this resource: its own vault, or that of the machine that holds it, of its source, or of the
     /// resource group of one of these.
     pub fn of(&self, resource: &Resource) -> Protection {
-        let id = resource.id.to_string();
-        let related = std::iter::once(&id).chain(&resource.held_by).chain(&resource.source);
-        let found = related
-            .map(|id| folded(id))
-            .find_map(|id| self.items.get(&id).or_else(|| self.node_groups.get(&group_of(&id)?)).cloned());
-        let by_group = || match resource.id.resource_type() {
-            ResourceType::Snapshot => self.snapshot_groups.get(&group_of(&id)?).cloned(),
-            ResourceType::Disk => None,
-        };
-        if let Some(vault) = found.or_else(by_group) {
+        if self.count() > 0
+            && let Some(vault) = self.vault_of(resource)
+        {
             return Protection::By(vault);
         }
         let own = resource.id.subscription_id();
@@ -218,6 +211,19 @@ impl Protected {
         let unnamed = is_unnamed.then_some(Doubt::Lasting);
         let doubt = doubts.chain(self.rights.doubt(own)).chain(unnamed).max();
         doubt.map_or(Protection::Unprotected, Protection::Unknown)
+    }
+
+    /// The vault that is known to protect a resource, a machine that holds it, its source, or their resource group.
+    fn vault_of(&self, resource: &Resource) -> Option<String> {
+        let id = resource.id.to_string();
+        let related = std::iter::once(&id).chain(&resource.held_by).chain(&resource.source);
+        let found = related
+            .map(|id| folded(id))
+            .find_map(|id| self.items.get(&id).or_else(|| self.node_groups.get(&group_of(&id)?)).cloned());
+        found.or_else(|| match resource.id.resource_type() {
+            ResourceType::Snapshot => self.snapshot_groups.get(&group_of(&id)?).cloned(),
+            ResourceType::Disk => None,
+        })
     }
 }
 

@@ -9,7 +9,7 @@ const DISK: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resource
 
 /// Reads an event as the handler does: only the members that are read are there.
 fn parse(event: &Value) -> Result<ResourceWritten, Ignored> {
-    super::parse(&MEMBERS.of(event.to_string().as_bytes()).unwrap())
+    super::parse(MEMBERS.of(event.to_string().as_bytes()).unwrap())
 }
 
 fn event_grid() -> Value {

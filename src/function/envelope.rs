@@ -11,9 +11,13 @@ use serde::{
     de::{Error as _, SeqAccess, Visitor},
 };
 use serde_json::{Value, value::RawValue};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::pending::{Pending, Received};
-use crate::{event, json::Kept};
+use crate::{
+    event,
+    json::{Kept, Node},
+};
 
 /// Maximum number of layers of JSON strings that are decoded. The host adds one, and a queue's sender may add another.
 const STRINGS_MAX: usize = 3;
@@ -54,8 +58,8 @@ fn place(fault: &serde_json::Error) -> String {
     }
 }
 
-/// An invocation. `Metadata` is read only for a queue message, because otherwise it repeats `Data`, including the
-/// caller's claims.
+/// An invocation. Of `Metadata` only the time of the trigger is read, and of a queue message its ID and receipts,
+/// because it repeats `Data`, including the caller's claims.
 #[derive(Debug, Deserialize)]
 pub(super) struct Envelope<'a> {
     /// As they are: only the one that the trigger fills is read.
@@ -64,6 +68,9 @@ pub(super) struct Envelope<'a> {
     #[serde(rename = "Metadata", borrow)]
     metadata: Option<&'a RawValue>,
 }
+
+/// The time of the trigger, in the metadata.
+const TRIGGERED: Kept = Kept::Members(&[("sys", Kept::Members(&[("UtcNow", Kept::Whole)]))]);
 
 /// The metadata of a queue message.
 #[derive(Debug, Default, Deserialize)]
@@ -97,19 +104,26 @@ impl<'a> Envelope<'a> {
         serde_json::from_slice(body).map_err(EnvelopeError::NotAnInvocation)
     }
 
+    /// When the host triggered the invocation. What it sends is documented as `sys.UtcNow` ("Azure Functions trigger
+    /// and binding expressions", current time) and in UTC.
+    pub(super) fn triggered(&self) -> Option<OffsetDateTime> {
+        let mut metadata = TRIGGERED.of(self.metadata?.get().as_bytes()).ok()?;
+        OffsetDateTime::parse(metadata.take("sys").text("UtcNow")?, &Rfc3339).ok()
+    }
+
     /// The events of an Event Grid trigger, one or a batch.
-    pub(super) fn events(self) -> Result<Vec<Value>, EnvelopeError> {
+    pub(super) fn events(self) -> Result<Vec<Node>, EnvelopeError> {
         let events = Binding { name: "event", kept: event::MEMBERS };
         match events.opened(self.take(events)?)? {
-            Value::Array(elements) => elements.into_iter().map(|element| events.object(element)).collect(),
-            value => Ok(vec![events.object(value)?]),
+            Found::Many(elements) => elements.into_iter().map(|element| events.object(element)).collect(),
+            Found::One(one) => Ok(vec![events.object(one)?]),
         }
     }
 
     /// The message of a queue trigger.
     pub(super) fn message(self) -> Result<Received, EnvelopeError> {
         let binding = Binding { name: "message", kept: Kept::Whole };
-        let message = binding.object(self.take(binding)?)?;
+        let message = self.object(binding)?;
         let pending: Pending = serde_json::from_value(message).map_err(EnvelopeError::NotPending)?;
         // Metadata that cannot be read is ignored, so that no message is lost because of it.
         let metadata = self.metadata.and_then(|json| serde_json::from_str(json.get()).ok());
@@ -124,10 +138,17 @@ impl<'a> Envelope<'a> {
     /// The timer of a timer trigger.
     pub(super) fn timer(self) -> Result<Value, EnvelopeError> {
         let binding = Binding { name: "timer", kept: Kept::Whole };
-        binding.object(self.take(binding)?)
+        self.object(binding)
     }
 
-    fn take(&self, binding: Binding) -> Result<Value, EnvelopeError> {
+    fn object(&self, binding: Binding) -> Result<Value, EnvelopeError> {
+        match self.take(binding)? {
+            Found::One(one) => Ok(binding.object(one)?.into()),
+            Found::Many(_) => Err(EnvelopeError::NotAnObject(binding.name)),
+        }
+    }
+
+    fn take(&self, binding: Binding) -> Result<Found, EnvelopeError> {
         let json = self.data.get(binding.name).ok_or(EnvelopeError::NoBinding(binding.name))?;
         binding.parsed(json.get())
     }
@@ -140,21 +161,34 @@ struct Binding {
     kept: Kept,
 }
 
+/// What stands in a binding's place.
+enum Found {
+    One(Node),
+    Many(Vec<Node>),
+}
+
 impl Binding {
-    fn object(self, value: Value) -> Result<Value, EnvelopeError> {
-        Some(self.opened(value)?).filter(Value::is_object).ok_or(EnvelopeError::NotAnObject(self.name))
+    fn object(self, node: Node) -> Result<Node, EnvelopeError> {
+        match self.opened(Found::One(node))? {
+            Found::One(one) if one.is_object() => Ok(one),
+            Found::One(_) | Found::Many(_) => Err(EnvelopeError::NotAnObject(self.name)),
+        }
     }
 
-    fn opened(self, mut value: Value) -> Result<Value, EnvelopeError> {
+    fn opened(self, mut found: Found) -> Result<Found, EnvelopeError> {
         for _ in 0..STRINGS_MAX {
-            let Value::String(text) = value else { return Ok(value) };
-            value = self.parsed(&text)?;
+            let Found::One(Node::Whole(Value::String(text))) = found else { return Ok(found) };
+            found = self.parsed(&text)?;
         }
-        if value.is_string() { Err(EnvelopeError::TooDeep(self.name)) } else { Ok(value) }
+        if matches!(found, Found::One(Node::Whole(Value::String(_)))) {
+            Err(EnvelopeError::TooDeep(self.name))
+        } else {
+            Ok(found)
+        }
     }
 
     /// Parses JSON, but not an array of too many elements.
-    fn parsed(self, json: &str) -> Result<Value, EnvelopeError> {
+    fn parsed(self, json: &str) -> Result<Found, EnvelopeError> {
         let fault = |fault| EnvelopeError::NotJson { binding: self.name, fault };
         if json.trim_start().starts_with('[') {
             let mut is_too_long = false;
@@ -166,9 +200,9 @@ impl Binding {
             }
             let elements = elements.map_err(fault)?;
             reader.end().map_err(fault)?;
-            return Ok(Value::Array(elements));
+            return Ok(Found::Many(elements));
         }
-        self.kept.of(json.as_bytes()).map_err(fault)
+        self.kept.of(json.as_bytes()).map(Found::One).map_err(fault)
     }
 }
 
@@ -179,7 +213,7 @@ struct Elements<'a> {
 }
 
 impl<'de> Visitor<'de> for Elements<'_> {
-    type Value = Vec<Value>;
+    type Value = Vec<Node>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array")

@@ -8,7 +8,8 @@ use tracing::{Span, field::Empty, info_span};
 use super::functions::{Function, QUEUE};
 use crate::{
     azure::Terms,
-    telemetry::{TraceContext, function_app},
+    enforce::Arrival,
+    telemetry::{TraceContext, function_app, spent},
     text::cut,
 };
 
@@ -25,6 +26,7 @@ pub(super) struct Invocation {
     function: Function,
     pub(super) terms: Terms,
     pub(super) is_cold: bool,
+    pub(super) arrival: Arrival,
     trace: TraceContext,
 }
 
@@ -38,8 +40,14 @@ impl Invocation {
             function,
             terms: function.terms(per_event),
             is_cold,
+            arrival: Arrival::now(),
             trace: TraceContext::received(header("traceparent"), header("tracestate")),
         }
+    }
+
+    /// When it arrived, and what it has spent since then.
+    pub(super) fn arrival(&self) -> Arrival {
+        Arrival { spent: spent(), ..self.arrival }
     }
 
     /// Starts the invocation's span. The span is outside any trace until it [joins](Self::join) one.

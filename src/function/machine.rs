@@ -62,7 +62,8 @@ pub(super) async fn handle(
     }
     let looks = disks.ids.into_iter().map(|resource| {
         let look = Look::new(resource, Trigger::Event, invocation.terms.time_left());
-        look.after_write(written.time).correlated(written.correlation_id.clone())
+        let look = look.after_write(written.time).correlated(written.correlation_id.clone());
+        look.arrived(invocation.arrival())
     });
     if is_many {
         let context = send_span(count).in_scope(|| invocation.trace_context(origin));

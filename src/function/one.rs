@@ -105,6 +105,7 @@ impl Logged {
 /// Exports a line with its parts as fields, and returns it for the host.
 pub(super) fn log(invocation: &Invocation, line: &Line, took: Option<Duration>) -> Logged {
     let took_ms = took.map(|took| took.as_millis());
+    let text = line.to_string();
     at_level!(
         line.level,
         target: RESULT,
@@ -114,9 +115,9 @@ pub(super) fn log(invocation: &Invocation, line: &Line, took: Option<Duration>) 
         diskseal.reason = line.reason,
         diskseal.resource_id = line.resource,
         diskseal.correlation_id = line.correlation_id,
-        "{line}"
+        "{text}"
     );
-    Logged { line: line.to_string(), level: line.level, took, is_unchanged: false }
+    Logged { line: text, level: line.level, took, is_unchanged: false }
 }
 
 /// The same for an event that is ignored, which may have no resource.

@@ -62,7 +62,10 @@ mod named_by {
 
 /// Ignores an invalid correlation ID, so that no message is lost because of it.
 fn correlation_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(event::correlation_id(&Value::deserialize(deserializer)?))
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(id) => Some(id).filter(|id| event::is_correlation_id(id)),
+        _ => None,
+    })
 }
 
 /// A message as it was received.

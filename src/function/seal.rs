@@ -1,10 +1,9 @@
 //! Handles events and queue messages: finds the resources that they concern, seals them, and builds the answer.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use axum::http::StatusCode;
 use futures::{StreamExt, stream};
-use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep_until};
 use tracing::{Instrument, Level, Span, record_all};
@@ -21,8 +20,9 @@ use super::{
 use crate::{
     enforce::{Concern, Context, Error, Line, Look, Trigger, believed, count_failure, quota_wait},
     event::{self, ResourceWritten, Subject},
+    json::Node,
     resource_id::ResourceType,
-    telemetry::{TraceContext, metrics},
+    telemetry::{TraceContext, measured, metrics},
 };
 
 /// Maximum number of events of one batch in progress at once.
@@ -36,19 +36,20 @@ const QUOTA_WAIT: Duration = Duration::from_secs(10);
 const HELD_FOR: Duration = Duration::from_secs(1);
 
 /// `seal_on_write`: one event or a batch.
-pub(super) async fn events(app: &App, invocation: &Invocation, events: &[Value]) -> Reply {
+pub(super) async fn events(app: &App, invocation: &Invocation, events: Vec<Node>) -> Reply {
     let span = invocation.span();
     let parsed = parse(invocation, &span, events);
-    handle_all(app, invocation, parsed).instrument(span).await
+    let handling = pin!(handle_all(app, invocation, parsed).instrument(span));
+    measured(handling).await.0
 }
 
 /// Parses the events and sets the parent of the invocation's span. A batch has no single trace to continue.
 fn parse(
     invocation: &Invocation,
     span: &Span,
-    events: &[Value],
+    events: Vec<Node>,
 ) -> Vec<Result<ResourceWritten, event::Ignored>> {
-    let parsed: Vec<_> = events.iter().map(event::parse).collect();
+    let parsed: Vec<_> = events.into_iter().map(event::parse).collect();
     if let [Ok(written)] = parsed.as_slice() {
         invocation.join(span, &trace_of(written));
     } else {
@@ -57,8 +58,8 @@ fn parse(
             trace_of(written).link(span);
         }
     }
-    if events.len() > 1 {
-        span.record("messaging.batch.message_count", i64::try_from(events.len()).ok());
+    if parsed.len() > 1 {
+        span.record("messaging.batch.message_count", i64::try_from(parsed.len()).ok());
     }
     parsed
 }
@@ -66,7 +67,7 @@ fn parse(
 async fn handle_all(
     app: &App,
     invocation: &Invocation,
-    parsed: Vec<Result<ResourceWritten, event::Ignored>>,
+    mut parsed: Vec<Result<ResourceWritten, event::Ignored>>,
 ) -> Reply {
     let ctx = match app.context(invocation).await {
         Ok(ctx) => ctx,
@@ -74,6 +75,12 @@ async fn handle_all(
     };
     if let [Ok(written)] = parsed.as_slice() {
         describe(&Span::current(), written, ctx.now());
+    }
+    // One event is the rule, and needs no room for two.
+    if parsed.len() == 1
+        && let Some(event) = parsed.pop()
+    {
+        return answer(invocation, handle(&ctx, invocation, event).await.into_iter());
     }
     let handled: Vec<_> = stream::iter(parsed)
         .map(|event| handle(&ctx, invocation, event))
@@ -100,7 +107,8 @@ pub(super) async fn message(app: &App, invocation: &Invocation, received: Receiv
     invocation.join(&span, &received.pending.trace_context());
     span.record("messaging.message.id", received.id.as_deref());
     span.record("diskseal.correlation_id", received.pending.correlation_id.as_deref());
-    try_again(app, invocation, received).instrument(span).await
+    let trying = pin!(try_again(app, invocation, received).instrument(span));
+    measured(trying).await.0
 }
 
 async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Reply {
@@ -119,6 +127,7 @@ async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Re
     let trigger = if is_of_a_sweep { Trigger::Sweep } else { Trigger::Queue };
     let time = invocation.terms.time_left();
     let look = Look::new(resource, trigger, time).after_write(Some(first_seen)).waiting(QUOTA_WAIT);
+    let look = look.arrived(invocation.arrival());
     let look = look.correlated(correlation_id).first_named_by(named_by).delivered(is_repeated, is_last);
     let held_until = Instant::now() + HELD_FOR;
     let wait = quota_wait(&ctx, &look);
@@ -196,6 +205,7 @@ async fn handle(
         Subject::Resource(resource) => {
             let time = invocation.terms.time_left();
             let look = Look::new(resource, Trigger::Event, time).after_write(written.time);
+            let look = look.arrived(invocation.arrival());
             vec![seal_now(ctx, invocation, look.correlated(written.correlation_id), &origin).await]
         }
         Subject::Machine(ref machine) => machine::handle(ctx, invocation, machine, &written, &origin).await,
@@ -255,6 +265,9 @@ fn trace_of(written: &ResourceWritten) -> TraceContext {
 
 /// Records the event on the span ("Semantic conventions for CloudEvents", and for messaging).
 fn describe(span: &Span, written: &ResourceWritten, now: OffsetDateTime) {
+    if span.is_disabled() {
+        return;
+    }
     let event::Attributes { source, event_type, spec_version, .. } = &written.attributes;
     record_all!(
         span,
@@ -265,7 +278,7 @@ fn describe(span: &Span, written: &ResourceWritten, now: OffsetDateTime) {
         cloudevents.event_source = source.as_deref(),
         cloudevents.event_spec_version = spec_version.as_deref(),
         cloudevents.event_type = event_type.as_deref(),
-        cloudevents.event_subject = %written.subject,
+        cloudevents.event_subject = written.subject.to_string(),
         diskseal.event_age_seconds = believed(written.time, now).map(|time| (now - time).as_seconds_f64()),
     );
 }

@@ -132,9 +132,8 @@ pub fn notices(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Vec
         Some(TagExemption::Until { .. }) | None => None,
     };
     // The seal gives up the tag of the trigger first.
-    let names: Tags =
-        policy.tags.iter().filter(|rule| !rule.names_trigger()).map(|rule| (rule.name(), "")).collect();
-    let no_room = (resource.tags.merged(&names).len() > TAGS_MAX).then_some(Notice::NoRoomForTags);
+    let names = || policy.tags.iter().filter(|rule| !rule.names_trigger()).map(TagRule::name);
+    let no_room = (!resource.tags.has_room_for(names())).then_some(Notice::NoRoomForTags);
     exemption.into_iter().chain(no_room).collect()
 }
 
@@ -154,7 +153,7 @@ fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<
         let tags = rules.filter(is_missing).map(|rule| (rule.name(), rule.value(&filling)));
         tags.filter(|(name, value)| resource.tags.get(name) != Some(value)).collect()
     };
-    let fit = |tags: &Tags| resource.tags.merged(tags).len() <= TAGS_MAX;
+    let fit = |tags: &Tags| resource.tags.has_room_for(tags.iter().map(|(name, _)| name));
     // Tags that cannot be read are left alone. Without room for all, what named the resource is left out first.
     let tags = [true, false].map(tags_of).into_iter().find(fit);
     let tags = tags.filter(|_| !resource.cannot_read(Member::Tags)).unwrap_or_default();

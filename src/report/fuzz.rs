@@ -24,7 +24,7 @@ fn report(text: &str) -> Option<Report> {
         "id": ID, "location": location, "properties": {},
         "tags": {"owner": owner, "exempt": exempt},
     });
-    let resource = Resource::from_value(&id, &body).ok()?;
+    let resource = Resource::from_json(&id, body.to_string().as_bytes()).ok()?;
     let run = Run {
         taken_at: OffsetDateTime::UNIX_EPOCH,
         identity: None,

@@ -79,7 +79,13 @@ impl Tags {
         other.iter().all(|(name, value)| self.get(name) == Some(value))
     }
 
+    /// Whether a `Merge` of tags with these names leaves no more than [`TAGS_MAX`]. A name that is there takes no room.
+    pub fn has_room_for<'a>(&self, names: impl Iterator<Item = &'a str>) -> bool {
+        self.len() + names.filter(|name| self.get(name).is_none()).count() <= TAGS_MAX
+    }
+
     /// The tags after a `Merge` of the Tags API with these tags.
+    #[cfg(test)]
     #[must_use]
     pub fn merged(&self, other: &Self) -> Self {
         let mut merged = self.clone();

@@ -17,6 +17,9 @@ use opentelemetry_semantic_conventions::attribute::{
 /// From an event to the proof: seconds normally, hours if the queue or a sweep was needed.
 const TIME_TO_SEAL_SECONDS: [f64; 15] =
     [0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0];
+/// A part of it: milliseconds of our own, hours before a message of the queue.
+const PART_SECONDS: [f64; 15] =
+    [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3_600.0, 86_400.0];
 /// "Semantic conventions for HTTP metrics", `http.client.request.duration`.
 const REQUEST_SECONDS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
@@ -35,6 +38,7 @@ static INSTRUMENTS: OnceLock<Instruments> = OnceLock::new();
 struct Instruments {
     meter: Meter,
     time_to_seal: Histogram<f64>,
+    time_to_seal_part: Histogram<f64>,
     outcomes: Counter<u64>,
     failures: Counter<u64>,
     events_received: Counter<u64>,
@@ -65,6 +69,11 @@ impl Instruments {
                 "diskseal.time_to_seal",
                 "From the event, or from when the resource was first seen, to the proof of its seal",
                 &TIME_TO_SEAL_SECONDS,
+            ),
+            time_to_seal_part: seconds(
+                "diskseal.time_to_seal.part",
+                "A part of the time to seal; the parts of one seal add up to it",
+                &PART_SECONDS,
             ),
             outcomes: counter("diskseal.outcomes", "{resource}", "Outcomes of looks at resources"),
             failures: counter("diskseal.failures", "{failure}", "Looks that left a resource unsealed"),
@@ -139,6 +148,16 @@ pub fn sealed(resource_type: &'static str, trigger: &'static str, seconds: f64) 
     with(|instruments| instruments.time_to_seal.record(seconds.max(0.0), &attributes));
 }
 
+/// The parts of the time to seal of one resource: the word of each, and its seconds.
+pub fn sealed_in(trigger: &'static str, parts: impl IntoIterator<Item = (&'static str, f64)>) {
+    with(|instruments| {
+        for (part, seconds) in parts {
+            let attributes = [KeyValue::new("diskseal.part", part), KeyValue::new(TRIGGER, trigger)];
+            instruments.time_to_seal_part.record(seconds, &attributes);
+        }
+    });
+}
+
 /// The outcome for one resource or event.
 pub fn outcome(
     outcome: &'static str,
@@ -147,7 +166,8 @@ pub fn outcome(
     trigger: &'static str,
 ) {
     if let Some(instruments) = INSTRUMENTS.get() {
-        let mut attributes = vec![KeyValue::new(OUTCOME, outcome), KeyValue::new(TRIGGER, trigger)];
+        let mut attributes = Vec::with_capacity(4);
+        attributes.extend([KeyValue::new(OUTCOME, outcome), KeyValue::new(TRIGGER, trigger)]);
         attributes.extend(reason.map(|reason| KeyValue::new(REASON, reason)));
         attributes.extend(resource_type.map(|name| KeyValue::new(RESOURCE_TYPE, name)));
         instruments.outcomes.add(1, &attributes);
@@ -189,11 +209,12 @@ pub struct Request<'a> {
 /// One attempt of a request has ended.
 pub fn requested(request: Request<'_>, seconds: f64) {
     if let Some(instruments) = INSTRUMENTS.get() {
-        let mut attributes = vec![
+        let mut attributes = Vec::with_capacity(6);
+        attributes.extend([
             KeyValue::new(HTTP_REQUEST_METHOD, request.method),
             KeyValue::new(URL_TEMPLATE, request.template),
             KeyValue::new(SERVER_ADDRESS, request.address.to_owned()),
-        ];
+        ]);
         attributes.extend(request.port.map(|port| KeyValue::new(SERVER_PORT, i64::from(port))));
         if let Some(status) = request.status {
             attributes.push(KeyValue::new(HTTP_RESPONSE_STATUS_CODE, i64::from(status)));

@@ -4,6 +4,8 @@ use std::{future::poll_fn, pin::pin, task::Poll};
 
 use tracing::{Instrument, info_span};
 
+use super::parts::spend;
+
 words! {
     /// What is waited for: the closed set of `diskseal.wait.for`.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,5 +47,13 @@ pub async fn wait<F: Future>(reason: Wait, future: F) -> F::Output {
     }
     let name = format!("wait for {}", reason.word().replace('_', " "));
     let span = info_span!("wait", otel.name = name, diskseal.wait.for = reason.word());
+    let _spending = spend(reason.is_arm());
     future.instrument(span).await
+}
+
+impl Wait {
+    /// Whether the time is ARM's: it has accepted a write, which takes effect meanwhile.
+    const fn is_arm(self) -> bool {
+        matches!(self, Self::Operation | Self::Proof)
+    }
 }

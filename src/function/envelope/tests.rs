@@ -8,7 +8,8 @@ use super::{EVENTS_MAX, Envelope, EnvelopeError, Received, event};
 const ID: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
 
 fn events(data: &Value) -> Result<Vec<Value>, EnvelopeError> {
-    Envelope::read(data.to_string().as_bytes())?.events()
+    let events = Envelope::read(data.to_string().as_bytes())?.events()?;
+    Ok(events.into_iter().map(Value::from).collect())
 }
 
 fn quoted(value: &Value) -> Value {
@@ -181,7 +182,7 @@ proptest! {
         strings in 0..=3,
     ) {
         let object: Value = members.into_iter().collect();
-        let read = event::MEMBERS.of(object.to_string().as_bytes()).unwrap();
+        let read = Value::from(event::MEMBERS.of(object.to_string().as_bytes()).unwrap());
         let wrapped = (0..strings).fold(object, |value, _| quoted(&value));
         prop_assert_eq!(events(&json!({"Data": {"event": wrapped}})).unwrap(), [read]);
     }

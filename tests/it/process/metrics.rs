@@ -34,21 +34,34 @@ fn of<'a>(points: &'a [MetricPoint], name: &str, attributes: &Value) -> Vec<&'a 
     points.iter().filter(fits).collect()
 }
 
-/// The last value of a counter or gauge, as the sum of all time series with these attributes.
-fn last(points: &[MetricPoint], name: &str, attributes: &Value) -> f64 {
+/// The points of all time series with these attributes in the last export of each instance.
+fn latest<'a>(points: &'a [MetricPoint], name: &str, attributes: &Value) -> Vec<&'a MetricPoint> {
     let found = of(points, name, attributes);
     // Each instance exports at times of its own.
-    let is_last = |point: &&&MetricPoint| {
+    let is_last = |point: &&MetricPoint| {
         let same = found.iter().filter(|other| other.resource == point.resource);
         same.map(|other| other.time_unix_nano).max() == Some(point.time_unix_nano)
     };
-    let latest = found.iter().filter(is_last);
-    latest
-        .map(|point| match &point.data {
-            MetricData::Gauge(value) | MetricData::Sum { value, .. } => *value,
-            MetricData::Histogram { count, .. } => f64::from(u32::try_from(*count).unwrap()),
-        })
-        .sum()
+    found.iter().copied().filter(is_last).collect()
+}
+
+/// The last value of a counter or gauge, or the count of a histogram, as the sum of all time series with these
+/// attributes.
+fn last(points: &[MetricPoint], name: &str, attributes: &Value) -> f64 {
+    let value = |point: &MetricPoint| match &point.data {
+        MetricData::Gauge(value) | MetricData::Sum { value, .. } => *value,
+        MetricData::Histogram { count, .. } => f64::from(u32::try_from(*count).unwrap()),
+    };
+    latest(points, name, attributes).into_iter().map(value).sum()
+}
+
+/// The last sum of a histogram, of all time series with these attributes.
+fn sum(points: &[MetricPoint], name: &str, attributes: &Value) -> f64 {
+    let sum = |point: &MetricPoint| match &point.data {
+        MetricData::Histogram { sum, .. } => *sum,
+        other => panic!("{other:?}"),
+    };
+    latest(points, name, attributes).into_iter().map(sum).sum()
 }
 
 #[tokio::test]
@@ -170,6 +183,40 @@ async fn the_time_to_seal_has_the_time_before_the_delivery() {
         panic!("{points:?}")
     };
     assert!((late.as_secs_f64()..longest.as_secs_f64()).contains(sum), "{sum} s of at most {longest:?}");
+}
+
+/// Each part is what happened in its place, and all of them are the whole.
+#[tokio::test]
+async fn the_parts_of_the_time_to_seal_add_up_to_it() {
+    const ARM_TIME: Duration = Duration::from_millis(40);
+    let mut setup = setup();
+    setup.azure.latency = ARM_TIME;
+    let azure = start(setup, &[]).await;
+    let late = Duration::from_mins(5);
+    azure.event_grid.disturb("late", Disturbance::Late(late));
+    for name in ["late", "in-time"] {
+        azure.emulator.put(&disk(name), &jane(), &disk_body("westeurope")).unwrap();
+    }
+    azure.event_grid.idle().await;
+    let journal = azure.emulator.journal();
+    let requests =
+        journal.iter().filter(|exchange| exchange.path.contains("/disks/") && exchange.kind != Kind::Put);
+    let requests = u32::try_from(requests.count()).unwrap();
+    let points = points(&azure).await;
+    let of_event = json!({"diskseal.trigger": "event"});
+    let part = |name: &str| {
+        let attributes = json!({"diskseal.trigger": "event", "diskseal.part": name});
+        assert_eq!(last(&points, "diskseal.time_to_seal.part", &attributes), 2.0, "{name}");
+        sum(&points, "diskseal.time_to_seal.part", &attributes)
+    };
+    let parts = ["delivery", "host", "arm", "wait", "own"].map(part);
+    let whole = sum(&points, "diskseal.time_to_seal", &of_event);
+    assert!((parts.iter().sum::<f64>() - whole).abs() < 1e-6, "{parts:?} of {whole}");
+    let [delivery, _, arm, _, own] = parts;
+    assert!((late.as_secs_f64()..whole).contains(&delivery), "{parts:?}");
+    assert!(requests >= 6, "a read and two writes each");
+    assert!(arm >= (ARM_TIME * requests).as_secs_f64(), "{requests} requests: {parts:?}");
+    assert!(own > 0.0, "{parts:?}");
 }
 
 /// Azure Monitor accepts only sums with delta temporality.
