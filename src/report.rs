@@ -48,7 +48,7 @@ pub use json::{FORMAT, json};
 pub use note::{Note, Word};
 pub use ocsf::ocsf;
 pub use poison::PoisonQueue;
-pub use restore_points::RestorePoints;
+pub use restore_points::{Callers, RestorePoints};
 pub use row::Row;
 use rows::Rows;
 pub use rows::Store;

@@ -20,12 +20,12 @@ use super::{
 };
 use crate::{
     arm,
-    azure::{Terms, http_client},
+    azure::http_client,
     doctor, estate,
     policy::EXPIRING_WITHIN_DAYS,
     report::{
-        Finding, Ink, PoisonQueue, Report, RestorePoints, Run, SINCE_DAYS, Source, csv, html, json, ocsf,
-        table,
+        Finding, Gap, Ink, PoisonQueue, Report, RestorePoints, Run, SINCE_DAYS, Source, csv, html, json,
+        ocsf, table,
     },
 };
 
@@ -105,7 +105,7 @@ fn arguments() -> Vec<Arg> {
         Arg::new("restore-points")
                 .long("restore-points")
                 .action(ArgAction::SetTrue)
-                .help("Count the restore points of virtual machines, which no seal covers"),
+                .help("Count the restore points of virtual machines, which no seal covers, and who may get SAS URLs of them"),
         Arg::new("exact")
                 .long("exact")
                 .action(ArgAction::SetTrue)
@@ -246,8 +246,12 @@ async fn inventory(session: &Session, wish: &Wish) -> Result<Report, NotTaken> {
     let (time, policy) = (session.config.deadline, &ctx.policy);
     let mut report = estate::inventory(&ctx.arm, &ctx.guard, policy, report, time, on_page).await?;
     if wish.has_restore_points {
-        let counted = estate::restore_points(&ctx.arm, &policy.scope, Terms::behind_events(time)).await;
-        let counted = counted.unwrap_or_else(|error| RestorePoints::Unread(error.to_string()));
+        let counted = estate::restore_points(&ctx.arm, &policy.scope, time).await;
+        let (counted, gaps) =
+            counted.unwrap_or_else(|error| (RestorePoints::Unread(error.to_string()), vec![]));
+        for Gap { what, why } in gaps {
+            report.add_gap(what, why);
+        }
         if let RestorePoints::Unread(why) = &counted {
             report.add_gap("the restore points", why);
         }

@@ -41,7 +41,8 @@
 //! gaps           [{what, why}]: what could not be read
 //! poisonQueue    {messages, oldest: RFC 3339, oldestAgeSeconds, error}: messages that have used up their receipts; null
 //!                if the queue service is unknown. messages is null and error says why, if it could not be read
-//! restorePoints  {collections, restorePoints, error, note}; null without --restore-points
+//! restorePoints  {collections, restorePoints, error, callers: [{role, principalType, principals: how many, ids: of service
+//!                principals and groups}] | null, note}; null without --restore-points
 //! ```
 
 use std::{

@@ -100,6 +100,9 @@ pub fn table(report: &Report, ink: Ink, to: &mut impl Write) -> io::Result<()> {
     }
     if let Some(restore_points) = &report.restore_points {
         writeln!(to, "\nRestore points: {}. {RESTORE_POINTS}", escaped(&restore_points.phrase()))?;
+        for line in restore_points.callers() {
+            writeln!(to, "  {}", escaped(&line))?;
+        }
     }
     if let Some(queue) = &report.poison_queue {
         writeln!(to, "\nPoison queue: {}", escaped(&queue.phrase(report.run.taken_at)))?;

@@ -47,6 +47,7 @@ mod protocol;
 mod proxies;
 mod report;
 mod reseal;
+mod restore_points;
 mod sampling;
 mod seal;
 mod sweep;

@@ -89,7 +89,10 @@ async fn a_kill_at_any_request_is_made_good_by_the_next_run() {
                 .stderr(std::process::Stdio::null())
                 .spawn()
                 .unwrap();
-        held.held().await;
+        tokio::select! {
+            () = held.held() => {}
+            ended = child.wait() => panic!("it has ended without {point:?}: {ended:?}"),
+        }
         child.kill().await.unwrap();
         held.cut_off();
         held.remove();
