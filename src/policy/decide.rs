@@ -140,10 +140,11 @@ pub fn notices(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Vec
         Some(TagExemption::Until { .. }) | None => None,
     };
     // Once the resource is sealed, an end that is over concerns nobody. Until then it is the reason of the seal.
-    let is_due = !resource.has(&DataAccessAuthMode::AzureActiveDirectory)
-        && policy.exempt_by_id(&resource.id, now).is_none();
-    let listed = is_due.then(|| policy.exemptions.ended(&resource.id, now)).flatten();
-    let listed = listed.map(|one| Notice::ListedExemptionEnded { number: one.number, until: one.until });
+    let is_open = !resource.has(&DataAccessAuthMode::AzureActiveDirectory);
+    let ended = is_open.then(|| policy.exemptions.ended(&resource.id, now)).flatten();
+    let listed = ended
+        .filter(|_| policy.exempt_by_id(&resource.id, now).is_none())
+        .map(|one| Notice::ListedExemptionEnded { number: one.number, until: one.until });
     // The seal gives up the tag of the trigger first.
     let names: Tags =
         policy.tags.iter().filter(|rule| !rule.names_trigger()).map(|rule| (rule.name(), "")).collect();

@@ -98,7 +98,7 @@ pub struct Entry {
     pub id: ResourceId,
     /// The region's name in its normal form, if Azure returns one.
     pub location: Option<String>,
-    /// The value of its owner tag.
+    /// The value of its owner tag, or the owner of the listed exemption that decides.
     pub owner: Option<String>,
     /// The policy's decision.
     pub decision: Decision,
@@ -168,13 +168,15 @@ impl Entry {
             }
             Some(TagExemption::Expired(_) | TagExemption::Unreadable) | None => vec![],
         };
+        let decision = decide(policy, resource, protection, &occasion);
+        let owner = policy.owner_tag.as_deref().and_then(|tag| resource.tags.get(tag));
         Self {
+            owner: owner.or_else(|| owner_of(policy, &decision)).map(str::to_owned),
             exemption_tag,
             defects,
             id: resource.id.clone(),
             location: resource.location.as_deref().map(region).filter(|region| !region.is_empty()),
-            owner: policy.owner_tag.as_deref().and_then(|tag| resource.tags.get(tag)).map(str::to_owned),
-            decision: decide(policy, resource, protection, &occasion),
+            decision,
             notices: notices(policy, resource, now),
             in_use: InUse::of(resource),
             vault: match protection {
@@ -267,6 +269,13 @@ impl Entry {
     pub fn location(&self) -> &str {
         self.location.as_deref().unwrap_or(NO_LOCATION)
     }
+}
+
+/// The owner of the listed exemption that decides.
+fn owner_of<'a>(policy: &'a Policy, decision: &Decision) -> Option<&'a str> {
+    let Decision::Exempt(Exemption::Listed { number, .. }) = decision else { return None };
+    let listed = policy.exemptions.listed.0.iter().find(|one| one.number == *number);
+    listed.and_then(|one| one.owner.as_deref())
 }
 
 /// `West Europe` and `westeurope` are one region ("Azure regions list": display name and name).

@@ -32,7 +32,7 @@ pub struct Row {
     pub days_left: Option<i64>,
     /// Its exemption tag, whether it decides or not.
     pub exemption_tag: Option<ExemptionTagRow>,
-    /// The value of its owner tag.
+    /// The value of its owner tag, or the owner of the listed exemption that decides.
     pub owner: Option<String>,
     /// `disk` or `snapshot`.
     pub kind: Word,

@@ -1,6 +1,7 @@
 //! Exemptions with an end and a reason, with the real binary: what they hold off and until when, and how the report
 //! lists those that nobody governs.
 
+use diskseal::{azure::Terms, sweep::collect};
 use diskseal_emulator::{
     Emulator, Options, disk_body, estate::disk_id, fault::Kind, host::Trigger, local_azure::LocalAzure,
     serve::Serving,
@@ -11,7 +12,7 @@ use time::{Date, Duration, OffsetDateTime};
 use super::{
     commands::command, disk, end_all, event, is_sealed, proof::assert_conforms, setup, snapshot, start,
 };
-use crate::world::SUBSCRIPTION;
+use crate::world::{SUBSCRIPTION, World};
 
 fn today() -> Date {
     OffsetDateTime::now_utc().date()
@@ -82,6 +83,19 @@ async fn a_sweep_warns_once_of_a_listed_exemption_that_ends_soon() {
     assert_eq!(err.matches("the exemption of ").count(), 1, "{err}");
     assert!(err.contains(&warned), "{err}");
     assert!(out.contains(" 2 exempt") && out.contains(" 1 sealed"), "{out}");
+}
+
+#[tokio::test]
+async fn the_metric_counts_a_listed_exemption_that_ends_soon_once_with_those_by_tag() {
+    let settings = [("DISKSEAL_EXEMPTIONS", listed()), ("DISKSEAL_EXEMPT_TAG", "keep".to_owned())];
+    let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let world = World::with(Options::immediate(), &settings);
+    for name in ["asr-1", "asr-2"] {
+        insert(&world.azure, &disk_id(SUBSCRIPTION, "rg-restore", name), &json!({}));
+    }
+    insert(&world.azure, &disk("tagged"), &json!({"keep": format!("until={}; r", in_days(7))}));
+    let found = collect(&world.ctx, Terms::behind_events(std::time::Duration::from_mins(1))).await.unwrap();
+    assert_eq!((found.survey.expiring, found.survey.counts.exempt), (2, 3));
 }
 
 /// Everything that may be exempt, and how.
@@ -176,6 +190,11 @@ async fn the_report_lists_every_exemption_with_what_is_wrong_with_it() {
     assert_eq!((&all[2]["until"], &all[2]["daysLeft"]), (&json!(in_days(3)), &json!(3)));
     assert_eq!((&all[2]["reason"], &all[2]["number"]), (&json!("INC-2 =restores"), &json!(2)));
     assert_eq!((&all[0]["until"], &all[5]["until"]), (&Value::Null, &json!(in_days(-1))));
+    let owner = |name: &str| {
+        let rows = json["exceptions"].as_array().unwrap();
+        rows.iter().find(|row| row["name"] == name).map(|row| row["owner"].clone()).unwrap()
+    };
+    assert_eq!([owner("asr-1"), owner("fine"), owner("tmp-1")], [json!("bob"), json!("team-7"), Value::Null]);
     // What ends later than allowed is exempt all the same.
     assert_eq!(json["totals"]["exempt"], 7);
     assert!(
