@@ -38,7 +38,7 @@ pub use graph::{Query, Rows};
 pub use list::{Page, Subscriptions, Unreadable};
 pub use machine_disks::MachineDisks;
 pub use operation::{Operation, State};
-pub use permissions::Permissions;
+pub use permissions::{Permissions, RoleAssignment};
 
 use crate::{
     azure::{Identity, Terms, Transport, Urgency},

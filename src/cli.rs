@@ -11,6 +11,7 @@ mod policy;
 mod question;
 mod queue;
 mod report;
+mod reseal;
 mod scope;
 mod seal;
 mod serve;
@@ -55,6 +56,7 @@ fn dispatch() -> ExitCode {
         Some(("seal", matches)) => seal::run(matches),
         Some(("sweep", matches)) => sweep::run(matches),
         Some(("unseal", matches)) => unseal::run(matches),
+        Some(("reseal", matches)) => reseal::run(matches),
         Some(("doctor", matches)) => doctor::run(matches),
         Some(("policy", matches)) => match matches.subcommand() {
             Some(("check", matches)) => policy::run(matches),
@@ -83,6 +85,7 @@ fn command() -> Command {
         .subcommand(with_settings(seal::command(), &[Use::Always]))
         .subcommand(with_settings(sweep::command(), &[Use::Always, Use::Sweep]))
         .subcommand(with_settings(unseal::command(), &[Use::Always]))
+        .subcommand(with_settings(reseal::command(), &[Use::Always]))
         .subcommand(with_settings(doctor::command(), &[Use::Always]))
         .subcommand(policy::command().subcommand(with_settings(policy::check_command(), &[Use::Always])))
         .subcommand(completions::completions_command())

@@ -13,6 +13,7 @@ mod line;
 mod look;
 mod machine;
 mod outcome;
+mod reseal;
 mod switch;
 mod unseal;
 
@@ -29,6 +30,7 @@ pub use line::Line;
 pub use look::{Arrival, Look, Trigger, believed};
 pub use machine::disks_of;
 pub use outcome::{EVENT_MISSED, Left, Outcome, TagsKept};
+pub use reseal::reseal;
 pub use switch::switches_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 

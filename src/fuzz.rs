@@ -25,7 +25,7 @@ use crate::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every function.
-pub const TARGETS: [Target; 22] = [
+pub const TARGETS: [Target; 23] = [
     ("arm_error", arm::fuzz::error),
     ("arm_list", arm::fuzz::list),
     ("arm_operation", arm::fuzz::operation),
@@ -36,6 +36,7 @@ pub const TARGETS: [Target; 22] = [
     ("envelope", function::fuzz::envelope),
     ("event", event_),
     ("exemption_tag", policy::fuzz::exemption_tag),
+    ("exemptions", policy::fuzz::exemptions),
     ("globs", policy::fuzz::globs),
     ("identity_answer", azure::fuzz::answer),
     ("machine_id", machine_id),

@@ -2,23 +2,33 @@
 //!
 //! Architecture invariant: nothing in this room awaits, reads a clock or an environment, or logs.
 
+mod day;
 pub mod decide;
+mod demands;
 mod exemption;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod limits;
+mod listed;
 mod named_by;
+mod patterns;
 mod pending;
 mod protection;
 mod removal;
 mod tag_rule;
 
-pub use exemption::{EXPIRING_WITHIN_DAYS, Exemption, Exemptions, Patterns, TagExemption, days_left};
+pub use day::{EXPIRING_WITHIN_DAYS, days_left};
+pub use demands::{Defect, Demands, Ticket};
+pub use exemption::{Exemption, Exemptions, TagExemption};
 pub use limits::{Exceeded, Limits};
+pub use listed::{ListedExemption, ListedExemptions};
 pub use named_by::NamedBy;
+pub use patterns::Patterns;
 pub use protection::{Doubt, Guarded, Protection};
 pub use removal::{SealedAt, sealed_at};
 pub use tag_rule::{TagRule, TagRuleError};
+
+use time::OffsetDateTime;
 
 use crate::{resource_id::ResourceId, scope::Scope};
 
@@ -57,6 +67,9 @@ pub struct Policy {
     pub scope: Scope,
     /// The resources that are left as they are.
     pub exemptions: Exemptions,
+    /// The name of the tag whose value is the owner of a resource; its case does not matter. Without one, no owner is
+    /// shown.
+    pub owner_tag: Option<String>,
     /// What to do with protected resources.
     pub backup_guard: BackupGuard,
 }
@@ -64,10 +77,10 @@ pub struct Policy {
 impl Policy {
     /// The exemption that follows from the ID, without a look at the resource. An ID does not show whether the
     /// resource is below a management group.
-    pub fn exempt_by_id(&self, id: &ResourceId) -> Option<Exemption> {
+    pub fn exempt_by_id(&self, id: &ResourceId, now: OffsetDateTime) -> Option<Exemption> {
         if self.scope.contains(id.subscription_id()) == Some(false) {
             return Some(Exemption::OutOfScope);
         }
-        self.exemptions.by_id(id)
+        self.exemptions.by_id(id, now)
     }
 }

@@ -7,6 +7,8 @@ mod counts;
 mod csv;
 mod delay;
 mod entry;
+mod exemption;
+mod exemption_tag;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod html;
@@ -28,19 +30,25 @@ use std::{collections::BTreeMap, io};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::resource_id::ResourceType;
+use crate::{
+    policy::{Defect, Exemptions},
+    resource_id::ResourceType,
+};
 use control::{ByKind, Check};
 pub use counts::Counts;
 use counts::grouped;
 pub use csv::csv;
 pub use delay::{Delays, NotByEvent, Percentiles, SINCE_DAYS};
 pub use entry::{Entry, Facts, InUse, Status};
+pub use exemption::ExemptionRow;
+use exemption::Tally;
+pub use exemption_tag::ExemptionTagRow;
 pub use html::html;
 pub use json::{FORMAT, json};
 pub use note::{Note, Word};
 pub use ocsf::ocsf;
 pub use poison::PoisonQueue;
-pub use restore_points::RestorePoints;
+pub use restore_points::{Callers, RestorePoints};
 pub use row::Row;
 use rows::Rows;
 pub use rows::Store;
@@ -95,6 +103,8 @@ pub struct Report {
     delays: Delays,
     live_sas: usize,
     expiring: usize,
+    exemptions: Tally,
+    lists_exemptions: bool,
     rows: Rows,
     gaps: Vec<Gap>,
     poison_queue: Option<PoisonQueue>,
@@ -116,6 +126,8 @@ impl Report {
             delays: Delays::default(),
             live_sas: 0,
             expiring: 0,
+            exemptions: Tally::default(),
+            lists_exemptions: false,
             rows: Rows::default(),
             gaps: vec![],
             poison_queue: None,
@@ -127,6 +139,17 @@ impl Report {
     #[must_use]
     pub fn stored_in(self, store: impl Store + 'static) -> Self {
         Self { rows: Rows::new(Box::new(store)), ..self }
+    }
+
+    /// The same with a list of all exemptions.
+    #[must_use]
+    pub fn with_exemptions(self) -> Self {
+        Self { lists_exemptions: true, ..self }
+    }
+
+    /// Adds the exemptions of the settings. Those by tag follow from the resources.
+    pub fn add_exemptions(&mut self, exemptions: &Exemptions) {
+        self.exemptions = Tally::new(exemptions, &self.run);
     }
 
     /// Sets the source of the listing, which is known at its end.
@@ -176,6 +199,7 @@ impl Report {
             .add(entry.verdict(check));
         }
         self.delays.add(entry, self.run.since, self.run.taken_at);
+        self.exemptions.add(entry);
         self.live_sas += usize::from(entry.has_live_sas());
         self.expiring += usize::from(entry.until().is_some_and(|until| self.run.ends_soon(until).is_some()));
         let row = Row::new(entry, &self.run, self.subscription_name(id.subscription_id()));
@@ -225,7 +249,10 @@ impl Report {
             Finding::Unsealed => self.totals.unsealed > 0,
             Finding::Pending => self.totals.pending > 0,
             Finding::LiveSas => self.live_sas > 0,
-            Finding::Expiring => self.expiring > 0,
+            Finding::Expiring => self.expiring > 0 || self.exemptions.ends_soon(),
+            Finding::ExemptTooLong => self.exemptions.has(Defect::TOO_LONG),
+            Finding::ExemptWithoutEnd => self.exemptions.has(Defect::WITHOUT_END),
+            Finding::ExemptWithoutTicket => self.exemptions.has(Defect::WITHOUT_TICKET),
             Finding::EventMissed => self.delays.missed() > 0,
             Finding::Network => {
                 let of = |by_kind: &ByKind| by_kind.disk.fail + by_kind.snapshot.fail;
@@ -250,6 +277,18 @@ impl Report {
     /// The file of the rows cannot be written or read.
     pub fn resources(&self) -> impl Iterator<Item = io::Result<Row>> + '_ {
         self.rows.iter(false)
+    }
+
+    /// Every exemption: those of the settings in their order, then those by tag in the order of [`Self::exceptions`].
+    ///
+    /// # Errors
+    /// The file of the rows cannot be written or read.
+    pub fn exemptions(&self) -> impl Iterator<Item = io::Result<ExemptionRow>> + '_ {
+        let of_tags = self.exceptions().filter_map(|row| match row {
+            Ok(row) => exemption::of_tag(row, &self.run).map(Ok),
+            Err(fault) => Some(Err(fault)),
+        });
+        self.exemptions.rules().cloned().map(Ok).chain(of_tags)
     }
 
     /// The warnings, in the order of [`Self::exceptions`].

@@ -149,6 +149,7 @@ async fn list(ctx: &Context, interval: Option<Duration>, terms: Terms) -> Result
         return Err(refusal.clone().into());
     }
     let survey = &mut collected.survey;
+    survey.add_exemptions(&policy.exemptions, ctx.now());
     survey.close(&listing);
     survey.warn_of_vaults(policy.backup_guard);
     warn_of_gaps(survey);

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Client, Error, api};
+use super::{Client, Error, SystemFailure, api};
 use crate::azure::Terms;
 
 /// The permissions of one identity in one subscription. A role that cannot be read allows nothing.
@@ -59,6 +59,58 @@ impl Client {
             permissions.0.extend(Permissions::from_json(&of_role).0);
         }
         Ok(permissions)
+    }
+}
+
+/// An assignment of a role to a principal ("Role Assignments - List For Scope").
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RoleAssignment {
+    /// Where the role is assigned.
+    pub scope: String,
+    /// The object ID of whoever has it.
+    pub principal_id: String,
+    /// `User`, `Group`, `ServicePrincipal`, or what else Azure may add. It is absent in old assignments.
+    pub principal_type: Option<String>,
+    /// The ID of the role's definition.
+    pub role_definition_id: String,
+}
+
+impl RoleAssignment {
+    /// Whether it holds at a scope, being made there or above.
+    pub fn holds_at(&self, scope: &str) -> bool {
+        covers(&self.scope, scope)
+    }
+}
+
+impl Client {
+    /// All role assignments of a subscription: at it, above it and below it.
+    ///
+    /// # Errors
+    /// The list cannot be read, or one of its elements.
+    pub async fn role_assignments(
+        &self,
+        subscription_id: &str,
+        terms: Terms,
+    ) -> Result<Vec<RoleAssignment>, Error> {
+        let path =
+            format!("/subscriptions/{subscription_id}/providers/Microsoft.Authorization/roleAssignments");
+        let all = self.inspect_all(&api::ROLE_ASSIGNMENTS, &path, terms).await?;
+        let read = |one: &Value| RoleAssignment::deserialize(&one["properties"]);
+        all.iter().map(read).collect::<Result<_, _>>().map_err(|fault| {
+            Error::without_answer(api::ROLE_ASSIGNMENTS.what, SystemFailure::Unreadable, fault)
+        })
+    }
+
+    /// The name and permissions of a role by the ID of its definition.
+    ///
+    /// # Errors
+    /// The role cannot be read.
+    pub async fn role(&self, definition_id: &str, terms: Terms) -> Result<(String, Permissions), Error> {
+        let definition = self.inspect(&api::ROLE_DEFINITION, definition_id, terms).await?;
+        let name = definition["properties"]["roleName"].as_str().unwrap_or(definition_id).to_owned();
+        let of_role = definition["properties"]["permissions"].as_array().cloned().unwrap_or_default();
+        Ok((name, Permissions::from_json(&of_role)))
     }
 }
 

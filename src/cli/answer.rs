@@ -13,7 +13,7 @@ use crate::{
 ///
 /// | code | when |
 /// | --- | --- |
-/// | 0 | `sealed`, `already_sealed`, `exempt`, and `gone` for a listed resource; for `unseal`: `unsealed`, `already_unsealed`; a completed dry run |
+/// | 0 | `sealed`, `already_sealed`, `exempt`, and `gone` for a listed resource; for `unseal`: `unsealed`, `already_unsealed`; for `reseal`, `exempt` is 1; a completed dry run |
 /// | 1 | any other outcome that leaves a resource unsealed (`pending`, `would_seal`, `left_to_sweep`, `switched_off`, `protected`, unreadable in a listing) or, for `unseal`, sealed; `not_found`; a sweep that a limit or the switch stopped; Ctrl-C |
 /// | 2 | invalid arguments or settings: nothing was tried; or standard output could not be written, whatever was done |
 /// | 3 | Azure could not be reached (`failed`) |

@@ -17,7 +17,7 @@ use crate::{
     config::{Config, Setting, settings},
     enforce::{Error, judge},
     policy::{
-        Mode,
+        Exemption, Mode,
         decide::{Change, Decision, notices},
     },
     resource_id::ResourceId,
@@ -158,11 +158,20 @@ async fn check(session: Session, ids: Vec<ResourceId>, is_json: bool) -> Exit {
 
 async fn rule(session: &Session, id: ResourceId) -> Ruling {
     let policy = &session.ctx.policy;
+    let now = session.ctx.now();
+    let defects = |exemption: &Exemption| -> Vec<_> {
+        // That a rule has no end is no news about each resource; the report lists it with the rule.
+        let found = exemption.until().map(|_| policy.exemptions.defects(exemption, now)).unwrap_or_default();
+        found.iter().map(ToString::to_string).collect()
+    };
     let by_id =
         |id: ResourceId, decision, rule: String, exit| Ruling { id, decision, rule, notices: vec![], exit };
     match session.ctx.exempt_by_id(&id, session.terms()).await {
         Ok(None) => {}
-        Ok(Some(exemption)) => return by_id(id, "exempt", exemption.to_string(), Exit::Done),
+        Ok(Some(exemption)) => {
+            let ruling = by_id(id, "exempt", exemption.to_string(), Exit::Done);
+            return Ruling { notices: defects(&exemption), ..ruling };
+        }
         Err(error) => return by_id(id, "unknown", error.to_string(), Exit::from(&error)),
     }
     let resource = match session.ctx.arm.get(&id, session.terms()).await {
@@ -175,9 +184,12 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
             return by_id(id, "unknown", error.to_string(), Exit::from(&error));
         }
     };
-    let now = session.ctx.now();
-    let notices = notices(policy, &resource, now).iter().map(ToString::to_string).collect();
     let decided = judge(&session.ctx, &resource, None, session.terms()).await;
+    let defects = match &decided {
+        Decision::Exempt(exemption) => defects(exemption),
+        _ => vec![],
+    };
+    let notices = notices(policy, &resource, now).iter().map(ToString::to_string).chain(defects).collect();
     let exit = Exit::from(&decided);
     let (decision, rule) = match decided {
         Decision::Compliant => ("sealed", "it has the auth mode and the tags".to_owned()),

@@ -20,12 +20,12 @@ use super::{
 };
 use crate::{
     arm,
-    azure::{Terms, http_client},
+    azure::http_client,
     doctor, estate,
     policy::EXPIRING_WITHIN_DAYS,
     report::{
-        Finding, Ink, PoisonQueue, Report, RestorePoints, Run, SINCE_DAYS, Source, csv, html, json, ocsf,
-        table,
+        Finding, Gap, Ink, PoisonQueue, Report, RestorePoints, Run, SINCE_DAYS, Source, csv, html, json,
+        ocsf, table,
     },
 };
 
@@ -38,8 +38,9 @@ pub(super) fn command() -> Command {
         .long_about(
             "Read every managed disk and snapshot in scope, using the handler's own rules, and write nothing to Azure. \
              The report shows coverage by subscription, kind, location and reason; lists every exempt resource with \
-             its reason, its last day and the value of its tag `owner`; maps what it finds to published controls; names new \
-             resources that no event has sealed; and names what could not be read. With --all it lists every resource.",
+             its reason, its last day and the value of its owner tag (DISKSEAL_OWNER_TAG); maps what it finds to published controls; names new \
+             resources that no event has sealed; and names what could not be read. With --all it lists every resource, and with --exemptions \
+             every exemption: by a setting or by a tag, in force or ended.",
         )
         .after_help(
             "Examples:\n  \
@@ -49,6 +50,7 @@ pub(super) fn command() -> Command {
              diskseal report --output json | jq -r '.exceptions[] | select(.status == \"unsealed\") | .id' | diskseal seal\n  \
              diskseal report --all --output csv --file inventory.csv\n  \
              diskseal report --fail-on unsealed,event-missed --since 7d\n  \
+             diskseal report --exemptions --fail-on exempt-too-long,exempt-without-end\n  \
              diskseal report --expiring-within 90 --exempt-tag diskseal-exempt\n\n\
              Exit codes: 0 everything is sealed or exempt, 1 something is not (or is what --fail-on names) or could not be \
              read, 2 invalid arguments or settings, 3 Azure could not be reached.",
@@ -66,7 +68,7 @@ fn arguments() -> Vec<Arg> {
                 .value_name("FORMAT")
                 .value_parser(PossibleValuesParser::new(["table", "json", "csv", "html", "ocsf"]))
                 .default_value("table")
-                .help("Output format; html is one self-contained page, csv lists the exceptions, ocsf has Compliance Findings"),
+                .help("Output format; html is one self-contained page, csv lists the exceptions (or the exemptions, with --exemptions), ocsf has Compliance Findings"),
         Arg::new("file")
                 .long("file")
                 .value_name("PATH")
@@ -88,6 +90,10 @@ fn arguments() -> Vec<Arg> {
                 .long("all")
                 .action(ArgAction::SetTrue)
                 .help("List every resource, unsealed ones first"),
+        Arg::new("exemptions")
+                .long("exemptions")
+                .action(ArgAction::SetTrue)
+                .help("List every exemption, by a setting or by a tag, with its reason, end, owner and findings"),
         Arg::new("fail-on")
                 .long("fail-on")
                 .value_name("FINDING,...")
@@ -99,7 +105,7 @@ fn arguments() -> Vec<Arg> {
         Arg::new("restore-points")
                 .long("restore-points")
                 .action(ArgAction::SetTrue)
-                .help("Count the restore points of virtual machines, which no seal covers"),
+                .help("Count the restore points of virtual machines, which no seal covers, and who may get SAS URLs of them"),
         Arg::new("exact")
                 .long("exact")
                 .action(ArgAction::SetTrue)
@@ -143,6 +149,7 @@ struct Wish {
     since: Since,
     source: Source,
     is_of_all: bool,
+    lists_exemptions: bool,
     has_restore_points: bool,
     fail_on: Vec<Finding>,
 }
@@ -159,6 +166,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         since: matches.get_one("since").copied().unwrap_or(Since::Days(SINCE_DAYS)),
         source: if matches.get_flag("exact") { Source::Lists } else { Source::Graph },
         is_of_all: matches.get_flag("all"),
+        lists_exemptions: matches.get_flag("exemptions"),
         has_restore_points: matches.get_flag("restore-points"),
         fail_on: fail_on.unwrap_or_else(|| Finding::DEFAULT.to_vec()),
     };
@@ -234,11 +242,16 @@ async fn inventory(session: &Session, wish: &Wish) -> Result<Report, NotTaken> {
     };
     // The file has no name, and is gone with the process.
     let report = Report::new(run).stored_in(tempfile::tempfile().map_err(NotTaken::File)?);
+    let report = if wish.lists_exemptions { report.with_exemptions() } else { report };
     let (time, policy) = (session.config.deadline, &ctx.policy);
     let mut report = estate::inventory(&ctx.arm, &ctx.guard, policy, report, time, on_page).await?;
     if wish.has_restore_points {
-        let counted = estate::restore_points(&ctx.arm, &policy.scope, Terms::behind_events(time)).await;
-        let counted = counted.unwrap_or_else(|error| RestorePoints::Unread(error.to_string()));
+        let counted = estate::restore_points(&ctx.arm, &policy.scope, time).await;
+        let (counted, gaps) =
+            counted.unwrap_or_else(|error| (RestorePoints::Unread(error.to_string()), vec![]));
+        for Gap { what, why } in gaps {
+            report.add_gap(what, why);
+        }
         if let RestorePoints::Unread(why) = &counted {
             report.add_gap("the restore points", why);
         }

@@ -32,7 +32,10 @@ pub(super) fn command() -> Command {
              The command needs the exemption tag of the function app (DISKSEAL_EXEMPT_TAG), and warns if the app does \
              not read that tag, because the app would then seal the resource again immediately. In audit mode it only \
              reports what it would do; while the switch is off it writes nothing. It is safe to run it again after an \
-             interruption.",
+             interruption.\n\n\
+             A reason that does not match DISKSEAL_EXEMPT_TICKET is refused. A last day that is further away than \
+             DISKSEAL_EXEMPT_MAX_DAYS is written, with a warning, and listed by the report. `diskseal reseal` ends the \
+             exemption before its last day.",
         )
         .after_help(
             "Examples:\n  \
@@ -86,6 +89,11 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         };
         if let Some(doubt) = doubt(&session) {
             note(&format!("warning: {doubt}"));
+        }
+        let too_long = session.ctx.policy.exemptions.demands.too_long(*until, session.ctx.now());
+        // As with a tag that is written by hand: it exempts, and the report lists it.
+        if let Some(too_long) = too_long {
+            note(&format!("warning: {too_long}"));
         }
         let text = format!(
             "Anyone with a URL from `grant-access` will be able to read this data without signing in.\nExemption tag: \

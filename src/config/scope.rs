@@ -1,4 +1,4 @@
-//! Settings of the scope: the subscriptions in it, and what is exempt.
+//! Settings of the scope: the subscriptions in it, and what is exempt, until when and why.
 
 use super::setting::{Fallback, Setting, Use, Value, elements, set};
 use crate::{
@@ -15,7 +15,11 @@ pub(super) const ALL: &[Setting] = &[
     EXEMPT_SUBSCRIPTIONS,
     EXEMPT_RESOURCE_GROUPS,
     EXEMPT_NAMES,
+    EXEMPTIONS,
     EXEMPT_TAG,
+    EXEMPT_MAX_DAYS,
+    EXEMPT_TICKET,
+    OWNER_TAG,
 ];
 
 const SUBSCRIPTIONS: Setting = Setting {
@@ -132,6 +136,34 @@ fn each_list_of_globs_is_of_its_own() {
     }
 }
 
+const EXEMPTIONS: Setting = Setting {
+    name: "DISKSEAL_EXEMPTIONS",
+    // `report --exemptions` lists them.
+    flag: "exempt-list",
+    value: Value::Text("JSON"),
+    help: "Exemptions with an end and a reason, a JSON array.\n\
+           Each entry has until (the last day, UTC), reason, and at least one list of globs: names, resourceGroups, \
+           subscriptions; owner is optional. It covers what matches all its lists: [{\"names\": [\"asr-*\"], \"until\": \
+           \"2027-01-31\", \"reason\": \"INC-1234 restores\", \"owner\": \"team-x\"}]",
+    default: Fallback::Means("none"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.policy.exemptions.listed, text.parse()),
+    show: |config| {
+        let listed = &config.policy.exemptions.listed;
+        (!listed.0.is_empty()).then(|| serde_json::to_string(listed).ok()).flatten()
+    },
+};
+
+#[test]
+fn exemptions_are_shown_as_they_are_read() {
+    use super::tests::{fault, shown};
+    let text = r#"[{"resourceGroups":["rg-a","RG-b*"],"names":["x"],"until":"2027-01-31","reason":"INC-1 \"a\"","owner":"ada"}]"#;
+    assert_eq!(shown(&EXEMPTIONS, text).as_deref(), Some(text));
+    assert_eq!(shown(&EXEMPTIONS, "[]"), None);
+    let message = fault(EXEMPTIONS.name, r#"[{"names":["x"],"until":"soon","reason":"r"}]"#);
+    assert!(message.contains("entry 1: until: \"soon\" is not a date"), "{message}");
+}
+
 const EXEMPT_TAG: Setting = Setting {
     name: "DISKSEAL_EXEMPT_TAG",
     flag: "exempt-tag",
@@ -146,4 +178,69 @@ const EXEMPT_TAG: Setting = Setting {
         set(&mut config.policy.exemptions.tag, tag.map_err(|error| error.to_string()))
     },
     show: |config| config.policy.exemptions.tag.clone(),
+};
+
+/// A hundred years: enough for "no end", and far from the ends of the calendar.
+const MAX_DAYS_MAX: u16 = 36_525;
+
+const EXEMPT_MAX_DAYS: Setting = Setting {
+    name: "DISKSEAL_EXEMPT_MAX_DAYS",
+    flag: "exempt-max-days",
+    value: Value::Text("DAYS"),
+    help: "Number of days after which an exemption should have ended, from today on.\n\
+           A whole number from 1 to 36525. A longer exemption still exempts; the report lists it, and unseal warns.",
+    default: Fallback::Text("366"),
+    used: Use::Always,
+    read: |config, text| {
+        let days = text.parse().ok().filter(|days| (1..=MAX_DAYS_MAX).contains(days));
+        let message = || format!("{text:?} is not a whole number of days from 1 to {MAX_DAYS_MAX}");
+        set(&mut config.policy.exemptions.demands.max_days, days.ok_or_else(message))
+    },
+    show: |config| Some(config.policy.exemptions.demands.max_days.to_string()),
+};
+
+#[test]
+fn an_exemption_may_last_from_a_day_to_a_hundred_years() {
+    use super::tests::{fault, shown};
+    for text in ["0", "36526", "70000", "-1", "1.5", "a year"] {
+        assert!(fault(EXEMPT_MAX_DAYS.name, text).contains("from 1 to 36525"), "{text}");
+    }
+    for text in ["1", "36525"] {
+        assert_eq!(shown(&EXEMPT_MAX_DAYS, text).as_deref(), Some(text));
+    }
+}
+
+const EXEMPT_TICKET: Setting = Setting {
+    name: "DISKSEAL_EXEMPT_TICKET",
+    flag: "exempt-ticket",
+    value: Value::Text("REGEX"),
+    help: "Regular expression that the reason of an exemption should match, for example ^INC-[0-9]+.\n\
+           A match of a part is enough; ^ and $ tie it to the ends, and (?i) ignores case. An exemption without a match \
+           still exempts; the report lists it, and unseal refuses to write one.",
+    default: Fallback::Means("none"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.policy.exemptions.demands.ticket, text.parse().map(Some)),
+    show: |config| config.policy.exemptions.demands.ticket.as_ref().map(|ticket| ticket.as_str().to_owned()),
+};
+
+#[test]
+fn a_ticket_is_a_regular_expression_that_demands_something() {
+    use super::tests::{fault, shown};
+    assert!(fault(EXEMPT_TICKET.name, "INC-(").contains("not a regular expression"));
+    assert!(fault(EXEMPT_TICKET.name, "(INC-.*)?").contains("demands nothing"));
+    assert_eq!(shown(&EXEMPT_TICKET, "^INC-[0-9]{4,}").as_deref(), Some("^INC-[0-9]{4,}"));
+}
+
+const OWNER_TAG: Setting = Setting {
+    name: "DISKSEAL_OWNER_TAG",
+    flag: "owner-tag",
+    value: Value::Text("NAME"),
+    help: "Name of the tag with the owner of a resource, for the report.",
+    default: Fallback::Text("owner"),
+    used: Use::Always,
+    read: |config, text| {
+        let tag = tags::check_name(text).map(|()| Some(text.to_owned()));
+        set(&mut config.policy.owner_tag, tag.map_err(|error| error.to_string()))
+    },
+    show: |config| config.policy.owner_tag.clone(),
 };

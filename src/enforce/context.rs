@@ -120,7 +120,7 @@ impl Context {
     /// # Errors
     /// The management group in scope cannot be read.
     pub async fn exempt_by_id(&self, id: &ResourceId, terms: Terms) -> Result<Option<Exemption>, Error> {
-        let exemption = self.policy.exempt_by_id(id);
+        let exemption = self.policy.exempt_by_id(id, self.now());
         if exemption.is_none() && !self.contains(id.subscription_id(), terms).await? {
             return Ok(Some(Exemption::OutOfScope));
         }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     azure::Terms,
-    policy::{Mode, Policy, TagExemption, TagRule, decide::PendingReason},
+    policy::{Defect, Mode, Policy, TagExemption, TagRule, decide::PendingReason},
     resource::{
         DataAccessAuthMode, Member, Resource,
         tags::{Tags, VALUE_CHARS_MAX},
@@ -48,6 +48,12 @@ pub enum ExemptionFault {
          --exempt-tag) here and in the function app's settings, for example to diskseal-exempt"
     )]
     NotRead,
+    /// There is no tag to remove.
+    #[error(
+        "no exemption tag is set, so there is none to remove: set DISKSEAL_EXEMPT_TAG (or --exempt-tag), or use \
+         `diskseal seal`"
+    )]
+    NoTag,
     /// It would be over before it began.
     #[error("{0} is over: give a day from today on, UTC")]
     Past(Date),
@@ -57,6 +63,9 @@ pub enum ExemptionFault {
     /// A tag is one line.
     #[error("the reason holds a control character, such as a line break")]
     Control,
+    /// The settings want a ticket.
+    #[error("the reason does not match {0:?} (DISKSEAL_EXEMPT_TICKET): name the ticket in the reason")]
+    NoTicket(String),
     /// Azure would refuse it.
     #[error(
         "the reason is too long: with its date the tag has {0} characters, and Azure takes {VALUE_CHARS_MAX}"
@@ -84,6 +93,9 @@ impl ExemptionTag {
         }
         if reason.trim().chars().any(char::is_control) {
             return Err(ExemptionFault::Control);
+        }
+        if let Some(Defect::WithoutTicket(pattern)) = policy.exemptions.demands.without_ticket(Some(reason)) {
+            return Err(ExemptionFault::NoTicket(pattern));
         }
         let value = TagExemption::value(until, reason);
         match value.chars().count() {
@@ -223,7 +235,7 @@ fn exempts(ctx: &Context, tags: &Tags) -> bool {
 
 impl Writer<'_> {
     /// Removes tags until ARM has applied it.
-    async fn delete_tags(&self, tags: &Tags) -> Result<(), Error> {
+    pub(super) async fn delete_tags(&self, tags: &Tags) -> Result<(), Error> {
         let Self { arm, id, reserved, terms } = *self;
         let mut tries = 1;
         loop {
@@ -245,7 +257,7 @@ impl Writer<'_> {
 }
 
 /// Reads until it is to be seen.
-async fn prove(
+pub(super) async fn prove(
     ctx: &Context,
     id: &ResourceId,
     terms: Terms,

@@ -38,12 +38,13 @@ pub async fn inventory(
     arm: &Client,
     guard: &Guard,
     policy: &Policy,
-    report: Report,
+    mut report: Report,
     time: Duration,
     on_page: impl FnMut(usize, Option<usize>),
 ) -> Result<Report, Error> {
     let protected = guard.protected(arm, policy, Terms::behind_events(time)).await;
     let listing = Listing::of_all(&policy.scope, report.source());
+    report.add_exemptions(&policy.exemptions);
     let mut inventory = Inventory {
         arm,
         policy,

@@ -9,7 +9,8 @@ use super::{Listing, Protected};
 use crate::{
     arm::Unreadable,
     policy::{
-        BackupGuard, EXPIRING_WITHIN_DAYS, Exemption, Guarded, NamedBy, Policy, Protection, days_left,
+        BackupGuard, EXPIRING_WITHIN_DAYS, Exemption, Exemptions, Guarded, ListedExemption, NamedBy, Policy,
+        Protection, days_left,
         decide::{Change, Decision, Occasion, PendingReason, decide},
     },
     report::{Counts, Gap, Status},
@@ -127,6 +128,15 @@ impl Survey {
                 self.counts.add(Status::of(&decision));
                 if let Decision::Seal(change) = decision { Some(Todo::Seal(change)) } else { None }
             }
+        }
+    }
+
+    /// Counts the exemptions of the settings that end soon, and logs each once, however many resources it covers.
+    pub fn add_exemptions(&mut self, exemptions: &Exemptions, now: OffsetDateTime) {
+        for ListedExemption { number, until, .. } in exemptions.listed_ending(EXPIRING_WITHIN_DAYS, now) {
+            self.expiring += 1;
+            // A query of Azure Monitor reads these words, as it does those about a tag.
+            warn!("the exemption of DISKSEAL_EXEMPTIONS[{number}] ends on {until}");
         }
     }
 

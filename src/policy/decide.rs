@@ -67,6 +67,14 @@ pub enum Notice {
     /// The exemption tag has no valid date or no reason.
     #[error("its exemption tag is not of the form \"until=2027-01-31; reason\" and is ignored")]
     ExemptionUnreadable,
+    /// The listed exemption has ended, and the seal that it held off is missing.
+    #[error("entry {number} of DISKSEAL_EXEMPTIONS, which exempted it, ended on {until}")]
+    ListedExemptionEnded {
+        /// The number of the entry, from 1.
+        number: usize,
+        /// The last day of the exemption, UTC.
+        until: time::Date,
+    },
     /// The resource has no room for the seal's tags.
     #[error("it has no room for the seal's tags (Azure allows {TAGS_MAX}); only the auth mode is set")]
     NoRoomForTags,
@@ -79,7 +87,7 @@ pub fn decide(
     protection: &Protection,
     occasion: &Occasion,
 ) -> Decision {
-    if let Some(exemption) = policy.exempt_by_id(&resource.id) {
+    if let Some(exemption) = policy.exempt_by_id(&resource.id, occasion.now) {
         return Decision::Exempt(exemption);
     }
     if lacks_what_decides(policy, resource) {
@@ -131,10 +139,16 @@ pub fn notices(policy: &Policy, resource: &Resource, now: OffsetDateTime) -> Vec
         Some(TagExemption::Unreadable) => Some(Notice::ExemptionUnreadable),
         Some(TagExemption::Until { .. }) | None => None,
     };
+    // Once the resource is sealed, an end that is over concerns nobody. Until then it is the reason of the seal.
+    let is_open = !resource.has(&DataAccessAuthMode::AzureActiveDirectory);
+    let ended = is_open.then(|| policy.exemptions.ended(&resource.id, now)).flatten();
+    let listed = ended
+        .filter(|_| policy.exempt_by_id(&resource.id, now).is_none())
+        .map(|one| Notice::ListedExemptionEnded { number: one.number, until: one.until });
     // The seal gives up the tag of the trigger first.
     let names = || policy.tags.iter().filter(|rule| !rule.names_trigger()).map(TagRule::name);
     let no_room = (!resource.tags.has_room_for(names())).then_some(Notice::NoRoomForTags);
-    exemption.into_iter().chain(no_room).collect()
+    exemption.into_iter().chain(listed).chain(no_room).collect()
 }
 
 fn missing(policy: &Policy, resource: &Resource, occasion: &Occasion) -> Option<Change> {

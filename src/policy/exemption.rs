@@ -1,67 +1,17 @@
-//! Exemptions: by subscription, resource group and name with globs, and by a tag that expires.
+//! Exemptions: by subscription, resource group and name with globs, by a list with ends and reasons, and by a tag that
+//! expires.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use glob::{MatchOptions, Pattern, PatternError};
-use time::{
-    Date, OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description,
+use time::{Date, OffsetDateTime};
+
+use super::{
+    day::{self, days_left},
+    demands::{Defect, Demands},
+    listed::{ListedExemption, ListedExemptions},
+    patterns::Patterns,
 };
-
-use crate::{
-    resource::tags::Tags,
-    resource_id::{ResourceId, folded},
-};
-
-const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
-
-/// Glob patterns. The comparison ignores case in every alphabet, as Azure does with names, and does not normalise texts
-/// ([`folded`]). The ends of a range such as `[à-ö]` are compared without case as well.
-#[derive(Clone, Debug, Default)]
-pub struct Patterns(Vec<Glob>);
-
-/// A pattern, as it was written and as it is compared.
-#[derive(Clone, Debug)]
-struct Glob {
-    text: String,
-    folded: Pattern,
-}
-
-impl Patterns {
-    /// The first pattern that matches.
-    pub(super) fn matching(&self, text: &str) -> Option<&str> {
-        if self.0.is_empty() {
-            return None;
-        }
-        // The crate ignores the case of ASCII letters alone.
-        let options = MatchOptions { case_sensitive: false, ..MatchOptions::new() };
-        let text = folded(text);
-        let found = self.0.iter().find(|glob| glob.folded.matches_with(&text, options));
-        found.map(|glob| glob.text.as_str())
-    }
-
-    /// The patterns, in their order.
-    pub fn globs(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|glob| glob.text.as_str())
-    }
-}
-
-impl FromStr for Patterns {
-    type Err = String;
-
-    /// Comma-separated globs: `*`, `?`, `[a-z]`.
-    fn from_str(list: &str) -> Result<Self, Self::Err> {
-        list.split(',')
-            .map(str::trim)
-            .filter(|glob| !glob.is_empty())
-            .map(|text| {
-                let wrong = |error: PatternError| format!("{text:?} is not a glob: {}", error.msg);
-                let folded = Pattern::new(&folded(text)).map_err(wrong)?;
-                Ok(Glob { text: text.to_owned(), folded })
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
-    }
-}
+use crate::{resource::tags::Tags, resource_id::ResourceId};
 
 /// The resources that are left as they are.
 #[derive(Clone, Debug, Default)]
@@ -75,15 +25,63 @@ pub struct Exemptions {
     /// The name of the tag that exempts a resource. Off by default, because anyone who can write
     /// tags could exempt a resource.
     pub tag: Option<String>,
+    /// Exemptions with an end and a reason.
+    pub listed: ListedExemptions,
+    /// What each exemption should satisfy.
+    pub demands: Demands,
 }
 
 impl Exemptions {
-    pub(super) fn by_id(&self, id: &ResourceId) -> Option<Exemption> {
+    /// The exemption by the ID. One without an end comes first, then the listed one that ends last: so an end is
+    /// reported only where it is one.
+    pub(super) fn by_id(&self, id: &ResourceId, now: OffsetDateTime) -> Option<Exemption> {
         let found = |patterns: &Patterns, text: &str| patterns.matching(text).map(str::to_owned);
         found(&self.subscriptions, id.subscription_id())
             .map(Exemption::Subscription)
             .or_else(|| found(&self.resource_groups, id.resource_group()).map(Exemption::ResourceGroup))
             .or_else(|| found(&self.names, id.name()).map(Exemption::Name))
+            .or_else(|| {
+                let found =
+                    self.covering(id).filter(|one| !one.has_ended(now)).max_by_key(|one| one.until)?;
+                Some(Exemption::Listed {
+                    number: found.number,
+                    until: found.until,
+                    reason: found.reason.clone(),
+                })
+            })
+    }
+
+    /// The listed exemption that covered this resource last, of those that have ended.
+    pub(super) fn ended(&self, id: &ResourceId, now: OffsetDateTime) -> Option<&ListedExemption> {
+        self.covering(id).filter(|one| one.has_ended(now)).max_by_key(|one| one.until)
+    }
+
+    /// What is wrong with an exemption in force. To be out of scope is none.
+    pub fn defects(&self, exemption: &Exemption, now: OffsetDateTime) -> Vec<Defect> {
+        let (until, reason) = match exemption {
+            Exemption::OutOfScope => return vec![],
+            Exemption::Subscription(_) | Exemption::ResourceGroup(_) | Exemption::Name(_) => (None, None),
+            Exemption::Listed { until, reason, .. } | Exemption::Tag { until, reason } => {
+                (Some(*until), Some(reason.as_str()))
+            }
+        };
+        self.demands.defects(until, reason, now)
+    }
+
+    fn covering(&self, id: &ResourceId) -> impl Iterator<Item = &ListedExemption> {
+        self.listed.0.iter().filter(|one| one.covers(id))
+    }
+
+    /// The listed exemptions in force that end within so many days.
+    pub fn listed_ending(
+        &self,
+        within_days: u16,
+        now: OffsetDateTime,
+    ) -> impl Iterator<Item = &ListedExemption> {
+        self.listed
+            .0
+            .iter()
+            .filter(move |one| (0..=i64::from(within_days)).contains(&days_left(one.until, now)))
     }
 
     /// Reads the exemption tag among these tags, if it is configured and present.
@@ -91,14 +89,6 @@ impl Exemptions {
         let value = tags.get(self.tag.as_deref()?)?;
         Some(TagExemption::read(value, now))
     }
-}
-
-/// A sweep warns about exemptions that end within this many days. It is also the default of a report.
-pub const EXPIRING_WITHIN_DAYS: u16 = 30;
-
-/// Whole days from the day of `now`, UTC, to `until`; 0 is the last day of an exemption.
-pub fn days_left(until: Date, now: OffsetDateTime) -> i64 {
-    (until - now.to_offset(UtcOffset::UTC).date()).whole_days()
 }
 
 /// The content of an exemption tag.
@@ -129,7 +119,7 @@ impl TagExemption {
     /// # Errors
     /// The text is not such a day; the message is for the person who wrote it.
     pub fn day(text: &str) -> Result<Date, String> {
-        Date::parse(text.trim(), &DATE).map_err(|_| format!("{text:?} is not a date of the form 2027-01-31"))
+        day::parse(text)
     }
 
     fn read(value: &str, now: OffsetDateTime) -> Self {
@@ -156,6 +146,15 @@ words! {
         ResourceGroup(String) => "resource_group",
         /// Its name matches this glob.
         Name(String) => "name",
+        /// An entry of `DISKSEAL_EXEMPTIONS` exempts it.
+        Listed {
+            /// The number of the entry, from 1.
+            number: usize,
+            /// The last day of the exemption, UTC.
+            until: Date,
+            /// The reason, as written in the setting.
+            reason: String,
+        } => "listed",
         /// Its tag exempts it.
         Tag {
             /// The last day of the exemption, UTC.
@@ -166,6 +165,16 @@ words! {
     }
 }
 
+impl Exemption {
+    /// The last day, if it has an end.
+    pub const fn until(&self) -> Option<Date> {
+        match self {
+            Self::Listed { until, .. } | Self::Tag { until, .. } => Some(*until),
+            Self::OutOfScope | Self::Subscription(_) | Self::ResourceGroup(_) | Self::Name(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Exemption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -173,6 +182,9 @@ impl fmt::Display for Exemption {
             Self::Subscription(glob) => write!(f, "its subscription matches {glob:?}"),
             Self::ResourceGroup(glob) => write!(f, "its resource group matches {glob:?}"),
             Self::Name(glob) => write!(f, "its name matches {glob:?}"),
+            Self::Listed { number, until, reason } => {
+                write!(f, "entry {number} of DISKSEAL_EXEMPTIONS exempts it until {until}: {reason}")
+            }
             Self::Tag { until, reason } => write!(f, "its tag exempts it until {until}: {reason}"),
         }
     }
@@ -209,31 +221,5 @@ mod tests {
         assert_eq!(TagExemption::read(&TagExemption::value(day, " a; b "), now), until("a; b"));
         let midnight = datetime!(2027-02-01 0:00 UTC);
         assert_eq!(TagExemption::read("until=2027-01-31; x", midnight), expired("2027-01-31"));
-    }
-
-    #[test]
-    fn globs_ignore_case_and_bad_ones_are_named() {
-        let patterns: Patterns = "tmp-*, asr?-[0-9]".parse().unwrap();
-        for (name, matched) in
-            [("TMP-disk", true), ("asrX-7", true), ("asr-7", false), ("xtmp-disk", false), ("", false)]
-        {
-            assert_eq!(patterns.matching(name).is_some(), matched, "{name}");
-        }
-        let patterns: Patterns = "rg-übung-*,[à-ö]1,ΟΔΟΣ,café".parse().unwrap();
-        for (name, matched) in [
-            ("RG-ÜBUNG-1", Some("rg-übung-*")),
-            ("Rg-Übung-", Some("rg-übung-*")),
-            ("rg-ubung-1", None),
-            ("É1", Some("[à-ö]1")),
-            ("z1", None),
-            ("οδος", Some("ΟΔΟΣ")),
-            ("οδοσ", Some("ΟΔΟΣ")),
-            ("CAFÉ", Some("café")),
-            ("cafe\u{301}", None),
-        ] {
-            assert_eq!(patterns.matching(name), matched, "{name}");
-        }
-        let error = "fine,[z".parse::<Patterns>().unwrap_err();
-        assert!(error.contains("[z"), "{error}");
     }
 }

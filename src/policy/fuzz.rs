@@ -4,7 +4,9 @@
 use time::OffsetDateTime;
 
 use super::{
-    exemption::{Exemptions, Patterns, TagExemption},
+    exemption::{Exemptions, TagExemption},
+    listed::ListedExemptions,
+    patterns::Patterns,
     tag_rule::TagRule,
 };
 
@@ -19,6 +21,17 @@ pub fn exemption_tag(data: &[u8]) {
         let again = read(&TagExemption::value(date, &reason));
         assert_eq!(again, Some(TagExemption::Until { date, reason }), "{text:?}");
     }
+}
+
+/// The list of exemptions: each has an end and a reason, and it is read as it is written.
+pub fn exemptions(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(listed) = text.parse::<ListedExemptions>() else { return };
+    for one in &listed.0 {
+        assert!(!one.reason.trim().is_empty() && one.lists().next().is_some(), "{text:?}");
+    }
+    let written = serde_json::to_string(&listed).unwrap_or_default();
+    assert_eq!(written.parse(), Ok(listed), "{text:?}");
 }
 
 /// A list of globs on the first line, and a name on the second, which is compared without case.

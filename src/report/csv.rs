@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 
 use super::{
-    Report, Row,
+    ExemptionRow, Report, Row,
     control::{Check, Verdict},
 };
 
-type Cell = fn(&Row) -> String;
+type Cell<T = Row> = fn(&T) -> String;
 
 /// The columns: the name of each, and its cell for a row.
 const COLUMNS: [(&str, Cell); 27] = [
@@ -56,13 +56,39 @@ fn controls(row: &Row, is_wanted: fn(Verdict) -> bool) -> String {
     names.join("; ")
 }
 
-/// A header, and one row for each of [`Report::resources`]. There is no summary, and no list of what could not be
-/// read.
+/// The columns of a list of exemptions.
+const EXEMPTION_COLUMNS: [(&str, Cell<ExemptionRow>); 10] = [
+    ("exemption", |one| one.kind.to_owned()),
+    ("number", |one| one.number.map(|number| number.to_string()).unwrap_or_default()),
+    ("covers", |one| inert(&one.covers)),
+    ("state", |one| one.state.to_string()),
+    ("until", |one| one.until.clone().unwrap_or_default()),
+    ("days_left", |one| one.days_left.map(|days| days.to_string()).unwrap_or_default()),
+    ("reason", |one| optional(one.reason.as_ref())),
+    ("owner", |one| optional(one.owner.as_ref())),
+    ("resources", |one| one.resources.to_string()),
+    ("findings", |one| {
+        let texts: Vec<_> = one.findings.iter().map(|finding| finding.text.as_str()).collect();
+        inert(&texts.join("; "))
+    }),
+];
+
+/// A header, and one row for each of [`Report::resources`], or for each exemption where the report lists them: a file
+/// holds one table. There are no totals, because every record after the header is one of the table (RFC 4180), and a
+/// row of sums would be counted as a resource; JSON has them, and what could not be read.
 ///
 /// # Errors
 /// The rows cannot be read, or `to` cannot be written.
 pub fn csv(report: &Report, to: &mut impl Write) -> io::Result<()> {
     let mut writer = ::csv::Writer::from_writer(to);
+    if report.lists_exemptions {
+        writer.write_record(EXEMPTION_COLUMNS.map(|(name, _)| name))?;
+        for one in report.exemptions() {
+            let one = one?;
+            writer.write_record(EXEMPTION_COLUMNS.map(|(_, cell)| cell(&one)))?;
+        }
+        return writer.flush();
+    }
     writer.write_record(COLUMNS.map(|(name, _)| name))?;
     for row in report.resources() {
         let row = row?;

@@ -10,16 +10,13 @@ use super::{
 };
 use crate::{
     policy::{
-        Exemption, NamedBy, Policy, Protection, SealedAt,
+        Defect, Exemption, NamedBy, Policy, Protection, SealedAt, TagExemption,
         decide::{Decision, Notice, Occasion, decide, notices},
         sealed_at,
     },
     resource::{DataAccessAuthMode, Member, Resource},
     resource_id::ResourceId,
 };
-
-/// The tag that names the owner of a resource; its case does not matter.
-const OWNER_TAG: &str = "owner";
 
 words! {
     /// The state of a resource, in order from worst to best.
@@ -101,10 +98,14 @@ pub struct Entry {
     pub id: ResourceId,
     /// The region's name in its normal form, if Azure returns one.
     pub location: Option<String>,
-    /// The value of its tag `owner`.
+    /// The value of its owner tag, or the owner of the listed exemption that decides.
     pub owner: Option<String>,
     /// The policy's decision.
     pub decision: Decision,
+    /// Its exemption tag, whether it decides or not.
+    pub exemption_tag: Option<TagExemption>,
+    /// What is wrong with that tag, if it is in force.
+    pub defects: Vec<Defect>,
     /// What a person should look at.
     pub notices: Vec<Notice>,
     /// Its current use.
@@ -160,11 +161,22 @@ impl Entry {
     /// Decides about a resource, using the handler's own rules.
     pub fn new(policy: &Policy, resource: &Resource, protection: &Protection, now: OffsetDateTime) -> Self {
         let occasion = Occasion { now, event_time: None, trace_id: None, named_by: NamedBy::Sweep };
+        let exemption_tag = policy.exemptions.by_tag(&resource.tags, now);
+        let defects = match &exemption_tag {
+            Some(TagExemption::Until { date, reason }) => {
+                policy.exemptions.demands.defects(Some(*date), Some(reason), now)
+            }
+            Some(TagExemption::Expired(_) | TagExemption::Unreadable) | None => vec![],
+        };
+        let decision = decide(policy, resource, protection, &occasion);
+        let owner = policy.owner_tag.as_deref().and_then(|tag| resource.tags.get(tag));
         Self {
+            owner: owner.or_else(|| owner_of(policy, &decision)).map(str::to_owned),
+            exemption_tag,
+            defects,
             id: resource.id.clone(),
             location: resource.location.as_deref().map(region).filter(|region| !region.is_empty()),
-            owner: resource.tags.get(OWNER_TAG).map(str::to_owned),
-            decision: decide(policy, resource, protection, &occasion),
+            decision,
             notices: notices(policy, resource, now),
             in_use: InUse::of(resource),
             vault: match protection {
@@ -196,7 +208,9 @@ impl Entry {
     pub fn detail(&self) -> String {
         match &self.decision {
             Decision::Compliant => String::new(),
-            Decision::Exempt(Exemption::Tag { reason, .. }) => reason.clone(),
+            Decision::Exempt(Exemption::Tag { reason, .. } | Exemption::Listed { reason, .. }) => {
+                reason.clone()
+            }
             Decision::Exempt(exemption) => exemption.to_string(),
             Decision::Protected(guarded) => guarded.to_string(),
             Decision::Pending(reason) => reason.to_string(),
@@ -240,8 +254,8 @@ impl Entry {
 
     /// The last day of its exemption, if it has one that ends.
     pub fn until(&self) -> Option<Date> {
-        match self.decision {
-            Decision::Exempt(Exemption::Tag { until, .. }) => Some(until),
+        match &self.decision {
+            Decision::Exempt(exemption) => exemption.until(),
             _ => None,
         }
     }
@@ -255,6 +269,13 @@ impl Entry {
     pub fn location(&self) -> &str {
         self.location.as_deref().unwrap_or(NO_LOCATION)
     }
+}
+
+/// The owner of the listed exemption that decides.
+fn owner_of<'a>(policy: &'a Policy, decision: &Decision) -> Option<&'a str> {
+    let Decision::Exempt(Exemption::Listed { number, .. }) = decision else { return None };
+    let listed = policy.exemptions.listed.0.iter().find(|one| one.number == *number);
+    listed.and_then(|one| one.owner.as_deref())
 }
 
 /// `West Europe` and `westeurope` are one region ("Azure regions list": display name and name).

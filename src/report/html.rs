@@ -3,6 +3,7 @@
 
 mod coverage;
 mod exceptions;
+mod exemptions;
 mod inventory;
 mod list;
 mod words;
@@ -51,6 +52,7 @@ pub fn html(report: &Report) -> io::Result<String> {
                     (gaps(report))
                     (exceptions::section(report)?)
                     (exceptions::expiries(report)?)
+                    (exemptions::section(report)?)
                     (exceptions::notices(report)?)
                     (exceptions::pending(report)?)
                     (inventory::delays(report))

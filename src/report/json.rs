@@ -26,10 +26,14 @@
 //! checks         [{check, title, disk: {pass, fail, exempt, unknown}, snapshot: {the same}}]
 //! controls       [{framework, version, number, check, basis, pass, fail, exempt, unknown}]: disks by published control
 //! controlsNote   which of them a dashboard of Azure shows
-//! exceptions     [{status, reason, detail, missing, until, daysLeft, owner, kind, name, resourceGroup,
+//! exemptions     [{kind: subscription | resource_group | name | listed | tag, number: of a listed one, covers: globs, or the
+//!                ID of the resource with the tag, state: in_force | ended | unreadable, until, daysLeft, reason, owner,
+//!                resources: how many it exempts, findings: [{reason, text}]}]; null without --exemptions
+//! exceptions     [{status, reason, detail, missing, until, daysLeft, exemptionTag, owner, kind, name, resourceGroup,
 //!                subscriptionId, subscriptionName, location, id, portal, dataAccessAuthMode, networkAccessPolicy,
 //!                publicNetworkAccess, diskState, timeCreated, sealedAt, sealedBy, checks, pending, warnings}]
 //!                missing: {dataAccessAuthMode: true | false, tags: [names]} of what is unsealed
+//!                exemptionTag: {state, until, reason} | null
 //!                checks: {dataAccessAuthMode, networkAccess: pass | fail | exempt | unknown}
 //! resources      the same of every resource, unsealed ones first; null without --all
 //! pending        [{reason, text, id}]: what is not sealed, and in a state in which Azure may refuse the change
@@ -37,7 +41,8 @@
 //! gaps           [{what, why}]: what could not be read
 //! poisonQueue    {messages, oldest: RFC 3339, oldestAgeSeconds, error}: messages that have used up their receipts; null
 //!                if the queue service is unknown. messages is null and error says why, if it could not be read
-//! restorePoints  {collections, restorePoints, error, note}; null without --restore-points
+//! restorePoints  {collections, restorePoints, error, callers: [{role, principalType, principals: how many, ids: of service
+//!                principals and groups}] | null, note}; null without --restore-points
 //! ```
 
 use std::{
@@ -82,7 +87,7 @@ impl<T: Serialize, I: Iterator<Item = io::Result<T>>> Serialize for Stream<I> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a, E: Serialize, R: Serialize, P: Serialize, W: Serialize> {
+struct Document<'a, X: Serialize, E: Serialize, R: Serialize, P: Serialize, W: Serialize> {
     format: u32,
     version: &'static str,
     taken_at: String,
@@ -103,6 +108,7 @@ struct Document<'a, E: Serialize, R: Serialize, P: Serialize, W: Serialize> {
     checks: Vec<CheckCount>,
     controls: Vec<ControlCount>,
     controls_note: &'static str,
+    exemptions: Option<X>,
     exceptions: E,
     resources: Option<R>,
     pending: P,
@@ -214,6 +220,7 @@ pub fn json(report: &Report, to: &mut impl Write) -> io::Result<()> {
         checks: Check::ALL.into_iter().map(|check| CheckCount::new(check, report)).collect(),
         controls: CONTROLS.iter().map(|control| ControlCount::new(control, report)).collect(),
         controls_note: NOTE,
+        exemptions: report.lists_exemptions.then(|| Stream::of(report.exemptions())),
         exceptions: Stream::of(report.rows.json(true)),
         resources: run.is_of_all.then(|| Stream::of(report.rows.json(false))),
         pending: Stream::of(report.pending()),

@@ -6,6 +6,7 @@ use time::Date;
 use super::{
     Entry, NO_LOCATION, Run, Status,
     control::{Check, Verdict},
+    exemption_tag::ExemptionTagRow,
     note::{Note, Word},
     pending,
     stamp::seconds,
@@ -29,7 +30,9 @@ pub struct Row {
     pub until: Option<String>,
     /// Whole days until then.
     pub days_left: Option<i64>,
-    /// The value of its tag `owner`.
+    /// Its exemption tag, whether it decides or not.
+    pub exemption_tag: Option<ExemptionTagRow>,
+    /// The value of its owner tag, or the owner of the listed exemption that decides.
     pub owner: Option<String>,
     /// `disk` or `snapshot`.
     pub kind: Word,
@@ -116,6 +119,7 @@ impl Row {
             },
             until: until.map(|date| date.to_string()),
             days_left: until.map(|date| run.days_left(date)),
+            exemption_tag: entry.exemption_tag.as_ref().map(ExemptionTagRow::new),
             owner: entry.owner.clone(),
             kind: entry.kind().into(),
             name: entry.id.name().to_owned(),
@@ -143,7 +147,7 @@ impl Row {
 
     /// The last day of its exemption, if it has one that ends.
     pub(super) fn last_day(&self) -> Option<Date> {
-        Date::parse(self.until.as_deref()?, DATE).ok()
+        day(self.until.as_deref()?)
     }
 
     /// The region, or `unknown`.
@@ -155,6 +159,11 @@ impl Row {
     pub fn is_exception(&self) -> bool {
         self.status != Status::Sealed || !self.warnings.is_empty()
     }
+}
+
+/// Reads a day as it is written in a row.
+pub(super) fn day(text: &str) -> Option<Date> {
+    Date::parse(text, DATE).ok()
 }
 
 const DATE: &[time::format_description::BorrowedFormatItem<'_>] =

@@ -64,6 +64,12 @@ words! {
         LiveSas => "live-sas",
         /// An exemption ends soon.
         Expiring => "expiring",
+        /// An exemption ends later than `DISKSEAL_EXEMPT_MAX_DAYS` allows.
+        ExemptTooLong => "exempt-too-long",
+        /// An exemption of the settings has no end.
+        ExemptWithoutEnd => "exempt-without-end",
+        /// The reason of an exemption does not match `DISKSEAL_EXEMPT_TICKET`.
+        ExemptWithoutTicket => "exempt-without-ticket",
         /// A new resource was sealed, and no event has led to it.
         EventMissed => "event-missed",
         /// The data of a resource is accessible from all networks.
@@ -75,11 +81,14 @@ words! {
 
 impl Finding {
     /// All findings.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Unsealed,
         Self::Pending,
         Self::LiveSas,
         Self::Expiring,
+        Self::ExemptTooLong,
+        Self::ExemptWithoutEnd,
+        Self::ExemptWithoutTicket,
         Self::EventMissed,
         Self::Network,
         Self::Gap,

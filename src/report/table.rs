@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
-    Counts, Remark, Report, Row, Status, Word,
+    Counts, ExemptionRow, Remark, Report, Row, Status, Word,
     control::{CONTROLS, Check, NOTE},
     delay::for_people,
     grouped,
@@ -77,6 +77,11 @@ pub fn table(report: &Report, ink: Ink, to: &mut impl Write) -> io::Result<()> {
     push(to, &["Pending", "Resource", "Why"], pending, 3, ink)?;
     let warnings = || -> Lines<'_> { Box::new(report.warnings().map(|one| one.map(remark))) };
     push(to, &["Warning", "Resource", "What"], warnings, 3, ink)?;
+    if report.lists_exemptions {
+        let header = ["Exemption", "State", "Until", "Covers", "Resources", "Owner", "Findings", "Reason"];
+        let lines = || -> Lines<'_> { Box::new(report.exemptions().map(|one| one.map(exemption))) };
+        push(to, &header, lines, header.len(), ink)?;
+    }
     delays(report, ink, to)?;
     controls(report, ink, to)?;
     if report.run.is_of_all {
@@ -95,6 +100,9 @@ pub fn table(report: &Report, ink: Ink, to: &mut impl Write) -> io::Result<()> {
     }
     if let Some(restore_points) = &report.restore_points {
         writeln!(to, "\nRestore points: {}. {RESTORE_POINTS}", escaped(&restore_points.phrase()))?;
+        for line in restore_points.callers() {
+            writeln!(to, "  {}", escaped(&line))?;
+        }
     }
     if let Some(queue) = &report.poison_queue {
         writeln!(to, "\nPoison queue: {}", escaped(&queue.phrase(report.run.taken_at)))?;
@@ -130,6 +138,24 @@ fn exception(row: Row) -> Line {
             row.id,
             short(&escaped(row.owner.as_deref().unwrap_or_default())),
             row.detail,
+        ],
+    )
+}
+
+fn exemption(one: ExemptionRow) -> Line {
+    let kind = one.number.map_or_else(|| one.kind.to_owned(), |number| format!("{} {number}", one.kind));
+    let findings: Vec<_> = one.findings.into_iter().map(|finding| finding.reason).collect();
+    line(
+        if findings.is_empty() { Status::Exempt } else { Status::Pending },
+        vec![
+            kind,
+            one.state.into_owned(),
+            one.until.unwrap_or_else(|| "no end".to_owned()),
+            one.covers,
+            grouped(one.resources),
+            short(&escaped(one.owner.as_deref().unwrap_or_default())),
+            findings.join(", "),
+            one.reason.unwrap_or_default(),
         ],
     )
 }

@@ -22,6 +22,7 @@ fn policy() -> Policy {
             tag: Some("exempt".into()),
             ..Exemptions::default()
         },
+        owner_tag: Some("owner".into()),
         ..Policy::default()
     }
 }
@@ -90,6 +91,7 @@ fn empty() -> Report {
 
 fn report(resources: &[Resource]) -> Report {
     let mut report = empty();
+    report.add_exemptions(&policy().exemptions);
     for resource in resources {
         report.add(&Entry::new(&policy(), resource, &Protection::Unprotected, report.taken_at()));
     }

@@ -42,6 +42,7 @@ pub async fn plan(
     mut on_change: impl FnMut(ResourceId, Change),
 ) -> Result<Survey, Error> {
     let mut survey = Survey::default();
+    survey.add_exemptions(&ctx.policy.exemptions, ctx.now());
     ctx.check_scope(listing_time()).await?;
     let protected = ctx.protected(listing_time()).await;
     let mut listing = Listing::of_unsealed(&ctx.policy, source);
@@ -90,6 +91,7 @@ async fn list_and_seal(
     let protected = ctx.protected(listing_time()).await;
     admit(ctx, &protected, source, listing_time()).await?;
     let mut survey = Survey::default();
+    survey.add_exemptions(&ctx.policy.exemptions, ctx.now());
     let mut seen = Seen::default();
     let mut total = None;
     // Sealing during a listing shifts its pages, so that the listing skips rows, which the next listing finds. The

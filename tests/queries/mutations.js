@@ -13,7 +13,7 @@ import { findings } from "./check.js";
 const [root, telemetry] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
 const COPIED = ["infra/monitoring", "docs/runbook.md", "docs/azure-unknowns.md", "README.md", "tests/queries/rules.test.yml",
-  "src/estate/survey.rs", "src/enforce", "src/policy/exemption.rs", "src/policy/protection.rs", "src/function/functions.rs", "src/telemetry/line.rs",
+  "src/estate/survey.rs", "src/enforce", "src/policy/day.rs", "src/policy/protection.rs", "src/function/functions.rs", "src/telemetry/line.rs",
   "tests/emulator/src/queue.rs", "infra/events.json", "function-definitions", "host.json"];
 const [ALERTS, WORKBOOK, DASHBOARD] = ["alerts.json", "workbook.json", "grafana-dashboard.json"].map((name) => `infra/monitoring/${name}`);
 const [RULES, SCHEMA, RUNBOOK] = ["infra/monitoring/prometheus-rules.yml", "infra/monitoring/schema.json", "docs/runbook.md"];
@@ -54,6 +54,7 @@ const MUTATIONS = [
   ["a part of a section", RUNBOOK, "**What to do.**", "**What then.**", words, "does not say what to do"],
   ["a rule's section", RULES, "runbook.md#slow", "runbook.md#slower", words, "DisksealSlow points at"],
   ["the text of the log", "src/estate/survey.rs", "the exemption of {} ends", "the exemption of {} will end", words, "src/estate/survey.rs does not say"],
+  ["the text of the log, of a listed exemption", "src/estate/survey.rs", "[{number}] ends on", "[{number}] will end on", words, "src/estate/survey.rs does not say"],
   ["the receipts of a message", "host.json", "\"maxDequeueCount\": 16", "\"maxDequeueCount\": 12", words, "does not name 12 receipts"],
   ["the looks of the runbook", RUNBOOK, "| order by First asc", "| where Looks >= 11\n| order by First asc", words, "Looks >= 11 never matches"],
   ["the minutes of the runbook", RUNBOOK, "A resource could not be sealed for 75 minutes", "A resource could not be sealed for 80 minutes", words, "says 80 minutes"],
@@ -67,6 +68,12 @@ const MUTATIONS = [
   ["the life in the queue", "tests/emulator/src/queue.rs", "from_hours(7 * 24)", "from_hours(6 * 24)", words, "says seven days"],
   ["the pause of host.json", "host.json", "\"visibilityTimeout\": \"00:05:00\"", "\"visibilityTimeout\": \"00:06:00\"", words, "does not name 90 minutes"],
   ["the words of a removed seal", "src/enforce/outcome.rs", "its seal had been removed", "its seal has been removed", words, "outcome.rs does not say"],
+  ["the words of a missed event", "src/enforce/outcome.rs", "it is new, and no event had sealed it", "it is new, and no event sealed it", words, "outcome.rs does not say"],
+  ["the reason of a missed event", ALERTS, "\\\"event_missed\\\"", "\\\"event_lost\\\"", words, "diskseal.reason is never event_lost"],
+  ["the line of a missed event", ALERTS, "it is new, and no event had sealed it", "no event had sealed it so far", alerts("event-missed"), "no traces"],
+  ["the window of a missed event", ALERTS, "\"evaluationFrequency\": \"PT1H\",\n    \"windowSize\": \"P1D\"", "\"evaluationFrequency\": \"PT1H\",\n    \"windowSize\": \"PT12H\"", alerts("event-missed"), "a sweep sealed a new disk"],
+  ["the reason of a missed event, of a rule", RULES, "sum(increase(diskseal_outcomes_total{diskseal_reason=\"event_missed\"}", "sum(increase(diskseal_outcomes_total{diskseal_reason=\"event_lost\"}", words, "event_lost"],
+  ["the first series of a missed event", RULES, "            unless\n            diskseal_outcomes_total{diskseal_reason=\"event_missed\"} offset 1d", "            and\n            diskseal_outcomes_total{diskseal_reason=\"event_missed\"} offset 1d", promtool, "DisksealEventMissed"],
   ["the words of an unknown protection", "src/policy/protection.rs", "cannot read whether a vault protects it", "does not know whether a vault protects it", words, "protection.rs does not say"],
   ["a metric of a rule", RULES, "diskseal_queue_age_seconds_count", "diskseal_queue_age_count", words, "no metric is named diskseal_queue_age_count"],
   ["a label", RULES, "diskseal_outcome=~", "diskseal_outcomes=~", words, "has no label diskseal_outcomes"],

@@ -22,7 +22,7 @@ function facts({ host, source }) {
   const [pauses] = read("src/enforce/breaker.rs", /const PAUSES: \[u64; \d+\] = \[([\d, ]+)\]/);
   const [longest] = read("src/enforce/breaker.rs", /PAUSE_MAX: Duration = Duration::from_mins\((\d+)\)/);
   const [calm] = read("src/enforce/breaker.rs", /CALM: Duration = Duration::from_mins\((\d+)\)/);
-  const [expiring] = read("src/policy/exemption.rs", /EXPIRING_WITHIN_DAYS: u16 = (\d+)/);
+  const [expiring] = read("src/policy/day.rs", /EXPIRING_WITHIN_DAYS: u16 = (\d+)/);
   const [life] = read("tests/emulator/src/queue.rs", /TIME_TO_LIVE: Duration = Duration::from_hours\((\d+) \* 24\)/);
   const [retried] = read("infra/events.json", /"eventTimeToLiveInMinutes": (\d+)/);
   const [asReceived] = read("src/function/functions.rs", /RECEIPTS_MAX: u32 = (\d+)/);

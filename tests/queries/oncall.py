@@ -1,9 +1,10 @@
 """Runs the alerts and the runbook's queries on what the real handler leaves on a bad day, under a local Azure: each alert
 fires, with and without traces, and the queries of its section find the disk.
 
-The bad day: three disks are locked until their messages are poisoned, one seal is removed, the event of one disk is
-lost, that of another is five minutes late, the sweep fails. On the deaf day nobody hears the handler's telemetry, and a
-sweep finds an exemption that ends soon. What the handler does not write (the activity log, the host's own lines, metrics
+The bad day: the event of one disk is lost and a sweep finds it, three disks are locked until their messages are
+poisoned, one seal is removed, the event of another disk is lost, that of a third is five minutes late, the last sweep
+fails. On the deaf day nobody hears the handler's telemetry, and a
+sweep finds an exemption by tag and one of the settings that end soon. What the handler does not write (the activity log, the host's own lines, metrics
 of Event Grid, logs of the queue service) is added as Azure writes it.
 """
 
@@ -14,7 +15,7 @@ import ssl
 import sys
 from datetime import timedelta
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from alerts import fires
 from handler import BODY, Receiver, send
@@ -29,6 +30,7 @@ FINDS = {
     "poisoned": "locked-1",
     "failing": None,
     "seal-removed": "opened",
+    "event-missed": "missed",
     "slow": "late",
     "blind": "lost",
     "unhandled": None,
@@ -42,7 +44,7 @@ FINDS = {
 # The sections whose queries are asked on the deaf day.
 DEAF = ["silent", "exemptions-expiring"]
 # Alerts that this day must raise. The others have their nights in alerts.py.
-RAISED = ["poisoned", "failing", "seal-removed", "slow", "blind", "dead-lettered", "guard-unknown"]
+RAISED = ["poisoned", "failing", "seal-removed", "event-missed", "slow", "blind", "dead-lettered", "guard-unknown"]
 # How long the trouble has lasted when nobody can overlook that sweeps are missing.
 OLD = timedelta(hours=40)
 # A connection to it is refused.
@@ -74,9 +76,20 @@ def day(root):
                 url = f"{azure['armHttps']}{resource(kind, name)}?api-version=2024-03-02"
                 send(method, url, body, {"Authorization": f"Bearer {azure['userToken']}"}, trusted)
 
+            def made(name):
+                url = f"{azure['armHttps']}{resource('disks', name)}?api-version=2024-03-02"
+                with urlopen(Request(url, headers={"Authorization": f"Bearer {azure['userToken']}"}), timeout=60, context=trusted) as answer:
+                    return json.load(answer)["properties"]["provisioningState"] == "Succeeded"
+
             def removed():
                 return sum('"seal_removed"' in row["Attributes"] for row in list(receiver.rows))
 
+            # No event names this disk. A sweep hands it over once it is made.
+            send("POST", f"{control}/events/missed", {"lost": True})
+            change("PUT", "missed", BODY)
+            soon(lambda: made("missed"), bool)
+            send("POST", f"{control}/timer/sweep", None)
+            soon(lambda: '"event_missed"' in str(receiver.rows), bool)
             # Nor can the switch be read.
             refused = {"action": {"refuse": "authorizationFailed"}, "kind": "tagsRead", "times": "always"}
             send("POST", f"{control}/faults", refused)
@@ -102,7 +115,7 @@ def day(root):
             refused = {"action": {"refuse": "authorizationFailed"}, "kind": ["query", "list"], "times": "always"}
             send("POST", f"{control}/faults", refused)
             send("POST", f"{control}/timer/sweep", None)
-            soon(lambda: receiver.of("sweep"), bool)
+            soon(lambda: receiver.of("sweep") > 1, bool)
             poison = get(f"{control}/queue")["diskseal-pending-poison"]
             # The host logs what the handler prints, and what a successful answer carries.
             console = get(f"{control}/console") + [line for one in get(f"{control}/invocations") for line in one["logs"]]
@@ -111,19 +124,25 @@ def day(root):
 
 def deaf_day(root):
     """The host's log of a day on which the collector does not answer: the handler's lines, and the host's invocations."""
-    settings = [f"OTEL_EXPORTER_OTLP_ENDPOINT={NOBODY}", "OTEL_BSP_SCHEDULE_DELAY=50", "DISKSEAL_EXEMPT_TAG=diskseal-exempt"]
+    until = (NOW + timedelta(days=3)).date()
+    listed = json.dumps([{"names": ["asr-*"], "until": str(until), "reason": "INC-2 restores"}])
+    settings = [
+        f"OTEL_EXPORTER_OTLP_ENDPOINT={NOBODY}",
+        "OTEL_BSP_SCHEDULE_DELAY=50",
+        "DISKSEAL_EXEMPT_TAG=diskseal-exempt",
+        f"DISKSEAL_EXEMPTIONS={listed}",
+    ]
     os.environ["APP"] = str(Path(root).resolve())
     with emulator("--subscription", SUBSCRIPTION, "--retry-after", "1", handler=True, settings=settings) as azure:
         control = azure["controlUrl"]
         trusted = ssl.create_default_context(cafile=azure["caPem"])
-        until = (NOW + timedelta(days=3)).date()
         for name, tags in (("plain", {}), ("lent", {"diskseal-exempt": f"until={until}; INC-1 export"})):
             url = f"{azure['armHttps']}{resource('disks', name)}?api-version=2024-03-02"
             send("PUT", url, {**BODY, "tags": tags}, {"Authorization": f"Bearer {azure['userToken']}"}, trusted)
         # The echo of the seal is an invocation as well.
         soon(lambda: get(f"{control}/invocations"), lambda found: len(found) >= 3)
         send("POST", f"{control}/timer/sweep", None)
-        soon(lambda: get(f"{control}/console"), lambda found: "not exported" in str(found) and "the exemption of" in str(found))
+        soon(lambda: get(f"{control}/console"), lambda found: "not exported" in str(found) and str(found).count("the exemption of") > 1)
         invocations = get(f"{control}/invocations")
         return get(f"{control}/console") + [line for one in invocations for line in one["logs"]], invocations
 
@@ -158,7 +177,7 @@ def night_of(spans, console):
             night.add("OTelLogs", 1, Body=text.removeprefix("warning: "))
     for _ in LOCKED:
         night.put("diskseal-pending-poison", 1)
-    for name in (*LOCKED, "opened"):
+    for name in (*LOCKED, "opened", "missed"):
         night.rows.setdefault("AzureActivity", []).append(activity(resource("disks", name).lower()))
     for name in ("lost", *(f"lost-{number}" for number in range(1, 5))):
         night.rows["AzureActivity"].append(activity(resource("disks", name).lower()))
@@ -207,9 +226,10 @@ def main(root):
         checks.same(f"alert {name} fires, of the real handler", True, fires, alerts[name], schema, bad)
         if not alerts[name]["needsTraces"]:
             checks.same(f"alert {name} fires, of the real handler, no traces", True, fires, alerts[name], schema, bad, TRACES)
-    # The spans have the sweep that failed, and no other; the host has no log.
+    # Without the first sweep, the spans have the one that failed, and no other; the host has no log.
+    failing = [row for row in spans if not (row["Name"] == "sweep" and row["Success"])]
     for name, by, expected in (("of a new installation", timedelta(), False), ("two days later", OLD, True)):
-        since = Night({"OTelSpans": aged(spans, by)})
+        since = Night({"OTelSpans": aged(failing, by)})
         checks.same(f"alert sweep-missing, of the real handler, {name}", expected, fires, alerts["sweep-missing"], schema, since)
     console, invocations = deaf_day(root)
     deaf = deaf_night_of(console, invocations)
@@ -222,6 +242,7 @@ def main(root):
         checks.same(f"runbook {name}: each query finds something", "", lambda name=name, night=night: found(night, schema, known[name])[0])
         if disk_name is not None:
             checks.same(f"runbook {name}: a query finds {disk_name}", True, lambda name=name, night=night, wanted=disk_name: f"/{wanted}" in found(night, schema, known[name])[1])
+    checks.same("runbook exemptions-expiring: a query finds the entry of the setting", True, lambda: "diskseal_exemptions[1]" in found(deaf, schema, known["exemptions-expiring"])[1])
     looks = ask(bad, schema, known["poisoned"][0], HOUR)
     checks.same("runbook poisoned: six looks at each disk", {6}, lambda: {row["Looks"] for row in looks})
     sys.exit(checks.faults > 0)

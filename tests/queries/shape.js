@@ -102,6 +102,7 @@ function hoursFaults({ rules, hours }) {
 function sourceFaults({ source }) {
   const places = [
     ["src/estate/survey.rs", "the exemption of {} ends on {until}"],
+    ["src/estate/survey.rs", "the exemption of DISKSEAL_EXEMPTIONS[{number}] ends on {until}"],
     ["src/enforce/outcome.rs", "its seal had been removed"],
     ["src/enforce/outcome.rs", "its seal was removed"],
     ["src/enforce/outcome.rs", "it is new, and no event had sealed it"],

@@ -75,7 +75,7 @@ pub async fn plan(ctx: &Context, wishes: &Wishes) -> Result<Trial, Finding> {
     };
     let (disk, snapshot) = (id("disks", "disk-diskseal-try")?, id("snapshots", "snap-diskseal-try")?);
     for one in [&disk, &snapshot] {
-        if let Some(exemption) = ctx.policy.exempt_by_id(one) {
+        if let Some(exemption) = ctx.policy.exempt_by_id(one, ctx.now()) {
             let text = format!("the handler would leave {one} as it is: {exemption}");
             return Err(none(&text, "pass --try-subscription with one that no exemption covers"));
         }

@@ -97,6 +97,10 @@ pub(super) fn restore_points(report: &Report) -> Markup {
                 h2 #restore-points { "Restore points" }
                 p { "Number: " (points.phrase()) "." }
                 p { (restore_points::NOTE) }
+                @let callers = points.callers();
+                @if !callers.is_empty() {
+                    ul.warnings { @for line in &callers { li { (line) } } }
+                }
             }
         }
     }

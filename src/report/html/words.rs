@@ -50,7 +50,11 @@ pub(super) fn reason(word: &str) -> &str {
         "subscription" => "Subscription rule",
         "resource_group" => "Resource group rule",
         "name" => "Name rule",
+        "listed" => "Listed exemption",
         "tag" => "Exemption tag",
+        "in_force" => "In force",
+        "ended" => "Ended",
+        "unreadable" => "Unreadable",
         other => other,
     }
 }

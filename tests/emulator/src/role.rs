@@ -25,7 +25,10 @@ use crate::{fault::Kind, journal::Exchange};
 pub const OF_PEOPLE: [(&str, &str); 14] = [
     ("Microsoft.Web/sites/read", "commands look for the function app whose settings apply"),
     ("Microsoft.Web/sites/config/list/action", "commands read the function app's settings"),
-    ("Microsoft.Authorization/roleAssignments/read", "doctor looks for the roles of the app's identity"),
+    (
+        "Microsoft.Authorization/roleAssignments/read",
+        "doctor looks for the roles of the app's identity, report --restore-points for who may call retrieveSasUris",
+    ),
     ("Microsoft.Authorization/roleDefinitions/read", "doctor looks at what these roles allow"),
     ("Microsoft.EventGrid/systemTopics/read", "doctor looks for the subscription's topic"),
     ("Microsoft.EventGrid/systemTopics/eventSubscriptions/read", "doctor looks where the topic delivers to"),

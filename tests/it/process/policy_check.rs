@@ -68,6 +68,8 @@ async fn each_resource_is_reported_with_the_rule_that_decides() {
             format!("seal {}: {missing}", ids[1]),
             "  note: its exemption expired on 2020-01-01 and is ignored".to_owned(),
             format!("exempt {}: its tag exempts it until 2999-12-31: INC-1", ids[2]),
+            "  note: the exemption ends on 2999-12-31, more than 366 days from today (DISKSEAL_EXEMPT_MAX_DAYS)"
+                .to_owned(),
             format!("exempt {}: its name matches \"tmp-*\"", ids[3]),
             format!("not_found {}: it does not exist", ids[4]),
             format!("pending {}: it is being created or changed", ids[5]),

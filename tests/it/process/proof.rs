@@ -39,7 +39,7 @@ async fn json_report(serving: &Serving, more: &[&str]) -> Value {
 }
 
 /// The published schema, where members that it does not name are faults.
-fn assert_conforms(report: &Value) {
+pub(super) fn assert_conforms(report: &Value) {
     let mut schema: Value = serde_json::from_str(SCHEMA).unwrap();
     close(&mut schema);
     let validator = jsonschema::validator_for(&schema).unwrap();

@@ -310,19 +310,23 @@ async fn commands() -> Emitted {
     }
     let (a, exempt) = (disk("a"), ["--exempt-tag", "diskseal-exempt"]);
     let unseal = ["unseal", "--yes", "--until", "2999-01-01", "--reason", "INC-1", &a, exempt[0], exempt[1]];
-    for arguments in [&["seal", &a][..], &["sweep"], &["sweep", "--exact"], &unseal] {
+    let reseal = ["reseal", "--all-subscriptions", "--app", "none", &a, exempt[0], exempt[1]];
+    for arguments in [&["seal", &a][..], &["sweep"], &["sweep", "--exact"], &unseal, &reseal] {
         let mut program = program(&serving, arguments);
         let output = program.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()).output().await.unwrap();
         assert!(output.status.success(), "{arguments:?}: {output:?}");
     }
-    // A lock prevents the write of the exemption.
+    // A lock prevents the write of the exemption, and its removal.
     emulator.insert(&disk("locked-up"), &disk_body("westeurope")).unwrap();
-    emulator.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::TagsWrite));
+    emulator.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::TagsWrite).always());
     let locked = disk("locked-up");
     let unseal = unseal.map(|argument| if argument == a { locked.as_str() } else { argument });
-    let mut program = program(&serving, &unseal);
-    let output = program.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()).output().await.unwrap();
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let reseal = reseal.map(|argument| if argument == a { locked.as_str() } else { argument });
+    for arguments in [&unseal[..], &reseal] {
+        let mut program = program(&serving, arguments);
+        let output = program.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+    }
     let mut emitted = Emitted::default();
     emitted.take(&collector);
     emitted

@@ -1,0 +1,94 @@
+//! `diskseal reseal`: ends exemptions by tag before their day, and seals.
+
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+use futures::{StreamExt, stream};
+
+use super::{
+    flags, ids,
+    installation::{self, Reach},
+    question::Plan,
+    scope,
+    session::{self, Exit, Session, complain, say},
+};
+use crate::{
+    enforce::{ExemptionFault, Line, Outcome, reseal},
+    resource_id::ResourceId,
+};
+
+/// Maximum number of resources in progress at once. Small, so that Ctrl-C leaves few of them unfinished.
+const CONCURRENCY: usize = 4;
+
+pub(super) fn command() -> Command {
+    Command::new("reseal")
+        .about("End the exemption of the given disks and snapshots before its last day, and seal them")
+        .long_about(
+            "End the exemption of the given disks and snapshots before its last day: remove the exemption tag \
+             (DISKSEAL_EXEMPT_TAG), which `diskseal unseal` has written, and seal them by the handler's rules.\n\n\
+             The tag stays if the seal would not follow, as with a resource that a vault protects; a tag that is not of \
+             the form of an exemption stays as well. A resource that a setting exempts is left as it is and listed. In \
+             audit mode the command only reports what it would do; while the switch is off it writes nothing. It is safe \
+             to run it again after an interruption.\n\n\
+             With several IDs but neither an app nor a scope, the scope is az's current subscription, and the command \
+             lists the resources and asks for confirmation.",
+        )
+        .after_help(
+            "Examples:\n  \
+             diskseal reseal /subscriptions/…/disks/disk-1\n  \
+             diskseal report --output json | jq -r '.exceptions[] | select(.reason == \"tag\" and (.detail | \
+             startswith(\"INC-1234 \"))) | .id' | diskseal reseal\n\n\
+             Exit codes: 0 all sealed, 1 something is not, or the confirmation was declined, 2 invalid arguments or \
+             settings (nothing was tried), 3 Azure could not be reached.",
+        )
+        .arg(installation::arg())
+        .arg(flags::all_subscriptions_arg())
+        .arg(scope::yes_arg("Skip the confirmation (required for several IDs without an app, a scope and a terminal)"))
+        .arg(ids::arg())
+}
+
+pub(super) fn run(matches: &ArgMatches) -> ExitCode {
+    let ids = match ids::read(matches) {
+        Ok(ids) => ids,
+        Err(fault) => return complain(&fault, Exit::Usage),
+    };
+    let yes = matches.get_flag("yes");
+    let reach = if ids.len() == 1 { Reach::Named } else { Reach::Several { yes } };
+    session::run(matches, reach, |session| work(session, ids))
+}
+
+async fn work(session: Session, ids: Vec<ResourceId>) -> Exit {
+    if session.ctx.policy.exemptions.tag.is_none() {
+        complain(&format!("nothing was sealed: {}", ExemptionFault::NoTag), Exit::Usage);
+        return Exit::Usage;
+    }
+    if session.asks && !Plan::of(&ids).confirmed("Their exemption tags will be removed.\n", "Seal").await {
+        complain("nothing was sealed", Exit::NotAll);
+        return Exit::NotAll;
+    }
+    let session = &session;
+    let work = stream::iter(ids)
+        .map(|id| async move {
+            let result = reseal(&session.ctx, &id, session.config.deadline).await;
+            let exit = match &result {
+                // An exemption that the command cannot end leaves the resource unsealed.
+                Ok(Outcome::Exempt(_)) => Exit::NotAll,
+                result => result.into(),
+            };
+            (Line::of_look(&id, &result), exit)
+        })
+        .buffer_unordered(CONCURRENCY);
+    let mut worst = Exit::Done;
+    let all = work.for_each(|(line, exit)| {
+        say(&line.to_string());
+        worst = worst.max(exit);
+        std::future::ready(())
+    });
+    tokio::select! {
+        () = all => worst,
+        _ = tokio::signal::ctrl_c() => {
+            say("interrupted; resources not listed above were not finished; run the same command again to continue");
+            Exit::NotAll
+        }
+    }
+}
