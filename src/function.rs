@@ -12,6 +12,7 @@ mod ignored;
 mod invocation;
 mod machine;
 mod one;
+mod outcomes;
 mod pending;
 mod reply;
 mod seal;
@@ -40,14 +41,14 @@ use tracing::{Span, error, warn};
 
 pub use ignored::Ignored;
 pub use pending::Pending;
-pub use reply::Reply;
+pub use reply::{Outputs, Reply};
 
 use crate::{
     enforce::Context,
     telemetry::{TraceContext, Wait, wait},
 };
 use envelope::{Envelope, EnvelopeError};
-pub use functions::{Function, QUEUE};
+pub use functions::{Function, OUTCOMES, POISON, QUEUE};
 pub use invocation::Refused;
 use invocation::{Invocation, fail};
 

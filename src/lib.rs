@@ -26,7 +26,7 @@
 //! | `main` | calls `cli`; the exit code | `cli` |
 //! | [`cli`] | the command line: `serve`, and the commands for people | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry`, `text` |
 //! | [`doctor`] | `diskseal doctor`: what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `estate`, `event`, `function`, `policy`, `resource_id`, `scope` |
-//! | [`function`] | the custom-handler protocol: functions, envelopes, and answers, which cannot be empty | `azure`, `enforce`, `event`, `json`, `policy`, `resource_id`, `sweep`, `telemetry`, `text` |
+//! | [`function`] | the custom-handler protocol: functions, envelopes, and answers, which cannot be empty | `azure`, `cloud_event`, `enforce`, `event`, `json`, `policy`, `report`, `resource_id`, `sweep`, `telemetry`, `text` |
 //! | [`config`] | settings as a pure function of a lookup, which reports all faults at once | `azure`, `enforce`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
 //! | [`sweep`] | list, decide on the listing, hand over what is unsealed | `arm`, `azure`, `enforce`, `estate`, `policy`, `report`, `resource`, `resource_id`, `telemetry` |
 //! | [`enforce`] | the core: `enforce` (GET, judge, act, prove) | `arm`, `azure`, `estate`, `policy`, `resource`, `resource_id`, `telemetry` |
@@ -36,6 +36,7 @@
 //! | [`telemetry`] | logs, OTLP, trace context, waits as spans, every metric | `text` |
 //! | [`report`] | findings to coverage, exceptions and warnings, time to seal and published controls, as table, JSON, CSV, HTML and OCSF | `policy`, `resource`, `resource_id`, `scope`, `text` |
 //! | [`policy`] | rules, exemptions, `decide`; a decision holds the exact change to send | `resource`, `resource_id`, `scope` |
+//! | [`cloud_event`] | what a person must know, as CloudEvents | `resource_id`, `text` |
 //! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten`, of a disk or of a machine | `json`, `resource_id` |
 //! | [`resource`] | disks and snapshots as ARM returns them; tags and their limits | `json`, `resource_id` |
 //! | [`resource_id`] | the ARM resource ID of a disk or snapshot, and that of a machine | |
@@ -47,7 +48,7 @@
 //!
 //! # Invariants
 //!
-//! - The pure rooms (`report`, `policy`, `event`, `resource`, `resource_id`, `scope`, `json`, `text`) never await, do no I/O, read no
+//! - The pure rooms (`report`, `policy`, `cloud_event`, `event`, `resource`, `resource_id`, `scope`, `json`, `text`) never await, do no I/O, read no
 //!   clock and no environment, and log nothing. `now` is an argument.
 //! - Only a parsed [`resource_id::ResourceId`] or [`resource_id::MachineId`] of an event reaches a URL. Of the caller's
 //!   claims, only an object ID leaves [`event`], in a type that cannot be printed.
@@ -64,6 +65,7 @@ mod words;
 pub mod arm;
 pub mod azure;
 pub mod cli;
+pub mod cloud_event;
 pub mod config;
 pub mod doctor;
 pub mod enforce;

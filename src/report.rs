@@ -34,7 +34,7 @@ pub use counts::Counts;
 use counts::grouped;
 pub use csv::csv;
 pub use delay::{Delays, NotByEvent, Percentiles, SINCE_DAYS};
-pub use entry::{Entry, Facts, InUse, Status};
+pub use entry::{Entry, Facts, InUse, Status, owner};
 pub use html::html;
 pub use json::{FORMAT, json};
 pub use note::{Note, Word};

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::setting::{Fallback, Setting, Use, Value, set};
+use super::setting::{Fallback, Setting, Use, Value, meaning, names, set, word};
+use crate::enforce::Outcomes;
 
-pub(super) const ALL: &[Setting] = &[PORT, DEADLINE, SWEEP_SCHEDULE];
+pub(super) const ALL: &[Setting] = &[PORT, DEADLINE, SWEEP_SCHEDULE, OUTCOMES];
 
 /// The port on which the Functions host expects its handler.
 pub(super) const PORT: Setting = Setting {
@@ -83,3 +84,26 @@ const SWEEP_SCHEDULE: Setting = Setting {
     read: |config, text| set(&mut config.sweep_schedule, Ok(Some(text.to_owned()))),
     show: |config| config.sweep_schedule.clone(),
 };
+
+const OUTCOMES_WORDS: [(&str, Outcomes); 2] = [("off", Outcomes::Off), ("on", Outcomes::On)];
+
+const OUTCOMES: Setting = Setting {
+    name: "DISKSEAL_OUTCOMES",
+    flag: "outcomes",
+    value: Value::Words(|| names(&OUTCOMES_WORDS)),
+    help: "Put what a person must know on the queue diskseal-outcomes (on), or only log it (off).\n\
+           CloudEvents about resources that were given up, seals that were removed, exemptions that end, sweeps that a limit \
+           stopped, and resources that are left as they are. The Functions host writes them; docs/outcomes.md has their form.",
+    default: Fallback::Text("off"),
+    used: Use::Serve,
+    read: |config, text| set(&mut config.options.outcomes, meaning(&OUTCOMES_WORDS, text)),
+    show: |config| word(&OUTCOMES_WORDS, config.options.outcomes),
+};
+
+#[test]
+fn outcomes_are_off_unless_they_are_on() {
+    use super::tests::{fault, read, shown};
+    assert_eq!(read(&[]).unwrap().options.outcomes, Outcomes::Off);
+    assert_eq!(shown(&OUTCOMES, "ON").as_deref(), Some("on"));
+    fault(OUTCOMES.name, "diskseal-outcomes");
+}

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::Value;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use tracing::{Instrument, Span, error, info, warn};
 
 use super::{
     App,
     invocation::{Invocation, fail, send_span},
+    outcomes,
     pending::Pending,
-    reply::Reply,
+    reply::{Outputs, Reply},
 };
 use crate::{
     policy::{Guarded, NamedBy},
@@ -27,7 +28,7 @@ const INTERVAL_MIN: Duration = Duration::from_secs(30);
 pub(super) async fn run(app: &App, invocation: &Invocation, timer: &Value) -> Reply {
     let span = invocation.span();
     invocation.join(&span, &TraceContext::default());
-    list_and_queue(app, invocation, interval(timer)).instrument(span).await
+    list_and_queue(app, invocation, timer).instrument(span).await
 }
 
 /// The time between two runs: from the last one to this one, which the host calls `Next`. None on the first run, whose
@@ -41,12 +42,20 @@ pub(super) fn interval(timer: &Value) -> Option<Duration> {
     Some(interval).filter(|interval| *interval >= INTERVAL_MIN)
 }
 
-async fn list_and_queue(app: &App, invocation: &Invocation, interval: Option<Duration>) -> Reply {
+/// Whether this is the schedule's first run of a day in UTC, or may be: a first run has no last one.
+pub(super) fn is_first_of_day(timer: &Value, now: OffsetDateTime) -> bool {
+    let last = timer.get("ScheduleStatus").and_then(|status| status.get("Last")?.as_str());
+    let last = last.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+    let day = |time: OffsetDateTime| time.checked_to_offset(UtcOffset::UTC).map(OffsetDateTime::date);
+    last.is_none_or(|last| day(last) != day(now))
+}
+
+async fn list_and_queue(app: &App, invocation: &Invocation, timer: &Value) -> Reply {
     let ctx = match app.context(invocation).await {
         Ok(ctx) => ctx,
         Err(reply) => return reply,
     };
-    let collected = match sweep::collect_for(&ctx, interval, invocation.terms).await {
+    let collected = match sweep::collect_for(&ctx, interval(timer), invocation.terms).await {
         Ok(collected) => collected,
         Err(off @ Error::SwitchedOff) => {
             warn!(target: RESULT, invocation_id = invocation.id, "sweep: {off}");
@@ -55,6 +64,10 @@ async fn list_and_queue(app: &App, invocation: &Invocation, interval: Option<Dur
         Err(error) => {
             fail(&Span::current(), error.reason());
             error!(invocation_id = invocation.id, "sweep: {error}");
+            if let Some(outcome) = outcomes::of_refused_sweep(&ctx, invocation, &error) {
+                let outputs = Outputs { outcomes: vec![outcome], ..Outputs::default() };
+                return Reply::Succeeded { outputs, logs: vec![error.to_string()] };
+            }
             return Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, error);
         }
     };
@@ -62,8 +75,16 @@ async fn list_and_queue(app: &App, invocation: &Invocation, interval: Option<Dur
     if collected.survey.doubtful > 0 {
         Span::current().record("diskseal.reason", Guarded::Unknown.reason());
     }
+    let mut outputs = Outputs::default();
+    // Once a day, because the same is true at each run.
+    if outcomes::are_on(&ctx) && is_first_of_day(timer, ctx.now()) {
+        outputs.outcomes = outcomes::of_sweep(&ctx, invocation, &collected.notable);
+        if collected.more_notable > 0 {
+            warn!("{} more outcomes of this sweep are not sent", collected.more_notable);
+        }
+    }
     if collected.to_seal.is_empty() {
-        return Reply::done(collected.to_string());
+        return Reply::Succeeded { outputs, logs: vec![collected.to_string()] };
     }
     let TraceContext { traceparent, tracestate } =
         send_span(collected.to_seal.len()).in_scope(|| invocation.trace_context(&TraceContext::default()));
@@ -76,8 +97,8 @@ async fn list_and_queue(app: &App, invocation: &Invocation, interval: Option<Dur
         correlation_id: None,
         named_by: Some(NamedBy::Sweep),
     };
-    let pending = collected.to_seal.iter().map(message).collect();
-    Reply::Succeeded { pending, logs: vec![collected.to_string()] }
+    outputs.pending = collected.to_seal.iter().map(message).collect();
+    Reply::Succeeded { outputs, logs: vec![collected.to_string()] }
 }
 
 #[cfg(test)]
@@ -85,6 +106,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_first_run_of_a_day_is_the_one_whose_last_run_was_on_another() {
+        let now = time::macros::datetime!(2026-11-27 00:17 UTC);
+        for (last, is_first) in [
+            ("2026-11-26T23:17:00+00:00", true),
+            ("2026-11-27T00:00:00+00:00", false),
+            ("2026-11-27T00:30:00+01:00", true),
+            ("2026-11-26T23:30:00-01:00", false),
+            ("0001-01-01T00:00:00+00:00", true),
+            ("soon", true),
+        ] {
+            let timer = json!({"ScheduleStatus": {"Last": last, "Next": last}});
+            assert_eq!(is_first_of_day(&timer, now), is_first, "{last}");
+        }
+        assert!(is_first_of_day(&json!({}), now) && is_first_of_day(&json!({"ScheduleStatus": null}), now));
+    }
 
     #[test]
     fn the_interval_is_the_time_since_the_last_run() {

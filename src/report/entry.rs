@@ -21,6 +21,11 @@ use crate::{
 /// The tag that names the owner of a resource; its case does not matter.
 const OWNER_TAG: &str = "owner";
 
+/// The owner that a resource names: the value of its tag `owner`.
+pub fn owner(resource: &Resource) -> Option<String> {
+    resource.tags.get(OWNER_TAG).map(str::to_owned)
+}
+
 words! {
     /// The state of a resource, in order from worst to best.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,7 +168,7 @@ impl Entry {
         Self {
             id: resource.id.clone(),
             location: resource.location.as_deref().map(region).filter(|region| !region.is_empty()),
-            owner: resource.tags.get(OWNER_TAG).map(str::to_owned),
+            owner: owner(resource),
             decision: decide(policy, resource, protection, &occasion),
             notices: notices(policy, resource, now),
             in_use: InUse::of(resource),

@@ -16,6 +16,7 @@ mod management_group;
 mod names;
 mod odd;
 mod official_events;
+mod outcomes;
 mod pending;
 mod performance;
 mod process;

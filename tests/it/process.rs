@@ -38,6 +38,7 @@ mod local_doctor;
 mod machines;
 mod message_id;
 mod metrics;
+mod outcomes;
 mod output;
 mod poison;
 mod policy_check;
