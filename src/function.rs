@@ -21,7 +21,7 @@ mod sweep;
 use std::{
     any::Any,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -45,6 +45,7 @@ pub use reply::{Outputs, Reply};
 
 use crate::{
     enforce::Context,
+    evidence,
     telemetry::{TraceContext, Wait, wait},
 };
 use envelope::{Envelope, EnvelopeError};
@@ -62,13 +63,15 @@ pub struct App {
     pub context: SetOnce<Arc<Context>>,
     /// Time limit of the invocation of an event.
     pub deadline: Duration,
+    /// Where evidence goes, if it goes anywhere; set before the context.
+    pub evidence: OnceLock<evidence::Shared>,
     is_warm: AtomicBool,
 }
 
 impl App {
     /// An app whose context is not set yet.
     pub fn new(deadline: Duration) -> Self {
-        Self { context: SetOnce::new(), deadline, is_warm: AtomicBool::new(false) }
+        Self { context: SetOnce::new(), deadline, evidence: OnceLock::new(), is_warm: AtomicBool::new(false) }
     }
 
     /// Time limit of the longest invocation.

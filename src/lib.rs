@@ -24,10 +24,11 @@
 //! | room | what it holds | may use |
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
-//! | [`cli`] | the command line: `serve`, and the commands for people | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry`, `text` |
+//! | [`cli`] | the command line: `serve`, and the commands for people | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `evidence`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry`, `text` |
 //! | [`doctor`] | `diskseal doctor`: what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `estate`, `event`, `function`, `policy`, `resource_id`, `scope` |
-//! | [`function`] | the custom-handler protocol: functions, envelopes, and answers, which cannot be empty | `azure`, `cloud_event`, `enforce`, `event`, `json`, `policy`, `report`, `resource_id`, `sweep`, `telemetry`, `text` |
+//! | [`function`] | the custom-handler protocol: functions, envelopes, and answers, which cannot be empty | `azure`, `cloud_event`, `enforce`, `event`, `evidence`, `json`, `policy`, `report`, `resource_id`, `sweep`, `telemetry`, `text` |
 //! | [`config`] | settings as a pure function of a lookup, which reports all faults at once | `azure`, `enforce`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
+//! | [`evidence`] | a report a day in a container, each with the hash of the one before | `arm`, `azure`, `enforce`, `estate`, `policy`, `report`, `telemetry` |
 //! | [`sweep`] | list, decide on the listing, hand over what is unsealed | `arm`, `azure`, `enforce`, `estate`, `policy`, `report`, `resource`, `resource_id`, `telemetry` |
 //! | [`enforce`] | the core: `enforce` (GET, judge, act, prove) | `arm`, `azure`, `estate`, `policy`, `resource`, `resource_id`, `telemetry` |
 //! | [`estate`] | what is in scope, how it is listed, what protects it, how much is sealed | `arm`, `azure`, `policy`, `report`, `resource`, `resource_id`, `scope`, `telemetry` |
@@ -53,7 +54,8 @@
 //! - Only a parsed [`resource_id::ResourceId`] or [`resource_id::MachineId`] of an event reaches a URL. Of the caller's
 //!   claims, only an object ID leaves [`event`], in a type that cannot be printed.
 //! - Audit mode never writes: [`enforce`] is the only room that writes what others own, and it checks the mode first.
-//!   Besides it only `doctor --try` writes: a resource group that it creates for a person, and deletes.
+//!   Besides it only two others write: `doctor --try` a resource group that it creates for a person, and deletes;
+//!   [`evidence`] a file a day in the container that is set for it, in audit mode as well.
 //! - A failure of one resource is answered 200, and the resource goes to the queue, as it does while the quota of its
 //!   subscription is spent. A failure that affects every resource is answered 500. Event Grid delays *new* events for
 //!   an endpoint that keeps answering 500.
@@ -71,6 +73,7 @@ pub mod doctor;
 pub mod enforce;
 pub mod estate;
 pub mod event;
+pub mod evidence;
 pub mod function;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;

@@ -36,7 +36,7 @@ pub use csv::csv;
 pub use delay::{Delays, NotByEvent, Percentiles, SINCE_DAYS};
 pub use entry::{Entry, Facts, InUse, Status, owner};
 pub use html::html;
-pub use json::{FORMAT, json};
+pub use json::{FORMAT, json, json_line};
 pub use note::{Note, Word};
 pub use ocsf::ocsf;
 pub use poison::PoisonQueue;

@@ -1,11 +1,11 @@
 //! `sweep`: puts unsealed resources on the queue, which several instances of the app process.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use serde_json::Value;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
-use tracing::{Instrument, Span, error, info, warn};
+use tracing::{Instrument, Span, error, field::Empty, info, info_span, warn};
 
 use super::{
     App,
@@ -15,20 +15,34 @@ use super::{
     reply::{Outputs, Reply},
 };
 use crate::{
+    evidence::{self, Kept},
     policy::{Guarded, NamedBy},
     resource_id::ResourceId,
     sweep::{self, Error},
-    telemetry::{RESULT, TraceContext},
+    telemetry::{RESULT, TraceContext, metrics},
 };
 
 /// The shortest time between two runs of a schedule. A shorter one is that of a run that catches up.
 const INTERVAL_MIN: Duration = Duration::from_secs(30);
+/// How long the evidence of a day may take. What the sweep hands over waits for it, once a day.
+const EVIDENCE_TIME: Duration = Duration::from_secs(150);
 
 /// Runs one sweep.
 pub(super) async fn run(app: &App, invocation: &Invocation, timer: &Value) -> Reply {
     let span = invocation.span();
     invocation.join(&span, &TraceContext::default());
-    list_and_queue(app, invocation, timer).instrument(span).await
+    let work = async {
+        let (reply, kept) =
+            tokio::join!(list_and_queue(app, invocation, timer), keep_evidence(app, invocation));
+        match reply {
+            Reply::Succeeded { outputs, mut logs } => {
+                logs.extend(kept);
+                Reply::Succeeded { outputs, logs }
+            }
+            failed @ Reply::Failed { .. } => failed,
+        }
+    };
+    work.instrument(span).await
 }
 
 /// The time between two runs: from the last one to this one, which the host calls `Next`. None on the first run, whose
@@ -48,6 +62,35 @@ pub(super) fn is_first_of_day(timer: &Value, now: OffsetDateTime) -> bool {
     let last = last.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
     let day = |time: OffsetDateTime| time.checked_to_offset(UtcOffset::UTC).map(OffsetDateTime::date);
     last.is_none_or(|last| day(last) != day(now))
+}
+
+/// Writes the evidence of the day, if there is none yet. The sweep does not depend on it: a failure is logged and counted,
+/// and the next run of the day tries again. Returns a line about it, if there is something to say.
+async fn keep_evidence(app: &App, invocation: &Invocation) -> Option<String> {
+    let ctx = app.context(invocation).await.ok()?;
+    let evidence = Arc::clone(app.evidence.get()?);
+    let terms = invocation.terms.at_most(EVIDENCE_TIME);
+    let span = info_span!("evidence", otel.status_code = Empty, error.type = Empty);
+    // On a task of its own, so that whatever happens to it, the sweep is answered.
+    let kept = async move { evidence::keep(&ctx, &evidence, terms).await }.instrument(span.clone());
+    let kept =
+        tokio::spawn(kept).await.unwrap_or_else(|fault| Err(evidence::Error::Stopped(fault.to_string())));
+    match kept {
+        Ok(Kept::Before) => None,
+        Ok(Kept::Written { name, bytes, resources }) => {
+            metrics::evidence_run(None);
+            let line = format!("evidence: {name} written, {resources} resources, {bytes} bytes");
+            info!(target: RESULT, invocation_id = invocation.id, "{line}");
+            Some(line)
+        }
+        Err(error) => {
+            metrics::evidence_run(Some(error.reason()));
+            fail(&span, error.reason());
+            let line = format!("evidence: not written: {error}");
+            error!(target: RESULT, invocation_id = invocation.id, "{line}");
+            Some(line)
+        }
+    }
 }
 
 async fn list_and_queue(app: &App, invocation: &Invocation, timer: &Value) -> Reply {

@@ -7,6 +7,7 @@ mod definitions;
 mod delivery;
 mod doctor;
 mod enforce;
+mod evidence;
 mod gaps;
 mod guard;
 mod idle_queue;

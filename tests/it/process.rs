@@ -27,6 +27,7 @@ mod credentials;
 mod doctor;
 mod doctor_try;
 mod emitted;
+mod evidence;
 mod exit_codes;
 mod exporting;
 mod help;
