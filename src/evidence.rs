@@ -7,6 +7,7 @@
 mod chain;
 mod compose;
 mod container;
+mod days;
 mod document;
 mod fetched;
 
@@ -21,8 +22,9 @@ use time::{Date, OffsetDateTime, UtcOffset};
 
 pub use chain::{Checked, State, check};
 pub use container::{Container, Refusal};
+pub use days::{Days, Folder};
 pub use document::Link;
-pub use fetched::{Days, Folder, file_name};
+pub use fetched::file_name;
 
 use crate::{
     arm,

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::azure::container;
-use super::setting::{Fallback, Setting, Use, Value, meaning, names, set, word};
+use super::{
+    azure::container,
+    setting::{Fallback, Setting, Use, Value, meaning, names, set, word},
+};
 use crate::enforce::Outcomes;
 
 pub(super) const ALL: &[Setting] = &[PORT, DEADLINE, SWEEP_SCHEDULE, OUTCOMES, EVIDENCE];

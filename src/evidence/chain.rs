@@ -10,8 +10,9 @@ use time::Date;
 
 use super::{
     Error, Link,
+    days::Days,
     document::{self, Head},
-    fetched::{Days, Fetched, day_of, file_name},
+    fetched::{Fetched, day_of, file_name},
 };
 use crate::azure::Terms;
 

@@ -34,6 +34,7 @@ const VERSION: HeaderName = HeaderName::from_static("x-ms-version");
 /// Tokens are accepted since 2017-11-09.
 const VERSION_VALUE: HeaderValue = HeaderValue::from_static("2021-12-02");
 const BLOB_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-ms-blob-content-type");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-ms-error-code");
 
 /// The size of a block. All of it is in memory; a blob has room for 50,000 ("Put Block", remarks).
@@ -48,6 +49,9 @@ const FILE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Maximum number of attempts for one request.
 const ATTEMPTS_MAX: usize = 4;
+
+/// The `error.type` of a request without an answer.
+const UNREACHABLE: &str = "unreachable";
 
 const LIST: &str = "/{container}?comp=list";
 const BLOB: &str = "/{container}/{blob}";
@@ -243,6 +247,8 @@ impl Container {
         };
         let status = answer.as_ref().ok().map(|response| response.status);
         span.record("http.response.status_code", status.map(i64::from));
+        let request_id = answer.as_ref().ok().and_then(|response| header(&response.headers, &REQUEST_ID));
+        span.record("azure.service.request.id", request_id);
         let result = answer.and_then(|response| {
             if (200..300).contains(&response.status) {
                 return Ok(response);
@@ -250,7 +256,6 @@ impl Container {
             let code = header(&response.headers, &ERROR_CODE).map(str::to_owned);
             Err(Refusal { what: call.what, status: response.status, code }.into())
         });
-        let fault = result.as_ref().err().map(Error::reason);
         metrics::requested(
             metrics::Request {
                 method: call.method,
@@ -258,14 +263,14 @@ impl Container {
                 address: call.url.host_str().unwrap_or_default(),
                 port: call.url.port_or_known_default(),
                 status,
-                fault: fault.filter(|_| status.is_none()),
+                fault: status.is_none().then_some(UNREACHABLE),
             },
             started.elapsed().as_secs_f64(),
         );
         if let Err(error) = &result {
             match status {
                 Some(status) => span.record("error.type", tracing::field::display(status)),
-                None => span.record("error.type", error.reason()),
+                None => span.record("error.type", UNREACHABLE),
             };
             span.record("otel.status_code", "ERROR");
             if let Error::Refused(refusal) = error {
@@ -298,12 +303,19 @@ fn span(call: &Call<'_>) -> Span {
         http.request.method = call.method,
         http.response.status_code = Empty,
         error.type = Empty,
+        url.full = url_full(call.url),
         server.address = call.url.host_str(),
         server.port = call.url.port_or_known_default().map(i64::from),
         url.template = call.template,
         azure.resource_provider.namespace = "Microsoft.Storage",
+        azure.service.request.id = Empty,
         azure.error.code = Empty,
     )
+}
+
+/// The URL without its query, which the template stands for.
+fn url_full(url: &Url) -> String {
+    url.origin().ascii_serialization() + url.path()
 }
 
 fn broken(fault: Fault) -> Error {

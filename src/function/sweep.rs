@@ -32,8 +32,8 @@ pub(super) async fn run(app: &App, invocation: &Invocation, timer: &Value) -> Re
     let span = invocation.span();
     invocation.join(&span, &TraceContext::default());
     let work = async {
-        let (reply, kept) =
-            tokio::join!(list_and_queue(app, invocation, timer), keep_evidence(app, invocation));
+        let reply = list_and_queue(app, invocation, timer).await;
+        let kept = keep_evidence(app, invocation).await;
         match reply {
             Reply::Succeeded { outputs, mut logs } => {
                 logs.extend(kept);

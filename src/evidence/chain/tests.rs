@@ -1,3 +1,5 @@
+//! Chains of files, and what was done to them.
+
 use std::fmt::Write as _;
 
 use time::{Duration, OffsetDateTime, macros::date};
