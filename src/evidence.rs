@@ -109,6 +109,15 @@ pub async fn keep(ctx: &Context, evidence: &Evidence, terms: Terms) -> Result<Ke
         .unwrap_or(Err(Error::Deadline))
 }
 
+/// Whether today, in UTC, has no evidence yet.
+///
+/// # Errors
+/// The container cannot be listed.
+pub async fn is_due(ctx: &Context, evidence: &Evidence, terms: Terms) -> Result<bool, Error> {
+    let days = tokio::time::timeout_at(terms.until(), evidence.container.days(terms)).await;
+    Ok(!days.unwrap_or(Err(Error::Deadline))?.contains(&day(ctx.now())))
+}
+
 async fn keep_in_time(ctx: &Context, evidence: &Evidence, terms: Terms) -> Result<Kept, Error> {
     let container = &evidence.container;
     let now = ctx.now();

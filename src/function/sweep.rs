@@ -15,6 +15,7 @@ use super::{
     reply::{Outputs, Reply},
 };
 use crate::{
+    azure::Terms,
     evidence::{self, Kept},
     policy::{Guarded, NamedBy},
     resource_id::ResourceId,
@@ -24,16 +25,26 @@ use crate::{
 
 /// The shortest time between two runs of a schedule. A shorter one is that of a run that catches up.
 const INTERVAL_MIN: Duration = Duration::from_secs(30);
-/// How long the evidence of a day may take. What the sweep hands over waits for it, once a day.
-const EVIDENCE_TIME: Duration = Duration::from_secs(150);
+/// How long it may take to find out whether there is evidence of the day.
+const LISTING_TIME: Duration = Duration::from_secs(10);
 
 /// Runs one sweep.
 pub(super) async fn run(app: &App, invocation: &Invocation, timer: &Value) -> Reply {
     let span = invocation.span();
     invocation.join(&span, &TraceContext::default());
     let work = async {
-        let reply = list_and_queue(app, invocation, timer).await;
-        let kept = keep_evidence(app, invocation).await;
+        let due = evidence_due(app, invocation).await;
+        let mut terms = invocation.terms;
+        if due == Due::Yes {
+            // What the sweep does not reach in half of the time is left to the next run, which begins at another row.
+            terms = terms.at_most(terms.time_left() / 2);
+        }
+        let reply = list_and_queue(app, invocation, timer, terms).await;
+        let kept = match due {
+            Due::Yes => keep_evidence(app, invocation).await,
+            Due::No => None,
+            Due::Unknown(line) => Some(line),
+        };
         match reply {
             Reply::Succeeded { outputs, mut logs } => {
                 logs.extend(kept);
@@ -64,18 +75,37 @@ pub(super) fn is_first_of_day(timer: &Value, now: OffsetDateTime) -> bool {
     last.is_none_or(|last| day(last) != day(now))
 }
 
-/// Writes the evidence of the day, if there is none yet. The sweep does not depend on it: a failure is logged and counted,
-/// and the next run of the day tries again. Returns a line about it, if there is something to say.
+/// Whether this run is to write the evidence of the day.
+#[derive(Debug, PartialEq, Eq)]
+enum Due {
+    Yes,
+    No,
+    /// The container cannot be listed; a line about it.
+    Unknown(String),
+}
+
+async fn evidence_due(app: &App, invocation: &Invocation) -> Due {
+    let (Some(evidence), Ok(ctx)) = (app.evidence.get(), app.context(invocation).await) else {
+        return Due::No;
+    };
+    let span = evidence_span();
+    let due = evidence::is_due(&ctx, evidence, invocation.terms.at_most(LISTING_TIME));
+    match due.instrument(span.clone()).await {
+        Ok(true) => Due::Yes,
+        Ok(false) => Due::No,
+        Err(error) => Due::Unknown(not_written(invocation, &span, &error)),
+    }
+}
+
+/// Writes the evidence of the day. The sweep does not depend on it: a failure is logged and counted, and the next run of
+/// the day tries again. Returns a line about it, if there is something to say.
 async fn keep_evidence(app: &App, invocation: &Invocation) -> Option<String> {
     let ctx = app.context(invocation).await.ok()?;
     let evidence = Arc::clone(app.evidence.get()?);
-    let terms = invocation.terms.at_most(EVIDENCE_TIME);
-    let span = info_span!("evidence", otel.status_code = Empty, error.type = Empty);
+    let (terms, span) = (invocation.terms, evidence_span());
     // On a task of its own, so that whatever happens to it, the sweep is answered.
     let kept = async move { evidence::keep(&ctx, &evidence, terms).await }.instrument(span.clone());
-    let kept =
-        tokio::spawn(kept).await.unwrap_or_else(|fault| Err(evidence::Error::Stopped(fault.to_string())));
-    match kept {
+    match tokio::spawn(kept).await.unwrap_or_else(|fault| Err(evidence::Error::Stopped(fault.to_string()))) {
         Ok(Kept::Before) => None,
         Ok(Kept::Written { name, bytes, resources }) => {
             metrics::evidence_run(None);
@@ -83,22 +113,28 @@ async fn keep_evidence(app: &App, invocation: &Invocation) -> Option<String> {
             info!(target: RESULT, invocation_id = invocation.id, "{line}");
             Some(line)
         }
-        Err(error) => {
-            metrics::evidence_run(Some(error.reason()));
-            fail(&span, error.reason());
-            let line = format!("evidence: not written: {error}");
-            error!(target: RESULT, invocation_id = invocation.id, "{line}");
-            Some(line)
-        }
+        Err(error) => Some(not_written(invocation, &span, &error)),
     }
 }
 
-async fn list_and_queue(app: &App, invocation: &Invocation, timer: &Value) -> Reply {
+fn evidence_span() -> Span {
+    info_span!("evidence", otel.status_code = Empty, error.type = Empty)
+}
+
+fn not_written(invocation: &Invocation, span: &Span, error: &evidence::Error) -> String {
+    metrics::evidence_run(Some(error.reason()));
+    fail(span, error.reason());
+    let line = format!("evidence: not written: {error}");
+    error!(target: RESULT, invocation_id = invocation.id, "{line}");
+    line
+}
+
+async fn list_and_queue(app: &App, invocation: &Invocation, timer: &Value, terms: Terms) -> Reply {
     let ctx = match app.context(invocation).await {
         Ok(ctx) => ctx,
         Err(reply) => return reply,
     };
-    let collected = match sweep::collect_for(&ctx, interval(timer), invocation.terms).await {
+    let collected = match sweep::collect_for(&ctx, interval(timer), terms).await {
         Ok(collected) => collected,
         Err(off @ Error::SwitchedOff) => {
             warn!(target: RESULT, invocation_id = invocation.id, "sweep: {off}");

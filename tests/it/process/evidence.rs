@@ -73,3 +73,51 @@ async fn the_first_sweep_of_a_day_writes_the_evidence_and_the_command_checks_it_
         assert!(!err.contains("s3cret"), "{err}");
     }
 }
+
+/// The most memory that the handler of the sweep has used so far, in MiB.
+fn peak(azure: &LocalAzure) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", azure.host.pid("sweep").unwrap())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() / 1024
+}
+
+/// A file has several blocks, and neither it nor the one before it is ever in memory.
+#[tokio::test]
+async fn a_large_estate_needs_little_more_memory_than_a_small_one() {
+    const RESOURCES: usize = 15_000;
+    let mut setup = setup();
+    setup.azure.audiences.push("https://storage.azure.com".to_owned());
+    let azure = LocalAzure::start(setup, |serving| {
+        let url = format!("{}{PATH}", serving.arm_https);
+        settings(serving, &[("DISKSEAL_EVIDENCE", &url), ("DISKSEAL_MODE", "audit")])
+    })
+    .await
+    .unwrap();
+    azure.emulator.put_container(PATH, 5_000);
+    for number in 0..RESOURCES {
+        let mut body = disk_body("westeurope");
+        body["properties"]["dataAccessAuthMode"] = "AzureActiveDirectory".into();
+        body["tags"] = serde_json::json!({"diskseal-auth-mode": "AzureActiveDirectory", "diskseal-sealed-at": "2026-01-01T00:00:00Z"});
+        azure.emulator.insert(&disk(&format!("disk-{number:06}")), &body).unwrap();
+    }
+    let started = azure.host.fire_timer("sweep").await.unwrap();
+    assert!(
+        started.logs.iter().any(|line| line.contains(&format!("{RESOURCES} resources"))),
+        "{:?}",
+        started.logs
+    );
+    let before = peak(&azure);
+    let [(name, content)] = azure.emulator.blobs(PATH).into_iter().collect::<Vec<_>>().try_into().unwrap();
+    let blocks = azure.emulator.journal().iter().filter(|exchange| exchange.kind == Kind::BlobBlock).count();
+    assert!(blocks > 2, "{blocks} blocks of {} bytes", content.len());
+
+    // It is yesterday's, and is compared with today's.
+    azure.emulator.set_blob(PATH, &name, None);
+    azure.emulator.set_blob(PATH, "2026-01-01.json", Some(content.clone()));
+    let compared = azure.host.fire_timer("sweep").await.unwrap();
+    assert!(compared.logs.iter().any(|line| line.contains(".json written")), "{:?}", compared.logs);
+    let second: Value = serde_json::from_slice(&azure.emulator.blobs(PATH)[&name]).unwrap();
+    assert_eq!((&second["changeCount"], &second["previous"]["name"]), (&0.into(), &"2026-01-01.json".into()));
+    let (after, size) = (peak(&azure), content.len() / 1024 / 1024);
+    assert!(after < 45, "{before}, then {after} MiB, for files of {size} MiB");
+}
