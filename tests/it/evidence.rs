@@ -80,6 +80,7 @@ fn assert_conforms(schema: &str, document: &Value) {
 #[tokio::test(start_paused = true)]
 async fn a_day_has_one_file_with_everything_in_scope_and_the_hash_of_the_one_before() {
     let world = world();
+    world.azure.make_immutable(PATH);
     let (open, sealed, gone) = (world.disk("open"), world.sealed_disk("sealed"), world.disk("gone"));
     assert!(matches!(kept(&world).await, Ok(Kept::Written { resources: 3, .. })));
     assert_eq!(kept(&world).await.unwrap(), Kept::Before);

@@ -21,6 +21,8 @@ struct Container {
     /// The blocks of each blob that no list has committed, by their IDs.
     uncommitted: BTreeMap<String, BTreeMap<String, Bytes>>,
     page: usize,
+    /// Whether a policy forbids to overwrite a blob.
+    is_immutable: bool,
 }
 
 /// The containers, by their paths.
@@ -44,12 +46,22 @@ pub(super) fn kind(request: &Request) -> Option<Kind> {
 }
 
 impl Emulator {
-    /// Makes a container at this path, whose blobs cannot be overwritten or deleted by a request. A page of its list
-    /// has at most `page` blobs.
+    /// Makes a container at this path. A page of its list has at most `page` blobs.
     pub fn put_container(&self, path: &str, page: usize) {
-        let container =
-            Container { blobs: BTreeMap::new(), uncommitted: BTreeMap::new(), page: page.min(PAGE_MAX) };
+        let container = Container {
+            blobs: BTreeMap::new(),
+            uncommitted: BTreeMap::new(),
+            page: page.min(PAGE_MAX),
+            is_immutable: false,
+        };
         self.inner.facts.containers.lock().0.insert(path.to_owned(), container);
+    }
+
+    /// Gives a container a time-based retention policy: no request can overwrite a blob.
+    pub fn make_immutable(&self, path: &str) {
+        if let Some(container) = self.inner.facts.containers.lock().0.get_mut(path) {
+            container.is_immutable = true;
+        }
     }
 
     /// The blobs of a container.
@@ -125,12 +137,10 @@ impl Container {
 
     /// "Any blocks that are not specified in the block list are permanently deleted."
     fn put_block_list(&mut self, request: &Request, name: &str) -> Result<Answer, Refusal> {
-        if self.blobs.contains_key(name) {
-            let is_conditional = request.header("if-none-match") == Some("*");
-            return Err(refusal(
-                409,
-                if is_conditional { "BlobAlreadyExists" } else { "BlobImmutableDueToPolicy" },
-            ));
+        let is_conditional = request.header("if-none-match") == Some("*");
+        if self.blobs.contains_key(name) && (is_conditional || self.is_immutable) {
+            let code = if is_conditional { "BlobAlreadyExists" } else { "BlobImmutableDueToPolicy" };
+            return Err(refusal(409, code));
         }
         let list = String::from_utf8_lossy(&request.body).into_owned();
         let ids = list.split("<Uncommitted>").skip(1).filter_map(|rest| rest.split("</Uncommitted>").next());
