@@ -39,6 +39,11 @@ param backupGuard string = 'skip'
 @description('Additional app settings of Diskseal, such as DISKSEAL_EXEMPT_TAG.')
 param extraSettings { *: string } = {}
 
+@description('Days for which nobody can change or delete a file of evidence, in a container of this installation. 0 makes none.')
+@minValue(0)
+@maxValue(146000)
+param evidenceDays int = 0
+
 @description('Number of always-ready instances for events: 0 or 1.')
 @minValue(0)
 @maxValue(1)
@@ -203,6 +208,17 @@ module storage 'modules/storage.bicep' = {
   }
 }
 
+module evidence 'modules/evidence.bicep' = if (evidenceDays > 0) {
+  scope: group
+  params: {
+    name: 'ev${token}'
+    location: location
+    tags: allTags
+    days: evidenceDays
+    principalId: identities.outputs.hostPrincipalId
+  }
+}
+
 module endpoints 'modules/private-endpoints.bicep' = if (privateNetwork) {
   scope: group
   params: {
@@ -290,6 +306,7 @@ module function 'modules/function.bicep' = {
     mode: mode
     sweepSchedule: sweepSchedule
     backupGuard: backupGuard
+    evidence: evidenceDays > 0 ? evidence!.outputs.container : ''
     subscriptions: empty(managementGroup) ? join(inScope, ',') : ''
     managementGroup: managementGroup
     otlp: hasIngestion

@@ -66,6 +66,9 @@ def shown_by(app, settings, group, last):
     elif "subscriptions" in shown:
         shown["managementGroup"] = ""
     ours = made_by_bicep()
+    # Without a container of the installation, it names another one, which belongs to whoever set it.
+    if not last.get("evidenceDays"):
+        ours.discard("DISKSEAL_EVIDENCE")
     shown["extraSettings"] = {name: one for name, one in settings.items() if name not in ours}
     urls = {one: settings[f"DISKSEAL_AZURE_MONITOR_{one.upper()}_ENDPOINT"] for one in SIGNALS if f"DISKSEAL_AZURE_MONITOR_{one.upper()}_ENDPOINT" in settings}
     if urls and (last.get("otlp") or not last):

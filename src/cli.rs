@@ -3,6 +3,7 @@
 mod answer;
 mod completions;
 mod doctor;
+mod evidence;
 mod flags;
 mod ids;
 mod installation;

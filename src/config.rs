@@ -14,7 +14,7 @@ mod values;
 
 use std::{fmt, time::Duration};
 
-pub use azure::without_secrets;
+pub use azure::{container, without_secrets};
 pub use setting::{Fallback, Setting, Use, Value, is_unresolved};
 pub use values::Config;
 
@@ -113,6 +113,7 @@ impl Config {
             client_id: None,
             port: None,
             sweep_schedule: None,
+            evidence: None,
         };
         let mut faults = vec![];
         for setting in settings() {

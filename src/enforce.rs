@@ -24,8 +24,8 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 pub use breaker::PAUSE_MAX;
-pub use context::{Attached, Context, MachineEvents, Options};
-pub use error::{Concern, Error};
+pub use context::{Attached, Context, MachineEvents, Options, Outcomes};
+pub use error::{Concern, Error, SEAL_REMOVED};
 pub use line::Line;
 pub use look::{Arrival, Look, Trigger, believed};
 pub use machine::disks_of;

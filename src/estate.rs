@@ -17,4 +17,4 @@ pub use members::Members;
 pub use protected::Protected;
 pub use restore_points::restore_points;
 pub use rights::READS;
-pub use survey::{Judged, Survey, Todo, warn_of_unreadable};
+pub use survey::{Judged, Notable, Survey, Todo, warn_of_unreadable};

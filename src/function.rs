@@ -12,6 +12,7 @@ mod ignored;
 mod invocation;
 mod machine;
 mod one;
+mod outcomes;
 mod pending;
 mod reply;
 mod seal;
@@ -20,7 +21,7 @@ mod sweep;
 use std::{
     any::Any,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -40,14 +41,15 @@ use tracing::{Span, error, warn};
 
 pub use ignored::Ignored;
 pub use pending::Pending;
-pub use reply::Reply;
+pub use reply::{Outputs, Reply};
 
 use crate::{
     enforce::Context,
+    evidence,
     telemetry::{TraceContext, Wait, metrics, wait},
 };
 use envelope::{Envelope, EnvelopeError};
-pub use functions::{Function, QUEUE};
+pub use functions::{Function, OUTCOMES, POISON, QUEUE};
 pub use invocation::Refused;
 use invocation::{Invocation, fail};
 
@@ -61,13 +63,15 @@ pub struct App {
     pub context: SetOnce<Arc<Context>>,
     /// Time limit of the invocation of an event.
     pub deadline: Duration,
+    /// Where evidence goes, if it goes anywhere; set before the context.
+    pub evidence: OnceLock<evidence::Shared>,
     is_warm: AtomicBool,
 }
 
 impl App {
     /// An app whose context is not set yet.
     pub fn new(deadline: Duration) -> Self {
-        Self { context: SetOnce::new(), deadline, is_warm: AtomicBool::new(false) }
+        Self { context: SetOnce::new(), deadline, evidence: OnceLock::new(), is_warm: AtomicBool::new(false) }
     }
 
     /// Time limit of the longest invocation.

@@ -24,10 +24,11 @@
 //! | room | what it holds | may use |
 //! | --- | --- | --- |
 //! | `main` | calls `cli`; the exit code | `cli` |
-//! | [`cli`] | the command line: `serve`, and the commands for people | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry`, `text` |
+//! | [`cli`] | the command line: `serve`, and the commands for people | `arm`, `azure`, `config`, `doctor`, `enforce`, `estate`, `evidence`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `sweep`, `telemetry`, `text` |
 //! | [`doctor`] | `diskseal doctor`: what is wrong with a deployment, and what to do about it | `arm`, `azure`, `enforce`, `estate`, `event`, `function`, `policy`, `resource_id`, `scope` |
-//! | [`function`] | the custom-handler protocol: functions, envelopes, and answers, which cannot be empty | `azure`, `enforce`, `event`, `json`, `policy`, `resource_id`, `sweep`, `telemetry`, `text` |
+//! | [`function`] | the custom-handler protocol: functions, envelopes, and answers, which cannot be empty | `azure`, `cloud_event`, `enforce`, `event`, `evidence`, `json`, `policy`, `report`, `resource_id`, `sweep`, `telemetry`, `text` |
 //! | [`config`] | settings as a pure function of a lookup, which reports all faults at once | `azure`, `enforce`, `policy`, `resource`, `resource_id`, `scope`, `telemetry` |
+//! | [`evidence`] | a report a day in a container, each with the hash of the one before | `arm`, `azure`, `enforce`, `estate`, `policy`, `report`, `telemetry` |
 //! | [`sweep`] | list, decide on the listing, hand over what is unsealed | `arm`, `azure`, `enforce`, `estate`, `policy`, `report`, `resource`, `resource_id`, `telemetry` |
 //! | [`enforce`] | the core: `enforce` (GET, judge, act, prove) | `arm`, `azure`, `estate`, `policy`, `resource`, `resource_id`, `telemetry` |
 //! | [`estate`] | what is in scope, how it is listed, what protects it, how much is sealed | `arm`, `azure`, `policy`, `report`, `resource`, `resource_id`, `scope`, `telemetry` |
@@ -36,6 +37,7 @@
 //! | [`telemetry`] | logs, OTLP, trace context, waits as spans, every metric | `text` |
 //! | [`report`] | findings to coverage, exceptions and warnings, time to seal and published controls, as table, JSON, CSV, HTML and OCSF | `policy`, `resource`, `resource_id`, `scope`, `text` |
 //! | [`policy`] | rules, exemptions, `decide`; a decision holds the exact change to send | `resource`, `resource_id`, `scope` |
+//! | [`cloud_event`] | what a person must know, as CloudEvents | `resource_id`, `text` |
 //! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten`, of a disk or of a machine | `json`, `resource_id` |
 //! | [`resource`] | disks and snapshots as ARM returns them; tags and their limits | `json`, `resource_id` |
 //! | [`resource_id`] | the ARM resource ID of a disk or snapshot, and that of a machine | |
@@ -47,12 +49,13 @@
 //!
 //! # Invariants
 //!
-//! - The pure rooms (`report`, `policy`, `event`, `resource`, `resource_id`, `scope`, `json`, `text`) never await, do no I/O, read no
+//! - The pure rooms (`report`, `policy`, `cloud_event`, `event`, `resource`, `resource_id`, `scope`, `json`, `text`) never await, do no I/O, read no
 //!   clock and no environment, and log nothing. `now` is an argument.
 //! - Only a parsed [`resource_id::ResourceId`] or [`resource_id::MachineId`] of an event reaches a URL. Of the caller's
 //!   claims, only an object ID leaves [`event`], in a type that cannot be printed.
 //! - Audit mode never writes: [`enforce`] is the only room that writes what others own, and it checks the mode first.
-//!   Besides it only `doctor --try` writes: a resource group that it creates for a person, and deletes.
+//!   Besides it only two others write: `doctor --try` a resource group that it creates for a person, and deletes;
+//!   [`evidence`] a file a day in the container that is set for it, in audit mode as well.
 //! - A failure of one resource is answered 200, and the resource goes to the queue, as it does while the quota of its
 //!   subscription is spent. A failure that affects every resource is answered 500. Event Grid delays *new* events for
 //!   an endpoint that keeps answering 500.
@@ -64,11 +67,13 @@ mod words;
 pub mod arm;
 pub mod azure;
 pub mod cli;
+pub mod cloud_event;
 pub mod config;
 pub mod doctor;
 pub mod enforce;
 pub mod estate;
 pub mod event;
+pub mod evidence;
 pub mod function;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;

@@ -30,7 +30,7 @@ pub use tag_rule::{TagRule, TagRuleError};
 
 use time::OffsetDateTime;
 
-use crate::{resource_id::ResourceId, scope::Scope};
+use crate::{resource::Resource, resource_id::ResourceId, scope::Scope};
 
 /// Whether to seal or only to report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +75,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The owner that a resource names in the owner tag.
+    pub fn owner_of<'a>(&self, resource: &'a Resource) -> Option<&'a str> {
+        self.owner_tag.as_deref().and_then(|tag| resource.tags.get(tag))
+    }
+
     /// The exemption that follows from the ID, without a look at the resource. An ID does not show whether the
     /// resource is below a management group.
     pub fn exempt_by_id(&self, id: &ResourceId, now: OffsetDateTime) -> Option<Exemption> {

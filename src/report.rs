@@ -44,7 +44,7 @@ pub use exemption::ExemptionRow;
 use exemption::Tally;
 pub use exemption_tag::ExemptionTagRow;
 pub use html::html;
-pub use json::{FORMAT, json};
+pub use json::{FORMAT, json, json_line};
 pub use note::{Note, Word};
 pub use ocsf::ocsf;
 pub use poison::PoisonQueue;

@@ -19,6 +19,8 @@ use tracing::warn;
 
 pub use seal_all::{Advance, plan, seal_all};
 
+pub use crate::estate::Notable;
+
 use crate::{
     arm,
     azure::Terms,
@@ -34,6 +36,8 @@ use crate::{
 /// Maximum number of resources that one run hands over to the queue. The host writes the messages one by one before
 /// its `functionTimeout`, and the next run lists what is left.
 const RESOURCES_MAX: usize = 2_000;
+/// Maximum number of notable resources of one run, for the same reason.
+const NOTABLE_MAX: usize = 500;
 /// How many writes a seal takes: the mode, and the tags.
 const WRITES_OF_A_SEAL: f64 = 2.0;
 
@@ -67,6 +71,10 @@ pub struct Collected {
     /// The number of unsealed resources left to the next run, because this run reached its limit. If there are too many
     /// for one run, each run starts at another place.
     pub left: usize,
+    /// What is left as it is, and a person should know.
+    pub notable: Vec<Notable>,
+    /// The number of those that are not among them, because there are too many.
+    pub more_notable: usize,
 }
 
 impl fmt::Display for Collected {
@@ -126,7 +134,15 @@ async fn list(ctx: &Context, interval: Option<Duration>, terms: Terms) -> Result
         page.unreadable.iter().for_each(warn_of_unreadable);
         ctx.read_rights(&page.resources, terms).await;
         for resource in &page.resources {
-            if add(ctx, &protected, resource, &mut collected.survey).is_none() {
+            let judged = Judged::new(&ctx.policy, &protected, resource, ctx.now());
+            if let Some(notable) = judged.notable() {
+                if collected.notable.len() < NOTABLE_MAX {
+                    collected.notable.push(notable);
+                } else {
+                    collected.more_notable += 1;
+                }
+            }
+            if count(judged, &mut collected.survey).is_none() {
                 continue;
             }
             // Every row is read, so that what is never handed over hides nothing.
@@ -186,11 +202,14 @@ fn warn_of_gaps(survey: &Survey) {
 
 /// Counts a resource, logs its notices, and returns what is to be done about it.
 fn add(ctx: &Context, protected: &Protected, resource: &Resource, survey: &mut Survey) -> Option<Todo> {
-    let judged = Judged::new(&ctx.policy, protected, resource, ctx.now());
+    count(Judged::new(&ctx.policy, protected, resource, ctx.now()), survey)
+}
+
+fn count(judged: Judged<'_>, survey: &mut Survey) -> Option<Todo> {
     judged.warn();
     if let Some(guarded @ Guarded::Unknown) = judged.guarded() {
         // It is not handed over, so no look counts it.
-        let kind = resource.id.resource_type().label();
+        let kind = judged.kind().label();
         metrics::outcome("protected", Some(guarded.reason()), Some(kind), Trigger::Sweep.label());
     }
     survey.add(judged)

@@ -26,6 +26,9 @@ param mode string
 param sweepSchedule string
 param backupGuard string
 
+@description('The container for evidence. Empty without one.')
+param evidence string
+
 @description('IDs of the subscriptions in scope, comma-separated. Empty with a management group.')
 param subscriptions string
 
@@ -80,6 +83,11 @@ var settings = union(
     ? {}
     : {
         DISKSEAL_MANAGEMENT_GROUP: managementGroup
+      },
+  empty(evidence)
+    ? {}
+    : {
+        DISKSEAL_EVIDENCE: evidence
       },
   empty(otlp.?traces)
     ? {}

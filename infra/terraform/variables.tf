@@ -106,6 +106,17 @@ variable "extra_settings" {
   }
 }
 
+variable "evidence_days" {
+  description = "Days for which nobody can change or delete a file of evidence, in a container of this installation. 0 makes none."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.evidence_days >= 0 && var.evidence_days <= 146000 && floor(var.evidence_days) == var.evidence_days
+    error_message = "The number must be a whole one from 0 to 146000."
+  }
+}
+
 variable "always_ready" {
   description = "Number of always-ready instances for events: 0 or 1."
   type        = number

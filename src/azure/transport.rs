@@ -169,7 +169,11 @@ impl Body {
         }
     }
 
-    async fn part(&mut self) -> Result<Option<Bytes>, Fault> {
+    /// The next part of the body; none at its end.
+    ///
+    /// # Errors
+    /// It broke off.
+    pub async fn part(&mut self) -> Result<Option<Bytes>, Fault> {
         Ok(match self {
             Self::Network(answer) => answer.chunk().await?,
             Self::Sdk(body) => body.next().await.transpose()?,

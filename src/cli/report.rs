@@ -13,7 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, v
 use time::{Date, OffsetDateTime, macros::format_description};
 
 use super::{
-    flags,
+    evidence, flags,
     installation::{self, Reach},
     queue,
     session::{self, Exit, Session, complain, print, progress, say},
@@ -51,7 +51,8 @@ pub(super) fn command() -> Command {
              diskseal report --all --output csv --file inventory.csv\n  \
              diskseal report --fail-on unsealed,event-missed --since 7d\n  \
              diskseal report --exemptions --fail-on exempt-too-long,exempt-without-end\n  \
-             diskseal report --expiring-within 90 --exempt-tag diskseal-exempt\n\n\
+             diskseal report --expiring-within 90 --exempt-tag diskseal-exempt\n  \
+             diskseal report --evidence https://ACCOUNT.blob.core.windows.net/evidence\n\n\
              Exit codes: 0 everything is sealed or exempt, 1 something is not (or is what --fail-on names) or could not be \
              read, 2 invalid arguments or settings, 3 Azure could not be reached.",
         )
@@ -110,6 +111,7 @@ fn arguments() -> Vec<Arg> {
                 .long("exact")
                 .action(ArgAction::SetTrue)
                 .help("List each subscription instead of querying Resource Graph, which can lag"),
+        evidence::arg(),
     ]
 }
 
@@ -155,6 +157,9 @@ struct Wish {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> ExitCode {
+    if let Some(code) = evidence::run(matches) {
+        return code;
+    }
     let fail_on = matches.get_many::<String>("fail-on").map(|words| {
         let known = |word: &String| Finding::ALL.into_iter().find(|finding| finding.label() == word);
         words.filter_map(known).collect()

@@ -32,6 +32,7 @@ use crate::{
     azure::Terms,
     config::{Config, Setting, settings},
     enforce::Context,
+    evidence::Evidence,
     function::{self, App, Function},
     policy::Mode,
     telemetry::{Audience, Connection, Telemetry},
@@ -146,8 +147,11 @@ async fn serve(config: Config, listener: TcpListener, telemetry: &Telemetry) -> 
 
     let warm_up = async {
         match warm(config).await {
-            Ok((context, connection)) => {
+            Ok((context, connection, evidence)) => {
                 telemetry.connect(connection);
+                if let Some(evidence) = evidence {
+                    let _ = app.evidence.set(Arc::new(evidence));
+                }
                 // Nothing else sets it.
                 let _ = app.context.set(Arc::clone(&context));
                 if let Err(fault) = context.object_id(Terms::for_event(deadline)).await {
@@ -181,13 +185,20 @@ async fn serve(config: Config, listener: TcpListener, telemetry: &Telemetry) -> 
 }
 
 /// Builds the parts that take time.
-async fn warm(config: Config) -> Result<(Arc<Context>, Connection), String> {
+async fn warm(config: Config) -> Result<(Arc<Context>, Connection, Option<Evidence>), String> {
     let runtime = Handle::current();
     let build = move || {
         let (arm, connection) = client(&config, runtime)?;
-        Ok((Arc::new(Context::new(arm, config.policy, config.options, now)), connection))
+        let evidence = evidence(&config)?;
+        Ok((Arc::new(Context::new(arm, config.policy, config.options, now)), connection, evidence))
     };
     tokio::task::spawn_blocking(build).await.map_err(|fault| fault.to_string())?
+}
+
+/// Where evidence goes, if it is set.
+fn evidence(config: &Config) -> Result<Option<Evidence>, String> {
+    let container = config.evidence.clone().map(|url| super::evidence::container(url, config)).transpose()?;
+    Ok(container.map(|container| Evidence { container, portal: config.portal() }))
 }
 
 /// SIGTERM, which container platforms send, and SIGINT, which the Functions Core Tools send on Ctrl-C.

@@ -116,6 +116,23 @@ pub(super) fn confidential(text: &str) -> Result<Url, String> {
     }
 }
 
+/// Reads the URL of a blob container, to which a token may be sent.
+///
+/// # Errors
+/// It is none; says what is wrong, without a secret.
+pub fn container(text: &str) -> Result<Url, String> {
+    let url = confidential(text)?;
+    let is_plain = url.query().is_none() && url.fragment().is_none();
+    let is_named = !url.path().trim_matches('/').is_empty();
+    (is_plain && is_named).then_some(url).ok_or_else(|| {
+        format!(
+            "{} is not a container; expected a URL such as https://ACCOUNT.blob.core.windows.net/CONTAINER, without a \
+             signature: the identity signs in",
+            without_secrets(text)
+        )
+    })
+}
+
 #[test]
 fn endpoints_that_would_leak_tokens_are_refused() {
     use super::tests::{fault, shown};

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use super::setting::{Fallback, Setting, Use, Value, set};
+use super::{
+    azure::container,
+    setting::{Fallback, Setting, Use, Value, meaning, names, set, word},
+};
+use crate::enforce::Outcomes;
 
-pub(super) const ALL: &[Setting] = &[PORT, DEADLINE, SWEEP_SCHEDULE];
+pub(super) const ALL: &[Setting] = &[PORT, DEADLINE, SWEEP_SCHEDULE, OUTCOMES, EVIDENCE];
 
 /// The port on which the Functions host expects its handler.
 pub(super) const PORT: Setting = Setting {
@@ -83,3 +87,62 @@ const SWEEP_SCHEDULE: Setting = Setting {
     read: |config, text| set(&mut config.sweep_schedule, Ok(Some(text.to_owned()))),
     show: |config| config.sweep_schedule.clone(),
 };
+
+const OUTCOMES_WORDS: [(&str, Outcomes); 2] = [("off", Outcomes::Off), ("on", Outcomes::On)];
+
+const OUTCOMES: Setting = Setting {
+    name: "DISKSEAL_OUTCOMES",
+    flag: "outcomes",
+    value: Value::Words(|| names(&OUTCOMES_WORDS)),
+    help: "Put what a person must know on the queue diskseal-outcomes (on), or only log it (off).\n\
+           CloudEvents about resources that were given up, seals that were removed, exemptions that end, sweeps that a limit \
+           stopped, and resources that are left as they are. The Functions host writes them; docs/outcomes.md has their form.",
+    default: Fallback::Text("off"),
+    used: Use::Serve,
+    read: |config, text| set(&mut config.options.outcomes, meaning(&OUTCOMES_WORDS, text)),
+    show: |config| word(&OUTCOMES_WORDS, config.options.outcomes),
+};
+
+#[test]
+fn outcomes_are_off_unless_they_are_on() {
+    use super::tests::{fault, read, shown};
+    assert_eq!(read(&[]).unwrap().options.outcomes, Outcomes::Off);
+    assert_eq!(shown(&OUTCOMES, "ON").as_deref(), Some("on"));
+    fault(OUTCOMES.name, "diskseal-outcomes");
+}
+
+const EVIDENCE: Setting = Setting {
+    name: "DISKSEAL_EVIDENCE",
+    flag: "evidence",
+    value: Value::Text("URL"),
+    help: "Blob container for a report a day, such as https://ACCOUNT.blob.core.windows.net/CONTAINER.\n\
+           The first sweep of a day in UTC writes it, with the hash of the one before, in audit mode as well. The identity needs \
+           Storage Blob Data Contributor on the container; docs/evidence.md has the rest.",
+    default: Fallback::Means("no evidence"),
+    used: Use::Serve,
+    read: |config, text| set(&mut config.evidence, container(text).map(Some)),
+    show: |config| config.evidence.as_ref().map(url::Url::to_string),
+};
+
+#[test]
+fn evidence_goes_to_a_container_of_any_cloud_and_never_by_a_signature() {
+    use super::tests::{fault, shown};
+    for url in [
+        "https://st.blob.core.windows.net/evidence",
+        "https://st.blob.core.usgovcloudapi.net/evidence",
+        "https://st.blob.core.chinacloudapi.cn/evidence",
+        "http://127.0.0.1:10000/devstoreaccount1/evidence",
+    ] {
+        assert_eq!(shown(&EVIDENCE, url).as_deref(), Some(url));
+    }
+    for url in [
+        "https://st.blob.core.windows.net",
+        "https://st.blob.core.windows.net/",
+        "http://st.blob.core.windows.net/evidence",
+        "https://st.blob.core.windows.net/evidence?sv=2021&sig=s3cret",
+        "https://user:s3cret@st.blob.core.windows.net/evidence",
+        "evidence",
+    ] {
+        assert!(!fault(EVIDENCE.name, url).contains("s3cret"), "{url}");
+    }
+}

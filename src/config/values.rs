@@ -15,6 +15,9 @@ use crate::{
     telemetry::AzureMonitor,
 };
 
+/// Token audience for blobs, in every cloud ("Authorize with Microsoft Entra ID").
+const STORAGE_AUDIENCE: &str = "https://storage.azure.com";
+
 /// Everything that is set from outside.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -37,6 +40,8 @@ pub struct Config {
     pub(super) client_id: Option<String>,
     pub(super) port: Option<NonZeroU16>,
     pub(super) sweep_schedule: Option<String>,
+    /// The container for evidence.
+    pub evidence: Option<Url>,
 }
 
 impl Config {
@@ -62,6 +67,11 @@ impl Config {
     /// The identity of exports to Azure Monitor.
     pub fn monitor_identity(&self) -> IdentityOptions {
         self.identity_for(self.cloud.monitor_audience)
+    }
+
+    /// The identity of requests to Azure Storage.
+    pub fn storage_identity(&self) -> IdentityOptions {
+        self.identity_for(STORAGE_AUDIENCE)
     }
 
     fn identity_for(&self, audience: &str) -> IdentityOptions {

@@ -34,6 +34,16 @@ pub enum Attached {
     Leave,
 }
 
+/// Whether what a person must know goes to the queue `diskseal-outcomes`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcomes {
+    /// It goes to the logs alone.
+    #[default]
+    Off,
+    /// It goes to the queue as well.
+    On,
+}
+
 /// What is set about enforcing, besides the rules.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -45,6 +55,8 @@ pub struct Options {
     pub attached: Attached,
     /// How much one sweep may change.
     pub limits: Limits,
+    /// Whether what a person must know goes to a queue.
+    pub outcomes: Outcomes,
 }
 
 /// Everything that enforcing needs besides the resource.

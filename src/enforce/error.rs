@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The word for a seal that somebody has removed.
-pub(super) const SEAL_REMOVED: &str = "seal_removed";
+pub const SEAL_REMOVED: &str = "seal_removed";
 
 /// Whom a failure concerns, which decides who tries again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

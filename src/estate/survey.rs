@@ -15,7 +15,7 @@ use crate::{
     },
     report::{Counts, Gap, Status},
     resource::Resource,
-    resource_id::ResourceId,
+    resource_id::{ResourceId, ResourceType},
 };
 
 /// Maximum number of vaults that a log line names.
@@ -24,7 +24,8 @@ const VAULTS_MAX: usize = 5;
 /// A listed resource with its decision, made by the handler's rules.
 #[derive(Debug)]
 pub struct Judged<'a> {
-    id: &'a ResourceId,
+    resource: &'a Resource,
+    owner: Option<&'a str>,
     decision: Decision,
     protection: Protection,
     now: OffsetDateTime,
@@ -36,16 +37,16 @@ impl<'a> Judged<'a> {
         let occasion = Occasion { now, event_time: None, trace_id: None, named_by: NamedBy::Sweep };
         let protection = protected.of(resource);
         let decision = decide(policy, resource, &protection, &occasion);
-        Self { id: &resource.id, decision, protection, now }
+        Self { resource, owner: policy.owner_of(resource), decision, protection, now }
     }
 
     /// Logs an exemption that ends soon, and a form that cannot be read.
     pub fn warn(&self) {
         if let Some(until) = self.ends_soon() {
-            warn!("the exemption of {} ends on {until}", self.id);
+            warn!("the exemption of {} ends on {until}", self.resource.id);
         }
         if self.decision == Decision::Pending(PendingReason::Malformed) {
-            warn!("the listing has {} in a form that cannot be read, so it is looked at", self.id);
+            warn!("the listing has {} in a form that cannot be read, so it is looked at", self.resource.id);
         }
     }
 
@@ -66,6 +67,21 @@ impl<'a> Judged<'a> {
         }
     }
 
+    /// The kind of resource.
+    pub fn kind(&self) -> ResourceType {
+        self.resource.id.resource_type()
+    }
+
+    /// What a person should know of it, although nothing is done about it.
+    pub fn notable(&self) -> Option<Notable> {
+        let (ends, guarded) = (self.ends_soon(), self.guarded().cloned());
+        if ends.is_none() && guarded.is_none() {
+            return None;
+        }
+        let (resource, owner) = (self.resource.id.clone(), self.owner.map(str::to_owned));
+        Some(Notable { resource, owner, ends, guarded })
+    }
+
     /// The last day of the exemption, if it is soon.
     fn ends_soon(&self) -> Option<Date> {
         match self.decision {
@@ -75,6 +91,20 @@ impl<'a> Judged<'a> {
             _ => None,
         }
     }
+}
+
+/// A resource that is left as it is, and that a person should know of: its exemption ends soon, or a backup keeps it
+/// from being sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notable {
+    /// The resource.
+    pub resource: ResourceId,
+    /// The value of its owner tag.
+    pub owner: Option<String>,
+    /// The last day of its exemption, if that is soon.
+    pub ends: Option<Date>,
+    /// Why the backup guard leaves it as it is, if it does.
+    pub guarded: Option<Guarded>,
 }
 
 /// What is to be done about a listed resource.

@@ -123,6 +123,7 @@ impl<'a> Envelope<'a> {
     /// The message of a queue trigger.
     pub(super) fn message(self) -> Result<Received, EnvelopeError> {
         let binding = Binding { name: "message", kept: Kept::Whole };
+        let text = self.data.get(binding.name).map(|json| unquoted(json.get())).unwrap_or_default();
         let message = self.object(binding)?;
         let pending: Pending = serde_json::from_value(message).map_err(EnvelopeError::NotPending)?;
         // Metadata that cannot be read is ignored, so that no message is lost because of it.
@@ -132,7 +133,7 @@ impl<'a> Envelope<'a> {
         // A message of an earlier version has a member `id`, the resource, in place of the queue's ID.
         let resource = pending.resource.to_string();
         let id = metadata.id().filter(|id| !id.eq_ignore_ascii_case(&resource));
-        Ok(Received { id, pending, dequeue_count })
+        Ok(Received { id, pending, text, dequeue_count })
     }
 
     /// The timer of a timer trigger.
@@ -152,6 +153,16 @@ impl<'a> Envelope<'a> {
         let json = self.data.get(binding.name).ok_or(EnvelopeError::NoBinding(binding.name))?;
         binding.parsed(json.get())
     }
+}
+
+/// A text without the layers of JSON strings around it.
+fn unquoted(json: &str) -> String {
+    let mut text = json.to_owned();
+    for _ in 0..STRINGS_MAX {
+        let Ok(inner) = serde_json::from_str(&text) else { break };
+        text = inner;
+    }
+    text
 }
 
 /// The binding of a trigger, and what is read of each of its objects.

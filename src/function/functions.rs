@@ -7,6 +7,13 @@ use crate::{azure::Terms, enforce::PAUSE_MAX};
 /// The queue of resources that could not be sealed immediately.
 pub const QUEUE: &str = "diskseal-pending";
 
+/// The queue of messages that used up their receipts. The host names it so ("Azure Queue storage trigger for Azure
+/// Functions", poison messages).
+pub const POISON: &str = "diskseal-pending-poison";
+
+/// The queue of outcomes that a person must know.
+pub const OUTCOMES: &str = "diskseal-outcomes";
+
 /// The deadline of a sweep. It is well below the `functionTimeout` of host.json, at which the host would
 /// kill the process with all its invocations.
 const SWEEP_DEADLINE: Duration = Duration::from_mins(4);
@@ -16,7 +23,9 @@ const SWEEP_DEADLINE: Duration = Duration::from_mins(4);
 /// failed message again.
 const QUEUED_DEADLINE: Duration = PAUSE_MAX.saturating_mul(2);
 
-/// Receipts of a message before it moves to the poison queue: `maxDequeueCount` of host.json.
+/// Receipts of a message before the handler gives it up. `maxDequeueCount` of host.json is one more: if the process ends
+/// while it gives a message up, or the host cannot put the outputs, the message comes again. Otherwise the host would move
+/// it to the poison queue by itself, and the outcome would be lost.
 pub(super) const RECEIPTS_MAX: u32 = 16;
 
 words! {
@@ -83,12 +92,18 @@ mod tests {
             let definition = json(&definitions.join(function.name()).join("function.json"));
             assert_eq!(definition["bindings"][0]["type"], function.trigger());
             for binding in definition["bindings"].as_array().unwrap() {
-                assert!(binding["queueName"].is_null() || binding["queueName"] == QUEUE, "{binding}");
+                let queue = match binding["name"].as_str().unwrap() {
+                    "event" | "timer" => Value::Null,
+                    "outcomes" => OUTCOMES.into(),
+                    "poison" => POISON.into(),
+                    _ => QUEUE.into(),
+                };
+                assert_eq!(binding["queueName"], queue, "{binding}");
             }
         }
         let infra = json(Path::new("infra/events.json"));
         assert_eq!(infra["function"], Function::SealOnWrite.name());
-        assert_eq!(infra["queues"][0], QUEUE);
+        assert_eq!(infra["queues"], serde_json::json!([QUEUE, POISON, OUTCOMES]));
     }
 
     #[test]
@@ -103,6 +118,6 @@ mod tests {
         let queues = &host["extensions"]["queues"];
         assert!(QUEUED_DEADLINE < duration(&queues["visibilityTimeout"]));
         assert!(QUEUED_DEADLINE >= PAUSE_MAX + Duration::from_secs(25), "a pause, and the default deadline");
-        assert_eq!(queues["maxDequeueCount"], RECEIPTS_MAX);
+        assert_eq!(queues["maxDequeueCount"], RECEIPTS_MAX + 1);
     }
 }

@@ -8,6 +8,7 @@ use tracing::{Level, error, info, warn};
 use super::{
     ignored::Ignored,
     invocation::{Invocation, send_span},
+    outcomes,
     pending::Pending,
 };
 use crate::{
@@ -67,7 +68,8 @@ pub(super) async fn seal(
     let line = Line::of_look(&look.resource, &result).caused_by(look.correlation_id.as_deref());
     let line = log(invocation, &line, Some(started.elapsed()));
     let is_unchanged = result.as_ref().is_ok_and(Outcome::needs_no_change);
-    (result, Logged { is_unchanged, ..line })
+    let outcome = outcomes::of_look(ctx, invocation, look, &result).await;
+    (result, Logged { is_unchanged, outcome, ..line })
 }
 
 /// The queue message for a resource.
@@ -93,6 +95,8 @@ pub(super) struct Logged {
     took: Option<Duration>,
     /// Whether there was nothing to do.
     pub(super) is_unchanged: bool,
+    /// The message for the binding `outcomes`, if a person must know the result.
+    pub(super) outcome: Option<String>,
 }
 
 impl Logged {
@@ -117,7 +121,7 @@ pub(super) fn log(invocation: &Invocation, line: &Line, took: Option<Duration>) 
         diskseal.correlation_id = line.correlation_id,
         "{text}"
     );
-    Logged { line: text, level: line.level, took, is_unchanged: false }
+    Logged { line: text, level: line.level, took, is_unchanged: false, outcome: None }
 }
 
 /// The same for an event that is ignored, which may have no resource.
@@ -131,7 +135,7 @@ pub(super) fn log_ignored(invocation: &Invocation, why: &Ignored) -> Logged {
         diskseal.reason = reason,
         "{line}"
     );
-    Logged { line, level: Level::INFO, took: None, is_unchanged: true }
+    Logged { line, level: Level::INFO, took: None, is_unchanged: true, outcome: None }
 }
 
 /// Prints the line of a failed invocation, whose `Logs` the host discards.

@@ -75,6 +75,8 @@ pub(super) struct Received {
     pub(super) id: Option<String>,
     /// The content.
     pub(super) pending: Pending,
+    /// The content as it was received, which is what the host would put on the poison queue.
+    pub(super) text: String,
     /// The number of receipts, including this one; zero for a call by hand, which has no message.
     pub(super) dequeue_count: u32,
 }
@@ -225,7 +227,12 @@ mod tests {
     #[test]
     fn the_pauses_between_two_tries_grow_and_reasons_are_words() {
         let pending = full();
-        let received = |dequeue_count| Received { id: None, pending: pending.clone(), dequeue_count };
+        let received = |dequeue_count| Received {
+            id: None,
+            pending: pending.clone(),
+            text: String::new(),
+            dequeue_count,
+        };
         let due: Vec<_> = (0..=16).filter(|count| received(*count).is_due()).collect();
         assert_eq!(due, [0, 1, 2, 4, 8, 16]);
         assert!(received(1).is_of_a_sweep());

@@ -19,8 +19,8 @@ use crate::text;
 pub enum Reply {
     /// The invocation succeeded.
     Succeeded {
-        /// Messages for the output binding `pending`.
-        pending: Vec<Pending>,
+        /// Messages for the output bindings.
+        outputs: Outputs,
         /// One line per result, for the host's log; escaped when sent.
         logs: Vec<String>,
     },
@@ -33,19 +33,43 @@ pub enum Reply {
     },
 }
 
+/// Messages for the queues of the output bindings. The host puts them in the order of function.json, so that an outcome
+/// is on its queue before its message is on the poison queue, whenever the process ends.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Outputs {
+    /// Resources that are pending.
+    pub pending: Vec<Pending>,
+    /// Outcomes that a person must know: a CloudEvent each, in JSON.
+    pub outcomes: Vec<String>,
+    /// A message that is given up, as it was received.
+    pub poison: Option<String>,
+}
+
+impl From<Vec<Pending>> for Outputs {
+    fn from(pending: Vec<Pending>) -> Self {
+        Self { pending, ..Self::default() }
+    }
+}
+
 /// "Azure Functions custom handlers", response payload.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct InvocationResponse<'a> {
-    outputs: Outputs<'a>,
+    outputs: Bound<'a>,
     logs: Vec<Cow<'a, str>>,
     return_value: (),
 }
 
+/// A text is an element of an array, because the host decodes one that stands alone if it is valid base64, and writes
+/// each date of one that is JSON anew. It leaves the elements of an array as they are.
 #[derive(Serialize)]
-struct Outputs<'a> {
+struct Bound<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pending: Option<Messages<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    outcomes: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    poison: &'a [String],
 }
 
 /// An object is one message; from an array, the host creates one message per element.
@@ -64,14 +88,18 @@ struct Failure<'a> {
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let (status, body) = match &self {
-            Self::Succeeded { pending, logs } => {
+            Self::Succeeded { outputs: Outputs { pending, outcomes, poison }, logs } => {
                 let pending = match pending.as_slice() {
                     [] => None,
                     [one] => Some(Messages::One(one)),
                     many => Some(Messages::Many(many)),
                 };
                 let logs = logs.iter().map(|line| text::line(line)).collect();
-                let response = InvocationResponse { outputs: Outputs { pending }, logs, return_value: () };
+                let response = InvocationResponse {
+                    outputs: Bound { pending, outcomes, poison: poison.as_slice() },
+                    logs,
+                    return_value: (),
+                };
                 (StatusCode::OK, serde_json::to_string(&response))
             }
             Self::Failed { status, message } => {
@@ -90,7 +118,7 @@ impl IntoResponse for Reply {
 impl Reply {
     /// A success without outputs.
     pub fn done(log: String) -> Self {
-        Self::Succeeded { pending: vec![], logs: vec![log] }
+        Self::Succeeded { outputs: Outputs::default(), logs: vec![log] }
     }
 
     /// A failure.

@@ -14,8 +14,9 @@ use super::{
     invocation::{Invocation, fail, mark_unchanged, send_span},
     machine,
     one::{Handled, Logged, log, log_ignored, print, seal, seal_now},
+    outcomes,
     pending::{Pending, Received},
-    reply::Reply,
+    reply::{Outputs, Reply},
 };
 use crate::{
     enforce::{Concern, Context, Error, Line, Look, Trigger, believed, count_failure, quota_wait},
@@ -146,13 +147,24 @@ async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Re
     }
     let (result, logged) = seal(&ctx, invocation, &look).await;
     match result {
-        Ok(_) => Reply::done(logged.line),
+        Ok(_) => Reply::Succeeded {
+            outputs: Outputs { outcomes: logged.outcome.into_iter().collect(), ..Outputs::default() },
+            logs: vec![logged.line],
+        },
         Err(error) if error.concern() == Concern::Quota => {
             to_the_back(received.pending, logged.line, held_until).await
         }
         Err(error) if is_of_a_sweep && error.concern() == Concern::Resource => Reply::done(logged.line),
         Err(error) => {
             fail(&Span::current(), error.reason());
+            // The host drops the outputs of a failure, so the last receipt is none: the message goes to the poison queue
+            // by an output, as the host would have moved it.
+            if is_last {
+                let outcome = outcomes::of_given_up(&ctx, invocation, &received, &error).await;
+                let outcomes = outcome.into_iter().collect();
+                let outputs = Outputs { outcomes, poison: Some(received.text), ..Outputs::default() };
+                return Reply::Succeeded { outputs, logs: vec![logged.line] };
+            }
             print(invocation, &logged);
             Reply::failed(StatusCode::INTERNAL_SERVER_ERROR, logged.line)
         }
@@ -164,7 +176,7 @@ async fn try_again(app: &App, invocation: &Invocation, received: Received) -> Re
 async fn to_the_back(message: Pending, line: String, held_until: Instant) -> Reply {
     // Nothing signals that there is quota again; this is how often a message asks.
     sleep_until(held_until).await;
-    send_span(1).in_scope(|| Reply::Succeeded { pending: vec![message], logs: vec![line] })
+    send_span(1).in_scope(|| Reply::Succeeded { outputs: vec![message].into(), logs: vec![line] })
 }
 
 async fn handle(
@@ -249,7 +261,9 @@ fn answer(invocation: &Invocation, handled: impl Iterator<Item = Handled>) -> Re
         if pending.is_empty() && !logged.is_empty() && logged.iter().all(|logged| logged.is_unchanged) {
             mark_unchanged(&Span::current());
         }
-        return Reply::Succeeded { pending, logs: logged.into_iter().map(|logged| logged.line).collect() };
+        let outcomes = logged.iter_mut().filter_map(|logged| logged.outcome.take()).collect();
+        let outputs = Outputs { pending, outcomes, poison: None };
+        return Reply::Succeeded { outputs, logs: logged.into_iter().map(|logged| logged.line).collect() };
     }
     // The host discards the outputs and logs of a failure, and the whole batch is delivered again.
     fail(&Span::current(), reason);

@@ -101,8 +101,9 @@ async fn a_success_is_never_empty_and_its_outputs_are_objects() {
     assert_eq!(done, json!({"Outputs": {}, "Logs": ["sealed"], "ReturnValue": null}));
 
     let pending = |name: &str| serde_json::from_value::<Pending>(message(name)).unwrap();
-    let one = body_of(Reply::Succeeded { pending: vec![pending("a")], logs: vec![] }).await;
+    let one = body_of(Reply::Succeeded { outputs: vec![pending("a")].into(), logs: vec![] }).await;
     assert_eq!(one["Outputs"]["pending"], message("a"));
-    let two = body_of(Reply::Succeeded { pending: vec![pending("a"), pending("b")], logs: vec![] }).await;
+    let two =
+        body_of(Reply::Succeeded { outputs: vec![pending("a"), pending("b")].into(), logs: vec![] }).await;
     assert_eq!(two["Outputs"]["pending"], json!([message("a"), message("b")]));
 }

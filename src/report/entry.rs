@@ -169,7 +169,7 @@ impl Entry {
             Some(TagExemption::Expired(_) | TagExemption::Unreadable) | None => vec![],
         };
         let decision = decide(policy, resource, protection, &occasion);
-        let owner = policy.owner_tag.as_deref().and_then(|tag| resource.tags.get(tag));
+        let owner = policy.owner_of(resource);
         Self {
             owner: owner.or_else(|| owner_of(policy, &decision)).map(str::to_owned),
             exemption_tag,

@@ -52,6 +52,7 @@ use std::{
 };
 
 use serde::{Serialize, Serializer, ser::Error};
+use serde_json::ser::Formatter;
 
 use super::{
     Counts, Gap, NotByEvent, Percentiles, Report, Status,
@@ -180,6 +181,19 @@ struct ControlCount {
 /// # Errors
 /// The rows cannot be read, or `to` cannot be written.
 pub fn json(report: &Report, to: &mut impl Write) -> io::Result<()> {
+    write(report, &mut serde_json::Serializer::pretty(&mut *to))?;
+    to.write_all(b"\n")
+}
+
+/// Writes the same on one line, without a line break at its end.
+///
+/// # Errors
+/// Those of [`json`].
+pub fn json_line(report: &Report, to: &mut impl Write) -> io::Result<()> {
+    write(report, &mut serde_json::Serializer::new(to))
+}
+
+fn write<W: Write, F: Formatter>(report: &Report, to: &mut serde_json::Serializer<W, F>) -> io::Result<()> {
     let (run, delays) = (&report.run, &report.delays);
     let (scope, management_group) = match &run.scope {
         Scope::Visible => (None, None),
@@ -229,8 +243,7 @@ pub fn json(report: &Report, to: &mut impl Write) -> io::Result<()> {
         poison_queue: report.poison_queue.as_ref().map(|queue| queue.json(run.taken_at)),
         restore_points: report.restore_points.as_ref().map(super::RestorePoints::json),
     };
-    serde_json::to_writer_pretty(&mut *to, &document)?;
-    to.write_all(b"\n")
+    Ok(document.serialize(to)?)
 }
 
 impl CheckCount {

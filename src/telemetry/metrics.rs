@@ -48,6 +48,7 @@ struct Instruments {
     sweep_resources: Gauge<u64>,
     sweep_coverage: Gauge<f64>,
     sweep_runs: Counter<u64>,
+    evidence_runs: Counter<u64>,
     exemptions_expiring: Gauge<u64>,
     switch_failures: Counter<u64>,
     enforce_active: UpDownCounter<i64>,
@@ -104,6 +105,7 @@ impl Instruments {
                 .with_description("The share of sealed resources, as of the last sweep")
                 .build(),
             sweep_runs: counter("diskseal.sweep.runs", "{run}", "Sweeps"),
+            evidence_runs: counter("diskseal.evidence.runs", "{run}", "Tries to write the evidence of a day"),
             exemptions_expiring: gauge(
                 "diskseal.exemptions.expiring",
                 "{exemption}",
@@ -283,6 +285,12 @@ pub fn swept(swept: &Swept) {
 pub fn sweep_run(error_type: Option<&'static str>) {
     let error_type = error_type.map(|name| KeyValue::new(ERROR_TYPE, name));
     with(|instruments| instruments.sweep_runs.add(1, error_type.as_slice()));
+}
+
+/// The evidence of a day was written, or could not be.
+pub fn evidence_run(error_type: Option<&'static str>) {
+    let error_type = error_type.map(|name| KeyValue::new(ERROR_TYPE, name));
+    with(|instruments| instruments.evidence_runs.add(1, error_type.as_slice()));
 }
 
 /// Counts a read of the switch that failed.

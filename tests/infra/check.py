@@ -18,9 +18,9 @@ from form import form
 from parity import RULES as PARITY
 from watched import watched
 
-# Those that deploy.sh deploys, and the optional policy.
+# Those that deploy.sh deploys, and what is optional: a policy, and an example.
 ENTRIES = ["main.bicep", "events.bicep", "role-management-group.bicep"]
-OPTIONAL = ["new-subscriptions.bicep"]
+OPTIONAL = ["new-subscriptions.bicep", "examples/outcome-mail.bicep"]
 
 
 class Infrastructure:
@@ -259,7 +259,8 @@ def functions(infra):
     if trigger != ["eventGridTrigger"]:
         faults.append(f"infra/events.json: {events['function']} is not a function with an eventGridTrigger")
     used = {b["queueName"] for one in folders.values() for b in one["bindings"] if "queueName" in b}
-    wanted = sorted(used | {f"{queue}-poison" for queue in used})
+    received = {b["queueName"] for one in folders.values() for b in one["bindings"] if b["type"] == "queueTrigger"}
+    wanted = sorted(used | {f"{queue}-poison" for queue in received})
     if sorted(events["queues"]) != wanted:
         faults.append(f"infra/events.json: the queues are {', '.join(events['queues'])}, those of the functions {', '.join(wanted)}")
     for folder, one in folders.items():

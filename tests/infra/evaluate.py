@@ -95,6 +95,8 @@ def _binary(node, again):
         return equal(again(left), again(right))
     if operator == "!=":
         return not equal(again(left), again(right))
+    if operator == ">":
+        return again(left) > again(right)
     raise Unknown(operator)
 
 

@@ -5,7 +5,7 @@ import re
 
 from bicep import loops, peel
 from evaluate import Refused, allowed, evaluate
-from kinds import named, text
+from kinds import literal, named, text
 
 HERE = {"here": "c", "subscription().subscriptionId": "c", "subscription().id": "/subscriptions/c"}
 # Site properties that Flex Consumption refuses with "51021" where its stamps enforce it, and settings that it ignores.
@@ -248,4 +248,35 @@ def forms(infra):
     return faults
 
 
-RULES = [flex, deployment_names, scopes, loop_sizes, switch, audit, one_deployment, limits, new_subscriptions, forms]
+def evidence(infra):
+    """evidence is off by default, its files cannot be changed for the days that are set, and the handler has a role on the container alone"""
+    main, file = infra.by_name["main.bicep"], infra.by_name["modules/evidence.bicep"]
+    faults = [f"main.bicep: with evidenceDays={days} the container is {'missing' if days else 'made'}" for days in (0, 1) if made(main, "evidence", {"evidenceDays": days}) != bool(days)]
+    if text(main.declarations["evidenceDays"].value) != "0":
+        faults.append("main.bicep: evidence is on by default")
+    days = path(file.declarations["policy"], "properties", "immutabilityPeriodSinceCreationInDays")
+    if days is None or text(days) != "days" or text(file.declarations["policy"].member("parent")) != "evidence":
+        faults.append("modules/evidence.bicep: the policy of the container is another")
+    for one in file.declarations.values():
+        if one.kind == "resource" and "/roleassignments@" in one.target.lower():
+            if text(one.member("scope")) != "evidence" or "storageBlobDataContributor" not in text(path(one, "properties", "roleDefinitionId")):
+                faults.append("modules/evidence.bicep: the role is not Storage Blob Data Contributor on the container alone")
+    terraform = infra.read("infra/terraform/evidence.tf")
+    if terraform.count("var.evidence_days > 0 ? 1 : 0") != 4 or "scope              = azurerm_storage_container.evidence[0].id" not in terraform:
+        faults.append("terraform/evidence.tf: it is on by default, or the role is not on the container alone")
+    return faults
+
+
+def example(infra):
+    """the example of outcomes has no key, no secret and the queue of the functions"""
+    file = infra.by_name["examples/outcome-mail.bicep"]
+    source = file.source.decode()
+    faults = [f"examples/outcome-mail.bicep: {word}" for word in ("listKeys", "sharedKey", "@secure") if word.lower() in source.lower()]
+    if literal(file.declarations["queue"].value) not in infra.json("infra/events.json")["queues"]:
+        faults.append("examples/outcome-mail.bicep: no function writes to its queue")
+    if "managedIdentityAuth" not in source or "ManagedServiceIdentity" not in source:
+        faults.append("examples/outcome-mail.bicep: the queues are not read by identity")
+    return faults
+
+
+RULES = [evidence, example, flex, deployment_names, scopes, loop_sizes, switch, audit, one_deployment, limits, new_subscriptions, forms]

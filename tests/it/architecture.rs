@@ -12,7 +12,8 @@ use std::{
 
 use paths::Paths;
 
-const PURE: [&str; 8] = ["report", "policy", "event", "resource", "resource_id", "scope", "json", "text"];
+const PURE: [&str; 9] =
+    ["report", "policy", "cloud_event", "event", "resource", "resource_id", "scope", "json", "text"];
 const LINES_MAX: usize = 400;
 
 struct Source {

@@ -52,7 +52,7 @@ async fn an_attached_disk_is_looked_at_less_and_less_often_and_then_left_to_the_
     sleep(Duration::from_hours(24)).await;
     // The event and the queue's first receipt come at once.
     assert_eq!(reads(&azure, &id, start), [0, 0, 5, 15, 35, 75]);
-    assert_eq!(failures(&site), 15, "one less than maxDequeueCount of host.json");
+    assert_eq!(failures(&site), 15, "the last receipt succeeds");
     assert!(site.host.queues().poison("diskseal-pending").is_empty());
     assert!(site.host.queues().queue("diskseal-pending").is_empty());
     let invocations = site.host.invocations();
@@ -70,7 +70,7 @@ async fn a_locked_disk_is_looked_at_less_and_less_often_and_then_poisoned() {
     let id = site.create("locked");
     sleep(Duration::from_hours(24)).await;
     assert_eq!(reads(&azure, &id, start), [0, 0, 5, 15, 35, 75]);
-    assert_eq!(failures(&site), 16, "maxDequeueCount of host.json");
+    assert_eq!(failures(&site), 15, "the last receipt moves the message, and succeeds");
     assert_eq!(site.host.queues().poison("diskseal-pending").len(), 1);
 }
 

@@ -37,7 +37,7 @@ PERSONAL = re.compile(r"^(?:caller|principalname|username|upn|name|displayname|m
 # Names that are the product's or Azure's own.
 PUBLIC = {
     "default", "blob", "queue", "table", "http", "onedeploy", "ftp", "scm", "function", "endpoints", "diskseal", "seal_on_write", "seal_queued", "sweep",
-    "diskseal-pending", "diskseal-pending-poison", "dead-letters", "deployment", "delivery-failures", "queue-writes", "appsettings", "current", "management", "messages",
+    "diskseal-pending", "diskseal-pending-poison", "diskseal-outcomes", "dead-letters", "deployment", "delivery-failures", "queue-writes", "appsettings", "current", "management", "messages",
 }
 
 

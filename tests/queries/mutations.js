@@ -55,7 +55,7 @@ const MUTATIONS = [
   ["a rule's section", RULES, "runbook.md#slow", "runbook.md#slower", words, "DisksealSlow points at"],
   ["the text of the log", "src/estate/survey.rs", "the exemption of {} ends", "the exemption of {} will end", words, "src/estate/survey.rs does not say"],
   ["the text of the log, of a listed exemption", "src/estate/survey.rs", "[{number}] ends on", "[{number}] will end on", words, "src/estate/survey.rs does not say"],
-  ["the receipts of a message", "host.json", "\"maxDequeueCount\": 16", "\"maxDequeueCount\": 12", words, "does not name 12 receipts"],
+  ["the receipts of a message", "src/function/functions.rs", "RECEIPTS_MAX: u32 = 16", "RECEIPTS_MAX: u32 = 12", words, "does not name 12 receipts"],
   ["the looks of the runbook", RUNBOOK, "| order by First asc", "| where Looks >= 11\n| order by First asc", words, "Looks >= 11 never matches"],
   ["the minutes of the runbook", RUNBOOK, "A resource could not be sealed for 75 minutes", "A resource could not be sealed for 80 minutes", words, "says 80 minutes"],
   ["the life of a poison message", RUNBOOK, "Azure deletes it after seven days", "Azure deletes it after eight days", words, "says eight days"],

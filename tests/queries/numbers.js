@@ -16,7 +16,7 @@ function facts({ host, source }) {
     if (found === null) throw new Error(`${path} has no ${pattern}`);
     return found.slice(1);
   };
-  const { maxDequeueCount: receipts, visibilityTimeout } = host.extensions.queues;
+  const { maxDequeueCount, visibilityTimeout } = host.extensions.queues;
   const [hours, minutes, seconds] = visibilityTimeout.split(":").map(Number);
   const pause = hours * 3600 + minutes * 60 + seconds;
   const [pauses] = read("src/enforce/breaker.rs", /const PAUSES: \[u64; \d+\] = \[([\d, ]+)\]/);
@@ -25,12 +25,12 @@ function facts({ host, source }) {
   const [expiring] = read("src/policy/day.rs", /EXPIRING_WITHIN_DAYS: u16 = (\d+)/);
   const [life] = read("tests/emulator/src/queue.rs", /TIME_TO_LIVE: Duration = Duration::from_hours\((\d+) \* 24\)/);
   const [retried] = read("infra/events.json", /"eventTimeToLiveInMinutes": (\d+)/);
-  const [asReceived] = read("src/function/functions.rs", /RECEIPTS_MAX: u32 = (\d+)/);
+  const receipts = Number(read("src/function/functions.rs", /RECEIPTS_MAX: u32 = (\d+)/)[0]);
   const breaker = pauses.split(",").map(Number);
   // The handler looks at the receipts that are powers of two: src/function/pending.rs has the test.
   const due = Array.from({ length: Math.floor(Math.log2(receipts)) + 1 }, (_, power) => 2 ** power);
   return {
-    receipts: [receipts, ...due, Number(asReceived)],
+    receipts: [receipts, ...due, maxDequeueCount],
     looks: [due.length, due.length + 1],
     // Nothing of this repository decides that the host's reader of JSON stops there: recordings of the host have it.
     levels: [64],

@@ -31,7 +31,7 @@ run "one_subscription" {
     error_message = "The role is not on the subscription."
   }
   assert {
-    condition     = toset(keys(azurerm_storage_queue.this)) == toset(["diskseal-pending", "diskseal-pending-poison"])
+    condition     = toset(keys(azurerm_storage_queue.this)) == toset(["diskseal-pending", "diskseal-pending-poison", "diskseal-outcomes"])
     error_message = "The queues differ from those of the functions."
   }
   assert {
@@ -51,7 +51,7 @@ run "one_subscription" {
     error_message = "The filter differs from events.json."
   }
   assert {
-    condition     = length(azurerm_private_endpoint.this) == 0 && length(azurerm_subscription_policy_assignment.disks) == 0
+    condition     = length(azurerm_private_endpoint.this) == 0 && length(azurerm_storage_account.evidence) == 0 && !contains(keys(local.settings), "DISKSEAL_EVIDENCE") && length(azurerm_subscription_policy_assignment.disks) == 0
     error_message = "The plan creates optional resources by default."
   }
   assert {
@@ -395,6 +395,7 @@ run "wrong_values_are_refused" {
     operators             = [{ id = "ops@example.com", type = "Group" }]
     existing_workspace_id = "central"
     log_retention         = 7
+    evidence_days         = -1
     otlp                  = { traces = "http://example.com" }
     existing_topics       = { production = "theirs" }
     snapshot_policy       = "Deny"
@@ -408,7 +409,7 @@ run "wrong_values_are_refused" {
     var.subscription_id, var.location, var.name, var.subscriptions, var.management_group, var.cloud, var.mode, var.sweep_schedule,
     var.backup_guard, var.extra_settings, var.always_ready, var.instance_memory, var.maximum_instances, var.network_prefix,
     var.function_subnet_id, var.alert_emails, var.runbook, var.operators, var.existing_workspace_id,
-    var.log_retention, var.otlp, var.existing_topics, var.snapshot_policy, var.exporters, var.package_uri, var.package, var.tags,
+    var.log_retention, var.evidence_days, var.otlp, var.existing_topics, var.snapshot_policy, var.exporters, var.package_uri, var.package, var.tags,
   ]
 }
 
@@ -421,4 +422,21 @@ run "a_subnet_without_the_other_is_refused" {
   }
 
   expect_failures = [var.endpoint_subnet_id]
+}
+
+run "evidence_has_a_container_that_nobody_changes_and_the_handler_a_role_on_it_alone" {
+  command = plan
+
+  variables {
+    evidence_days = 400
+  }
+
+  assert {
+    condition     = azurerm_storage_container_immutability_policy.evidence[0].immutability_period_in_days == 400
+    error_message = "The container has another policy."
+  }
+  assert {
+    condition     = length(azurerm_role_assignment.evidence) == 1 && length(azurerm_storage_container.evidence) == 1
+    error_message = "The handler has no role on the container, or there is none."
+  }
 }

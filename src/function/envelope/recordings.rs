@@ -117,7 +117,8 @@ fn queued(name: &str, envelope: Envelope<'_>, body: &str) {
     let text = sent["Data"]["message"].as_str().unwrap();
     let text = serde_json::from_str::<String>(text).unwrap_or_default();
     match (serde_json::from_str::<Pending>(&text), envelope.message()) {
-        (Ok(ours), Ok(Received { id, pending, dequeue_count })) => {
+        (Ok(ours), Ok(Received { id, pending, text: kept, dequeue_count })) => {
+            assert_eq!(kept, text, "{name}");
             assert_eq!(pending, ours, "{name}");
             assert_eq!(sent["Metadata"]["DequeueCount"], dequeue_count.to_string(), "{name}");
             // These have the resource as `id`, which has taken the place of the message's own ID.

@@ -20,6 +20,7 @@ use crate::{
 };
 
 mod authorization;
+pub(crate) mod blobs;
 pub(crate) mod deployment;
 mod directory;
 mod disks;
@@ -72,7 +73,9 @@ impl Emulator {
             Face::Identity => Route::Unknown,
         };
         let kind = match face {
-            Face::ResourceManager => Kind::of(&request.method, &route),
+            Face::ResourceManager => {
+                blobs::kind(&request).unwrap_or_else(|| Kind::of(&request.method, &route))
+            }
             Face::Identity => Kind::Token,
         };
         let fired = self.inner.faults.meet(kind, &request.method, &route, || {
@@ -172,6 +175,9 @@ impl Emulator {
             return self.identity_answer(&context.request);
         }
         match self.admit(context) {
+            Ok(()) if blobs::kind(&context.request).is_some() => {
+                self.blob_answer(&context.request).unwrap_or_else(|refusal| context.refuse(&refusal))
+            }
             Ok(()) => self
                 .stated(context)
                 .unwrap_or_else(|| self.route(context))
@@ -187,7 +193,7 @@ impl Emulator {
         }
         let inner = &self.inner;
         context.caller = authenticate(&inner.options, &inner.secret, inner.clock.now(), &context.request)?;
-        if facts::is_of_storage(&context.request) {
+        if facts::is_of_storage(&context.request) || blobs::kind(&context.request).is_some() {
             return Ok(());
         }
         self.check_subscription(&context.route)?;

@@ -49,6 +49,12 @@ pub enum Kind {
     Query,
     /// GET of a token from the managed-identity endpoint.
     Token,
+    /// GET of a blob or of a container's list.
+    BlobRead,
+    /// PUT of a block, which is no part of a blob yet.
+    BlobBlock,
+    /// PUT of the list of a blob's blocks.
+    BlobCommit,
     /// Everything else.
     Other,
 }

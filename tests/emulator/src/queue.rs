@@ -7,7 +7,14 @@ mod account;
 mod message;
 mod trigger;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use time::OffsetDateTime;
@@ -54,6 +61,7 @@ impl Queues {
                 clock: self.account.clock,
                 speed: self.account.speed,
                 messages: Mutex::default(),
+                refusals: AtomicUsize::new(0),
                 changes: watch::Sender::new(0),
             }),
         };
@@ -84,6 +92,8 @@ struct State {
     speed: f64,
     /// In the order of insertion.
     messages: Mutex<Vec<Stored>>,
+    /// How many of the next puts are refused.
+    refusals: AtomicUsize,
     changes: watch::Sender<u64>,
 }
 
@@ -105,6 +115,10 @@ impl Queue {
         delay: Duration,
     ) -> Result<QueueMessage, QueueError> {
         let text = text.into();
+        let refusal = |count: usize| count.checked_sub(1);
+        if self.state.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, refusal).is_ok() {
+            return Err(QueueError::Service("503 ServerBusy: The server is busy.".to_owned()));
+        }
         if text.len() > MESSAGE_LIMIT {
             return Err(QueueError::MessageTooLarge { bytes: text.len() });
         }
@@ -122,6 +136,11 @@ impl Queue {
         self.state.messages.lock().push(stored);
         self.changed();
         Ok(message)
+    }
+
+    /// Refuses the next `count` puts, as an overloaded account does ("Common REST API error codes", `ServerBusy`).
+    pub fn refuse_puts(&self, count: usize) {
+        self.state.refusals.store(count, Ordering::SeqCst);
     }
 
     /// Receives up to `count` visible messages (32 at most), the oldest first, and hides them for

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use diskseal::{
     enforce::{Concern, EVENT_MISSED, Error, Left, Outcome, TagsKept, Unsealed},
+    evidence,
     function::{Ignored, Pending, Refused},
     policy::{Exemption, Guarded},
     sweep,
@@ -192,6 +193,7 @@ fn reasons_are_those_of_the_code() {
         Pending::reasons(),
         Refused::reasons(),
         sweep::Error::reasons(),
+        evidence::Error::reasons(),
         vec![Pending::OTHER, TagsKept::MODIFIED, EVENT_MISSED],
     ];
     assert_eq!(documented, set(of_the_code.concat()));

@@ -152,7 +152,7 @@ async fn a_resource_that_never_succeeds_ends_in_the_poison_queue() {
     let text = Encoding::Base64.decode(&message.text).unwrap();
     assert!(text.contains("disallowed_by_policy"), "{text}");
     let received = azure.host.invocations().iter().filter(|i| i.function == "seal_queued").count();
-    assert_eq!(received, 16, "maxDequeueCount of host.json");
+    assert_eq!(received, 16, "one less than maxDequeueCount of host.json");
     let tries = azure.emulator.requests_for(&disk("denied")).iter().filter(|x| x.method == "PATCH").count();
     assert_eq!(tries, 6, "for the event, and for the 1st, 2nd, 4th, 8th and 16th time that it is received");
 }

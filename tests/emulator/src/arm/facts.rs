@@ -29,6 +29,8 @@ pub(crate) struct Facts {
     pub(super) deployment: Mutex<Option<Deployment>>,
     /// The queues of the app's storage account, besides those that a test has defined.
     queues: Mutex<Option<Queues>>,
+    /// The blob containers.
+    pub(super) containers: Mutex<super::blobs::Containers>,
     /// The client IDs whose writes the event subscriptions of that deployment drop.
     pub(super) excluded_app_ids: Mutex<Vec<String>>,
 }

@@ -48,7 +48,7 @@ async fn an_event_that_cannot_be_settled_comes_back_by_the_queue_and_ends_as_poi
     host.queues_drained().await;
 
     let queued: Vec<_> = host.invocations().into_iter().filter(|one| one.function == "seal_queued").collect();
-    assert_eq!(queued.len(), 16, "the `maxDequeueCount` of host.json");
+    assert_eq!(queued.len(), 17, "the `maxDequeueCount` of host.json");
     assert_eq!(host.queues().poison("diskseal-pending").len(), 1);
     assert!(host.fire_timer("sweep").await.unwrap().succeeded());
 }

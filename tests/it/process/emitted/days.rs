@@ -16,7 +16,7 @@ use diskseal_emulator::{
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::super::{commands::program, disk, end_all, event, setup, snapshot, start};
+use super::super::{commands::program, disk, end_all, event, settings, setup, snapshot, start};
 use crate::world::{SUBSCRIPTION, jane};
 
 /// Claims of a caller, as Event Grid passes them on: personal data.
@@ -61,7 +61,7 @@ impl Emitted {
 /// Runs all days.
 pub(super) async fn all() -> Emitted {
     let mut emitted = Emitted::default();
-    let (busy, audit, deaf, grouped, slow, guarded, quiet, commands) = tokio::join!(
+    let (busy, audit, deaf, grouped, slow, guarded, quiet, evidence, commands) = tokio::join!(
         busy_day(),
         audited_day(),
         deaf_day(),
@@ -69,9 +69,10 @@ pub(super) async fn all() -> Emitted {
         slow_day(),
         guarded_day(),
         quiet_day(),
+        evidence_day(),
         commands()
     );
-    for part in [busy, audit, deaf, grouped, slow, guarded, quiet, commands] {
+    for part in [busy, audit, deaf, grouped, slow, guarded, quiet, evidence, commands] {
         emitted.spans.extend(part.spans);
         emitted.points.extend(part.points);
     }
@@ -285,6 +286,26 @@ async fn grouped_day() -> Emitted {
         azure.emulator.set_property(&disk("member-1"), "dataAccessAuthMode", Value::Null);
         told(&azure, event(&disk("member-1"))).await;
     }
+    end(azure).await
+}
+
+/// A container refuses at first, and then takes the evidence of the day.
+async fn evidence_day() -> Emitted {
+    let mut setup = setup();
+    setup.azure = azure();
+    setup.azure.audiences.push("https://storage.azure.com".to_owned());
+    let azure = LocalAzure::start(setup, |serving| {
+        let url = format!("{}/evidence", serving.arm_https);
+        settings(serving, &[("DISKSEAL_EVIDENCE", &url), ("OTEL_METRIC_EXPORT_INTERVAL", "50")])
+    });
+    let azure = azure.await.unwrap();
+    azure.emulator.put_container("/evidence", 5_000);
+    azure.emulator.insert(&disk("kept"), &disk_body("westeurope")).unwrap();
+    azure.emulator.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::BlobRead).times(1));
+    for _ in 0..2 {
+        azure.host.fire_timer("sweep").await.unwrap();
+    }
+    assert_eq!(azure.emulator.blobs("/evidence").len(), 1);
     end(azure).await
 }
 
