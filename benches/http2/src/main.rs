@@ -69,7 +69,11 @@ struct Count {
 struct Counted(TcpStream, Arc<Count>);
 
 impl AsyncRead for Counted {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.0).poll_read(cx, buf);
         self.1.read.fetch_add(buf.filled().len() - before, Relaxed);
@@ -78,7 +82,11 @@ impl AsyncRead for Counted {
 }
 
 impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         let result = Pin::new(&mut self.0).poll_write(cx, buf);
         if let Poll::Ready(Ok(written)) = result {
             self.1.written.fetch_add(written, Relaxed);
@@ -117,7 +125,9 @@ async fn serve(arm_time: Duration) -> (SocketAddr, String, Arc<Count>) {
                 count.connections.fetch_add(1, Relaxed);
                 let (acceptor, count) = (acceptor.clone(), Arc::clone(&count));
                 tokio::spawn(async move {
-                    let Ok(socket) = acceptor.accept(Counted(socket, Arc::clone(&count))).await else { return };
+                    let Ok(socket) = acceptor.accept(Counted(socket, Arc::clone(&count))).await else {
+                        return;
+                    };
                     count.handshakes.fetch_add(1, Relaxed);
                     let answer = service_fn(move |request: Request<Incoming>| async move {
                         request.into_body().collect().await?;
@@ -202,7 +212,11 @@ async fn main() {
             let of = |column: usize| median(rounds.iter().map(|round| round[column]).collect());
             println!(
                 "{name:<11} {:>3} connections, {:>3} handshakes, {:>4} KiB; cold {:>4.0} ms, warm {:>4.0} ms",
-                of(0), of(1), of(2), of(3), of(4)
+                of(0),
+                of(1),
+                of(2),
+                of(3),
+                of(4)
             );
         }
     }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use time::macros::datetime;
 
 use super::{EVENTS_MAX, Envelope, EnvelopeError, Received, event};
 
@@ -33,6 +34,23 @@ fn an_event_is_read_in_every_form() {
     ] {
         let envelope = json!({"Data": {"event": form}, "Metadata": {"data": [1], "sys": {}}});
         assert_eq!(json!(events(&envelope).unwrap()), expected, "{form}");
+    }
+}
+
+#[test]
+fn the_time_of_the_trigger_is_in_the_metadata_or_unknown() {
+    let triggered = |metadata: Value| {
+        let body = json!({"Data": {"event": {}}, "Metadata": metadata}).to_string();
+        Envelope::read(body.as_bytes()).unwrap().triggered()
+    };
+    let at = |time: Value| triggered(json!({"data": {"sys": 1}, "sys": {"MethodName": "f", "UtcNow": time}}));
+    assert_eq!(at(json!("2026-02-01T18:38:05.1Z")), Some(datetime!(2026-02-01 18:38:05.1 UTC)));
+    assert_eq!(at(json!("2026-02-01T18:38:34.9116130Z")), Some(datetime!(2026-02-01 18:38:34.911613 UTC)));
+    for unknown in [json!("2026-02-01T18:38:05"), json!("soon"), json!(7), json!(null)] {
+        assert_eq!(at(unknown.clone()), None, "{unknown}");
+    }
+    for metadata in [json!(null), json!([]), json!("text"), json!({}), json!({"sys": "text"})] {
+        assert_eq!(triggered(metadata.clone()), None, "{metadata}");
     }
 }
 
