@@ -35,7 +35,8 @@ use crate::{
     policy::{Defect, Exemptions, Selection},
     resource_id::ResourceType,
 };
-use control::{ByKind, Check};
+use control::ByKind;
+pub use control::Check;
 pub use counts::Counts;
 use counts::grouped;
 pub use csv::csv;

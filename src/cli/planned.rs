@@ -122,7 +122,7 @@ async fn list(session: &Session, source: Source, path: &Path) -> io::Result<Exit
     let policy = &session.ctx.policy;
     let (mut fault, mut unknown) = (None, 0);
     let on_change = |resource: &Resource, change: Change| {
-        if change.data_access_auth_mode.is_none() && change.tags.is_empty() {
+        if !change.sets_properties() && change.tags.is_empty() {
             // What it was is not known, so nothing could be compared or restored.
             note(&format!("not in the plan: {}: it is listed in a form that cannot be read", resource.id));
             unknown += 1;
@@ -152,7 +152,7 @@ async fn list(session: &Session, source: Source, path: &Path) -> io::Result<Exit
     Ok(if unknown + survey.unreadable > 0 { exit.max(Exit::NotAll) } else { exit })
 }
 
-const HEADER: &str = "RING     MODE                          TAGS  RESOURCE";
+const HEADER: &str = "RING     MODE                          NETWORK  TAGS  RESOURCE";
 
 /// A resource of the plan on one line.
 fn row(one: &Planned) -> String {
@@ -162,7 +162,9 @@ fn row(one: &Planned) -> String {
     } else {
         mode.to_owned()
     };
-    format!("{:<7}  {mode:<28}  {:>4}  {}", one.before.ring.label(), one.change.tags.len(), one.id)
+    let network = if one.change.network_access.is_empty() { "" } else { "set" };
+    let (ring, tags) = (one.before.ring.label(), one.change.tags.len());
+    format!("{ring:<7}  {mode:<28}  {network:<7}  {tags:>4}  {}", one.id)
 }
 
 async fn apply_all(session: Session, plan: Plan, concurrency: usize) -> Exit {

@@ -18,7 +18,7 @@ use crate::{
     enforce::Line,
     estate::Survey,
     report::Source,
-    resource::Resource,
+    resource::{Resource, tags::Tags},
     sweep::{Advance, plan, seal_all},
 };
 
@@ -90,9 +90,9 @@ async fn dry_run(session: Session, source: Source) -> Exit {
     let arm = &session.ctx.arm;
     let show = |resource: &Resource, change: crate::policy::decide::Change| {
         let id = &resource.id;
-        let mode = change.data_access_auth_mode.as_ref().map(|mode| arm.mode_write(id, mode));
-        let tags = (!change.tags.is_empty()).then(|| arm.tags_write(id, &change.tags));
-        for write in mode.into_iter().chain(tags) {
+        let tags = |tags: &Tags| (!tags.is_empty()).then(|| arm.tags_write(id, tags));
+        let properties = change.sets_properties().then(|| arm.properties_write(id, &change.properties()));
+        for write in [tags(&change.before), properties, tags(&change.tags)].into_iter().flatten() {
             say(&format!("PATCH {}", write.url));
             say(&String::from_utf8_lossy(&write.body));
         }

@@ -1,4 +1,5 @@
-//! The way back from a plan: the mode and the seal's tags as they were before.
+//! The way back from a plan: the mode, the seal's tags, and the network settings where the seal sets them, as they were
+//! before.
 //!
 //! Like an unseal, it is built so that a stop between any two requests leaves no false claim: the seal's tags go before
 //! the mode does, and what stood in their place comes last. The same call goes on from there.
@@ -44,7 +45,7 @@ impl Reverted {
     }
 }
 
-/// Gives a resource the mode and the tags of the seal that it had before, and touches no other tag. `tags` are the rules
+/// Gives a resource the mode, the network settings and the tags of the seal that it had before, and touches no other tag. `tags` are the rules
 /// by which it was sealed. Ends within `time`.
 ///
 /// # Errors
@@ -99,9 +100,8 @@ async fn look_once(
         return Ok(Reverted::Drifted(drift));
     }
     let (remove, restore) = before.undo(&resource);
-    let mode = &before.data_access_auth_mode;
-    let changes_mode = resource.data_access_auth_mode != *mode;
-    if !changes_mode && remove.is_empty() && restore.is_empty() {
+    let properties = before.properties(&resource);
+    if properties.is_empty() && remove.is_empty() && restore.is_empty() {
         return Ok(Reverted::AsBefore);
     }
     if resource.is_provisioning() {
@@ -116,7 +116,7 @@ async fn look_once(
     if !ctx.is_switched_on(terms).await {
         return Ok(Reverted::SwitchedOff);
     }
-    let needed = [!remove.is_empty(), changes_mode, !restore.is_empty()];
+    let needed = [!remove.is_empty(), !properties.is_empty(), !restore.is_empty()];
     let count = needed.into_iter().map(u32::from).sum();
     let reserved = ctx.arm.reserve(id, count, terms).await?;
     let writer = Writer { arm: &ctx.arm, id, reserved: Some(&reserved), terms };
@@ -124,8 +124,8 @@ async fn look_once(
     if !remove.is_empty() {
         writer.delete_tags(&remove).await?;
     }
-    if changes_mode {
-        let now = writer.set_mode(mode, || progress.accepted()).await?;
+    if !properties.is_empty() {
+        let now = writer.set(&properties, || progress.accepted()).await?;
         if !is_removed(&now) {
             prove(ctx, id, terms, is_removed).await?;
         }

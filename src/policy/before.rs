@@ -5,9 +5,13 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
-use super::{Mode, Policy, TagRule};
+use super::{BackupGuard, Mode, NETWORK_BEFORE, Network, Policy, TagRule};
 use crate::{
-    resource::{DataAccessAuthMode, Resource, tags::Tags},
+    resource::{
+        DataAccessAuthMode, Resource,
+        properties::{NetworkAccess, NetworkAccessPolicy, Properties, PublicNetworkAccess},
+        tags::Tags,
+    },
     resource_id::is_same,
 };
 
@@ -17,6 +21,9 @@ use crate::{
 pub struct Before {
     /// `properties.dataAccessAuthMode`; `None` if Azure has none.
     pub data_access_auth_mode: DataAccessAuthMode,
+    /// The network settings, where the seal sets them.
+    #[serde(flatten)]
+    pub network_access: NetworkAccess,
     /// `properties.timeCreated` in whole seconds, UTC. Two resources with one ID differ in it.
     pub time_created: Option<String>,
     /// Whether it is sealed or only reported.
@@ -42,6 +49,8 @@ words! {
         Replaced => "drift_replaced",
         /// Its mode is neither that of the plan nor the seal's.
         Mode(String) => "drift_mode",
+        /// Its network settings are neither those of the plan nor the seal's.
+        Network => "drift_network",
         /// The value of this tag is neither that of the plan nor the seal's.
         Tag(String) => "drift_tag",
         /// It is in another ring.
@@ -54,6 +63,7 @@ impl fmt::Display for Drift {
         match self {
             Self::Replaced => f.write_str("it was created after the plan: another resource has its ID now"),
             Self::Mode(mode) => write!(f, "its dataAccessAuthMode is {mode:?}, and was another in the plan"),
+            Self::Network => f.write_str("its network settings are others than in the plan"),
             Self::Tag(name) => write!(f, "the value of its tag {name:?} is another than in the plan"),
             Self::Ring(ring) => write!(f, "it is in the ring {} now", ring.label()),
         }
@@ -63,12 +73,19 @@ impl fmt::Display for Drift {
 impl Before {
     /// The values of a resource as it was read.
     pub fn of(policy: &Policy, resource: &Resource) -> Self {
-        let value = |rule: &TagRule| resource.tags.get(rule.name()).map(str::to_owned);
+        let value = |name: &str| (name.to_owned(), resource.tags.get(name).map(str::to_owned));
+        let sets_network = policy.network != Network::Off || policy.backup_guard == BackupGuard::Network;
+        let (network_access, kept) = if sets_network {
+            (NetworkAccess::of(resource), Some(value(NETWORK_BEFORE)))
+        } else {
+            Default::default()
+        };
         Self {
             data_access_auth_mode: resource.data_access_auth_mode.clone(),
+            network_access,
             time_created: seconds(resource.time_created),
             ring: policy.ring_of(resource),
-            tags: policy.tags.iter().map(|rule| (rule.name().to_owned(), value(rule))).collect(),
+            tags: policy.tags.iter().map(|rule| value(rule.name())).chain(kept).collect(),
         }
     }
 
@@ -83,6 +100,9 @@ impl Before {
         if *mode != self.data_access_auth_mode && !is_sealed {
             return Some(Drift::Mode(mode.as_str().to_owned()));
         }
+        if self.has_other_network(resource) {
+            return Some(Drift::Network);
+        }
         let is_other = |rule: &&TagRule| {
             let now = resource.tags.get(rule.name());
             let is_written =
@@ -96,6 +116,33 @@ impl Before {
         }
         let ring = policy.ring_of(resource);
         (step == Step::Apply && ring != self.ring).then_some(Drift::Ring(ring))
+    }
+
+    /// Whether a network setting is neither as it was nor as the seal sets it.
+    fn has_other_network(&self, resource: &Resource) -> bool {
+        let (before, now) = (self.network_access, NetworkAccess::of(resource));
+        let is_policy_other = before.network_access_policy.is_some()
+            && now.network_access_policy != before.network_access_policy;
+        let is_public_other = before.public_network_access.is_some()
+            && now.public_network_access != before.public_network_access;
+        (is_policy_other && now.network_access_policy != Some(NetworkAccessPolicy::DenyAll))
+            || (is_public_other && now.public_network_access != Some(PublicNetworkAccess::Disabled))
+    }
+
+    /// The properties that are not as they were.
+    pub fn properties(&self, resource: &Resource) -> Properties {
+        let (before, now) = (self.network_access, NetworkAccess::of(resource));
+        let mode = &self.data_access_auth_mode;
+        let policy = before
+            .network_access_policy
+            .filter(|_| now.network_access_policy != before.network_access_policy);
+        let public = before
+            .public_network_access
+            .filter(|_| now.public_network_access != before.public_network_access);
+        Properties {
+            data_access_auth_mode: (resource.data_access_auth_mode != *mode).then(|| mode.clone()),
+            network_access: NetworkAccess { network_access_policy: policy, public_network_access: public },
+        }
     }
 
     /// The tags of a seal to remove from a resource, and those whose values of before to write.
@@ -150,11 +197,43 @@ mod tests {
             public_network_access: None,
             create_option: None,
             completion_percent: None,
+            has_disk_access: false,
             held_by: vec![],
             source: None,
             time_created: Some(datetime!(2026-11-01 0:00:00.5 UTC)),
             tags: tags.iter().copied().collect(),
             unreadable: Vec::<Member>::new(),
+        }
+    }
+
+    #[test]
+    fn network_settings_go_back_where_the_seal_sets_them_and_only_there() {
+        use DataAccessAuthMode::{AzureActiveDirectory as Aad, None as Open};
+        let network = |policy: &str, public: &str, mode| Resource {
+            network_access_policy: Some(policy.to_owned()),
+            public_network_access: Some(public.to_owned()),
+            ..resource(mode, &[])
+        };
+        let (open, sealed) = (network("AllowAll", "Enabled", Open), network("DenyAll", "Disabled", Aad));
+        let denying = Policy { network: Network::DenyAll, ..policy() };
+        let before = Before::of(&denying, &open);
+        assert_eq!(before.properties(&sealed), before_of(&open));
+        assert!(before.properties(&open).is_empty());
+        assert_eq!(before.drift(&denying, &sealed, Step::Revert), None);
+        let other = network("AllowPrivate", "Disabled", Aad);
+        assert_eq!(before.drift(&denying, &other, Step::Revert), Some(Drift::Network));
+        let text = serde_json::to_string(&before).unwrap();
+        assert_eq!(serde_json::from_str::<Before>(&text).unwrap(), before);
+
+        let off = Before::of(&policy(), &open);
+        assert_eq!(off.properties(&sealed), Properties::from(Open), "{off:?}");
+        assert_eq!(off.drift(&policy(), &other, Step::Revert), None);
+    }
+
+    fn before_of(resource: &Resource) -> Properties {
+        Properties {
+            data_access_auth_mode: Some(resource.data_access_auth_mode.clone()),
+            network_access: NetworkAccess::of(resource),
         }
     }
 

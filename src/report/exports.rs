@@ -202,7 +202,7 @@ impl Exports {
     pub(super) fn mark(&mut self, entry: &Entry) -> Option<OfResource> {
         let effect = match &entry.decision {
             Decision::Compliant => Effect::Sealed,
-            decision if decision.sets_mode() => Effect::WouldSeal,
+            decision if decision.sets_properties() => Effect::WouldSeal,
             // It has the mode, and lacks tags.
             Decision::Seal(_) => Effect::Sealed,
             Decision::Exempt(_) | Decision::Protected(_) | Decision::Pending(_) if entry.facts.has_mode => {

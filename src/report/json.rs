@@ -33,7 +33,8 @@
 //! exceptions     [{status, ring: enforce | audit, reason, detail, missing, until, daysLeft, exemptionTag, owner, kind, name, resourceGroup,
 //!                subscriptionId, subscriptionName, location, id, portal, dataAccessAuthMode, networkAccessPolicy,
 //!                publicNetworkAccess, diskState, timeCreated, sealedAt, sealedBy, checks, exports, pending, warnings}]
-//!                missing: {dataAccessAuthMode: true | false, tags: [names]} of what is unsealed
+//!                missing: {dataAccessAuthMode: true | false, networkAccess: {property: value}, tags: [names]} of what is
+//!                unsealed
 //!                exemptionTag: {state, until, reason} | null
 //!                checks: {dataAccessAuthMode, networkAccess: pass | fail | exempt | unknown}
 //!                exports: {count, last, by: [texts]}, or null

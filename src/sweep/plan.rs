@@ -12,7 +12,11 @@ use std::{
 use ring::digest::{Context as Digest, SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-use crate::{policy::Before, policy::decide::Change, resource::tags::Tags, resource_id::ResourceId};
+use crate::{
+    policy::{Before, decide::Change},
+    resource::{properties::NetworkAccess, tags::Tags},
+    resource_id::ResourceId,
+};
 
 /// The version of the format.
 pub const FORMAT: u32 = 1;
@@ -40,13 +44,20 @@ pub struct Planned {
 pub struct Lacking {
     /// Whether the mode is to be set.
     pub data_access_auth_mode: bool,
+    /// The network settings to set.
+    #[serde(flatten)]
+    pub network_access: NetworkAccess,
     /// The tags to merge. Values that depend on the moment are those of the plan.
     pub tags: Tags,
 }
 
 impl From<&Change> for Lacking {
     fn from(change: &Change) -> Self {
-        Self { data_access_auth_mode: change.data_access_auth_mode.is_some(), tags: change.tags.clone() }
+        Self {
+            data_access_auth_mode: change.data_access_auth_mode.is_some(),
+            network_access: change.network_access,
+            tags: change.tags.clone(),
+        }
     }
 }
 
@@ -229,11 +240,16 @@ mod tests {
             id: id.parse().unwrap(),
             before: Before {
                 data_access_auth_mode: DataAccessAuthMode::None,
+                network_access: NetworkAccess::default(),
                 time_created: Some("2026-11-01T00:00:00Z".to_owned()),
                 ring: Mode::Enforce,
                 tags,
             },
-            change: Lacking { data_access_auth_mode: true, tags: [("b", "2")].into_iter().collect() },
+            change: Lacking {
+                data_access_auth_mode: true,
+                network_access: NetworkAccess::default(),
+                tags: [("b", "2")].into_iter().collect(),
+            },
         }
     }
 
