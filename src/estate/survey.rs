@@ -77,7 +77,12 @@ impl<'a> Judged<'a> {
 
     /// What a person should know of it, although nothing is done about it.
     pub fn notable(&self) -> Option<Notable> {
-        let (ends, guarded) = (self.ends_soon(), self.guarded().cloned());
+        let until = match &self.decision {
+            Decision::Exempt(exemption) => exemption.until(),
+            _ => None,
+        };
+        let ends = until.filter(|until| days_left(*until, self.now) <= i64::from(EXPIRING_WITHIN_DAYS));
+        let guarded = self.guarded().cloned();
         if ends.is_none() && guarded.is_none() {
             return None;
         }

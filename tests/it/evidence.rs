@@ -1,6 +1,8 @@
 //! Evidence, in process on a clock that is moved from day to day: what is in a file, what two instances and an upload
 //! that breaks off leave in the container, and what the check says of files that are not as they were written.
 
+mod real;
+
 use std::{sync::Arc, time::Duration};
 
 use azure_core::http::Url;

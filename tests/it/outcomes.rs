@@ -197,9 +197,14 @@ async fn a_removed_seal_is_an_outcome_with_the_write_that_removed_it_and_no_pers
 
 #[tokio::test(start_paused = true)]
 async fn the_first_sweep_of_a_day_names_what_ends_and_what_is_left_and_the_next_does_not() {
-    let site = site(&[ON, ("DISKSEAL_EXEMPT_TAG", "exempt")]);
-    let (exempt, protected) = (site.existing("e"), site.existing("p"));
-    let until = (site.azure.clock().now() + time::Duration::days(2)).date();
+    let azure = Emulator::new(Options::immediate());
+    let until = (azure.clock().now() + time::Duration::days(2)).date();
+    let list = json!([{"names": ["listed*"], "until": until.to_string(), "reason": "migration"}]).to_string();
+    let site = site_of(
+        &azure,
+        vec![ON, ("DISKSEAL_EXEMPT_TAG", "exempt"), ("DISKSEAL_EXEMPTIONS", list.leak())].leak(),
+    );
+    let (exempt, protected, listed) = (site.existing("e"), site.existing("p"), site.existing("listed"));
     let tags = json!({"tags": {"Owner": "e@example.com", "exempt": format!("until={until}; migration")}});
     site.azure.patch(&exempt, &jane(), &tags).unwrap();
     site.azure.protect(&protected, VAULT, Protection::DiskBackup);
@@ -209,20 +214,28 @@ async fn the_first_sweep_of_a_day_names_what_ends_and_what_is_left_and_the_next_
 
     site.sweep().await;
     let events = site.outcomes().split_off(before);
-    let of = |word: &str| events.iter().find(|event| event["type"] == format!("diskseal.{word}")).unwrap();
-    let ends = of("exemption_ends");
-    assert_eq!((&ends["subject"], &ends["data"]["until"]), (&json!(exempt), &json!(until.to_string())));
-    assert_eq!(ends["data"]["owner"], "e@example.com");
-    assert_eq!(of("protected")["subject"], json!(protected));
-    assert_eq!(events.len(), 2, "{events:#?}");
+    for (id, word, owner) in [
+        (&exempt, "exemption_ends", "e@example.com"),
+        (&listed, "exemption_ends", "listed@example.com"),
+        (&protected, "protected", "p@example.com"),
+    ] {
+        let event = events.iter().find(|event| event["subject"] == *id).unwrap();
+        assert_eq!(
+            (&event["type"], &event["data"]["owner"]),
+            (&json!(format!("diskseal.{word}")), &json!(owner))
+        );
+        let last_day = if word == "protected" { Value::Null } else { json!(until.to_string()) };
+        assert_eq!(event["data"]["until"], last_day, "{event}");
+    }
+    assert_eq!(events.len(), 3, "{events:#?}");
 
     sleep(Duration::from_mins(1)).await;
     site.sweep().await;
-    assert_eq!(site.outcomes().len(), before + 2, "once a day");
+    assert_eq!(site.outcomes().len(), before + 3, "once a day");
     sleep(Duration::from_hours(24)).await;
     site.sweep().await;
-    let again = site.outcomes().split_off(before + 2);
-    assert_eq!(again.len(), 2);
+    let again = site.outcomes().split_off(before + 3);
+    assert_eq!(again.len(), 3);
     assert!(again.iter().all(|event| events.iter().any(|old| old["id"] == event["id"])), "with the same IDs");
 }
 

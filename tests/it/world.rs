@@ -57,7 +57,7 @@ pub(crate) async fn end_of(client: &Client, mut operation: Operation) -> Option<
 
 /// Signs in as the emulator's user-assigned identity.
 #[derive(Debug)]
-struct OurIdentity(Emulator);
+struct OurIdentity(Emulator, &'static str);
 
 #[async_trait::async_trait]
 impl TokenCredential for OurIdentity {
@@ -66,7 +66,7 @@ impl TokenCredential for OurIdentity {
         _: &[&str],
         _: Option<TokenRequestOptions<'_>>,
     ) -> azure_core::Result<AccessToken> {
-        let token = self.0.token_for(&ourselves(&self.0), AUDIENCE);
+        let token = self.0.token_for(&ourselves(&self.0), self.1);
         Ok(AccessToken::new(Secret::new(token), now() + self.0.options().token_lifetime))
     }
 }
@@ -79,9 +79,14 @@ pub(crate) fn ourselves(azure: &Emulator) -> Caller {
 
 /// The same identity, as a credential.
 pub(crate) fn identity(azure: &Emulator) -> Identity {
+    identity_for(azure, AUDIENCE)
+}
+
+/// The same for another audience.
+pub(crate) fn identity_for(azure: &Emulator, audience: &'static str) -> Identity {
     let azure = azure.clone();
-    Identity::with_credential(format!("{AUDIENCE}/.default"), now, move || {
-        Ok(Arc::new(OurIdentity(azure.clone())))
+    Identity::with_credential(format!("{audience}/.default"), now, move || {
+        Ok(Arc::new(OurIdentity(azure.clone(), audience)))
     })
     .unwrap()
 }
