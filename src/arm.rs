@@ -9,6 +9,7 @@
 
 #![expect(clippy::missing_errors_doc, reason = "see above; methods document only what is special to them")]
 
+mod activity;
 pub mod api;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -31,6 +32,7 @@ use azure_core::{Bytes, http::Url};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+pub use activity::ActivityPage;
 pub use api::Api;
 pub use error::{Error, Failure, ResourceFailure, SystemFailure};
 pub use governor::Reserved;

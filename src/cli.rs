@@ -7,7 +7,9 @@ mod evidence;
 mod flags;
 mod ids;
 mod installation;
+mod narrowing;
 mod output;
+mod planned;
 mod policy;
 mod question;
 mod queue;
@@ -18,6 +20,7 @@ mod seal;
 mod serve;
 mod session;
 mod sweep;
+mod tally;
 mod unseal;
 
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ mod look;
 mod machine;
 mod outcome;
 mod reseal;
+mod revert;
 mod switch;
 mod unseal;
 
@@ -29,8 +30,9 @@ pub use error::{Concern, Error, SEAL_REMOVED};
 pub use line::Line;
 pub use look::{Arrival, Look, Trigger, believed};
 pub use machine::disks_of;
-pub use outcome::{EVENT_MISSED, Left, Outcome, TagsKept};
+pub use outcome::{AUDIT_RING, EVENT_MISSED, Left, Outcome, TagsKept};
 pub use reseal::reseal;
+pub use revert::{Reverted, revert};
 pub use switch::switches_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
 
@@ -38,7 +40,7 @@ use crate::{
     arm::{self, Failure, Reserved},
     azure::Terms,
     policy::{
-        BackupGuard, Mode, NamedBy, Protection,
+        BackupGuard, Mode, NamedBy, Protection, Step,
         decide::{Change, Decision, Occasion, decide, notices},
     },
     resource::Resource,
@@ -125,6 +127,7 @@ pub async fn enforce(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
         diskseal.correlation_id = look.correlation_id,
         diskseal.outcome = Empty,
         diskseal.reason = Empty,
+        diskseal.ring = Empty,
         error.type = Empty,
         otel.status_code = Empty,
         otel.status_description = Empty,
@@ -248,6 +251,7 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
             result => result?,
         };
         progress.seen();
+        Span::current().record("diskseal.ring", ctx.policy.ring_of(&resource).label());
         let change = match change_of(ctx, look, &resource, is_first).await? {
             ControlFlow::Continue(change) => change,
             ControlFlow::Break(outcome) => return Ok(outcome),
@@ -292,6 +296,11 @@ async fn change_of(
     is_first: bool,
 ) -> Result<ControlFlow<Outcome, Change>, Error> {
     let end = |outcome| Ok(ControlFlow::Break(outcome));
+    if let Some(before) = &look.planned
+        && let Some(drift) = before.drift(&ctx.policy, resource, Step::Apply)
+    {
+        return end(Outcome::Drifted(drift));
+    }
     if leaves(ctx, look, resource) {
         return end(Outcome::LeftToSweep(Left::Attached));
     }
@@ -308,8 +317,8 @@ async fn change_of(
         Decision::Pending(reason) => return Err(Error::Pending(reason)),
         Decision::Seal(change) => change,
     };
-    if ctx.policy.mode == Mode::Audit {
-        return end(Outcome::WouldSeal(change));
+    if ctx.policy.ring_of(resource) == Mode::Audit {
+        return end(Outcome::in_audit(ctx.policy.mode, change));
     }
     change.is_removal |= ctx.breaker.has_tripped(&look.resource);
     if !ctx.is_switched_on(look.terms).await {

@@ -9,6 +9,7 @@ mod delay;
 mod entry;
 mod exemption;
 mod exemption_tag;
+mod exports;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod html;
@@ -31,7 +32,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{
-    policy::{Defect, Exemptions},
+    policy::{Defect, Exemptions, Selection},
     resource_id::ResourceType,
 };
 use control::{ByKind, Check};
@@ -43,6 +44,7 @@ pub use entry::{Entry, Facts, InUse, Status};
 pub use exemption::ExemptionRow;
 use exemption::Tally;
 pub use exemption_tag::ExemptionTagRow;
+pub use exports::{By, Caller, Effect, Export, Exports, Grant, OfResource};
 pub use html::html;
 pub use json::{FORMAT, json, json_line};
 pub use note::{Note, Word};
@@ -97,6 +99,7 @@ pub struct Report {
     by_subscription: BTreeMap<String, Counts>,
     by_kind: BTreeMap<String, Counts>,
     by_location: BTreeMap<String, Counts>,
+    by_ring: BTreeMap<String, Counts>,
     by_reason: BTreeMap<(Status, &'static str), usize>,
     by_check: BTreeMap<Check, ByKind>,
     subscription_names: BTreeMap<String, String>,
@@ -109,6 +112,8 @@ pub struct Report {
     gaps: Vec<Gap>,
     poison_queue: Option<PoisonQueue>,
     restore_points: Option<RestorePoints>,
+    exports: Option<Exports>,
+    selection: Selection,
 }
 
 impl Report {
@@ -120,6 +125,7 @@ impl Report {
             by_subscription: BTreeMap::new(),
             by_kind: BTreeMap::new(),
             by_location: BTreeMap::new(),
+            by_ring: BTreeMap::new(),
             by_reason: BTreeMap::new(),
             by_check: Check::ALL.map(|check| (check, ByKind::default())).into(),
             subscription_names: BTreeMap::new(),
@@ -132,6 +138,8 @@ impl Report {
             gaps: vec![],
             poison_queue: None,
             restore_points: None,
+            exports: None,
+            selection: Selection::default(),
         }
     }
 
@@ -150,6 +158,17 @@ impl Report {
     /// Adds the exemptions of the settings. Those by tag follow from the resources.
     pub fn add_exemptions(&mut self, exemptions: &Exemptions) {
         self.exemptions = Tally::new(exemptions, &self.run);
+    }
+
+    /// The same of a part of the scope. It says so in every form but CSV.
+    #[must_use]
+    pub fn narrowed(self, selection: Selection) -> Self {
+        Self { selection, ..self }
+    }
+
+    /// The part of the scope that the report is of.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
     }
 
     /// Sets the source of the listing, which is known at its end.
@@ -189,6 +208,7 @@ impl Report {
         self.by_subscription.entry(id.subscription_id().to_ascii_lowercase()).or_default().add(status);
         self.by_kind.entry(entry.kind().to_owned()).or_default().add(status);
         self.by_location.entry(entry.location().to_owned()).or_default().add(status);
+        self.by_ring.entry(entry.ring.label().to_owned()).or_default().add(status);
         *self.by_reason.entry((status, entry.reason())).or_default() += 1;
         for check in Check::ALL {
             let by_kind = self.by_check.entry(check).or_default();
@@ -202,7 +222,8 @@ impl Report {
         self.exemptions.add(entry);
         self.live_sas += usize::from(entry.has_live_sas());
         self.expiring += usize::from(entry.until().is_some_and(|until| self.run.ends_soon(until).is_some()));
-        let row = Row::new(entry, &self.run, self.subscription_name(id.subscription_id()));
+        let exports = self.exports.as_mut().and_then(|exports| exports.mark(entry));
+        let row = Row::new(entry, &self.run, self.subscription_name(id.subscription_id()), exports);
         if self.run.is_of_all || row.is_exception() {
             self.rows.push(&row);
         }
@@ -221,6 +242,11 @@ impl Report {
     /// Adds the restore points. Without them the report does not mention any.
     pub fn set_restore_points(&mut self, restore_points: RestorePoints) {
         self.restore_points = Some(restore_points);
+    }
+
+    /// Adds the SAS URLs that were taken, before any resource is added. Without them the report does not mention any.
+    pub fn set_exports(&mut self, exports: Exports) {
+        self.exports = Some(exports);
     }
 
     /// The counts over all resources.
@@ -305,6 +331,8 @@ impl Report {
     pub fn verdict(&self) -> String {
         let (total, open) = (self.totals.total(), self.totals.open());
         let (all, some) = (grouped(total), grouped(open));
+        let part =
+            if self.selection.is_all() { String::new() } else { format!("Narrowed by {}: ", self.selection) };
         let known = match (total, open) {
             (0, _) => "Nothing was found in scope".to_owned(),
             (1, 0) => "The only disk or snapshot is sealed or exempt".to_owned(),
@@ -318,15 +346,20 @@ impl Report {
             some => format!("{known}, and {} sealed ones have a valid SAS URL", grouped(some)),
         };
         match (self.gaps.len(), open) {
-            (0, _) => format!("{known}."),
-            (_, 0) => format!("{known}, but part of the scope could not be read."),
-            _ => format!("{known}, and part of the scope could not be read."),
+            (0, _) => format!("{part}{known}."),
+            (_, 0) => format!("{part}{known}, but part of the scope could not be read."),
+            _ => format!("{part}{known}, and part of the scope could not be read."),
         }
     }
 
-    /// The breakdowns by subscription, kind and location.
-    fn breakdowns(&self) -> [(&'static str, &BTreeMap<String, Counts>); 3] {
-        [("Subscription", &self.by_subscription), ("Kind", &self.by_kind), ("Location", &self.by_location)]
+    /// The breakdowns by subscription, kind, location and ring.
+    fn breakdowns(&self) -> [(&'static str, &BTreeMap<String, Counts>); 4] {
+        [
+            ("Subscription", &self.by_subscription),
+            ("Kind", &self.by_kind),
+            ("Location", &self.by_location),
+            ("Ring", &self.by_ring),
+        ]
     }
 }
 

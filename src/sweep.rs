@@ -4,7 +4,9 @@
 //! which several instances of the app process ([`collect`]), or to `enforce` in this process ([`seal_all`]). The
 //! listing may be outdated, so each resource is read again before it is written.
 
+mod apply;
 mod coverage;
+mod plan;
 mod seal_all;
 
 use std::{
@@ -17,6 +19,8 @@ use std::{
 use time::OffsetDateTime;
 use tracing::warn;
 
+pub use apply::{apply, revert_all};
+pub use plan::{FORMAT, Lacking, Plan, PlanFault, PlanWriter, Planned, Settings};
 pub use seal_all::{Advance, plan, seal_all};
 
 pub use crate::estate::Notable;
@@ -66,7 +70,7 @@ words! {
 pub struct Collected {
     /// What the listing shows.
     pub survey: Survey,
-    /// The resources to seal; none in audit mode.
+    /// The resources to seal; none that is in audit.
     pub to_seal: Vec<ResourceId>,
     /// The number of unsealed resources left to the next run, because this run reached its limit. If there are too many
     /// for one run, each run starts at another place.
@@ -142,7 +146,9 @@ async fn list(ctx: &Context, interval: Option<Duration>, terms: Terms) -> Result
                     collected.more_notable += 1;
                 }
             }
-            if count(judged, &mut collected.survey).is_none() {
+            let todo = count(judged, &mut collected.survey);
+            // What is in audit is counted, and no look could do more.
+            if todo.is_none() || policy.ring_of(resource) == Mode::Audit {
                 continue;
             }
             // Every row is read, so that what is never handed over hides nothing.
@@ -170,9 +176,6 @@ async fn list(ctx: &Context, interval: Option<Duration>, terms: Terms) -> Result
     survey.warn_of_vaults(policy.backup_guard);
     warn_of_gaps(survey);
     coverage::export(survey, coverage::total(ctx, &listing, terms).await);
-    if policy.mode == Mode::Audit {
-        collected.to_seal.clear();
-    }
     Ok(collected)
 }
 
@@ -229,7 +232,7 @@ async fn admit(ctx: &Context, protected: &Protected, source: Source, terms: Term
     if ctx.policy.mode == Mode::Audit || !limits.are_set() {
         return Ok(());
     }
-    let mut listing = Listing::of_unsealed(&ctx.policy, source);
+    let mut listing = Listing::of_unsealed(&ctx.policy, source).narrowed(&ctx.options.selection);
     let mut survey = Survey::default();
     let mut listed = 0;
     while let Some(page) = listing.next(&ctx.arm, terms).await? {
@@ -244,5 +247,5 @@ async fn admit(ctx: &Context, protected: &Protected, source: Source, terms: Term
         Err(error) if error.is_refusal() => listed,
         Err(error) => return Err(error.into()),
     };
-    Ok(limits.admit(survey.counts.unsealed, all)?)
+    Ok(limits.admit(survey.counts.unsealed - survey.in_audit, all)?)
 }

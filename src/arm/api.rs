@@ -339,8 +339,18 @@ pub const LOGS: Api = Api {
     provider: OPERATIONAL_INSIGHTS,
 };
 
+/// "Activity Logs - List": the management events of a subscription, of the last 90 days. "Azure resource provider
+/// operations" has its action as `Microsoft.Insights/eventtypes/values/Read`.
+pub const ACTIVITY_LOG: Api = Api {
+    what: "reading the activity log",
+    template: "/subscriptions/{id}/providers/Microsoft.Insights/eventtypes/management/values",
+    version: "2015-04-01",
+    action: Some("Microsoft.Insights/eventtypes/values/read"),
+    ..COMPONENTS
+};
+
 /// Every call.
-pub const ALL: [&Api; 34] = [
+pub const ALL: [&Api; 35] = [
     &DISK,
     &SNAPSHOT,
     &DISK_UPDATE,
@@ -374,6 +384,7 @@ pub const ALL: [&Api; 34] = [
     &GROUP_CREATE,
     &GROUP_DELETE,
     &COMPONENTS,
+    &ACTIVITY_LOG,
     &LOGS,
 ];
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use crate::{
-    enforce::{Concern, Error, Outcome, Unsealed},
+    enforce::{Concern, Error, Outcome, Reverted, Unsealed},
     policy::decide::Decision,
 };
 
@@ -13,8 +13,8 @@ use crate::{
 ///
 /// | code | when |
 /// | --- | --- |
-/// | 0 | `sealed`, `already_sealed`, `exempt`, and `gone` for a listed resource; for `unseal`: `unsealed`, `already_unsealed`; for `reseal`, `exempt` is 1; a completed dry run |
-/// | 1 | any other outcome that leaves a resource unsealed (`pending`, `would_seal`, `left_to_sweep`, `switched_off`, `protected`, unreadable in a listing) or, for `unseal`, sealed; `not_found`; a sweep that a limit or the switch stopped; Ctrl-C |
+/// | 0 | `sealed`, `already_sealed`, `exempt`, and `gone` for a listed resource; for `unseal`: `unsealed`, `already_unsealed`; for a revert: `reverted`, `already_reverted`; for `reseal`, `exempt` is 1; a completed dry run |
+/// | 1 | any other outcome that leaves a resource unsealed (`pending`, `would_seal`, `drifted`, `left_to_sweep`, `switched_off`, `protected`, unreadable in a listing) or, for `unseal`, sealed; `not_found`; a sweep that a limit or the switch stopped; Ctrl-C |
 /// | 2 | invalid arguments or settings: nothing was tried; or standard output could not be written, whatever was done |
 /// | 3 | Azure could not be reached (`failed`) |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +56,8 @@ impl From<&Result<Outcome, Error>> for Exit {
             ) => Self::Done,
             Ok(
                 Outcome::WouldSeal(_)
+                | Outcome::InAudit(_)
+                | Outcome::Drifted(_)
                 | Outcome::NotFound
                 | Outcome::LeftToSweep(_)
                 | Outcome::SwitchedOff
@@ -71,6 +73,18 @@ impl From<&Result<Unsealed, Error>> for Exit {
         match result {
             Ok(Unsealed::Unsealed | Unsealed::AlreadyUnsealed) => Self::Done,
             Ok(Unsealed::WouldUnseal | Unsealed::NotFound | Unsealed::SwitchedOff) => Self::NotAll,
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl From<&Result<Reverted, Error>> for Exit {
+    fn from(result: &Result<Reverted, Error>) -> Self {
+        match result {
+            Ok(Reverted::Reverted | Reverted::AsBefore) => Self::Done,
+            Ok(Reverted::WouldRevert | Reverted::Drifted(_) | Reverted::NotFound | Reverted::SwitchedOff) => {
+                Self::NotAll
+            }
             Err(error) => error.into(),
         }
     }

@@ -196,10 +196,13 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
         Decision::Exempt(exemption) => ("exempt", exemption.to_string()),
         Decision::Protected(guarded) => ("protected", guarded.to_string()),
         Decision::Pending(reason) => ("pending", reason.to_string()),
-        Decision::Seal(change) => {
-            let decision = if policy.mode == Mode::Audit { "would_seal" } else { "seal" };
-            (decision, missing(&change))
-        }
+        Decision::Seal(change) => match (policy.ring_of(&resource), policy.mode) {
+            (Mode::Enforce, _) => ("seal", missing(&change)),
+            (Mode::Audit, Mode::Audit) => ("would_seal", missing(&change)),
+            (Mode::Audit, Mode::Enforce) => {
+                ("would_seal", format!("{}; no ring of DISKSEAL_ENFORCE contains it", missing(&change)))
+            }
+        },
     };
     Ruling { id, decision, rule, notices, exit }
 }

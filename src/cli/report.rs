@@ -15,7 +15,7 @@ use time::{Date, OffsetDateTime, macros::format_description};
 use super::{
     evidence, flags,
     installation::{self, Reach},
-    queue,
+    narrowing, queue,
     session::{self, Exit, Session, complain, print, progress, say},
 };
 use crate::{
@@ -50,6 +50,7 @@ pub(super) fn command() -> Command {
              diskseal report --output json | jq -r '.exceptions[] | select(.status == \"unsealed\") | .id' | diskseal seal\n  \
              diskseal report --all --output csv --file inventory.csv\n  \
              diskseal report --fail-on unsealed,event-missed --since 7d\n  \
+             diskseal report --exports 30d\n  \
              diskseal report --exemptions --fail-on exempt-too-long,exempt-without-end\n  \
              diskseal report --expiring-within 90 --exempt-tag diskseal-exempt\n  \
              diskseal report --evidence https://ACCOUNT.blob.core.windows.net/evidence\n\n\
@@ -57,6 +58,7 @@ pub(super) fn command() -> Command {
              read, 2 invalid arguments or settings, 3 Azure could not be reached.",
         )
         .args(arguments())
+        .args(narrowing::args())
 }
 
 fn arguments() -> Vec<Arg> {
@@ -107,12 +109,29 @@ fn arguments() -> Vec<Arg> {
                 .long("restore-points")
                 .action(ArgAction::SetTrue)
                 .help("Count the restore points of virtual machines, which no seal covers, and who may get SAS URLs of them"),
+        Arg::new("exports")
+                .long("exports")
+                .value_name("DAYS")
+                .value_parser(exports_days)
+                .help("Read from the activity log who took SAS URLs in these days (at most 90d), and whom enforcement would break"),
         Arg::new("exact")
                 .long("exact")
                 .action(ArgAction::SetTrue)
                 .help("List each subscription instead of querying Resource Graph, which can lag"),
         evidence::arg(),
     ]
+}
+
+/// The days that the activity log keeps ("Activity log in Azure Monitor", retention).
+const DAYS_KEPT: u16 = 90;
+
+/// The days of the activity log, as `30` or `30d`.
+fn exports_days(text: &str) -> Result<u16, String> {
+    match text.strip_suffix('d').unwrap_or(text).parse() {
+        Ok(days @ 1..=DAYS_KEPT) => Ok(days),
+        Ok(0) | Err(_) => Err(format!("{text:?} is not a number of days, such as 30d")),
+        Ok(_) => Err(format!("the activity log keeps {DAYS_KEPT} days, and {text:?} is more")),
+    }
 }
 
 /// Days before now, as `30` or `30d`, or a day.
@@ -153,6 +172,8 @@ struct Wish {
     is_of_all: bool,
     lists_exemptions: bool,
     has_restore_points: bool,
+    /// The number of days of exports.
+    exports: Option<u16>,
     fail_on: Vec<Finding>,
 }
 
@@ -173,6 +194,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         is_of_all: matches.get_flag("all"),
         lists_exemptions: matches.get_flag("exemptions"),
         has_restore_points: matches.get_flag("restore-points"),
+        exports: matches.get_one("exports").copied(),
         fail_on: fail_on.unwrap_or_else(|| Finding::DEFAULT.to_vec()),
     };
     let is_colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -248,7 +270,18 @@ async fn inventory(session: &Session, wish: &Wish) -> Result<Report, NotTaken> {
     // The file has no name, and is gone with the process.
     let report = Report::new(run).stored_in(tempfile::tempfile().map_err(NotTaken::File)?);
     let report = if wish.lists_exemptions { report.with_exemptions() } else { report };
+    let mut report = report.narrowed(ctx.options.selection.clone());
     let (time, policy) = (session.config.deadline, &ctx.policy);
+    if let Some(days) = wish.exports {
+        // The log refuses a start before the days that it keeps, and the request takes its time.
+        let kept = time::Duration::days(DAYS_KEPT.into()) - time::Duration::minutes(10);
+        let since = now.saturating_sub(time::Duration::days(days.into()).min(kept));
+        let (exports, gaps) = estate::exports(&ctx.arm, &policy.scope, (since, now), time).await;
+        for gap in gaps {
+            report.add_gap(gap.what, gap.why);
+        }
+        report.set_exports(exports);
+    }
     let mut report = estate::inventory(&ctx.arm, &ctx.guard, policy, report, time, on_page).await?;
     if wish.has_restore_points {
         let counted = estate::restore_points(&ctx.arm, &policy.scope, time).await;

@@ -15,7 +15,7 @@ pub(super) use super::{
 use super::{
     flags,
     installation::{self, Installation, Reach, Refusal},
-    queue, scope,
+    narrowing, queue, scope,
 };
 use crate::{
     arm::Client,
@@ -60,6 +60,9 @@ where
 {
     if let Some(fault) = flags::clash(matches) {
         return complain(fault, Exit::Usage);
+    }
+    if let Some(fault) = narrowing::fault(matches, now()) {
+        return complain(&fault, Exit::Usage);
     }
     let lookup = flags::lookup(matches, None);
     let config = match Config::for_command(&lookup) {
@@ -116,6 +119,7 @@ async fn open(
         let read = Config::for_command(&flags::lookup(matches, Some(found)));
         config = read.map_err(|faults| (format!("{}: {faults}", found.app), Exit::Usage))?;
     }
+    config.options.selection = narrowing::of(matches, now());
     let asks = scope::confine(&mut config, matches, reach, installation.is_some()).await?;
     let arm = arm.at_pace(config.pace);
     let ctx = Arc::new(Context::new(arm, config.policy.clone(), config.options.clone(), now));

@@ -1,6 +1,6 @@
 //! `diskseal sweep`: seals everything in scope, in one process.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use parking_lot::Mutex;
@@ -8,16 +8,18 @@ use parking_lot::Mutex;
 use super::{
     flags,
     installation::{self, Reach},
+    narrowing, planned,
     question::Plan,
     scope,
     session::{self, Exit, Session, complain, progress, say},
+    tally::{Tally, failed, show_gaps},
 };
 use crate::{
-    enforce::{self, Line},
+    enforce::Line,
     estate::Survey,
-    report::{Gap, Source},
-    resource_id::ResourceId,
-    sweep::{Advance, Error, plan, seal_all},
+    report::Source,
+    resource::Resource,
+    sweep::{Advance, plan, seal_all},
 };
 
 pub(super) fn command() -> Command {
@@ -27,12 +29,19 @@ pub(super) fn command() -> Command {
             "List everything in scope that is unsealed, through Resource Graph and across all subscriptions, and seal \
              it in this process. Part of ARM's quota is left free for other clients.\n\n\
              If neither the app nor a flag sets a scope, the scope is az's current subscription: the command lists \
-             what it would seal and asks for confirmation.",
+             what it would seal and asks for confirmation.\n\n\
+             With --plan FILE, it writes what it would seal to a file and nothing to Azure. With --apply FILE, it seals \
+             exactly the resources of that file, and refuses what is no longer as it was. With --revert FILE, it gives \
+             them back their mode and tags of before.",
         )
         .after_help(
             "Examples:\n  \
              diskseal sweep --app /subscriptions/…/sites/func-diskseal --dry-run\n  \
              diskseal sweep --max-percent 20 --pace 5\n  \
+             diskseal sweep --plan plan.json\n  \
+             diskseal sweep --apply plan.json\n  \
+             diskseal sweep --revert plan.json\n  \
+             diskseal sweep --resource-group 'rg-dev-*' --kind snapshot --created-after 6h\n  \
              diskseal sweep --management-group mg-prod\n  \
              diskseal sweep --exact --subscriptions 11111111-2222-4333-8444-555555555555",
         )
@@ -59,6 +68,8 @@ pub(super) fn command() -> Command {
                 .value_parser(value_parser!(u16).range(1..=256))
                 .help("Maximum number of resources in progress at once"),
         )
+        .args(planned::args())
+        .args(narrowing::args())
 }
 
 pub(super) fn run(matches: &ArgMatches) -> ExitCode {
@@ -68,15 +79,19 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         return session::run(matches, reach, |session| dry_run(session, source));
     }
     let concurrency = matches.get_one::<u16>("concurrency").map_or(64, |number| usize::from(*number));
+    if let Some(exit) = planned::run(matches, source, concurrency) {
+        return exit;
+    }
     let reach = Reach::Scope { yes: matches.get_flag("yes") };
     session::run(matches, reach, move |session| sweep(session, source, concurrency))
 }
 
 async fn dry_run(session: Session, source: Source) -> Exit {
     let arm = &session.ctx.arm;
-    let show = |id: ResourceId, change: crate::policy::decide::Change| {
-        let mode = change.data_access_auth_mode.as_ref().map(|mode| arm.mode_write(&id, mode));
-        let tags = (!change.tags.is_empty()).then(|| arm.tags_write(&id, &change.tags));
+    let show = |resource: &Resource, change: crate::policy::decide::Change| {
+        let id = &resource.id;
+        let mode = change.data_access_auth_mode.as_ref().map(|mode| arm.mode_write(id, mode));
+        let tags = (!change.tags.is_empty()).then(|| arm.tags_write(id, &change.tags));
         for write in mode.into_iter().chain(tags) {
             say(&format!("PATCH {}", write.url));
             say(&String::from_utf8_lossy(&write.body));
@@ -91,31 +106,10 @@ async fn dry_run(session: Session, source: Source) -> Exit {
     }
 }
 
-/// The number of resources with each outcome, and the highest exit code.
-#[derive(Default)]
-struct Tally {
-    outcomes: BTreeMap<(&'static str, Option<&'static str>), usize>,
-    worst: Exit,
-}
-
-impl Tally {
-    fn add(&mut self, line: &Line, exit: Exit) {
-        *self.outcomes.entry((line.outcome, line.reason)).or_default() += 1;
-        self.worst = self.worst.max(exit);
-    }
-
-    fn show(&self) {
-        for ((outcome, reason), count) in &self.outcomes {
-            let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-            say(&format!("{count:>8} {outcome}{reason}"));
-        }
-    }
-}
-
 async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
     if session.asks {
         let mut shown = Plan::default();
-        if let Err(error) = plan(&session.ctx, source, |id, _| shown.add(&id)).await {
+        if let Err(error) = plan(&session.ctx, source, |resource, _| shown.add(&resource.id)).await {
             return failed(&error);
         }
         if !shown.is_empty() && !shown.confirmed("", "Seal").await {
@@ -176,22 +170,4 @@ fn show_rest(survey: &Survey) {
             say(&format!("{count:>8} {what}"));
         }
     }
-}
-
-/// Names what could not be read; the rest was swept.
-fn show_gaps(survey: &Survey) -> Exit {
-    for Gap { what, why } in &survey.gaps {
-        complain(&format!("not read: {what}: {why}"), Exit::NotAll);
-    }
-    if survey.gaps.is_empty() { Exit::Done } else { Exit::NotAll }
-}
-
-fn failed(error: &Error) -> Exit {
-    let exit = match error {
-        Error::Exceeded(_) | Error::SwitchedOff => Exit::NotAll,
-        Error::Arm(error) => Exit::from(&enforce::Error::from(error.clone())),
-        Error::Scope(error) => Exit::from(error),
-    };
-    complain(&error.to_string(), exit);
-    exit
 }

@@ -2,7 +2,7 @@
 
 use super::setting::{Fallback, Setting, Use, Value, elements, set};
 use crate::{
-    policy::Patterns,
+    policy::{Patterns, Rings},
     resource::tags,
     resource_id::is_subscription_id,
     scope::{Scope, is_management_group_id},
@@ -20,6 +20,7 @@ pub(super) const ALL: &[Setting] = &[
     EXEMPT_MAX_DAYS,
     EXEMPT_TICKET,
     OWNER_TAG,
+    ENFORCE,
 ];
 
 const SUBSCRIPTIONS: Setting = Setting {
@@ -244,3 +245,36 @@ const OWNER_TAG: Setting = Setting {
     },
     show: |config| config.policy.owner_tag.clone(),
 };
+
+const ENFORCE: Setting = Setting {
+    name: "DISKSEAL_ENFORCE",
+    flag: "enforce",
+    value: Value::Text("RING,..."),
+    help: "Rings to seal: resources that match one of them; all others stay in audit.\n\
+           A ring is subscription:GLOB (by ID), resource-group:GLOB or tag:NAME=GLOB. A glob may contain *, ? and \
+           [a-z]. Case does not matter. In audit mode everything is in audit.",
+    default: Fallback::Means("all in scope"),
+    used: Use::Always,
+    read: |config, text| {
+        let rings: Rings = text.parse()?;
+        if let Some(glob) = rings.outside(&config.policy.scope) {
+            return Err(format!("subscription:{glob} matches none of {}", SUBSCRIPTIONS.name));
+        }
+        config.policy.rings = rings;
+        Ok(())
+    },
+    show: |config| Some(config.policy.rings.to_string()).filter(|rings| !rings.is_empty()),
+};
+
+#[test]
+fn a_ring_lies_in_the_scope() {
+    use super::tests::{fault, read, shown};
+    let here = (SUBSCRIPTIONS.name, "11111111-2222-4333-8444-555555555555");
+    let ring = |rings| read(&[here, (ENFORCE.name, rings)]);
+    assert!(ring("subscription:1111*").is_ok() && ring("resource-group:a").is_ok());
+    let faults = ring("subscription:2*").unwrap_err();
+    assert!(faults.to_string().contains("matches none of DISKSEAL_SUBSCRIPTIONS"), "{faults}");
+    assert!(fault(ENFORCE.name, "rg-dev").contains("resource-group:GLOB"));
+    let text = "resource-group:rg-*,tag:ring=1";
+    assert_eq!(shown(&ENFORCE, "Resource-Group:rg-*, tag:ring=1").as_deref(), Some(text));
+}

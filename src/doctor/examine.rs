@@ -123,7 +123,17 @@ fn settings(policy: &Policy) -> Finding {
     let exemptions = policy.exemptions.tag.as_deref().unwrap_or("off");
     let text = |mode: &str| format!("mode {mode}, {tags} of the seal, exemption tag {exemptions}");
     match policy.mode {
-        Mode::Enforce => Finding::ok("settings", "", text("enforce")),
+        Mode::Enforce if policy.rings.are_all() => Finding::ok("settings", "", text("enforce")),
+        Mode::Enforce => Finding::warning(
+            "settings",
+            "",
+            format!(
+                "{}, in the ring enforce: {}; everything else is in the ring audit",
+                text("enforce"),
+                policy.rings
+            ),
+            "review what the ring audit would seal (diskseal report), then extend DISKSEAL_ENFORCE, or remove it for all",
+        ),
         Mode::Audit => Finding::warning(
             "settings",
             "",

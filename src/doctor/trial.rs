@@ -35,7 +35,9 @@ pub async fn attempt(
         None if is_stopped => {}
         None => {
             let seen = watch::watch(ctx, trial, stop, progress).await;
-            verdict::findings(trial, ctx.policy.mode, &seen, before).into_iter().for_each(&mut *report);
+            verdict::findings(trial, trial.mode(&ctx.policy), &seen, before)
+                .into_iter()
+                .for_each(&mut *report);
         }
     }
     if made == Made::Something {

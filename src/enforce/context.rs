@@ -9,7 +9,7 @@ use crate::{
     arm::{self, Client},
     azure::Terms,
     estate::{Guard, Members, Protected},
-    policy::{Exemption, Limits, Policy, Protection},
+    policy::{Exemption, Limits, Policy, Protection, Selection},
     resource::Resource,
     resource_id::{MachineId, ResourceId},
 };
@@ -57,6 +57,8 @@ pub struct Options {
     pub limits: Limits,
     /// Whether what a person must know goes to a queue.
     pub outcomes: Outcomes,
+    /// The part of the scope that a person chooses for one sweep. Events and the timer have all of it.
+    pub selection: Selection,
 }
 
 /// Everything that enforcing needs besides the resource.

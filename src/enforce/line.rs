@@ -4,7 +4,7 @@ use std::fmt;
 
 use tracing::Level;
 
-use super::{Concern, Error, Left, Outcome, Unsealed, error::SEAL_REMOVED};
+use super::{Concern, Error, Left, Outcome, Reverted, Unsealed, error::SEAL_REMOVED};
 use crate::{arm::SystemFailure, policy::Guarded};
 
 /// The outcome of a resource or machine: `outcome id`, and `: why` where there is more to say.
@@ -76,6 +76,18 @@ impl Line {
         match result {
             Ok(Unsealed::SwitchedOff) => Self::of_look(resource, &Ok(Outcome::SwitchedOff)),
             Ok(outcome) => Self::new(Level::INFO, outcome.label(), resource, None),
+            Err(error) => Self::of_failure(error.concern().label(), resource, error),
+        }
+    }
+
+    /// What a revert of a resource led to.
+    pub fn of_revert(resource: &impl fmt::Display, result: &Result<Reverted, Error>) -> Self {
+        match result {
+            Ok(Reverted::SwitchedOff) => Self::of_look(resource, &Ok(Outcome::SwitchedOff)),
+            Ok(outcome) => {
+                let why = outcome.why().map(ToString::to_string);
+                Self::new(Level::INFO, outcome.label(), resource, why)
+            }
             Err(error) => Self::of_failure(error.concern().label(), resource, error),
         }
     }

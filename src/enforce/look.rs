@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::SEAL_TIME;
 use crate::{
     azure::Terms,
-    policy::NamedBy,
+    policy::{Before, NamedBy},
     resource_id::ResourceId,
     telemetry::{Part, Spent, parts},
 };
@@ -114,6 +114,8 @@ pub struct Look {
     pub is_last: bool,
     /// When what led to it arrived.
     pub(super) arrival: Arrival,
+    /// What the resource was when a person has planned to seal it.
+    pub(super) planned: Option<Before>,
     /// How long it waits for ARM's quota before the first write; none for all of its time but what a seal takes.
     quota_wait: Option<Duration>,
     /// Follow from the trigger, so that no caller can forget how urgent it is.
@@ -133,6 +135,7 @@ impl Look {
             is_repeated: false,
             is_last: false,
             arrival: Arrival::now(),
+            planned: None,
             quota_wait: None,
             terms,
         }
@@ -154,6 +157,12 @@ impl Look {
     #[must_use]
     pub fn correlated(self, correlation_id: Option<String>) -> Self {
         Self { correlation_id, ..self }
+    }
+
+    /// The same look, which writes nothing if the resource is not what it was, or a part of its seal.
+    #[must_use]
+    pub fn planned(self, before: Before) -> Self {
+        Self { planned: Some(before), ..self }
     }
 
     /// The same look where something else has named the resource first.

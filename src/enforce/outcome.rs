@@ -3,10 +3,12 @@
 use std::fmt;
 
 use super::error::{Error, SEAL_REMOVED};
-use crate::policy::{Exemption, Guarded, decide::Change};
+use crate::policy::{Drift, Exemption, Guarded, Mode, decide::Change};
 
 /// The reason of a seal that no event has led to.
 pub const EVENT_MISSED: &str = "event_missed";
+/// The reason of a resource that stays in audit while others are sealed.
+pub const AUDIT_RING: &str = "audit_ring";
 
 /// Whether ARM keeps the seal's tags as they were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,10 @@ words! {
         Protected(Guarded) => "protected",
         /// It is not sealed, and audit mode never writes.
         WouldSeal(Change) => "would_seal",
+        /// As `WouldSeal`, because no ring contains it while others are sealed.
+        InAudit(Change) => "would_seal",
+        /// A plan was to be applied, and the resource is not what it was.
+        Drifted(Drift) => "drifted",
         /// It was announced or listed, and no longer exists.
         Gone => "gone",
         /// A person named it, and it does not exist.
@@ -76,6 +82,14 @@ impl Left {
 }
 
 impl Outcome {
+    /// The outcome where audit keeps a change from being written: by the mode, or by the ring.
+    pub(super) fn in_audit(mode: Mode, change: Change) -> Self {
+        match mode {
+            Mode::Audit => Self::WouldSeal(change),
+            Mode::Enforce => Self::InAudit(change),
+        }
+    }
+
     /// Whether the resource needs no change: it is sealed, or its owner has exempted it.
     pub const fn needs_no_change(&self) -> bool {
         matches!(self, Self::AlreadySealed | Self::Exempt(_))
@@ -87,7 +101,9 @@ impl Outcome {
             Self::Exempt(exemption) => Some(exemption.reason()),
             Self::Protected(guarded) => Some(guarded.reason()),
             Self::Resealed(_) | Self::Retagged(_) => Some(SEAL_REMOVED),
-            Self::WouldSeal(change) if change.is_removal => Some(SEAL_REMOVED),
+            Self::WouldSeal(change) | Self::InAudit(change) if change.is_removal => Some(SEAL_REMOVED),
+            Self::InAudit(_) => Some(AUDIT_RING),
+            Self::Drifted(drift) => Some(drift.reason()),
             Self::Missed(_) => Some(EVENT_MISSED),
             Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => Some(TagsKept::MODIFIED),
             Self::LeftToSweep(left) => Some(left.reason()),
@@ -101,11 +117,15 @@ impl Outcome {
             Self::Exempt(exemption) => Some(exemption),
             Self::Protected(guarded) => Some(guarded),
             Self::Resealed(_) | Self::Retagged(_) => Some(&"its seal had been removed"),
-            Self::WouldSeal(change) if change.is_removal => Some(&"its seal was removed"),
+            Self::WouldSeal(change) | Self::InAudit(change) if change.is_removal => {
+                Some(&"its seal was removed")
+            }
+            Self::InAudit(_) => Some(&"it is in audit: no ring of DISKSEAL_ENFORCE contains it"),
             Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => {
                 Some(&"its tags were changed as they were written, by an Azure Policy for example")
             }
             Self::Missed(_) => Some(&"it is new, and no event had sealed it"),
+            Self::Drifted(drift) => Some(drift),
             Self::LeftToSweep(left) => Some(left),
             Self::SwitchedOff => Some(&"the tag diskseal=off stops every write"),
             _ => None,

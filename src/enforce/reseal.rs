@@ -58,6 +58,7 @@ async fn end_exemption(ctx: &Context, id: &ResourceId, terms: Terms) -> Result<C
         return Err(Error::Pending(PendingReason::Malformed));
     }
     let Some(exemption) = exemption_tag(ctx, &resource) else { return Ok(ControlFlow::Continue(())) };
+    let ring = ctx.policy.ring_of(&resource);
     let rest = resource.tags.iter().filter(|(name, _)| exemption.get(name).is_none()).collect();
     let change = match judge(ctx, &Resource { tags: rest, ..resource }, None, terms).await {
         Decision::Compliant => Change::default(),
@@ -66,8 +67,8 @@ async fn end_exemption(ctx: &Context, id: &ResourceId, terms: Terms) -> Result<C
         Decision::Protected(guarded) => return Ok(ControlFlow::Break(Outcome::Protected(guarded))),
         Decision::Pending(reason) => return Err(Error::Pending(reason)),
     };
-    if ctx.policy.mode == Mode::Audit {
-        return Ok(ControlFlow::Break(Outcome::WouldSeal(change)));
+    if ring == Mode::Audit {
+        return Ok(ControlFlow::Break(Outcome::in_audit(ctx.policy.mode, change)));
     }
     if !ctx.is_switched_on(terms).await {
         return Ok(ControlFlow::Break(Outcome::SwitchedOff));

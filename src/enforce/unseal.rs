@@ -188,7 +188,7 @@ async fn look_once(
     if resource.is_uploading() {
         return Err(Error::Pending(PendingReason::ActiveUpload));
     }
-    if ctx.policy.mode == Mode::Audit {
+    if ctx.policy.ring_of(&resource) == Mode::Audit {
         return Ok(Unsealed::WouldUnseal);
     }
     if !ctx.is_switched_on(terms).await {

@@ -43,7 +43,7 @@ pub async fn inventory(
     on_page: impl FnMut(usize, Option<usize>),
 ) -> Result<Report, Error> {
     let protected = guard.protected(arm, policy, Terms::behind_events(time)).await;
-    let listing = Listing::of_all(&policy.scope, report.source());
+    let listing = Listing::of_all(&policy.scope, report.source()).narrowed(report.selection());
     report.add_exemptions(&policy.exemptions);
     let mut inventory = Inventory {
         arm,

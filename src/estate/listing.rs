@@ -2,6 +2,7 @@
 //!
 //! A part of the scope that cannot be read is a gap with its name, and the rest is read.
 
+mod count;
 mod pages;
 mod parts;
 mod query;
@@ -11,13 +12,14 @@ use std::collections::VecDeque;
 use tracing::warn;
 
 use crate::{
-    arm::{Client, Error, Failure, Query, Subscriptions, SystemFailure, Unreadable},
+    arm::{Client, Error, Failure, Subscriptions, SystemFailure, Unreadable},
     azure::Terms,
-    policy::Policy,
+    policy::{Policy, Selection},
     report::{Gap, Source},
     resource_id::ResourceType,
     scope::Scope,
 };
+pub use count::count;
 pub use pages::Listed;
 use pages::{Pages, Part};
 use parts::{Begin, SUBSCRIPTIONS_MAX, is_of_one, is_too_large, queries, rotate};
@@ -58,6 +60,7 @@ pub struct Listing {
     /// The first refusal of a list.
     refusal: Option<Error>,
     place: String,
+    selection: Selection,
 }
 
 impl Listing {
@@ -93,6 +96,7 @@ impl Listing {
             failures: vec![],
             refusal: None,
             place: String::new(),
+            selection: Selection::default(),
         }
     }
 
@@ -101,6 +105,12 @@ impl Listing {
     pub fn with_subscriptions(mut self, ids: Vec<String>) -> Self {
         self.subscriptions = Some(ids);
         self
+    }
+
+    /// The same without what is not selected. What is not known to be selected is unreadable, with its ID.
+    #[must_use]
+    pub fn narrowed(self, selection: &Selection) -> Self {
+        Self { selection: selection.clone(), ..self }
     }
 
     /// Begins a query of more than `rows_max` rows, and the sequence of queries and lists, at a place that `seed`
@@ -137,7 +147,7 @@ impl Listing {
                     Ok(page) => {
                         self.note(&pages);
                         self.pages = Some(pages);
-                        return Ok(Some(page));
+                        return Ok(Some(page.selected(&self.selection)));
                     }
                     Err(error) => self.fail(pages, error)?,
                 },
@@ -374,21 +384,5 @@ impl Listing {
     /// The number of rows that were announced and will not be read.
     pub fn missing(&self) -> usize {
         self.missing
-    }
-
-    /// The number of resources in scope, sealed or not; `None` for the lists, which hold all of them. Call it after the
-    /// last page.
-    ///
-    /// # Errors
-    /// A request to ARM failed or was refused.
-    pub async fn in_scope(&self, arm: &Client, terms: Terms) -> Result<Option<usize>, Error> {
-        if self.queried.is_empty() {
-            return Ok(None);
-        }
-        let mut all = 0;
-        for scope in &self.queried {
-            all += arm.count(&Query { top: 1, ..Query::new(query::count(), scope.clone()) }, terms).await?;
-        }
-        Ok(Some(all))
     }
 }

@@ -9,8 +9,8 @@ use super::{Listing, Protected};
 use crate::{
     arm::Unreadable,
     policy::{
-        BackupGuard, EXPIRING_WITHIN_DAYS, Exemption, Exemptions, Guarded, ListedExemption, NamedBy, Policy,
-        Protection, days_left,
+        BackupGuard, EXPIRING_WITHIN_DAYS, Exemption, Exemptions, Guarded, ListedExemption, Mode, NamedBy,
+        Policy, Protection, days_left,
         decide::{Change, Decision, Occasion, PendingReason, decide},
     },
     report::{Counts, Gap, Status},
@@ -28,6 +28,8 @@ pub struct Judged<'a> {
     owner: Option<&'a str>,
     decision: Decision,
     protection: Protection,
+    /// Whether it stays in audit while others are sealed.
+    is_in_audit: bool,
     now: OffsetDateTime,
 }
 
@@ -37,7 +39,8 @@ impl<'a> Judged<'a> {
         let occasion = Occasion { now, event_time: None, trace_id: None, named_by: NamedBy::Sweep };
         let protection = protected.of(resource);
         let decision = decide(policy, resource, &protection, &occasion);
-        Self { resource, owner: policy.owner_of(resource), decision, protection, now }
+        let is_in_audit = policy.mode == Mode::Enforce && policy.ring_of(resource) == Mode::Audit;
+        Self { resource, owner: policy.owner_of(resource), decision, protection, is_in_audit, now }
     }
 
     /// Logs an exemption that ends soon, and a form that cannot be read.
@@ -121,6 +124,8 @@ pub enum Todo {
 pub struct Survey {
     /// The number of each decision, without protected resources that are left as they are.
     pub counts: Counts,
+    /// Number of unsealed resources that stay in audit while others are sealed.
+    pub in_audit: usize,
     /// Number of resources that are left as they are because of a backup or a possible backup.
     pub protected: usize,
     /// Number of those for which it is unknown whether they are protected.
@@ -152,10 +157,13 @@ impl Survey {
             }
             Decision::Pending(PendingReason::Malformed) => {
                 self.counts.unsealed += 1;
+                self.in_audit += usize::from(judged.is_in_audit);
                 Some(Todo::Look)
             }
             decision => {
                 self.counts.add(Status::of(&decision));
+                let is_unsealed = matches!(decision, Decision::Seal(_));
+                self.in_audit += usize::from(is_unsealed && judged.is_in_audit);
                 if let Decision::Seal(change) = decision { Some(Todo::Seal(change)) } else { None }
             }
         }
@@ -206,6 +214,9 @@ impl fmt::Display for Survey {
             "{unsealed} unsealed, {pending} pending, {sealed} sealed, {exempt} exempt, {protected} protected, \
              {unreadable} unreadable"
         )?;
+        if self.in_audit > 0 {
+            write!(f, ", {} of the unsealed in audit", self.in_audit)?;
+        }
         if self.unread > 0 {
             write!(f, ", {} not read", self.unread)?;
         }

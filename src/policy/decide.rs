@@ -5,7 +5,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub use super::pending::PendingReason;
 use super::{
     BackupGuard, Doubt, Exemption, Guarded, NamedBy, Policy, Protection, TagExemption, TagRule, removal,
-    tag_rule::TEMPLATE_KEYS,
+    tag_rule::{BEFORE, TEMPLATE_KEYS},
 };
 use crate::resource::{
     DataAccessAuthMode, Member, Resource,
@@ -116,10 +116,11 @@ pub fn decide(
 }
 
 /// Whether a member is unknown without which nothing follows: without its properties a resource may be anything, and
-/// without its tags it may be exempt.
+/// without its tags it may be exempt, or in audit.
 fn lacks_what_decides(policy: &Policy, resource: &Resource) -> bool {
     resource.cannot_read(Member::Properties)
-        || (resource.cannot_read(Member::Tags) && policy.exemptions.tag.is_some())
+        || (resource.cannot_read(Member::Tags)
+            && (policy.exemptions.tag.is_some() || policy.rings.depend_on_tags(&resource.id)))
 }
 
 /// The decision not to set the mode because of a backup, or of a possible backup. Tags break no backup.
@@ -185,7 +186,7 @@ fn filling(occasion: &Occasion, is_new_seal: bool) -> [(&'static str, String); T
     let [sealed_at, event_time, trace_id, trigger] = TEMPLATE_KEYS;
     [
         // The seal of a resource that had the mode before the first look has no known time.
-        (sealed_at, format!("{}{}", if is_new_seal { "" } else { removal::BEFORE }, seconds(occasion.now))),
+        (sealed_at, format!("{}{}", if is_new_seal { "" } else { BEFORE }, seconds(occasion.now))),
         (event_time, seconds(occasion.event_time.unwrap_or(occasion.now))),
         // Without a trace the value is empty. A rule does not accept an empty value, so the next look writes it.
         (trace_id, occasion.trace_id.clone().unwrap_or_else(|| "none".to_owned())),

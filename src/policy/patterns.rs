@@ -32,6 +32,11 @@ impl Patterns {
         found.map(|glob| glob.text.as_str())
     }
 
+    /// Whether there is no pattern.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The patterns, in their order.
     pub fn globs(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|glob| glob.text.as_str())

@@ -2,12 +2,8 @@
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Policy, TagRule};
+use super::{Policy, TagRule, tag_rule::BEFORE};
 use crate::resource::{DataAccessAuthMode, Resource};
-
-/// Stands before the time in `{sealed_at}` of a resource that had the mode at the first look, which is the time of
-/// that look.
-pub(super) const BEFORE: &str = "before ";
 
 /// The time of the seal, as the resource's tags have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! A tag of the seal: a fixed value, or a template that is filled when the seal is written.
 
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
 use super::NamedBy;
 use crate::resource::tags::{self, TagError};
 
@@ -7,6 +9,9 @@ use crate::resource::tags::{self, TagError};
 pub(super) const TEMPLATE_KEYS: [&str; 4] = ["sealed_at", "event_time", "trace_id", TRIGGER];
 /// The key for what first named the resource.
 const TRIGGER: &str = "trigger";
+/// Stands before the time in `{sealed_at}` of a resource that had the mode at the first look, which is the time of
+/// that look.
+pub(super) const BEFORE: &str = "before ";
 
 /// One tag of the seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,10 +121,57 @@ impl TagRule {
         (!self.is_template()).then(|| self.value(&nothing))
     }
 
+    /// Whether a seal with this rule can have written the value. Any other is somebody else's.
+    pub fn has_written(&self, value: &str) -> bool {
+        if let Some(fixed) = self.fixed() {
+            return fixed == value;
+        }
+        match self.parts.as_slice() {
+            [_, Part::Key(key), _] => self.only(key, value).is_some_and(|text| is_of(key, text)),
+            parts => fits(parts, value),
+        }
+    }
+
     /// Whether the value has keys. Such a value describes one seal, so a new seal writes it again.
     pub fn is_template(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Key(_)))
     }
+}
+
+/// Whether a text can be the value of a key.
+fn is_of(key: &str, text: &str) -> bool {
+    let is_time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).is_ok();
+    let [sealed_at, event_time, _, trigger] = TEMPLATE_KEYS;
+    match key {
+        _ if key == sealed_at => is_time(text.strip_prefix(BEFORE).unwrap_or(text)),
+        _ if key == event_time => is_time(text),
+        _ if key == trigger => NamedBy::of(text).is_some(),
+        _ => !text.is_empty(),
+    }
+}
+
+/// Whether the texts of a template are in a value, in order, with something in place of each key.
+fn fits(parts: &[Part], value: &str) -> bool {
+    let mut rest = value;
+    let mut is_after_key = false;
+    for part in parts {
+        match part {
+            Part::Key(_) => is_after_key = true,
+            Part::Text(text) if text.is_empty() => {}
+            Part::Text(text) => {
+                let start = usize::from(is_after_key);
+                let Some(at) = rest.get(start..).and_then(|rest| rest.find(text.as_str())) else {
+                    return false;
+                };
+                if !is_after_key && at > 0 {
+                    return false;
+                }
+                rest = &rest[start + at + text.len()..];
+                is_after_key = false;
+            }
+        }
+    }
+    is_after_key != rest.is_empty()
 }
 
 fn parts(name: &str, template: &str) -> Result<Vec<Part>, TagRuleError> {
@@ -174,6 +226,34 @@ mod tests {
         assert!(matches!(TagRule::new("t", &"v".repeat(257)), Err(TagRuleError::Azure(_))));
         let almost = format!("{}{{trace_id}}", "v".repeat(240));
         assert!(matches!(TagRule::new("t", &almost), Err(TagRuleError::Azure(_))));
+    }
+
+    #[test]
+    fn only_what_a_seal_can_have_written_is_its_own() {
+        for (template, value, expected) in [
+            ("v", "v", true),
+            ("v", "w", false),
+            ("{sealed_at}", "2026-11-27T00:00:00Z", true),
+            ("{sealed_at}", "before 2026-11-27T00:00:00Z", true),
+            ("{sealed_at}", "yesterday", false),
+            ("at {event_time}", "at 2026-11-27T00:00:00Z", true),
+            ("at {event_time}", "2026-11-27T00:00:00Z", false),
+            ("{trigger}", "sweep", true),
+            ("{trigger}", "jane", false),
+            ("{trace_id}", "none", true),
+            ("{trace_id}", "", false),
+            ("{trigger} at {sealed_at}!", "sweep at 2026!", true),
+            ("{trigger} at {sealed_at}!", "sweep at 2026", false),
+            ("x{trigger} at {sealed_at}", "sweep at 2026", false),
+            ("{trigger}{sealed_at}", "sweep", true),
+            ("{trigger} at {sealed_at}", " at é", false),
+        ] {
+            assert_eq!(
+                TagRule::new("t", template).unwrap().has_written(value),
+                expected,
+                "{template} {value}"
+            );
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
 type Cell<T = Row> = fn(&T) -> String;
 
 /// The columns: the name of each, and its cell for a row.
-const COLUMNS: [(&str, Cell); 27] = [
+const COLUMNS: [(&str, Cell); 31] = [
     ("status", |row| row.status.label().to_owned()),
     ("reason", |row| row.reason.to_string()),
     ("detail", |row| inert(&row.detail)),
@@ -41,6 +41,10 @@ const COLUMNS: [(&str, Cell); 27] = [
     ("controls_passed", |row| controls(row, |verdict| verdict == Verdict::Pass)),
     ("controls_failed", |row| controls(row, |verdict| verdict != Verdict::Pass)),
     ("portal", |row| inert(&row.portal)),
+    ("ring", |row| row.ring.to_string()),
+    ("exports", |row| row.exports.as_ref().map(|one| one.count.to_string()).unwrap_or_default()),
+    ("exports_last", |row| row.exports.as_ref().map(|one| one.last.clone()).unwrap_or_default()),
+    ("exports_by", |row| inert(&row.exports.as_ref().map(|one| one.by.join("; ")).unwrap_or_default())),
 ];
 
 fn optional(text: Option<&String>) -> String {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     policy::{
-        Defect, Exemption, NamedBy, Policy, Protection, SealedAt, TagExemption,
+        Defect, Exemption, Mode, NamedBy, Policy, Protection, SealedAt, TagExemption,
         decide::{Decision, Notice, Occasion, decide, notices},
         sealed_at,
     },
@@ -100,6 +100,8 @@ pub struct Entry {
     pub location: Option<String>,
     /// The value of its owner tag, or the owner of the listed exemption that decides.
     pub owner: Option<String>,
+    /// Whether it is sealed, or only reported.
+    pub ring: Mode,
     /// The policy's decision.
     pub decision: Decision,
     /// Its exemption tag, whether it decides or not.
@@ -176,6 +178,7 @@ impl Entry {
             defects,
             id: resource.id.clone(),
             location: resource.location.as_deref().map(region).filter(|region| !region.is_empty()),
+            ring: policy.ring_of(resource),
             decision,
             notices: notices(policy, resource, now),
             in_use: InUse::of(resource),

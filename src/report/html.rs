@@ -58,6 +58,7 @@ pub fn html(report: &Report) -> io::Result<String> {
                     (inventory::delays(report))
                     (coverage::section(report))
                     (inventory::controls(report))
+                    (inventory::exports(report))
                     (inventory::restore_points(report))
                     (inventory::all(report)?)
                     (glossary())
@@ -110,6 +111,9 @@ fn head(report: &Report) -> Markup {
                         Scope::ManagementGroup(id) => { "the management group " code { (id) } }
                     }
                 }
+            }
+            @if !report.selection.is_all() {
+                div { dt { "Narrowed by" } dd { code { (report.selection) } } }
             }
             div { dt { "Source" } dd { (run.source.phrase()) } }
             @if let Some(queue) = &report.poison_queue {

@@ -10,12 +10,13 @@
 //! scope          subscription IDs, or null for all that the identity can read
 //! managementGroup
 //!                the ID of the management group in scope (scope is null then), or null
+//! selection      the flags that narrow the report to a part of the scope, or null
 //! source         resource_graph | lists
 //! expiringWithin days
 //! verdict        one sentence
 //! clean          true if everything was read and is sealed or exempt, and no sealed resource has a valid SAS URL
 //! totals         {total, sealed, exempt, pending, unsealed, sealedPercent: number | null, rounded down}
-//! bySubscription, byKind, byLocation
+//! bySubscription, byKind, byLocation, byRing
 //!                {name: {as totals}}
 //! subscriptionNames
 //!                {subscription ID: name}, as far as the identity sees them
@@ -29,12 +30,13 @@
 //! exemptions     [{kind: subscription | resource_group | name | listed | tag, number: of a listed one, covers: globs, or the
 //!                ID of the resource with the tag, state: in_force | ended | unreadable, until, daysLeft, reason, owner,
 //!                resources: how many it exempts, findings: [{reason, text}]}]; null without --exemptions
-//! exceptions     [{status, reason, detail, missing, until, daysLeft, exemptionTag, owner, kind, name, resourceGroup,
+//! exceptions     [{status, ring: enforce | audit, reason, detail, missing, until, daysLeft, exemptionTag, owner, kind, name, resourceGroup,
 //!                subscriptionId, subscriptionName, location, id, portal, dataAccessAuthMode, networkAccessPolicy,
-//!                publicNetworkAccess, diskState, timeCreated, sealedAt, sealedBy, checks, pending, warnings}]
+//!                publicNetworkAccess, diskState, timeCreated, sealedAt, sealedBy, checks, exports, pending, warnings}]
 //!                missing: {dataAccessAuthMode: true | false, tags: [names]} of what is unsealed
 //!                exemptionTag: {state, until, reason} | null
 //!                checks: {dataAccessAuthMode, networkAccess: pass | fail | exempt | unknown}
+//!                exports: {count, last, by: [texts]}, or null
 //! resources      the same of every resource, unsealed ones first; null without --all
 //! pending        [{reason, text, id}]: what is not sealed, and in a state in which Azure may refuse the change
 //! warnings       [{reason, text, id}]
@@ -43,6 +45,10 @@
 //!                if the queue service is unknown. messages is null and error says why, if it could not be read
 //! restorePoints  {collections, restorePoints, error, callers: [{role, principalType, principals: how many, ids: of service
 //!                principals and groups}] | null, note}; null without --restore-points
+//! exports        {since, until, exports, wouldBreak: {exports, resources, callers}, callers: [{caller: application | person |
+//!                unknown, applicationId, name, exports, resources, last, wouldBreak}], resources: [{caller, applicationId,
+//!                name, kind: disk | snapshot | restore_point, id, exports, last, effect: sealed | would_seal | left |
+//!                not_covered | not_listed}], leftOut, note}; null without --exports
 //! ```
 
 use std::{
@@ -57,7 +63,7 @@ use serde_json::ser::Formatter;
 use super::{
     Counts, Gap, NotByEvent, Percentiles, Report, Status,
     control::{ByKind, CONTROLS, Check, Control, NOTE, Verdicts},
-    poison, restore_points,
+    exports, poison, restore_points,
     stamp::seconds,
 };
 use crate::scope::Scope;
@@ -95,6 +101,7 @@ struct Document<'a, X: Serialize, E: Serialize, R: Serialize, P: Serialize, W: S
     identity: Option<&'a str>,
     scope: Option<&'a [String]>,
     management_group: Option<&'a str>,
+    selection: Option<String>,
     source: &'static str,
     expiring_within: u16,
     verdict: String,
@@ -103,6 +110,7 @@ struct Document<'a, X: Serialize, E: Serialize, R: Serialize, P: Serialize, W: S
     by_subscription: BTreeMap<&'a str, Coverage>,
     by_kind: BTreeMap<&'a str, Coverage>,
     by_location: BTreeMap<&'a str, Coverage>,
+    by_ring: BTreeMap<&'a str, Coverage>,
     subscription_names: &'a BTreeMap<String, String>,
     by_reason: Vec<ReasonCount>,
     time_to_seal: TimeToSeal<'a>,
@@ -117,6 +125,7 @@ struct Document<'a, X: Serialize, E: Serialize, R: Serialize, P: Serialize, W: S
     gaps: &'a [Gap],
     poison_queue: Option<poison::Json<'a>>,
     restore_points: Option<restore_points::Json<'a>>,
+    exports: Option<exports::Json>,
 }
 
 #[derive(Serialize)]
@@ -208,6 +217,7 @@ fn write<W: Write, F: Formatter>(report: &Report, to: &mut serde_json::Serialize
         identity: run.identity.as_deref(),
         scope,
         management_group,
+        selection: (!report.selection.is_all()).then(|| report.selection.to_string()),
         source: run.source.label(),
         expiring_within: run.expiring_within,
         verdict: report.verdict(),
@@ -216,6 +226,7 @@ fn write<W: Write, F: Formatter>(report: &Report, to: &mut serde_json::Serialize
         by_subscription: coverage(&report.by_subscription),
         by_kind: coverage(&report.by_kind),
         by_location: coverage(&report.by_location),
+        by_ring: coverage(&report.by_ring),
         subscription_names: &report.subscription_names,
         by_reason: reasons
             .map(|((status, reason), count)| ReasonCount { status: *status, reason, count: *count })
@@ -242,6 +253,7 @@ fn write<W: Write, F: Formatter>(report: &Report, to: &mut serde_json::Serialize
         gaps: &report.gaps,
         poison_queue: report.poison_queue.as_ref().map(|queue| queue.json(run.taken_at)),
         restore_points: report.restore_points.as_ref().map(super::RestorePoints::json),
+        exports: report.exports.as_ref().map(super::Exports::json),
     };
     Ok(document.serialize(to)?)
 }

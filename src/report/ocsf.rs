@@ -126,6 +126,7 @@ fn resource(row: &Row) -> Value {
         "group": {"name": row.resource_group},
         "data": {
             "status": row.status,
+            "ring": row.ring,
             "dataAccessAuthMode": row.data_access_auth_mode,
             "networkAccessPolicy": row.network_access_policy,
             "publicNetworkAccess": row.public_network_access,

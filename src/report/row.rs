@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::Date;
 
 use super::{
-    Entry, NO_LOCATION, Run, Status,
+    Entry, NO_LOCATION, OfResource, Run, Status,
     control::{Check, Verdict},
     exemption_tag::ExemptionTagRow,
     note::{Note, Word},
@@ -20,6 +20,8 @@ use crate::policy::decide::Decision;
 pub struct Row {
     /// Its state.
     pub status: Status,
+    /// `enforce` if it is sealed, `audit` if it is only reported.
+    pub ring: Word,
     /// The reason for its state.
     pub reason: Word,
     /// The reason for people, with details. Empty for a sealed one.
@@ -66,6 +68,8 @@ pub struct Row {
     pub sealed_by: Option<Word>,
     /// What each check finds.
     pub checks: Checks,
+    /// The SAS URLs that were taken of it, with `--exports`.
+    pub exports: Option<OfResource>,
     /// Why it is pending, if it is.
     pub pending: Option<Note>,
     /// What a person should look at.
@@ -103,11 +107,17 @@ impl Checks {
 }
 
 impl Row {
-    pub(super) fn new(entry: &Entry, run: &Run, subscription_name: Option<&str>) -> Self {
+    pub(super) fn new(
+        entry: &Entry,
+        run: &Run,
+        subscription_name: Option<&str>,
+        exports: Option<OfResource>,
+    ) -> Self {
         let until = entry.until();
         let id = entry.id.to_string();
         Self {
             status: entry.status(),
+            ring: entry.ring.label().into(),
             reason: entry.reason().into(),
             detail: entry.detail(),
             missing: match &entry.decision {
@@ -140,6 +150,7 @@ impl Row {
                 data_access_auth_mode: entry.verdict(Check::DataAccessAuthMode),
                 network_access: entry.verdict(Check::NetworkAccess),
             },
+            exports,
             pending: pending::of(entry),
             warnings: warning::of(entry, run),
         }

@@ -6,6 +6,7 @@ use super::{
     Counts, ExemptionRow, Remark, Report, Row, Status, Word,
     control::{CONTROLS, Check, NOTE},
     delay::for_people,
+    exports::NOTE as EXPORTS,
     grouped,
     restore_points::NOTE as RESTORE_POINTS,
     stamp::seconds,
@@ -71,7 +72,7 @@ pub fn table(report: &Report, ink: Ink, to: &mut impl Write) -> io::Result<()> {
         }))
     };
     push(to, &["Status", "Reason", "Count"], reasons, 2, ink)?;
-    let header = ["Exception", "Reason", "Until", "Location", "Resource", "Owner", "Why"];
+    let header = ["Exception", "Reason", "Until", "Location", "Resource", "Owner", "Ring", "Why"];
     push(to, &header, || Box::new(report.exceptions().map(|row| row.map(exception))), header.len(), ink)?;
     let pending = || -> Lines<'_> { Box::new(report.pending().map(|one| one.map(remark))) };
     push(to, &["Pending", "Resource", "Why"], pending, 3, ink)?;
@@ -88,6 +89,7 @@ pub fn table(report: &Report, ink: Ink, to: &mut impl Write) -> io::Result<()> {
         let header = [
             "Resource",
             "State",
+            "Ring",
             "Mode",
             "Network policy",
             "Public network",
@@ -98,6 +100,7 @@ pub fn table(report: &Report, ink: Ink, to: &mut impl Write) -> io::Result<()> {
         ];
         push(to, &header, || Box::new(report.resources().map(|row| row.map(resource))), header.len(), ink)?;
     }
+    exports(report, ink, to)?;
     if let Some(restore_points) = &report.restore_points {
         writeln!(to, "\nRestore points: {}. {RESTORE_POINTS}", escaped(&restore_points.phrase()))?;
         for line in restore_points.callers() {
@@ -137,6 +140,7 @@ fn exception(row: Row) -> Line {
             row.location().to_owned(),
             row.id,
             short(&escaped(row.owner.as_deref().unwrap_or_default())),
+            row.ring.to_string(),
             row.detail,
         ],
     )
@@ -168,6 +172,7 @@ fn resource(row: Row) -> Line {
         vec![
             row.name,
             row.status.label().to_owned(),
+            row.ring.into_owned(),
             row.data_access_auth_mode.unwrap_or_else(absent),
             row.network_access_policy.unwrap_or_else(absent),
             row.public_network_access.unwrap_or_else(absent),
@@ -212,6 +217,27 @@ fn delays(report: &Report, ink: Ink, to: &mut impl Write) -> io::Result<()> {
         }))
     };
     push(to, &["No event", "Created", "Sealed at", "After", "Resource"], missed, 5, ink)
+}
+
+/// Who took SAS URLs, and of which resources.
+fn exports(report: &Report, ink: Ink, to: &mut impl Write) -> io::Result<()> {
+    let Some(exports) = &report.exports else { return Ok(()) };
+    writeln!(to, "\n{}. {EXPORTS}", exports.phrase())?;
+    let callers = || -> Lines<'_> {
+        Box::new(exports.callers().into_iter().map(|one| {
+            let numbers = [one.exports, one.resources, one.would_break].map(grouped);
+            let cells = [one.text, one.caller.to_owned(), one.last].into_iter().chain(numbers);
+            Ok(Line { status: None, cells: cells.collect() })
+        }))
+    };
+    push(to, &["Exports by", "Kind", "Last", "Exports", "Resources", "Would break"], callers, 3, ink)?;
+    let resources = || -> Lines<'_> {
+        Box::new(exports.resources().into_iter().map(|one| {
+            let cells = vec![one.effect.to_owned(), one.id, one.text, one.last, grouped(one.exports)];
+            Ok(Line { status: None, cells })
+        }))
+    };
+    push(to, &["Effect", "Exported", "By", "Last", "Exports"], resources, 4, ink)
 }
 
 /// The controls with the verdicts of disks, and what no control judges.

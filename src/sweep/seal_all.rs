@@ -15,6 +15,7 @@ use crate::{
     estate::{Listed, Listing, Protected, Seen, Survey, Todo, warn_of_unreadable},
     policy::{NamedBy, decide::Change},
     report::Source,
+    resource::Resource,
     resource_id::ResourceId,
     telemetry::metrics,
 };
@@ -39,21 +40,21 @@ pub enum Advance {
 pub async fn plan(
     ctx: &Context,
     source: Source,
-    mut on_change: impl FnMut(ResourceId, Change),
+    mut on_change: impl FnMut(&Resource, Change),
 ) -> Result<Survey, Error> {
     let mut survey = Survey::default();
     survey.add_exemptions(&ctx.policy.exemptions, ctx.now());
     ctx.check_scope(listing_time()).await?;
     let protected = ctx.protected(listing_time()).await;
-    let mut listing = Listing::of_unsealed(&ctx.policy, source);
+    let mut listing = Listing::of_unsealed(&ctx.policy, source).narrowed(&ctx.options.selection);
     while let Some(page) = listing.next(&ctx.arm, listing_time()).await? {
         survey.unreadable += page.unreadable.len();
         page.unreadable.iter().for_each(warn_of_unreadable);
         ctx.read_rights(&page.resources, listing_time()).await;
         for resource in &page.resources {
             match add(ctx, &protected, resource, &mut survey) {
-                Some(Todo::Seal(change)) => on_change(resource.id.clone(), change),
-                Some(Todo::Look) => on_change(resource.id.clone(), Change::default()),
+                Some(Todo::Seal(change)) => on_change(resource, change),
+                Some(Todo::Look) => on_change(resource, Change::default()),
                 None => {}
             }
         }
@@ -124,7 +125,10 @@ async fn list_and_seal(
         end?;
         if survey.counts.unsealed == known {
             survey.warn_of_vaults(ctx.policy.backup_guard);
-            coverage::export(&survey, total.unwrap_or(Total::Unknown));
+            // The rest of the scope was not counted.
+            if ctx.options.selection.is_all() {
+                coverage::export(&survey, total.unwrap_or(Total::Unknown));
+            }
             return Ok(survey);
         }
     }
@@ -155,7 +159,7 @@ impl Fresh<'_> {
             let known = self.survey.counts.unsealed;
             self.survey.unreadable = 0;
             let (arm, policy) = (&self.ctx.arm, &self.ctx.policy);
-            let mut listing = Listing::of_unsealed(policy, self.source);
+            let mut listing = Listing::of_unsealed(policy, self.source).narrowed(&self.ctx.options.selection);
             let mut is_first = true;
             while let Some(page) = listing.next(arm, listing_time()).await? {
                 let announced = if is_first { page.resources.len() + listing.remaining() } else { 0 };
@@ -188,6 +192,6 @@ impl Fresh<'_> {
     }
 }
 
-fn listing_time() -> Terms {
+pub(super) fn listing_time() -> Terms {
     Terms::behind_events(LISTING_TIME)
 }

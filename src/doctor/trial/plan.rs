@@ -94,9 +94,9 @@ pub async fn plan(ctx: &Context, wishes: &Wishes) -> Result<Trial, Finding> {
         Ok(id) => trial.workspace = Some(id),
         Err(why) => trial.without_workspace = why,
     }
-    if trial.workspace.is_none() && ctx.policy.mode == Mode::Audit {
+    if trial.workspace.is_none() && trial.mode(&ctx.policy) == Mode::Audit {
         let text = format!(
-            "in audit mode the handler writes nothing, so only its telemetry shows what it would do, and {}; Event Grid's \
+            "in audit the handler writes nothing, so only its telemetry shows what it would do, and {}; Event Grid's \
              metric DeliverySuccessCount shows deliveries, and nothing of what came of them. Nothing was created",
             trial.without_workspace
         );

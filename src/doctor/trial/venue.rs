@@ -4,7 +4,11 @@ use std::{future::Future, time::Duration};
 
 use tokio::sync::watch::Receiver;
 
-use crate::{azure::Terms, resource_id::ResourceId};
+use crate::{
+    azure::Terms,
+    policy::{Mode, Policy},
+    resource_id::ResourceId,
+};
 
 /// How many times somebody has wished to stop: the first ends the waits and deletes the group, the second ends the wait
 /// for the deletion.
@@ -35,6 +39,11 @@ impl Trial {
     /// The ID of the resource group.
     pub fn group(&self) -> String {
         format!("/subscriptions/{}/resourceGroups/{}", self.subscription_id, self.group_name())
+    }
+
+    /// What the handler does with the trial's resources, which have no tags: seal or report them.
+    pub(super) fn mode(&self, policy: &Policy) -> Mode {
+        policy.mode_of_untagged(&self.disk)
     }
 
     /// Whether traces are to be waited for.

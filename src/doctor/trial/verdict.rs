@@ -49,7 +49,7 @@ fn audited(trial: &Trial, one: &Sight, seen: &Seen, before: &[Finding]) -> Findi
         _ if one.sealed_after.is_some() => Finding::failed(
             "settings",
             one.id.to_string(),
-            "something sealed it, although the app's mode is audit",
+            "something sealed it, although it is in audit by the app's settings",
             "look who wrote it: az monitor activity-log list --resource-id with this ID",
         ),
         Some(ended) if ended.outcome == "would_seal" => {

@@ -95,7 +95,7 @@ pub(super) async fn watch(
     stop: &Stop,
     progress: &mut (dyn FnMut(&str) + Send),
 ) -> Seen {
-    let (began, mode) = (Instant::now(), ctx.policy.mode);
+    let (began, mode) = (Instant::now(), trial.mode(&ctx.policy));
     let (disk, snapshot) = (Sight::new(&trial.disk), Sight::new(&trial.snapshot));
     let mut seen = Seen { disk, snapshot, fault: None, is_stopped: false };
     let (mut shown, mut last, mut said) = (None, String::new(), began);

@@ -3,6 +3,7 @@
 use crate::{
     arm::{Client, Error, Page, Query, Rows, Unreadable},
     azure::Terms,
+    policy::Selection,
     resource::Resource,
     resource_id::ResourceType,
     scope::Scope,
@@ -18,6 +19,24 @@ pub struct Listed {
     pub resources: Vec<Resource>,
     /// The elements that could not be read.
     pub unreadable: Vec<Unreadable>,
+}
+
+impl Listed {
+    /// The part of the page that is selected. What may be selected or not is unreadable, with its ID.
+    pub(super) fn selected(mut self, selection: &Selection) -> Self {
+        if selection.is_all() {
+            return self;
+        }
+        let unreadable = &mut self.unreadable;
+        self.resources.retain(|resource| {
+            selection.contains(resource).unwrap_or_else(|| {
+                let why = "its time of creation cannot be read, so it may be selected or not".to_owned();
+                unreadable.push(Unreadable { what: resource.id.to_string(), why });
+                false
+            })
+        });
+        self
+    }
 }
 
 /// A part of what is to be read.

@@ -59,11 +59,16 @@ impl Seen {
 /// The queries over a scope: one, or several that name its subscriptions.
 pub(super) fn queries(text: &str, scope: &Scope) -> VecDeque<Part> {
     let query = |scope| Part::Query(QueryPages::new(Query::new(text.to_owned(), scope)));
+    scopes(scope).into_iter().map(query).collect()
+}
+
+/// The scopes of the queries over a scope.
+pub(super) fn scopes(scope: &Scope) -> Vec<Scope> {
     match scope {
         Scope::Subscriptions(ids) if !ids.is_empty() => {
-            ids.chunks(SUBSCRIPTIONS_MAX).map(|ids| query(Scope::Subscriptions(ids.to_vec()))).collect()
+            ids.chunks(SUBSCRIPTIONS_MAX).map(|ids| Scope::Subscriptions(ids.to_vec())).collect()
         }
-        scope => VecDeque::from([query(scope.clone())]),
+        scope => vec![scope.clone()],
     }
 }
 

@@ -15,7 +15,7 @@ use crate::report::{
 };
 
 /// The columns of the exceptions.
-const COLUMNS: [&str; 7] = ["Status", "Resource", "Kind", "Location", "Reason", "Until", "Owner"];
+const COLUMNS: [&str; 8] = ["Status", "Resource", "Kind", "Location", "Reason", "Until", "Owner", "Ring"];
 
 pub(super) fn expiries(report: &Report) -> io::Result<Markup> {
     let days = report.run.expiring_within;
@@ -169,6 +169,7 @@ fn row(row: &Row, report: &Report) -> Markup {
             td.words-of-others role="cell" data-label="Owner" data-sort=(row.owner.as_deref().unwrap_or_default()) {
                 @match &row.owner { Some(owner) => { (owner) } None => { span.none { "–" } } }
             }
+            td role="cell" data-label="Ring" { (row.ring) }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::report::{
     NotByEvent, Report, Row,
     control::{CONTROLS, Check, NOTE, Verdict},
     delay::for_people,
+    exports::{NOTE as EXPORTS, OfCaller, OfPair},
     grouped, restore_points,
     stamp::seconds,
 };
@@ -106,6 +107,46 @@ pub(super) fn restore_points(report: &Report) -> Markup {
     }
 }
 
+/// Who took SAS URLs, and whom enforcement would break.
+pub(super) fn exports(report: &Report) -> Markup {
+    let Some(exports) = &report.exports else { return markup! {} };
+    let (callers, resources) = (exports.callers(), exports.resources());
+    let caller = |one: &OfCaller| {
+        markup! {
+            tr role="row" {
+                th scope="row" role="rowheader" { (one.text) }
+                td role="cell" data-label="Kind" { (one.caller) }
+                td.number role="cell" data-label="Exports" { (grouped(one.exports)) }
+                td.number role="cell" data-label="Resources" { (grouped(one.resources)) }
+                td.number role="cell" data-label="Would break" { (grouped(one.would_break)) }
+                td.date role="cell" data-label="Last" { (one.last) }
+            }
+        }
+    };
+    let resource = |one: &OfPair| {
+        markup! {
+            tr role="row" {
+                th scope="row" role="rowheader" { span.resource { (one.id.rsplit('/').next().unwrap_or_default()) } (place(&one.id)) }
+                td role="cell" data-label="By" { (one.text) }
+                td.number role="cell" data-label="Exports" { (grouped(one.exports)) }
+                td.date role="cell" data-label="Last" { (one.last) }
+                td role="cell" data-label="Effect" { (one.effect) }
+            }
+        }
+    };
+    let of_callers = ["By", "Kind", "Exports", "Resources", "Would break", "Last"];
+    markup! {
+        section aria-labelledby="exports" {
+            h2 #exports { "Exports" }
+            p { (exports.phrase()) ". " (EXPORTS) }
+            @if !callers.is_empty() {
+                (list("exports", None, "Callers that took SAS URLs", &of_callers, &callers, callers.len(), caller))
+                (list("exported", None, "What each caller took of each resource", &["Resource", "By", "Exports", "Last", "Effect"], &resources, resources.len(), resource))
+            }
+        }
+    }
+}
+
 /// Every resource, if the report is of all of them.
 pub(super) fn all(report: &Report) -> io::Result<Markup> {
     if !report.run.is_of_all {
@@ -115,6 +156,7 @@ pub(super) fn all(report: &Report) -> io::Result<Markup> {
     let columns = [
         "Resource",
         "State",
+        "Ring",
         "Auth mode",
         "Network access policy",
         "Public network access",
@@ -137,6 +179,7 @@ fn row(row: &Row) -> Markup {
         tr role="row" {
             th scope="row" role="rowheader" title=(row.id) { (name(row)) }
             td role="cell" data-label="State" { span.status { (swatch(row.status)) (row.status.title()) } }
+            td role="cell" data-label="Ring" { (row.ring) }
             td role="cell" data-label="Auth mode" { (optional(&row.data_access_auth_mode)) }
             td role="cell" data-label="Network access policy" { (optional(&row.network_access_policy)) }
             td role="cell" data-label="Public network access" { (optional(&row.public_network_access)) }

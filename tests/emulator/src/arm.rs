@@ -19,6 +19,7 @@ use crate::{
     token::{authenticate, claimed_caller},
 };
 
+mod activity;
 mod authorization;
 pub(crate) mod blobs;
 pub(crate) mod deployment;
@@ -241,6 +242,7 @@ impl Emulator {
             }
             (Route::Logs(id), "POST") => self.query_logs(context, id),
             (Route::Components(subscription), "GET") => Ok(self.list_components(subscription)),
+            (Route::ActivityLog(subscription), "GET") => self.list_activity(context, subscription),
             (Route::Tenants, "GET") => Ok(self.tenants()),
             (Route::Endpoints, "GET") => Ok(directory::endpoints(&context.request.origin)),
             (Route::Site(id), "GET") => self.get_site(id),

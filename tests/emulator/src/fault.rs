@@ -45,6 +45,8 @@ pub enum Kind {
     Group,
     /// A query of a Log Analytics workspace.
     Logs,
+    /// GET of a page of the activity log.
+    Activity,
     /// A query of Resource Graph.
     Query,
     /// GET of a token from the managed-identity endpoint.
@@ -74,6 +76,7 @@ impl Kind {
             (Route::Operation { .. }, _) => Self::Poll,
             (Route::Group { .. }, _) => Self::Group,
             (Route::Logs(_), _) => Self::Logs,
+            (Route::ActivityLog(_), _) => Self::Activity,
             (Route::Graph, _) => Self::Query,
             (Route::Descendants(_), _) => Self::Descendants,
             _ => Self::Other,
@@ -386,7 +389,8 @@ impl Fault {
 }
 
 /// The kinds of requests that are answered page by page.
-const PAGED: &[Kind] = &[Kind::List, Kind::Machine, Kind::Descendants, Kind::Query, Kind::Other];
+const PAGED: &[Kind] =
+    &[Kind::List, Kind::Machine, Kind::Descendants, Kind::Query, Kind::Other, Kind::Activity];
 
 /// The error of an operation that a newer one preempted.
 pub(crate) const PREEMPTED: (&str, &str) =

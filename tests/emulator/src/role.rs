@@ -22,7 +22,7 @@ use crate::{fault::Kind, journal::Exchange};
 
 /// Actions of commands for people, which the handler's identity need not be allowed, each with the reason.
 /// Without them commands use their own settings, and `diskseal doctor` reports the check as not made.
-pub const OF_PEOPLE: [(&str, &str); 14] = [
+pub const OF_PEOPLE: [(&str, &str); 15] = [
     ("Microsoft.Web/sites/read", "commands look for the function app whose settings apply"),
     ("Microsoft.Web/sites/config/list/action", "commands read the function app's settings"),
     (
@@ -44,6 +44,7 @@ pub const OF_PEOPLE: [(&str, &str); 14] = [
     ),
     ("Microsoft.Resources/subscriptions/resourceGroups/write", "doctor --try makes a group of its own"),
     ("Microsoft.Resources/subscriptions/resourceGroups/delete", "doctor --try deletes it"),
+    ("Microsoft.Insights/eventtypes/values/read", "report --exports looks who took SAS URLs"),
     ("Microsoft.Insights/components/read", "doctor --try looks for the workspace of the app's telemetry"),
     ("Microsoft.OperationalInsights/workspaces/query/read", "doctor --try looks for the trace"),
 ];

@@ -54,6 +54,8 @@ pub(crate) enum Route {
     Logs(String),
     /// The Application Insights components of a subscription.
     Components(String),
+    /// The activity log of a subscription.
+    ActivityLog(String),
     /// A resource type that is not emulated.
     UnknownType { subscription: String, namespace: String, type_name: String },
     /// Not a path of Resource Manager.
@@ -162,6 +164,9 @@ impl Route {
                 _,
                 "query",
             ] => Self::Logs(segments.iter().take(8).fold(String::new(), |id, name| id + "/" + name)),
+            ["subscriptions", _, "providers", "microsoft.insights", "eventtypes", "management", "values"] => {
+                Self::ActivityLog(given(1))
+            }
             ["subscriptions", _, "providers", _, _, ..] => {
                 Self::UnknownType { subscription: given(1), namespace: given(3), type_name: given(4) }
             }
@@ -186,6 +191,7 @@ impl Route {
             | Self::ScopeTags { subscription, .. }
             | Self::Sites(subscription)
             | Self::Components(subscription)
+            | Self::ActivityLog(subscription)
             | Self::Subscription(subscription) => Some(subscription),
             Self::Site(id) | Self::SiteSettings(id) | Self::Logs(id) => id.split('/').nth(2),
             Self::Graph

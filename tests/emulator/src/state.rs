@@ -62,6 +62,8 @@ pub(crate) struct State {
     pub(crate) sites: BTreeMap<String, Site>,
     /// Resource groups that a client has created, by id in lower case.
     pub(crate) groups: BTreeMap<String, Group>,
+    /// The events of the activity logs, in their order.
+    pub(crate) activity: Vec<serde_json::Value>,
     /// The workspace that can be queried.
     pub(crate) workspace: Option<Workspace>,
     /// The ends of operations, in the order of their start if they end at once.

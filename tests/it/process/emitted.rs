@@ -7,10 +7,10 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use diskseal::{
-    enforce::{Concern, EVENT_MISSED, Error, Left, Outcome, TagsKept, Unsealed},
+    enforce::{AUDIT_RING, Concern, EVENT_MISSED, Error, Left, Outcome, Reverted, TagsKept, Unsealed},
     evidence,
     function::{Ignored, Pending, Refused},
-    policy::{Exemption, Guarded},
+    policy::{Drift, Exemption, Guarded},
     sweep,
 };
 use diskseal_emulator::collector::{MetricData, MetricPoint, Span, SpanKind, Status};
@@ -194,7 +194,8 @@ fn reasons_are_those_of_the_code() {
         Refused::reasons(),
         sweep::Error::reasons(),
         evidence::Error::reasons(),
-        vec![Pending::OTHER, TagsKept::MODIFIED, EVENT_MISSED],
+        Drift::reasons(),
+        vec![Pending::OTHER, TagsKept::MODIFIED, EVENT_MISSED, AUDIT_RING],
     ];
     assert_eq!(documented, set(of_the_code.concat()));
 }
@@ -219,7 +220,7 @@ fn outcomes_are_those_of_the_code() {
         let row = rows.iter().find(|row| quoted(&row[0]) == [attribute]).unwrap();
         word_list(&row[2]).unwrap()
     };
-    let of_spans = [&looks[..], &Unsealed::labels()].concat();
+    let of_spans = [&looks[..], &Unsealed::labels(), &Reverted::labels()].concat();
     assert_eq!(cell("### Attributes of spans", "diskseal.outcome"), set(of_spans));
     let of_metrics = [&looks[..], &["ignored"]].concat();
     assert_eq!(cell("### Attributes of metrics", "diskseal.outcome"), set(of_metrics));

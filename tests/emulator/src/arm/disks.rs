@@ -116,6 +116,10 @@ impl Emulator {
         let stored = state.resources.get(&id.key()).ok_or_else(Refusal::resource_not_found)?;
         let target = stored.id.clone();
         let operation = self.start_in(&mut state, context, &target, Change::Access(begin), None);
+        drop(state);
+        let verb = if begin { "beginGetAccess" } else { "endGetAccess" };
+        let action = format!("{}/{verb}/action", target.kind.type_name());
+        self.log_operation(&action, &target.to_string(), &context.caller, self.inner.clock.now());
         Ok(self.accepted(context, &operation, None))
     }
 

@@ -97,6 +97,12 @@ pub(super) fn check(request: &Request, route: &Route, regions: &str) -> Result<S
             let message = format!("The api-version '{version}' is invalid.");
             Err(Refusal::new(400, "InvalidApiVersionParameter", &message))
         }
+        // The only version ("Activity Logs - List").
+        Route::ActivityLog(_) if !known(&["2015-04-01"]) => {
+            let message =
+                format!("The api-version '{version}' is invalid. The supported versions are '2015-04-01'.");
+            Err(Refusal::new(400, "InvalidApiVersionParameter", &message))
+        }
         Route::Tags(_) | Route::Group { .. } if !known(&RESOURCES) => {
             let message = format!(
                 "The api-version '{version}' is invalid. The supported versions are '{}'.",

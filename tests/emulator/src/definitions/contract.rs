@@ -53,6 +53,8 @@ pub(super) enum Place {
     /// The resources of a deployment: permissions, event subscriptions, functions, containers. The official
     /// data has no definition of them, so their responses are not judged.
     Deployment,
+    /// The activity log. The official data has no definition of it, so its responses are not judged.
+    Activity,
     /// A resource group. The official data has no definition of it.
     Group,
     /// The query of a workspace. The official data has no definition of it.
@@ -78,6 +80,9 @@ impl Place {
             }
             ["subscriptions", _, "resourcegroups", _] => Some(Self::Group),
             ["subscriptions", _, "providers", "microsoft.insights", "components"] => Some(Self::Deployment),
+            ["subscriptions", _, "providers", "microsoft.insights", "eventtypes", "management", "values"] => {
+                Some(Self::Activity)
+            }
             [
                 "subscriptions",
                 _,
@@ -146,7 +151,7 @@ impl Contract {
     /// The faults of a successful response.
     pub(super) fn success(&self, place: Place, status: u16, is_result: bool, body: &Value) -> Vec<String> {
         match (place, status, is_result) {
-            (Place::Deployment | Place::Logs, 200, _)
+            (Place::Deployment | Place::Activity | Place::Logs, 200, _)
             | (Place::Group, 200..=202, _)
             | (Place::Machine, 204, _) => Vec::new(),
             (Place::Subscriptions, 200, _) => faults(&self.subscriptions, body),

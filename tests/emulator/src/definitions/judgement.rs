@@ -103,6 +103,13 @@ fn request(rules: &Rules<'_>, exchange: &Exchange, issued: &HashSet<String>) -> 
                 Place::Subscriptions => exchange.query == format!("api-version={SUBSCRIPTIONS_VERSION}"),
                 Place::Descendants => exchange.query == format!("api-version={DESCENDANTS_VERSION}"),
                 Place::Deployment | Place::Group | Place::Logs => exchange.parameter("api-version").is_some(),
+                // "Activity Logs - List" demands the start of the time.
+                Place::Activity => {
+                    exchange.parameter("api-version").is_some()
+                        && exchange
+                            .parameter("$filter")
+                            .is_some_and(|filter| filter.starts_with("eventTimestamp ge '"))
+                }
                 Place::Machine => is_of_machines(exchange),
                 Place::Poll => false,
             };

@@ -1,0 +1,266 @@
+//! `diskseal sweep` with a plan: writes it, applies it, and reverts it.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, BufWriter, IsTerminal},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Arg, ArgMatches, value_parser};
+use parking_lot::Mutex;
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+use super::{
+    installation::Reach,
+    narrowing,
+    question::Plan as Question,
+    session::{self, Exit, Session, complain, note, progress, say},
+    tally::{Tally, failed, show_gaps},
+};
+use crate::{
+    config::{Config, Use, of_installation},
+    enforce::Line,
+    policy::{Before, decide::Change},
+    report::Source,
+    resource::Resource,
+    sweep::{Advance, Plan, PlanWriter, Planned, Settings, apply, plan, revert_all},
+};
+
+const PLAN: &str = "plan";
+const APPLY: &str = "apply";
+const REVERT: &str = "revert";
+
+pub(super) fn args() -> [Arg; 3] {
+    let arg = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .conflicts_with_all([PLAN, APPLY, REVERT].into_iter().filter(|other| *other != name))
+            .conflicts_with("dry-run")
+            .help(help)
+    };
+    // The resources of a plan are in the file.
+    let of_file = |arg: Arg| arg.conflicts_with("exact").conflicts_with_all(narrowing::NAMES);
+    [
+        arg(PLAN, "Write what would be sealed to a new file, and nothing to Azure"),
+        of_file(arg(APPLY, "Seal exactly the resources of a plan, each if it is as it was")),
+        of_file(arg(REVERT, "Give the resources of a plan back their mode and tags of before")),
+    ]
+}
+
+/// Runs the command if it is about a plan.
+pub(super) fn run(matches: &ArgMatches, source: Source, concurrency: usize) -> Option<ExitCode> {
+    let file = |name| matches.get_one::<PathBuf>(name).cloned();
+    let yes = matches.get_flag("yes");
+    if let Some(path) = file(PLAN) {
+        let reach = Reach::Scope { yes: true };
+        return Some(session::run(matches, reach, |session| write(session, source, path)));
+    }
+    if let Some(path) = file(APPLY) {
+        let plan = match read(&path) {
+            Ok(plan) => plan,
+            Err(fault) => return Some(complain(&fault, Exit::Usage)),
+        };
+        let reach = Reach::Scope { yes };
+        return Some(session::run(matches, reach, move |session| apply_all(session, plan, concurrency)));
+    }
+    let path = file(REVERT)?;
+    let plan = match read(&path) {
+        Ok(plan) => plan,
+        Err(fault) => return Some(complain(&fault, Exit::Usage)),
+    };
+    if !yes && !io::stdin().is_terminal() {
+        let fault = "nothing was reverted: there is no terminal for a confirmation; use --yes to skip it";
+        return Some(complain(fault, Exit::Usage));
+    }
+    Some(session::run(matches, Reach::Named, move |session| revert(session, plan, yes, concurrency)))
+}
+
+fn read(path: &Path) -> Result<Plan, String> {
+    let named = |fault: &dyn std::fmt::Display| format!("{}: {fault}", path.display());
+    let file = File::open(path).map_err(|fault| named(&fault))?;
+    Plan::read(&mut BufReader::new(file)).map_err(|fault| named(&fault))
+}
+
+/// The settings that decide what is sealed and how, as they are in force.
+fn settings(config: &Config) -> Settings {
+    let deciding = of_installation().filter(|setting| setting.used == Use::Always);
+    deciding.map(|setting| (setting.name, setting.shown(config))).collect()
+}
+
+async fn write(session: Session, source: Source, path: PathBuf) -> Exit {
+    let written = tokio::select! {
+        written = list(&session, source, &path) => written,
+        _ = tokio::signal::ctrl_c() => {
+            complain("interrupted; no plan was written", Exit::NotAll);
+            return Exit::NotAll;
+        }
+    };
+    match written {
+        Ok(exit) => exit,
+        Err(fault) => {
+            complain(&format!("{}: {fault}", path.display()), Exit::Usage);
+            Exit::Usage
+        }
+    }
+}
+
+/// Lists, prints and writes the plan. The file appears whole or not at all, and never in place of another one, which may
+/// be needed for a revert.
+async fn list(session: &Session, source: Source, path: &Path) -> io::Result<Exit> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.exists() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists; choose another name"));
+    }
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let app = session.installation.as_ref().map(|found| found.app.as_str());
+    let taken_at = seconds(session.ctx.now());
+    let settings = settings(&session.config);
+    let mut writer = PlanWriter::begin(BufWriter::new(file.as_file_mut()), &taken_at, app, &settings)?;
+    let policy = &session.ctx.policy;
+    let (mut fault, mut unknown) = (None, 0);
+    let on_change = |resource: &Resource, change: Change| {
+        if change.data_access_auth_mode.is_none() && change.tags.is_empty() {
+            // What it was is not known, so nothing could be compared or restored.
+            note(&format!("not in the plan: {}: it is listed in a form that cannot be read", resource.id));
+            unknown += 1;
+            return;
+        }
+        let before = Before::of(policy, resource);
+        let one = Planned { id: resource.id.clone(), before, change: (&change).into() };
+        say(&row(&one));
+        if fault.is_none() {
+            fault = writer.add(&one).err();
+        }
+    };
+    say(HEADER);
+    let survey = match plan(&session.ctx, source, on_change).await {
+        Ok(survey) => survey,
+        Err(error) => return Ok(failed(&error)),
+    };
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    let count = writer.end()?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|fault| fault.error)?;
+    say(&survey.to_string());
+    say(&format!("{count} in the plan {}", path.display()));
+    let exit = show_gaps(&survey);
+    Ok(if unknown + survey.unreadable > 0 { exit.max(Exit::NotAll) } else { exit })
+}
+
+const HEADER: &str = "RING     MODE                          TAGS  RESOURCE";
+
+/// A resource of the plan on one line.
+fn row(one: &Planned) -> String {
+    let mode = one.before.data_access_auth_mode.as_str();
+    let mode = if one.change.data_access_auth_mode {
+        format!("{mode} -> AzureActiveDirectory")
+    } else {
+        mode.to_owned()
+    };
+    format!("{:<7}  {mode:<28}  {:>4}  {}", one.before.ring.label(), one.change.tags.len(), one.id)
+}
+
+async fn apply_all(session: Session, plan: Plan, concurrency: usize) -> Exit {
+    let now = settings(&session.config);
+    let drift: Vec<_> = plan.drift(&now).collect();
+    if !drift.is_empty() {
+        let shown =
+            |value: Option<&str>| value.map_or_else(|| "not set".to_owned(), |value| format!("{value:?}"));
+        let all: Vec<_> = drift
+            .into_iter()
+            .map(|(name, plan, now)| format!("\n  {name}: {} in the plan, {} now", shown(plan), shown(now)))
+            .collect();
+        let fault = format!(
+            "nothing was written: the plan was made by other settings (their hash differs); make a new plan:{}",
+            all.concat()
+        );
+        complain(&fault, Exit::NotAll);
+        return Exit::NotAll;
+    }
+    if session.asks && !plan.resources.is_empty() && !question(&plan).confirmed("", "Seal").await {
+        complain("nothing was sealed", Exit::NotAll);
+        return Exit::NotAll;
+    }
+    let progress = progress("{bar:30} {pos} of {len}, {per_sec}, {eta} left");
+    progress.set_length(plan.resources.len() as u64);
+    let tally = Mutex::new(Tally::default());
+    let on_advance = |advance| {
+        if let Advance::Ended(id, result) = advance {
+            progress.inc(1);
+            let line = Line::of_look(&id, &result);
+            let exit = Exit::from(&result);
+            if exit != Exit::Done {
+                progress.suspend(|| say(&line.to_string()));
+            }
+            tally.lock().add(&line, exit);
+        }
+    };
+    let ended = tokio::select! {
+        ended = apply(&session.ctx, plan.resources, concurrency, session.config.deadline, on_advance) => Some(ended),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    progress.finish_and_clear();
+    let tally = tally.into_inner();
+    tally.show();
+    match ended {
+        Some(Ok(())) => tally.worst,
+        Some(Err(error)) => failed(&error),
+        None => {
+            say("interrupted; apply the plan again to continue");
+            Exit::NotAll
+        }
+    }
+}
+
+async fn revert(session: Session, plan: Plan, yes: bool, concurrency: usize) -> Exit {
+    // The tags by which the resources were sealed, whatever the settings are now.
+    let tags = match Config::for_command(&|name| plan.settings.get(name).cloned().flatten()) {
+        Ok(config) => config.policy.tags,
+        Err(faults) => {
+            complain(&format!("nothing was reverted: the plan's settings: {faults}"), Exit::Usage);
+            return Exit::Usage;
+        }
+    };
+    let text = "Anyone with a URL from `grant-access` will be able to read this data without signing in. No exemption is \
+                written: a handler or sweep that enforces seals it again.\n";
+    if !yes && !plan.resources.is_empty() && !question(&plan).confirmed(text, "Revert").await {
+        complain("nothing was reverted", Exit::NotAll);
+        return Exit::NotAll;
+    }
+    let tally = Mutex::new(Tally::default());
+    let on_end = |(id, result)| {
+        let (line, exit) = (Line::of_revert(&id, &result), Exit::from(&result));
+        if exit != Exit::Done {
+            say(&line.to_string());
+        }
+        tally.lock().add(&line, exit);
+    };
+    let deadline = session.config.deadline;
+    let is_done = tokio::select! {
+        () = revert_all(&session.ctx, plan.resources, &tags, concurrency, deadline, on_end) => true,
+        _ = tokio::signal::ctrl_c() => false,
+    };
+    let tally = tally.into_inner();
+    tally.show();
+    if is_done {
+        return tally.worst;
+    }
+    say("interrupted; revert the plan again to continue");
+    Exit::NotAll
+}
+
+fn question(plan: &Plan) -> Question {
+    let mut question = Question::default();
+    plan.resources.iter().for_each(|one| question.add(&one.id));
+    question
+}
+
+fn seconds(time: OffsetDateTime) -> String {
+    let time = time.to_offset(UtcOffset::UTC);
+    time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
+}
