@@ -20,7 +20,7 @@ usage: infra/deploy.sh --location REGION alertEmails=ADDRESS,ADDRESS [options] [
   --subscriptions ID,ID       subscriptions in scope (default: the current one)
   --management-group NAME     instead: all subscriptions below a management group, including new ones
   --mode audit|enforce        audit reports what it would seal and writes nothing (first installation: audit)
-  --backup-guard skip|warn|off
+  --backup-guard skip|network|warn|off
                               what to do about what vaults protect (first installation: skip)
   --existing-topic ID         system topic that a subscription already has; can be repeated
   --package FILE              zip to deploy (default: dist/diskseal-linux-x86_64.zip, built if it is missing)
@@ -89,7 +89,7 @@ case $step in
         name=${name:-${DISKSEAL_DEPLOY_NAME:-}}
         location=${location:-${AZURE_LOCATION:-}}
         package=${package:-${DISKSEAL_DEPLOY_PACKAGE:-}}
-        for pair in subscriptions:SUBSCRIPTIONS managementGroup:MANAGEMENT_GROUP mode:MODE backupGuard:BACKUP_GUARD tags:TAGS \
+        for pair in subscriptions:SUBSCRIPTIONS managementGroup:MANAGEMENT_GROUP mode:MODE backupGuard:BACKUP_GUARD grants:GRANTS revoke:REVOKE tags:TAGS \
             existingTopics:EXISTING_TOPICS sendActivityLog:SEND_ACTIVITY_LOG privateNetwork:PRIVATE_NETWORK packageUri:PACKAGE_URI; do
             variable=DISKSEAL_DEPLOY_${pair#*:}
             [[ -z ${!variable:-} ]] || parameters+=("${pair%%:*}=${!variable}")
@@ -158,8 +158,8 @@ decide_parameters() {
     differences=$(python3 infra/parameters.py "$state" "${parameters[@]}") || exit 1
     mapfile -t decided <"$state/decided"
     subscriptions=${decided[0]} management_group=${decided[1]} mode=${decided[2]} backup_guard=${decided[3]} tags=${decided[4]}
-    activity_log=${decided[5]} has_policies=${decided[6]} topic_map=${decided[7]} package_uri=${decided[8]} alert_emails=${decided[9]}
-    topics=("${decided[@]:10}")
+    activity_log=${decided[5]} has_policies=${decided[6]} topic_map=${decided[7]} package_uri=${decided[8]} alert_emails=${decided[9]} grants=${decided[10]} revoke=${decided[11]}
+    topics=("${decided[@]:12}")
     # The hook continues a deployment that has them.
     [[ -n $alert_emails || $step == after ]] ||
         fail "alertEmails is required: nobody would get the alerts" "pass alertEmails=ADDRESS,ADDRESS, or alertEmails=none if you read them elsewhere"

@@ -25,6 +25,9 @@ param workspaceId string
 @description('Send the activity logs to the workspace. An alert uses them to find writes without an event.')
 param sendActivityLog bool = true
 
+@description('Deliver grants of access to disks and snapshots as well.')
+param grants bool = false
+
 param tags { *: string } = {}
 
 var events = loadJsonContent('events.json')
@@ -49,6 +52,7 @@ module perSubscription 'modules/subscription-events.bicep' = [
       handlerClientId: handlerClientId
       workspaceId: workspaceId
       sendActivityLog: sendActivityLog
+      grants: grants
     }
   }
 ]

@@ -31,10 +31,17 @@ param sweepSchedule string = '0 17 * * * *'
 @description('What to do about disks and snapshots that Azure Backup or Azure Site Recovery protects. Unless it is off, the role can read the protected items of vaults.')
 @allowed([
   'skip'
+  'network'
   'warn'
   'off'
 ])
 param backupGuard string = 'skip'
+
+@description('Look at a disk or snapshot when access to its data is granted by a SAS URL. Adds an event type and two operations to the event subscriptions.')
+param grants bool = false
+
+@description('Revoke the SAS URLs that were granted before the seal. Adds two actions to the role.')
+param revoke bool = false
 
 @description('Additional app settings of Diskseal, such as DISKSEAL_EXEMPT_TAG.')
 param extraSettings { *: string } = {}
@@ -307,6 +314,8 @@ module function 'modules/function.bicep' = {
     sweepSchedule: sweepSchedule
     backupGuard: backupGuard
     evidence: evidenceDays > 0 ? evidence!.outputs.container : ''
+    grants: grants
+    revoke: revoke
     subscriptions: empty(managementGroup) ? join(inScope, ',') : ''
     managementGroup: managementGroup
     otlp: hasIngestion
@@ -328,6 +337,7 @@ module role 'modules/role-definition.bicep' = if (empty(managementGroup)) {
     installation: subscription().id
     subscriptions: inScope
     includeBackupGuard: backupGuard != 'off'
+    includeRevoke: revoke
   }
 }
 
@@ -410,6 +420,7 @@ module events 'events.bicep' = if (!empty(packageUri)) {
     handlerClientId: identities.outputs.hostClientId
     workspaceId: monitoring.outputs.workspaceId
     sendActivityLog: sendActivityLog
+    grants: grants
     tags: tags
   }
 }

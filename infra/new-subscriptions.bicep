@@ -17,10 +17,22 @@ param storageAccountId string
 @description('Client ID of the handler, whose own writes are not delivered.')
 param handlerClientId string
 
+@description('Deliver grants of access to disks and snapshots as well, as the installation does.')
+param grants bool = false
+
 @description('Subscriptions to leave out, as IDs that begin with /subscriptions/: those that have a system topic of their own.')
 param exceptions string[] = []
 
-var events = loadJsonContent('events.json')
+var listed = loadJsonContent('events.json')
+var events = union(
+  listed,
+  grants
+    ? {
+        eventTypes: concat(listed.eventTypes, listed.grants.eventTypes)
+        operations: concat(listed.operations, listed.grants.operations)
+      }
+    : {}
+)
 var contributor = loadJsonContent('role-actions.json').builtIn.contributor
 var contributorId = tenantResourceId('Microsoft.Authorization/roleDefinitions', contributor)
 var template = loadJsonContent('new-subscriptions.json')

@@ -17,6 +17,8 @@ INFRA = Path(__file__).resolve().parent
 # Parameters that the app shows, by the setting that carries them.
 BY_SETTING = {"mode": "DISKSEAL_MODE", "backupGuard": "DISKSEAL_BACKUP_GUARD", "sweepSchedule": "DISKSEAL_SWEEP_SCHEDULE",
               "subscriptions": "DISKSEAL_SUBSCRIPTIONS", "managementGroup": "DISKSEAL_MANAGEMENT_GROUP"}
+# Switches, by the setting that is on or absent.
+SWITCHES = {"grants": "DISKSEAL_GRANTS", "revoke": "DISKSEAL_REVOKE"}
 SIGNALS = ("traces", "metrics", "logs")
 # Tags of our own: one marks the resources, the other is the switch.
 OWN_TAGS = ("application", "diskseal")
@@ -61,6 +63,8 @@ def shown_by(app, settings, group, last):
     for name, setting in BY_SETTING.items():
         if setting in settings:
             shown[name] = settings[setting]
+    for name, setting in SWITCHES.items():
+        shown[name] = settings.get(setting, "off").strip().lower() == "on"
     if "managementGroup" in shown:
         shown["subscriptions"] = ""
     elif "subscriptions" in shown:
@@ -143,7 +147,8 @@ def main():
     # For the script, a line each; the topics are the rest.
     decided = [wanted.get("subscriptions", ""), wanted.get("managementGroup", ""), wanted.get("mode", "audit"), wanted.get("backupGuard", "skip"),
                json.dumps(wanted.get("tags", {})), json.dumps(wanted.get("sendActivityLog", True)), json.dumps(has_policies),
-               json.dumps(topics), wanted.get("packageUri", ""), wanted.get("alertEmails", ""), *topics.values()]
+               json.dumps(topics), wanted.get("packageUri", ""), wanted.get("alertEmails", ""), json.dumps(wanted.get("grants", False)),
+               json.dumps(wanted.get("revoke", False)), *topics.values()]
     (state / "decided").write_text("".join(f"{one}\n" for one in decided))
 
 

@@ -5,6 +5,7 @@ targetScope = 'managementGroup'
 param name string
 param principalId string
 param includeBackupGuard bool
+param includeRevoke bool = false
 
 var role = loadJsonContent('role-actions.json')
 var scopeId = managementGroup().id
@@ -19,7 +20,11 @@ resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     type: 'CustomRole'
     permissions: [
       {
-        actions: includeBackupGuard ? concat(actions, role.optional.backupGuard) : actions
+        actions: concat(
+          actions,
+          includeBackupGuard ? role.optional.backupGuard : [],
+          includeRevoke ? role.optional.revoke : []
+        )
         notActions: []
         dataActions: []
         notDataActions: []

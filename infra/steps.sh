@@ -69,7 +69,7 @@ assign_at_management_group() {
     [[ -n $management_group ]] || return 0
     say "role at the management group $management_group"
     deploy mg "$name-$location" --management-group-id "$management_group" --template-file infra/role-management-group.bicep \
-        --parameters name="$name" principalId="$hostPrincipalId" includeBackupGuard="$([[ $backup_guard == off ]] && echo false || echo true)"
+        --parameters name="$name" principalId="$hostPrincipalId" includeBackupGuard="$([[ $backup_guard == off ]] && echo false || echo true)" includeRevoke="$revoke"
 }
 
 # A release, as its workflow built and attested it.
@@ -180,7 +180,7 @@ deploy_events() {
         deploy sub "$name-events-$location$( ((i == 0)) || printf -- '-%s' $((i / 200)))" --template-file infra/events.bicep --parameters name="$name" location="$location" \
             subscriptions="$part" existingTopics="$topic_map" functionAppId="$functionAppId" deadLetterIdentityId="$deadLetterIdentityId" \
             storageAccountId="$storageAccountId" deadLetterContainer="$deadLetterContainer" handlerClientId="$hostClientId" workspaceId="$workspaceId" \
-            sendActivityLog="$activity_log" tags="$tags"
+            sendActivityLog="$activity_log" grants="$grants" tags="$tags"
         i=$((i + 200))
     done
 }

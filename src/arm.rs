@@ -42,7 +42,7 @@ pub use permissions::{Permissions, RoleAssignment};
 
 use crate::{
     azure::{Identity, Terms, Transport, Urgency},
-    resource::{DataAccessAuthMode, Resource, tags::Tags},
+    resource::{Resource, properties::Properties, tags::Tags},
     resource_id::{ResourceId, ResourceType},
 };
 use governor::{Governor, Kind};
@@ -143,19 +143,19 @@ impl Client {
         read.max(governor.forecast(id.subscription_id(), Kind::Write, writes, urgency))
     }
 
-    /// Sets `properties.dataAccessAuthMode` only: tags in the same PATCH would replace all tags. `reserved` is the
-    /// quota that was set aside for it.
+    /// Sets these properties only: tags in the same PATCH would replace all tags. `reserved` is the quota that was set
+    /// aside for it.
     ///
     /// # Errors
     /// One that is [without an answer](Error::is_without_answer) may have been applied; it is sent once.
     pub async fn update(
         &self,
         id: &ResourceId,
-        mode: &DataAccessAuthMode,
+        properties: &Properties,
         reserved: Option<&Reserved>,
         terms: Terms,
     ) -> Result<Update, Error> {
-        let Write { url, body } = self.mode_write(id, mode);
+        let Write { url, body } = self.properties_write(id, properties);
         let api = update_of(id);
         let answer = self.write(api, &url, id, body, reserved, terms).await?;
         if answer.status == 202 || Operation::is_in(&answer.headers) {
@@ -228,9 +228,22 @@ impl Client {
         Ok(parse::<TagsResource>(api, &answer.body)?.properties.tags)
     }
 
+    /// Revokes every SAS URL of a disk or snapshot, by `endGetAccess`. The operation may go on after the answer.
+    ///
+    /// # Errors
+    /// ARM refuses it, or cannot be asked.
+    pub async fn end_access(&self, id: &ResourceId, terms: Terms) -> Result<(), Error> {
+        let api = match id.resource_type() {
+            ResourceType::Disk => &api::DISK_END_ACCESS,
+            ResourceType::Snapshot => &api::SNAPSHOT_END_ACCESS,
+        };
+        let url = self.url(&format!("{id}/endGetAccess"), api);
+        self.send(api, &url, id.subscription_id(), None, terms).await.map(drop)
+    }
+
     /// The PATCH that [`Client::update`] sends.
-    pub fn mode_write(&self, id: &ResourceId, mode: &DataAccessAuthMode) -> Write {
-        let body = ModePatch { properties: ModeProperties { data_access_auth_mode: mode } };
+    pub fn properties_write(&self, id: &ResourceId, properties: &Properties) -> Write {
+        let body = PropertiesPatch { properties };
         Write { url: self.url(id.as_str(), update_of(id)), body: json(&body) }
     }
 
@@ -287,14 +300,8 @@ impl Client {
 
 /// The body of "Disks - Update" and "Snapshots - Update".
 #[derive(Serialize)]
-struct ModePatch<'a> {
-    properties: ModeProperties<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ModeProperties<'a> {
-    data_access_auth_mode: &'a DataAccessAuthMode,
+struct PropertiesPatch<'a> {
+    properties: &'a Properties,
 }
 
 /// The body of "Tags - Update At Scope".

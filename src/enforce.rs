@@ -14,6 +14,7 @@ mod look;
 mod machine;
 mod outcome;
 mod reseal;
+mod revoke;
 mod switch;
 mod unseal;
 
@@ -24,12 +25,12 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 pub use breaker::PAUSE_MAX;
-pub use context::{Attached, Context, MachineEvents, Options, Outcomes};
+pub use context::{Attached, Context, Grants, MachineEvents, Options, Outcomes};
 pub use error::{Concern, Error, SEAL_REMOVED};
 pub use line::Line;
 pub use look::{Arrival, Look, Trigger, believed};
 pub use machine::disks_of;
-pub use outcome::{EVENT_MISSED, Left, Outcome, TagsKept};
+pub use outcome::{EVENT_MISSED, HAD_MODE, Left, Outcome, TagsKept};
 pub use reseal::reseal;
 pub use switch::switches_off;
 pub use unseal::{ExemptionFault, ExemptionTag, Unsealed, unseal};
@@ -45,7 +46,8 @@ use crate::{
     resource_id::ResourceType,
     telemetry::{self, Spent, Wait, measured, metrics, wait},
 };
-use act::{WRITES_OF_A_SEAL, act, writes_of};
+pub use act::writes_of_a_seal;
+use act::{act, writes_of};
 use in_flight::Progress;
 
 /// Waits between looks at a resource that is in the middle of someone else's write. Most such writes
@@ -65,7 +67,7 @@ const MISSED_WITHIN: time::Duration = time::Duration::days(1);
 /// How long a resource is new.
 const NEW_FOR: time::Duration = time::Duration::minutes(1);
 
-/// Decides about a resource as a GET shows it. Only where the mode would be set does it matter what protects it.
+/// Decides about a resource as a GET shows it. Only where properties would be set does it matter what protects it.
 pub async fn judge(
     ctx: &Context,
     resource: &Resource,
@@ -90,7 +92,7 @@ async fn weigh(
     let occasion = Occasion { now: ctx.now(), event_time, trace_id: telemetry::trace_id(), named_by };
     let decide = |protection: &Protection| decide(&ctx.policy, resource, protection, &occasion);
     let unprotected = decide(&Protection::Unprotected);
-    if !unprotected.sets_mode() {
+    if !unprotected.sets_properties() {
         return (unprotected, None);
     }
     let protection = ctx.protection(resource, terms).await;
@@ -110,7 +112,7 @@ fn leaves(ctx: &Context, look: &Look, resource: &Resource) -> bool {
     ctx.options.attached == Attached::Leave
         && look.trigger.is_of_event()
         && resource.may_be_held()
-        && decide(&ctx.policy, resource, &Protection::Unprotected, &occasion).sets_mode()
+        && decide(&ctx.policy, resource, &Protection::Unprotected, &occasion).sets_properties()
 }
 
 /// Brings one resource under the seal, or says why not. The one way through for events, queue messages,
@@ -125,6 +127,7 @@ pub async fn enforce(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
         diskseal.correlation_id = look.correlation_id,
         diskseal.outcome = Empty,
         diskseal.reason = Empty,
+        diskseal.revoked = Empty,
         error.type = Empty,
         otel.status_code = Empty,
         otel.status_description = Empty,
@@ -147,7 +150,7 @@ pub async fn enforce(ctx: &Context, look: &Look) -> Result<Outcome, Error> {
 
 /// How long a look at this resource would wait for ARM's quota now, as far as can be seen.
 pub fn quota_wait(ctx: &Context, look: &Look) -> Duration {
-    ctx.arm.quota_wait(&look.resource, WRITES_OF_A_SEAL, look.terms.urgency())
+    ctx.arm.quota_wait(&look.resource, writes_of_a_seal(&ctx.policy), look.terms.urgency())
 }
 
 /// Counts what became of a look.
@@ -266,15 +269,25 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
             quota
         };
         progress.give_way()?;
-        let is_seal = change.data_access_auth_mode.is_some();
         let kept = act(ctx, look, &change, &quota, progress).await.map_err(|error| error.about(&resource))?;
-        return Ok(match (is_seal, change.is_removal) {
-            (true, false) if is_missed(ctx, look, &resource) => Outcome::Missed(kept),
-            (true, false) => Outcome::Sealed(kept),
-            (true, true) => Outcome::Resealed(kept),
-            (false, false) => Outcome::Tagged(kept),
-            (false, true) => Outcome::Retagged(kept),
-        });
+        let is_missed = is_missed(ctx, look, &resource);
+        return Ok(done(change, kept, is_missed));
+    }
+}
+
+/// The outcome of a change that was written.
+fn done(change: Change, kept: TagsKept, is_missed: bool) -> Outcome {
+    let is_of_network = !change.network_access.is_empty();
+    match (change.data_access_auth_mode.is_some(), change.is_removal) {
+        (true, false) if is_missed => Outcome::Missed(kept),
+        (true, false) => Outcome::Sealed(kept),
+        (true, true) => Outcome::Resealed(kept),
+        (false, true) if is_of_network => Outcome::NetworkResealed(kept),
+        (false, false) if is_of_network => {
+            change.held_back.map_or(Outcome::NetworkSealed(kept), Outcome::NetworkAlone)
+        }
+        (false, false) => Outcome::Tagged(kept),
+        (false, true) => Outcome::Retagged(kept),
     }
 }
 

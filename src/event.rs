@@ -27,6 +27,12 @@ pub const OPERATIONS: [&str; 5] = [
     "Microsoft.Compute/virtualMachineScaleSets/virtualMachines/write",
 ];
 
+/// The operations that grant access to the data of a disk or snapshot by a SAS URL.
+pub const GRANTS: [&str; 2] =
+    ["Microsoft.Compute/disks/beginGetAccess/action", "Microsoft.Compute/snapshots/beginGetAccess/action"];
+
+/// The event type of an action that ARM finished.
+pub const RESOURCE_ACTION_SUCCESS: &str = "Microsoft.Resources.ResourceActionSuccess";
 /// The event type of a write that ARM finished.
 pub const RESOURCE_WRITE_SUCCESS: &str = "Microsoft.Resources.ResourceWriteSuccess";
 /// The same from Azure Resource Notifications, which also covers writes that Azure made by itself.
@@ -57,15 +63,27 @@ pub const MEMBERS: Kept = Kept::Members(&[
         Kept::Members(&[
             ("resourceUri", Kept::Whole),
             ("resourceInfo", Kept::Members(&[("id", Kept::Whole)])),
+            ("operationName", Kept::Whole),
             ("correlationId", Kept::Whole),
             ("claims", Kept::Members(&[(OBJECT_ID_CLAIM, Kept::Whole), ("oid", Kept::Whole)])),
         ]),
     ),
 ]);
 
-/// A write of a resource, which leads to a look at it.
+/// What an event reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A write of the resource.
+    Write,
+    /// Access to its data was granted by a SAS URL ("Disks - Grant Access").
+    Grant,
+}
+
+/// A write of a resource, or a grant of access to it, which leads to a look at it.
 #[derive(Debug)]
 pub struct ResourceWritten {
+    /// What the event reports.
+    pub cause: Cause,
     /// What was written.
     pub subject: Subject,
     /// The event's own ID, which shows duplicates.
@@ -163,7 +181,8 @@ words! {
         /// A CloudEvent of a version other than 1.0.
         #[error("a CloudEvent of an unknown specversion")]
         SpecVersion => "spec_version",
-        /// Not a finished write: a deletion, a failure, an action, or an event of another source.
+        /// Neither a finished write nor a grant of access: a deletion, a failure, another action, or an event of another
+        /// source.
         #[error("not a successful write")]
         EventType => "event_type",
         /// The event has no resource ID.
@@ -194,7 +213,9 @@ pub fn parse(mut event: Node) -> Result<ResourceWritten, Ignored> {
     let event_type = attributes.event_type.as_deref().unwrap_or_default();
     let mut data = event.take("data");
     let mut claims = data.take("claims");
-    let resource = if event_type.eq_ignore_ascii_case(RESOURCE_WRITE_SUCCESS) {
+    let is_action = event_type.eq_ignore_ascii_case(RESOURCE_ACTION_SUCCESS);
+    let is_grant = is_action && text(&mut data, "operationName").is_some_and(|name| is_grant(&name));
+    let resource = if is_grant || event_type.eq_ignore_ascii_case(RESOURCE_WRITE_SUCCESS) {
         text(&mut event, "subject").or_else(|| text(&mut data, "resourceUri"))
     } else if event_type.eq_ignore_ascii_case(RESOURCE_CREATED_OR_UPDATED) {
         text(&mut data.take("resourceInfo"), "id").or_else(|| text(&mut event, "subject"))
@@ -202,14 +223,23 @@ pub fn parse(mut event: Node) -> Result<ResourceWritten, Ignored> {
         return Err(Ignored::EventType);
     };
     let time = text(&mut event, "eventTime").or_else(|| text(&mut event, "time"));
+    let subject = subject(&resource.ok_or(Ignored::NoResourceId)?)?;
+    if is_grant && subject.resource_type().is_none() {
+        return Err(Ignored::NotADiskOrSnapshot);
+    }
     Ok(ResourceWritten {
-        subject: subject(&resource.ok_or(Ignored::NoResourceId)?)?,
+        cause: if is_grant { Cause::Grant } else { Cause::Write },
+        subject,
         event_id: text(&mut event, "id"),
         time: time.and_then(|written| OffsetDateTime::parse(&written, &Rfc3339).ok()),
         correlation_id: text(&mut data, "correlationId").filter(|id| is_correlation_id(id)),
         caller: text(&mut claims, OBJECT_ID_CLAIM).or_else(|| text(&mut claims, "oid")).map(ObjectId::new),
         attributes,
     })
+}
+
+fn is_grant(operation: &str) -> bool {
+    GRANTS.iter().any(|grant| grant.eq_ignore_ascii_case(operation))
 }
 
 fn subject(id: &str) -> Result<Subject, Ignored> {

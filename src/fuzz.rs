@@ -10,11 +10,11 @@ use url::Url;
 use crate::{
     arm, azure, config, event, function,
     policy::{
-        self, NamedBy, Policy, Protection,
+        self, NamedBy, Network, Policy, Protection,
         decide::{Decision, Occasion, decide},
     },
     report,
-    resource::Resource,
+    resource::{Resource, properties::NetworkAccess},
     resource_id::{MachineId, ResourceId, is_scope},
     scope::is_management_group_id,
     telemetry::TraceContext,
@@ -122,14 +122,21 @@ fn resource(data: &[u8]) {
         trace_id: None,
         named_by: NamedBy::Event,
     };
-    let policy = Policy::default();
+    let policy = Policy { network: Network::DenyAll, ..Policy::default() };
     let Decision::Seal(change) = decide(&policy, &resource, &Protection::Unprotected, &occasion) else {
         return;
     };
     if let Some(mode) = change.data_access_auth_mode {
         resource.data_access_auth_mode = mode;
     }
-    for (name, value) in change.tags.iter() {
+    let NetworkAccess { network_access_policy, public_network_access } = change.network_access;
+    if let Some(value) = network_access_policy {
+        resource.network_access_policy = Some(value.as_str().to_owned());
+    }
+    if let Some(value) = public_network_access {
+        resource.public_network_access = Some(value.as_str().to_owned());
+    }
+    for (name, value) in change.before.iter().chain(change.tags.iter()) {
         resource.tags.insert(name, value);
     }
     let decision = decide(&policy, &resource, &Protection::Unprotected, &occasion);

@@ -11,6 +11,7 @@ pub mod fuzz;
 mod limits;
 mod listed;
 mod named_by;
+mod network;
 mod patterns;
 mod pending;
 mod protection;
@@ -23,6 +24,7 @@ pub use exemption::{Exemption, Exemptions, TagExemption};
 pub use limits::{Exceeded, Limits};
 pub use listed::{ListedExemption, ListedExemptions};
 pub use named_by::NamedBy;
+pub use network::{NETWORK_BEFORE, Network, restored};
 pub use patterns::Patterns;
 pub use protection::{Doubt, Guarded, Protection};
 pub use removal::{SealedAt, sealed_at};
@@ -49,10 +51,22 @@ pub enum BackupGuard {
     /// Leave them as they are, and log them.
     #[default]
     Skip,
+    /// Set their network settings alone, which break no backup as far as Microsoft documents it, and log them.
+    Network,
     /// Seal them, and log them.
     Warn,
     /// Seal them without querying what is protected.
     Off,
+}
+
+/// Whether a seal ends the SAS URLs that were granted before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Revoke {
+    /// They stay valid until they expire.
+    #[default]
+    Off,
+    /// They are revoked, once, after the seal.
+    On,
 }
 
 /// The settings that decide about a resource. By default, everything visible is in scope, nothing is exempt, and the
@@ -61,7 +75,9 @@ pub enum BackupGuard {
 pub struct Policy {
     /// Whether to seal or only to report.
     pub mode: Mode,
-    /// The tags of the seal. If empty, the seal is only the auth mode.
+    /// The network settings of the seal.
+    pub network: Network,
+    /// The tags of the seal. If empty, the seal has none, and the network settings from before it are not kept.
     pub tags: Vec<TagRule>,
     /// The subscriptions in scope.
     pub scope: Scope,
@@ -72,6 +88,8 @@ pub struct Policy {
     pub owner_tag: Option<String>,
     /// What to do with protected resources.
     pub backup_guard: BackupGuard,
+    /// Whether a seal ends the SAS URLs that were granted before it.
+    pub revoke: Revoke,
 }
 
 impl Policy {

@@ -34,7 +34,8 @@ use crate::{
     policy::{Defect, Exemptions},
     resource_id::ResourceType,
 };
-use control::{ByKind, Check};
+use control::ByKind;
+pub use control::Check;
 pub use counts::Counts;
 use counts::grouped;
 pub use csv::csv;

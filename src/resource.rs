@@ -3,6 +3,7 @@
 //! Unknown members are ignored, and unknown values of Azure's enumerations are kept, because both
 //! grow with every api-version ("extensible enums", Azure REST API guidelines).
 
+pub mod properties;
 pub mod tags;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,7 @@ pub const MEMBERS: Kept = Kept::Members(&[
             ("diskState", Kept::Whole),
             ("networkAccessPolicy", Kept::Whole),
             ("publicNetworkAccess", Kept::Whole),
+            ("diskAccessId", Kept::Whole),
             ("completionPercent", Kept::Whole),
             ("timeCreated", Kept::Whole),
             (
@@ -108,6 +110,8 @@ pub struct Resource {
     pub network_access_policy: Option<String>,
     /// `properties.publicNetworkAccess`, if it is a string.
     pub public_network_access: Option<String>,
+    /// Whether `properties.diskAccessId` has a value: private endpoints are chosen for exports.
+    pub has_disk_access: bool,
     /// `properties.creationData.createOption`, if it is a string.
     pub create_option: Option<String>,
     /// `properties.completionPercent`, rounded down, if it is a percentage.
@@ -138,6 +142,8 @@ pub enum Member {
     DiskState,
     /// `properties.creationData.createOption`
     CreateOption,
+    /// `properties.networkAccessPolicy` or `properties.publicNetworkAccess`
+    NetworkAccess,
 }
 
 /// Why a text is not a resource of ARM: something else has answered.
@@ -168,6 +174,11 @@ impl Reader {
                 None
             }
         }
+    }
+
+    /// A string; none if it is absent, `null` or empty. Resource Graph returns an empty string where ARM omits the member.
+    fn filled(&mut self, value: Value, member: Member) -> Option<String> {
+        self.text(value, member).filter(|text| !text.is_empty())
     }
 
     fn tags(&mut self, value: Value) -> Tags {
@@ -223,8 +234,9 @@ impl Resource {
         Ok(Self {
             id: id.clone(),
             location: string(taken(&mut body, "location")),
-            network_access_policy: text_of(member("networkAccessPolicy")),
-            public_network_access: text_of(member("publicNetworkAccess")),
+            network_access_policy: reader.filled(member("networkAccessPolicy"), Member::NetworkAccess),
+            public_network_access: reader.filled(member("publicNetworkAccess"), Member::NetworkAccess),
+            has_disk_access: !texts(member("diskAccessId")).is_empty(),
             completion_percent: percentage(&member("completionPercent")),
             time_created: string(member("timeCreated"))
                 .and_then(|text| OffsetDateTime::parse(&text, &Rfc3339).ok()),
@@ -307,6 +319,11 @@ impl Resource {
         self.held_by.iter().chain(&self.source).all(|id| id.starts_with('/'))
     }
 
+    /// Whether a SAS URL to its data is valid, other than one for an upload (`DiskState`).
+    pub fn has_live_sas(&self) -> bool {
+        self.is_in_state(&["ActiveSAS", "ActiveSASFrozen"])
+    }
+
     /// Whether data is being written to the disk through an upload URL.
     pub fn is_uploading(&self) -> bool {
         self.is_in_state(&["ActiveUpload"])
@@ -341,10 +358,6 @@ fn taken(object: &mut Node, member: &str) -> Value {
 
 fn string(value: Value) -> Option<String> {
     if let Value::String(text) = value { Some(text) } else { None }
-}
-
-fn text_of(value: Value) -> Option<String> {
-    string(value).filter(|text| !text.is_empty())
 }
 
 fn percentage(value: &Value) -> Option<u8> {

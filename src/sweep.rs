@@ -24,7 +24,7 @@ pub use crate::estate::Notable;
 use crate::{
     arm,
     azure::Terms,
-    enforce::{self, Context, Trigger},
+    enforce::{self, Context, Trigger, writes_of_a_seal},
     estate::{Judged, Listing, Protected, Survey, Todo, has_time, warn_of_unreadable},
     policy::{Exceeded, Guarded, Mode},
     report::{Gap, Source},
@@ -38,8 +38,6 @@ use crate::{
 const RESOURCES_MAX: usize = 2_000;
 /// Maximum number of notable resources of one run, for the same reason.
 const NOTABLE_MAX: usize = 500;
-/// How many writes a seal takes: the mode, and the tags.
-const WRITES_OF_A_SEAL: f64 = 2.0;
 
 words! {
     /// Why a sweep was not started, or not finished.
@@ -183,7 +181,8 @@ async fn list(ctx: &Context, interval: Option<Duration>, terms: Terms) -> Result
     reason = "a whole number within the maximum"
 )]
 fn most_within(ctx: &Context, interval: Duration) -> usize {
-    let seals = interval.as_secs_f64() * ctx.arm.writes_per_second() / WRITES_OF_A_SEAL;
+    let seals =
+        interval.as_secs_f64() * ctx.arm.writes_per_second() / f64::from(writes_of_a_seal(&ctx.policy));
     (seals as usize).clamp(1, RESOURCES_MAX)
 }
 

@@ -11,7 +11,19 @@ param deadLetterContainer string
 @description('Client ID of the handler, whose own writes are not delivered.')
 param handlerClientId string
 
-var events = loadJsonContent('../events.json')
+@description('Deliver grants of access to disks and snapshots as well.')
+param grants bool
+
+var listed = loadJsonContent('../events.json')
+var events = union(
+  listed,
+  grants
+    ? {
+        eventTypes: concat(listed.eventTypes, listed.grants.eventTypes)
+        operations: concat(listed.operations, listed.grants.operations)
+      }
+    : {}
+)
 
 resource topic 'Microsoft.EventGrid/systemTopics@2022-06-15' existing = {
   name: topicName

@@ -25,6 +25,8 @@ param maximumInstances int
 param mode string
 param sweepSchedule string
 param backupGuard string
+param grants bool
+param revoke bool
 
 @description('The container for evidence. Empty without one.')
 param evidence string
@@ -88,6 +90,16 @@ var settings = union(
     ? {}
     : {
         DISKSEAL_EVIDENCE: evidence
+      },
+  !grants
+    ? {}
+    : {
+        DISKSEAL_GRANTS: 'on'
+      },
+  !revoke
+    ? {}
+    : {
+        DISKSEAL_REVOKE: 'on'
       },
   empty(otlp.?traces)
     ? {}

@@ -9,6 +9,7 @@ param installation string
 
 param subscriptions string[]
 param includeBackupGuard bool
+param includeRevoke bool
 
 var role = loadJsonContent('../role-actions.json')
 
@@ -21,7 +22,11 @@ resource definition 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     type: 'CustomRole'
     permissions: [
       {
-        actions: includeBackupGuard ? concat(role.actions, role.optional.backupGuard) : role.actions
+        actions: concat(
+          role.actions,
+          includeBackupGuard ? role.optional.backupGuard : [],
+          includeRevoke ? role.optional.revoke : []
+        )
         notActions: []
         dataActions: []
         notDataActions: []

@@ -19,6 +19,9 @@ param workspaceId string
 @description('Send the activity log of the subscription to the workspace. An alert uses it to find writes without an event.')
 param sendActivityLog bool
 
+@description('Deliver grants of access to disks and snapshots as well.')
+param grants bool
+
 var groupName = 'rg-${name}-events'
 
 resource group 'Microsoft.Resources/resourceGroups@2025-03-01' = if (empty(existingTopicId)) {
@@ -53,6 +56,7 @@ module events 'event-subscription.bicep' = {
     storageAccountId: storageAccountId
     deadLetterContainer: deadLetterContainer
     handlerClientId: handlerClientId
+    grants: grants
   }
 }
 

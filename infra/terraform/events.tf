@@ -85,12 +85,12 @@ resource "azapi_resource" "event_subscription" {
       }
       eventDeliverySchema = "CloudEventSchemaV1_0"
       filter = {
-        includedEventTypes              = local.events.eventTypes
+        includedEventTypes              = concat(local.events.eventTypes, var.grants ? local.events.grants.eventTypes : [])
         enableAdvancedFilteringOnArrays = true
         advancedFilters = [{
           operatorType = "StringIn"
           key          = "data.operationName"
-          values       = local.events.operations
+          values       = concat(local.events.operations, var.grants ? local.events.grants.operations : [])
           }, {
           # Each seal is a write too. The handler would ignore its event, and Azure would bill it.
           operatorType = "StringNotIn"

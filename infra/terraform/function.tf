@@ -29,6 +29,8 @@ locals {
     var.management_group == "" ? { DISKSEAL_SUBSCRIPTIONS = join(",", local.subscriptions) } : {},
     var.management_group == "" ? {} : { DISKSEAL_MANAGEMENT_GROUP = var.management_group },
     var.evidence_days > 0 ? { DISKSEAL_EVIDENCE = "${azurerm_storage_account.evidence[0].primary_blob_endpoint}${azurerm_storage_container.evidence[0].name}" } : {},
+    var.grants ? { DISKSEAL_GRANTS = "on" } : {},
+    var.revoke ? { DISKSEAL_REVOKE = "on" } : {},
     local.has_ingestion || var.otlp.traces != "" ? { DISKSEAL_AZURE_MONITOR_TRACES_ENDPOINT = local.otlp.traces } : {},
     local.has_ingestion || var.otlp.metrics != "" ? { DISKSEAL_AZURE_MONITOR_METRICS_ENDPOINT = local.otlp.metrics } : {},
     local.has_ingestion || var.otlp.logs != "" ? { DISKSEAL_AZURE_MONITOR_LOGS_ENDPOINT = local.otlp.logs } : {},

@@ -20,6 +20,7 @@ locals {
     local.roles.actions,
     var.management_group == "" ? [] : local.roles.optional.managementGroup,
     var.backup_guard == "off" ? [] : local.roles.optional.backupGuard,
+    var.revoke ? local.roles.optional.revoke : [],
   )
 }
 

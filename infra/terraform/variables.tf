@@ -85,14 +85,26 @@ variable "sweep_schedule" {
 }
 
 variable "backup_guard" {
-  description = "What to do about disks and snapshots that Azure Backup or Azure Site Recovery protects: skip, warn or off."
+  description = "What to do about disks and snapshots that Azure Backup or Azure Site Recovery protects: skip, network, warn or off."
   type        = string
   default     = "skip"
 
   validation {
-    condition     = contains(["skip", "warn", "off"], var.backup_guard)
-    error_message = "The guard must be skip, warn or off."
+    condition     = contains(["skip", "network", "warn", "off"], var.backup_guard)
+    error_message = "The guard must be skip, network, warn or off."
   }
+}
+
+variable "grants" {
+  description = "Look at a disk or snapshot when access to its data is granted by a SAS URL. Adds an event type and two operations to the event subscriptions."
+  type        = bool
+  default     = false
+}
+
+variable "revoke" {
+  description = "Revoke the SAS URLs that were granted before the seal. Adds two actions to the role."
+  type        = bool
+  default     = false
 }
 
 variable "extra_settings" {

@@ -31,7 +31,7 @@ const PAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
 impl Api {
     /// How many bytes of an answer are read. Whatever answers in ARM's place may send without end.
     pub fn answer_bytes_max(&self) -> usize {
-        let is_one = ["}", "/tags/default"].iter().any(|end| self.template.ends_with(end));
+        let is_one = ["}", "/tags/default", "/endGetAccess"].iter().any(|end| self.template.ends_with(end));
         if is_one { RESOURCE_BYTES_MAX } else { PAGE_BYTES_MAX }
     }
 
@@ -76,7 +76,7 @@ pub const SNAPSHOT: Api = Api {
     ..DISK
 };
 
-/// "Disks - Update", for `properties.dataAccessAuthMode`.
+/// "Disks - Update", for `properties.dataAccessAuthMode` and the network settings.
 pub const DISK_UPDATE: Api = Api {
     what: "setting dataAccessAuthMode",
     method: Method::Patch,
@@ -84,12 +84,28 @@ pub const DISK_UPDATE: Api = Api {
     ..DISK
 };
 
-/// "Snapshots - Update", for `properties.dataAccessAuthMode`.
+/// "Snapshots - Update", for the same properties.
 pub const SNAPSHOT_UPDATE: Api = Api {
     what: "setting dataAccessAuthMode",
     method: Method::Patch,
     action: Some("Microsoft.Compute/snapshots/write"),
     ..SNAPSHOT
+};
+
+/// "Disks - Revoke Access".
+pub const DISK_END_ACCESS: Api = Api {
+    what: "revoking the SAS URLs",
+    method: Method::Post,
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/disks/{name}/endGetAccess",
+    action: Some("Microsoft.Compute/disks/endGetAccess/action"),
+    ..DISK
+};
+
+/// "Snapshots - Revoke Access".
+pub const SNAPSHOT_END_ACCESS: Api = Api {
+    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.Compute/snapshots/{name}/endGetAccess",
+    action: Some("Microsoft.Compute/snapshots/endGetAccess/action"),
+    ..DISK_END_ACCESS
 };
 
 /// "Disks - Create Or Update".
@@ -340,11 +356,13 @@ pub const LOGS: Api = Api {
 };
 
 /// Every call.
-pub const ALL: [&Api; 34] = [
+pub const ALL: [&Api; 36] = [
     &DISK,
     &SNAPSHOT,
     &DISK_UPDATE,
     &SNAPSHOT_UPDATE,
+    &DISK_END_ACCESS,
+    &SNAPSHOT_END_ACCESS,
     &DISK_CREATE,
     &SNAPSHOT_CREATE,
     &DISKS,

@@ -13,8 +13,8 @@ use crate::{
 ///
 /// | code | when |
 /// | --- | --- |
-/// | 0 | `sealed`, `already_sealed`, `exempt`, and `gone` for a listed resource; for `unseal`: `unsealed`, `already_unsealed`; for `reseal`, `exempt` is 1; a completed dry run |
-/// | 1 | any other outcome that leaves a resource unsealed (`pending`, `would_seal`, `left_to_sweep`, `switched_off`, `protected`, unreadable in a listing) or, for `unseal`, sealed; `not_found`; a sweep that a limit or the switch stopped; Ctrl-C |
+/// | 0 | `sealed`, `network_sealed` of what has the mode, `already_sealed`, `exempt`, and `gone` for a listed resource; for `unseal`: `unsealed`, `already_unsealed`; for `reseal`, `exempt` is 1; a completed dry run |
+/// | 1 | any other outcome that leaves a resource unsealed (`pending`, `would_seal`, `left_to_sweep`, `switched_off`, `protected`, `network_sealed` of what a backup needs, unreadable in a listing) or, for `unseal`, sealed; `not_found`; a sweep that a limit or the switch stopped; Ctrl-C |
 /// | 2 | invalid arguments or settings: nothing was tried; or standard output could not be written, whatever was done |
 /// | 3 | Azure could not be reached (`failed`) |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +50,8 @@ impl From<&Result<Outcome, Error>> for Exit {
                 | Outcome::Resealed(_)
                 | Outcome::Tagged(_)
                 | Outcome::Retagged(_)
+                | Outcome::NetworkSealed(_)
+                | Outcome::NetworkResealed(_)
                 | Outcome::AlreadySealed
                 | Outcome::Exempt(_)
                 | Outcome::Gone,
@@ -59,7 +61,8 @@ impl From<&Result<Outcome, Error>> for Exit {
                 | Outcome::NotFound
                 | Outcome::LeftToSweep(_)
                 | Outcome::SwitchedOff
-                | Outcome::Protected(_),
+                | Outcome::Protected(_)
+                | Outcome::NetworkAlone(_),
             ) => Self::NotAll,
             Err(error) => error.into(),
         }

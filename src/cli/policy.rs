@@ -207,9 +207,12 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
 fn missing(change: &Change) -> String {
     let mode =
         change.data_access_auth_mode.as_ref().map(|mode| format!("dataAccessAuthMode={}", mode.as_str()));
-    let tags = change.tags.iter().map(|(name, value)| format!("tag {name}={value}"));
-    let parts: Vec<String> = mode.into_iter().chain(tags).collect();
-    format!("missing: {}", parts.join(", "))
+    let network = change.network_access.pairs().map(|(name, value)| format!("{name}={value}"));
+    let tags = change.before.iter().chain(change.tags.iter());
+    let tags = tags.map(|(name, value)| format!("tag {name}={value}"));
+    let parts: Vec<String> = mode.into_iter().chain(network).chain(tags).collect();
+    let held_back = change.held_back.as_ref().map(|guarded| format!("{guarded}; "));
+    format!("{}missing: {}", held_back.unwrap_or_default(), parts.join(", "))
 }
 
 fn ruling_json(ruling: &Ruling) -> Value {

@@ -16,6 +16,7 @@ use crate::{
     enforce::{self, Line},
     estate::Survey,
     report::{Gap, Source},
+    resource::tags::Tags,
     resource_id::ResourceId,
     sweep::{Advance, Error, plan, seal_all},
 };
@@ -75,9 +76,9 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 async fn dry_run(session: Session, source: Source) -> Exit {
     let arm = &session.ctx.arm;
     let show = |id: ResourceId, change: crate::policy::decide::Change| {
-        let mode = change.data_access_auth_mode.as_ref().map(|mode| arm.mode_write(&id, mode));
-        let tags = (!change.tags.is_empty()).then(|| arm.tags_write(&id, &change.tags));
-        for write in mode.into_iter().chain(tags) {
+        let tags = |tags: &Tags| (!tags.is_empty()).then(|| arm.tags_write(&id, tags));
+        let properties = change.sets_properties().then(|| arm.properties_write(&id, &change.properties()));
+        for write in [tags(&change.before), properties, tags(&change.tags)].into_iter().flatten() {
             say(&format!("PATCH {}", write.url));
             say(&String::from_utf8_lossy(&write.body));
         }

@@ -2,13 +2,14 @@
 
 use super::setting::{Fallback, Setting, Use, Value, elements, meaning, names, set, word};
 use crate::{
-    enforce::{Attached, MachineEvents},
-    policy::{BackupGuard, Mode, TagRule},
+    enforce::{Attached, Grants, MachineEvents},
+    policy::{BackupGuard, Mode, NETWORK_BEFORE, Network, Revoke, TagRule},
     resource::tags::TAGS_MAX,
     resource_id,
 };
 
-pub(super) const ALL: &[Setting] = &[MODE, TAGS, BACKUP_GUARD, ATTACHED, MACHINE_EVENTS, SWITCH];
+pub(super) const ALL: &[Setting] =
+    &[MODE, TAGS, NETWORK, BACKUP_GUARD, ATTACHED, MACHINE_EVENTS, GRANTS, REVOKE, SWITCH];
 
 const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("audit", Mode::Audit)];
 
@@ -56,6 +57,11 @@ fn tag_rules(list: &str) -> Result<Vec<TagRule>, String> {
         if rules.iter().any(|earlier| resource_id::is_same(earlier.name(), rule.name())) {
             return Err(format!("the tag {:?} is listed twice", rule.name()));
         }
+        if resource_id::is_same(NETWORK_BEFORE, rule.name()) {
+            return Err(format!(
+                "the tag {NETWORK_BEFORE:?} keeps the network settings from before the seal"
+            ));
+        }
         rules.push(rule);
     }
     if rules.len() > TAGS_MAX {
@@ -67,7 +73,16 @@ fn tag_rules(list: &str) -> Result<Vec<TagRule>, String> {
 #[test]
 fn tags_are_checked_against_azures_rules_before_anything_starts() {
     use super::tests::{fault, shown};
-    for tags in ["novalue", "a<b=c", "x={nobody}", "x={sealed_at", "a=1,A=2", "azure-x=1", "=v"] {
+    for tags in [
+        "novalue",
+        "a<b=c",
+        "x={nobody}",
+        "x={sealed_at",
+        "a=1,A=2",
+        "azure-x=1",
+        "=v",
+        "diskseal-NETWORK-before=x",
+    ] {
         fault(TAGS.name, tags);
     }
     fault(TAGS.name, &format!("a={}", "v".repeat(257)));
@@ -77,8 +92,29 @@ fn tags_are_checked_against_azures_rules_before_anything_starts() {
     assert_eq!(shown(&TAGS, " team=sec, trace={trace_id}").as_deref(), Some("team=sec,trace={trace_id}"));
 }
 
-const BACKUP_GUARDS: [(&str, BackupGuard); 3] =
-    [("skip", BackupGuard::Skip), ("warn", BackupGuard::Warn), ("off", BackupGuard::Off)];
+const NETWORKS: [(&str, Network); 3] =
+    [("off", Network::Off), ("deny-public", Network::DenyPublic), ("deny-all", Network::DenyAll)];
+
+const NETWORK: Setting = Setting {
+    name: "DISKSEAL_NETWORK",
+    flag: "network",
+    value: Value::Words(|| names(&NETWORKS)),
+    help: "Network settings that are part of the seal.\n\
+           deny-public sets publicNetworkAccess to Disabled; deny-all also sets networkAccessPolicy to DenyAll. Neither \
+           changes what has a disk access resource or AllowPrivate. The tag diskseal-network-before keeps the earlier \
+           settings, which unseal restores; without tags they are not kept.",
+    default: Fallback::Text("off"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.policy.network, meaning(&NETWORKS, text)),
+    show: |config| word(&NETWORKS, config.policy.network),
+};
+
+const BACKUP_GUARDS: [(&str, BackupGuard); 4] = [
+    ("skip", BackupGuard::Skip),
+    ("network", BackupGuard::Network),
+    ("warn", BackupGuard::Warn),
+    ("off", BackupGuard::Off),
+];
 
 const BACKUP_GUARD: Setting = Setting {
     name: "DISKSEAL_BACKUP_GUARD",
@@ -86,7 +122,7 @@ const BACKUP_GUARD: Setting = Setting {
     value: Value::Words(|| names(&BACKUP_GUARDS)),
     help: "Leave or seal disks and snapshots that a Recovery Services vault or Backup vault protects.\n\
            Azure Backup and Azure Site Recovery do not support sealed disks. skip leaves what is protected, and what \
-           may be, as it is; warn seals it and logs a warning; off seals it without a check. The check covers the \
+           may be, as it is; network sets its network settings alone, by DISKSEAL_NETWORK or else as deny-public; warn seals it and logs a warning; off seals it without a check. The check covers the \
            vaults that the identity can read.",
     default: Fallback::Text("skip"),
     used: Use::Always,
@@ -123,6 +159,37 @@ const MACHINE_EVENTS: Setting = Setting {
     used: Use::Always,
     read: |config, text| set(&mut config.options.machine_events, meaning(&MACHINE_EVENT_WORDS, text)),
     show: |config| word(&MACHINE_EVENT_WORDS, config.options.machine_events),
+};
+
+const GRANT_WORDS: [(&str, Grants); 2] = [("off", Grants::Off), ("on", Grants::On)];
+
+const GRANTS: Setting = Setting {
+    name: "DISKSEAL_GRANTS",
+    flag: "grants",
+    value: Value::Words(|| names(&GRANT_WORDS)),
+    help: "Look at a disk or snapshot when access to its data is granted by a SAS URL.\n\
+           Each grant (beginGetAccess) is logged with its correlation ID and counted, and an unsealed resource is \
+           sealed at once. It needs an event type and two operations more in the event subscription.",
+    default: Fallback::Text("off"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.options.grants, meaning(&GRANT_WORDS, text)),
+    show: |config| word(&GRANT_WORDS, config.options.grants),
+};
+
+const REVOKE_WORDS: [(&str, Revoke); 2] = [("off", Revoke::Off), ("on", Revoke::On)];
+
+const REVOKE: Setting = Setting {
+    name: "DISKSEAL_REVOKE",
+    flag: "revoke",
+    value: Value::Words(|| names(&REVOKE_WORDS)),
+    help: "Revoke the SAS URLs that were granted before the seal.\n\
+           After Diskseal has set the mode of a disk or snapshot with a valid SAS URL, it calls endGetAccess once. \
+           Running exports by such URLs end. Nothing is revoked of what is exempt, of uploads, or of what a vault \
+           protects or may protect; with DISKSEAL_BACKUP_GUARD=off that is everything.",
+    default: Fallback::Text("off"),
+    used: Use::Always,
+    read: |config, text| set(&mut config.policy.revoke, meaning(&REVOKE_WORDS, text)),
+    show: |config| word(&REVOKE_WORDS, config.policy.revoke),
 };
 
 const SWITCH: Setting = Setting {

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::Finding;
 use crate::{
-    enforce::MachineEvents,
-    event::{OPERATIONS, RESOURCE_WRITE_SUCCESS},
+    enforce::{Grants, MachineEvents},
+    event::{GRANTS, OPERATIONS, RESOURCE_ACTION_SUCCESS, RESOURCE_WRITE_SUCCESS},
     function::Function,
     resource_id::is_same,
 };
@@ -30,14 +30,18 @@ pub(super) struct Expected<'a> {
     pub(super) client_id: Option<&'a str>,
     /// Whether writes of machines must be delivered.
     pub(super) machine_events: MachineEvents,
+    /// Whether grants of access must be delivered.
+    pub(super) grants: Grants,
 }
 
 /// The operations that must be delivered under these settings.
-fn operations_of(machine_events: MachineEvents) -> &'static [&'static str] {
-    match machine_events {
-        MachineEvents::On => &OPERATIONS,
+fn operations_of(machine_events: MachineEvents, grants: Grants) -> Vec<&'static str> {
+    let writes = match machine_events {
+        MachineEvents::On => &OPERATIONS[..],
         MachineEvents::Off => OPERATIONS.split_at(2).0,
-    }
+    };
+    let grants = if grants == Grants::On { &GRANTS[..] } else { &[] };
+    [writes, grants].concat()
 }
 
 /// A container of events that could not be delivered.
@@ -193,8 +197,12 @@ fn examine(subscription_id: &str, expected: Expected<'_>, subscription: &Value) 
         let remedy = "re-create it: it delivers nothing in this state";
         findings.fail(format!("its provisioning state is {state}"), remedy);
     }
-    check_types(&mut findings, &properties["filter"]["includedEventTypes"]);
-    check_filters(&mut findings, &properties["filter"], operations_of(expected.machine_events));
+    check_types(&mut findings, &properties["filter"]["includedEventTypes"], expected.grants);
+    check_filters(
+        &mut findings,
+        &properties["filter"],
+        &operations_of(expected.machine_events, expected.grants),
+    );
     check_own_writes(&mut findings, &properties["filter"], expected.client_id);
     let schema = text(&properties["eventDeliverySchema"]);
     if schema.eq_ignore_ascii_case("CustomInputSchema") {
@@ -220,19 +228,24 @@ fn examine(subscription_id: &str, expected: Expected<'_>, subscription: &Value) 
             MachineEvents::On => "disks, snapshots and machines",
             MachineEvents::Off => "disks and snapshots",
         };
-        let text = format!("writes of {what} go to {FUNCTION} of {app}");
+        let grants = if expected.grants == Grants::On { ", and grants of access," } else { "" };
+        let text = format!("writes of {what}{grants} go to {FUNCTION} of {app}");
         findings.insert(0, Finding::ok(CHECK, about, text));
     }
     Route { findings, function_app, dead_letters }
 }
 
-fn check_types(findings: &mut Findings, types: &Value) {
+fn check_types(findings: &mut Findings, types: &Value, grants: Grants) {
     let Some(types) = types.as_array() else { return };
-    let is_there = types.iter().any(|one| text(one).eq_ignore_ascii_case(RESOURCE_WRITE_SUCCESS));
-    // No types means all types.
-    if !is_there && !types.is_empty() {
-        let remedy = format!("add {RESOURCE_WRITE_SUCCESS} to includedEventTypes");
-        findings.fail(format!("does not deliver {RESOURCE_WRITE_SUCCESS}"), remedy);
+    let of_grants =
+        (grants == Grants::On).then_some((RESOURCE_ACTION_SUCCESS, ", or set DISKSEAL_GRANTS=off"));
+    for (wanted, or) in [(RESOURCE_WRITE_SUCCESS, "")].into_iter().chain(of_grants) {
+        let is_there = types.iter().any(|one| text(one).eq_ignore_ascii_case(wanted));
+        // No types means all types.
+        if !is_there && !types.is_empty() {
+            let remedy = format!("add {wanted} to includedEventTypes{or}");
+            findings.fail(format!("does not deliver {wanted}"), remedy);
+        }
     }
 }
 
@@ -251,9 +264,14 @@ fn check_filters(findings: &mut Findings, filter: &Value, operations: &[&str]) {
         let excluded: Vec<&str> =
             operations.iter().copied().filter(|operation| passes(one, operation) == Some(false)).collect();
         if !excluded.is_empty() {
-            let disks = operations_of(MachineEvents::Off);
-            let are_of_machines = excluded.iter().all(|operation| !disks.contains(operation));
-            let or = if are_of_machines { ", or set DISKSEAL_MACHINE_EVENTS=off" } else { "" };
+            let are_all_of = |known: &[&str]| excluded.iter().all(|operation| known.contains(operation));
+            let or = if are_all_of(OPERATIONS.split_at(2).1) {
+                ", or set DISKSEAL_MACHINE_EVENTS=off"
+            } else if are_all_of(&GRANTS) {
+                ", or set DISKSEAL_GRANTS=off"
+            } else {
+                ""
+            };
             let text = format!("its filter on {key} excludes {}", excluded.join(", "));
             findings.fail(text, format!("set it to {wanted}{or}"));
         }
@@ -318,6 +336,7 @@ fn passes(filter: &Value, operation: &str) -> Option<bool> {
         "data.operationname" => operation.to_ascii_lowercase(),
         "data.status" => "succeeded".to_owned(),
         "data.resourceprovider" => "microsoft.compute".to_owned(),
+        "eventtype" | "type" if GRANTS.contains(&operation) => RESOURCE_ACTION_SUCCESS.to_ascii_lowercase(),
         "eventtype" | "type" => RESOURCE_WRITE_SUCCESS.to_ascii_lowercase(),
         // Whose writes it drops is another question: `check_own_writes`.
         APP_ID if operator == "stringnotin" => return Some(true),

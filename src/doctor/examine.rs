@@ -79,6 +79,7 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
         function_app: deployment.function_app.as_deref(),
         client_id: deployment.client_id.as_deref(),
         machine_events: ctx.options.machine_events,
+        grants: ctx.options.grants,
     };
     let mut all = stream::iter(&subscriptions)
         .map(|id| subscription(ctx, id, expected, handler.as_ref()))

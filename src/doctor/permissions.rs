@@ -8,7 +8,7 @@ use crate::{
     },
     enforce::MachineEvents,
     estate,
-    policy::{BackupGuard, Mode, Policy},
+    policy::{BackupGuard, Mode, Policy, Revoke},
     scope::Scope,
 };
 
@@ -33,6 +33,12 @@ fn needs(policy: &Policy, machine_events: MachineEvents) -> Vec<Need> {
         calls.extend([(&api::DISK_UPDATE, "to seal disks"), (&api::SNAPSHOT_UPDATE, "to seal snapshots")]);
         if !policy.tags.is_empty() {
             calls.push((&api::TAGS_MERGE, "to merge the seal's tags"));
+        }
+        if policy.revoke == Revoke::On {
+            calls.extend(
+                [&api::DISK_END_ACCESS, &api::SNAPSHOT_END_ACCESS]
+                    .map(|api| (api, "to revoke SAS URLs after the seal")),
+            );
         }
     }
     calls.into_iter().filter_map(|(api, purpose)| Some(Need { action: api.action?, purpose })).collect()
@@ -110,7 +116,8 @@ fn excess(subscription_id: &str, permissions: &Permissions, needs: &[Need]) -> V
         .patterns()
         .filter(|pattern| !is_read(pattern))
         .filter(|pattern| {
-            let mut known = WRITES.iter().filter_map(|api| api.action);
+            let of_needs = needs.iter().map(|need| need.action);
+            let mut known = WRITES.iter().filter_map(|api| api.action).chain(of_needs);
             !known.any(|known| known.eq_ignore_ascii_case(pattern))
         })
         .collect();

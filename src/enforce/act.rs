@@ -1,4 +1,5 @@
-//! Writing the seal: the auth mode, then the tags, each proven by what ARM shows before anything rests on it.
+//! Writing the seal: the auth mode and the network settings, then the tags, each proven by what ARM shows before anything
+//! rests on it. Before the network settings are changed, a tag keeps what they were.
 //!
 //! An operation's `Retry-After` asks for 2 and 10 s, while the recorded operations took 0.09 to 0.34 s. So the
 //! resource itself is read soon, and the operation is asked only where the reads do not show the mode.
@@ -7,12 +8,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Context, Error, Look, TagsKept, in_flight::Progress};
+use super::{Context, Error, Look, TagsKept, in_flight::Progress, revoke::revoke};
 use crate::{
     arm::{self, Failure, Operation, Reserved, State, Update},
     azure::Terms,
-    policy::decide::Change,
-    resource::{DataAccessAuthMode, Resource, tags::Tags},
+    policy::{Network, Policy, decide::Change},
+    resource::{DataAccessAuthMode, Resource, properties::Properties, tags::Tags},
     resource_id::ResourceId,
     telemetry::{Wait, wait},
 };
@@ -53,23 +54,37 @@ pub(super) async fn act(
 ) -> Result<TagsKept, Error> {
     let id = &look.resource;
     let writer = Writer { arm: &ctx.arm, id, reserved: Some(reserved), terms: look.terms() };
-    if let Some(mode) = &change.data_access_auth_mode {
+    let mut kept = TagsKept::AsWritten;
+    if !change.before.is_empty() {
+        // After the change nothing would show what it has overwritten, so this comes first.
+        kept = writer.merge_tags(&change.before, &Properties::default(), || ()).await?;
+    }
+    if change.sets_properties() {
         let accepted = || {
             progress.accepted();
             ctx.breaker.count(id);
         };
-        writer.set_mode(mode, accepted).await?;
+        let resource = writer.set(&change.properties(), accepted).await?;
+        if change.revokes && resource.has_live_sas() {
+            // Before the tags: after a stop here, the next look would not know that there is something to revoke.
+            revoke(ctx, id, look.terms()).await;
+        }
     }
     if change.tags.is_empty() {
-        return Ok(TagsKept::AsWritten);
+        return Ok(kept);
     }
     let accepted = || {
         progress.accepted();
-        if change.data_access_auth_mode.is_none() {
+        if !change.sets_properties() {
             ctx.breaker.count(id);
         }
     };
-    writer.merge_tags(&change.tags, accepted).await
+    let seal = Properties {
+        network_access: change.network_access,
+        ..DataAccessAuthMode::AzureActiveDirectory.into()
+    };
+    kept = kept.and(writer.merge_tags(&change.tags, &seal, accepted).await?);
+    Ok(kept)
 }
 
 /// Waits before a write is sent again after this many tries; returns whether there is a try and the time for it.
@@ -80,12 +95,15 @@ pub(super) async fn is_time_to_resend(tries: usize, terms: Terms) -> bool {
     true
 }
 
-/// How many writes a whole seal takes: the mode, and the tags.
-pub(super) const WRITES_OF_A_SEAL: u32 = 2;
+/// How many writes a whole seal takes: the properties, the tags, and before them the tag with the network settings.
+pub fn writes_of_a_seal(policy: &Policy) -> u32 {
+    if policy.network == Network::Off || policy.tags.is_empty() { 2 } else { 3 }
+}
 
 /// How many writes a change takes.
 pub(super) fn writes_of(change: &Change) -> u32 {
-    u32::from(change.data_access_auth_mode.is_some()) + u32::from(!change.tags.is_empty())
+    let is_needed = [!change.before.is_empty(), change.sets_properties(), !change.tags.is_empty()];
+    is_needed.map(u32::from).iter().sum()
 }
 
 /// Writes one resource, and proves each write by a read.
@@ -98,25 +116,21 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Writes the mode, and returns the resource once ARM shows the mode. `accepted` is called when ARM has accepted
+    /// Writes the properties, and returns the resource once ARM shows them. `accepted` is called when ARM has accepted
     /// the write.
     ///
     /// # Errors
     /// `Unfinished` where ARM has accepted the write and no answer has shown its end in time.
-    pub(super) async fn set_mode(
-        &self,
-        mode: &DataAccessAuthMode,
-        accepted: impl Fn(),
-    ) -> Result<Resource, Error> {
+    pub(super) async fn set(&self, properties: &Properties, accepted: impl Fn()) -> Result<Resource, Error> {
         let Self { arm, id, reserved, terms } = *self;
         let mut tries = 1;
         let update = loop {
-            match arm.update(id, mode, reserved, terms).await {
+            match arm.update(id, properties, reserved, terms).await {
                 Ok(update) => break update,
                 // It may have been applied, and a second one would preempt its operation.
                 Err(error) if error.is_without_answer() => {
                     let resource = arm.get(id, terms).await.map_err(not_gone)?;
-                    if resource.has(mode) || resource.is_provisioning() {
+                    if properties.are_of(&resource) || resource.is_provisioning() {
                         break Update::Done(resource);
                     }
                     if !is_time_to_resend(tries, terms).await {
@@ -131,23 +145,29 @@ impl Writer<'_> {
         let operation = match update {
             // A 200 without an operation is the end of the write and carries the whole resource, so nothing else is
             // needed ("Track asynchronous Azure operations"). The body of a 202 is a part, with what was asked for.
-            Update::Done(resource) if resource.has(mode) && !resource.is_provisioning() => {
+            Update::Done(resource) if properties.are_of(&resource) && !resource.is_provisioning() => {
                 return Ok(resource);
             }
             Update::Done(_) => None,
             Update::Accepted(operation) => Some(operation),
         };
-        Proof { arm, id, mode, terms, operation, reads_left: None, is_asked: false }.of_mode().await
+        Proof { arm, id, properties, terms, operation, reads_left: None, is_asked: false }.find().await
     }
 
-    /// Merges tags, and reads them back where the answer does not carry them.
-    async fn merge_tags(&self, tags: &Tags, accepted: impl Fn()) -> Result<TagsKept, Error> {
+    /// Merges tags, and reads them back where the answer does not carry them. The resource has these properties, as far as
+    /// what is read shows them.
+    async fn merge_tags(
+        &self,
+        tags: &Tags,
+        properties: &Properties,
+        accepted: impl Fn(),
+    ) -> Result<TagsKept, Error> {
         for _ in 0..TAG_WRITES_MAX {
             let answer = self.send_tags(tags).await?;
             accepted();
             let kept = match answer {
                 Some(kept) => kept,
-                None => read_tags(self.arm, self.id, tags, self.terms).await?,
+                None => self.read_tags(tags, properties).await?,
             };
             if kept.contains_all(tags) {
                 return Ok(TagsKept::AsWritten);
@@ -177,13 +197,39 @@ impl Writer<'_> {
             }
         }
     }
+
+    /// Reads the tags until they are as written, or were read often enough.
+    async fn read_tags(&self, tags: &Tags, properties: &Properties) -> Result<Tags, Error> {
+        let Self { arm, id, terms, .. } = *self;
+        let mut last = None;
+        for pause in TAG_WAITS {
+            if !terms.allow(pause) {
+                break;
+            }
+            // Tags that were accepted show in reads after a while, which nothing announces.
+            wait(Wait::Proof, tokio::time::sleep(pause)).await;
+            let Ok(resource) = arm.get(id, terms.at_most(READ_TIME)).await else { continue };
+            if !properties.are_of(&resource) {
+                return Err(Error::Unproven);
+            }
+            if resource.tags.contains_all(tags) {
+                return Ok(resource.tags);
+            }
+            last = Some(resource.tags);
+        }
+        match last {
+            // One that is there with another value was written, and changed.
+            Some(kept) if tags.iter().any(|(name, _)| kept.get(name).is_some()) => Ok(kept),
+            Some(_) | None => Err(Error::Unfinished),
+        }
+    }
 }
 
-/// The search for an answer that shows the mode.
+/// The search for an answer that shows the properties.
 struct Proof<'a> {
     arm: &'a arm::Client,
     id: &'a ResourceId,
-    mode: &'a DataAccessAuthMode,
+    properties: &'a Properties,
     terms: Terms,
     /// None where the write is over, or names no operation.
     operation: Option<Operation>,
@@ -193,7 +239,7 @@ struct Proof<'a> {
 }
 
 impl Proof<'_> {
-    async fn of_mode(mut self) -> Result<Resource, Error> {
+    async fn find(mut self) -> Result<Resource, Error> {
         let start = Instant::now();
         if self.operation.is_none() {
             self.reads_left = Some(MODE_READS.len());
@@ -212,7 +258,7 @@ impl Proof<'_> {
             wait(kind, tokio::time::sleep(until_read)).await;
             let resource = self.arm.get(self.id, self.terms.at_most(READ_TIME)).await.ok();
             if let Some(resource) = &resource
-                && resource.has(self.mode)
+                && self.properties.are_of(resource)
                 && (resource.has_succeeded() || self.reads_left.is_some())
             {
                 return Ok(resource.clone());
@@ -244,7 +290,7 @@ impl Proof<'_> {
         match self.arm.poll(operation, self.terms.at_most(READ_TIME)).await {
             Ok(State::Succeeded(resource)) => {
                 self.reads_left = Some(READS_AFTER_SUCCESS);
-                Ok(resource.map(|resource| *resource).filter(|resource| resource.has(self.mode)))
+                Ok(resource.map(|resource| *resource).filter(|resource| self.properties.are_of(resource)))
             }
             Err(error) if error.is_of_operation() => Err(error.into()),
             // Its state is not known, or could not be read: that is no end.
@@ -256,37 +302,14 @@ impl Proof<'_> {
     async fn out_of_time(mut self) -> Result<Resource, Error> {
         if let Some(operation) = &mut self.operation {
             match self.arm.poll(operation, self.terms).await {
-                Ok(State::Succeeded(Some(resource))) if resource.has(self.mode) => return Ok(*resource),
+                Ok(State::Succeeded(Some(resource))) if self.properties.are_of(&resource) => {
+                    return Ok(*resource);
+                }
                 Err(error) if error.is_of_operation() => return Err(error.into()),
                 _ => {}
             }
         }
         Err(Error::Unfinished)
-    }
-}
-
-/// Reads the tags until they are as written, or were read often enough.
-async fn read_tags(arm: &arm::Client, id: &ResourceId, tags: &Tags, terms: Terms) -> Result<Tags, Error> {
-    let mut last = None;
-    for pause in TAG_WAITS {
-        if !terms.allow(pause) {
-            break;
-        }
-        // Tags that were accepted show in reads after a while, which nothing announces.
-        wait(Wait::Proof, tokio::time::sleep(pause)).await;
-        let Ok(resource) = arm.get(id, terms.at_most(READ_TIME)).await else { continue };
-        if !resource.has(&DataAccessAuthMode::AzureActiveDirectory) {
-            return Err(Error::Unproven);
-        }
-        if resource.tags.contains_all(tags) {
-            return Ok(resource.tags);
-        }
-        last = Some(resource.tags);
-    }
-    match last {
-        // One that is there with another value was written, and changed.
-        Some(kept) if tags.iter().any(|(name, _)| kept.get(name).is_some()) => Ok(kept),
-        Some(_) | None => Err(Error::Unfinished),
     }
 }
 

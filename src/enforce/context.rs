@@ -24,6 +24,16 @@ pub enum MachineEvents {
     Off,
 }
 
+/// What to do about grants of access to the data of disks and snapshots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grants {
+    /// Ignore their events.
+    #[default]
+    Off,
+    /// Log and count them, and look at the resource.
+    On,
+}
+
 /// When to seal a disk that a machine holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Attached {
@@ -51,6 +61,8 @@ pub struct Options {
     pub switch: Option<String>,
     /// What to do about writes of machines.
     pub machine_events: MachineEvents,
+    /// What to do about grants of access.
+    pub grants: Grants,
     /// When to seal a disk that a machine holds.
     pub attached: Attached,
     /// How much one sweep may change.
@@ -125,6 +137,11 @@ impl Context {
     /// Whether a write of a machine is a reason to look at its disks.
     pub fn takes_machine_events(&self) -> bool {
         self.options.machine_events == MachineEvents::On
+    }
+
+    /// Whether a grant of access is a reason to look at its resource.
+    pub fn takes_grants(&self) -> bool {
+        self.options.grants == Grants::On
     }
 
     /// The exemption that the ID decides, by the rules and by the subscriptions in scope.

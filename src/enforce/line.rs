@@ -4,7 +4,7 @@ use std::fmt;
 
 use tracing::Level;
 
-use super::{Concern, Error, Left, Outcome, Unsealed, error::SEAL_REMOVED};
+use super::{Concern, Error, Left, Look, Outcome, Unsealed, error::SEAL_REMOVED};
 use crate::{arm::SystemFailure, policy::Guarded};
 
 /// The outcome of a resource or machine: `outcome id`, and `: why` where there is more to say.
@@ -19,13 +19,16 @@ pub struct Line {
     /// The ID of the resource or machine.
     pub resource: String,
     /// The correlation ID of the write that led to the look, for the log record. It is printed if that write has removed
-    /// the seal.
+    /// the seal, and of a grant of access.
     pub correlation_id: Option<String>,
     /// More about it, in a sentence.
     pub why: Option<String>,
 }
 
 impl Line {
+    /// The word for a grant of access.
+    pub const GRANTED: &str = "access_granted";
+
     /// A line with a sentence of its own.
     pub fn new(
         level: Level,
@@ -44,9 +47,10 @@ impl Line {
             Err(error) => return Self::of_failure(error.concern().label(), resource, error),
         };
         let level = match outcome {
-            Outcome::LeftToSweep(_) | Outcome::SwitchedOff | Outcome::Protected(Guarded::Unknown) => {
-                Level::WARN
-            }
+            Outcome::LeftToSweep(_)
+            | Outcome::SwitchedOff
+            | Outcome::Protected(Guarded::Unknown)
+            | Outcome::NetworkAlone(Guarded::Unknown) => Level::WARN,
             _ if outcome.reason() == Some(SEAL_REMOVED) => Level::WARN,
             _ => Level::INFO,
         };
@@ -63,6 +67,12 @@ impl Line {
     /// A machine whose disks cannot all be read.
     pub fn left_to_sweep(machine: &impl fmt::Display, why: String) -> Self {
         Self::new(Level::WARN, Left::OUTCOME, machine, Some(why))
+    }
+
+    /// A grant of access to a resource, which is the reason for this look.
+    pub fn of_grant(look: &Look) -> Self {
+        let line = Self::new(Level::INFO, Self::GRANTED, &look.resource, None);
+        line.caused_by(look.correlation_id.as_deref())
     }
 
     /// A resource that was not looked at, because the quota of its subscription is spent.
@@ -94,10 +104,7 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.outcome, self.resource)?;
         self.why.iter().try_for_each(|why| write!(f, ": {why}"))?;
-        let is_removal = self.reason == Some(SEAL_REMOVED);
-        self.correlation_id
-            .iter()
-            .filter(|_| is_removal)
-            .try_for_each(|id| write!(f, "; correlation ID {id}"))
+        let is_shown = self.reason == Some(SEAL_REMOVED) || self.outcome == Self::GRANTED;
+        self.correlation_id.iter().filter(|_| is_shown).try_for_each(|id| write!(f, "; correlation ID {id}"))
     }
 }

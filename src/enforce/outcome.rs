@@ -8,6 +8,9 @@ use crate::policy::{Exemption, Guarded, decide::Change};
 /// The reason of a seal that no event has led to.
 pub const EVENT_MISSED: &str = "event_missed";
 
+/// Says of `network_sealed` that the resource has the auth mode.
+pub const HAD_MODE: &str = "it had the auth mode already";
+
 /// Whether ARM keeps the seal's tags as they were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TagsKept {
@@ -20,6 +23,12 @@ pub enum TagsKept {
 impl TagsKept {
     /// The reason of an outcome with modified tags, a word from a closed set.
     pub const MODIFIED: &str = "tags_modified";
+
+    /// The worse of both.
+    #[must_use]
+    pub(super) fn and(self, other: Self) -> Self {
+        if self == Self::AsWritten { other } else { self }
+    }
 }
 
 words! {
@@ -36,6 +45,13 @@ words! {
         Resealed(TagsKept) => "sealed",
         /// As `Tagged`, and the resource is written so often that somebody must be removing the seal.
         Retagged(TagsKept) => "tagged",
+        /// It had the auth mode, and its network settings are written now.
+        NetworkSealed(TagsKept) => "network_sealed",
+        /// As `NetworkSealed`, and somebody had undone them.
+        NetworkResealed(TagsKept) => "network_sealed",
+        /// Its network settings are written now, and its auth mode is left as it is, because of a backup or of one that may
+        /// be there.
+        NetworkAlone(Guarded) => "network_sealed",
         /// It was sealed before.
         AlreadySealed => "already_sealed",
         /// It is left as it is, for a recorded reason.
@@ -84,12 +100,16 @@ impl Outcome {
     /// Why it is left as it is, a word from a closed set.
     pub const fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::Exempt(exemption) => Some(exemption.reason()),
-            Self::Protected(guarded) => Some(guarded.reason()),
-            Self::Resealed(_) | Self::Retagged(_) => Some(SEAL_REMOVED),
             Self::WouldSeal(change) if change.is_removal => Some(SEAL_REMOVED),
+            Self::Exempt(exemption) => Some(exemption.reason()),
+            Self::Protected(guarded)
+            | Self::NetworkAlone(guarded)
+            | Self::WouldSeal(Change { held_back: Some(guarded), .. }) => Some(guarded.reason()),
+            Self::Resealed(_) | Self::Retagged(_) | Self::NetworkResealed(_) => Some(SEAL_REMOVED),
             Self::Missed(_) => Some(EVENT_MISSED),
-            Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => Some(TagsKept::MODIFIED),
+            Self::Sealed(TagsKept::Modified)
+            | Self::Tagged(TagsKept::Modified)
+            | Self::NetworkSealed(TagsKept::Modified) => Some(TagsKept::MODIFIED),
             Self::LeftToSweep(left) => Some(left.reason()),
             _ => None,
         }
@@ -98,11 +118,18 @@ impl Outcome {
     /// The same in a sentence, also for what only waits.
     pub(super) fn why(&self) -> Option<&dyn fmt::Display> {
         match self {
-            Self::Exempt(exemption) => Some(exemption),
-            Self::Protected(guarded) => Some(guarded),
-            Self::Resealed(_) | Self::Retagged(_) => Some(&"its seal had been removed"),
             Self::WouldSeal(change) if change.is_removal => Some(&"its seal was removed"),
-            Self::Sealed(TagsKept::Modified) | Self::Tagged(TagsKept::Modified) => {
+            Self::Exempt(exemption) => Some(exemption),
+            Self::Protected(guarded)
+            | Self::NetworkAlone(guarded)
+            | Self::WouldSeal(Change { held_back: Some(guarded), .. }) => Some(guarded),
+            Self::Resealed(_) | Self::Retagged(_) | Self::NetworkResealed(_) => {
+                Some(&"its seal had been removed")
+            }
+            Self::NetworkSealed(TagsKept::AsWritten) => Some(&HAD_MODE),
+            Self::Sealed(TagsKept::Modified)
+            | Self::Tagged(TagsKept::Modified)
+            | Self::NetworkSealed(TagsKept::Modified) => {
                 Some(&"its tags were changed as they were written, by an Azure Policy for example")
             }
             Self::Missed(_) => Some(&"it is new, and no event had sealed it"),

@@ -1,8 +1,10 @@
-//! The way back: a resource without data-access authentication, exempt for a time and for a reason.
+//! The way back: a resource without data-access authentication and with the network settings from before the seal, exempt
+//! for a time and for a reason.
 //!
 //! Built so that a stop between any two requests leaves no false claim and nothing that the next look
 //! would undo: the exemption is there and proven before the seal is touched, and the seal's tags go before
-//! the mode does. Until the mode is written, the resource is sealed.
+//! the mode does. Until the mode is written, the resource is sealed. The tag with the network settings goes last, because
+//! they are restored from it.
 
 use std::{fmt, time::Duration};
 
@@ -17,9 +19,10 @@ use super::{
 };
 use crate::{
     azure::Terms,
-    policy::{Defect, Mode, Policy, TagExemption, TagRule, decide::PendingReason},
+    policy::{Defect, Mode, NETWORK_BEFORE, Policy, TagExemption, TagRule, decide::PendingReason, restored},
     resource::{
         DataAccessAuthMode, Member, Resource,
+        properties::Properties,
         tags::{Tags, VALUE_CHARS_MAX},
     },
     resource_id::ResourceId,
@@ -178,8 +181,14 @@ async fn look_once(
     }
     let wanted: Tags = [(exemption.name.as_str(), exemption.value.as_str())].into_iter().collect();
     let seal = tags_of_the_seal(ctx, &resource);
+    let before: Tags =
+        resource.tags.get(NETWORK_BEFORE).map(|value| (NETWORK_BEFORE, value)).into_iter().collect();
+    let properties = Properties {
+        data_access_auth_mode: (resource.data_access_auth_mode != UNSEALED).then_some(UNSEALED),
+        network_access: restored(&resource),
+    };
     let is_exempt = resource.tags.contains_all(&wanted);
-    if is_exempt && seal.is_empty() && resource.data_access_auth_mode == UNSEALED {
+    if is_exempt && seal.is_empty() && before.is_empty() && properties.is_empty() {
         return Ok(Unsealed::AlreadyUnsealed);
     }
     if resource.is_provisioning() {
@@ -194,8 +203,8 @@ async fn look_once(
     if !ctx.is_switched_on(terms).await {
         return Ok(Unsealed::SwitchedOff);
     }
-    let is_sealed = resource.data_access_auth_mode != UNSEALED;
-    let count = u32::from(!is_exempt) + u32::from(!seal.is_empty()) + u32::from(is_sealed);
+    let parts = [!is_exempt, !seal.is_empty(), !properties.is_empty(), !before.is_empty()];
+    let count = parts.map(u32::from).iter().sum();
     let reserved = ctx.arm.reserve(id, count, terms).await?;
     let writer = Writer { arm: &ctx.arm, id, reserved: Some(&reserved), terms };
     if !is_exempt {
@@ -207,11 +216,15 @@ async fn look_once(
     if !seal.is_empty() {
         writer.delete_tags(&seal).await?;
     }
-    if is_sealed {
-        let resource = writer.set_mode(&UNSEALED, || progress.accepted()).await?;
+    if !properties.is_empty() {
+        let resource = writer.set(&properties, || progress.accepted()).await?;
         if !tags_of_the_seal(ctx, &resource).is_empty() {
             prove(ctx, id, terms, |resource| tags_of_the_seal(ctx, resource).is_empty()).await?;
         }
+    }
+    if !before.is_empty() {
+        writer.delete_tags(&before).await?;
+        prove(ctx, id, terms, |resource| resource.tags.get(NETWORK_BEFORE).is_none()).await?;
     }
     Ok(Unsealed::Unsealed)
 }

@@ -82,7 +82,7 @@ impl Guard {
         now: OffsetDateTime,
         terms: Terms,
     ) {
-        if policy.backup_guard != BackupGuard::Skip {
+        if !matches!(policy.backup_guard, BackupGuard::Skip | BackupGuard::Network) {
             return;
         }
         let matters = |resource: &&Resource| {

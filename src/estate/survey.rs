@@ -54,7 +54,7 @@ impl<'a> Judged<'a> {
     fn vault(&self) -> Option<&str> {
         match (&self.decision, &self.protection) {
             (Decision::Protected(Guarded::Vault(vault)), _) => Some(vault),
-            (decision, Protection::By(vault)) if decision.sets_mode() => Some(vault),
+            (decision, Protection::By(vault)) if decision.sets_properties() => Some(vault),
             _ => None,
         }
     }
@@ -185,7 +185,11 @@ impl Survey {
         if self.vaults.len() > VAULTS_MAX {
             names.push("…");
         }
-        let end = if guard == BackupGuard::Warn { "sealed anyway" } else { "left as they are" };
+        let end = match guard {
+            BackupGuard::Warn => "sealed anyway",
+            BackupGuard::Network => "sealed by their network settings alone",
+            BackupGuard::Skip | BackupGuard::Off => "left as they are",
+        };
         let count: usize = self.vaults.values().sum();
         let (count, names) = (plural(count, "disk or snapshot", "disks and snapshots"), names.join(", "));
         warn!("protected by a vault, and {end}: {count}, by {names}");

@@ -9,6 +9,9 @@ words! {
         /// A write of a machine, while machine events are off.
         #[error("a write of a machine, and DISKSEAL_MACHINE_EVENTS is off")]
         MachineEventsOff => "machine_events_off",
+        /// A grant of access to a disk or snapshot, while such events are off.
+        #[error("a grant of access to {0}, and DISKSEAL_GRANTS is off")]
+        GrantsOff(Subject) => "grants_off",
         /// Diskseal's own write: a look would find what was just written.
         #[error("our own write of {0}")]
         Echo(Subject) => "echo",

@@ -43,7 +43,9 @@ pub(super) async fn of_look(
         Ok(outcome) if outcome.reason() == Some(SEAL_REMOVED) => {
             (Matter::SealRemoved, look.correlation_id.clone().or_else(|| first_seen.map(text)))
         }
-        Ok(Outcome::Protected(guarded)) => (Matter::Protected, Some(by(guarded))),
+        Ok(Outcome::Protected(guarded) | Outcome::NetworkAlone(guarded)) => {
+            (Matter::Protected, Some(by(guarded)))
+        }
         Ok(Outcome::LeftToSweep(Left::Wait(_))) => (Matter::LeftToSweep, first_seen.map(text)),
         _ => return None,
     };
@@ -123,7 +125,7 @@ pub(super) fn of_sweep(ctx: &Context, invocation: &Invocation, notable: &[Notabl
 /// What distinguishes two protections of a resource.
 fn by(guarded: &Guarded) -> String {
     match guarded {
-        Guarded::Vault(vault) => vault.clone(),
+        Guarded::Vault(vault) | Guarded::NetworkOnly(vault) => vault.clone(),
         Guarded::Unknown => guarded.reason().to_owned(),
     }
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     enforce::{Concern, Context, Error, Line, Look, Trigger, believed, count_failure, quota_wait},
-    event::{self, ResourceWritten, Subject},
+    event::{self, Cause, ResourceWritten, Subject},
     json::Node,
     resource_id::ResourceType,
     telemetry::{TraceContext, measured, metrics},
@@ -196,9 +196,15 @@ async fn handle(
         metrics::event_received("other");
         return vec![ignore(invocation, None, &Ignored::MachineEventsOff)];
     }
+    let is_grant = written.cause == Cause::Grant;
+    if is_grant && !ctx.takes_grants() {
+        metrics::event_received("other");
+        return vec![ignore(invocation, kind, &Ignored::GrantsOff(written.subject))];
+    }
     let is_echo = is_echo(ctx, invocation, &written).await;
     metrics::event_received(match (&is_echo, kind) {
         (Ok(true), _) => "echo",
+        _ if is_grant => "grant",
         (_, Some(kind)) => kind.label(),
         (_, None) => "machine",
     });
@@ -217,8 +223,10 @@ async fn handle(
         Subject::Resource(resource) => {
             let time = invocation.terms.time_left();
             let look = Look::new(resource, Trigger::Event, time).after_write(written.time);
-            let look = look.arrived(invocation.arrival());
-            vec![seal_now(ctx, invocation, look.correlated(written.correlation_id), &origin).await]
+            let look = look.arrived(invocation.arrival()).correlated(written.correlation_id);
+            let grant = is_grant.then(|| Handled::Done(log(invocation, &Line::of_grant(&look), None)));
+            let sealed = seal_now(ctx, invocation, look, &origin).await;
+            grant.into_iter().chain([sealed]).collect()
         }
         Subject::Machine(ref machine) => machine::handle(ctx, invocation, machine, &written, &origin).await,
     }

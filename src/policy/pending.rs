@@ -4,7 +4,7 @@
 //! `DiskCreateOption` of the disk resource provider; "Upload a VHD to Azure".
 
 use crate::{
-    resource::{Member, Resource},
+    resource::{DataAccessAuthMode, Member, Resource},
     resource_id::ResourceType,
 };
 
@@ -33,13 +33,16 @@ words! {
         /// Azure has not answered which resources are protected.
         #[error("Azure has not answered whether a vault protects it")]
         GuardUnknown => "guard_unknown",
+        /// Its network settings have values that may be somebody's choice.
+        #[error("Azure returns network settings with values that are not known")]
+        NetworkUnknown => "network_unknown",
     }
 }
 
 impl PendingReason {
     /// Why a resource cannot be written now; tags alone break no transfer.
-    pub(super) fn of(resource: &Resource, sets_mode: bool) -> Option<Self> {
-        let transfer = sets_mode.then(|| Self::transfer(resource)).flatten();
+    pub(super) fn of(resource: &Resource, sets_properties: bool) -> Option<Self> {
+        let transfer = sets_properties.then(|| Self::transfer(resource)).flatten();
         transfer.or_else(|| resource.is_provisioning().then_some(Self::Provisioning))
     }
 
@@ -61,7 +64,9 @@ impl PendingReason {
         if resource.is_made_by(&["Import", "ImportSecure", "Restore"]) && is_copying(resource) {
             return Some(Self::Import);
         }
-        (is_snapshot && resource.is_made_by(&["Empty"])).then_some(Self::EmptySnapshot)
+        // One that has the mode cannot be uploaded into any more.
+        let is_open = !resource.has(&DataAccessAuthMode::AzureActiveDirectory);
+        (is_snapshot && is_open && resource.is_made_by(&["Empty"])).then_some(Self::EmptySnapshot)
     }
 }
 

@@ -49,8 +49,20 @@ words! {
     pub enum Guarded, reason of reasons {
         /// The vault with this ID protects it.
         Vault(String) => "vault",
+        /// The same, and its network settings restrict its exports.
+        NetworkOnly(String) => "network_only",
         /// It is unknown whether a vault protects it, and a retry would not help.
         Unknown => "guard_unknown",
+    }
+}
+
+impl Guarded {
+    /// The same of a resource whose network settings restrict its exports.
+    pub(super) fn with_network(self) -> Self {
+        match self {
+            Self::Vault(vault) => Self::NetworkOnly(vault),
+            Self::NetworkOnly(_) | Self::Unknown => self,
+        }
     }
 }
 
@@ -58,6 +70,10 @@ impl fmt::Display for Guarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Vault(vault) => write!(f, "{vault} protects it, and does not support sealed disks"),
+            Self::NetworkOnly(vault) => write!(
+                f,
+                "{vault} protects it, and does not support sealed disks; its network settings alone restrict exports"
+            ),
             Self::Unknown => f.write_str("Diskseal cannot read whether a vault protects it"),
         }
     }

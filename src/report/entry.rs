@@ -11,12 +11,15 @@ use super::{
 use crate::{
     policy::{
         Defect, Exemption, NamedBy, Policy, Protection, SealedAt, TagExemption,
-        decide::{Decision, Notice, Occasion, decide, notices},
+        decide::{Change, Decision, Notice, Occasion, decide, notices},
         sealed_at,
     },
     resource::{DataAccessAuthMode, Member, Resource},
     resource_id::ResourceId,
 };
+
+/// The reason of what lacks network settings alone.
+const NETWORK_ACCESS: &str = "network_access";
 
 words! {
     /// The state of a resource, in order from worst to best.
@@ -84,7 +87,7 @@ pub enum InUse {
 impl InUse {
     /// By `properties.diskState` and `managedBy` ("Disks - Get", `DiskState`).
     fn of(resource: &Resource) -> Option<Self> {
-        if resource.is_in_state(&["ActiveSAS", "ActiveSASFrozen"]) {
+        if resource.has_live_sas() {
             return Some(Self::Sas);
         }
         resource.is_held().then(|| Self::Attached(resource.held_by.first().cloned()))
@@ -197,9 +200,12 @@ impl Entry {
         match &self.decision {
             Decision::Compliant => "sealed",
             Decision::Exempt(exemption) => exemption.reason(),
-            Decision::Protected(guarded) => guarded.reason(),
+            Decision::Protected(guarded) | Decision::Seal(Change { held_back: Some(guarded), .. }) => {
+                guarded.reason()
+            }
             Decision::Pending(pending) => pending.reason(),
             Decision::Seal(change) if change.data_access_auth_mode.is_some() => "auth_mode",
+            Decision::Seal(change) if !change.network_access.is_empty() => NETWORK_ACCESS,
             Decision::Seal(_) => "tags",
         }
     }
@@ -216,11 +222,13 @@ impl Entry {
             Decision::Pending(reason) => reason.to_string(),
             Decision::Seal(change) => {
                 let mode = change.data_access_auth_mode.is_some().then(|| "the mode".to_owned());
+                let network = change.network_access.pairs().map(|(name, value)| format!("{name}={value}"));
                 let names: Vec<_> = change.tags.iter().map(|(name, _)| name).collect();
                 let s = if names.len() == 1 { "" } else { "s" };
                 let tags = (!names.is_empty()).then(|| format!("the tag{s} {}", names.join(", ")));
-                let lacking: Vec<_> = mode.into_iter().chain(tags).collect();
-                format!("lacks {}", lacking.join(" and "))
+                let lacking: Vec<_> = mode.into_iter().chain(network).chain(tags).collect();
+                let held_back = change.held_back.as_ref().map(|guarded| format!("{guarded}; it "));
+                format!("{}lacks {}", held_back.unwrap_or_default(), lacking.join(" and "))
             }
         }
     }

@@ -32,7 +32,8 @@
 //! exceptions     [{status, reason, detail, missing, until, daysLeft, exemptionTag, owner, kind, name, resourceGroup,
 //!                subscriptionId, subscriptionName, location, id, portal, dataAccessAuthMode, networkAccessPolicy,
 //!                publicNetworkAccess, diskState, timeCreated, sealedAt, sealedBy, checks, pending, warnings}]
-//!                missing: {dataAccessAuthMode: true | false, tags: [names]} of what is unsealed
+//!                missing: {dataAccessAuthMode: true | false, networkAccess: {property: value}, tags: [names]} of what is
+//!                unsealed
 //!                exemptionTag: {state, until, reason} | null
 //!                checks: {dataAccessAuthMode, networkAccess: pass | fail | exempt | unknown}
 //! resources      the same of every resource, unsealed ones first; null without --all

@@ -11,7 +11,7 @@ pub(super) fn of(entry: &Entry) -> Option<Note> {
     let (reason, text) = match (&entry.decision, &entry.in_use) {
         (Decision::Pending(reason), _) => (reason.reason(), reason.to_string()),
         // Tags can be written in any state.
-        (Decision::Seal(change), _) if change.data_access_auth_mode.is_none() => return None,
+        (Decision::Seal(change), _) if !change.sets_properties() => return None,
         (Decision::Seal(_), Some(InUse::Sas)) => (
             "active_sas",
             "a SAS URL to its data is valid; Azure may refuse the change until the URL expires or is revoked"

@@ -1,5 +1,7 @@
 //! One resource as every form of the report shows it: text and numbers only, so that a large report can be kept in a file.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use time::Date;
 
@@ -78,6 +80,9 @@ pub struct Row {
 pub struct Missing {
     /// Whether it lacks the auth mode.
     pub data_access_auth_mode: bool,
+    /// The network settings that it lacks, each with the value of the seal.
+    #[serde(default)]
+    pub network_access: BTreeMap<String, String>,
     /// The names of the tags that it lacks.
     pub tags: Vec<String>,
 }
@@ -113,6 +118,11 @@ impl Row {
             missing: match &entry.decision {
                 Decision::Seal(change) => Some(Missing {
                     data_access_auth_mode: change.data_access_auth_mode.is_some(),
+                    network_access: change
+                        .network_access
+                        .pairs()
+                        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                        .collect(),
                     tags: change.tags.iter().map(|(name, _)| name.to_owned()).collect(),
                 }),
                 _ => None,

@@ -45,6 +45,7 @@ fn resource(name: &str, is_sealed: bool, tags: &[(&str, &str)]) -> Resource {
         time_created: None,
         network_access_policy: None,
         public_network_access: None,
+        has_disk_access: false,
         unreadable: vec![],
         tags: tags.iter().copied().chain(seal).collect(),
     }
@@ -211,7 +212,8 @@ fn the_json_has_its_documented_shape() {
     assert_eq!((&soon["name"], &soon["until"]), (&"soon".into(), &"2027-01-31".into()));
     assert_eq!(soon["daysLeft"], 30);
     let untagged = &json["exceptions"][1];
-    assert_eq!(untagged["missing"], serde_json::json!({"dataAccessAuthMode": false, "tags": ["sealed"]}));
+    let missing = serde_json::json!({"dataAccessAuthMode": false, "networkAccess": {}, "tags": ["sealed"]});
+    assert_eq!(untagged["missing"], missing);
     assert_eq!(untagged["detail"], "lacks the tag sealed");
     assert_eq!(json["exceptions"][0]["detail"], "lacks the mode and the tag sealed");
     assert_eq!(json["exceptions"][5]["owner"], "team <b>data</b>");

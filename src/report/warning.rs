@@ -3,7 +3,10 @@
 use time::Date;
 
 use super::{Entry, Run, Status, note::Note};
-use crate::policy::{Defect, decide::Notice};
+use crate::policy::{
+    Defect, Guarded,
+    decide::{Change, Decision, Notice},
+};
 
 /// The reason of a warning about an exemption that ends soon.
 pub(super) const EXPIRING: &str = "exemption_expiring";
@@ -62,6 +65,12 @@ fn protected(entry: &Entry) -> Option<String> {
         Status::Unsealed | Status::Pending => {
             ": Diskseal leaves it as it is unless DISKSEAL_BACKUP_GUARD is warn or off"
         }
+    };
+    let consequence = match &entry.decision {
+        Decision::Protected(Guarded::NetworkOnly(_)) | Decision::Seal(Change { held_back: Some(_), .. }) => {
+            ": Diskseal sets its network settings alone unless DISKSEAL_BACKUP_GUARD is warn or off"
+        }
+        _ => consequence,
     };
     Some(format!("{vault} protects it, and does not support sealed disks{consequence}"))
 }

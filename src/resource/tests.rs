@@ -21,6 +21,7 @@ fn every_member_that_is_read_is_kept() {
         "properties": {
             "dataAccessAuthMode": "AzureActiveDirectory", "provisioningState": "Succeeded", "diskState": "Reserved",
             "networkAccessPolicy": "DenyAll", "publicNetworkAccess": "Disabled",
+            "diskAccessId": "/subscriptions/s/diskAccesses/a",
             "completionPercent": 7.5, "timeCreated": "2026-11-24T01:02:03Z", "diskSizeGB": 128,
             "creationData": {"createOption": "Copy", "sourceResourceId": "/s", "sourceUniqueId": "u"},
         },
@@ -42,6 +43,7 @@ fn every_member_that_is_read_is_kept() {
         completion_percent,
         network_access_policy,
         public_network_access,
+        has_disk_access,
         held_by,
         source,
         time_created,
@@ -49,6 +51,7 @@ fn every_member_that_is_read_is_kept() {
         tags,
     } = pruned;
     assert!([location, provisioning_state, disk_state, create_option, source].iter().all(Option::is_some));
+    assert!(has_disk_access);
     assert!([network_access_policy, public_network_access].iter().all(Option::is_some));
     assert_eq!(data_access_auth_mode, DataAccessAuthMode::AzureActiveDirectory);
     assert!(completion_percent.is_some() && time_created.is_some());
@@ -147,5 +150,42 @@ fn only_terminal_states_end_provisioning() {
     ] {
         let json = format!(r#"{{"properties":{{"provisioningState":"{state}"}}}}"#);
         assert_eq!(read(&json).unwrap().is_provisioning(), provisioning, "{state}");
+    }
+}
+
+#[test]
+fn network_settings_have_defaults_and_an_odd_form_of_them_is_not_known() {
+    for (properties, policy, public, is_odd, has_disk_access) in [
+        ("{}", None, None, false, false),
+        (
+            r#"{"networkAccessPolicy":"","publicNetworkAccess":null,"diskAccessId":""}"#,
+            None,
+            None,
+            false,
+            false,
+        ),
+        (
+            r#"{"networkAccessPolicy":"denyall","publicNetworkAccess":"Disabled"}"#,
+            Some("denyall"),
+            Some("Disabled"),
+            false,
+            false,
+        ),
+        (
+            r#"{"networkAccessPolicy":7,"publicNetworkAccess":"Disabled"}"#,
+            None,
+            Some("Disabled"),
+            true,
+            false,
+        ),
+        (r#"{"publicNetworkAccess":{}}"#, None, None, true, false),
+        (r#"{"diskAccessId":"/a"}"#, None, None, false, true),
+        (r#"{"diskAccessId":{"id":"/a"}}"#, None, None, false, true),
+    ] {
+        let resource = read(&format!(r#"{{"properties":{properties}}}"#)).unwrap();
+        let values = (resource.network_access_policy.as_deref(), resource.public_network_access.as_deref());
+        assert_eq!(values, (policy, public), "{properties}");
+        assert_eq!(resource.cannot_read(Member::NetworkAccess), is_odd, "{properties}");
+        assert_eq!(resource.has_disk_access, has_disk_access, "{properties}");
     }
 }

@@ -45,6 +45,7 @@ struct Instruments {
     request_duration: Histogram<f64>,
     throttled: Counter<u64>,
     queue_age: Histogram<f64>,
+    revocations: Counter<u64>,
     sweep_resources: Gauge<u64>,
     sweep_coverage: Gauge<f64>,
     sweep_runs: Counter<u64>,
@@ -93,6 +94,11 @@ impl Instruments {
                 "diskseal.queue.age",
                 "From when the resource was first seen to the handling of its message",
                 &QUEUE_AGE_SECONDS,
+            ),
+            revocations: counter(
+                "diskseal.revocations",
+                "{resource}",
+                "Resources whose SAS URLs were to be revoked after the seal",
             ),
             sweep_resources: gauge(
                 "diskseal.sweep.resources",
@@ -253,6 +259,14 @@ pub fn watch_quota(left: impl Fn() -> Vec<(&'static str, u64)> + Send + Sync + '
 /// A queue message is handled. `reason` is why it is on the queue, a word of a closed set; `seconds` is its age.
 pub fn queue_age(reason: &'static str, seconds: f64) {
     with(|instruments| instruments.queue_age.record(seconds.max(0.0), &[KeyValue::new(REASON, reason)]));
+}
+
+/// SAS URLs of a resource were to be revoked, with an error if that failed.
+pub fn revocation(resource_type: &'static str, error_type: Option<&'static str>) {
+    let error_type = error_type.map(|name| KeyValue::new(ERROR_TYPE, name));
+    let attributes: Vec<_> =
+        std::iter::once(KeyValue::new(RESOURCE_TYPE, resource_type)).chain(error_type).collect();
+    with(|instruments| instruments.revocations.add(1, &attributes));
 }
 
 /// What a sweep found.

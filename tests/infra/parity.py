@@ -79,7 +79,8 @@ def own_writes(infra):
     if not any(wanted in " ".join(text(one).split()) for one in named(filters)):
         faults.append("modules/event-subscription.bicep: own writes are delivered")
     # "Understand event filtering": 25 filters, and 25 values in all of them.
-    values = len(infra.json("infra/events.json")["operations"]) + 1
+    events = infra.json("infra/events.json")
+    values = len(events["operations"]) + len(events["grants"]["operations"]) + 1
     if values > 25:
         faults.append(f"events.json: {values} values, and Event Grid takes 25")
     for module in ("alerts", "events"):
@@ -100,10 +101,31 @@ def own_writes(infra):
 
 
 def delivered(infra):
-    """events.json delivers the operations that the code handles and that doctor asks for"""
-    block = re.search(r"pub const OPERATIONS: \[&str; \d+\] = \[(.*?)\];", infra.read("src/event.rs"), re.S)[1]
-    code, found = re.findall(r'"([^"]+)"', block), infra.json("infra/events.json")["operations"]
-    return [f"events.json: {one} is {'missing' if one in code else 'not handled'}" for one in sorted(set(code) ^ set(found))]
+    """events.json delivers the operations that the code handles and that doctor asks for, grants of access only if asked"""
+    source, events = infra.read("src/event.rs"), infra.json("infra/events.json")
+    faults = []
+    for name, found in (("OPERATIONS", events["operations"]), ("GRANTS", events["grants"]["operations"])):
+        block = re.search(rf"pub const {name}: \[&str; \d+\] =\s*\[(.*?)\];", source, re.S)[1]
+        code = re.findall(r'"([^"]+)"', block)
+        faults += [f"events.json: {one} is {'missing' if one in code else 'not handled'}" for one in sorted(set(code) ^ set(found))]
+    types = re.findall(r'pub const RESOURCE_(?:WRITE|ACTION)_SUCCESS: &str = "([^"]+)"', source)
+    if sorted(types) != sorted(events["eventTypes"] + events["grants"]["eventTypes"]):
+        faults.append("events.json: the types of events differ from those that the code handles")
+    both = " ".join(f"{name}: concat(listed.{name}, listed.grants.{name})" for name in ("eventTypes", "operations"))
+    for module in ("modules/event-subscription.bicep", "new-subscriptions.bicep"):
+        if f"union( listed, grants ? {{ {both} }} : {{}} )" not in " ".join(infra.read(f"infra/{module}").split()):
+            faults.append(f"{module}: grants are not delivered, or always")
+    for name in ("eventTypes", "operations"):
+        if f"concat(local.events.{name}, var.grants ? local.events.grants.{name} : [])" not in infra.read("infra/terraform/events.tf"):
+            faults.append(f"terraform/events.tf: {name} of grants are not delivered, or always")
+    for module, part in (("modules/role-definition.bicep", "includeRevoke ? role.optional.revoke : []"), ("role-management-group.bicep", "includeRevoke ? role.optional.revoke : []"),
+                         ("terraform/main.tf", "var.revoke ? local.roles.optional.revoke : []")):
+        if part not in infra.read(f"infra/{module}"):
+            faults.append(f"{module}: the role may revoke SAS URLs although nobody asks for it, or never")
+    for part in ('grants="$grants"', 'includeRevoke="$revoke"'):
+        if part not in infra.read("infra/steps.sh"):
+            faults.append(f"steps.sh: does not hand over {part.split('=')[0]}")
+    return faults
 
 
 def cases(infra):

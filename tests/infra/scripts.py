@@ -188,6 +188,9 @@ def second_run():
     code, said, calls = run("deploy.sh", rules=installed(settings={"DISKSEAL_EXEMPT_NAMES": "keep-*", "DISKSEAL_SWEEP_SCHEDULE": "0 5 * * * *"}, tags={"cost": "1"}, app={"virtualNetworkSubnetId": "/subnet"}))
     given = parameters(calls)
     check("settings, tags and the network that were changed at the app are kept", code == 0 and given["extraSettings"] == {"DISKSEAL_EXEMPT_NAMES": "keep-*"} and given["sweepSchedule"] == "0 5 * * * *" and given["tags"] == {"team": "x", "cost": "1"} and given["privateNetwork"] is True, given)
+    code, said, calls = run("deploy.sh", rules=installed(settings={"DISKSEAL_GRANTS": "on"}))
+    kept = parameters(calls)
+    check("what was switched on at the app stays on", code == 0 and kept["grants"] is True and kept["revoke"] is False and "DISKSEAL_GRANTS" not in kept["extraSettings"], kept)
     check("the settings that the template makes are not added once more", "AzureWebJobsStorage__credential" not in given["extraSettings"], given)
 
     code, said, calls = run("deploy.sh", "--mode", "audit", rules=there, typed="no\n")
@@ -252,6 +255,10 @@ def scopes():
     code, said, calls = run("deploy.sh", *ARGUMENTS, "--management-group", "mg")
     check("a management group's subscriptions are found, and the role is assigned there", code == 0 and in_order(calls, "ResourceGraph", "main.bicep", "role-management-group.bicep", "events.bicep"), said)
     check("... with an event subscription in each", any("events.bicep" in call and f"{SUB},{OTHER}" in call for call in calls), calls)
+    for asked in ("false", "true"):
+        code, said, calls = run("deploy.sh", *ARGUMENTS, "--management-group", "mg", *([] if asked == "false" else ["grants=true", "revoke=true"]))
+        handed = [any("role-management-group.bicep" in call and f"includeRevoke={asked}" in call for call in calls), any("infra/events.bicep" in call and f"grants={asked}" in call for call in calls)]
+        check(f"grants and revocations are handed over as asked for: {asked}", code == 0 and all(handed), calls)
     code, said, calls = run("deploy.sh", *ARGUMENTS, "--management-group", "mg", "--subscriptions", SUB)
     check("subscriptions and a management group exclude each other", code == 1 and "exclude" in said, said)
     many = [f"{i:08x}-0000-0000-0000-000000000000" for i in range(1500)]

@@ -139,7 +139,7 @@ async fn a_switch_that_the_handler_may_not_read_stops_nothing() {
         "{switch:?}"
     );
     azure.put_fact(&place, assigned_at(SUBSCRIPTION, SWITCH.1));
-    let allowed: Vec<&str> = Role::deployed().all().collect();
+    let allowed: Vec<&str> = Role::deployed().installed().collect();
     azure.set_permissions(SUBSCRIPTION, &allowed, &[]);
     let findings = doctor(&azure, &[SWITCH], client_id(&azure)).await;
     let switch: Vec<_> = of(&findings, "switch").iter().map(|found| found.0).collect();

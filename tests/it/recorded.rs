@@ -156,7 +156,7 @@ impl Azure {
     }
 
     async fn accepted(&self, id: &ResourceId) -> Operation {
-        let mode = DataAccessAuthMode::AzureActiveDirectory;
+        let mode = DataAccessAuthMode::AzureActiveDirectory.into();
         match self.client.update(id, &mode, None, Terms::for_event(MINUTE)).await.unwrap() {
             Update::Accepted(operation) => operation,
             Update::Done(resource) => panic!("a part of a resource was taken for all of it: {resource:?}"),

@@ -31,6 +31,7 @@ use crate::{
 
 const SWITCH: (&str, &str) =
     ("DISKSEAL_SWITCH", "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-seal");
+const REVOKE: (&str, &str) = ("DISKSEAL_REVOKE", "on");
 const GROUP: (&str, &str) = ("DISKSEAL_MANAGEMENT_GROUP", "mg-prod");
 
 fn azure() -> Emulator {
@@ -96,11 +97,17 @@ async fn the_role_has_no_action_that_the_code_does_not_perform() {
     plan(&world.ctx, Source::Lists, |_, _| ()).await.unwrap();
     let of_group = World::at(azure.clone(), &[GROUP]);
     plan(&of_group.ctx, Source::Lists, |_, _| ()).await.unwrap();
+    // SAS URLs from before the seal.
+    let revoking = World::at(azure.clone(), &[REVOKE]);
+    for id in [revoking.disk("granted"), revoking.snapshot("granted")] {
+        azure.access(&id, &jane(), true).unwrap();
+        assert_eq!(revoking.enforce(&id).await.unwrap().label(), "sealed");
+    }
     let of_people: Vec<_> = OF_PEOPLE.iter().chain(&OF_QUERIES_OF_PEOPLE).collect();
     let of_people: Vec<_> = of_people.into_iter().map(|(action, _)| action.to_ascii_lowercase()).collect();
     let by_handler = performed(&azure);
     assert!(!of_people.iter().any(|action| by_handler.contains(action)), "{by_handler:?}");
-    doctor(&world).await;
+    doctor(&revoking).await;
 
     let mut performed = performed(&azure);
     performed.retain(|action| !of_people.contains(action));
@@ -115,7 +122,8 @@ async fn the_role_has_no_action_that_the_code_does_not_perform() {
 #[test]
 fn every_call_has_an_action_of_the_role_or_of_people_and_no_other_action_is_in_the_role() {
     let role = Role::deployed();
-    let granted = role.actions.iter().chain(&role.optional.management_group).map(String::as_str);
+    let optional = role.optional.management_group.iter().chain(&role.optional.revoke);
+    let granted = role.actions.iter().chain(optional).map(String::as_str);
     let granted: BTreeSet<&str> = granted.chain(OF_PEOPLE.map(|(action, _)| action)).collect();
     let called: BTreeSet<&str> = api::ALL.iter().filter_map(|api| api.action).collect();
     assert_eq!(called, granted);
@@ -140,11 +148,12 @@ fn a_request_beyond_the_role_fails_its_test_with_or_without_azures_definitions()
 async fn told_without(missing: Option<&str>) -> Vec<String> {
     let azure = azure();
     let settings: &[_] = match missing {
-        Some("Microsoft.Resources/subscriptions/read") => &[SWITCH],
-        _ => &[SWITCH, GROUP],
+        Some("Microsoft.Resources/subscriptions/read") => &[SWITCH, REVOKE],
+        _ => &[SWITCH, GROUP, REVOKE],
     };
     let role = Role::deployed();
-    let on_subscription = role.actions.iter().chain(&role.optional.backup_guard).map(String::as_str);
+    let optional = role.optional.backup_guard.iter().chain(&role.optional.revoke);
+    let on_subscription = role.actions.iter().chain(optional).map(String::as_str);
     let allowed: Vec<&str> = on_subscription.filter(|action| Some(*action) != missing).collect();
     azure.set_permissions(SUBSCRIPTION, &allowed, &[]);
     let refused = match missing {

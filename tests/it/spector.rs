@@ -120,7 +120,8 @@ impl Scenario {
     /// Opens the scenario by a PATCH.
     async fn open(&self) -> Operation {
         let (disk, terms) = (disk(), Terms::for_event(Duration::from_secs(20)));
-        let update = self.client.update(&disk, &DataAccessAuthMode::AzureActiveDirectory, None, terms).await;
+        let update =
+            self.client.update(&disk, &DataAccessAuthMode::AzureActiveDirectory.into(), None, terms).await;
         let Update::Accepted(operation) = update.unwrap() else { panic!("not accepted: done at once") };
         operation
     }

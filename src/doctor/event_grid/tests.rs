@@ -9,7 +9,7 @@ const CLIENT: &str = "0a1b2c3d-0000-4000-8000-00000000cafe";
 const APP: &str = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Web/sites/func";
 
 fn expected(machine_events: MachineEvents, client_id: Option<&str>) -> Expected<'_> {
-    Expected { function_app: None, client_id, machine_events }
+    Expected { function_app: None, client_id, machine_events, grants: Grants::Off }
 }
 
 fn filter(operator: &str, key: &str, values: &[&str]) -> Value {
@@ -61,6 +61,32 @@ fn writes_of_machines_must_be_delivered_if_the_setting_is_on() {
     let [right] = &found(MachineEvents::Off)[..] else { panic!("one finding") };
     assert_eq!(right.verdict, Verdict::Ok);
     assert!(right.text.starts_with("writes of disks and snapshots go to"), "{right:?}");
+}
+
+#[test]
+fn grants_of_access_must_be_delivered_if_the_setting_is_on() {
+    let all = [&OPERATIONS[..], &GRANTS[..]].concat();
+    let types = [RESOURCE_WRITE_SUCCESS, RESOURCE_ACTION_SUCCESS];
+    let found = |types: &[&str], operations: &[&str], grants| {
+        let mut subscription = subscription("/filter/includedEventTypes", json!(types));
+        subscription["properties"]["filter"]["advancedFilters"] =
+            json!([filter("StringIn", "data.operationName", operations), of_apps(&[CLIENT])]);
+        let expected = Expected { grants, ..expected(MachineEvents::On, Some(CLIENT)) };
+        let findings = route("s", expected, std::slice::from_ref(&subscription)).remove(0).findings;
+        findings.into_iter().map(|one| format!("{}; {}", one.text, one.remedy.unwrap_or_default())).collect()
+    };
+    let texts: Vec<String> = found(&types, &all, Grants::On);
+    assert_eq!(texts.len(), 1);
+    assert!(texts[0].starts_with("writes of disks, snapshots and machines, and grants of access, go to"));
+    let texts: Vec<String> = found(&types[..1], &OPERATIONS, Grants::Off);
+    assert!(texts.len() == 1 && texts[0].starts_with("writes of"), "{texts:?}");
+    let texts: Vec<String> = found(&types[..1], &all, Grants::On);
+    assert!(
+        texts.len() == 1 && texts[0].contains("does not deliver Microsoft.Resources.ResourceActionSuccess")
+    );
+    let texts: Vec<String> = found(&types, &OPERATIONS, Grants::On);
+    assert!(texts.len() == 1 && texts[0].contains(&format!("excludes {}", GRANTS.join(", "))), "{texts:?}");
+    assert!(texts[0].ends_with("or set DISKSEAL_GRANTS=off"), "{texts:?}");
 }
 
 #[test]

@@ -36,6 +36,24 @@ fn each_missing_action_is_named() {
 }
 
 #[test]
+fn revoking_is_required_and_no_excess_only_with_its_setting() {
+    let revoking =
+        ["Microsoft.Compute/disks/endGetAccess/action", "Microsoft.Compute/snapshots/endGetAccess/action"];
+    let writes = WRITES.map(|api| api.action.unwrap());
+    let role = |actions: &[&str]| json!({"actions": ([&["*/read"][..], &writes, actions].concat())});
+    let on = Policy { revoke: Revoke::On, ..policy(Mode::Enforce, true) };
+    let off = policy(Mode::Enforce, true);
+    assert_eq!(failed(&on, MachineEvents::On, &[role(&[])]).len(), 2);
+    assert!(found(&on, role(&revoking)).iter().all(|(verdict, _)| *verdict == Verdict::Ok));
+    assert!(found(&off, role(&[])).iter().all(|(verdict, _)| *verdict == Verdict::Ok));
+    let excess = found(&off, role(&revoking));
+    assert!(
+        excess.iter().any(|(verdict, text)| *verdict == Verdict::Warning && text.contains("endGetAccess"))
+    );
+    assert!(failed(&Policy { mode: Mode::Audit, ..on }, MachineEvents::On, &[role(&[])]).is_empty());
+}
+
+#[test]
 fn reading_machines_is_required_only_with_machine_events() {
     let role = json!({"actions": ["Microsoft.Compute/disks/read", "Microsoft.Compute/snapshots/read", "*/subscriptions/read"]});
     let missing =

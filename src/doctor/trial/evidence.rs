@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    enforce::{Concern, Outcome},
+    enforce::{Concern, HAD_MODE, Outcome},
     resource_id::{ResourceId, is_same},
 };
 
@@ -101,7 +101,10 @@ impl Ended {
 
     /// Whether the resource has the seal after it.
     pub(super) fn is_sealed(&self) -> bool {
-        ["sealed", "tagged", "already_sealed"].contains(&self.outcome.as_str())
+        // Without the mode, the network settings are no seal.
+        let had_mode = self.why.as_deref().is_none_or(|why| why == HAD_MODE);
+        let is_network = self.outcome == "network_sealed" && had_mode;
+        is_network || ["sealed", "tagged", "already_sealed"].contains(&self.outcome.as_str())
     }
 
     /// Whether no later look at the same resource ends otherwise while nobody changes anything.

@@ -155,9 +155,12 @@ async fn read(ctx: &Context, began: Instant, one: &mut Sight) -> Result<(), Erro
             one.sealed_after = Some(began.elapsed());
             one.lacks.clear();
         }
-        Decision::Seal(Change { data_access_auth_mode, tags, .. }) => {
-            let lacks =
-                [data_access_auth_mode.map(|_| "the auth mode"), (!tags.is_empty()).then_some("the tags")];
+        Decision::Seal(Change { data_access_auth_mode, network_access, tags, .. }) => {
+            let lacks = [
+                data_access_auth_mode.map(|_| "the auth mode"),
+                (!network_access.is_empty()).then_some("the network settings"),
+                (!tags.is_empty()).then_some("the tags"),
+            ];
             one.lacks = lacks.into_iter().flatten().collect::<Vec<_>>().join(" and ");
         }
         Decision::Exempt(_) | Decision::Protected(_) | Decision::Pending(_) => {}

@@ -1,6 +1,6 @@
 //! The queries of Resource Graph.
 
-use crate::policy::{Policy, TagRule};
+use crate::policy::{Network, Policy, TagRule};
 
 /// Selects the resource types that can be sealed.
 const OURS: &str = "type in~ ('microsoft.compute/disks', 'microsoft.compute/snapshots')";
@@ -17,13 +17,27 @@ pub(super) fn count() -> String {
     format!("resources | where {OURS} | summarize count()")
 }
 
-/// All disks and snapshots that lack the mode or a tag of the seal. Differences in the case of tag names make some
+/// All disks and snapshots that lack the mode, a network setting or a tag of the seal. Differences in the case of tag names make some
 /// sealed resources candidates; the decision skips them.
 pub(super) fn of_unsealed(policy: &Policy) -> String {
     let mode = "tostring(properties.dataAccessAuthMode) !~ 'AzureActiveDirectory'".to_owned();
     let rules = policy.tags.iter().filter(|rule| !rule.names_trigger());
-    let lacking: Vec<_> = std::iter::once(mode).chain(rules.map(lacks)).collect();
+    let network = lacks_network(policy.network).into_iter();
+    let lacking: Vec<_> = std::iter::once(mode).chain(network).chain(rules.map(lacks)).collect();
     format!("resources | where {OURS} | where {} | {COLUMNS}", lacking.join(" or "))
+}
+
+/// What lacks a network setting. What private endpoints are chosen for lacks none.
+fn lacks_network(network: Network) -> Option<String> {
+    let (policy, public) =
+        ("tostring(properties.networkAccessPolicy)", "tostring(properties.publicNetworkAccess)");
+    let open = match network {
+        Network::Off => return None,
+        Network::DenyPublic => format!("{public} !~ 'Disabled'"),
+        Network::DenyAll => format!("({public} !~ 'Disabled' or {policy} !~ 'DenyAll')"),
+    };
+    let is_public = format!("{policy} !~ 'AllowPrivate' and isempty(tostring(properties.diskAccessId))");
+    Some(format!("({open} and {is_public})"))
 }
 
 fn lacks(rule: &TagRule) -> String {

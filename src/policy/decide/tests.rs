@@ -1,6 +1,7 @@
 //! Tables of `decide`.
 
 mod laws;
+mod network;
 mod trigger;
 
 use time::macros::datetime;
@@ -61,6 +62,7 @@ fn resource(mode: DataAccessAuthMode, tags: &[(&str, &str)]) -> Resource {
         time_created: None,
         network_access_policy: None,
         public_network_access: None,
+        has_disk_access: false,
         unreadable: vec![],
         tags: tags.iter().copied().collect(),
     }
@@ -74,7 +76,7 @@ fn seal(mode: bool, tags: &[(&str, &str)]) -> Decision {
         data_access_auth_mode: mode.then_some(DataAccessAuthMode::AzureActiveDirectory),
         tags: tags.iter().copied().collect(),
         // Derived from the tags alone: no test that uses this has a removed mode.
-        is_removal: false,
+        ..Change::default()
     })
 }
 

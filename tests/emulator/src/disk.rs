@@ -12,7 +12,7 @@ mod patch;
 mod rules;
 
 pub(crate) use patch::{patched, set_tags};
-pub(crate) use rules::{check_patch, check_put};
+pub(crate) use rules::{check_patch, check_put, check_together};
 
 /// The body of a PUT that creates a plain empty disk of 200 GiB, like the portal or a script.
 pub fn disk_body(location: &str) -> Value {

@@ -53,6 +53,15 @@ impl Emulator {
         Ok(output.unwrap_or_default())
     }
 
+    /// Grants access to a resource by a SAS URL, as `beginGetAccess` does, or revokes it, at once, and raises the event.
+    pub fn access(&self, id: &str, caller: &Caller, begin: bool) -> Result<(), Refusal> {
+        let target = self.stored_id(id)?;
+        let mut write = direct_write(&target, caller, "POST");
+        let action = if begin { "beginGetAccess" } else { "endGetAccess" };
+        write.operation_name = format!("{}/{action}/action", target.kind.type_name());
+        self.apply_now(&target, &Change::Access(begin), write).map(drop)
+    }
+
     /// Deletes a resource at once and raises the event. Returns whether it existed.
     pub fn delete(&self, id: &str, caller: &Caller) -> bool {
         let Ok(target) = self.stored_id(id) else { return false };

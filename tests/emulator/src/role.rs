@@ -72,6 +72,8 @@ pub struct Optional {
     pub management_group: Vec<String>,
     /// On the vaults, unless the backup guard is off.
     pub backup_guard: Vec<String>,
+    /// To revoke SAS URLs after the seal.
+    pub revoke: Vec<String>,
 }
 
 impl Role {
@@ -88,10 +90,15 @@ impl Role {
         &DEPLOYED
     }
 
+    /// The actions that an installation has by default, with those of a management group.
+    pub fn installed(&self) -> impl Iterator<Item = &str> {
+        let Optional { management_group, backup_guard, revoke: _ } = &self.optional;
+        self.actions.iter().chain(management_group).chain(backup_guard).map(String::as_str)
+    }
+
     /// All of its actions, including the optional ones.
     pub fn all(&self) -> impl Iterator<Item = &str> {
-        let Optional { management_group, backup_guard } = &self.optional;
-        self.actions.iter().chain(management_group).chain(backup_guard).map(String::as_str)
+        self.installed().chain(self.optional.revoke.iter().map(String::as_str))
     }
 
     /// The faults of an exchange: the actions that neither the role nor a command for people has.

@@ -103,11 +103,17 @@ fn every_reason_is_provoked_by_a_test() {
     let of_odd_answers = ["malformed", "scope_unreadable"];
     let of_uploads = ["ready_to_upload", "active_upload", "import", "empty_snapshot", "attached"];
     let of_removals = ["seal_removed"];
+    let of_networks = ["network_unknown"];
     // A resource that does not exist is an outcome on every path.
     let never = ["gone"];
     let provoked = lasting().into_iter().map(|(.., reason)| reason).chain(of_tests_below);
-    let provoked: BTreeSet<_> =
-        provoked.chain(of_uploads).chain(of_removals).chain(of_odd_answers).chain(never).collect();
+    let provoked: BTreeSet<_> = provoked
+        .chain(of_uploads)
+        .chain(of_removals)
+        .chain(of_networks)
+        .chain(of_odd_answers)
+        .chain(never)
+        .collect();
     let missing: Vec<_> = Error::reasons().into_iter().filter(|reason| !provoked.contains(reason)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

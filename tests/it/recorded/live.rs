@@ -84,7 +84,7 @@ async fn each_recorded_refusal_of_a_seal_is_understood() {
                 continue;
             }
             let azure = Azure::answering([Answer::of(&one["response"])]);
-            let mode = DataAccessAuthMode::AzureActiveDirectory;
+            let mode = DataAccessAuthMode::AzureActiveDirectory.into();
             let update =
                 azure.client.update(&resource_of(one).unwrap(), &mode, None, Terms::for_event(MINUTE)).await;
             let error = update.err().unwrap_or_else(|| panic!("{file}: {} is no success", one["label"]));

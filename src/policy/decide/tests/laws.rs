@@ -33,6 +33,7 @@ prop_compose! {
             time_created: None,
         network_access_policy: None,
         public_network_access: None,
+        has_disk_access: false,
             unreadable: vec![],
             tags,
         }

@@ -53,7 +53,7 @@ impl Emulator {
         let subscription = scope.strip_prefix("/subscriptions/")?.split('/').next()?;
         let permissions = || {
             permissions(subscription)
-                .unwrap_or_else(|| json!([role(&Role::deployed().all().collect::<Vec<_>>(), &[])]))
+                .unwrap_or_else(|| json!([role(&Role::deployed().installed().collect::<Vec<_>>(), &[])]))
         };
         match rest {
             "permissions" => Some(json!({"value": permissions()})),

@@ -65,6 +65,7 @@ impl Emulator {
         if held && !sent["properties"]["dataAccessAuthMode"].is_null() {
             return Err(Refusal::operation_not_allowed());
         }
+        disk::check_together(&disk::patched(&stored.body, &sent))?;
         let resized = &sent["properties"]["diskSizeGB"];
         let properties = &stored.body["properties"];
         if properties["diskState"] == "ActiveSAS"
@@ -105,7 +106,8 @@ impl Emulator {
         Ok(self.accepted(context, &operation, None))
     }
 
-    /// `beginGetAccess` and `endGetAccess`. They raise no event.
+    /// `beginGetAccess` and `endGetAccess`. Each raises `Microsoft.Resources.ResourceActionSuccess` of its operation
+    /// ("Azure subscription as an Event Grid source": when an action on a resource succeeds).
     pub(super) fn change_access(
         &self,
         context: &Context,
@@ -115,7 +117,8 @@ impl Emulator {
         let mut state = self.inner.state.lock();
         let stored = state.resources.get(&id.key()).ok_or_else(Refusal::resource_not_found)?;
         let target = stored.id.clone();
-        let operation = self.start_in(&mut state, context, &target, Change::Access(begin), None);
+        let write = context.write(target.to_string());
+        let operation = self.start_in(&mut state, context, &target, Change::Access(begin), Some(write));
         Ok(self.accepted(context, &operation, None))
     }
 

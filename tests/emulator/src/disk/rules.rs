@@ -97,6 +97,16 @@ fn check_values(properties: &Value) -> Result<(), Refusal> {
             return Err(Refusal::invalid_parameter(name, value.as_str().unwrap_or(&value.to_string())));
         }
     }
+    check_access(properties)
+}
+
+/// Whether the members of a resource after a write agree, whichever of them was sent.
+pub(crate) fn check_together(body: &Value) -> Result<(), Refusal> {
+    check_access(&body["properties"])
+}
+
+/// A disk access resource goes with `AllowPrivate` alone (Azure/azure-cli #28510).
+fn check_access(properties: &Value) -> Result<(), Refusal> {
     let private = properties["networkAccessPolicy"].as_str().is_none_or(|policy| policy == "AllowPrivate");
     if !properties["diskAccessId"].is_null() && !private {
         return Err(Refusal::conflicting_user_input());

@@ -118,9 +118,11 @@ async fn busy_day() -> Emitted {
         ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
         ("DISKSEAL_EXEMPT_RESOURCE_GROUPS", "rg-exempt"),
         ("DISKSEAL_SWITCH", scope.as_str()),
+        ("DISKSEAL_REVOKE", "on"),
     ];
     let azure = start(setup, &settings).await;
     events(&azure).await;
+    grants(&azure).await;
     machines(&azure).await;
     trouble(&azure).await;
     sweeps(&azure).await;
@@ -183,6 +185,16 @@ async fn events(azure: &LocalAzure) {
     azure.emulator.insert(&disk("twice"), &disk_body("westeurope")).unwrap();
     azure.emulator.inject(Fault::delay(Duration::from_millis(300)).on(Kind::Get).resource("twice"));
     tokio::join!(told(azure, event(&disk("twice"))), told(azure, event(&disk("twice"))));
+}
+
+/// Disks with SAS URLs from before the seal, one of which Azure does not revoke.
+async fn grants(azure: &LocalAzure) {
+    azure.emulator.inject(Fault::refuse(Refusal::conflict()).on(Kind::Access).resource("granted-2").always());
+    for name in ["granted-1", "granted-2"] {
+        azure.emulator.insert(&disk(name), &disk_body("westeurope")).unwrap();
+        azure.emulator.access(&disk(name), &jane(), true).unwrap();
+        told(azure, event(&disk(name))).await;
+    }
 }
 
 async fn machines(azure: &LocalAzure) {
