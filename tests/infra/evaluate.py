@@ -26,6 +26,7 @@ FUNCTIONS = {
     "split": lambda value, by: value.split(by),
     "replace": lambda value, old, new: value.replace(old, new),
     "toLower": str.lower,
+    "startsWith": lambda value, start: value.lower().startswith(start.lower()),
     "join": lambda values, by: by.join(values),
     "union": no_doubles,
     "last": lambda values: values[-1],

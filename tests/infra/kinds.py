@@ -21,7 +21,7 @@ ENVIRONMENT = record(
 )
 # Functions of the language: the type they return, with the minimum and maximum number of arguments.
 FUNCTIONS = {
-    "empty": (BOOL, 1, 1), "contains": (BOOL, 2, 2), "join": (STRING, 2, 2), "replace": (STRING, 3, 3),
+    "empty": (BOOL, 1, 1), "contains": (BOOL, 2, 2), "startsWith": (BOOL, 2, 2), "join": (STRING, 2, 2), "replace": (STRING, 3, 3),
     "guid": (STRING, 1, 9), "uniqueString": (STRING, 1, 9), "toLower": (STRING, 1, 1), "split": (STRINGS, 2, 2),
     "fail": (ANY, 1, 1), "int": (INT, 1, 1), "cidrSubnet": (STRING, 3, 3),
     "string": (STRING, 1, 1), "length": (INT, 1, 1), "take": (ANY, 2, 2), "range": ({"k": "array", "e": INT}, 2, 2),
