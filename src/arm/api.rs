@@ -3,7 +3,11 @@
 //! Sources: the REST API reference of each provider, for template and version; "Azure resource provider
 //! operations", for the action that a role must allow.
 
+mod monitor;
+
 use azure_core::http::Method;
+
+pub use monitor::{ACTIVITY_LOG, COMPONENTS, LOGS};
 
 /// One operation of a resource provider's REST API.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,9 +48,7 @@ impl Api {
 const AUTHORIZATION: &str = "Microsoft.Authorization";
 const COMPUTE: &str = "Microsoft.Compute";
 const EVENT_GRID: &str = "Microsoft.EventGrid";
-const INSIGHTS: &str = "Microsoft.Insights";
 const MANAGEMENT: &str = "Microsoft.Management";
-const OPERATIONAL_INSIGHTS: &str = "Microsoft.OperationalInsights";
 const RESOURCE_GRAPH: &str = "Microsoft.ResourceGraph";
 const RESOURCES: &str = "Microsoft.Resources";
 const STORAGE: &str = "Microsoft.Storage";
@@ -332,37 +334,6 @@ pub const GROUP_DELETE: Api = Api {
     method: Method::Delete,
     action: Some("Microsoft.Resources/subscriptions/resourceGroups/delete"),
     ..GROUP
-};
-
-/// "Components - List": the subscription's Application Insights components.
-pub const COMPONENTS: Api = Api {
-    what: "listing the Application Insights components",
-    method: Method::Get,
-    template: "/subscriptions/{id}/providers/Microsoft.Insights/components",
-    version: "2020-02-02",
-    action: Some("Microsoft.Insights/components/read"),
-    provider: INSIGHTS,
-};
-
-/// "Query - Execute" through Resource Manager ("Azure Monitor Log Analytics API request format").
-pub const LOGS: Api = Api {
-    what: "querying the workspace",
-    method: Method::Post,
-    template: "/subscriptions/{id}/resourceGroups/{name}/providers/Microsoft.OperationalInsights/workspaces/{name}\
-               /query",
-    version: "2017-10-01",
-    action: Some("Microsoft.OperationalInsights/workspaces/query/read"),
-    provider: OPERATIONAL_INSIGHTS,
-};
-
-/// "Activity Logs - List": the management events of a subscription, of the last 90 days. "Azure resource provider
-/// operations" has its action as `Microsoft.Insights/eventtypes/values/Read`.
-pub const ACTIVITY_LOG: Api = Api {
-    what: "reading the activity log",
-    template: "/subscriptions/{id}/providers/Microsoft.Insights/eventtypes/management/values",
-    version: "2015-04-01",
-    action: Some("Microsoft.Insights/eventtypes/values/read"),
-    ..COMPONENTS
 };
 
 /// Every call.
