@@ -123,6 +123,14 @@ param assignDiskPolicy bool = false
 ])
 param snapshotPolicy string = 'Off'
 
+@description('Exemptions from these policies, which do not know those of the handler: each is a resource group of a subscription in scope, its last day (UTC, such as 2027-01-31) and the reason.')
+param policyExemptions {
+  subscription: string
+  resourceGroup: string
+  until: string
+  reason: string
+}[] = []
+
 @description('Principals that may still export: object IDs of users, groups or service principals, as {id, type}.')
 param exporters {
   id: string
@@ -374,6 +382,22 @@ module policies 'modules/policy.bicep' = [
       assignDiskPolicy: assignDiskPolicy
       snapshotPolicy: snapshotPolicy
     }
+  }
+]
+
+module policyExemptionsOfGroups 'modules/policy-exemption.bicep' = [
+  for one in (hasPolicies ? policyExemptions : []): {
+    scope: resourceGroup(one.subscription, one.resourceGroup)
+    params: {
+      name: name
+      until: one.until
+      reason: one.reason
+      assignDiskPolicy: assignDiskPolicy
+      snapshotPolicy: snapshotPolicy
+    }
+    dependsOn: [
+      policies
+    ]
   }
 ]
 

@@ -2,7 +2,7 @@
 
 locals {
   # The repository's address stands in Cargo.toml alone.
-  repository   = try(trimsuffix(regex("(?m)^repository\\s*=\\s*\"([^\"]+)\"", file("${path.module}/../../Cargo.toml"))[0], "/"), "")
+  repository = try(trimsuffix(regex("(?m)^repository\\s*=\\s*\"([^\"]+)\"", file("${path.module}/../../Cargo.toml"))[0], "/"), "")
   # A portal would take an address without a host for one of its own.
   linked       = startswith(local.runbook, "https://") ? "[docs/runbook.md](${local.runbook})" : local.runbook
   runbook      = var.runbook != "" ? var.runbook : local.repository != "" ? "${local.repository}/blob/HEAD/docs/runbook.md" : "docs/runbook.md"

@@ -9,7 +9,12 @@ locals {
   # A policy knows neither the mode of the handler nor what vaults protect.
   is_enforced   = var.mode == "enforce"
   is_remediated = local.is_enforced && var.backup_guard == "off"
-  modified      = { for id, scope in local.snapshots : id => scope if var.snapshot_policy == "Modify" }
+  # The exemption of a resource group from each policy that is assigned.
+  exemptions = {
+    for pair in setproduct(concat(var.assign_disk_policy ? ["disks"] : [], var.snapshot_policy != "Off" ? ["snapshots"] : []), var.policy_exemptions) :
+    "${pair[0]}/${pair[1].subscription}/${pair[1].resource_group}" => merge(pair[1], { policy = pair[0] })
+  }
+  modified = { for id, scope in local.snapshots : id => scope if var.snapshot_policy == "Modify" }
 }
 
 resource "azurerm_subscription_policy_assignment" "disks" {
@@ -112,4 +117,16 @@ resource "azurerm_subscription_policy_remediation" "snapshots" {
   policy_assignment_id    = azurerm_subscription_policy_assignment.snapshots[each.key].id
   resource_discovery_mode = "ReEvaluateCompliance"
   depends_on              = [azurerm_role_assignment.snapshots_policy]
+}
+
+resource "azurerm_resource_group_policy_exemption" "this" {
+  for_each           = local.exemptions
+  name               = "${var.name}-${each.value.policy}"
+  display_name       = "Diskseal: ${each.value.policy} of ${each.value.resource_group}"
+  description        = each.value.reason
+  exemption_category = "Waiver"
+  # A policy exempts until a moment, and the handler until the end of a day in UTC.
+  expires_on           = "${each.value.until}T23:59:59Z"
+  resource_group_id    = "/subscriptions/${each.value.subscription}/resourceGroups/${each.value.resource_group}"
+  policy_assignment_id = each.value.policy == "disks" ? azurerm_subscription_policy_assignment.disks[lower(each.value.subscription)].id : azurerm_subscription_policy_assignment.snapshots[lower(each.value.subscription)].id
 }

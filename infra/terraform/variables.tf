@@ -311,6 +311,17 @@ variable "snapshot_policy" {
   }
 }
 
+variable "policy_exemptions" {
+  description = "Exemptions from these policies, which do not know those of the handler: each is a resource group of a subscription in scope, its last day (UTC, such as 2027-01-31) and the reason."
+  type        = list(object({ subscription = string, resource_group = string, until = string, reason = string }))
+  default     = []
+
+  validation {
+    condition     = alltrue([for one in var.policy_exemptions : can(regex("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", one.until)) && trimspace(one.reason) != ""])
+    error_message = "Each needs a last day such as 2027-01-31, and a reason."
+  }
+}
+
 variable "exporters" {
   description = "Principals that may still export: object IDs with their kind (User, Group or ServicePrincipal)."
   type        = list(object({ id = string, type = string }))

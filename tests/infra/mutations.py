@@ -240,6 +240,7 @@ TERRAFORM = [
     ("terraform/variables.tf", "condition     = alltrue([for id in var.subscriptions : can(regex(\"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$\", id))])", "condition     = alltrue([for id in var.subscriptions : true || can(regex(id, id))])", "an_empty_subscription_is_refused"),
     ("terraform/roles.tf", '"${var.management_group == "" ? each.value : ""}/providers/Microsoft.Authorization/roleDefinitions/${azurerm_role_definition.this.role_definition_id}"', "azurerm_role_definition.this.role_definition_resource_id", "An apply replaces the role assignments each time"),
     ("terraform/policy.tf", "enforce              = local.is_enforced\n", "enforce              = true\n", "A policy writes in audit mode"),
+    ("terraform/policy.tf", "T23:59:59Z", "T00:00:00Z", "The group is not exempt from both policies through its last day"),
     ("terraform/policy.tf", 'local.is_enforced && var.backup_guard == "off"', "local.is_enforced", "A remediation seals disks that vaults protect"),
     ("terraform/policy.tf", "for_each             = local.is_remediated ? local.policies : {}", "for_each             = local.policies", "A remediation writes in audit mode"),
     ("terraform/roles.tf", "actions      = local.actions", 'actions      = ["*"]', "The role differs from role-actions.json"),

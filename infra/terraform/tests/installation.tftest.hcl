@@ -296,12 +296,17 @@ run "everything" {
     backup_guard                 = "off"
     assign_disk_policy           = true
     snapshot_policy              = "Audit"
+    policy_exemptions            = [{ subscription = "11111111-1111-1111-1111-111111111111", resource_group = "rg-restore", until = "2027-01-31", reason = "INC-1234" }]
     exporters                    = [{ id = "33333333-3333-3333-3333-333333333333", type = "Group" }]
     exporters_have_built_in_role = false
     alert_emails                 = ["ops@example.com"]
     otlp                         = { traces = "https://example.com/traces", data_collection_rule_id = "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/watch/providers/Microsoft.Insights/dataCollectionRules/otlp" }
   }
 
+  assert {
+    condition     = length(azurerm_resource_group_policy_exemption.this) == 2 && alltrue([for one in azurerm_resource_group_policy_exemption.this : one.expires_on == "2027-01-31T23:59:59Z" && one.exemption_category == "Waiver"])
+    error_message = "The group is not exempt from both policies through its last day."
+  }
   assert {
     condition     = length(azurerm_private_endpoint.this) == 3 && azurerm_storage_account.this.network_rules[0].default_action == "Deny"
     error_message = "The storage is not private."
@@ -398,6 +403,7 @@ run "wrong_values_are_refused" {
     evidence_days         = -1
     otlp                  = { traces = "http://example.com" }
     existing_topics       = { production = "theirs" }
+    policy_exemptions     = [{ subscription = "x", resource_group = "rg", until = "soon", reason = " " }]
     snapshot_policy       = "Deny"
     exporters             = [{ id = "33333333-3333-3333-3333-333333333333", type = "group" }]
     package_uri           = "http://example.com/diskseal.zip"
@@ -409,7 +415,7 @@ run "wrong_values_are_refused" {
     var.subscription_id, var.location, var.name, var.subscriptions, var.management_group, var.cloud, var.mode, var.sweep_schedule,
     var.backup_guard, var.extra_settings, var.always_ready, var.instance_memory, var.maximum_instances, var.network_prefix,
     var.function_subnet_id, var.alert_emails, var.runbook, var.operators, var.existing_workspace_id,
-    var.log_retention, var.evidence_days, var.otlp, var.existing_topics, var.snapshot_policy, var.exporters, var.package_uri, var.package, var.tags,
+    var.log_retention, var.evidence_days, var.otlp, var.existing_topics, var.snapshot_policy, var.policy_exemptions, var.exporters, var.package_uri, var.package, var.tags,
   ]
 }
 
