@@ -262,3 +262,41 @@ async fn audit_the_switch_and_the_limits_hold_for_a_plan() {
     assert_eq!(world.writes(), 0);
     assert!(ids.iter().all(|id| world.is_sealed(id)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn network_settings_go_back_with_the_plan_that_set_them() {
+    const BEFORE: &str = "diskseal-network-before";
+    let network = |world: &World, id: &str| {
+        let properties = &world.azure.get(id).unwrap()["properties"];
+        ["networkAccessPolicy", "publicNetworkAccess"].map(|name| properties[name].clone())
+    };
+    let holds: [fn() -> Fault; 2] = [Fault::hold_before_applying, Fault::hold_after_applying];
+    for point in [None, Some(Kind::Patch), Some(Kind::TagsWrite)] {
+        for hold in holds {
+            let world = World::with(Options::immediate(), &[("DISKSEAL_NETWORK", "deny-all")]);
+            // One is sealed but for its network settings.
+            let ids = [world.disk("a"), world.sealed_disk("b")];
+            let before = ids.each_ref().map(|id| (state(&world, id), network(&world, id)));
+            let plan = planned(&world).await;
+            assert_eq!(plan.len(), 2);
+            applied(&world, &plan).await.unwrap();
+            for id in &ids {
+                assert_eq!(network(&world, id), ["DenyAll", "Disabled"].map(Value::from));
+                assert!(state(&world, id).1.contains_key(BEFORE), "{id}");
+            }
+            if let Some(point) = point {
+                let held = world.fault(hold().on(point));
+                tokio::select! {
+                    labels = reverted(&world, &plan) => panic!("{labels:?}"),
+                    () = held.held() => {}
+                }
+                held.cut_off();
+                held.remove();
+            }
+            let next = world.restarted();
+            reverted(&next, &plan).await;
+            assert_eq!(ids.each_ref().map(|id| (state(&next, id), network(&next, id))), before, "{point:?}");
+            assert!(reverted(&next, &plan).await.iter().all(|label| label == "already_reverted"));
+        }
+    }
+}
