@@ -15,6 +15,7 @@ mod values;
 use std::{fmt, time::Duration};
 
 pub use azure::{container, without_secrets};
+pub use scope::EXEMPTIONS_NAME as EXEMPTIONS;
 pub use setting::{Fallback, Setting, Use, Value, is_unresolved};
 pub use values::Config;
 

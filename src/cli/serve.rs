@@ -30,7 +30,7 @@ use tracing::{error, info, warn};
 use super::session::{Exit, client, complain, note, now, warn_of_environment};
 use crate::{
     azure::Terms,
-    config::{Config, Setting, settings},
+    config::{self, Config, Setting, settings},
     enforce::Context,
     evidence::Evidence,
     function::{self, App, Function},
@@ -105,6 +105,13 @@ fn greeting(config: &Config, lookup: &dyn Fn(&str) -> Option<String>) -> String 
     let mode = if config.policy.mode == Mode::Audit { "audit" } else { "enforce" };
     let changed = |setting: &Setting| {
         let value = setting.given(lookup).and_then(|_| setting.shown(config))?;
+        let is_list_of_exemptions = setting.name == config::EXEMPTIONS;
+        // An entry names its owner, who may be a person.
+        let value = if is_list_of_exemptions {
+            format!("entries: {}", config.policy.exemptions.listed.0.len())
+        } else {
+            value
+        };
         (value != setting.default.text()).then(|| format!("{}={value}", setting.name))
     };
     let changed: Vec<_> = settings().filter_map(changed).collect();

@@ -137,8 +137,11 @@ fn each_list_of_globs_is_of_its_own() {
     }
 }
 
+/// The setting with exemptions of which each has an end, a reason and an owner.
+pub const EXEMPTIONS_NAME: &str = "DISKSEAL_EXEMPTIONS";
+
 const EXEMPTIONS: Setting = Setting {
-    name: "DISKSEAL_EXEMPTIONS",
+    name: EXEMPTIONS_NAME,
     // `report --exemptions` lists them.
     flag: "exempt-list",
     value: Value::Text("JSON"),

@@ -128,6 +128,10 @@ async fn the_start_is_one_line() {
         ("DISKSEAL_SUBSCRIPTIONS", crate::world::SUBSCRIPTION),
         ("DISKSEAL_DEADLINE", "25"),
         ("DISKSEAL_EXEMPT_NAMES", "tmp-*"),
+        (
+            "DISKSEAL_EXEMPTIONS",
+            r#"[{"names": ["x"], "until": "2099-12-31", "reason": "INC-1 Ada", "owner": "jane.doe@example.com"}]"#,
+        ),
     ];
     let azure = start_one(setup(), &more).await;
     let line = azure.host.wait_for_line(|line| line.text.starts_with("diskseal ")).await;
@@ -139,6 +143,8 @@ async fn the_start_is_one_line() {
     );
     assert!(text.starts_with(&expected), "{text}");
     assert!(text.contains(" DISKSEAL_EXEMPT_NAMES=tmp-* "), "{text}");
+    assert!(text.contains(" DISKSEAL_EXEMPTIONS=entries: 1 "), "{text}");
+    assert!(!text.contains("jane.doe") && !text.contains("Ada"), "an owner may be a person: {text}");
     assert!(!text.contains("DISKSEAL_DEADLINE"), "a default: {text}");
     assert!(text.ends_with("; functions: seal_on_write, seal_queued, sweep"), "{text}");
     for secret in [&azure.serving.identity_header, "IDENTITY_HEADER"] {
