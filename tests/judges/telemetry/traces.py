@@ -27,9 +27,10 @@ SPANS = [
     *["seal_on_write", "enforce", GET, GRAPH, PATCH, "wait for retry", PATCH, "send diskseal-pending"],
     *["seal_queued", "enforce", GET, GRAPH, PATCH, "wait for proof", GET, TAGS, "wait for proof", GET],
 ]
-# Attributes that are in the tables but not in this trace: those of a batch, of a failed invocation, or of one that
-# changed nothing.
+# Attributes that are in the tables but not in this trace: those of a batch, of a failed invocation, of one that
+# changed nothing, or of a setting that is off.
 ELSEWHERE = {
+    ("enforce", "diskseal.revoked"),
     ("seal_on_write", "diskseal.unchanged"),
     ("seal_on_write", "error.type"),
     ("seal_on_write", "messaging.batch.message_count"),
