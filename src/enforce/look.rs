@@ -106,7 +106,7 @@ pub struct Look {
     /// When the write happened that gave the reason, if a write did, as it was reported: any time of the calendar. See
     /// [`Self::written_at`].
     pub event_time: Option<OffsetDateTime>,
-    /// The correlation ID of that write, as [`crate::event::correlation_id`] checks it.
+    /// The correlation ID of that write, which [`crate::event::is_correlation_id`] has checked.
     pub correlation_id: Option<String>,
     /// Whether the queue has delivered the message before, and hidden it since.
     pub is_repeated: bool,
