@@ -132,6 +132,7 @@ async fn serve(arm_time: Duration) -> (SocketAddr, String, Arc<Count>) {
                     count.handshakes.fetch_add(1, Relaxed);
                     let answer = service_fn(move |request: Request<Incoming>| async move {
                         request.into_body().collect().await?;
+                        // The time that ARM takes for a request.
                         tokio::time::sleep(arm_time).await;
                         Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from_static(ANSWER))))
                     });
