@@ -46,8 +46,17 @@ impl Counts {
 
     /// The same as a percentage with one decimal.
     pub(super) fn sealed_percent(&self) -> String {
-        self.sealed_permille()
-            .map_or_else(|| "–".to_owned(), |mille| format!("{}.{} %", mille / 10, mille % 10))
+        percent(self.sealed_permille())
+    }
+
+    /// The share of resources that are sealed or exempt, as [`Self::sealed_permille`].
+    pub fn sealed_or_exempt_permille(&self) -> Option<usize> {
+        ((self.sealed + self.exempt) * 1_000).checked_div(self.total())
+    }
+
+    /// The same as a percentage with one decimal.
+    pub(super) fn sealed_or_exempt_percent(&self) -> String {
+        percent(self.sealed_or_exempt_permille())
     }
 
     /// Counts one more resource.
@@ -59,6 +68,10 @@ impl Counts {
             Status::Unsealed => &mut self.unsealed,
         } += 1;
     }
+}
+
+fn percent(permille: Option<usize>) -> String {
+    permille.map_or_else(|| "–".to_owned(), |mille| format!("{}.{} %", mille / 10, mille % 10))
 }
 
 /// A number with commas between thousands.

@@ -4,6 +4,8 @@
 mod coverage;
 mod exceptions;
 mod exemptions;
+mod filter;
+mod groups;
 mod inventory;
 mod list;
 mod words;
@@ -45,19 +47,19 @@ pub fn html(report: &Report) -> io::Result<String> {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                a.skip href="#exceptions" { "Skip to the exceptions" }
+                a.skip href="#unsealed-title" { "Skip to what is not sealed" }
                 (coverage::patterns())
                 header { (head(report)) }
                 main {
                     (gaps(report))
-                    (exceptions::section(report)?)
+                    (exceptions::unsealed(report)?)
                     (exceptions::expiries(report)?)
-                    (exemptions::section(report)?)
                     (exceptions::notices(report)?)
-                    (exceptions::pending(report)?)
-                    (inventory::delays(report))
                     (coverage::section(report))
                     (inventory::controls(report))
+                    (inventory::delays(report))
+                    (exceptions::exempt(report)?)
+                    (exemptions::section(report)?)
                     (inventory::exports(report))
                     (inventory::restore_points(report))
                     (inventory::all(report)?)
@@ -107,7 +109,7 @@ fn head(report: &Report) -> Markup {
                 dd {
                     @match &run.scope {
                         Scope::Visible => { "every subscription that the identity can read" }
-                        Scope::Subscriptions(ids) => { "the given subscriptions (" (grouped(ids.len())) ")" }
+                        Scope::Subscriptions(ids) => { (subscriptions(ids, report)) }
                         Scope::ManagementGroup(id) => { "the management group " code { (id) } }
                     }
                 }
@@ -129,7 +131,17 @@ fn head(report: &Report) -> Markup {
                 }
             }
             li.share { span.figure { (totals.sealed_percent()) } span.name { "sealed of " (grouped(totals.total())) } }
+            li.share { span.figure { (totals.sealed_or_exempt_percent()) } span.name { "sealed or exempt" } }
         }
+    }
+}
+
+/// The given subscriptions: the names of a few, the number of many.
+fn subscriptions(ids: &[String], report: &Report) -> Markup {
+    const NAMED_MAX: usize = 5;
+    let names: Vec<_> = ids.iter().map(|id| report.subscription_name(id).unwrap_or(id)).collect();
+    markup! {
+        @if names.len() > NAMED_MAX { (grouped(names.len())) " subscriptions" } @else { (names.join(", ")) }
     }
 }
 

@@ -15,7 +15,8 @@
 //! expiringWithin days
 //! verdict        one sentence
 //! clean          true if everything was read and is sealed or exempt, and no sealed resource has a valid SAS URL
-//! totals         {total, sealed, exempt, pending, unsealed, sealedPercent: number | null, rounded down}
+//! totals         {total, sealed, exempt, pending, unsealed, sealedPercent, sealedOrExemptPercent: number | null, rounded
+//!                down}
 //! bySubscription, byKind, byLocation, byRing
 //!                {name: {as totals}}
 //! subscriptionNames
@@ -31,7 +32,7 @@
 //!                ID of the resource with the tag, state: in_force | ended | unreadable, until, daysLeft, reason, owner,
 //!                resources: how many it exempts, findings: [{reason, text}]}]; null without --exemptions
 //! exceptions     [{status, ring: enforce | audit, reason, detail, missing, until, daysLeft, exemptionTag, owner, kind, name, resourceGroup,
-//!                subscriptionId, subscriptionName, location, id, portal, dataAccessAuthMode, networkAccessPolicy,
+//!                subscriptionId, subscriptionName, location, id, portal, managedBy, dataAccessAuthMode, networkAccessPolicy,
 //!                publicNetworkAccess, diskState, timeCreated, sealedAt, sealedBy, checks, exports, pending, warnings}]
 //!                missing: {dataAccessAuthMode: true | false, networkAccess: {property: value}, tags: [names]} of what is
 //!                unsealed
@@ -136,13 +137,18 @@ struct Coverage {
     #[serde(flatten)]
     counts: Counts,
     sealed_percent: Option<f64>,
+    sealed_or_exempt_percent: Option<f64>,
 }
 
 impl From<&Counts> for Coverage {
     fn from(counts: &Counts) -> Self {
-        let permille = counts.sealed_permille().and_then(|mille| u32::try_from(mille).ok());
-        let sealed_percent = permille.map(|mille| f64::from(mille) / 10.0);
-        Self { total: counts.total(), counts: *counts, sealed_percent }
+        let percent = |permille: Option<usize>| Some(f64::from(u32::try_from(permille?).ok()?) / 10.0);
+        Self {
+            total: counts.total(),
+            counts: *counts,
+            sealed_percent: percent(counts.sealed_permille()),
+            sealed_or_exempt_percent: percent(counts.sealed_or_exempt_permille()),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::Date;
 
 use super::{
-    Entry, NO_LOCATION, OfResource, Run, Status,
+    Entry, InUse, NO_LOCATION, OfResource, Run, Status,
     control::{Check, Verdict},
     exemption_tag::ExemptionTagRow,
     note::{Note, Word},
@@ -54,6 +54,8 @@ pub struct Row {
     pub id: String,
     /// Its page in the Azure portal.
     pub portal: String,
+    /// The ID of the virtual machine that it is attached to, if Azure returns it.
+    pub managed_by: Option<String>,
     /// `properties.dataAccessAuthMode`; `None` if Azure has none; absent if it cannot be read.
     pub data_access_auth_mode: Option<String>,
     /// `properties.networkAccessPolicy`, if Azure returns it.
@@ -150,6 +152,10 @@ impl Row {
             portal: run.portal_link(&id),
             id,
             data_access_auth_mode: entry.facts.auth_mode.clone(),
+            managed_by: match &entry.in_use {
+                Some(InUse::Attached(machine)) => machine.clone(),
+                Some(InUse::Sas) | None => None,
+            },
             network_access_policy: entry.facts.network_access_policy.clone(),
             public_network_access: entry.facts.public_network_access.clone(),
             disk_state: entry.facts.disk_state.clone(),

@@ -98,8 +98,10 @@ fn breakdown(by: &str, counts: &BTreeMap<String, Counts>, report: &Report) -> Ma
                     @for (name, counts) in counts {
                         tr role="row" {
                             th scope="row" role="rowheader" {
-                                (name)
-                                @if let Some(title) = report.subscription_name(name) { span.place { (title) } }
+                                @match report.subscription_name(name) {
+                                    Some(title) => { (title) span.place { code { (name) } } }
+                                    None => { (name) }
+                                }
                             }
                             td.bar-column role="cell" data-label="Share sealed" {
                                 div.share { (bar(counts, false)) span { (counts.sealed_percent()) } }

@@ -1,21 +1,69 @@
-//! The exemptions that end soon, the warnings, the pending resources, and every resource that is not sealed.
+//! What is unsealed, the exemptions that end soon, the warnings, and what is exempt.
 
-use std::{collections::BTreeSet, io};
+use std::io;
 
 use maud::{Markup, html as markup};
 use time::Date;
 
 use super::{
+    groups,
     list::{first, left_out, list},
-    words::{name, place, reason, swatch},
+    words::{name, place},
 };
 use crate::report::{
-    Remark, Report, Row, Status, Word, grouped,
+    Check, Remark, Report, Row, Status,
+    control::Control,
+    grouped,
     warning::{EXPIRING, in_days},
 };
 
-/// The columns of the exceptions.
-const COLUMNS: [&str; 8] = ["Status", "Resource", "Kind", "Location", "Reason", "Until", "Owner", "Ring"];
+/// Every resource that is neither sealed nor exempt.
+pub(super) fn unsealed(report: &Report) -> io::Result<Markup> {
+    let is_open = |row: &io::Result<Row>| {
+        !row.as_ref().is_ok_and(|row| matches!(row.status, Status::Sealed | Status::Exempt))
+    };
+    let (rows, count) = first(report.exceptions().filter(is_open))?;
+    let caption = "Every resource that is neither sealed nor exempt, by the reason";
+    Ok(markup! {
+        section aria-labelledby="unsealed-title" {
+            h2 #unsealed-title tabindex="-1" { "Not sealed" }
+            @if rows.is_empty() {
+                p { "None: everything that could be read is sealed or exempt." }
+            } @else {
+                p { "The next sweep tries each again. Locks, policies and missing roles show only when a change is tried: see " code { "diskseal pending" } " and the traces." }
+                (fails(report))
+                (groups::list("unsealed", "resources that are not sealed", caption, &rows, count, report))
+            }
+        }
+    })
+}
+
+/// The controls that a disk without the mode fails.
+fn fails(report: &Report) -> Markup {
+    let check = Check::DataAccessAuthMode;
+    let failing = report.by_check.get(&check).map_or(0, |by_kind| by_kind.disk.fail);
+    let controls: Vec<_> = check.controls().map(Control::name).collect();
+    markup! {
+        @if failing > 0 {
+            p { "Disks that lack the mode (" (grouped(failing)) ") fail " (controls.join(" and ")) "." }
+        }
+    }
+}
+
+/// Every exempt resource.
+pub(super) fn exempt(report: &Report) -> io::Result<Markup> {
+    let is_exempt = |row: &io::Result<Row>| !row.as_ref().is_ok_and(|row| row.status != Status::Exempt);
+    let (rows, count) = first(report.exceptions().filter(is_exempt))?;
+    let caption = "Every resource that is exempt, by what exempts it";
+    Ok(markup! {
+        @if !rows.is_empty() {
+            section aria-labelledby="exempt-title" {
+                h2 #exempt-title { "Exempt" }
+                (groups::list("exempt", "exempt resources", caption, &rows, count, report))
+            }
+        }
+    })
+}
 
 pub(super) fn expiries(report: &Report) -> io::Result<Markup> {
     let days = report.run.expiring_within;
@@ -64,7 +112,7 @@ pub(super) fn notices(report: &Report) -> io::Result<Markup> {
                         li {
                             span.resource { (warning.name()) }
                             ": " (warning.text)
-                            (place(&warning.id))
+                            (place(&warning.id, report))
                         }
                     }
                 }
@@ -72,104 +120,4 @@ pub(super) fn notices(report: &Report) -> io::Result<Markup> {
             }
         }
     })
-}
-
-pub(super) fn pending(report: &Report) -> io::Result<Markup> {
-    let (pending, count) = first(report.pending())?;
-    let row = |one: &Remark| {
-        markup! {
-            tr role="row" {
-                th scope="row" role="rowheader" { span.resource { (one.name()) } (place(&one.id)) }
-                td role="cell" data-label="State" { (reason(&one.reason)) }
-                td.words-of-others role="cell" data-label="Why" { (one.text) }
-            }
-        }
-    };
-    let caption = "Resources that are pending, with their state";
-    Ok(markup! {
-        @if !pending.is_empty() {
-            section aria-labelledby="pending" {
-                h2 #pending { "Pending" }
-                p { "Not sealed, and in a state in which Azure refuses the change or may refuse it. Every sweep tries again. Locks, policies and missing roles are not listed here, because they show only when the change is tried: see queue messages and traces." }
-                (list("pending", None, caption, &["Resource", "State", "Why"], &pending, count, row))
-            }
-        }
-    })
-}
-
-pub(super) fn section(report: &Report) -> io::Result<Markup> {
-    let is_open = |row: &io::Result<Row>| !row.as_ref().is_ok_and(|row| row.status == Status::Sealed);
-    let (exceptions, count) = first(report.exceptions().filter(is_open))?;
-    let caption = "Every resource that is not sealed, with the reason";
-    Ok(markup! {
-        section aria-labelledby="exceptions" {
-            h2 #exceptions tabindex="-1" { "Exceptions" }
-            @if exceptions.is_empty() {
-                p { "None: everything that could be read is sealed." }
-            } @else {
-                (controls(&exceptions))
-                p #shown role="status" { (grouped(count)) " exceptions" }
-                (list("exceptions", Some("list"), caption, &COLUMNS, &exceptions, count, |one| row(one, report)))
-            }
-        }
-    })
-}
-
-/// Filters and sorting. Hidden unless the script runs, because they do nothing without it.
-fn controls(exceptions: &[Row]) -> Markup {
-    let statuses: BTreeSet<_> = exceptions.iter().map(|row| row.status).collect();
-    let statuses = statuses.into_iter().map(|status| (status.label(), status.title()));
-    let words = |word: fn(&Row) -> &Word| -> BTreeSet<&str> {
-        exceptions.iter().map(|row| word(row).as_ref()).collect()
-    };
-    let kinds = words(|row| &row.kind).into_iter().map(|kind| (kind, kind));
-    let reasons = words(|row| &row.reason).into_iter().map(|word| (word, reason(word)));
-    markup! {
-        div.controls #controls role="search" hidden {
-            label { "Find" input #find type="search" autocomplete="off" spellcheck="false" placeholder="Name, group, owner, reason"; }
-            (choice("status", "Status", statuses))
-            (choice("kind", "Kind", kinds))
-            (choice("reason", "Reason", reasons))
-            label.sort {
-                "Sort by"
-                select #sort { @for (index, column) in COLUMNS.iter().enumerate() { option value=(index) { (column) } } }
-            }
-            button #clear type="button" { "Show all" }
-        }
-    }
-}
-
-fn choice<'a>(member: &str, title: &str, options: impl Iterator<Item = (&'a str, &'a str)>) -> Markup {
-    markup! {
-        label {
-            (title)
-            select data-filter=(member) {
-                option value="" { "Any" }
-                @for (value, text) in options { option value=(value) { (text) } }
-            }
-        }
-    }
-}
-
-fn row(row: &Row, report: &Report) -> Markup {
-    let (status, until) = (row.status, row.last_day());
-    markup! {
-        tr role="row" data-status=(status.label()) data-kind=(row.kind) data-reason=(row.reason) {
-            td role="cell" data-label="Status" data-sort=(format!("{}", status as u8)) { span.status { (swatch(status)) (status.title()) } }
-            th scope="row" role="rowheader" data-sort=(row.name) title=(row.id) { (name(row)) }
-            td role="cell" data-label="Kind" { (row.kind) }
-            td role="cell" data-label="Location" { (row.location()) }
-            td.words-of-others role="cell" data-label="Reason" { strong { (reason(&row.reason)) } span.detail { (row.detail) } }
-            td.date role="cell" data-label="Until" data-sort=(row.until.as_deref().unwrap_or_default()) {
-                @if let Some(until) = until {
-                    time datetime=(until) { (until) }
-                    @if let Some(days) = report.run.ends_soon(until) { span.soon { "ends " (in_days(days)) } }
-                } @else { span.none { "–" } }
-            }
-            td.words-of-others role="cell" data-label="Owner" data-sort=(row.owner.as_deref().unwrap_or_default()) {
-                @match &row.owner { Some(owner) => { (owner) } None => { span.none { "–" } } }
-            }
-            td role="cell" data-label="Ring" { (row.ring) }
-        }
-    }
 }

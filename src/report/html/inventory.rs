@@ -5,12 +5,13 @@ use std::io;
 use maud::{Markup, html as markup};
 
 use super::{
+    filter::{Choices, Listing},
     list::{first, list},
     words::{name, place, swatch},
 };
 use crate::report::{
     NotByEvent, Report, Row,
-    control::{CONTROLS, Check, NOTE, Verdict},
+    control::{Check, NOTE, Verdict},
     delay::for_people,
     exports::{NOTE as EXPORTS, OfCaller, OfPair},
     grouped, restore_points,
@@ -23,7 +24,7 @@ pub(super) fn delays(report: &Report) -> Markup {
     let row = |one: &&NotByEvent| {
         markup! {
             tr role="row" {
-                th scope="row" role="rowheader" { span.resource { (one.id.rsplit('/').next().unwrap_or_default()) } (place(&one.id)) }
+                th scope="row" role="rowheader" { span.resource { (one.id.rsplit('/').next().unwrap_or_default()) } (place(&one.id, report)) }
                 td role="cell" data-label="Named by" { (one.sealed_by) }
                 td.date role="cell" data-label="Created" { (one.time_created) }
                 td.date role="cell" data-label="Sealed" { (one.sealed_at.as_deref().unwrap_or("–")) }
@@ -36,7 +37,7 @@ pub(super) fn delays(report: &Report) -> Markup {
         section aria-labelledby="delays" {
             h2 #delays { "Time to seal" }
             p { "Created since " (seconds(report.run.since)) " and unsealed at first: " (delays.phrase()) "." }
-            dl.words {
+            dl.counts {
                 @for (by, count) in [("After an event", delays.event), ("By a sweep", delays.sweep), ("By a person", delays.command), ("Not known by what", delays.unknown), ("Sealed before the first look", delays.before), ("Not sealed", delays.unsealed)] {
                     div { dt { (by) } dd { (grouped(count)) } }
                 }
@@ -49,28 +50,31 @@ pub(super) fn delays(report: &Report) -> Markup {
 }
 
 pub(super) fn controls(report: &Report) -> Markup {
-    let of = |check: Check| report.by_check.get(&check).copied().unwrap_or_default();
-    let controls = CONTROLS.iter().map(|one| (one.name(), one.check, of(one.check).disk));
-    let snapshots =
-        Check::ALL.into_iter().map(|check| ("Snapshots (no control)".to_owned(), check, of(check).snapshot));
+    let rows = Check::ALL.into_iter().flat_map(|check| {
+        let by_kind = report.by_check.get(&check).copied().unwrap_or_default();
+        [("Disks", check, by_kind.disk, by_framework(check)), ("Snapshots", check, by_kind.snapshot, vec![])]
+    });
     markup! {
         section aria-labelledby="controls-map" {
             h2 #controls-map { "Controls" }
             p { (NOTE) }
-            table.breakdown role="table" {
-                caption { "Disks by published control" }
+            table.breakdown.checks role="table" {
+                caption { "By check" }
                 thead role="rowgroup" {
                     tr role="row" {
-                        th scope="col" role="columnheader" { "Control" }
                         th scope="col" role="columnheader" { "Check" }
+                        th.of scope="col" role="columnheader" { "Controls" }
                         @for verdict in Verdict::ALL { th.number scope="col" role="columnheader" { (title(verdict)) } }
                     }
                 }
                 tbody role="rowgroup" {
-                    @for (control, check, verdicts) in controls.chain(snapshots) {
+                    @for (kind, check, verdicts, frameworks) in rows {
                         tr role="row" {
-                            th scope="row" role="rowheader" { (control) }
-                            td role="cell" data-label="Check" { (check.title()) }
+                            th scope="row" role="rowheader" { (check.title()) span.place { (kind) } }
+                            td.of role="cell" data-label="Controls" {
+                                @if frameworks.is_empty() { span.none { "No published control" } }
+                                @for (framework, numbers) in &frameworks { span.detail { (framework) ": " (numbers.join(", ")) } }
+                            }
                             @for (verdict, count) in Verdict::ALL.into_iter().zip(verdicts.counts()) {
                                 td.number.none[count == 0] role="cell" data-label=(title(verdict)) { (grouped(count)) }
                             }
@@ -80,6 +84,19 @@ pub(super) fn controls(report: &Report) -> Markup {
             }
         }
     }
+}
+
+/// The numbers of a check's controls in each benchmark or standard.
+fn by_framework(check: Check) -> Vec<(String, Vec<&'static str>)> {
+    let mut frameworks: Vec<(String, Vec<&'static str>)> = vec![];
+    for control in check.controls() {
+        let framework = format!("{} {}", control.framework, control.version);
+        match frameworks.iter_mut().find(|(name, _)| *name == framework) {
+            Some((_, numbers)) => numbers.push(control.number),
+            None => frameworks.push((framework, vec![control.number])),
+        }
+    }
+    frameworks
 }
 
 const fn title(verdict: Verdict) -> &'static str {
@@ -126,7 +143,7 @@ pub(super) fn exports(report: &Report) -> Markup {
     let resource = |one: &OfPair| {
         markup! {
             tr role="row" {
-                th scope="row" role="rowheader" { span.resource { (one.id.rsplit('/').next().unwrap_or_default()) } (place(&one.id)) }
+                th scope="row" role="rowheader" { span.resource { (one.id.rsplit('/').next().unwrap_or_default()) } (place(&one.id, report)) }
                 td role="cell" data-label="By" { (one.text) }
                 td.number role="cell" data-label="Exports" { (grouped(one.exports)) }
                 td.date role="cell" data-label="Last" { (one.last) }
@@ -163,12 +180,14 @@ pub(super) fn all(report: &Report) -> io::Result<Markup> {
         "Sealed at",
         "By",
         "Checks",
-        "Portal",
     ];
+    let listing = Listing { key: "all", noun: "resources", columns: &columns };
     Ok(markup! {
-        section aria-labelledby="all" {
-            h2 #all { "All resources" }
-            (list("all", None, "Every resource, unsealed ones first", &columns, &rows, count, row))
+        section aria-labelledby="all-title" {
+            h2 #all-title { "All resources" }
+            (listing.controls(&Choices::of(&rows)))
+            (listing.shown(count))
+            (list("all", Some("all"), "Every resource, unsealed ones first", &columns, &rows, count, row))
         }
     })
 }
@@ -176,8 +195,8 @@ pub(super) fn all(report: &Report) -> io::Result<Markup> {
 fn row(row: &Row) -> Markup {
     let optional = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
     markup! {
-        tr role="row" {
-            th scope="row" role="rowheader" title=(row.id) { (name(row)) }
+        tr role="row" data-status=(row.status.label()) data-kind=(row.kind) data-reason=(row.reason) {
+            th scope="row" role="rowheader" data-sort=(row.name) { (name(row)) }
             td role="cell" data-label="State" { span.status { (swatch(row.status)) (row.status.title()) } }
             td role="cell" data-label="Ring" { (row.ring) }
             td role="cell" data-label="Auth mode" { (optional(&row.data_access_auth_mode)) }
@@ -188,7 +207,6 @@ fn row(row: &Row) -> Markup {
             td role="cell" data-label="Checks" {
                 @for check in Check::ALL { span.detail { (check.label()) ": " (row.checks.of(check).label()) } }
             }
-            td role="cell" data-label="Portal" { a href=(row.portal) rel="noreferrer noopener" { "Open " span.hidden { (row.name) } } }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html as markup};
 
-use crate::report::{Row, Status};
+use crate::report::{Note, Report, Row, Status};
 
 pub(super) fn swatch(status: Status) -> Markup {
     markup! {
@@ -12,25 +12,52 @@ pub(super) fn swatch(status: Status) -> Markup {
     }
 }
 
-/// A resource's name, with its resource group and subscription below.
+/// A resource's name, which leads to its page in the portal, with its resource group, its subscription and its ID.
 pub(super) fn name(row: &Row) -> Markup {
     markup! {
-        span.resource { (row.name) }
-        span.place { (row.resource_group) }
+        a.resource href=(row.portal) rel="noreferrer noopener" { (row.name) }
         span.place {
-            @if let Some(title) = &row.subscription_name { (title) " " }
-            code { (row.subscription_id) }
+            (row.resource_group) " · " (subscription_of(&row.subscription_id, row.subscription_name.as_deref()))
+        }
+        details.id {
+            summary { "Resource ID" span.hidden { " of " (row.name) } }
+            code { (row.id) }
         }
     }
 }
 
 /// The resource group and subscription of an ID.
-pub(super) fn place(id: &str) -> Markup {
+pub(super) fn place(id: &str, report: &Report) -> Markup {
     let mut parts = id.split('/').skip(2).step_by(2);
     let (subscription, group) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    markup! { span.place { (group) " · " (subscription_of(subscription, report.subscription_name(subscription))) } }
+}
+
+/// A subscription by its name, if that is known. Paper has its ID, too, because no link leads to it there.
+fn subscription_of(id: &str, name: Option<&str>) -> Markup {
     markup! {
-        span.place { (group) " · " code { (subscription) } }
+        @match name {
+            Some(name) => { (name) code.on-paper { " " (id) } }
+            None => { code { (id) } }
+        }
     }
+}
+
+/// Why Azure may refuse to change a resource that is in use.
+pub(super) fn in_use(note: &Note) -> Markup {
+    let text = match note.reason.as_ref() {
+        "attached" => "Azure may refuse the change until it is detached.".to_owned(),
+        _ => sentence(&note.text),
+    };
+    markup! { (text) }
+}
+
+/// A text with a capital at its beginning and a full stop at its end.
+pub(super) fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if text.is_empty() || text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", rest.as_str())
 }
 
 /// A reason for people.
