@@ -305,7 +305,8 @@ async fn people_read_the_same_inventory() {
     let (_, page) = report(&serving, &["--all", "--restore-points", "--output", "html"]).await;
     let at = |words: &str| page.find(words).unwrap_or_else(|| panic!("{words}"));
     assert!(
-        at("class=\"verdict") < at("id=\"exceptions\"") && at("id=\"exceptions\"") < at("id=\"coverage\"")
+        at("class=\"verdict") < at("id=\"unsealed-title\"")
+            && at("id=\"unsealed-title\"") < at("id=\"coverage\"")
     );
     assert!(
         at("id=\"coverage\"") < at("id=\"all\"")
