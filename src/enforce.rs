@@ -6,6 +6,7 @@
 
 mod act;
 mod breaker;
+mod by_hand;
 mod context;
 mod error;
 mod in_flight;

@@ -5,16 +5,21 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
-use tracing::{Instrument, field::Empty, info_span};
+use tracing::Instrument;
 
-use super::{Context, Error, Look, Outcome, Trigger, act::Writer, enforce, judge, settle, unseal::prove};
+use super::{
+    Context, Error, Look, Outcome, Trigger,
+    act::Writer,
+    by_hand::{self, prove},
+    enforce, judge, settle,
+};
 use crate::{
     azure::Terms,
     policy::{
         Mode, TagExemption,
-        decide::{Change, Decision, PendingReason},
+        decide::{Change, Decision},
     },
-    resource::{Member, Resource, tags::Tags},
+    resource::{Resource, tags::Tags},
     resource_id::ResourceId,
 };
 
@@ -26,15 +31,7 @@ use crate::{
 pub async fn reseal(ctx: &Context, id: &ResourceId, time: Duration) -> Result<Outcome, Error> {
     let look = Look::new(id.clone(), Trigger::Command, time);
     let terms = look.terms();
-    let span = info_span!(
-        "reseal",
-        diskseal.resource_id = %id,
-        diskseal.outcome = Empty,
-        diskseal.reason = Empty,
-        error.type = Empty,
-        otel.status_code = Empty,
-        otel.status_description = Empty,
-    );
+    let span = by_hand::span!("reseal", id);
     let work = async {
         let end = settle(terms, ControlFlow::Break(Outcome::NotFound), || end_exemption(ctx, id, terms));
         let ended = tokio::time::timeout_at(terms.until(), end).await.map_err(|_| Error::Deadline)?;
@@ -53,10 +50,7 @@ async fn end_exemption(ctx: &Context, id: &ResourceId, terms: Terms) -> Result<C
     if let Some(exemption) = ctx.exempt_by_id(id, terms).await? {
         return Ok(ControlFlow::Break(Outcome::Exempt(exemption)));
     }
-    let resource = ctx.arm.get(id, terms).await?;
-    if resource.cannot_read(Member::Properties) || resource.cannot_read(Member::Tags) {
-        return Err(Error::Pending(PendingReason::Malformed));
-    }
+    let resource = by_hand::read(ctx, id, terms).await?;
     let Some(exemption) = exemption_tag(ctx, &resource) else { return Ok(ControlFlow::Continue(())) };
     let ring = ctx.policy.ring_of(&resource);
     let rest = resource.tags.iter().filter(|(name, _)| exemption.get(name).is_none()).collect();

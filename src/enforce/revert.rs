@@ -6,13 +6,16 @@
 
 use std::{fmt, time::Duration};
 
-use tracing::{Instrument, field::Empty, info_span};
-
-use super::{Context, Error, Trigger, act::Writer, in_flight::Progress, settle, unseal::prove};
+use super::{
+    Context, Error, Trigger,
+    act::Writer,
+    by_hand::{self, Stop, prove},
+    in_flight::Progress,
+};
 use crate::{
     azure::Terms,
-    policy::{Before, Drift, Mode, Policy, Step, TagRule, decide::PendingReason},
-    resource::{Member, Resource},
+    policy::{Before, Drift, Policy, Step, TagRule},
+    resource::Resource,
     resource_id::ResourceId,
 };
 
@@ -58,30 +61,9 @@ pub async fn revert(
     time: Duration,
 ) -> Result<Reverted, Error> {
     let terms = Trigger::Command.terms(time);
-    let span = info_span!(
-        "unseal",
-        diskseal.resource_id = %id,
-        diskseal.outcome = Empty,
-        diskseal.reason = Empty,
-        error.type = Empty,
-        otel.status_code = Empty,
-        otel.status_description = Empty,
-    );
     let policy = Policy { tags: tags.to_vec(), ..ctx.policy.clone() };
-    let progress = ctx.in_flight.arrive();
-    progress.looking();
-    let look = || look_once(ctx, id, before, &policy, terms, &progress);
-    let work = settle(terms, Reverted::NotFound, look);
-    let result = tokio::time::timeout_at(terms.until(), work.instrument(span.clone()))
-        .await
-        .unwrap_or_else(|_| Err(progress.out_of_time()));
-    match &result {
-        Ok(outcome) => {
-            span.record("diskseal.outcome", outcome.label());
-        }
-        Err(error) => super::record_error(&span, error),
-    }
-    result
+    let look = async |progress: &Progress<'_>| look_once(ctx, id, before, &policy, terms, progress).await;
+    by_hand::run(ctx, by_hand::span!("revert", id), terms, Reverted::NotFound, Reverted::label, look).await
 }
 
 async fn look_once(
@@ -92,10 +74,7 @@ async fn look_once(
     terms: Terms,
     progress: &Progress<'_>,
 ) -> Result<Reverted, Error> {
-    let resource = ctx.arm.get(id, terms).await?;
-    if resource.cannot_read(Member::Properties) || resource.cannot_read(Member::Tags) {
-        return Err(Error::Pending(PendingReason::Malformed));
-    }
+    let resource = by_hand::read(ctx, id, terms).await?;
     if let Some(drift) = before.drift(policy, &resource, Step::Revert) {
         return Ok(Reverted::Drifted(drift));
     }
@@ -104,17 +83,10 @@ async fn look_once(
     if properties.is_empty() && remove.is_empty() && restore.is_empty() {
         return Ok(Reverted::AsBefore);
     }
-    if resource.is_provisioning() {
-        return Err(Error::Pending(PendingReason::Provisioning));
-    }
-    if resource.is_uploading() {
-        return Err(Error::Pending(PendingReason::ActiveUpload));
-    }
-    if ctx.policy.ring_of(&resource) == Mode::Audit {
-        return Ok(Reverted::WouldRevert);
-    }
-    if !ctx.is_switched_on(terms).await {
-        return Ok(Reverted::SwitchedOff);
+    match by_hand::stop(ctx, &resource, terms).await? {
+        Some(Stop::Audit) => return Ok(Reverted::WouldRevert),
+        Some(Stop::SwitchedOff) => return Ok(Reverted::SwitchedOff),
+        None => {}
     }
     let needed = [!remove.is_empty(), !properties.is_empty(), !restore.is_empty()];
     let count = needed.into_iter().map(u32::from).sum();

@@ -9,29 +9,24 @@
 use std::{fmt, time::Duration};
 
 use time::{Date, OffsetDateTime, UtcOffset};
-use tracing::{Instrument, field::Empty, info_span};
 
 use super::{
     Context, Error, Trigger,
-    act::{Writer, is_time_to_resend},
+    act::Writer,
+    by_hand::{self, Stop, prove},
     in_flight::Progress,
-    settle,
 };
 use crate::{
     azure::Terms,
-    policy::{Defect, Mode, NETWORK_BEFORE, Policy, TagExemption, TagRule, decide::PendingReason, restored},
+    policy::{Defect, NETWORK_BEFORE, Policy, TagExemption, TagRule, restored},
     resource::{
-        DataAccessAuthMode, Member, Resource,
+        DataAccessAuthMode, Resource,
         properties::Properties,
         tags::{Tags, VALUE_CHARS_MAX},
     },
     resource_id::ResourceId,
-    telemetry::{Wait, wait},
 };
 
-/// The waits before the reads that prove tags.
-const PROOF_WAITS: [Duration; 3] =
-    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(2)];
 /// What a resource becomes that is unsealed.
 const UNSEALED: DataAccessAuthMode = DataAccessAuthMode::None;
 
@@ -144,28 +139,8 @@ pub async fn unseal(
     time: Duration,
 ) -> Result<Unsealed, Error> {
     let terms = Trigger::Command.terms(time);
-    let span = info_span!(
-        "unseal",
-        diskseal.resource_id = %id,
-        diskseal.outcome = Empty,
-        diskseal.reason = Empty,
-        error.type = Empty,
-        otel.status_code = Empty,
-        otel.status_description = Empty,
-    );
-    let progress = ctx.in_flight.arrive();
-    progress.looking();
-    let work = settle(terms, Unsealed::NotFound, || look_once(ctx, id, exemption, terms, &progress));
-    let result = tokio::time::timeout_at(terms.until(), work.instrument(span.clone()))
-        .await
-        .unwrap_or_else(|_| Err(progress.out_of_time()));
-    match &result {
-        Ok(outcome) => {
-            span.record("diskseal.outcome", outcome.label());
-        }
-        Err(error) => super::record_error(&span, error),
-    }
-    result
+    let look = async |progress: &Progress<'_>| look_once(ctx, id, exemption, terms, progress).await;
+    by_hand::run(ctx, by_hand::span!("unseal", id), terms, Unsealed::NotFound, |end| end.label(), look).await
 }
 
 async fn look_once(
@@ -175,10 +150,7 @@ async fn look_once(
     terms: Terms,
     progress: &Progress<'_>,
 ) -> Result<Unsealed, Error> {
-    let resource = ctx.arm.get(id, terms).await?;
-    if resource.cannot_read(Member::Properties) || resource.cannot_read(Member::Tags) {
-        return Err(Error::Pending(PendingReason::Malformed));
-    }
+    let resource = by_hand::read(ctx, id, terms).await?;
     let wanted: Tags = [(exemption.name.as_str(), exemption.value.as_str())].into_iter().collect();
     let seal = tags_of_the_seal(ctx, &resource);
     let before: Tags =
@@ -191,17 +163,10 @@ async fn look_once(
     if is_exempt && seal.is_empty() && before.is_empty() && properties.is_empty() {
         return Ok(Unsealed::AlreadyUnsealed);
     }
-    if resource.is_provisioning() {
-        return Err(Error::Pending(PendingReason::Provisioning));
-    }
-    if resource.is_uploading() {
-        return Err(Error::Pending(PendingReason::ActiveUpload));
-    }
-    if ctx.policy.ring_of(&resource) == Mode::Audit {
-        return Ok(Unsealed::WouldUnseal);
-    }
-    if !ctx.is_switched_on(terms).await {
-        return Ok(Unsealed::SwitchedOff);
+    match by_hand::stop(ctx, &resource, terms).await? {
+        Some(Stop::Audit) => return Ok(Unsealed::WouldUnseal),
+        Some(Stop::SwitchedOff) => return Ok(Unsealed::SwitchedOff),
+        None => {}
     }
     let parts = [!is_exempt, !seal.is_empty(), !properties.is_empty(), !before.is_empty()];
     let count = parts.map(u32::from).iter().sum();
@@ -244,47 +209,4 @@ fn tags_of_the_seal(ctx: &Context, resource: &Resource) -> Tags {
 fn exempts(ctx: &Context, tags: &Tags) -> bool {
     let exemption = ctx.policy.exemptions.by_tag(tags, ctx.now());
     matches!(exemption, Some(TagExemption::Until { .. }))
-}
-
-impl Writer<'_> {
-    /// Removes tags until ARM has applied it.
-    pub(super) async fn delete_tags(&self, tags: &Tags) -> Result<(), Error> {
-        let Self { arm, id, reserved, terms } = *self;
-        let mut tries = 1;
-        loop {
-            match arm.delete_tags(id, tags, reserved, terms).await {
-                Err(error) if error.is_without_answer() => {
-                    let kept = arm.get(id, terms).await?.tags;
-                    if tags.iter().all(|(name, value)| kept.get(name) != Some(value)) {
-                        return Ok(());
-                    }
-                    if !is_time_to_resend(tries, terms).await {
-                        return Err(error.into());
-                    }
-                    tries += 1;
-                }
-                result => return Ok(result.map(drop)?),
-            }
-        }
-    }
-}
-
-/// Reads until it is to be seen.
-pub(super) async fn prove(
-    ctx: &Context,
-    id: &ResourceId,
-    terms: Terms,
-    is_there: impl Fn(&Resource) -> bool,
-) -> Result<(), Error> {
-    for pause in PROOF_WAITS {
-        if !terms.allow(pause) {
-            return Err(Error::Unfinished);
-        }
-        // As with the seal, only a read proves it.
-        wait(Wait::Proof, tokio::time::sleep(pause)).await;
-        if is_there(&ctx.arm.get(id, terms).await?) {
-            return Ok(());
-        }
-    }
-    Err(Error::Unproven)
 }

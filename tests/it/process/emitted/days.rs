@@ -349,13 +349,25 @@ async fn commands() -> Emitted {
         let output = program.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()).output().await.unwrap();
         assert!(output.status.success(), "{arguments:?}: {output:?}");
     }
+    // A plan of what is new, applied and taken back twice. At the second time a lock prevents it.
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.json");
+    let plan = plan.to_str().unwrap();
+    emulator.insert(&disk("c"), &disk_body("westeurope")).unwrap();
+    for how in ["--plan", "--apply", "--revert", "--apply"] {
+        let yes: &[&str] = if how == "--plan" { &[] } else { &["--yes"] };
+        let mut program = program(&serving, &[&["sweep", how, plan], yes].concat());
+        let output = program.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()).output().await.unwrap();
+        assert!(output.status.success(), "{how}: {output:?}");
+    }
+    let revert = ["sweep", "--revert", plan, "--yes"];
     // A lock prevents the write of the exemption, and its removal.
     emulator.insert(&disk("locked-up"), &disk_body("westeurope")).unwrap();
     emulator.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::TagsWrite).always());
     let locked = disk("locked-up");
     let unseal = unseal.map(|argument| if argument == a { locked.as_str() } else { argument });
     let reseal = reseal.map(|argument| if argument == a { locked.as_str() } else { argument });
-    for arguments in [&unseal[..], &reseal] {
+    for arguments in [&unseal[..], &reseal, &revert] {
         let mut program = program(&serving, arguments);
         let output = program.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()).output().await.unwrap();
         assert_eq!(output.status.code(), Some(1), "{output:?}");
