@@ -5,8 +5,11 @@ mod completions;
 mod doctor;
 mod evidence;
 mod flags;
+mod help;
 mod ids;
 mod installation;
+mod man;
+mod names;
 mod narrowing;
 mod output;
 mod planned;
@@ -21,6 +24,7 @@ mod serve;
 mod session;
 mod sweep;
 mod tally;
+mod topics;
 mod unseal;
 
 use std::process::ExitCode;
@@ -29,11 +33,12 @@ use clap::{Command, error::ErrorKind};
 
 use crate::config::{Use, settings};
 use flags::{lookup, with_settings};
+use help::Guide;
 use session::Exit;
 
 /// Reads the command line and runs the command.
 pub fn run() -> ExitCode {
-    output::end(dispatch())
+    output::end(completions::answer(command).unwrap_or_else(dispatch))
 }
 
 fn dispatch() -> ExitCode {
@@ -51,7 +56,7 @@ fn dispatch() -> ExitCode {
                 }
                 return Exit::Usage.into();
             }
-            output::print(error.to_string().as_bytes());
+            output::print(help::plain(&error.to_string()).as_bytes());
             return Exit::Done.into();
         }
     };
@@ -66,8 +71,9 @@ fn dispatch() -> ExitCode {
             Some(("check", matches)) => policy::run(matches),
             _ => Exit::Usage.into(),
         },
-        Some(("completions", matches)) => completions::completions(command(), matches),
-        Some(("man", matches)) => completions::man(command(), matches),
+        Some(("completions", matches)) => completions::run(matches),
+        Some(("man", matches)) => man::run(command(), matches),
+        Some(("help", matches)) => help::run(command(), matches),
         Some(("report", matches)) => report::run(matches),
         _ => Exit::Usage.into(),
     }
@@ -79,31 +85,37 @@ fn unreadable_settings() -> impl Iterator<Item = &'static str> {
     settings().map(|setting| setting.name).filter(is_unreadable)
 }
 
+/// The commands, in the order in which a person needs them.
 fn command() -> Command {
-    Command::new("diskseal")
+    let command = Command::new("diskseal")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Seal every Azure managed disk and snapshot as soon as it is created")
+        .add(GUIDE)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(with_settings(serve_command(), &[Use::Always, Use::Sweep, Use::Serve]))
         .subcommand(with_settings(seal::command(), &[Use::Always]))
         .subcommand(with_settings(sweep::command(), &[Use::Always, Use::Sweep]))
+        .subcommand(with_settings(report::command(), &[Use::Always]))
         .subcommand(with_settings(unseal::command(), &[Use::Always]))
         .subcommand(with_settings(reseal::command(), &[Use::Always]))
-        .subcommand(with_settings(doctor::command(), &[Use::Always]))
         .subcommand(policy::command().subcommand(with_settings(policy::check_command(), &[Use::Always])))
-        .subcommand(completions::completions_command())
-        .subcommand(completions::man_command())
-        .subcommand(with_settings(report::command(), &[Use::Always]))
-        .after_help(
-            "Examples:\n  \
-             diskseal doctor\n  \
-             diskseal seal --mode audit /subscriptions/…/providers/Microsoft.Compute/disks/disk-1\n  \
-             diskseal help unseal\n\n\
-             Exit codes: 0 done, 1 something is not sealed, 2 invalid arguments or settings, 3 Azure could not be \
-             reached. `serve` has its own exit codes, which the Functions host reads.",
-        )
+        .subcommand(with_settings(doctor::command(), &[Use::Always]))
+        .subcommand(with_settings(serve_command(), &[Use::Always, Use::Sweep, Use::Serve]))
+        .subcommand(completions::command())
+        .subcommand(man::command());
+    help::completed(command)
 }
+
+const GUIDE: Guide = Guide {
+    examples: &[
+        "diskseal doctor",
+        "diskseal report --output html --file report.html",
+        "diskseal sweep --dry-run",
+        "diskseal help unseal",
+        "diskseal help settings mode",
+    ],
+    exits: topics::EXITS,
+};
 
 fn serve_command() -> Command {
     Command::new("serve")
@@ -115,10 +127,14 @@ fn serve_command() -> Command {
              IDENTITY_ENDPOINT, IDENTITY_HEADER, SSL_CERT_FILE, OTEL_* and RUST_LOG keep their \
              standard meaning.",
         )
-        .after_help(
-            "Example of a local run:\n  \
-             diskseal serve --port 7071 --credential azure-cli --mode audit",
-        )
+        .add(Guide {
+            examples: &["diskseal serve --port 7071 --credential azure-cli --mode audit"],
+            exits: &[
+                (1, "the port is in use"),
+                (2, "invalid settings"),
+                (200, "stopped by a signal; the Functions host starts it again"),
+            ],
+        })
 }
 
 #[cfg(test)]
@@ -128,23 +144,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
-    }
-
-    #[test]
-    fn every_command_has_an_example() {
-        fn commands(command: &Command, path: &str, without: &mut Vec<String>) {
-            for command in command.get_subcommands() {
-                let path = format!("{path} {}", command.get_name());
-                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-                if !(help.contains("Example") && help.contains(&path)) {
-                    without.push(path.clone());
-                }
-                commands(command, &path, without);
-            }
-        }
-        let mut without = vec![];
-        commands(&command(), "diskseal", &mut without);
-        assert!(without.is_empty(), "{without:?}");
-        assert!(command().get_after_help().is_some_and(|help| help.to_string().contains("Exit codes: 0")));
     }
 }

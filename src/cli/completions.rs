@@ -1,68 +1,77 @@
-//! `diskseal completions` and `diskseal man`, generated from the same definition as `--help`.
+//! `diskseal completions`: a script with which a shell asks this binary for candidates at each Tab, so that it knows every
+//! flag, the words of every setting, and the names that `az` lists.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Arg, ArgMatches, Command, value_parser};
-use clap_complete::Shell;
+use clap::{Arg, ArgMatches, Command, builder::PossibleValuesParser};
+use clap_complete::env::Shells;
 
-use super::session::{Exit, complain, print};
+use super::{
+    help::Guide,
+    session::{Exit, complain, print},
+};
 
-pub(super) fn completions_command() -> Command {
+/// The variable by which a script names its shell. It counts only where the first argument is `--`, so it changes no
+/// command.
+const SHELL: &str = "DISKSEAL_COMPLETE";
+const BINARY: &str = "diskseal";
+
+pub(super) const GUIDE: Guide = Guide {
+    examples: &[
+        "diskseal completions bash \\\n  > ~/.local/share/bash-completion/completions/diskseal",
+        "diskseal completions zsh > \"${fpath[1]}/_diskseal\"",
+        "diskseal completions fish > ~/.config/fish/completions/diskseal.fish",
+        "diskseal completions powershell >> $PROFILE",
+    ],
+    exits: &[],
+};
+
+pub(super) fn command() -> Command {
     Command::new("completions")
         .about("Print the completions for a shell")
-        .after_help(
-            "Examples:\n  \
-             diskseal completions bash > ~/.local/share/bash-completion/completions/diskseal\n  \
-             diskseal completions zsh > \"${fpath[1]}/_diskseal\"\n  \
-             diskseal completions fish > ~/.config/fish/completions/diskseal.fish",
+        .long_about(
+            "Print a script that completes commands, flags and values. At each Tab the shell runs `diskseal`, which must be \
+             on the PATH. Names of subscriptions, resource groups, function apps and disks come from `az`, if it is \
+             installed and signed in.",
         )
+        .add(GUIDE)
         .arg(
             Arg::new("shell")
                 .value_name("SHELL")
                 .required(true)
-                .value_parser(value_parser!(Shell))
+                .value_parser(PossibleValuesParser::new(Shells::builtins().names()))
                 .help("Shell to print the completions for"),
         )
 }
 
-pub(super) fn man_command() -> Command {
-    Command::new("man")
-        .about("Print the manual page, or write a page for every command")
-        .after_help(
-            "Examples:\n  \
-             diskseal man | man -l -\n  \
-             diskseal man --directory /usr/local/share/man/man1",
-        )
-        .arg(
-            Arg::new("directory")
-                .long("directory")
-                .value_name("DIR")
-                .value_parser(value_parser!(PathBuf))
-                .help("Write diskseal.1, diskseal-seal.1 and so on to this directory instead"),
-        )
-}
-
-pub(super) fn completions(mut definition: Command, matches: &ArgMatches) -> ExitCode {
-    let Some(shell) = matches.get_one::<Shell>("shell") else { return Exit::Usage.into() };
+pub(super) fn run(matches: &ArgMatches) -> ExitCode {
+    let shells = Shells::builtins();
+    let shell = matches.get_one::<String>("shell").and_then(|name| shells.completer(name));
+    let Some(shell) = shell else { return Exit::Usage.into() };
     let mut script = vec![];
-    clap_complete::generate(*shell, &mut definition, "diskseal", &mut script);
+    if let Err(fault) = shell.write_registration(SHELL, BINARY, BINARY, BINARY, &mut script) {
+        return complain(&fault.to_string(), Exit::NotAll);
+    }
+    if shell.name() == "zsh" {
+        // A file of fpath is run at the first Tab, which would have no candidates.
+        script.extend(
+            b"if [[ ${funcstack[1]} == _diskseal ]]; then _clap_dynamic_completer_diskseal \"$@\"; fi\n",
+        );
+    }
     print(&script);
     Exit::Done.into()
 }
 
-pub(super) fn man(definition: Command, matches: &ArgMatches) -> ExitCode {
-    if let Some(directory) = matches.get_one::<PathBuf>("directory") {
-        return match clap_mangen::generate_to(definition, directory) {
-            Ok(()) => Exit::Done.into(),
-            Err(fault) => complain(&format!("{}: {fault}", directory.display()), Exit::NotAll),
-        };
-    }
-    let mut page = vec![];
-    match clap_mangen::Man::new(definition).render(&mut page) {
-        Ok(()) => {
-            print(&page);
-            Exit::Done.into()
-        }
-        Err(fault) => complain(&fault.to_string(), Exit::NotAll),
-    }
+/// Prints the candidates, if a script asks for them: after `--`, the words of the command line as far as they are typed.
+pub(super) fn answer(definition: impl FnOnce() -> Command) -> Option<ExitCode> {
+    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let [first, words @ ..] = &words[..] else { return None };
+    let name = std::env::var(SHELL).ok().filter(|_| first == "--")?;
+    let shells = Shells::builtins();
+    let (shell, words) = (shells.completer(&name)?, words.to_vec());
+    let folder = std::env::current_dir().ok();
+    let mut candidates = vec![];
+    let written = shell.write_complete(&mut definition(), words, folder.as_deref(), &mut candidates);
+    print(&candidates);
+    Some(if written.is_ok() { Exit::Done.into() } else { Exit::NotAll.into() })
 }

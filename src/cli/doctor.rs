@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     flags,
+    help::Guide,
     installation::{self, Reach},
     policy::{is_json, output_arg},
     queue,
@@ -22,9 +23,27 @@ use crate::{
     text::escaped,
 };
 
+pub(super) const GUIDE: Guide = Guide {
+    examples: &[
+        "diskseal doctor",
+        "APP=$(az functionapp list -g rg-diskseal --query \"[0].id\" -o tsv)\n\
+         diskseal doctor --app \"$APP\"",
+        "diskseal doctor --try --yes",
+        "diskseal doctor --output json \\\n  --subscriptions 11111111-2222-4333-8444-555555555555",
+        "diskseal doctor --credential managed-identity \\\n  \
+         --storage-account https://ACCOUNT.queue.core.windows.net",
+    ],
+    exits: &[
+        (0, "no check failed"),
+        (1, "a check failed, or the trial proved nothing"),
+        (2, "invalid arguments or settings"),
+        (3, "Azure could not be reached"),
+    ],
+};
+
 pub(super) fn command() -> Command {
     let command = Command::new("doctor")
-        .about("Check settings, permissions, events and the function app, and suggest remedies")
+        .about("Check the installation, and suggest remedies")
         .long_about(
             "Check the installation: the app's settings, the roles of its identity against every action that the \
              handler performs in each subscription in scope, the system topic and its event subscription, the \
@@ -36,16 +55,7 @@ pub(super) fn command() -> Command {
              deletes the group, after Ctrl-C and after a failure, too. In audit mode the outcome `would_seal` in the \
              workspace is the good end.",
         )
-        .after_help(
-            "Examples:\n  \
-             diskseal doctor\n  \
-             diskseal doctor --app /subscriptions/…/sites/func-diskseal\n  \
-             diskseal doctor --try --yes\n  \
-             diskseal doctor --subscriptions 11111111-2222-4333-8444-555555555555 --output json\n  \
-             diskseal doctor --credential managed-identity --storage-account https://ACCOUNT.queue.core.windows.net\n\n\
-             Exit codes: 0 no check failed, 1 a check failed or the trial proved nothing, 2 invalid arguments or settings, 3 Azure could not be \
-             reached.",
-        )
+        .add(GUIDE)
         .arg(output_arg())
         .arg(installation::arg())
         .arg(flags::all_subscriptions_arg())
@@ -53,7 +63,8 @@ pub(super) fn command() -> Command {
             Arg::new("storage-account")
                 .long("storage-account")
                 .value_name("URL")
-                .help("Queue service of the app's storage account [default: AzureWebJobsStorage__queueServiceUri, of the environment or of the app]"),
+                .help("Queue service of the app's storage account")
+                .long_help("Queue service of the app's storage account [default: AzureWebJobsStorage__queueServiceUri, of the environment or of the app]"),
         );
     trial::with_flags(command)
 }

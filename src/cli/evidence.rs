@@ -31,7 +31,10 @@ pub(super) fn arg() -> Arg {
         .long(FLAG)
         .value_name("URL|DIR")
         .conflicts_with_all(["all", "fail-on", "file", "restore-points", "exact"])
-        .help("Check the evidence in a container or a folder instead: list its days, gaps and changed files")
+        .help("Check the evidence in a container or folder")
+        .long_help(
+            "Check the evidence in a container or a folder instead: list its days, gaps and changed files",
+        )
 }
 
 /// The container at a URL, for the identity that the settings name.

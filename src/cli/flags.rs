@@ -8,29 +8,32 @@ use clap::{
     parser::ValueSource,
 };
 
-use super::installation::Installation;
+use super::{installation::Installation, names::Names, topics::form};
 use crate::config::{Setting, Use, Value, of_installation, settings};
 
 /// Adds the flags of the settings that a command uses.
 pub(super) fn with_settings(command: Command, used: &[Use]) -> Command {
     let settings = settings().filter(|setting| used.contains(&setting.used));
-    command.next_help_heading("Settings (each is also an environment variable)").args(settings.map(arg))
+    command.args(settings.map(arg))
 }
 
 fn arg(setting: &Setting) -> Arg {
-    let (form, words) = match setting.value {
-        Value::Text(form) => (form.to_owned(), vec![]),
-        Value::Words(words) => (words().join("|"), words()),
-    };
-    let default = setting.default.text();
+    // `--help` lists settings below a command's own flags.
     let arg = Arg::new(setting.name)
         .long(setting.flag)
         .env(setting.name)
         .hide_env_values(true)
-        .value_name(form)
-        .help(format!("{} [default: {default}]", setting.summary()))
-        .long_help(format!("{}\n\n[default: {default}]", setting.help.replacen('\n', "\n\n", 1)));
-    if words.is_empty() { arg } else { arg.value_parser(Suggested(words)).hide_possible_values(true) }
+        .hide_short_help(true)
+        .hide_long_help(true)
+        .value_name(form(setting))
+        .help(setting.summary());
+    if let Value::Words(words) = setting.value {
+        return arg.value_parser(Suggested(words()));
+    }
+    match Names::of_setting(setting.flag) {
+        Some(names) => arg.add(names.completer()),
+        None => arg,
+    }
 }
 
 /// Words that completions suggest. All other words are accepted here: `Config` reports every invalid setting at once.
@@ -56,7 +59,8 @@ pub(super) fn all_subscriptions_arg() -> Arg {
     Arg::new(ALL_SUBSCRIPTIONS)
         .long(ALL_SUBSCRIPTIONS)
         .action(ArgAction::SetTrue)
-        .help("Work in every subscription that the identity can read")
+        .help("Work in every readable subscription")
+        .long_help("Work in every subscription that the identity can read, whatever the app's settings say")
 }
 
 /// Whether the command line has the flag for the widest scope.

@@ -7,13 +7,17 @@ use std::{
 
 use clap::{Arg, ArgMatches};
 
+use super::names::Names;
 use crate::resource_id::ResourceId;
 
 /// The argument.
 pub(super) fn arg() -> Arg {
-    Arg::new("id").value_name("ID").num_args(0..).help(
-        "Resource IDs of disks and snapshots; without any, they are read from standard input, one per line",
-    )
+    Arg::new("id")
+        .value_name("ID")
+        .num_args(0..)
+        .add(Names::Resources.completer())
+        .help("Resource IDs (default: standard input, one per line)")
+        .long_help("Resource IDs of disks and snapshots; without any, they are read from standard input, one per line")
 }
 
 /// Whether IDs are on the command line, so that standard input can be used for a confirmation.

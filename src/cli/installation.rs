@@ -9,7 +9,7 @@ use azure_core::http::Url;
 use clap::{Arg, ArgMatches};
 use serde_json::Value;
 
-use super::{answer::Exit, output::note, queue};
+use super::{answer::Exit, names::Names, output::note, queue};
 use crate::{
     arm::{Client, Error, Failure, Query, api},
     azure::Terms,
@@ -44,7 +44,8 @@ pub(super) fn arg() -> Arg {
         .long("app")
         .value_name("RESOURCE_ID")
         .value_parser(app)
-        .help("Function app whose settings apply [default: the only one with the tag application=diskseal]")
+        .add(Names::FunctionApps.completer())
+        .help("Function app whose settings apply")
         .long_help(
             "Function app whose settings apply: mode, scope, exemptions, tags, switch, limits and backup guard. A flag \
              takes precedence over the app's setting; environment variables of these settings are ignored. Use \

@@ -3,6 +3,7 @@
 use clap::{Arg, ArgMatches, builder::PossibleValuesParser};
 use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
+use super::names::Names;
 use crate::{
     policy::{Patterns, Selection},
     resource_id::ResourceType,
@@ -19,21 +20,23 @@ const DATE: &[time::format_description::BorrowedFormatItem<'_>] = format_descrip
 
 pub(super) fn args() -> [Arg; 4] {
     let globs = |name: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name("GLOB,...").value_parser(patterns).help(help)
+        let details = format!("{help}. A list with commas; a glob may contain *, ? and [a-z]");
+        Arg::new(name).long(name).value_name("GLOBS").value_parser(patterns).help(help).long_help(details)
     };
     [
-        globs(GROUP, "Only resources in these resource groups; a glob may contain *, ? and [a-z]"),
-        globs(NAME, "Only disks and snapshots with these names; a glob may contain *, ? and [a-z]"),
+        globs(GROUP, "Only in these resource groups").add(Names::ResourceGroups.completer()),
+        globs(NAME, "Only with these names"),
         Arg::new(KIND)
             .long(KIND)
             .value_name("KIND")
             .value_parser(PossibleValuesParser::new(["disk", "snapshot"]))
-            .help("Only disks, or only snapshots"),
+            .help("Only this kind"),
         Arg::new(AFTER)
             .long(AFTER)
             .value_name("TIME")
             .value_parser(After::read)
-            .help("Only what was created since then: a time such as 2026-11-27T04:00:00Z, a day (UTC), or 90m, 6h, 7d ago"),
+            .help("Only what was created since then, such as 6h")
+            .long_help("Only what was created since then: a time such as 2026-11-27T04:00:00Z, a day (UTC), or 90m, 6h, 7d ago"),
     ]
 }
 

@@ -44,9 +44,12 @@ pub(super) fn args() -> [Arg; 3] {
     // The resources of a plan are in the file.
     let of_file = |arg: Arg| arg.conflicts_with("exact").conflicts_with_all(narrowing::NAMES);
     [
-        arg(PLAN, "Write what would be sealed to a new file, and nothing to Azure"),
-        of_file(arg(APPLY, "Seal exactly the resources of a plan, each if it is as it was")),
-        of_file(arg(REVERT, "Give the resources of a plan back their mode and tags of before")),
+        arg(PLAN, "Write what would be sealed to a new file")
+            .long_help("Write what would be sealed to a new file, and nothing to Azure"),
+        of_file(arg(APPLY, "Seal exactly the resources of a plan"))
+            .long_help("Seal exactly the resources of a plan, each if it is as it was"),
+        of_file(arg(REVERT, "Undo what a plan has sealed"))
+            .long_help("Give the resources of a plan back their earlier mode and tags"),
     ]
 }
 

@@ -8,7 +8,9 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::{
-    flags, ids,
+    flags,
+    help::Guide,
+    ids,
     installation::{self, Reach},
     session::{self, Exit, Session, complain, print, say},
 };
@@ -31,26 +33,34 @@ pub(super) fn command() -> Command {
         .about("Show the settings and what they decide")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .after_help("Example:\n  diskseal policy check")
+        .add(Guide { examples: &["diskseal policy check"], exits: &[] })
 }
+
+const CHECK_GUIDE: Guide = Guide {
+    examples: &[
+        "diskseal policy check",
+        "APP=$(az functionapp list -g rg-diskseal --query \"[0].id\" -o tsv)\n\
+         diskseal policy check --app \"$APP\"",
+        "diskseal policy check --exempt-names 'tmp-*' \"$DISK\"",
+        "az disk list --query \"[].id\" -o tsv \\\n  | diskseal policy check --stdin --output json",
+    ],
+    exits: &[
+        (0, "everything given is sealed or exempt"),
+        (1, "something is not"),
+        (2, "invalid arguments or settings"),
+        (3, "Azure could not be reached"),
+    ],
+};
 
 pub(super) fn check_command() -> Command {
     Command::new("check")
-        .about("Check the settings, and show what they decide about the given resources")
+        .about("Check the settings, and show what they decide")
         .long_about(
             "Check the settings, and show what they decide about the given resources. Nothing is written.\n\n\
              Without IDs, list every setting in force, those of `serve` included; without --app, send no request to \
              Azure. With IDs, read each resource and show the decision and the rule behind it.",
         )
-        .after_help(
-            "Examples:\n  \
-             diskseal policy check\n  \
-             diskseal policy check --app /subscriptions/…/sites/func-diskseal\n  \
-             diskseal policy check --exempt-names 'tmp-*' /subscriptions/…/disks/disk-1\n  \
-             az disk list --query \"[].id\" -o tsv | diskseal policy check --stdin --output json\n\n\
-             Exit codes: 0 everything given is sealed or exempt, 1 something is not, 2 invalid settings or arguments, \
-             3 Azure could not be reached.",
-        )
+        .add(CHECK_GUIDE)
         .arg(installation::arg())
         .arg(flags::all_subscriptions_arg())
         .arg(output_arg())
@@ -61,7 +71,11 @@ pub(super) fn check_command() -> Command {
                 .conflicts_with("id")
                 .help("Read IDs from standard input, one per line"),
         )
-        .arg(ids::arg().help("Resource IDs of disks and snapshots"))
+        .arg(
+            ids::arg()
+                .help("Resource IDs of disks and snapshots")
+                .long_help("Resource IDs of disks and snapshots"),
+        )
 }
 
 /// The output format.

@@ -14,6 +14,7 @@ use time::{Date, OffsetDateTime, macros::format_description};
 
 use super::{
     evidence, flags,
+    help::Guide,
     installation::{self, Reach},
     narrowing, queue,
     session::{self, Exit, Session, complain, print, progress, say},
@@ -30,11 +31,40 @@ use crate::{
 };
 
 static EXPIRING_WITHIN: LazyLock<String> = LazyLock::new(|| EXPIRING_WITHIN_DAYS.to_string());
+static FAIL_ON: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "End with exit code 1 if there is any of these, or a gap: {} [default: unsealed,pending,live-sas]",
+        Finding::labels().join(", ")
+    )
+});
 static SINCE: LazyLock<String> = LazyLock::new(|| format!("{SINCE_DAYS}d"));
+
+pub(super) const GUIDE: Guide = Guide {
+    examples: &[
+        "diskseal report",
+        "diskseal report --output html --file report.html",
+        "diskseal report --output csv | head",
+        "diskseal report --output json \\\n  \
+         | jq -r '.exceptions[] | select(.status == \"unsealed\") | .id' \\\n  \
+         | diskseal seal",
+        "diskseal report --all --output csv --file inventory.csv",
+        "diskseal report --fail-on unsealed,event-missed --since 7d",
+        "diskseal report --exports 30d",
+        "diskseal report --exemptions \\\n  --fail-on exempt-too-long,exempt-without-end",
+        "diskseal report --expiring-within 90 --exempt-tag diskseal-exempt",
+        "diskseal report --evidence https://ACCOUNT.blob.core.windows.net/evidence",
+    ],
+    exits: &[
+        (0, "everything is sealed or exempt"),
+        (1, "something is not, or is what --fail-on names, or could not be read"),
+        (2, "invalid arguments or settings, or the output could not be written"),
+        (3, "Azure could not be reached"),
+    ],
+};
 
 pub(super) fn command() -> Command {
     Command::new("report")
-        .about("Report what is sealed, what is not and why, and which exemptions end soon")
+        .about("Report what is sealed, what is not, and why")
         .long_about(
             "Read every managed disk and snapshot in scope, using the handler's own rules, and write nothing to Azure. \
              The report shows coverage by subscription, kind, location and reason; lists every exempt resource with \
@@ -42,21 +72,7 @@ pub(super) fn command() -> Command {
              resources that no event has sealed; and names what could not be read. With --all it lists every resource, and with --exemptions \
              every exemption: by a setting or by a tag, in force or ended.",
         )
-        .after_help(
-            "Examples:\n  \
-             diskseal report\n  \
-             diskseal report --output html --file coverage.html\n  \
-             diskseal report --output csv | head\n  \
-             diskseal report --output json | jq -r '.exceptions[] | select(.status == \"unsealed\") | .id' | diskseal seal\n  \
-             diskseal report --all --output csv --file inventory.csv\n  \
-             diskseal report --fail-on unsealed,event-missed --since 7d\n  \
-             diskseal report --exports 30d\n  \
-             diskseal report --exemptions --fail-on exempt-too-long,exempt-without-end\n  \
-             diskseal report --expiring-within 90 --exempt-tag diskseal-exempt\n  \
-             diskseal report --evidence https://ACCOUNT.blob.core.windows.net/evidence\n\n\
-             Exit codes: 0 everything is sealed or exempt, 1 something is not (or is what --fail-on names) or could not be \
-             read, 2 invalid arguments or settings, 3 Azure could not be reached.",
-        )
+        .add(GUIDE)
         .args(arguments())
         .args(narrowing::args())
 }
@@ -71,24 +87,28 @@ fn arguments() -> Vec<Arg> {
                 .value_name("FORMAT")
                 .value_parser(PossibleValuesParser::new(["table", "json", "csv", "html", "ocsf"]))
                 .default_value("table")
-                .help("Output format; html is one self-contained page, csv lists the exceptions (or the exemptions, with --exemptions), ocsf has Compliance Findings"),
+                .help("Output format")
+                .long_help("Output format; html is one self-contained page, csv lists the exceptions (or the exemptions, with --exemptions), ocsf has Compliance Findings"),
         Arg::new("file")
                 .long("file")
                 .value_name("PATH")
                 .value_parser(value_parser!(PathBuf))
-                .help("Write the report to this file instead of standard output"),
+                .help("Write the report to this file")
+                .long_help("Write the report to this file instead of standard output"),
         Arg::new("expiring-within")
                 .long("expiring-within")
                 .value_name("DAYS")
                 .value_parser(value_parser!(u16))
                 .default_value(EXPIRING_WITHIN.as_str())
-                .help("Warn of exemptions that end within this many days"),
+                .help("Warn of exemptions that end in this time")
+                .long_help("Warn of exemptions that end within this many days"),
         Arg::new("since")
                 .long("since")
                 .value_name("DAYS|DATE")
                 .value_parser(value_parser!(Since))
                 .default_value(SINCE.as_str())
-                .help("Report the time to seal of resources that were created since then"),
+                .help("Start of the time-to-seal figures")
+                .long_help("Report the time to seal of resources that were created since then"),
         Arg::new("all")
                 .long("all")
                 .action(ArgAction::SetTrue)
@@ -96,28 +116,32 @@ fn arguments() -> Vec<Arg> {
         Arg::new("exemptions")
                 .long("exemptions")
                 .action(ArgAction::SetTrue)
-                .help("List every exemption, by a setting or by a tag, with its reason, end, owner and findings"),
+                .help("List every exemption, with reason and end")
+                .long_help("List every exemption, by a setting or by a tag, with its reason, end, owner and findings"),
         Arg::new("fail-on")
                 .long("fail-on")
                 .value_name("FINDING,...")
                 .value_delimiter(',')
                 .value_parser(PossibleValuesParser::new(Finding::labels()))
-                .help(
-                    "End with exit code 1 if there is any of these, or a gap [default: unsealed,pending,live-sas]",
-                ),
+                .hide_possible_values(true)
+                .help("End with exit code 1 if there is any of these")
+                .long_help(FAIL_ON.as_str()),
         Arg::new("restore-points")
                 .long("restore-points")
                 .action(ArgAction::SetTrue)
-                .help("Count the restore points of virtual machines, which no seal covers, and who may get SAS URLs of them"),
+                .help("Count restore points, which no seal covers")
+                .long_help("Count the restore points of virtual machines, which no seal covers, and who may get SAS URLs of them"),
         Arg::new("exports")
                 .long("exports")
                 .value_name("DAYS")
                 .value_parser(exports_days)
-                .help("Read from the activity log who took SAS URLs in these days (at most 90d), and whom enforcement would break"),
+                .help("Show who took SAS URLs in these days")
+                .long_help("Read from the activity log who took SAS URLs in these days (at most 90d), and whom enforcement would break"),
         Arg::new("exact")
                 .long("exact")
                 .action(ArgAction::SetTrue)
-                .help("List each subscription instead of querying Resource Graph, which can lag"),
+                .help("List each subscription without Resource Graph")
+                .long_help("List each subscription instead of querying Resource Graph, which can lag"),
         evidence::arg(),
     ]
 }

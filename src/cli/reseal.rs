@@ -6,7 +6,9 @@ use clap::{ArgMatches, Command};
 use futures::{StreamExt, stream};
 
 use super::{
-    flags, ids,
+    flags,
+    help::Guide,
+    ids,
     installation::{self, Reach},
     question::Plan,
     scope,
@@ -20,9 +22,25 @@ use crate::{
 /// Maximum number of resources in progress at once. Small, so that Ctrl-C leaves few of them unfinished.
 const CONCURRENCY: usize = 4;
 
+pub(super) const GUIDE: Guide = Guide {
+    examples: &[
+        "diskseal reseal \"$DISK\"",
+        "diskseal report --output json \\\n  \
+         | jq -r '.exceptions[] | select(.reason == \"tag\" and \\\n    \
+         (.detail | startswith(\"INC-1234 \"))) | .id' \\\n  \
+         | diskseal reseal",
+    ],
+    exits: &[
+        (0, "all are sealed"),
+        (1, "something is not sealed, or the confirmation was declined"),
+        (2, "invalid arguments or settings: nothing was tried"),
+        (3, "Azure could not be reached"),
+    ],
+};
+
 pub(super) fn command() -> Command {
     Command::new("reseal")
-        .about("End the exemption of the given disks and snapshots before its last day, and seal them")
+        .about("End the exemption of the given disks and snapshots, and seal them")
         .long_about(
             "End the exemption of the given disks and snapshots before its last day: remove the exemption tag \
              (DISKSEAL_EXEMPT_TAG), which `diskseal unseal` has written, and seal them by the handler's rules.\n\n\
@@ -33,17 +51,12 @@ pub(super) fn command() -> Command {
              With several IDs but neither an app nor a scope, the scope is az's current subscription, and the command \
              lists the resources and asks for confirmation.",
         )
-        .after_help(
-            "Examples:\n  \
-             diskseal reseal /subscriptions/…/disks/disk-1\n  \
-             diskseal report --output json | jq -r '.exceptions[] | select(.reason == \"tag\" and (.detail | \
-             startswith(\"INC-1234 \"))) | .id' | diskseal reseal\n\n\
-             Exit codes: 0 all sealed, 1 something is not, or the confirmation was declined, 2 invalid arguments or \
-             settings (nothing was tried), 3 Azure could not be reached.",
-        )
+        .add(GUIDE)
         .arg(installation::arg())
         .arg(flags::all_subscriptions_arg())
-        .arg(scope::yes_arg("Skip the confirmation (required for several IDs without an app, a scope and a terminal)"))
+        .arg(scope::yes_arg(
+            "It is required for several IDs without an app, a scope and a terminal",
+        ))
         .arg(ids::arg())
 }
 

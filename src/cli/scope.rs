@@ -21,9 +21,11 @@ use crate::{
 
 const FLAGS: &str = "--subscriptions, --management-group or --all-subscriptions";
 
-/// The flag that skips the confirmation.
-pub(super) fn yes_arg(help: &'static str) -> Arg {
-    Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help(help)
+/// The flag that skips the confirmation. `required` says when it is required.
+pub(super) fn yes_arg(required: &str) -> Arg {
+    let help = "Skip the confirmation";
+    let details = format!("{help}. {required}");
+    Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help(help).long_help(details)
 }
 
 /// Confines a command that writes, and for which no scope is set, to az's current subscription. Returns whether to

@@ -6,7 +6,9 @@ use clap::{ArgMatches, Command};
 use futures::{StreamExt, stream};
 
 use super::{
-    flags, ids,
+    flags,
+    help::Guide,
+    ids,
     installation::{self, Reach},
     question::Plan,
     scope,
@@ -20,6 +22,20 @@ use crate::{
 /// Maximum number of resources in progress at once.
 const CONCURRENCY: usize = 16;
 
+pub(super) const GUIDE: Guide = Guide {
+    examples: &[
+        "diskseal seal \"$DISK\"",
+        "az disk show -g rg-app -n disk-1 --query id -o tsv | diskseal seal",
+        "az snapshot list --query \"[].id\" -o tsv | diskseal seal",
+    ],
+    exits: &[
+        (0, "all are sealed or exempt"),
+        (1, "something is not sealed, or the confirmation was declined"),
+        (2, "invalid arguments or settings: nothing was tried"),
+        (3, "Azure could not be reached"),
+    ],
+};
+
 pub(super) fn command() -> Command {
     Command::new("seal")
         .about("Seal the given disks and snapshots")
@@ -30,14 +46,12 @@ pub(super) fn command() -> Command {
              With several IDs but neither an app nor a scope, the scope is az's current subscription, and the command \
              lists the resources and asks for confirmation.",
         )
-        .after_help(
-            "Examples:\n  \
-             diskseal seal /subscriptions/…/providers/Microsoft.Compute/disks/disk-1\n  \
-             az snapshot list --query [].id -o tsv | diskseal seal",
-        )
+        .add(GUIDE)
         .arg(installation::arg())
         .arg(flags::all_subscriptions_arg())
-        .arg(scope::yes_arg("Skip the confirmation (required for several IDs without an app, a scope and a terminal)"))
+        .arg(scope::yes_arg(
+            "It is required for several IDs without an app, a scope and a terminal",
+        ))
         .arg(ids::arg())
 }
 

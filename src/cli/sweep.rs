@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::{
     flags,
+    help::Guide,
     installation::{self, Reach},
     narrowing, planned,
     question::Plan,
@@ -22,6 +23,26 @@ use crate::{
     sweep::{Advance, plan, seal_all},
 };
 
+pub(super) const GUIDE: Guide = Guide {
+    examples: &[
+        "diskseal sweep --dry-run",
+        "diskseal sweep --max-percent 20 --pace 5",
+        "diskseal sweep --plan plan.json\ndiskseal sweep --apply plan.json\ndiskseal sweep --revert plan.json",
+        "diskseal sweep --resource-group 'rg-dev-*' --kind snapshot \\\n  --created-after 6h",
+        "diskseal sweep --management-group mg-prod",
+        "diskseal sweep --exact \\\n  --subscriptions 11111111-2222-4333-8444-555555555555",
+    ],
+    exits: &[
+        (0, "everything is sealed or exempt, or the dry run or plan is complete"),
+        (
+            1,
+            "something is not sealed or could not be read, a limit or the switch\nstopped the sweep, or the confirmation was declined",
+        ),
+        (2, "invalid arguments or settings: nothing was tried"),
+        (3, "Azure could not be reached"),
+    ],
+};
+
 pub(super) fn command() -> Command {
     Command::new("sweep")
         .about("Seal everything in scope that is unsealed")
@@ -32,33 +53,24 @@ pub(super) fn command() -> Command {
              what it would seal and asks for confirmation.\n\n\
              With --plan FILE, it writes what it would seal to a file and nothing to Azure. With --apply FILE, it seals \
              exactly the resources of that file, and refuses what is no longer as it was. With --revert FILE, it gives \
-             them back their mode and tags of before.",
+             them back their earlier mode and tags.",
         )
-        .after_help(
-            "Examples:\n  \
-             diskseal sweep --app /subscriptions/…/sites/func-diskseal --dry-run\n  \
-             diskseal sweep --max-percent 20 --pace 5\n  \
-             diskseal sweep --plan plan.json\n  \
-             diskseal sweep --apply plan.json\n  \
-             diskseal sweep --revert plan.json\n  \
-             diskseal sweep --resource-group 'rg-dev-*' --kind snapshot --created-after 6h\n  \
-             diskseal sweep --management-group mg-prod\n  \
-             diskseal sweep --exact --subscriptions 11111111-2222-4333-8444-555555555555",
-        )
+        .add(GUIDE)
         .arg(installation::arg())
         .arg(flags::all_subscriptions_arg())
-        .arg(scope::yes_arg("Skip the confirmation (required without a scope and a terminal)"))
+        .arg(scope::yes_arg("It is required without a scope and a terminal"))
         .arg(
             Arg::new("dry-run")
                 .long("dry-run")
                 .action(ArgAction::SetTrue)
-                .help("Show the requests that would be sent, and write nothing"),
+                .help("Show what would be sent, and write nothing"),
         )
         .arg(
             Arg::new("exact")
                 .long("exact")
                 .action(ArgAction::SetTrue)
-                .help("List each subscription instead of querying Resource Graph, which can lag"),
+                .help("List each subscription without Resource Graph")
+                .long_help("List each subscription instead of querying Resource Graph, which can lag"),
         )
         .arg(
             Arg::new("concurrency")
@@ -66,7 +78,8 @@ pub(super) fn command() -> Command {
                 .value_name("NUMBER")
                 .default_value("64")
                 .value_parser(value_parser!(u16).range(1..=256))
-                .help("Maximum number of resources in progress at once"),
+                .help("Maximum of resources at once")
+                .long_help("Maximum number of resources in progress at once"),
         )
         .args(planned::args())
         .args(narrowing::args())

@@ -7,6 +7,7 @@ use futures::{StreamExt, stream};
 use time::Date;
 
 use super::{
+    help::Guide,
     ids,
     installation::{self, Installation, Reach},
     question::Plan,
@@ -21,6 +22,20 @@ use crate::{
 
 /// Maximum number of resources in progress at once. Small, so that Ctrl-C leaves few of them unfinished.
 const CONCURRENCY: usize = 4;
+
+pub(super) const GUIDE: Guide = Guide {
+    examples: &[
+        "diskseal unseal --until 2027-01-31 \\\n  --reason \"INC-1234 restore test\" \"$DISK\"",
+        "az disk list -g rg-restore --query \"[].id\" -o tsv \\\n  \
+         | diskseal unseal --until 2027-01-31 --reason \"DR test\" --yes",
+    ],
+    exits: &[
+        (0, "all are unsealed"),
+        (1, "something is not unsealed, or the confirmation was declined"),
+        (2, "invalid arguments or settings: nothing was tried"),
+        (3, "Azure could not be reached"),
+    ],
+};
 
 pub(super) fn command() -> Command {
     Command::new("unseal")
@@ -37,14 +52,7 @@ pub(super) fn command() -> Command {
              DISKSEAL_EXEMPT_MAX_DAYS is written, with a warning, and listed by the report. `diskseal reseal` ends the \
              exemption before its last day.",
         )
-        .after_help(
-            "Examples:\n  \
-             diskseal unseal --until 2027-01-31 --reason \"INC-1234 restore test\" /subscriptions/…/disks/disk-1\n  \
-             az disk list -g rg-restore --query [].id -o tsv | diskseal unseal --until 2027-01-31 --reason \"DR test\" \
-             --yes\n\n\
-             Exit codes: 0 all unsealed, 1 something is not, or the confirmation was declined, 2 invalid arguments \
-             or settings (nothing was tried), 3 Azure could not be reached.",
-        )
+        .add(GUIDE)
         .arg(installation::arg())
         .arg(
             Arg::new("until")
@@ -61,7 +69,9 @@ pub(super) fn command() -> Command {
                 .required(true)
                 .help("Reason; anyone who can read the tags can read it"),
         )
-        .arg(scope::yes_arg("Skip the confirmation (required without a terminal, or with IDs from standard input)"))
+        .arg(scope::yes_arg(
+            "It is required without a terminal, or with IDs from standard input",
+        ))
         .arg(ids::arg())
 }
 

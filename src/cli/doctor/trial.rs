@@ -10,7 +10,10 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    cli::{installation::Installation, output::note, question::confirmed, scope::yes_arg, session::Session},
+    cli::{
+        installation::Installation, names::Names, output::note, question::confirmed, scope::yes_arg,
+        session::Session,
+    },
     config::Config,
     doctor::{Deployment, Finding, NO_WORKSPACE, Stop, Trial, Wishes, attempt, is_workspace, plan},
     resource_id::is_subscription_id,
@@ -26,7 +29,7 @@ pub(super) fn with_flags(command: Command) -> Command {
     let flag = |name: &'static str| Arg::new(name).long(name).requires(TRY);
     command
         .next_help_heading("Trial")
-        .arg(Arg::new(TRY).long(TRY).action(ArgAction::SetTrue).help(
+        .arg(Arg::new(TRY).long(TRY).action(ArgAction::SetTrue).help("Prove the whole route with a disk and a snapshot").long_help(
             "Also prove the whole route: create a resource group with a 4 GiB disk and a snapshot, wait for their \
              seals and traces, print where the time went, and delete the group",
         ))
@@ -34,16 +37,19 @@ pub(super) fn with_flags(command: Command) -> Command {
             flag("try-timeout")
                 .value_name("SECONDS")
                 .value_parser(clap::value_parser!(u64).range(1..=86_400))
-                .help(format!("How long to wait for the seals and the traces [default: {TIMEOUT}]")),
+                .help(format!("How long to wait [default: {TIMEOUT}]"))
+                .long_help(format!("How long to wait for the seals and the traces [default: {TIMEOUT}]")),
         )
         .arg(
             flag("try-subscription")
-                .value_name("GUID")
+                .value_name("ID")
                 .value_parser(|text: &str| {
                     let is_id = is_subscription_id(text);
                     is_id.then(|| text.to_owned()).ok_or("expected the ID of a subscription")
                 })
-                .help("Subscription of the group, one in scope [default: that of the app]"),
+                .add(Names::Subscriptions.completer())
+                .help("Subscription of the group")
+                .long_help("Subscription of the group, one in scope [default: that of the app]"),
         )
         .arg(
             flag("location")
@@ -52,18 +58,22 @@ pub(super) fn with_flags(command: Command) -> Command {
                     let is_name = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric());
                     is_name.then(|| text.to_owned()).ok_or("expected the name of a region, such as westeurope")
                 })
-                .help("Region of the disk and the snapshot [default: that of the app]"),
+                .add(Names::Locations.completer())
+                .help("Region of the disk and the snapshot")
+                .long_help("Region of the disk and the snapshot [default: that of the app]"),
         )
         .arg(
             flag("workspace")
-                .value_name("RESOURCE_ID")
+                .value_name("ID")
                 .value_parser(|text: &str| {
                     let form = "expected /subscriptions/…/providers/Microsoft.OperationalInsights/workspaces/NAME";
                     (is_workspace(text) || text == NO_WORKSPACE).then(|| text.to_owned()).ok_or(form)
                 })
-                .help("Log Analytics workspace with the traces, or `none` [default: that of the app's Application Insights]"),
+                .add(Names::Workspaces.completer())
+                .help("Log Analytics workspace with the traces")
+                .long_help("Log Analytics workspace with the traces, or `none` [default: that of the app's Application Insights]"),
         )
-        .arg(yes_arg("Create the group without a confirmation (required without a terminal)").requires(TRY))
+        .arg(yes_arg("It is required without a terminal").requires(TRY))
 }
 
 /// What the command line says of a trial; none if there is to be none.
