@@ -34,7 +34,7 @@ pub(super) fn command() -> Command {
             .long("directory")
             .value_name("DIR")
             .value_parser(value_parser!(PathBuf))
-            .help("Write diskseal.1, diskseal-seal.1 and so on to this directory")
+            .help("Write a page for every command to this directory")
             .long_help("Write diskseal.1, diskseal-seal.1 and so on to this directory instead, which is created if it does not exist"),
     )
 }
@@ -112,7 +112,7 @@ fn environment(page: &mut Roff, settings: impl Iterator<Item = &'static Setting>
         page.control("br", []);
         page.text([roman(format!("Value: {}", topics::form(setting)))]);
         page.control("br", []);
-        page.text([roman(format!("Default: {}", setting.default.text()))]);
+        page.text([roman(format!("Default: {}", topics::default(setting)))]);
     }
     for (names, meaning) in topics::VARIABLES {
         page.control("TP", []);

@@ -41,7 +41,8 @@ const CHECK_GUIDE: Guide = Guide {
         "diskseal policy check",
         "APP=$(az functionapp list -g rg-diskseal --query \"[0].id\" -o tsv)\n\
          diskseal policy check --app \"$APP\"",
-        "diskseal policy check --exempt-names 'tmp-*' \"$DISK\"",
+        "DISK=$(az disk show -g rg-app -n disk-1 --query id -o tsv)\n\
+         diskseal policy check --exempt-names 'tmp-*' \"$DISK\"",
         "az disk list --query \"[].id\" -o tsv \\\n  | diskseal policy check --stdin --output json",
     ],
     exits: &[

@@ -24,7 +24,8 @@ const CONCURRENCY: usize = 4;
 
 pub(super) const GUIDE: Guide = Guide {
     examples: &[
-        "diskseal reseal \"$DISK\"",
+        "DISK=$(az disk show -g rg-app -n disk-1 --query id -o tsv)\n\
+         diskseal reseal \"$DISK\"",
         "diskseal report --output json \\\n  \
          | jq -r '.exceptions[] | select(.reason == \"tag\" and \\\n    \
          (.detail | startswith(\"INC-1234 \"))) | .id' \\\n  \

@@ -24,8 +24,8 @@ const CONCURRENCY: usize = 16;
 
 pub(super) const GUIDE: Guide = Guide {
     examples: &[
-        "diskseal seal \"$DISK\"",
-        "az disk show -g rg-app -n disk-1 --query id -o tsv | diskseal seal",
+        "DISK=$(az disk show -g rg-app -n disk-1 --query id -o tsv)\n\
+         diskseal seal \"$DISK\"",
         "az snapshot list --query \"[].id\" -o tsv | diskseal seal",
     ],
     exits: &[

@@ -42,13 +42,17 @@ fn all_settings() -> String {
         .to_owned();
     for setting in settings() {
         let _ = write!(text, "\n{}, --{} <{}>\n", setting.name, setting.flag, form(setting));
-        let _ = writeln!(text, "    {} {}", setting.summary(), default(setting));
+        let _ = writeln!(text, "    {} {}", setting.summary(), format!("[default: {}]", default(setting)));
     }
     text
 }
 
-fn default(setting: &Setting) -> String {
-    format!("[default: {}]", setting.default.text())
+/// What applies without the setting. A list has spaces after its commas, which are taken and can be broken at.
+pub(super) fn default(setting: &Setting) -> String {
+    match setting.default {
+        Fallback::Text(list) => list.split(',').collect::<Vec<_>>().join(", "),
+        Fallback::Means(words) => words.to_owned(),
+    }
 }
 
 /// All about the setting with this flag or variable.
@@ -60,16 +64,13 @@ pub(super) fn setting(name: &str) -> String {
 }
 
 fn one(setting: &'static Setting) -> String {
-    let default = match setting.default {
-        Fallback::Text(text) => text,
-        Fallback::Means(words) => words,
-    };
     format!(
-        "{}\n\nFlag:     --{}\nVariable: {}\nValue:    {}\nDefault:  {default}\n",
+        "{}\n\nFlag:     --{}\nVariable: {}\nValue:    {}\nDefault:  {}\n",
         setting.help.replacen('\n', "\n\n", 1),
         setting.flag,
         setting.name,
         form(setting),
+        default(setting),
     )
 }
 

@@ -25,7 +25,8 @@ const CONCURRENCY: usize = 4;
 
 pub(super) const GUIDE: Guide = Guide {
     examples: &[
-        "diskseal unseal --until 2027-01-31 \\\n  --reason \"INC-1234 restore test\" \"$DISK\"",
+        "DISK=$(az disk show -g rg-app -n disk-1 --query id -o tsv)\n\
+         diskseal unseal --until 2027-01-31 \\\n  --reason \"INC-1234 restore test\" \"$DISK\"",
         "az disk list -g rg-restore --query \"[].id\" -o tsv \\\n  \
          | diskseal unseal --until 2027-01-31 --reason \"DR test\" --yes",
     ],

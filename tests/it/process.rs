@@ -20,6 +20,7 @@ use crate::world::SUBSCRIPTION;
 
 mod bounds;
 mod commands;
+mod completions;
 mod console;
 mod cost;
 mod crash;
@@ -40,6 +41,7 @@ mod instances;
 mod life;
 mod local_doctor;
 mod machines;
+mod manual;
 mod message_id;
 mod metrics;
 mod network;
