@@ -20,6 +20,7 @@ mod report;
 mod reseal;
 mod scope;
 mod seal;
+#[cfg(unix)]
 mod serve;
 mod session;
 mod sweep;
@@ -29,10 +30,10 @@ mod unseal;
 
 use std::process::ExitCode;
 
-use clap::{Command, error::ErrorKind};
+use clap::{ArgMatches, Command, error::ErrorKind};
 
 use crate::config::{Use, settings};
-use flags::{lookup, with_settings};
+use flags::with_settings;
 use help::Guide;
 use session::Exit;
 
@@ -51,6 +52,7 @@ fn dispatch() -> ExitCode {
                 for name in unreadable_settings() {
                     output::note(&format!("{name}: its value is not UTF-8"));
                 }
+                #[cfg(unix)]
                 if std::env::args_os().nth(1).is_some_and(|command| command == "serve") {
                     serve::linger();
                 }
@@ -61,7 +63,7 @@ fn dispatch() -> ExitCode {
         }
     };
     match matches.subcommand() {
-        Some(("serve", matches)) => serve::run(&lookup(matches, None)),
+        Some(("serve", matches)) => serve(matches),
         Some(("seal", matches)) => seal::run(matches),
         Some(("sweep", matches)) => sweep::run(matches),
         Some(("unseal", matches)) => unseal::run(matches),
@@ -77,6 +79,17 @@ fn dispatch() -> ExitCode {
         Some(("report", matches)) => report::run(matches),
         _ => Exit::Usage.into(),
     }
+}
+
+#[cfg(unix)]
+fn serve(matches: &ArgMatches) -> ExitCode {
+    serve::run(&flags::lookup(matches, None))
+}
+
+/// Function apps with a custom handler in this form run on Linux, and the handler stops by a signal.
+#[cfg(not(unix))]
+fn serve(_: &ArgMatches) -> ExitCode {
+    output::complain("serve runs on Linux only; all other commands run here", Exit::Usage)
 }
 
 /// The variables of settings that the command line cannot read.

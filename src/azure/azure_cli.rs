@@ -3,13 +3,11 @@
 use std::{
     ffi::OsStr,
     io::{self, ErrorKind},
-    os::unix::process::CommandExt as _,
     process::{Output, Stdio},
     time::Duration,
 };
 
 use azure_identity::Executor;
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
     process::{Child, Command},
@@ -20,13 +18,16 @@ pub(super) const AZ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many bytes of its output are read, and of an answer with a token in general.
 pub(super) const OUTPUT_MAX: usize = 256 * 1_024;
 
+/// The Azure CLI's program, a script. A name without its extension would not be found on Windows.
+const AZ: &str = if cfg!(windows) { "az.cmd" } else { "az" };
+
 /// Runs `az` with these arguments.
 ///
 /// # Errors
 /// It cannot be started, writes too much, or takes longer than half a minute: what happened, in words.
 pub async fn az(arguments: &[&str]) -> Result<Output, String> {
     let arguments: Vec<_> = arguments.iter().map(OsStr::new).collect();
-    match tokio::time::timeout(AZ_TIMEOUT, run(OsStr::new("az"), &arguments)).await {
+    match tokio::time::timeout(AZ_TIMEOUT, run(OsStr::new(AZ), &arguments)).await {
         Ok(output) => output.map_err(|fault| format!("az cannot be run: {fault}")),
         Err(_) => Err("the Azure CLI did not answer in time".to_owned()),
     }
@@ -48,8 +49,7 @@ impl Executor for Az {
 async fn run(program: &OsStr, arguments: &[&OsStr]) -> io::Result<Output> {
     let mut command = std::process::Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // A group of its own, which can be killed as a whole.
-    command.process_group(0);
+    lead_group(&mut command);
     let mut running = Running(Command::from(command).kill_on_drop(true).spawn()?);
     let (stdout, stderr) = (running.0.stdout.take(), running.0.stderr.take());
     let (stdout, stderr) = tokio::try_join!(read(stdout), read(stderr))?;
@@ -62,11 +62,24 @@ pub(super) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
+/// Gives a program a group of its own, which can be killed as a whole.
+#[cfg(unix)]
+fn lead_group(command: &mut std::process::Command) {
+    std::os::unix::process::CommandExt::process_group(command, 0);
+}
+
+/// Without process groups the program alone is killed.
+#[cfg(not(unix))]
+fn lead_group(_: &mut std::process::Command) {}
+
 /// A process that does not outlive this value.
 struct Running(Child);
 
+#[cfg(unix)]
 impl Drop for Running {
     fn drop(&mut self) {
+        use rustix::process::{Pid, Signal, kill_process_group};
+
         // None once it has ended and was waited for: its number may be another's by then.
         let id = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(id) = id {

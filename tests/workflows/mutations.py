@@ -46,7 +46,13 @@ PLANTED = [
     ("release.yml", '== "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY" ]]', '!= "" ]]', "address", "somebody/else"),
     ("release.yml", "      - name: the repository's address, from", "      - name: an address, from", "address", "does not look at the repository's address"),
     ("release.yml", "base=https://raw", "home=https://github.com/somebody/diskseal base=https://raw", "address", "the repository's address stands there too"),
-    ("release.yml", "needs: [notes, ci, package, starts]", "needs: [notes, package]", "same checks", "does not wait for ci, starts"),
+    ("release.yml", "needs: [notes, ci, package, cli, starts]", "needs: [notes, package]", "same checks", "does not wait for ci, cli, starts"),
+    ("release.yml", "          - target: aarch64-apple-darwin\n            runner: macos-15\n", "", "archives", "builds the command line for"),
+    ("release.yml", '"diskseal-$arch-apple-darwin.tar.gz" ', "", "archives", "does not ask for diskseal-x86_64-apple-darwin.tar.gz"),
+    ("../../Cargo.toml", 'v{ version }/diskseal-{ target }.tar.gz"', '{ version }/diskseal-{ target }.tar.gz"', "archives", "cargo binstall looks for"),
+    ("../../Cargo.toml", 'bin-dir = "diskseal-{ target }/', 'bin-dir = "', "archives", "has no diskseal"),
+    ("../cli-archive.py", 'else f"diskseal-{target}.tar.gz"', 'else f"diskseal_{target}.tar.gz"', "archives", "cargo binstall looks for"),
+    ("../cli-archive.py", "EARLIEST\n            archive.addfile", "int(os.times().elapsed * 100)\n            archive.addfile", "archives", "the same files give other bytes"),
 ]
 
 
@@ -56,7 +62,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder)
             shutil.copytree(root / ".github", copy / ".github")
-            shutil.copy(root / "Cargo.toml", copy)
+            for name in ("Cargo.toml", "LICENSE", "CHANGELOG.md"):
+                shutil.copy(root / name, copy)
             path = copy / ".github" / "workflows" / file
             text = path.read_text()
             what = f"{file}: {new.strip()!r} in place of {old.strip()!r}"

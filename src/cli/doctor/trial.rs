@@ -3,10 +3,7 @@
 use std::{io::IsTerminal, time::Duration};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
@@ -168,20 +165,40 @@ fn scope_of(installation: &Installation) -> Option<crate::scope::Scope> {
     Config::for_command(&|name: &str| installation.setting(name)).ok().map(|config| config.policy.scope)
 }
 
-/// Counts the signals that end a process: SIGINT, SIGTERM and SIGHUP.
+/// Counts the signals that end a process.
 fn stops() -> Stop {
     let (sender, stop) = watch::channel(0);
+    at_each_signal(move || {
+        sender.send_modify(|times: &mut u8| *times = times.saturating_add(1));
+        note(
+            "stopping; a group that was created is deleted first, and a second signal ends the wait for that",
+        );
+    });
+    stop
+}
+
+/// Ctrl-C (SIGINT), SIGTERM, and SIGHUP of a terminal that is closed.
+#[cfg(unix)]
+fn at_each_signal(act: impl Fn() + Clone + Send + Sync + 'static) {
+    use tokio::signal::unix::{SignalKind, signal};
+
     let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
     for mut signal in signals.into_iter().flatten() {
-        let sender = sender.clone();
+        let act = act.clone();
         tokio::spawn(async move {
             while signal.recv().await.is_some() {
-                sender.send_modify(|times: &mut u8| *times = times.saturating_add(1));
-                note(
-                    "stopping; a group that was created is deleted first, and a second signal ends the wait for that",
-                );
+                act();
             }
         });
     }
-    stop
+}
+
+/// Ctrl-C; there are no other signals.
+#[cfg(not(unix))]
+fn at_each_signal(act: impl Fn() + Clone + Send + Sync + 'static) {
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            act();
+        }
+    });
 }
