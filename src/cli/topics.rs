@@ -42,7 +42,7 @@ fn all_settings() -> String {
         .to_owned();
     for setting in settings() {
         let _ = write!(text, "\n{}, --{} <{}>\n", setting.name, setting.flag, form(setting));
-        let _ = writeln!(text, "    {} {}", setting.summary(), format!("[default: {}]", default(setting)));
+        let _ = writeln!(text, "    {} [default: {}]", setting.summary(), default(setting));
     }
     text
 }
