@@ -114,6 +114,7 @@ fn groff_and_mandoc_read_every_page_without_a_complaint() {
         {
             assert_eq!(complaints, "", "{name}");
             assert!(text.contains("SEE ALSO"), "{name}");
+            assert!(!text.contains('\u{2010}'), "{name}: a name that is broken cannot be copied: {text}");
         }
         // It wants a date, which would be that of the build, and each page is to be the same in every build. And it notes
         // pauses that a list of words does not need.
