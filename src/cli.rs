@@ -43,7 +43,9 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch() -> ExitCode {
-    let matches = match command().try_get_matches() {
+    // Texts of help are made only where one is shown: each start of the handler would pay for them.
+    let read = definition().try_get_matches().or_else(|_| command().try_get_matches());
+    let matches = match read {
         Ok(matches) => matches,
         Err(error) => {
             // Help and version are what was asked for; everything else is a usage error.
@@ -98,9 +100,14 @@ fn unreadable_settings() -> impl Iterator<Item = &'static str> {
     settings().map(|setting| setting.name).filter(is_unreadable)
 }
 
-/// The commands, in the order in which a person needs them.
+/// The commands with all their help.
 fn command() -> Command {
-    let command = Command::new("diskseal")
+    help::completed(definition())
+}
+
+/// The commands, in the order in which a person needs them.
+fn definition() -> Command {
+    Command::new("diskseal")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Seal every Azure managed disk and snapshot as soon as it is created")
         .add(GUIDE)
@@ -115,8 +122,7 @@ fn command() -> Command {
         .subcommand(with_settings(doctor::command(), &[Use::Always]))
         .subcommand(with_settings(serve_command(), &[Use::Always, Use::Sweep, Use::Serve]))
         .subcommand(completions::command())
-        .subcommand(man::command());
-    help::completed(command)
+        .subcommand(man::command())
 }
 
 const GUIDE: Guide = Guide {
