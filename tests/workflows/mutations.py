@@ -46,6 +46,13 @@ PLANTED = [
     ("release.yml", '== "$GITHUB_SERVER_URL/$GITHUB_REPOSITORY" ]]', '!= "" ]]', "address", "somebody/else"),
     ("release.yml", "      - name: the repository's address, from", "      - name: an address, from", "address", "does not look at the repository's address"),
     ("release.yml", "base=https://raw", "home=https://github.com/somebody/diskseal base=https://raw", "address", "the repository's address stands there too"),
+    ("../../SECURITY.md", "https://", "", "standing", "SECURITY.md lacks a link"),
+    ("../../SECURITY.md", "90 days", "some days", "standing", "SECURITY.md lacks a link"),
+    ("codeql.yml", ", rust]", "]", "standing", "codeql.yml does not analyze rust"),
+    ("codeql.yml", "      security-events: write # the results\n", "", "permissions", "these may write"),
+    ("../../fuzz/fuzz_targets/target.rs", "libfuzzer_sys::fuzz_target!", "main!", "standing", "no target of libFuzzer"),
+    ("live.yml", "--require-hashes ", "", "standing", "pip install without --require-hashes"),
+    ("release.yml", 'run: cp "$BUNDLE" dist/diskseal.intoto.jsonl', 'run: cp "$BUNDLE" .', "standing", "is no file of the release"),
     ("release.yml", "needs: [notes, ci, package, starts]", "needs: [notes, package]", "same checks", "does not wait for ci, starts"),
 ]
 
@@ -56,7 +63,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder)
             shutil.copytree(root / ".github", copy / ".github")
-            shutil.copy(root / "Cargo.toml", copy)
+            for name in ("Cargo.toml", "LICENSE", "SECURITY.md"):
+                shutil.copy(root / name, copy)
+            shutil.copytree(root / "fuzz" / "fuzz_targets", copy / "fuzz" / "fuzz_targets")
             path = copy / ".github" / "workflows" / file
             text = path.read_text()
             what = f"{file}: {new.strip()!r} in place of {old.strip()!r}"
