@@ -10,7 +10,10 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anstream::println;
 use clap::{Arg, Command, value_parser};
-use tokio::time::{Instant, interval, timeout};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, interval, sleep, timeout},
+};
 
 use crate::{
     failures::Failures,
@@ -43,11 +46,13 @@ mod world;
 /// An error that stops the run.
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// How many events are on their way at most: writers wait for Event Grid, so that a failure cannot pile up an hour of
-/// work.
-const ON_THE_WAY_MAX: usize = 800;
+/// How many events are on their way at most: writers wait for Event Grid. Each that a handler works on has two connections
+/// and about 60 KiB, most of it for TLS; 64 MiB hold some hundreds of them, and the host of an instance sends far fewer.
+const ON_THE_WAY_MAX: usize = 250;
 /// How long a sweep's or the queue's work may take when nothing fails any more.
 const REST: Duration = Duration::from_mins(5);
+/// After this time without work, idle connections are closed.
+const QUIET: Duration = Duration::from_secs(5);
 /// How many sweeps may be needed until one finds nothing: one run takes 2,000 resources at most.
 const SWEEPS_MAX: usize = 12;
 
@@ -55,6 +60,7 @@ const SWEEPS_MAX: usize = 12;
 #[derive(Clone, Debug)]
 struct Arguments {
     events: usize,
+    minutes: u64,
     seed: u64,
     instances: usize,
     binary: PathBuf,
@@ -63,13 +69,25 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     rustls::crypto::ring::default_provider().install_default().unwrap();
-    match run(&arguments()).await {
-        Ok(code) => code,
-        Err(fault) => {
-            anstream::eprintln!("error: {fault}");
-            ExitCode::FAILURE
-        }
+    let arguments = arguments();
+    let ended = tokio::select! {
+        ended = run(&arguments) => ended,
+        // The handlers end with the runtime; without this they would outlive it.
+        signal = stopped() => signal.and(Err("stopped".into())),
+    };
+    ended.unwrap_or_else(|fault| {
+        anstream::eprintln!("error: {fault}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn stopped() -> Result<(), Fault> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
+    Ok(())
 }
 
 fn arguments() -> Arguments {
@@ -79,6 +97,7 @@ fn arguments() -> Arguments {
     let matches = Command::new("chaos")
         .about("Runs the release binary in a local Azure where everything fails")
         .arg(number("events", "100000", "How many events to raise").value_parser(value_parser!(usize)))
+        .arg(number("minutes", "600", "How long to raise them at most").value_parser(value_parser!(u64)))
         .arg(number("seed", "1", "The seed of writes and failures").value_parser(value_parser!(u64)))
         .arg(
             number(
@@ -99,6 +118,7 @@ fn arguments() -> Arguments {
         .get_matches();
     Arguments {
         events: matches.get_one::<usize>("events").copied().unwrap_or_default().max(1),
+        minutes: matches.get_one::<u64>("minutes").copied().unwrap_or_default(),
         seed: matches.get_one::<u64>("seed").copied().unwrap_or_default(),
         instances: matches.get_one::<usize>("instances").copied().unwrap_or_default().max(1),
         binary: matches.get_one::<PathBuf>("binary").cloned().unwrap_or_default(),
@@ -136,6 +156,8 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Fault> {
     failing.abort();
     failures.end().await;
     let rounds = rest(&site, &observer, &broken).await;
+    sleep(QUIET).await;
+    gauge.read_at_rest(&site.lasting());
     observing.abort();
     // Stopping ends the others on purpose.
     observer.look_at_ends(&failures.killed());
@@ -166,10 +188,10 @@ async fn every(pause: Duration, mut act: impl FnMut()) {
 /// Writes until Event Grid has raised the wanted number of events.
 async fn write(site: &Site, world: &World, arguments: &Arguments) {
     let mut ticks = interval(Duration::from_millis(5));
-    let mut said = 0;
+    let (mut said, end) = (0, Instant::now() + Duration::from_mins(arguments.minutes));
     loop {
         let raised = site.azure.event_grid.stats().published;
-        if raised >= arguments.events {
+        if raised >= arguments.events || Instant::now() > end {
             return;
         }
         if raised * 10 / arguments.events > said {

@@ -82,6 +82,14 @@ fn numbers(run: &Run<'_>) {
     row("of them with full standard output", with_full_output);
     row("messages in the poison queue", run.site.azure.queues.poison("diskseal-pending").len());
     row("sweeps at the end until one found nothing", run.rounds);
+    for (pid, Reading { resident, descriptors, threads }) in run.gauge.at_rest() {
+        println!(
+            "  process {pid} at rest: {resident} KiB resident, {descriptors} open files, {threads} threads"
+        );
+        if let Some(peak) = run.site.confinement.memory_peak(pid) {
+            println!("  process {pid}: {} KiB at most in its control group", peak / 1_024);
+        }
+    }
     for (pid, [first, last, most]) in run.gauge.tenths() {
         let of = |of: fn(&Reading) -> u64| format!("{} → {} (most {})", of(&first), of(&last), of(&most));
         println!(
@@ -90,8 +98,5 @@ fn numbers(run: &Run<'_>) {
             of(|one| one.descriptors),
             of(|one| one.threads),
         );
-        if let Some(peak) = run.site.confinement.memory_peak(pid) {
-            println!("  process {pid}: {} KiB at most in its control group", peak / 1_024);
-        }
     }
 }

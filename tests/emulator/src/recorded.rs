@@ -95,3 +95,24 @@ async fn changed(count: &mut watch::Receiver<usize>) {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_taken_is_gone_and_a_waiter_sees_what_comes_after() {
+        let whole = Arc::new(Recorded::default());
+        let part = Recorded::part_of(&whole);
+        part.push(1);
+        part.push(2);
+        let mut waiter = Box::pin(whole.wait_for(|entry| *entry == 4));
+        assert!(futures::poll!(&mut waiter).is_pending());
+        assert_eq!(whole.take(), [1, 2]);
+        part.push(3);
+        assert_eq!((whole.take(), part.all()), (vec![3], vec![1, 2, 3]));
+        part.push(4);
+        assert_eq!(waiter.await, 4);
+        assert_eq!(whole.all(), [4]);
+    }
+}
