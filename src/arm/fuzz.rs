@@ -48,7 +48,7 @@ pub fn error(data: &[u8]) {
     let error = Error::from_answer("read", status, body, None);
     let said = error.to_string();
     assert!(said.len() <= MESSAGE_LEN_MAX, "{} bytes", said.len());
-    assert_eq!(one_line(&said), said, "a refusal has several lines");
+    assert!(!said.contains(char::is_control), "a refusal has several lines: {said:?}");
     let _ = error.reason();
 }
 

@@ -115,7 +115,7 @@ fn event_grid(seed: u64) -> EventGridOptions {
     EventGridOptions {
         seed,
         speed: EVENT_GRID_SPEED,
-        loss: 0.03,
+        loss: 0.05,
         duplicates: Duplicates::Sometimes(0.1),
         disorder: Duration::from_mins(5),
         jitter: 0.5,
