@@ -6,13 +6,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, value::RawValue};
 use time::OffsetDateTime;
 
-use super::{
-    Permissions,
-    error::{Error, one_line},
-    list::read_all,
-    operation::Operation,
-    retry,
-};
+use super::{Permissions, error::Error, list::read_all, operation::Operation, retry};
 use crate::resource_id::ResourceId;
 
 const ID: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
