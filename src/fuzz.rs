@@ -99,6 +99,10 @@ fn scope(data: &[u8]) {
 /// An event, with claims of its caller added.
 fn event_(data: &[u8]) {
     let Ok(mut event) = serde_json::from_slice::<serde_json::Value>(data) else { return };
+    if event.to_string().contains(SECRET) {
+        // A fuzzer that sees comparisons learns the mark, and puts it where it may come out.
+        return;
+    }
     if let Some(data) = event.get_mut("data").and_then(serde_json::Value::as_object_mut) {
         let claims = ["name", "upn", "http://schemas.microsoft.com/identity/claims/objectidentifier"]
             .map(|name| (name.to_owned(), SECRET.into()));

@@ -15,6 +15,8 @@ use clap::Parser;
 use diskseal::fuzz::{TARGETS, Target};
 use fastrand::Rng;
 
+mod growth;
+
 /// Feeds functions with changed inputs of their corpora.
 #[derive(Parser)]
 struct Arguments {
@@ -88,12 +90,8 @@ fn feed(&(name, function): &Target, arguments: &Arguments, folder: &Path) -> Res
         if passed && time < INPUT_TIME_MAX {
             return Ok(time);
         }
-        let file = folder
-            .join(format!("artifacts/{name}-{:016x}", fastrand::Rng::with_seed(input.len() as u64).u64(..)));
-        fs::create_dir_all(folder.join("artifacts"))?;
-        fs::write(&file, input)?;
         let why = if passed { format!("took {time:.1?}") } else { "failed".to_owned() };
-        Err(Failure::Found(format!("{name}: {why}: fuzz/run --input {} {name}", file.display())))
+        Err(kept(folder, name, input, &why)?)
     };
     if let Some(input) = &arguments.input {
         let time = try_one(&fs::read(input)?)?;
@@ -110,10 +108,30 @@ fn feed(&(name, function): &Target, arguments: &Arguments, folder: &Path) -> Res
         executions += 1;
     }
     let time = begun.elapsed();
+    for _ in 0..growth::TRIALS {
+        let input = changed(&corpus, &words, &mut random);
+        let steep = catch_unwind(AssertUnwindSafe(|| growth::steep(function, &input, &mut random.fork())));
+        match steep {
+            Ok(None) => {}
+            Ok(Some((input, ratio))) => {
+                let why = format!("takes {ratio:.1} times as long for four times the input");
+                return Err(kept(folder, name, &input, &why)?);
+            }
+            Err(_) => return Err(kept(folder, name, &input, "failed when a part of it was repeated")?),
+        }
+    }
     Ok(format!(
-        "{name}: {executions} inputs in {time:.1?}, the slowest {slowest:.1?}, seed {}",
+        "{name}: {executions} inputs in {time:.1?}, the slowest {slowest:.1?}, seed {}, and in linear time",
         arguments.seed
     ))
+}
+
+/// Writes what failed to a file, and says how to feed it again.
+fn kept(folder: &Path, name: &str, input: &[u8], why: &str) -> io::Result<Failure> {
+    let file = folder.join(format!("artifacts/{name}-{:016x}", Rng::with_seed(input.len() as u64).u64(..)));
+    fs::create_dir_all(folder.join("artifacts"))?;
+    fs::write(&file, input)?;
+    Ok(Failure::Found(format!("{name}: {why}: fuzz/run --input {} {name}", file.display())))
 }
 
 fn read_all(folder: &Path) -> io::Result<Vec<Vec<u8>>> {

@@ -6,13 +6,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, value::RawValue};
 use time::OffsetDateTime;
 
-use super::{
-    Permissions,
-    error::{Error, one_line},
-    list::read_all,
-    operation::Operation,
-    retry,
-};
+use super::{Permissions, error::Error, list::read_all, operation::Operation, retry};
 use crate::resource_id::ResourceId;
 
 const ID: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
@@ -48,7 +42,7 @@ pub fn error(data: &[u8]) {
     let error = Error::from_answer("read", status, body, None);
     let said = error.to_string();
     assert!(said.len() <= MESSAGE_LEN_MAX, "{} bytes", said.len());
-    assert_eq!(one_line(&said), said, "a refusal has several lines");
+    assert!(!said.contains(char::is_control), "a refusal has several lines: {said:?}");
     let _ = error.reason();
 }
 

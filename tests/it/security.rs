@@ -1,4 +1,5 @@
-//! The threat model of `docs/security.md`: each row names tests, and each of them exists.
+//! The threat model of `docs/security.md`, and what `docs/reliability.md` says about crashes: each row names tests, and each
+//! of them exists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -40,17 +41,31 @@ fn tests_of(source: &str) -> Vec<String> {
 #[test]
 fn each_row_of_the_threat_model_names_tests_that_exist() {
     let page = include_str!("../../docs/security.md");
-    let (_, rows) =
-        page.split_once("| attacker | can | cannot | tests |\n| --- | --- | --- | --- |\n").unwrap();
+    let header = "| attacker | can | cannot | tests |\n| --- | --- | --- | --- |\n";
+    let rows = each_row_names_tests_that_exist(page, header);
+    assert!(rows > 10, "{rows} rows");
+}
+
+#[test]
+fn each_row_about_crashes_names_tests_that_exist() {
+    let page = include_str!("../../docs/reliability.md");
+    let rows = each_row_names_tests_that_exist(page, "| crash | tests |\n| --- | --- |\n");
+    assert!(rows > 5, "{rows} rows");
+}
+
+/// Looks at the table below this header, and returns the number of its rows.
+fn each_row_names_tests_that_exist(page: &str, header: &str) -> usize {
+    let (_, rows) = page.split_once(header).unwrap();
     let rows: Vec<&str> = rows.lines().take_while(|line| line.starts_with('|')).collect();
     let known = tests();
-    assert!(rows.len() > 10 && known.len() > 500, "{} rows, {} tests", rows.len(), known.len());
-    for row in rows {
+    assert!(known.len() > 500, "{} tests", known.len());
+    for row in &rows {
         let cell = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();
         let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
         assert!(!named.is_empty(), "no test holds this row: {row}");
         for name in named {
-            assert!(known.contains(name), "docs/security.md names the test {name}, which does not exist");
+            assert!(known.contains(name), "the test {name} does not exist");
         }
     }
+    rows.len()
 }

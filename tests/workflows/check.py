@@ -23,6 +23,7 @@ PINNED = re.compile(r"^(?P<action>[\w.-]+/[\w./-]+)@(?P<commit>[0-9a-f]{40}) # (
 USES = re.compile(r"^\s*(?:- +)?[\"']?uses[\"']?\s*:\s*(?P<what>.*?)\s*$")
 # The jobs with write permissions. Adding one is a deliberate decision, so it must be listed here too.
 WRITES = {
+    ("codeql.yml", "analyze"): {"security-events"},
     ("infra.yml", "what-if"): {"id-token"}, ("live.yml", "installation"): {"id-token"},
     ("release.yml", "publish"): {"attestations", "contents", "id-token"},
 }
@@ -80,7 +81,7 @@ def shell(root: Path) -> list[str]:
 
 def scripts(root: Path) -> list[str]:
     """The scripts that the workflows run, by shellcheck."""
-    return told(["shellcheck", ".ci/run", ".ci/advisories", "tests/workflows/run"], root)
+    return told(["shellcheck", ".ci/run", ".ci/advisories", "fuzz/run", "tests/chaos/run", "tests/workflows/run"], root)
 
 
 def pins(root: Path) -> list[str]:
@@ -151,6 +152,30 @@ def toolchain(root: Path) -> list[str]:
             faults.append(f"{where}: RUSTUP_TOOLCHAIN is {version}, no version such as 1.95.0")
         elif [int(part) for part in version.split(".")] < [int(part) for part in least.split(".")]:
             faults.append(f"{where}: RUSTUP_TOOLCHAIN is {version}, and Cargo.toml wants {least}")
+    return faults
+
+
+def standing(root: Path) -> list[str]:
+    """What OpenSSF Scorecard looks for in files: policy, licence, static analysis, fuzzing, hashes, provenance."""
+    faults, found = [], dict((path.name, content) for path, content in documents(root))
+    policy = (root / "SECURITY.md").read_text()
+    if not re.search(r"https://\S+", policy) or not re.search(r"\d+ days", policy) or "vulnerabilit" not in policy:
+        faults.append("SECURITY.md lacks a link, a number of days, or what it is about")
+    if "MIT License" not in (root / "LICENSE").read_text():
+        faults.append("LICENSE is not the one of Cargo.toml")
+    analyze = found["codeql.yml"]["jobs"]["analyze"]
+    if missing := {"actions", "javascript-typescript", "python", "rust"} - set(analyze["strategy"]["matrix"]["language"]):
+        faults.append(f"codeql.yml does not analyze {', '.join(sorted(missing))}")
+    if "libfuzzer_sys::fuzz_target!" not in (root / "fuzz" / "fuzz_targets" / "target.rs").read_text():
+        faults.append("fuzz/fuzz_targets has no target of libFuzzer")
+    for path, job, step in steps(root):
+        if re.search(r"\bpip\b.* install (?!.*--require-hashes)", step.get("run", "")):
+            faults.append(f"{path.name}: {job}: pip install without --require-hashes")
+    publish = found["release.yml"]["jobs"]["publish"]["steps"]
+    copies = [i for i, step in enumerate(publish) if "dist/diskseal.intoto.jsonl" in step.get("run", "")]
+    releases = [i for i, step in enumerate(publish) if "gh release create" in step.get("run", "")]
+    if not copies or not releases or copies[0] > releases[0]:
+        faults.append("release.yml: the attestation is no file of the release")
     return faults
 
 
@@ -282,6 +307,7 @@ CHECKS = {
     "caution": caution,
     "toolchain": toolchain,
     "same checks": same_checks,
+    "standing": standing,
     "updates": updates,
     "address": address,
     "archives": archives,

@@ -53,6 +53,13 @@ PLANTED = [
     ("../../Cargo.toml", 'bin-dir = "diskseal-{ target }/', 'bin-dir = "', "archives", "has no diskseal"),
     ("../cli-archive.py", 'else f"diskseal-{target}.tar.gz"', 'else f"diskseal_{target}.tar.gz"', "archives", "cargo binstall looks for"),
     ("../cli-archive.py", "EARLIEST\n            archive.addfile", "int(os.times().elapsed * 100)\n            archive.addfile", "archives", "the same files give other bytes"),
+    ("../../SECURITY.md", "https://", "", "standing", "SECURITY.md lacks a link"),
+    ("../../SECURITY.md", "90 days", "some days", "standing", "SECURITY.md lacks a link"),
+    ("codeql.yml", ", rust]", "]", "standing", "codeql.yml does not analyze rust"),
+    ("codeql.yml", "      security-events: write # the results\n", "", "permissions", "these may write"),
+    ("../../fuzz/fuzz_targets/target.rs", "libfuzzer_sys::fuzz_target!", "main!", "standing", "no target of libFuzzer"),
+    ("live.yml", "--require-hashes ", "", "standing", "pip install without --require-hashes"),
+    ("release.yml", 'run: cp "$BUNDLE" dist/diskseal.intoto.jsonl', 'run: cp "$BUNDLE" .', "standing", "is no file of the release"),
 ]
 
 
@@ -62,8 +69,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder)
             shutil.copytree(root / ".github", copy / ".github")
-            for name in ("Cargo.toml", "LICENSE", "CHANGELOG.md"):
+            for name in ("Cargo.toml", "LICENSE", "CHANGELOG.md", "SECURITY.md"):
                 shutil.copy(root / name, copy)
+            shutil.copytree(root / "fuzz" / "fuzz_targets", copy / "fuzz" / "fuzz_targets")
             path = copy / ".github" / "workflows" / file
             text = path.read_text()
             what = f"{file}: {new.strip()!r} in place of {old.strip()!r}"

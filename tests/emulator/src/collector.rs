@@ -129,6 +129,16 @@ impl Collector {
         self.received.spans.all()
     }
 
+    /// Every span received so far, which is forgotten: for a run whose spans would not fit into memory.
+    pub fn take_spans(&self) -> Vec<Span> {
+        self.received.spans.take()
+    }
+
+    /// Every log record received so far, which is forgotten likewise.
+    pub fn take_logs(&self) -> Vec<LogRecord> {
+        self.received.logs.take()
+    }
+
     /// Every log record received so far.
     pub fn logs(&self) -> Vec<LogRecord> {
         self.received.logs.all()

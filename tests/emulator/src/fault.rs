@@ -13,6 +13,7 @@ mod injected;
 
 pub use crate::refusal::Refusal;
 pub use injected::Injected;
+use injected::Share;
 pub(crate) use injected::{Faults, Fired, Release};
 
 /// The kind of a request.
@@ -162,6 +163,7 @@ pub struct Fault {
     after: u32,
     delay: Duration,
     is_marked: bool,
+    share: Option<Share>,
 }
 
 impl Fault {
@@ -177,6 +179,7 @@ impl Fault {
             after: 0,
             delay: Duration::ZERO,
             is_marked: false,
+            share: None,
         }
     }
 

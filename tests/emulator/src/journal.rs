@@ -151,6 +151,13 @@ impl Emulator {
             .collect()
     }
 
+    /// All kept exchanges, which are deleted: for a run whose journal would not fit into memory.
+    pub fn take_journal(&self) -> Vec<Arc<Exchange>> {
+        let mut entries = self.inner.journal.entries.lock();
+        entries.dropped += entries.kept.len();
+        entries.kept.drain(..).collect()
+    }
+
     /// Deletes all exchanges.
     pub fn clear_journal(&self) {
         let mut entries = self.inner.journal.entries.lock();

@@ -21,6 +21,7 @@ pub mod local_azure;
 pub mod options;
 pub mod proxy;
 pub mod queue;
+pub mod relay;
 pub mod role;
 pub mod serve;
 pub mod storage;

@@ -5,18 +5,26 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// A growing record. Nothing is ever removed, so a waiter cannot be too late.
+/// A growing record. Nothing is removed unless it is taken, so a waiter cannot be too late.
 #[derive(Debug)]
 pub(crate) struct Recorded<T> {
-    entries: Mutex<Vec<T>>,
+    entries: Mutex<Entries<T>>,
     /// The record of a whole of which this is one part.
     whole: Option<Arc<Recorded<T>>>,
     count: watch::Sender<usize>,
 }
 
+#[derive(Debug)]
+struct Entries<T> {
+    kept: Vec<T>,
+    /// The number of those that were taken before.
+    taken: usize,
+}
+
 impl<T> Default for Recorded<T> {
     fn default() -> Self {
-        Self { entries: Mutex::default(), whole: None, count: watch::Sender::new(0) }
+        let entries = Mutex::new(Entries { kept: Vec::new(), taken: 0 });
+        Self { entries, whole: None, count: watch::Sender::new(0) }
     }
 }
 
@@ -32,24 +40,35 @@ impl<T: Clone> Recorded<T> {
             whole.push(entry.clone());
         }
         let mut entries = self.entries.lock();
-        entries.push(entry);
-        self.count.send_replace(entries.len());
+        entries.kept.push(entry);
+        self.count.send_replace(entries.taken + entries.kept.len());
     }
 
-    /// Every entry so far.
+    /// Every entry so far that was not taken.
     pub(crate) fn all(&self) -> Vec<T> {
-        self.entries.lock().clone()
+        self.entries.lock().kept.clone()
+    }
+
+    /// Every entry so far, which is forgotten: for a run whose entries would not fit into memory.
+    pub(crate) fn take(&self) -> Vec<T> {
+        let mut entries = self.entries.lock();
+        entries.taken += entries.kept.len();
+        std::mem::take(&mut entries.kept)
     }
 
     /// The first entry that matches, now or in the future.
     pub(crate) async fn wait_for(&self, fits: impl Fn(&T) -> bool) -> T {
         let mut count = self.count.subscribe();
-        let mut seen = 0;
+        let mut seen = 0_usize;
         loop {
             count.mark_unchanged();
             // A copy, because `fits` may read the record itself.
-            let new = self.entries.lock()[seen..].to_vec();
-            seen += new.len();
+            let new = {
+                let entries = self.entries.lock();
+                let new = entries.kept.get(seen.saturating_sub(entries.taken)..).unwrap_or_default().to_vec();
+                seen = entries.taken + entries.kept.len();
+                new
+            };
             if let Some(found) = new.into_iter().find(|entry| fits(entry)) {
                 return found;
             }
@@ -74,5 +93,26 @@ async fn changed(count: &mut watch::Receiver<usize>) {
     if count.changed().await.is_err() {
         // A waiter borrows the record and with it the sender, so this never happens.
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_taken_is_gone_and_a_waiter_sees_what_comes_after() {
+        let whole = Arc::new(Recorded::default());
+        let part = Recorded::part_of(&whole);
+        part.push(1);
+        part.push(2);
+        let mut waiter = Box::pin(whole.wait_for(|entry| *entry == 4));
+        assert!(futures::poll!(&mut waiter).is_pending());
+        assert_eq!(whole.take(), [1, 2]);
+        part.push(3);
+        assert_eq!((whole.take(), part.all()), (vec![3], vec![1, 2, 3]));
+        part.push(4);
+        assert_eq!(waiter.await, 4);
+        assert_eq!(whole.all(), [4]);
     }
 }

@@ -36,6 +36,28 @@ async fn a_fault_meets_what_it_names_as_often_as_it_says() {
     assert_eq!(client.patch(&one, &mode()).await.status, 200);
 }
 
+/// A share by chance, the same for the same seed.
+#[tokio::test(start_paused = true)]
+async fn a_fault_meets_a_share_of_the_requests_by_its_seed() {
+    let mut runs = Vec::new();
+    for seed in [1, 1, 2] {
+        let client = Client::immediate();
+        let id = client.seed("d");
+        client.emulator.inject(Fault::refuse(Refusal::server_error(500)).always().sometimes(0.3, seed));
+        let mut statuses = Vec::new();
+        for _ in 0..200 {
+            statuses.push(client.get(&format!("{id}?{VERSION}")).await.status);
+        }
+        let refused = statuses.iter().filter(|status| **status == 500).count();
+        assert!((30..90).contains(&refused), "{refused} of 200");
+        assert_eq!(client.emulator.take_journal().len(), 200);
+        assert!(client.emulator.take_journal().is_empty());
+        runs.push(statuses);
+    }
+    assert_eq!(runs[0], runs[1]);
+    assert_ne!(runs[0], runs[2]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_ready_made_refusal_has_its_shape() {
     let client = Client::immediate();

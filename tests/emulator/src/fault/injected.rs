@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::http::Method;
+use fastrand::Rng;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -21,10 +22,28 @@ pub(crate) enum Release {
 struct Rule {
     fault: Fault,
     matched: Mutex<u32>,
+    random: Mutex<Rng>,
     fired: watch::Sender<u32>,
     /// The number of requests that have reached the point at which they are held.
     held: watch::Sender<u32>,
     release: watch::Sender<Release>,
+}
+
+/// The share of the matching requests that a fault affects.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    /// From 0 to 1.
+    of: f64,
+    seed: u64,
+}
+
+impl Fault {
+    /// Affects this share of the matching requests, from 0 to 1. The same seed chooses the same ones in their order.
+    #[must_use]
+    pub fn sometimes(mut self, share: f64, seed: u64) -> Self {
+        self.share = Some(Share { of: share, seed });
+        self
+    }
 }
 
 /// The active faults, in the order of injection.
@@ -85,7 +104,8 @@ impl Faults {
             }
             let mut matched = rule.matched.lock();
             *matched = matched.saturating_add(1);
-            *matched > rule.fault.after
+            let is_chosen = rule.fault.share.is_none_or(|share| rule.random.lock().f64() < share.of);
+            *matched > rule.fault.after && is_chosen
         })?;
         let rule = Arc::clone(&rules[place]);
         rule.fired.send_modify(|fired| *fired += 1);
@@ -145,9 +165,11 @@ impl Injected {
 impl Emulator {
     /// Injects a fault.
     pub fn inject(&self, fault: Fault) -> Injected {
+        let seed = fault.share.map_or(0, |share| share.seed);
         let rule = Arc::new(Rule {
             fault,
             matched: Mutex::new(0),
+            random: Mutex::new(Rng::with_seed(seed)),
             fired: watch::Sender::new(0),
             held: watch::Sender::new(0),
             release: watch::Sender::new(Release::Held),

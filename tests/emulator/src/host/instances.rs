@@ -314,6 +314,21 @@ impl FunctionApp {
         self.records.console.all()
     }
 
+    /// Every line that a handler has written, which is forgotten: for a run whose lines would not fit into memory.
+    pub fn take_console(&self) -> Vec<ConsoleLine> {
+        self.records.console.take()
+    }
+
+    /// Every invocation with a judged reply, which is forgotten likewise.
+    pub fn take_invocations(&self) -> Vec<Invocation> {
+        self.records.invocations.take()
+    }
+
+    /// Every end of a handler's process, except of those whose whole instance was stopped.
+    pub fn exits(&self) -> Vec<Exit> {
+        self.records.exits.all()
+    }
+
     /// Waits for a line of a handler, which may have been written before.
     pub async fn wait_for_line(&self, fits: impl Fn(&ConsoleLine) -> bool) -> ConsoleLine {
         self.records.console.wait_for(fits).await
