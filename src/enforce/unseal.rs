@@ -140,7 +140,7 @@ pub async fn unseal(
 ) -> Result<Unsealed, Error> {
     let terms = Trigger::Command.terms(time);
     let look = async |progress: &Progress<'_>| look_once(ctx, id, exemption, terms, progress).await;
-    by_hand::run(ctx, by_hand::span!("unseal", id), terms, Unsealed::NotFound, |end| end.label(), look).await
+    by_hand::run(ctx, by_hand::span!("unseal", id), terms, Unsealed::NotFound, Unsealed::label, look).await
 }
 
 async fn look_once(
