@@ -76,8 +76,8 @@ fn numbers(run: &Run<'_>) {
     for (name, count) in run.failures.counts() {
         row(name, count);
     }
-    let (starts, with_clock, with_full_output) = run.site.confinement.starts();
-    row("processes started", starts);
+    let (processes, with_clock, with_full_output) = run.site.confinement.starts();
+    row("processes started", processes);
     row("of them with a clock that steps", with_clock);
     row("of them with full standard output", with_full_output);
     row("messages in the poison queue", run.site.azure.queues.poison("diskseal-pending").len());
@@ -93,7 +93,7 @@ fn numbers(run: &Run<'_>) {
     for (pid, [first, last, most]) in run.gauge.tenths() {
         let of = |of: fn(&Reading) -> u64| format!("{} → {} (most {})", of(&first), of(&last), of(&most));
         println!(
-            "  process {pid}, medians of the first and the last tenth: {} KiB resident, {} open files, {} threads",
+            "  process {pid}, the first and the last tenth of the time: {} KiB resident, {} open files at least, {} threads",
             of(|one| one.resident),
             of(|one| one.descriptors),
             of(|one| one.threads),
