@@ -32,6 +32,9 @@ mod role;
 mod security;
 mod settings;
 mod simulation;
+#[path = "../simulation/simulator.rs"]
+#[expect(dead_code, unused_imports, reason = "the bench uses more of it")]
+mod simulator;
 mod spector;
 mod sweep;
 mod switch;
