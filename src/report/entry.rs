@@ -271,6 +271,19 @@ impl Entry {
         }
     }
 
+    /// The glob, or the entry of `DISKSEAL_EXEMPTIONS`, that exempts it together with others.
+    pub fn rule(&self) -> Option<String> {
+        match &self.decision {
+            Decision::Exempt(
+                Exemption::Subscription(glob) | Exemption::ResourceGroup(glob) | Exemption::Name(glob),
+            ) => Some(glob.clone()),
+            Decision::Exempt(Exemption::Listed { number, .. }) => {
+                Some(format!("DISKSEAL_EXEMPTIONS[{number}]"))
+            }
+            _ => None,
+        }
+    }
+
     /// `disk` or `snapshot`.
     pub fn kind(&self) -> &'static str {
         self.id.resource_type().label()

@@ -58,6 +58,7 @@ mod rings;
 mod sampling;
 mod seal;
 mod sweep;
+mod tables;
 mod telemetry;
 mod tokens;
 mod unseal;
