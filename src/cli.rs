@@ -9,6 +9,7 @@ mod ids;
 mod installation;
 mod narrowing;
 mod output;
+mod pending;
 mod planned;
 mod policy;
 mod question;
@@ -62,6 +63,7 @@ fn dispatch() -> ExitCode {
         Some(("unseal", matches)) => unseal::run(matches),
         Some(("reseal", matches)) => reseal::run(matches),
         Some(("doctor", matches)) => doctor::run(matches),
+        Some(("pending", matches)) => pending::run(matches),
         Some(("policy", matches)) => match matches.subcommand() {
             Some(("check", matches)) => policy::run(matches),
             _ => Exit::Usage.into(),
@@ -91,6 +93,7 @@ fn command() -> Command {
         .subcommand(with_settings(unseal::command(), &[Use::Always]))
         .subcommand(with_settings(reseal::command(), &[Use::Always]))
         .subcommand(with_settings(doctor::command(), &[Use::Always]))
+        .subcommand(with_settings(pending::command(), &[Use::Always]))
         .subcommand(policy::command().subcommand(with_settings(policy::check_command(), &[Use::Always])))
         .subcommand(completions::completions_command())
         .subcommand(completions::man_command())

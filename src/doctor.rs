@@ -8,6 +8,7 @@ mod examine;
 mod function_app;
 mod handler;
 mod ingestion;
+mod peek;
 mod permissions;
 mod poison;
 mod probe;
@@ -16,7 +17,7 @@ mod trial;
 use crate::arm::{self, Failure, ResourceFailure, SystemFailure};
 
 pub use examine::{Deployment, examine};
-pub use poison::{Poison, poison};
+pub use peek::{PEEKED_MAX, Peek, Peeked, peek};
 pub use trial::{NO_WORKSPACE, Stop, Trial, Wishes, attempt, is_workspace, plan};
 
 /// The severity of a finding, in ascending order.

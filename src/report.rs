@@ -49,6 +49,7 @@ pub use exemption_tag::ExemptionTagRow;
 pub use exports::{By, Caller, Effect, Export, Exports, Grant, OfResource};
 pub use html::html;
 pub use json::{FORMAT, json, json_line};
+pub use meaning::meaning;
 pub use note::{Note, Word};
 pub use ocsf::ocsf;
 pub use poison::PoisonQueue;

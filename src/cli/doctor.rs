@@ -5,7 +5,7 @@ mod trial;
 use std::{io::IsTerminal, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
-use clap::{Arg, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use serde_json::{Value, json};
 
 use super::{
@@ -49,12 +49,7 @@ pub(super) fn command() -> Command {
         .arg(output_arg())
         .arg(installation::arg())
         .arg(flags::all_subscriptions_arg())
-        .arg(
-            Arg::new("storage-account")
-                .long("storage-account")
-                .value_name("URL")
-                .help("Queue service of the app's storage account [default: AzureWebJobsStorage__queueServiceUri, of the environment or of the app]"),
-        );
+        .arg(queue::arg());
     trial::with_flags(command)
 }
 
@@ -73,7 +68,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
             return Exit::Usage.into();
         }
     };
-    let given = matches.get_one::<String>("storage-account").cloned().or_else(|| lookup(queue::SETTING));
+    let given = matches.get_one::<String>(queue::FLAG).cloned().or_else(|| lookup(queue::SETTING));
     let mut deployment = match deployment(&config, given.as_deref()) {
         Ok(deployment) => deployment,
         Err(fault) => return complain(&fault, Exit::Usage),

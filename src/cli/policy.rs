@@ -75,6 +75,11 @@ pub(super) fn output_arg() -> Arg {
         .help("Output format")
 }
 
+/// The output format of a command whose table has a wide form.
+pub(super) fn wide_output_arg() -> Arg {
+    output_arg().value_parser(["table", "wide", "json"]).help("Output format; wide is a table with full IDs")
+}
+
 pub(super) fn is_json(matches: &ArgMatches) -> bool {
     matches.get_one::<String>("output").is_some_and(|form| form == "json")
 }

@@ -24,6 +24,7 @@ use crate::{
     arm,
     azure::http_client,
     doctor, estate,
+    function::POISON,
     policy::EXPIRING_WITHIN_DAYS,
     report::{
         Detail, Finding, Gap, PoisonQueue, Report, RestorePoints, Run, SINCE_DAYS, Source, csv, html, json,
@@ -341,8 +342,8 @@ async fn poison_queue(session: &Session) -> Option<PoisonQueue> {
         },
         None => session.queue_service(&http)?,
     };
-    Some(match doctor::poison(&http, &service, &identity, session.config.deadline).await {
-        Ok(Some(poison)) => PoisonQueue::Read { messages: poison.messages, oldest: poison.oldest },
+    Some(match doctor::peek(&http, &service, POISON, &identity, session.config.deadline).await {
+        Ok(Some(poison)) => PoisonQueue::Read { messages: poison.messages, oldest: poison.oldest() },
         Ok(None) => PoisonQueue::Read { messages: 0, oldest: None },
         Err(error) => PoisonQueue::Unread(error.to_string()),
     })

@@ -12,13 +12,15 @@ use super::{
     event_grid::{self, DeadLetters, Expected},
     function_app,
     handler::{self, Handler},
-    ingestion, permissions, poison, probe,
+    ingestion,
+    peek::peek,
+    permissions, poison, probe,
 };
 use crate::{
     arm::{self, Failure, Unreadable, api},
     azure::{Authorization, Identity, Terms},
     enforce::{Context, switches_off},
-    function::QUEUE,
+    function::{POISON, QUEUE},
     policy::{BackupGuard, Mode, Policy},
     resource_id::is_same,
     scope::Scope,
@@ -381,7 +383,7 @@ async fn queues(ctx: &Context, deployment: &Deployment, report: &mut dyn FnMut(F
     let answer = probe::send(&deployment.http, identity, probe::of_queue(&url), terms()).await.map(drop);
     report(function_app::queue(service.as_str(), answer.as_ref().copied()));
     if answer.is_ok() {
-        let answer = poison::poison(&deployment.http, service, identity, REQUEST_TIMEOUT).await;
+        let answer = peek(&deployment.http, service, POISON, identity, REQUEST_TIMEOUT).await;
         report(poison::finding(service.as_str(), answer, ctx.now()));
     }
 }

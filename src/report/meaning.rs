@@ -1,7 +1,7 @@
 //! What the reasons for a state mean, in a sentence for people.
 
-/// The meaning of a reason; empty for a word that is not one.
-pub(super) fn of(reason: &str) -> &'static str {
+/// The meaning of a reason for a state, or of a message of the queue; empty for a word that is not one.
+pub fn meaning(reason: &str) -> &'static str {
     match reason {
         "sealed" => "it has the auth mode, the network settings and the tags of the seal",
         "auth_mode" => "its auth mode is not AzureActiveDirectory",
@@ -23,6 +23,37 @@ pub(super) fn of(reason: &str) -> &'static str {
         "name" => "DISKSEAL_EXEMPT_NAMES exempts its name",
         "listed" => "DISKSEAL_EXEMPTIONS exempts it until a day",
         "tag" => "its exemption tag exempts it until a day",
+        "attached" => "a machine holds it, and Azure refuses the change until it is detached",
+        "unproven" => "Azure accepted the change, and the resource does not show it yet",
+        "unfinished" => "Azure accepted the change, and did not finish it in time",
+        "not_visible" => "Azure does not show it, although it was written or read a moment before",
+        "busy" => "another invocation was at work on it",
+        "seal_removed" => "its seal was removed again and again; the next write waits",
+        "deadline" => "it was not done in time",
+        "gone" => "it does not exist any more",
+        "overtaken" => "another write came in between",
+        "conflict" => "Azure refuses the change in the state that it is in",
+        "locked" => "a management lock forbids the change",
+        "disallowed_by_policy" => "an Azure Policy forbids the change",
+        "deny_assignment" => "a deny assignment forbids the change",
+        "forbidden" => "the handler's identity lacks a role on it",
+        "subscription_not_found" => "the identity's tenant does not know its subscription",
+        "wrong_tenant" => "its subscription is in another tenant than the identity",
+        "refused" => "Azure does not take the request as it is",
+        "answer_too_large" => "the answer is longer, or nested more deeply, than any of Azure's",
+        "operation_failed" => "Azure began the change, and it failed",
+        "operation_canceled" => "Azure began the change, and somebody canceled it",
+        "no_token" => "the identity got no token",
+        "unauthorized" => "Azure refused the identity's token",
+        "unreachable" => "Azure could not be reached",
+        "scope_unreadable" => "Azure refuses to list the subscriptions in scope",
+        "timeout" => "Azure did not answer in time",
+        "throttled" => "the quota of requests of its subscription was spent",
+        "server_error" => "Azure answered with an error of its own",
+        "unreadable" => "the answer was none that Azure could have given",
+        "machine" => "its machine has too many disks for one invocation",
+        "sweep" => "a sweep has listed it",
+        "_OTHER" => "another version of Diskseal wrote the message",
         _ => "",
     }
 }
@@ -35,11 +66,11 @@ mod tests {
     fn every_reason_has_a_meaning() {
         let exemptions = Exemption::reasons();
         for reason in Guarded::reasons().into_iter().chain(PendingReason::reasons()).chain(exemptions) {
-            assert_ne!(super::of(reason), "", "{reason}");
+            assert_ne!(super::meaning(reason), "", "{reason}");
         }
         for reason in ["sealed", "auth_mode", "network_access", "tags"] {
-            assert_ne!(super::of(reason), "", "{reason}");
+            assert_ne!(super::meaning(reason), "", "{reason}");
         }
-        assert_eq!(super::of("x"), "");
+        assert_eq!(super::meaning("x"), "");
     }
 }

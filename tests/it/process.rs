@@ -63,6 +63,7 @@ mod telemetry;
 mod tokens;
 mod unseal;
 mod variables;
+mod waiting;
 
 /// The folder of a deployed app whose executable is tested instead of cargo's.
 const PACKAGE: &str = "DISKSEAL_TEST_PACKAGE";

@@ -60,7 +60,7 @@ pub(super) fn write(report: &Report, screen: Screen, detail: Detail, to: &mut im
     }
     let reasons = || {
         boxed(report.by_reason.iter().map(|((status, reason), count)| {
-            let meaning = meaning::of(reason).to_owned();
+            let meaning = meaning(reason).to_owned();
             let cells = [status.label().to_owned(), (*reason).to_owned(), grouped(*count), meaning];
             Row::new(cells).styled("STATUS", style(*status))
         }))

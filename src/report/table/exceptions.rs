@@ -26,7 +26,7 @@ const WHY: [Column; 1] = [Column::prose("WHY")];
 const SEVERAL: &str = "several";
 
 /// What one rule exempts in one subscription.
-struct Group {
+struct Covered {
     count: usize,
     kind: String,
     resource_group: String,
@@ -34,7 +34,7 @@ struct Group {
     first: Row,
 }
 
-impl Group {
+impl Covered {
     fn new(first: Row) -> Self {
         let owner = first.owner.clone().unwrap_or_default();
         Self {
@@ -93,15 +93,15 @@ pub(super) fn write(
 }
 
 /// What each rule exempts in each subscription.
-fn groups(report: &Report) -> io::Result<BTreeMap<(String, String, String), Group>> {
-    let mut groups: BTreeMap<_, Group> = BTreeMap::new();
+fn groups(report: &Report) -> io::Result<BTreeMap<(String, String, String), Covered>> {
+    let mut groups: BTreeMap<_, Covered> = BTreeMap::new();
     for row in report.exceptions() {
         let row = row?;
         let Some(rule) = row.rule.clone().filter(|_| row.status == Status::Exempt) else { continue };
         let key = (row.subscription_id.to_ascii_lowercase(), row.reason.to_string(), rule);
         match groups.get_mut(&key) {
             Some(group) => group.add(&row),
-            None => drop(groups.insert(key, Group::new(row))),
+            None => drop(groups.insert(key, Covered::new(row))),
         }
     }
     Ok(groups)

@@ -9,7 +9,7 @@ use diskseal_emulator::{
 };
 use serde_json::{Value, json};
 
-use super::commands::program;
+use super::{commands::program, proof::close};
 use crate::world::{SUBSCRIPTION, jane};
 
 pub(super) const OTHER: &str = "99999999-2222-4333-8444-555555555555";
@@ -50,6 +50,16 @@ pub(super) async fn snapshots(serving: &Serving, name: &str, arguments: &[&str])
         assert_fits(&text, columns);
         insta::assert_snapshot!(format!("{name}__{columns}"), text);
     }
+}
+
+/// Whether a JSON document is what its schema says, and has no member that the schema lacks.
+pub(super) fn conforms(schema: &str, document: &Value) {
+    let mut schema: Value = serde_json::from_str(schema).unwrap();
+    close(&mut schema);
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let faults: Vec<_> =
+        validator.iter_errors(document).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+    assert!(faults.is_empty(), "{faults:#?}");
 }
 
 fn with_tags(tags: Value) -> Value {
