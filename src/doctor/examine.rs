@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{
-    Finding, NOT_CHECKED,
+    Finding, NOT_CHECKED, Subscription,
     event_grid::{self, DeadLetters, Expected},
     function_app,
     handler::{self, Handler},
@@ -17,7 +17,7 @@ use super::{
     permissions, poison, probe,
 };
 use crate::{
-    arm::{self, Failure, Unreadable, api},
+    arm::{self, Failure, Subscriptions, Unreadable, api},
     azure::{Authorization, Identity, Terms},
     enforce::{Context, switches_off},
     function::{POISON, QUEUE},
@@ -73,7 +73,7 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
         }
         report(switch(scope, ctx.arm.tags(scope, terms()).await.as_ref().map(switches_off)));
     }
-    let Some(subscriptions) = subscriptions(ctx, report).await else { return };
+    let Some((subscriptions, names)) = subscriptions(ctx, report).await else { return };
     if ctx.policy.backup_guard != BackupGuard::Off {
         report(backups(ctx).await);
     }
@@ -90,7 +90,8 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
     let mut apps: BTreeSet<String> = deployment.function_app.iter().cloned().collect();
     let mut containers = BTreeSet::new();
     while let Some(found) = all.next().await {
-        found.findings.into_iter().filter_map(|finding| not_checked.hold(finding)).for_each(&mut *report);
+        let findings = found.findings.into_iter().map(|finding| names.name(finding));
+        findings.filter_map(|finding| not_checked.hold(finding)).for_each(&mut *report);
         for app in found.function_apps {
             if !apps.iter().any(|known| is_same(known, &app)) {
                 apps.insert(app);
@@ -254,7 +255,7 @@ async fn backups(ctx: &Context) -> Finding {
 }
 
 /// Lists the subscriptions in scope.
-async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option<Vec<String>> {
+async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option<(Vec<String>, Names)> {
     const CHECK: &str = "scope";
     let (about, which) = match &ctx.policy.scope {
         Scope::Visible => ("", "all that this identity sees"),
@@ -271,6 +272,7 @@ async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option
             "the subscriptions after it were not checked; run doctor again",
         ));
     }
+    let names = Names::of(ctx, listed.as_ref().ok()).await;
     match (listed.map(|listed| listed.ids), &ctx.policy.scope) {
         (Ok(ids), Scope::ManagementGroup(_)) if ids.is_empty() => {
             let remedy = "correct DISKSEAL_MANAGEMENT_GROUP, or move subscriptions into the group";
@@ -284,7 +286,7 @@ async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option
         }
         (Ok(ids), _) => {
             report(Finding::ok(CHECK, about, format!("{}, {which}", count(ids.len(), "subscription"))));
-            Some(ids)
+            Some((ids, names))
         }
         (Err(error), Scope::ManagementGroup(_)) if error.is_refusal() => {
             // Events and sweeps do not know what is in scope then.
@@ -301,6 +303,37 @@ async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option
             report(Finding::unreadable(CHECK, about, api::SUBSCRIPTIONS.action, &error));
             None
         }
+    }
+}
+
+/// The names of the subscriptions in scope, as far as they can be read. Without them there are the IDs.
+struct Names(Vec<Subscription>);
+
+impl Names {
+    /// Of a scope that is given by IDs, the names have to be read.
+    async fn of(ctx: &Context, listed: Option<&Subscriptions>) -> Self {
+        let of = |names: &[(String, String)]| {
+            let name = |(id, name): &(String, String)| Subscription { id: id.clone(), name: name.clone() };
+            Self(names.iter().map(name).collect())
+        };
+        match listed {
+            Some(listed) if listed.names.is_empty() && !listed.ids.is_empty() => {
+                let visible = ctx.arm.subscriptions(&Scope::Visible, terms()).await;
+                of(&visible.map(|visible| visible.names).unwrap_or_default())
+            }
+            Some(listed) => of(&listed.names),
+            None => of(&[]),
+        }
+    }
+
+    /// The finding with the name of the subscription with which its `about` begins.
+    fn name(&self, finding: Finding) -> Finding {
+        let is_of = |one: &&Subscription| {
+            finding.about.get(..one.id.len()).is_some_and(|start| start.eq_ignore_ascii_case(&one.id))
+        };
+        let id = |one: &Subscription| finding.about[..one.id.len()].to_owned();
+        let subscription = self.0.iter().find(is_of).map(|one| Subscription { id: id(one), ..one.clone() });
+        Finding { subscription, ..finding }
     }
 }
 

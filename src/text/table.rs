@@ -107,15 +107,24 @@ impl Screen {
 
     /// Sentences, wrapped with this many spaces before each line but the first, and a line break at the end.
     pub fn prose(self, text: &str, indent: usize) -> String {
+        self.wrapped(text, 0, indent)
+    }
+
+    /// The same where the first line begins after so many columns, and the others are below it.
+    pub fn beside(self, text: &str, columns: usize) -> String {
+        self.wrapped(text, columns, columns)
+    }
+
+    fn wrapped(self, text: &str, used: usize, indent: usize) -> String {
         let text = escaped(text);
-        match self.width {
-            None => format!("{text}\n"),
-            Some(width) => {
-                let indent = " ".repeat(indent);
-                let options = textwrap::Options::new(width.max(indent.len() + 20)).subsequent_indent(&indent);
-                format!("{}\n", textwrap::fill(&text, without_breaks(options)))
-            }
-        }
+        let Some(width) = self.width else { return format!("{text}\n") };
+        // What is before the first line takes its room, and is the caller's.
+        let (before, indent) = (" ".repeat(used), " ".repeat(indent));
+        let options = textwrap::Options::new(width.max(indent.len() + 20))
+            .initial_indent(&before)
+            .subsequent_indent(&indent);
+        let filled = textwrap::fill(&text, without_breaks(options));
+        format!("{}\n", filled.get(used..).unwrap_or_default())
     }
 }
 

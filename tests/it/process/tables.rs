@@ -13,6 +13,7 @@ use super::{commands::program, proof::close};
 use crate::world::{SUBSCRIPTION, jane};
 
 pub(super) const OTHER: &str = "99999999-2222-4333-8444-555555555555";
+const DOCTOR: &str = include_str!("../../../docs/schemas/doctor-1.json");
 const WIDTHS: [usize; 2] = [80, 140];
 
 /// What a command prints on a terminal of this width, without what differs between two runs.
@@ -29,10 +30,9 @@ fn steady(text: &str, serving: &Serving) -> String {
     let text = text.replace(port, &"0".repeat(port.len()));
     let time = regex_lite::Regex::new(r"202[5-9]-\d\d-\d\dT\d\d:\d\d:\d\dZ").unwrap();
     let text = time.replace_all(&text, "YYYY-MM-DDTHH:MM:SSZ");
-    regex_lite::Regex::new(r"valid for \d+ minutes")
-        .unwrap()
-        .replace_all(&text, "valid for NN minutes")
-        .into_owned()
+    // What is left of a token's day.
+    let minutes = regex_lite::Regex::new(r"\b14[34]\d minutes").unwrap();
+    minutes.replace_all(&text, "1439 minutes").into_owned()
 }
 
 /// No line of a table is wider than the terminal, but an ID alone on its line.
@@ -184,4 +184,29 @@ async fn exemptions_and_exports() {
     azure.log_operation(of_disk, &disk_id(OTHER, "rg-研究", "orders-db-os"), &vendor, at);
     azure.log_operation(of_disk, &disk_id(OTHER, "rg-研究", "deleted-since"), &jane(), at);
     snapshots(&serving, "exports", &report(&["--exports", "30d"])).await;
+}
+
+#[tokio::test]
+async fn doctor() {
+    let (_azure, serving) = estate().await;
+    snapshots(&serving, "doctor", &["doctor", "--app", "none"]).await;
+    let (_, out, _) =
+        super::commands::command(&serving, &["doctor", "--app", "none", "-o", "json"], "").await;
+    let findings: Value = serde_json::from_str(&out).unwrap();
+    conforms(DOCTOR, &findings);
+    let named = |finding: &&Value| finding["about"].as_str().unwrap().starts_with(OTHER);
+    let of_other: Vec<_> = findings.as_array().unwrap().iter().filter(named).collect();
+    assert!(!of_other.is_empty(), "{out}");
+    assert!(
+        of_other.iter().all(|one| one["subscriptionName"] == "Research and Development (Sandbox)"),
+        "{out}"
+    );
+
+    // A scope of IDs has names all the same.
+    let arguments = ["doctor", "--app", "none", "--subscriptions", OTHER];
+    let (_, out, _) = super::commands::command(&serving, &arguments, "").await;
+    assert!(
+        out.contains("Research and Development (Sandbox): ") && !out.contains(&format!(" {OTHER}: ")),
+        "{out}"
+    );
 }
