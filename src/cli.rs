@@ -20,6 +20,7 @@ mod scope;
 mod seal;
 mod serve;
 mod session;
+mod subscriptions;
 mod sweep;
 mod tally;
 mod unseal;

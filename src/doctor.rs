@@ -8,6 +8,7 @@ mod examine;
 mod function_app;
 mod handler;
 mod ingestion;
+mod names;
 mod peek;
 mod permissions;
 mod poison;

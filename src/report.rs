@@ -42,7 +42,7 @@ pub use counts::Counts;
 use counts::grouped;
 pub use csv::csv;
 pub use delay::{Delays, NotByEvent, Percentiles, SINCE_DAYS};
-pub use entry::{Entry, Facts, InUse, Status};
+pub use entry::{Entry, Facts, InUse, Status, reason};
 pub use exemption::ExemptionRow;
 use exemption::Tally;
 pub use exemption_tag::ExemptionTagRow;

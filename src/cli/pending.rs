@@ -2,7 +2,7 @@
 
 mod shown;
 
-use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use azure_core::http::{HttpClient, Url};
 use clap::{ArgMatches, Command};
@@ -10,8 +10,10 @@ use clap::{ArgMatches, Command};
 use super::{
     flags,
     installation::{self, Reach},
+    policy::{Form, wide_output_arg},
     queue,
     session::{self, Exit, Session, complain, print},
+    subscriptions::subscriptions,
 };
 use crate::{
     arm::{Error, Failure, SystemFailure},
@@ -19,9 +21,8 @@ use crate::{
     doctor::{Peeked, peek},
     enforce,
     function::{POISON, QUEUE},
-    scope::Scope,
 };
-use shown::{Form, Shown};
+use shown::Shown;
 
 /// The role that may read messages ("Azure built-in roles for Storage").
 const ROLE: &str = "Storage Queue Data Reader";
@@ -48,7 +49,7 @@ pub(super) fn command() -> Command {
         )
         .arg(installation::arg())
         .arg(flags::all_subscriptions_arg())
-        .arg(super::policy::wide_output_arg())
+        .arg(wide_output_arg())
         .arg(queue::arg())
 }
 
@@ -92,8 +93,8 @@ async fn read(session: &Session, given: Option<String>) -> Result<Shown, Fault> 
         Err(error) => return Err(fault(session, &service, &error).await),
     };
     let (pending, poison) = (pending.unwrap_or(NOTHING), poison.unwrap_or(NOTHING));
-    let names = names(session, [&pending, &poison]).await;
-    Ok(Shown { taken_at: session.ctx.now(), service: service.to_string(), pending, poison, names })
+    let subscriptions = subscriptions(session).await;
+    Ok(Shown { taken_at: session.ctx.now(), service: service.to_string(), pending, poison, subscriptions })
 }
 
 /// What a queue holds that does not exist: the host creates it with its first message.
@@ -115,16 +116,6 @@ fn service(
                      https://ACCOUNT.queue.core.windows.net";
         (fault.to_owned(), Exit::Usage)
     })
-}
-
-/// The names of the subscriptions, as far as the identity sees them. They are a comfort, so a failure is none.
-async fn names(session: &Session, queues: [&Peeked; 2]) -> BTreeMap<String, String> {
-    if queues.iter().all(|queue| queue.entries.is_empty()) {
-        return BTreeMap::new();
-    }
-    let listed = session.ctx.arm.subscriptions(&Scope::Visible, session.terms()).await;
-    let names = listed.map(|listed| listed.names).unwrap_or_default();
-    names.into_iter().map(|(id, name)| (id.to_ascii_lowercase(), name)).collect()
 }
 
 /// A queue that cannot be read, and what to do about it. The two kinds of 403 differ by code alone ("Queue service error

@@ -8,16 +8,17 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{
-    Finding, NOT_CHECKED, Subscription,
+    Finding, NOT_CHECKED,
     event_grid::{self, DeadLetters, Expected},
     function_app,
     handler::{self, Handler},
     ingestion,
+    names::Names,
     peek::peek,
     permissions, poison, probe,
 };
 use crate::{
-    arm::{self, Failure, Subscriptions, Unreadable, api},
+    arm::{self, Failure, Unreadable, api},
     azure::{Authorization, Identity, Terms},
     enforce::{Context, switches_off},
     function::{POISON, QUEUE},
@@ -272,7 +273,7 @@ async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option
             "the subscriptions after it were not checked; run doctor again",
         ));
     }
-    let names = Names::of(ctx, listed.as_ref().ok()).await;
+    let names = Names::of(ctx, listed.as_ref().ok(), terms()).await;
     match (listed.map(|listed| listed.ids), &ctx.policy.scope) {
         (Ok(ids), Scope::ManagementGroup(_)) if ids.is_empty() => {
             let remedy = "correct DISKSEAL_MANAGEMENT_GROUP, or move subscriptions into the group";
@@ -303,37 +304,6 @@ async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option
             report(Finding::unreadable(CHECK, about, api::SUBSCRIPTIONS.action, &error));
             None
         }
-    }
-}
-
-/// The names of the subscriptions in scope, as far as they can be read. Without them there are the IDs.
-struct Names(Vec<Subscription>);
-
-impl Names {
-    /// Of a scope that is given by IDs, the names have to be read.
-    async fn of(ctx: &Context, listed: Option<&Subscriptions>) -> Self {
-        let of = |names: &[(String, String)]| {
-            let name = |(id, name): &(String, String)| Subscription { id: id.clone(), name: name.clone() };
-            Self(names.iter().map(name).collect())
-        };
-        match listed {
-            Some(listed) if listed.names.is_empty() && !listed.ids.is_empty() => {
-                let visible = ctx.arm.subscriptions(&Scope::Visible, terms()).await;
-                of(&visible.map(|visible| visible.names).unwrap_or_default())
-            }
-            Some(listed) => of(&listed.names),
-            None => of(&[]),
-        }
-    }
-
-    /// The finding with the name of the subscription with which its `about` begins.
-    fn name(&self, finding: Finding) -> Finding {
-        let is_of = |one: &&Subscription| {
-            finding.about.get(..one.id.len()).is_some_and(|start| start.eq_ignore_ascii_case(&one.id))
-        };
-        let id = |one: &Subscription| finding.about[..one.id.len()].to_owned();
-        let subscription = self.0.iter().find(is_of).map(|one| Subscription { id: id(one), ..one.clone() });
-        Finding { subscription, ..finding }
     }
 }
 

@@ -115,6 +115,33 @@ impl Screen {
         self.wrapped(text, columns, columns)
     }
 
+    /// The same of a list with commas, which may be wrapped after each.
+    pub fn list(self, text: &str, columns: usize) -> String {
+        let parts: Vec<_> = text.split_inclusive(',').collect();
+        let is_long = |width: usize| columns + of(text) > width;
+        match self.width {
+            Some(width) if parts.len() > 1 && is_long(width) => {
+                // What has no room beside is below.
+                let longest = parts.iter().map(|part| of(part)).max().unwrap_or_default();
+                let has_room = columns + longest <= width;
+                let (columns, mut lines) =
+                    if has_room { (columns, String::new()) } else { (4, format!("\n{:4}", "")) };
+                let mut at = columns;
+                for part in parts {
+                    let part = escaped(part);
+                    if at > columns && at + of(&part) > width {
+                        lines += &format!("\n{:columns$}", "");
+                        at = columns;
+                    }
+                    lines += &part;
+                    at += of(&part);
+                }
+                lines + "\n"
+            }
+            _ => self.beside(text, columns),
+        }
+    }
+
     fn wrapped(self, text: &str, used: usize, indent: usize) -> String {
         let text = escaped(text);
         let Some(width) = self.width else { return format!("{text}\n") };

@@ -1,14 +1,17 @@
 //! The queues as text, and as JSON (docs/schemas/pending-1.json).
 
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{io, time::Duration};
 
-use clap::ArgMatches;
 use indicatif::{HumanCount, HumanDuration};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use crate::{
-    cli::output::screen,
+    cli::{
+        output::screen,
+        policy::Form,
+        subscriptions::{Subscriptions, WIDTH_OF_SUBSCRIPTIONS},
+    },
     doctor::{PEEKED_MAX, Peek, Peeked},
     function::{POISON, Pending, QUEUE},
     report::meaning,
@@ -19,28 +22,8 @@ use crate::{
 const FORMAT: u32 = 1;
 /// The outcome of what was given up, as the queue of outcomes has it.
 const GIVEN_UP: &str = "given_up";
-/// A terminal that is not as wide has no room for a column of subscriptions: there they are headings.
-const WIDTH_OF_SUBSCRIPTIONS: usize = 110;
 /// What is not known.
 const UNKNOWN: &str = "unknown";
-
-/// A form of what is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    Table,
-    Wide,
-    Json,
-}
-
-impl Form {
-    pub(super) fn of(matches: &ArgMatches) -> Self {
-        match matches.get_one::<String>("output").map(String::as_str) {
-            Some("json") => Self::Json,
-            Some("wide") => Self::Wide,
-            _ => Self::Table,
-        }
-    }
-}
 
 /// Both queues.
 pub(super) struct Shown {
@@ -48,8 +31,7 @@ pub(super) struct Shown {
     pub(super) service: String,
     pub(super) pending: Peeked,
     pub(super) poison: Peeked,
-    /// The names of subscriptions, by their IDs in lower case.
-    pub(super) names: BTreeMap<String, String>,
+    pub(super) subscriptions: Subscriptions,
 }
 
 impl Shown {
@@ -96,7 +78,7 @@ impl Shown {
             "name": id.name(),
             "resourceGroup": id.resource_group(),
             "subscriptionId": id.subscription_id(),
-            "subscriptionName": self.name(pending),
+            "subscriptionName": self.subscriptions.name(pending.resource.subscription_id()),
             "outcome": if is_given_up { GIVEN_UP } else { "pending" },
             "reason": reason,
             "detail": meaning(reason),
@@ -109,13 +91,8 @@ impl Shown {
         })
     }
 
-    fn name(&self, pending: &Pending) -> Option<&str> {
-        self.names.get(&pending.resource.subscription_id().to_ascii_lowercase()).map(String::as_str)
-    }
-
-    /// The subscription for people: its name, or its ID.
     fn title<'a>(&'a self, pending: &'a Pending) -> &'a str {
-        self.name(pending).unwrap_or(pending.resource.subscription_id())
+        self.subscriptions.title(pending.resource.subscription_id())
     }
 
     fn tables(&self, is_wide: bool, screen: Screen, to: &mut Vec<u8>) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use diskseal_emulator::{
     Emulator, Options, Protection, disk_body,
     estate::{disk_id, snapshot_id},
+    fault::{Fault, Kind, Refusal},
     serve::Serving,
     snapshot_body,
     write::Caller,
@@ -14,6 +15,7 @@ use crate::world::{SUBSCRIPTION, jane};
 
 pub(super) const OTHER: &str = "99999999-2222-4333-8444-555555555555";
 const DOCTOR: &str = include_str!("../../../docs/schemas/doctor-1.json");
+const POLICY_CHECK: &str = include_str!("../../../docs/schemas/policy-check-1.json");
 const WIDTHS: [usize; 2] = [80, 140];
 
 /// What a command prints on a terminal of this width, without what differs between two runs.
@@ -209,4 +211,51 @@ async fn doctor() {
         out.contains("Research and Development (Sandbox): ") && !out.contains(&format!(" {OTHER}: ")),
         "{out}"
     );
+}
+
+#[tokio::test]
+async fn policy_check() {
+    let (azure, serving) = estate().await;
+    let here = |group: &str, name: &str| disk_id(SUBSCRIPTION, group, name);
+    let ids = [
+        here("rg-web", "vm-web-prod-0001_OsDisk_1_1f3a"),
+        here("rg-images", "packer-tmp-1"),
+        here("rg-kubernetes-nodes-westeurope-production", "pvc-0f3a9c1e-77aa-4b1c-9d55-1234567890ab"),
+        here("rg-daten", "upload"),
+        here("rg-backup", "backed-up"),
+        here("rg-web", "mistyped"),
+        snapshot_id(OTHER, "rg-研究", "orders-db-os-before-upgrade"),
+    ];
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let arguments = [&["policy", "check", "--app", "none"], &EXEMPT[..], &ids].concat();
+    snapshots(&serving, "policy_check", &arguments).await;
+    snapshots(&serving, "policy_check_wide", &[&arguments[..], &["-o", "wide"]].concat()).await;
+    azure.inject(Fault::refuse(Refusal::authorization_failed()).on(Kind::Get).always());
+    let (code, out, _) =
+        super::commands::command(&serving, &[&arguments[..], &["-o", "json"]].concat(), "").await;
+    let rulings: Value = serde_json::from_str(&out).unwrap();
+    conforms(POLICY_CHECK, &rulings);
+    assert_eq!(code, Some(1));
+    let words: Vec<_> =
+        rulings.as_array().unwrap().iter().map(|one| (&one["outcome"], &one["reason"])).collect();
+    assert_eq!(words[1], (&json!("exempt"), &json!("name")));
+    assert_eq!(words[6], (&json!("pending"), &json!("forbidden")));
+    assert_eq!(rulings[6]["subscriptionName"], "Research and Development (Sandbox)");
+}
+
+#[tokio::test]
+async fn settings() {
+    for columns in WIDTHS {
+        let mut program = tokio::process::Command::new(super::binary());
+        program.args([
+            "policy",
+            "check",
+            "--exempt-names",
+            "packer-tmp-*,azure-backup-restore-*,asr-replica-of-production-*,x-*",
+        ]);
+        let output = program.env_clear().env("COLUMNS", columns.to_string()).output().await.unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_fits(&text, columns);
+        insta::assert_snapshot!(format!("settings__{columns}"), text);
+    }
 }
