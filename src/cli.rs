@@ -24,6 +24,7 @@ mod subscriptions;
 mod sweep;
 mod tally;
 mod unseal;
+mod version;
 
 use std::process::ExitCode;
 
@@ -72,6 +73,7 @@ fn dispatch() -> ExitCode {
         Some(("completions", matches)) => completions::completions(command(), matches),
         Some(("man", matches)) => completions::man(command(), matches),
         Some(("report", matches)) => report::run(matches),
+        Some(("version", matches)) => version::run(matches),
         _ => Exit::Usage.into(),
     }
 }
@@ -99,6 +101,7 @@ fn command() -> Command {
         .subcommand(completions::completions_command())
         .subcommand(completions::man_command())
         .subcommand(with_settings(report::command(), &[Use::Always]))
+        .subcommand(version::command())
         .after_help(
             "Examples:\n  \
              diskseal doctor\n  \

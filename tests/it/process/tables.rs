@@ -16,6 +16,8 @@ use crate::world::{SUBSCRIPTION, jane};
 pub(super) const OTHER: &str = "99999999-2222-4333-8444-555555555555";
 const DOCTOR: &str = include_str!("../../../docs/schemas/doctor-1.json");
 const POLICY_CHECK: &str = include_str!("../../../docs/schemas/policy-check-1.json");
+const EVIDENCE: &str = include_str!("../../../docs/schemas/evidence-check-1.json");
+const VERSION: &str = include_str!("../../../docs/schemas/version-1.json");
 const WIDTHS: [usize; 2] = [80, 140];
 
 /// What a command prints on a terminal of this width, without what differs between two runs.
@@ -257,5 +259,45 @@ async fn settings() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert_fits(&text, columns);
         insta::assert_snapshot!(format!("settings__{columns}"), text);
+    }
+}
+
+#[tokio::test]
+async fn evidence() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("2026-11-20.json"), "{}").unwrap();
+    std::fs::write(folder.path().join("2026-11-23.json"), "not JSON").unwrap();
+    let place = folder.path().to_str().unwrap();
+    let run = async |output: &str, columns: usize| {
+        let mut program = tokio::process::Command::new(super::binary());
+        program.args(["report", "--evidence", place, "-o", output]).env_clear();
+        let output = program.env("COLUMNS", columns.to_string()).output().await.unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for columns in WIDTHS {
+        let text = run("table", columns).await;
+        assert_fits(&text, columns);
+        insta::assert_snapshot!(format!("evidence__{columns}"), text);
+    }
+    let checked: Value = serde_json::from_str(&run("json", 80).await).unwrap();
+    conforms(EVIDENCE, &checked);
+    assert_eq!((&checked["clean"], &checked["days"][1]["state"]), (&json!(false), &json!("no_file")));
+}
+
+#[tokio::test]
+async fn the_version_has_a_form_for_programs() {
+    for arguments in [&["version"][..], &["version", "-o", "json"]] {
+        let output = super::run(arguments, &[]).await;
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        if arguments.len() == 1 {
+            assert!(text.starts_with(concat!("diskseal ", env!("CARGO_PKG_VERSION"), " (")), "{text}");
+            continue;
+        }
+        let json: Value = serde_json::from_str(&text).unwrap();
+        conforms(VERSION, &json);
+        assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+        assert!(json["target"].as_str().unwrap().starts_with(std::env::consts::ARCH), "{json}");
     }
 }
