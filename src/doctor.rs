@@ -62,7 +62,7 @@ pub struct Finding {
     /// What to do about it.
     pub remedy: Option<String>,
     /// The subscription that it is about, if Azure returns its name.
-    pub subscription: Option<Subscription>,
+    pub subscription: Option<Box<Subscription>>,
 }
 
 /// A subscription and its name ("Subscriptions - List", `displayName`).
@@ -107,7 +107,7 @@ impl Finding {
     /// What was checked, for people: the subscription by its name.
     pub fn title(&self) -> String {
         match &self.subscription {
-            Some(Subscription { id, name }) => self.about.replacen(id, name, 1),
+            Some(one) => self.about.replacen(&one.id, &one.name, 1),
             None => self.about.clone(),
         }
     }

@@ -29,7 +29,8 @@ impl Names {
             finding.about.get(..one.id.len()).is_some_and(|start| start.eq_ignore_ascii_case(&one.id))
         };
         let id = |one: &Subscription| finding.about[..one.id.len()].to_owned();
-        let subscription = self.0.iter().find(is_of).map(|one| Subscription { id: id(one), ..one.clone() });
+        let subscription =
+            self.0.iter().find(is_of).map(|one| Box::new(Subscription { id: id(one), ..one.clone() }));
         Finding { subscription, ..finding }
     }
 }

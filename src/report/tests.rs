@@ -183,6 +183,19 @@ fn the_verdict_names_what_is_unsealed_or_unread() {
 }
 
 #[test]
+fn subscriptions_of_one_name_differ_by_the_start_of_their_ids() {
+    let mut report = empty();
+    let (one, other, unnamed) =
+        (SUBSCRIPTION, "22222222-2222-4333-8444-555555555555", "33333333-2222-4333-8444-555555555555");
+    report.name_subscription(&one.to_uppercase(), "Production");
+    assert_eq!(report.subscription_title(one), "Production");
+    report.name_subscription(other, "Production");
+    assert_eq!(report.subscription_title(one), "Production (11111111)");
+    assert_eq!(report.subscription_title(other), "Production (22222222)");
+    assert_eq!(report.subscription_title(unnamed), unnamed);
+}
+
+#[test]
 fn percentages_are_rounded_down() {
     for (sealed, unsealed, percent) in
         [(99_999, 1, "99.9 %"), (100_000, 0, "100.0 %"), (0, 1, "0.0 %"), (2, 1, "66.6 %"), (0, 0, "–")]

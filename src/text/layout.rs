@@ -206,7 +206,8 @@ impl<'a> Layout<'a> {
                     below.extend(lines);
                 }
                 Place::Beside(width) => {
-                    let cell = shortened(cell, width);
+                    // Rows that come after their layout may be wider than it; without a limit nothing is cut.
+                    let cell = if self.limit.is_some() { shortened(cell, width) } else { cell.clone() };
                     let gap = " ".repeat(width.saturating_sub(of(&cell)));
                     let cell = paint(column.title, cell);
                     first += &if column.is_right { gap + &cell } else { cell + &gap };

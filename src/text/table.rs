@@ -130,7 +130,8 @@ impl Screen {
                 for part in parts {
                     let part = escaped(part);
                     if at > columns && at + of(&part) > width {
-                        lines += &format!("\n{:columns$}", "");
+                        lines.push('\n');
+                        lines += &" ".repeat(columns);
                         at = columns;
                     }
                     lines += &part;
