@@ -12,6 +12,7 @@ mod man;
 mod names;
 mod narrowing;
 mod output;
+mod pending;
 mod planned;
 mod policy;
 mod question;
@@ -23,10 +24,12 @@ mod seal;
 #[cfg(unix)]
 mod serve;
 mod session;
+mod subscriptions;
 mod sweep;
 mod tally;
 mod topics;
 mod unseal;
+mod version;
 
 use std::process::ExitCode;
 
@@ -71,6 +74,7 @@ fn dispatch() -> ExitCode {
         Some(("unseal", matches)) => unseal::run(matches),
         Some(("reseal", matches)) => reseal::run(matches),
         Some(("doctor", matches)) => doctor::run(matches),
+        Some(("pending", matches)) => pending::run(matches),
         Some(("policy", matches)) => match matches.subcommand() {
             Some(("check", matches)) => policy::run(matches),
             _ => Exit::Usage.into(),
@@ -79,6 +83,7 @@ fn dispatch() -> ExitCode {
         Some(("man", matches)) => man::run(command(), matches),
         Some(("help", matches)) => help::run(command(), matches),
         Some(("report", matches)) => report::run(matches),
+        Some(("version", matches)) => version::run(matches),
         _ => Exit::Usage.into(),
     }
 }
@@ -118,11 +123,13 @@ fn definition() -> Command {
         .subcommand(with_settings(report::command(), &[Use::Always]))
         .subcommand(with_settings(unseal::command(), &[Use::Always]))
         .subcommand(with_settings(reseal::command(), &[Use::Always]))
+        .subcommand(with_settings(pending::command(), &[Use::Always]))
         .subcommand(policy::command().subcommand(with_settings(policy::check_command(), &[Use::Always])))
         .subcommand(with_settings(doctor::command(), &[Use::Always]))
         .subcommand(with_settings(serve_command(), &[Use::Always, Use::Sweep, Use::Serve]))
         .subcommand(completions::command())
         .subcommand(man::command())
+        .subcommand(version::command())
 }
 
 const GUIDE: Guide = Guide {

@@ -8,6 +8,8 @@ mod examine;
 mod function_app;
 mod handler;
 mod ingestion;
+mod names;
+mod peek;
 mod permissions;
 mod poison;
 mod probe;
@@ -16,7 +18,7 @@ mod trial;
 use crate::arm::{self, Failure, ResourceFailure, SystemFailure};
 
 pub use examine::{Deployment, examine};
-pub use poison::{Poison, poison};
+pub use peek::{PEEKED_MAX, Peek, Peeked, peek};
 pub use trial::{NO_WORKSPACE, Stop, Trial, Wishes, attempt, is_workspace, plan};
 
 /// The severity of a finding, in ascending order.
@@ -59,6 +61,17 @@ pub struct Finding {
     pub text: String,
     /// What to do about it.
     pub remedy: Option<String>,
+    /// The subscription that it is about, if Azure returns its name.
+    pub subscription: Option<Box<Subscription>>,
+}
+
+/// A subscription and its name ("Subscriptions - List", `displayName`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its ID.
+    pub id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// How the text of a finding begins whose check this identity may not make.
@@ -67,7 +80,8 @@ const NOT_CHECKED: &str = "not checked";
 impl Finding {
     /// Nothing is wrong.
     pub fn ok(check: &'static str, about: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Ok, check, about: about.into(), text: text.into(), remedy: None }
+        let (about, text) = (about.into(), text.into());
+        Self { verdict: Verdict::Ok, check, about, text, remedy: None, subscription: None }
     }
 
     /// It works but needs attention.
@@ -88,6 +102,14 @@ impl Finding {
         remedy: impl Into<String>,
     ) -> Self {
         Self { verdict: Verdict::Failed, ..Self::warning(check, about, text, remedy) }
+    }
+
+    /// What was checked, for people: the subscription by its name.
+    pub fn title(&self) -> String {
+        match &self.subscription {
+            Some(one) => self.about.replacen(&one.id, &one.name, 1),
+            None => self.about.clone(),
+        }
     }
 
     /// It could not be read. `needed` is the action that the identity needs to read it.

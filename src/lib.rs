@@ -43,7 +43,7 @@
 //! | [`resource_id`] | the ARM resource ID of a disk or snapshot, and that of a machine | |
 //! | [`scope`] | the subscriptions or the management group in which Diskseal works | |
 //! | [`json`] | the members of a JSON text that are read; all others are skipped | |
-//! | [`text`] | text from outside, made safe to print | |
+//! | [`text`] | text from outside, made safe to print; tables that fit a terminal | |
 //! | `fuzz` | every reader and writer of bytes from outside, for a fuzzer and its corpora; no part of the handler | `arm`, `azure`, `config`, `event`, `function`, `policy`, `report`, `resource`, `resource_id`, `scope`, `telemetry`, `text` |
 //! | `words` | a macro for every room: enums with a word for each variant, and the list of all words | |
 //!

@@ -14,6 +14,7 @@ mod exports;
 pub mod fuzz;
 mod html;
 mod json;
+mod meaning;
 mod note;
 mod ocsf;
 mod pending;
@@ -41,13 +42,14 @@ pub use counts::Counts;
 use counts::grouped;
 pub use csv::csv;
 pub use delay::{Delays, NotByEvent, Percentiles, SINCE_DAYS};
-pub use entry::{Entry, Facts, InUse, Status};
+pub use entry::{Entry, Facts, InUse, Status, reason};
 pub use exemption::ExemptionRow;
 use exemption::Tally;
 pub use exemption_tag::ExemptionTagRow;
 pub use exports::{By, Caller, Effect, Export, Exports, Grant, OfResource};
 pub use html::html;
 pub use json::{FORMAT, json, json_line};
+pub use meaning::meaning;
 pub use note::{Note, Word};
 pub use ocsf::ocsf;
 pub use poison::PoisonQueue;
@@ -56,7 +58,7 @@ pub use row::Row;
 use rows::Rows;
 pub use rows::Store;
 pub use run::{Finding, Run, Source};
-pub use table::{Ink, table};
+pub use table::{Detail, table};
 
 /// The location of a resource for which Azure returns none.
 const NO_LOCATION: &str = "unknown";
@@ -200,6 +202,16 @@ impl Report {
     /// The name of a subscription, if it is known.
     fn subscription_name(&self, id: &str) -> Option<&str> {
         self.subscription_names.get(&id.to_ascii_lowercase()).map(String::as_str)
+    }
+
+    /// A subscription for people: its name, with the start of its ID if another one has the same name; else its ID.
+    pub fn subscription_title(&self, id: &str) -> String {
+        let Some(name) = self.subscription_name(id) else { return id.to_owned() };
+        if self.subscription_names.values().filter(|other| *other == name).count() > 1 {
+            let start = id.split('-').next().unwrap_or_default();
+            return format!("{name} ({start})");
+        }
+        name.to_owned()
     }
 
     /// Counts a resource. Keeps it unless it is sealed and has no warning, or if the report is of all resources.

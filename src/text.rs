@@ -4,7 +4,14 @@
 //! a terminal, or to reverse how a line reads. Everything that is printed as text passes here: the log, the host's
 //! `Logs`, the commands and the report's table. JSON, CSV and HTML have their own escaping.
 
+mod layout;
+mod table;
+mod width;
+
 use std::borrow::Cow;
+
+pub use layout::{Column, Layout};
+pub use table::{Row, Rows, Screen};
 
 /// The text on one line: control characters, line ends and marks of direction are replaced by their escapes.
 pub fn escaped(text: &str) -> Cow<'_, str> {

@@ -2,16 +2,17 @@
 
 mod trial;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use clap::{Arg, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use serde_json::{Value, json};
 
 use super::{
     flags,
     help::Guide,
     installation::{self, Reach},
+    output::screen,
     policy::{is_json, output_arg},
     queue,
     session::{self, Exit, Session, complain, print, say},
@@ -40,6 +41,8 @@ pub(super) const GUIDE: Guide = Guide {
         (3, "Azure could not be reached"),
     ],
 };
+/// The version of the JSON (docs/schemas/doctor-1.json).
+const FORMAT: u32 = 1;
 
 pub(super) fn command() -> Command {
     let command = Command::new("doctor")
@@ -59,13 +62,7 @@ pub(super) fn command() -> Command {
         .arg(output_arg())
         .arg(installation::arg())
         .arg(flags::all_subscriptions_arg())
-        .arg(
-            Arg::new("storage-account")
-                .long("storage-account")
-                .value_name("URL")
-                .help("Queue service of the app's storage account")
-                .long_help("Queue service of the app's storage account [default: AzureWebJobsStorage__queueServiceUri, of the environment or of the app]"),
-        );
+        .arg(queue::arg());
     trial::with_flags(command)
 }
 
@@ -84,7 +81,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
             return Exit::Usage.into();
         }
     };
-    let given = matches.get_one::<String>("storage-account").cloned().or_else(|| lookup(queue::SETTING));
+    let given = matches.get_one::<String>(queue::FLAG).cloned().or_else(|| lookup(queue::SETTING));
     let mut deployment = match deployment(&config, given.as_deref()) {
         Ok(deployment) => deployment,
         Err(fault) => return complain(&fault, Exit::Usage),
@@ -185,9 +182,11 @@ fn report_all(findings: &[Finding], is_json: bool) {
 
 fn to_json(finding: &Finding) -> Value {
     json!({
+        "format": FORMAT,
         "verdict": finding.verdict.label(),
         "check": finding.check,
         "about": finding.about,
+        "subscriptionName": finding.subscription.as_ref().map(|one| &one.name),
         "finding": finding.text,
         "remedy": finding.remedy,
     })
@@ -203,17 +202,25 @@ fn summary(findings: &[Finding], is_stopped: bool) -> String {
     format!("{stopped}{} ok, {} warnings, {} failed{unknown}", count("ok"), count("warning"), count("failed"))
 }
 
-/// `warning  permissions   1111…  finding`, with the remedy on the next line.
+/// `warning  permissions   Production: finding`, with the remedy on the next line. What is too long for the terminal goes
+/// on below its own start.
 fn line(finding: &Finding) -> String {
-    let style = if is_coloured() { style(finding.verdict) } else { Style::new() };
-    let about = if finding.about.is_empty() { String::new() } else { format!("{}: ", finding.about) };
-    let (label, about, text) = (finding.verdict.label(), escaped(&about), escaped(&finding.text));
-    let told = format!("{style}{label:8}{style:#} {:12}  {about}{text}", finding.check);
+    let screen = screen();
+    let style = if screen.is_coloured { style(finding.verdict) } else { Style::new() };
+    let about = finding.title();
+    let about = if about.is_empty() { String::new() } else { format!("{about}: ") };
+    let text = screen.beside(&format!("{about}{}", finding.text), TEXT_AT);
+    let told = format!("{style}{:8}{style:#} {:12}  {text}", finding.verdict.label(), finding.check);
     match &finding.remedy {
-        Some(remedy) => format!("{told}\n{:23}→ {}\n", "", escaped(remedy)),
-        None => format!("{told}\n"),
+        // A command is on one line, so that it can be copied.
+        Some(remedy) if remedy.starts_with("az ") => format!("{told}{:TEXT_AT$}→ {}\n", "", escaped(remedy)),
+        Some(remedy) => format!("{told}{:TEXT_AT$}→ {}", "", screen.beside(remedy, TEXT_AT + 2)),
+        None => told,
     }
 }
+
+/// The column in which the text of a finding begins.
+const TEXT_AT: usize = 23;
 
 fn style(verdict: Verdict) -> Style {
     let colour = match verdict {
@@ -222,9 +229,4 @@ fn style(verdict: Verdict) -> Style {
         Verdict::Failed | Verdict::Unreachable => AnsiColor::Red,
     };
     Style::new().fg_color(Some(colour.into()))
-}
-
-/// Colours are used on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
-fn is_coloured() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

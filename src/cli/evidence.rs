@@ -2,13 +2,16 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
+use anstyle::AnsiColor;
 use azure_core::http::{HttpClient, Url};
 use clap::{Arg, ArgMatches};
+use indicatif::HumanCount;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::{
     flags,
+    output::screen,
     session::{Exit, complain, now, print, progress, warn_of_environment},
 };
 use crate::{
@@ -16,7 +19,7 @@ use crate::{
     config::{Config, container as container_url},
     evidence::{Checked, Container, Days, Error, Folder, check},
     telemetry::{Audience, Telemetry},
-    text::escaped,
+    text::{Column, Row},
 };
 
 /// The name of the flag.
@@ -128,10 +131,24 @@ fn show(checked: &[Checked], output: &str) -> Exit {
         let document = json!({"format": 1, "clean": is_right, "verdict": verdict, "days": checked});
         print(format!("{document:#}\n").as_bytes());
     } else {
-        for one in checked {
-            print(format!("{}\n", escaped(&one.to_string())).as_bytes());
-        }
-        print(format!("{verdict}\n").as_bytes());
+        let screen = screen();
+        let mut text = vec![];
+        // A list in memory can always be written.
+        let _ = screen.table(&mut text, &COLUMNS, || Box::new(checked.iter().map(|one| Ok(row(one)))));
+        let lead = if text.is_empty() { "" } else { "\n" };
+        text.extend(format!("{lead}{}", screen.prose(&verdict, 0)).bytes());
+        print(text.strip_prefix(b"\n").unwrap_or(&text));
     }
     if is_right { Exit::Done } else { Exit::NotAll }
+}
+
+const COLUMNS: [Column; 4] =
+    [Column::whole("DAY"), Column::whole("STATE"), Column::number("RESOURCES"), Column::prose("WHY")];
+
+fn row(one: &Checked) -> Row {
+    let colour = if one.state.is_right() { AnsiColor::Green } else { AnsiColor::Red };
+    let resources = one.resources.map(|count| HumanCount(count as u64).to_string()).unwrap_or_default();
+    let why = one.why.clone().unwrap_or_default();
+    Row::new([one.day.clone(), one.state.label().to_owned(), resources, why])
+        .styled("STATE", colour.on_default())
 }

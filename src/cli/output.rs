@@ -2,18 +2,30 @@
 //! failed write is lost and no text from outside steers the terminal.
 
 use std::{
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind, IsTerminal, Write},
     process::ExitCode,
 };
 
 use parking_lot::Mutex;
 
 use super::answer::Exit;
-use crate::text::{escaped, escaped_lines};
+use crate::text::{Screen, escaped, escaped_lines};
 
 /// The first write to standard output that failed. What follows it is not written, because it would be a part
 /// without its beginning.
 static FAULT: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Standard output as tables have to know it: as wide as the terminal, or as `COLUMNS` says ("Environment Variables" of
+/// POSIX), or without a limit where it is a pipe or a file. Colours are used on a terminal, unless `NO_COLOR` is set
+/// (<https://no-color.org>) or the terminal knows none.
+pub(super) fn screen() -> Screen {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let is_terminal = io::stdout().is_terminal();
+    let of_terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
+    let width = of_terminal().or_else(|| variable("COLUMNS")?.trim().parse().ok()).filter(|width| *width > 0);
+    let is_dumb = variable("TERM").is_some_and(|terminal| terminal == "dumb");
+    Screen { width, is_coloured: is_terminal && !is_dumb && variable("NO_COLOR").is_none() }
+}
 
 /// Prints one line on standard output. Text from outside is escaped.
 pub(super) fn say(line: &str) {

@@ -14,8 +14,10 @@ use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use super::{
     installation::Reach,
     narrowing,
+    output::{print, screen},
     question::Plan as Question,
     session::{self, Exit, Session, complain, note, progress, say},
+    subscriptions::{Subscriptions, subscriptions},
     tally::{Tally, failed, show_gaps},
 };
 use crate::{
@@ -25,6 +27,7 @@ use crate::{
     report::Source,
     resource::Resource,
     sweep::{Advance, Plan, PlanWriter, Planned, Settings, apply, plan, revert_all},
+    text::{Column, Layout, Row},
 };
 
 const PLAN: &str = "plan";
@@ -123,6 +126,9 @@ async fn list(session: &Session, source: Source, path: &Path) -> io::Result<Exit
     let settings = settings(&session.config);
     let mut writer = PlanWriter::begin(BufWriter::new(file.as_file_mut()), &taken_at, app, &settings)?;
     let policy = &session.ctx.policy;
+    let (subscriptions, screen) = (subscriptions(session).await, screen());
+    let widths = if screen.width.is_some() { WIDTHS } else { WIDTHS_OF_A_PIPE };
+    let layout = Layout::new(&COLUMNS, &widths, screen.width);
     let (mut fault, mut unknown) = (None, 0);
     let on_change = |resource: &Resource, change: Change| {
         if !change.sets_properties() && change.tags.is_empty() {
@@ -133,12 +139,12 @@ async fn list(session: &Session, source: Source, path: &Path) -> io::Result<Exit
         }
         let before = Before::of(policy, resource);
         let one = Planned { id: resource.id.clone(), before, change: (&change).into() };
-        say(&row(&one));
+        print(screen.row(&layout, &row(&one, &subscriptions)).as_bytes());
         if fault.is_none() {
             fault = writer.add(&one).err();
         }
     };
-    say(HEADER);
+    print(screen.head(&layout).as_bytes());
     let survey = match plan(&session.ctx, source, on_change).await {
         Ok(survey) => survey,
         Err(error) => return Ok(failed(&error)),
@@ -155,10 +161,24 @@ async fn list(session: &Session, source: Source, path: &Path) -> io::Result<Exit
     Ok(if unknown + survey.unreadable > 0 { exit.max(Exit::NotAll) } else { exit })
 }
 
-const HEADER: &str = "RING     MODE                          NETWORK  TAGS  RESOURCE";
+const COLUMNS: [Column; 8] = [
+    Column::name("NAME", 12),
+    Column::whole("KIND").ranked(1),
+    Column::name("GROUP", 8),
+    Column::name("SUBSCRIPTION", 12).ranked(2),
+    Column::whole("RING"),
+    Column::whole("MODE"),
+    Column::whole("NETWORK").ranked(3),
+    Column::number("TAGS"),
+];
+/// The widths of the columns: names are as long as Azure allows ("Naming rules and restrictions for Azure resources"), and
+/// shortened by the terminal.
+const WIDTHS: [usize; 8] = [80, 8, 90, 64, 7, 28, 7, 4];
+/// The same where nothing is shortened, as in a pipe. A longer name moves the rest of its line.
+const WIDTHS_OF_A_PIPE: [usize; 8] = [32, 8, 24, 24, 7, 28, 7, 4];
 
 /// A resource of the plan on one line.
-fn row(one: &Planned) -> String {
+fn row(one: &Planned, subscriptions: &Subscriptions) -> Row {
     let mode = one.before.data_access_auth_mode.as_str();
     let mode = if one.change.data_access_auth_mode {
         format!("{mode} -> AzureActiveDirectory")
@@ -166,8 +186,18 @@ fn row(one: &Planned) -> String {
         mode.to_owned()
     };
     let network = if one.change.network_access.is_empty() { "" } else { "set" };
-    let (ring, tags) = (one.before.ring.label(), one.change.tags.len());
-    format!("{ring:<7}  {mode:<28}  {network:<7}  {tags:>4}  {}", one.id)
+    let (id, tags) = (&one.id, one.change.tags.len().to_string());
+    let subscription = subscriptions.title(id.subscription_id());
+    Row::new([
+        id.name().to_owned(),
+        id.resource_type().label().to_owned(),
+        id.resource_group().to_owned(),
+        subscription.to_owned(),
+        one.before.ring.label().to_owned(),
+        mode,
+        network.to_owned(),
+        tags,
+    ])
 }
 
 async fn apply_all(session: Session, plan: Plan, concurrency: usize) -> Exit {

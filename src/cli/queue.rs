@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use azure_core::http::{HttpClient, Url};
-
+use clap::Arg;
 use time::OffsetDateTime;
 
 use crate::{
@@ -15,6 +15,18 @@ use crate::{
 const AUDIENCE: &str = "https://storage.azure.com";
 /// The setting in which the host names the queue service of an identity-based connection.
 pub(super) const SETTING: &str = "AzureWebJobsStorage__queueServiceUri";
+/// The name of the flag for the queue service.
+pub(super) const FLAG: &str = "storage-account";
+
+/// The flag for the queue service.
+pub(super) fn arg() -> Arg {
+    Arg::new(FLAG)
+        .long(FLAG)
+        .value_name("URL")
+        .help("Queue service of the app's storage account")
+        .long_help("Queue service of the app's storage account [default: AzureWebJobsStorage__queueServiceUri, of the environment or of the app]")
+}
+
 /// The endings of a queue service's host name: those of each cloud ("Storage account overview", standard endpoints), and
 /// those of an account with a DNS zone (the same page, Azure DNS zone endpoints).
 const DOMAINS: [&str; 4] = [

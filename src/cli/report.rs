@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, IsTerminal, Write},
+    io::{self, BufWriter, Write},
     path::PathBuf,
     process::ExitCode,
     str::FromStr,
@@ -16,18 +16,22 @@ use super::{
     evidence, flags,
     help::Guide,
     installation::{self, Reach},
-    narrowing, queue,
+    narrowing,
+    output::screen,
+    queue,
     session::{self, Exit, Session, complain, print, progress, say},
 };
 use crate::{
     arm,
     azure::http_client,
     doctor, estate,
+    function::POISON,
     policy::EXPIRING_WITHIN_DAYS,
     report::{
-        Finding, Gap, Ink, PoisonQueue, Report, RestorePoints, Run, SINCE_DAYS, Source, csv, html, json,
+        Detail, Finding, Gap, PoisonQueue, Report, RestorePoints, Run, SINCE_DAYS, Source, csv, html, json,
         ocsf, table,
     },
+    text::Screen,
 };
 
 static EXPIRING_WITHIN: LazyLock<String> = LazyLock::new(|| EXPIRING_WITHIN_DAYS.to_string());
@@ -85,10 +89,10 @@ fn arguments() -> Vec<Arg> {
                 .long("output")
                 .short('o')
                 .value_name("FORMAT")
-                .value_parser(PossibleValuesParser::new(["table", "json", "csv", "html", "ocsf"]))
+                .value_parser(PossibleValuesParser::new(["table", "wide", "json", "csv", "html", "ocsf"]))
                 .default_value("table")
                 .help("Output format")
-                .long_help("Output format; html is one self-contained page, csv lists the exceptions (or the exemptions, with --exemptions), ocsf has Compliance Findings"),
+                .long_help("Output format; wide is a table with full IDs, html is one self-contained page, csv lists the exceptions (or the exemptions, with --exemptions), ocsf has Compliance Findings"),
         Arg::new("file")
                 .long("file")
                 .value_name("PATH")
@@ -221,11 +225,10 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         exports: matches.get_one("exports").copied(),
         fail_on: fail_on.unwrap_or_else(|| Finding::DEFAULT.to_vec()),
     };
-    let is_colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    session::run(matches, Reach::Reads, |session| report(session, wish, is_colourless))
+    session::run(matches, Reach::Reads, |session| report(session, wish))
 }
 
-async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
+async fn report(session: Session, wish: Wish) -> Exit {
     let taken = tokio::select! {
         taken = inventory(&session, &wish) => taken,
         _ = tokio::signal::ctrl_c() => return fail("interrupted; no report was written", Exit::NotAll),
@@ -236,17 +239,17 @@ async fn report(session: Session, wish: Wish, is_colourless: bool) -> Exit {
         Err(NotTaken::File(fault)) => return fail(&format!("a temporary file: {fault}"), Exit::Usage),
     };
     // The table lists the gaps itself.
-    if wish.output != "table" || wish.file.is_some() {
+    if !matches!(wish.output.as_str(), "table" | "wide") || wish.file.is_some() {
         for gap in report.gaps() {
             fail(&format!("not read: {}: {}", gap.what, gap.why), Exit::NotAll);
         }
     }
-    let is_coloured = wish.file.is_none() && std::io::stdout().is_terminal() && !is_colourless;
-    let ink = if is_coloured { Ink::Coloured } else { Ink::Plain };
+    // A file has no width.
+    let screen = if wish.file.is_none() { screen() } else { Screen::default() };
     let (written, place) = match &wish.file {
-        None => (write(&report, &wish.output, ink, Printed), "the report".to_owned()),
+        None => (write(&report, &wish.output, screen, Printed), "the report".to_owned()),
         Some(path) => {
-            let written = File::create(path).and_then(|file| write(&report, &wish.output, ink, file));
+            let written = File::create(path).and_then(|file| write(&report, &wish.output, screen, file));
             (written, path.display().to_string())
         }
     };
@@ -339,14 +342,15 @@ impl Write for Printed {
     }
 }
 
-fn write(report: &Report, output: &str, ink: Ink, to: impl Write) -> io::Result<()> {
+fn write(report: &Report, output: &str, screen: Screen, to: impl Write) -> io::Result<()> {
     let mut to = BufWriter::with_capacity(64 * 1024, to);
     match output {
         "json" => json(report, &mut to),
         "csv" => csv(report, &mut to),
         "html" => to.write_all(html(report)?.as_bytes()),
         "ocsf" => ocsf(report, &mut to),
-        _ => table(report, ink, &mut to),
+        "wide" => table(report, screen, Detail::Wide, &mut to),
+        _ => table(report, screen, Detail::Brief, &mut to),
     }?;
     to.flush()
 }
@@ -362,8 +366,8 @@ async fn poison_queue(session: &Session) -> Option<PoisonQueue> {
         },
         None => session.queue_service(&http)?,
     };
-    Some(match doctor::poison(&http, &service, &identity, session.config.deadline).await {
-        Ok(Some(poison)) => PoisonQueue::Read { messages: poison.messages, oldest: poison.oldest },
+    Some(match doctor::peek(&http, &service, POISON, &identity, session.config.deadline).await {
+        Ok(Some(poison)) => PoisonQueue::Read { messages: poison.messages, oldest: poison.oldest() },
         Ok(None) => PoisonQueue::Read { messages: 0, oldest: None },
         Err(error) => PoisonQueue::Unread(error.to_string()),
     })

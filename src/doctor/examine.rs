@@ -12,13 +12,16 @@ use super::{
     event_grid::{self, DeadLetters, Expected},
     function_app,
     handler::{self, Handler},
-    ingestion, permissions, poison, probe,
+    ingestion,
+    names::Names,
+    peek::peek,
+    permissions, poison, probe,
 };
 use crate::{
     arm::{self, Failure, Unreadable, api},
     azure::{Authorization, Identity, Terms},
     enforce::{Context, switches_off},
-    function::QUEUE,
+    function::{POISON, QUEUE},
     policy::{BackupGuard, Mode, Policy},
     resource_id::is_same,
     scope::Scope,
@@ -71,7 +74,7 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
         }
         report(switch(scope, ctx.arm.tags(scope, terms()).await.as_ref().map(switches_off)));
     }
-    let Some(subscriptions) = subscriptions(ctx, report).await else { return };
+    let Some((subscriptions, names)) = subscriptions(ctx, report).await else { return };
     if ctx.policy.backup_guard != BackupGuard::Off {
         report(backups(ctx).await);
     }
@@ -88,7 +91,8 @@ pub async fn examine(ctx: &Context, deployment: &Deployment, report: &mut dyn Fn
     let mut apps: BTreeSet<String> = deployment.function_app.iter().cloned().collect();
     let mut containers = BTreeSet::new();
     while let Some(found) = all.next().await {
-        found.findings.into_iter().filter_map(|finding| not_checked.hold(finding)).for_each(&mut *report);
+        let findings = found.findings.into_iter().map(|finding| names.name(finding));
+        findings.filter_map(|finding| not_checked.hold(finding)).for_each(&mut *report);
         for app in found.function_apps {
             if !apps.iter().any(|known| is_same(known, &app)) {
                 apps.insert(app);
@@ -252,7 +256,7 @@ async fn backups(ctx: &Context) -> Finding {
 }
 
 /// Lists the subscriptions in scope.
-async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option<Vec<String>> {
+async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option<(Vec<String>, Names)> {
     const CHECK: &str = "scope";
     let (about, which) = match &ctx.policy.scope {
         Scope::Visible => ("", "all that this identity sees"),
@@ -269,6 +273,7 @@ async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option
             "the subscriptions after it were not checked; run doctor again",
         ));
     }
+    let names = Names::of(ctx, listed.as_ref().ok(), terms()).await;
     match (listed.map(|listed| listed.ids), &ctx.policy.scope) {
         (Ok(ids), Scope::ManagementGroup(_)) if ids.is_empty() => {
             let remedy = "correct DISKSEAL_MANAGEMENT_GROUP, or move subscriptions into the group";
@@ -282,7 +287,7 @@ async fn subscriptions(ctx: &Context, report: &mut dyn FnMut(Finding)) -> Option
         }
         (Ok(ids), _) => {
             report(Finding::ok(CHECK, about, format!("{}, {which}", count(ids.len(), "subscription"))));
-            Some(ids)
+            Some((ids, names))
         }
         (Err(error), Scope::ManagementGroup(_)) if error.is_refusal() => {
             // Events and sweeps do not know what is in scope then.
@@ -381,7 +386,7 @@ async fn queues(ctx: &Context, deployment: &Deployment, report: &mut dyn FnMut(F
     let answer = probe::send(&deployment.http, identity, probe::of_queue(&url), terms()).await.map(drop);
     report(function_app::queue(service.as_str(), answer.as_ref().copied()));
     if answer.is_ok() {
-        let answer = poison::poison(&deployment.http, service, identity, REQUEST_TIMEOUT).await;
+        let answer = peek(&deployment.http, service, POISON, identity, REQUEST_TIMEOUT).await;
         report(poison::finding(service.as_str(), answer, ctx.now()));
     }
 }

@@ -3,7 +3,7 @@
 //! Each file names the one before it and its hash. So a file is proven by the next one, if that one is proven, too; the
 //! newest is proven by nothing but the container's policy, and counts as proven here.
 
-use std::{collections::BTreeMap, fmt, io::BufReader};
+use std::{collections::BTreeMap, io::BufReader};
 
 use serde::Serialize;
 use time::Date;
@@ -65,16 +65,6 @@ pub struct Checked {
     pub sha256: Option<String>,
     /// Why, in a sentence; none if nothing speaks against it.
     pub why: Option<String>,
-}
-
-impl fmt::Display for Checked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}  {:<10}", self.day, self.state.label())?;
-        if let Some(count) = self.resources {
-            write!(f, "  {count} resources")?;
-        }
-        self.why.iter().try_for_each(|why| write!(f, "  {why}"))
-    }
 }
 
 /// A file that was read.

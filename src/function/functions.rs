@@ -28,6 +28,9 @@ const QUEUED_DEADLINE: Duration = PAUSE_MAX.saturating_mul(2);
 /// it to the poison queue by itself, and the outcome would be lost.
 pub(super) const RECEIPTS_MAX: u32 = 16;
 
+/// How long a failed message is hidden: `visibilityTimeout` of host.json.
+pub(super) const HIDDEN: Duration = Duration::from_mins(5);
+
 words! {
     /// A function of the app.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,5 +122,6 @@ mod tests {
         assert!(QUEUED_DEADLINE < duration(&queues["visibilityTimeout"]));
         assert!(QUEUED_DEADLINE >= PAUSE_MAX + Duration::from_secs(25), "a pause, and the default deadline");
         assert_eq!(queues["maxDequeueCount"], RECEIPTS_MAX + 1);
+        assert_eq!(duration(&queues["visibilityTimeout"]), HIDDEN);
     }
 }

@@ -1,10 +1,12 @@
 //! A message of the queue `diskseal-pending`: a resource that is pending.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::functions::RECEIPTS_MAX;
+use super::functions::{HIDDEN, RECEIPTS_MAX};
 use crate::{enforce::Error, event, policy::NamedBy, resource_id::ResourceId, telemetry::TraceContext};
 
 /// The content of a queue message. It is sent as an object, because the host would decode a string that
@@ -86,7 +88,7 @@ impl Received {
     /// grow, the handler tries immediately and then 1, 3, 7 and 15 delays later. A call by hand (the portal, or
     /// `/admin/functions`) is always a try: nothing would deliver it again.
     pub(super) fn is_due(&self) -> bool {
-        self.dequeue_count == 0 || self.dequeue_count.is_power_of_two() || self.is_last()
+        self.dequeue_count == 0 || is_try(self.dequeue_count)
     }
 
     /// Whether this is the last receipt.
@@ -98,6 +100,11 @@ impl Received {
     pub(super) fn is_of_a_sweep(&self) -> bool {
         self.pending.reason == Pending::OF_A_SWEEP
     }
+}
+
+/// Whether the receipt with this number, from 1, is a try.
+const fn is_try(receipt: u32) -> bool {
+    receipt.is_power_of_two() || receipt >= RECEIPTS_MAX
 }
 
 /// How old a message can be: it is tried for an hour and a quarter, and then the poison queue keeps it for seven days,
@@ -117,6 +124,14 @@ impl Pending {
     pub const OF_A_SWEEP: &str = "sweep";
     /// The value for a reason that another version of the handler has written.
     pub const OTHER: &str = "_OTHER";
+
+    /// How long it takes at least until the next try of a message that can be received now and was received so often. A
+    /// receipt that is no try hides it again.
+    pub fn next_try(receipts: u32) -> Duration {
+        let next = receipts.saturating_add(1);
+        let more = (next..=next.max(RECEIPTS_MAX)).take_while(|receipt| !is_try(*receipt)).count();
+        HIDDEN * u32::try_from(more).unwrap_or_default()
+    }
 
     /// Every reason that this version writes.
     pub fn reasons() -> Vec<&'static str> {
@@ -237,6 +252,9 @@ mod tests {
         assert_eq!(due, [0, 1, 2, 4, 8, 16]);
         assert!(received(1).is_of_a_sweep());
         assert!(received(16).is_last() && received(17).is_due() && !received(15).is_last());
+        let minutes =
+            [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 99].map(|count| Pending::next_try(count).as_secs() / 60);
+        assert_eq!(minutes, [0, 0, 5, 0, 15, 10, 0, 35, 30, 0, 0, 0]);
         let known = |reason: &str| Pending { reason: reason.to_owned(), ..pending.clone() }.known_reason();
         assert_eq!(["locked", "machine", "new"].map(known), ["locked", "machine", "_OTHER"]);
     }

@@ -200,17 +200,7 @@ impl Entry {
 
     /// The reason for its state: a word from a closed set.
     pub fn reason(&self) -> &'static str {
-        match &self.decision {
-            Decision::Compliant => "sealed",
-            Decision::Exempt(exemption) => exemption.reason(),
-            Decision::Protected(guarded) | Decision::Seal(Change { held_back: Some(guarded), .. }) => {
-                guarded.reason()
-            }
-            Decision::Pending(pending) => pending.reason(),
-            Decision::Seal(change) if change.data_access_auth_mode.is_some() => "auth_mode",
-            Decision::Seal(change) if !change.network_access.is_empty() => NETWORK_ACCESS,
-            Decision::Seal(_) => "tags",
-        }
+        reason(&self.decision)
     }
 
     /// The reason for people, with details of this resource. Empty for a sealed one.
@@ -271,6 +261,19 @@ impl Entry {
         }
     }
 
+    /// The glob, or the entry of `DISKSEAL_EXEMPTIONS`, that exempts it together with others.
+    pub fn rule(&self) -> Option<String> {
+        match &self.decision {
+            Decision::Exempt(
+                Exemption::Subscription(glob) | Exemption::ResourceGroup(glob) | Exemption::Name(glob),
+            ) => Some(glob.clone()),
+            Decision::Exempt(Exemption::Listed { number, .. }) => {
+                Some(format!("DISKSEAL_EXEMPTIONS[{number}]"))
+            }
+            _ => None,
+        }
+    }
+
     /// `disk` or `snapshot`.
     pub fn kind(&self) -> &'static str {
         self.id.resource_type().label()
@@ -279,6 +282,21 @@ impl Entry {
     /// The region, or `unknown`.
     pub fn location(&self) -> &str {
         self.location.as_deref().unwrap_or(NO_LOCATION)
+    }
+}
+
+/// The reason for a decision: a word from a closed set.
+pub fn reason(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Compliant => "sealed",
+        Decision::Exempt(exemption) => exemption.reason(),
+        Decision::Protected(guarded) | Decision::Seal(Change { held_back: Some(guarded), .. }) => {
+            guarded.reason()
+        }
+        Decision::Pending(pending) => pending.reason(),
+        Decision::Seal(change) if change.data_access_auth_mode.is_some() => "auth_mode",
+        Decision::Seal(change) if !change.network_access.is_empty() => NETWORK_ACCESS,
+        Decision::Seal(_) => "tags",
     }
 }
 

@@ -31,11 +31,12 @@
 //! exemptions     [{kind: subscription | resource_group | name | listed | tag, number: of a listed one, covers: globs, or the
 //!                ID of the resource with the tag, state: in_force | ended | unreadable, until, daysLeft, reason, owner,
 //!                resources: how many it exempts, findings: [{reason, text}]}]; null without --exemptions
-//! exceptions     [{status, ring: enforce | audit, reason, detail, missing, until, daysLeft, exemptionTag, owner, kind, name, resourceGroup,
+//! exceptions     [{status, ring: enforce | audit, reason, detail, missing, until, daysLeft, rule, exemptionTag, owner, kind, name, resourceGroup,
 //!                subscriptionId, subscriptionName, location, id, portal, managedBy, dataAccessAuthMode, networkAccessPolicy,
 //!                publicNetworkAccess, diskState, timeCreated, sealedAt, sealedBy, checks, exports, pending, warnings}]
 //!                missing: {dataAccessAuthMode: true | false, networkAccess: {property: value}, tags: [names]} of what is
 //!                unsealed
+//!                rule: the glob, or the entry of DISKSEAL_EXEMPTIONS, that exempts it, or null
 //!                exemptionTag: {state, until, reason} | null
 //!                checks: {dataAccessAuthMode, networkAccess: pass | fail | exempt | unknown}
 //!                exports: {count, last, by: [texts]}, or null

@@ -34,6 +34,9 @@ pub struct Row {
     pub until: Option<String>,
     /// Whole days until then.
     pub days_left: Option<i64>,
+    /// The glob, or the entry of `DISKSEAL_EXEMPTIONS`, that exempts it; none for a tag, and for what is not exempt.
+    #[serde(default)]
+    pub rule: Option<String>,
     /// Its exemption tag, whether it decides or not.
     pub exemption_tag: Option<ExemptionTagRow>,
     /// The value of its owner tag, or the owner of the listed exemption that decides.
@@ -141,6 +144,7 @@ impl Row {
             },
             until: until.map(|date| date.to_string()),
             days_left: until.map(|date| run.days_left(date)),
+            rule: entry.rule(),
             exemption_tag: entry.exemption_tag.as_ref().map(ExemptionTagRow::new),
             owner: entry.owner.clone(),
             kind: entry.kind().into(),

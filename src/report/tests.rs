@@ -9,6 +9,7 @@ use crate::{
     policy::{Exemptions, Mode, Policy, Protection, TagRule},
     resource::{DataAccessAuthMode, Resource},
     scope::Scope,
+    text::Screen,
 };
 
 const SUBSCRIPTION: &str = "11111111-2222-4333-8444-555555555555";
@@ -67,9 +68,9 @@ fn csv(report: &Report) -> String {
     String::from_utf8(text).unwrap()
 }
 
-fn table(report: &Report, ink: Ink) -> String {
+fn table(report: &Report, screen: Screen, detail: Detail) -> String {
     let mut text = vec![];
-    super::table(report, ink, &mut text).unwrap();
+    super::table(report, screen, detail, &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
 
@@ -182,6 +183,19 @@ fn the_verdict_names_what_is_unsealed_or_unread() {
 }
 
 #[test]
+fn subscriptions_of_one_name_differ_by_the_start_of_their_ids() {
+    let mut report = empty();
+    let (one, other, unnamed) =
+        (SUBSCRIPTION, "22222222-2222-4333-8444-555555555555", "33333333-2222-4333-8444-555555555555");
+    report.name_subscription(&one.to_uppercase(), "Production");
+    assert_eq!(report.subscription_title(one), "Production");
+    report.name_subscription(other, "Production");
+    assert_eq!(report.subscription_title(one), "Production (11111111)");
+    assert_eq!(report.subscription_title(other), "Production (22222222)");
+    assert_eq!(report.subscription_title(unnamed), unnamed);
+}
+
+#[test]
 fn percentages_are_rounded_down() {
     for (sealed, unsealed, percent) in
         [(99_999, 1, "99.9 %"), (100_000, 0, "100.0 %"), (0, 1, "0.0 %"), (2, 1, "66.6 %"), (0, 0, "–")]
@@ -235,7 +249,7 @@ fn csv_has_no_formulas() {
 fn the_table_is_complete_and_has_no_control_characters() {
     let mut report = mixed();
     report.add_gap("subscription x\u{1b}[2J", "403");
-    let text = table(&report, Ink::Plain);
+    let text = table(&report, Screen::default(), Detail::Brief);
     assert!(
         text.starts_with("3 of 8 disks and snapshots are neither sealed nor exempt, and part of the scope"),
         "{text}"
@@ -255,7 +269,8 @@ fn the_table_is_complete_and_has_no_control_characters() {
         assert!(text.contains(words), "{words} is not in {text}");
     }
     assert!(text.lines().all(|line| line == line.trim_end()));
-    assert!(table(&report, Ink::Coloured).contains("\u{1b}[31munsealed\u{1b}[0m"));
+    let coloured = Screen { is_coloured: true, ..Screen::default() };
+    assert!(table(&report, coloured, Detail::Brief).contains("\u{1b}[31munsealed\u{1b}[0m"));
 }
 
 #[test]
@@ -333,8 +348,8 @@ fn every_format_lists_pending_resources_with_their_state() {
     assert_eq!(json["pending"][0]["reason"], "attached");
     let text = format!("attached to {machine}; Azure may refuse the change until it is detached");
     assert_eq!(json["pending"][0]["text"], text);
-    assert!(table(&report, Ink::Plain).contains("\nPENDING "));
-    assert!(table(&report, Ink::Plain).contains(&text));
+    let table = table(&report, Screen::default(), Detail::Brief);
+    assert!(table.contains("  PENDING ") && table.contains(&text), "{table}");
     let page = html(&report);
     for (text, count) in [("Azure may refuse the change until it is detached.", 1), (">Attached to vm<", 3)] {
         assert_eq!(page.matches(text).count(), count, "{text}");

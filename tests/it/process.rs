@@ -60,10 +60,12 @@ mod rings;
 mod sampling;
 mod seal;
 mod sweep;
+mod tables;
 mod telemetry;
 mod tokens;
 mod unseal;
 mod variables;
+mod waiting;
 
 /// The folder of a deployed app whose executable is tested instead of cargo's.
 const PACKAGE: &str = "DISKSEAL_TEST_PACKAGE";

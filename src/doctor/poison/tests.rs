@@ -1,9 +1,10 @@
 //! Answers of the Queue service ("Get Queue Metadata", "Peek Messages") as findings.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use time::macros::datetime;
 
 use super::*;
-use crate::doctor::Verdict;
+use crate::doctor::{Verdict, peek::of_answers};
 
 const DISK: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg/providers/Microsoft.Compute/disks/d";
 const NOW: OffsetDateTime = datetime!(2026-11-26 12:00 UTC);

@@ -3,7 +3,7 @@
 //! [`Options::default`] is Azure with its real behaviour. [`Options::immediate`] is the same Azure without
 //! any waits, for tests that are not about waiting.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::write::DEFAULT_TENANT_ID;
 
@@ -14,6 +14,8 @@ pub struct Options {
     pub tenant_id: String,
     /// The subscriptions that exist; empty means every well-formed id.
     pub subscriptions: Vec<String>,
+    /// Their names (`displayName` of "Subscriptions - List"), by ID; the others have one of their own.
+    pub subscription_names: BTreeMap<String, String>,
     /// The user-assigned identity, selected by its client id.
     pub identity: ManagedIdentity,
     /// The identity for a request without a client id. Without one, the response is 400.
@@ -81,6 +83,7 @@ impl Default for Options {
         Self {
             tenant_id: DEFAULT_TENANT_ID.to_owned(),
             subscriptions: Vec::new(),
+            subscription_names: BTreeMap::new(),
             identity: ManagedIdentity {
                 object_id: "77776666-5555-4444-8333-222211110000".to_owned(),
                 client_id: "99990000-aaaa-4bbb-8ccc-ddddeeeeffff".to_owned(),

@@ -203,7 +203,7 @@ async fn every_gap_in_the_role_is_named() {
         "Microsoft.Compute/snapshots/write",
         "Microsoft.Resources/tags/write",
     ] {
-        assert!(wrong.contains(&format!("{SUBSCRIPTION}: {action} is missing")), "{wrong}");
+        assert!(wrong.contains(&format!("Local 11111111: {action} is missing")), "{wrong}");
         assert!(wrong.contains(&format!("→ add {action} to the identity's role")), "{wrong}");
     }
     assert!(wrong.contains("more permissions than it needs: Microsoft.Compute/disks/*"), "{wrong}");
@@ -315,7 +315,7 @@ async fn of_a_management_group_each_subscription_without_events_is_named() {
     let group = ["--management-group", "mg-prod"];
     let (code, wrong) = doctor(&serving, &group).await;
     assert_eq!((code, wrong.matches("failed ").count()), (Some(1), 1), "{wrong}");
-    assert!(wrong.contains(&format!("Event Grid    {OTHER}: no system topic")), "{wrong}");
+    assert!(wrong.contains(&format!("Event Grid    Local {OTHER}: no system topic")), "{wrong}");
     azure.put_fact(&own_event_subscriptions(OTHER), json!({"value": [own_event_subscription(OTHER)]}));
     assert_eq!(doctor(&serving, &group).await, (Some(0), "\n12 ok, 0 warnings, 0 failed".to_owned()));
 

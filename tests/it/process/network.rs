@@ -98,5 +98,5 @@ async fn a_protected_disk_is_sealed_by_its_network_alone_and_the_report_says_so(
     let (code, out, _) =
         command(&azure.serving, &["policy", "check", "--backup-guard", "network", &id], "").await;
     assert_eq!(code, Some(1));
-    assert!(out.starts_with("protected ") && out.contains("network settings alone"), "{out}");
+    assert!(out.contains("  protected  network_only  ") && out.contains("network settings alone"), "{out}");
 }

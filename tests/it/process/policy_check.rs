@@ -3,7 +3,9 @@
 use diskseal_emulator::{Emulator, Options, disk_body, fault::Kind, snapshot_body};
 use serde_json::{Value, json};
 
-use super::{commands::command, disk, run, snapshot};
+use super::{commands::command, disk, run, snapshot, tables::conforms};
+
+const SCHEMA: &str = include_str!("../../../docs/schemas/policy-check-1.json");
 
 #[tokio::test]
 async fn every_setting_in_force_is_shown_without_a_request_to_azure() {
@@ -29,6 +31,7 @@ async fn every_setting_in_force_is_shown_without_a_request_to_azure() {
     let output = run(&["policy", "check", "--output", "json", "--tags", "a={trace_id}"], &environment).await;
     let settings: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(settings.as_object().unwrap().len(), names.len());
+    conforms(SCHEMA, &settings);
     assert_eq!(settings["DISKSEAL_MODE"], "audit");
     assert_eq!(settings["DISKSEAL_TAGS"], "a={trace_id}");
     assert_eq!(settings["DISKSEAL_EXEMPT_TAG"], "keep");
@@ -61,28 +64,41 @@ async fn each_resource_is_reported_with_the_rule_that_decides() {
     let (code, out, err) = command(&serving, &given, "").await;
     assert_eq!((code, err.as_str()), (Some(1), ""));
     let missing = "missing: dataAccessAuthMode=AzureActiveDirectory, tag a=b";
+    let mut lines = out.lines();
     assert_eq!(
-        out.lines().collect::<Vec<_>>(),
-        [
-            format!("seal {}: {missing}", ids[0]),
-            format!("seal {}: {missing}", ids[1]),
-            "  note: its exemption expired on 2020-01-01 and is ignored".to_owned(),
-            format!("exempt {}: its tag exempts it until 2999-12-31: INC-1", ids[2]),
-            "  note: the exemption ends on 2999-12-31, more than 366 days from today (DISKSEAL_EXEMPT_MAX_DAYS)"
-                .to_owned(),
-            format!("exempt {}: its name matches \"tmp-*\"", ids[3]),
-            format!("not_found {}: it does not exist", ids[4]),
-            format!("pending {}: it is being created or changed", ids[5]),
-        ]
+        lines.next().unwrap().split_whitespace().collect::<Vec<_>>(),
+        ["NAME", "KIND", "GROUP", "OUTCOME", "REASON", "WHY"]
     );
+    let late = "the exemption ends on 2999-12-31, more than 366 days from today (DISKSEAL_EXEMPT_MAX_DAYS)";
+    for (name, outcome, reason, why) in [
+        ("bare", "would seal", "auth_mode", missing.to_owned()),
+        (
+            "expired",
+            "would seal",
+            "auth_mode",
+            format!("{missing}; note: its exemption expired on 2020-01-01 and is ignored"),
+        ),
+        ("exempt", "exempt", "tag", format!("its tag exempts it until 2999-12-31: INC-1; note: {late}")),
+        ("TMP-1", "exempt", "name", "its name matches \"tmp-*\"".to_owned()),
+        ("gone", "not found", "not_found", "it does not exist".to_owned()),
+        ("busy", "not yet", "provisioning", "it is being created or changed".to_owned()),
+    ] {
+        let line = lines.next().unwrap();
+        let kind = if name == "busy" { "snapshot" } else { "disk" };
+        let cells: Vec<_> = line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        assert_eq!((cells[0], cells[1]), (name, kind), "{line}");
+        assert_eq!(cells[3..], [outcome, reason, &why], "{line}");
+    }
     assert!(azure.journal().iter().all(|exchange| exchange.method == "GET" || exchange.kind == Kind::Query));
 
     let piped: Vec<&str> = arguments.iter().copied().chain(["--stdin", "-o", "json"]).collect();
     let (code, out, _) = command(&serving, &piped, &ids[2..4].join("\n")).await;
-    let rulings: Vec<Value> = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, rulings.len()), (Some(0), 2));
-    assert_eq!(rulings[1]["decision"], "exempt");
+    let rulings: Value = serde_json::from_str(&out).unwrap();
+    conforms(SCHEMA, &rulings);
+    assert_eq!((code, rulings.as_array().unwrap().len()), (Some(0), 2));
+    assert_eq!((&rulings[1]["outcome"], &rulings[1]["reason"]), (&json!("exempt"), &json!("name")));
+    assert_eq!(rulings[1]["detail"], "its name matches \"tmp-*\"");
 
     let (code, out, _) = command(&serving, &["policy", "check", "--mode", "audit", &ids[0]], "").await;
-    assert!(code == Some(1) && out.starts_with("would_seal"), "{out}");
+    assert!(code == Some(1) && out.contains("  would seal  auth_mode  missing: "), "{out}");
 }

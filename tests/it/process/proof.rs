@@ -48,7 +48,7 @@ pub(super) fn assert_conforms(report: &Value) {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
-fn close(schema: &mut Value) {
+pub(super) fn close(schema: &mut Value) {
     if let Some(object) = schema.as_object_mut() {
         if object.get("properties").is_some_and(Value::is_object) && object.contains_key("required") {
             object.insert("additionalProperties".to_owned(), json!(false));

@@ -38,13 +38,15 @@ impl Emulator {
     }
 
     fn describe(&self, id: &str) -> Value {
+        let given = self.inner.options.subscription_names.get(id).cloned();
+        let name = given.unwrap_or_else(|| format!("Local {}", id.split('-').next().unwrap_or(id)));
         json!({
             "id": format!("/subscriptions/{id}"),
             "authorizationSource": "RoleBased",
             "managedByTenants": [],
             "subscriptionId": id,
             "tenantId": self.inner.options.tenant_id,
-            "displayName": format!("Local {}", id.split('-').next().unwrap_or(id)),
+            "displayName": name,
             "state": "Enabled",
             "subscriptionPolicies": {
                 "locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"
