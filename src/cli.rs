@@ -7,14 +7,17 @@ mod evidence;
 mod flags;
 mod ids;
 mod installation;
+mod interrupt;
 mod narrowing;
 mod output;
 mod planned;
 mod policy;
+mod progress;
 mod question;
 mod queue;
 mod report;
 mod reseal;
+mod resource_line;
 mod scope;
 mod seal;
 mod serve;
@@ -22,14 +25,16 @@ mod session;
 mod sweep;
 mod tally;
 mod unseal;
+mod usage;
 
 use std::process::ExitCode;
 
-use clap::{Command, error::ErrorKind};
+use clap::{ArgMatches, Command, error::ErrorKind};
 
 use crate::config::{Use, settings};
 use flags::{lookup, with_settings};
 use session::Exit;
+use usage::{with_tip, with_usage};
 
 /// Reads the command line and runs the command.
 pub fn run() -> ExitCode {
@@ -37,12 +42,12 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch() -> ExitCode {
-    let matches = match command().try_get_matches() {
+    let matches = match with_usage(command(), "diskseal").try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
             // Help and version are what was asked for; everything else is a usage error.
             if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-                let _ = error.print();
+                let _ = with_tip(error, &command()).print();
                 for name in unreadable_settings() {
                     output::note(&format!("{name}: its value is not UTF-8"));
                 }
@@ -57,18 +62,27 @@ fn dispatch() -> ExitCode {
     };
     match matches.subcommand() {
         Some(("serve", matches)) => serve::run(&lookup(matches, None)),
-        Some(("seal", matches)) => seal::run(matches),
-        Some(("sweep", matches)) => sweep::run(matches),
-        Some(("unseal", matches)) => unseal::run(matches),
-        Some(("reseal", matches)) => reseal::run(matches),
-        Some(("doctor", matches)) => doctor::run(matches),
-        Some(("policy", matches)) => match matches.subcommand() {
+        Some((name, matches)) => command_of(name, matches),
+        None => Exit::Usage.into(),
+    }
+}
+
+/// Runs a command for people.
+fn command_of(name: &str, matches: &ArgMatches) -> ExitCode {
+    interrupt::listen();
+    match name {
+        "seal" => seal::run(matches),
+        "sweep" => sweep::run(matches),
+        "unseal" => unseal::run(matches),
+        "reseal" => reseal::run(matches),
+        "doctor" => doctor::run(matches),
+        "policy" => match matches.subcommand() {
             Some(("check", matches)) => policy::run(matches),
             _ => Exit::Usage.into(),
         },
-        Some(("completions", matches)) => completions::completions(command(), matches),
-        Some(("man", matches)) => completions::man(command(), matches),
-        Some(("report", matches)) => report::run(matches),
+        "completions" => completions::completions(command(), matches),
+        "man" => completions::man(command(), matches),
+        "report" => report::run(matches),
         _ => Exit::Usage.into(),
     }
 }

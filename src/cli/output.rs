@@ -2,10 +2,11 @@
 //! failed write is lost and no text from outside steers the terminal.
 
 use std::{
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind, IsTerminal, Write},
     process::ExitCode,
 };
 
+use indicatif::ProgressBar;
 use parking_lot::Mutex;
 
 use super::answer::Exit;
@@ -14,6 +15,48 @@ use crate::text::{escaped, escaped_lines};
 /// The first write to standard output that failed. What follows it is not written, because it would be a part
 /// without its beginning.
 static FAULT: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// The progress bar that is drawn. What is printed meanwhile stands above it.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Sets the progress bar above which everything is printed.
+pub(super) fn stand_above(bar: Option<ProgressBar>) {
+    *BAR.lock() = bar;
+}
+
+/// Writes while no progress bar is on the terminal.
+pub(super) fn above_bar<T>(write: impl FnOnce() -> T) -> T {
+    // A copy, so that nobody waits for the lock while the terminal is slow.
+    let bar = BAR.lock().clone();
+    match bar {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+/// Prints the last message of a process that ends at once, in place of the progress bar. Waits for no lock of another
+/// thread, which may be stuck.
+pub(super) fn last_words(message: &str) {
+    let is_drawn = can_redraw() && BAR.try_lock().is_none_or(|bar| bar.is_some());
+    let erase = if is_drawn { "\r\x1b[K" } else { "" };
+    let _ = writeln!(io::stderr(), "{erase}diskseal: {message}");
+}
+
+/// Whether standard error is a terminal that can redraw a line.
+pub(super) fn can_redraw() -> bool {
+    io::stderr().is_terminal() && !is_dumb()
+}
+
+/// Whether standard output is a terminal that shows colours, and nobody has asked for none (<https://no-color.org>).
+pub(super) fn is_coloured() -> bool {
+    let is_refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal() && !is_dumb() && !is_refused
+}
+
+/// Whether the terminal only prints, and understands no control sequence.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|name| name == "dumb")
+}
 
 /// Prints one line on standard output. Text from outside is escaped.
 pub(super) fn say(line: &str) {
@@ -24,16 +67,19 @@ pub(super) fn say(line: &str) {
 pub(super) fn print(text: &[u8]) {
     let mut fault = FAULT.lock();
     if fault.is_none() {
-        let mut stdout = io::stdout().lock();
         // Without the flush, a failure at the end of the process would go unnoticed.
-        *fault = stdout.write_all(text).and_then(|()| stdout.flush()).err();
+        let write = || {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(text).and_then(|()| stdout.flush())
+        };
+        *fault = above_bar(write).err();
     }
 }
 
 /// Prints a message on standard error, each line of it escaped.
 pub(super) fn note(message: &str) {
     // Nobody could read a message about a standard error that cannot be written.
-    let _ = writeln!(io::stderr(), "diskseal: {}", escaped_lines(message));
+    let _ = above_bar(|| writeln!(io::stderr(), "diskseal: {}", escaped_lines(message)));
 }
 
 /// Prints a fault on standard error, and returns the exit code.
@@ -48,7 +94,9 @@ pub(super) fn end(code: ExitCode) -> ExitCode {
     match FAULT.lock().take() {
         Some(fault) if fault.kind() != ErrorKind::BrokenPipe => {
             let exit = complain(&format!("standard output: {fault}"), Exit::Usage);
-            if code == ExitCode::from(Exit::Unreachable) { code } else { exit }
+            let is_worse =
+                [Exit::Unreachable, Exit::Interrupted].into_iter().any(|worse| code == worse.into());
+            if is_worse { code } else { exit }
         }
         _ => code,
     }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{
     flags, ids,
     installation::{self, Reach},
+    interrupt::{stopped_with, unless_interrupted},
     session::{self, Exit, Session, complain, print, say},
 };
 use crate::{
@@ -94,7 +95,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
                 show(&config, &lookup, is_json);
                 Exit::Done.into()
             }
-            Err(faults) => complain(&faults.to_string(), Exit::Usage),
+            Err(faults) => complain(&flags::faults(matches, None, &faults), Exit::Usage),
         };
     }
     if matches.get_flag("stdin") && std::io::stdin().is_terminal() {
@@ -142,16 +143,12 @@ async fn check(session: Session, ids: Vec<ResourceId>, is_json: bool) -> Exit {
             }
         }
     };
-    let is_stopped = tokio::select! {
-        () = checks => false,
-        _ = tokio::signal::ctrl_c() => true,
-    };
+    let is_stopped = unless_interrupted(checks).await.is_none();
     if is_json {
         print(format!("{:#}\n", Value::from(all)).as_bytes());
     }
     if is_stopped {
-        complain("interrupted; resources not listed above were not checked", Exit::NotAll);
-        return Exit::NotAll;
+        return stopped_with("what is not listed was not checked");
     }
     worst
 }
@@ -172,7 +169,7 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
             let ruling = by_id(id, "exempt", exemption.to_string(), Exit::Done);
             return Ruling { notices: defects(&exemption), ..ruling };
         }
-        Err(error) => return by_id(id, "unknown", error.to_string(), Exit::from(&error)),
+        Err(error) => return by_id(id, "unknown", error.whole(), Exit::from(&error)),
     }
     let resource = match session.ctx.arm.get(&id, session.terms()).await {
         Ok(resource) => resource,
@@ -181,7 +178,7 @@ async fn rule(session: &Session, id: ResourceId) -> Ruling {
         }
         Err(error) => {
             let error = Error::from(error);
-            return by_id(id, "unknown", error.to_string(), Exit::from(&error));
+            return by_id(id, "unknown", error.whole(), Exit::from(&error));
         }
     };
     let decided = judge(&session.ctx, &resource, None, session.terms()).await;
