@@ -29,7 +29,7 @@ async fn help_lists_the_words_of_a_setting_once_and_refuses_none() {
     let output = run(&["seal", "--mode", "x", "--cloud", "y"], &[]).await;
     let err = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(err.contains("DISKSEAL_MODE: \"x\"") && err.contains("DISKSEAL_CLOUD: \"y\""), "{err}");
+    assert!(err.contains("--mode: \"x\"") && err.contains("--cloud: \"y\""), "{err}");
 }
 
 #[tokio::test]
