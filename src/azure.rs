@@ -6,9 +6,9 @@ mod identity;
 mod terms;
 mod transport;
 
-pub use azure_cli::az;
+pub use azure_cli::{az, fault as az_fault};
 #[cfg(any(test, feature = "fuzzing"))]
 pub use identity::fuzz;
 pub use identity::{Authorization, Credential, Identity, IdentityOptions, NoToken};
 pub use terms::{Terms, Urgency};
-pub use transport::{Fault, Response, Transport, from_sdk, header, http_client, network, proxy_faults};
+pub use transport::{Fault, Response, Transport, from_sdk, header, host, http_client, network, proxy_faults};

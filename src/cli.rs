@@ -8,6 +8,7 @@ mod flags;
 mod help;
 mod ids;
 mod installation;
+mod interrupt;
 mod man;
 mod names;
 mod narrowing;
@@ -15,10 +16,12 @@ mod output;
 mod pending;
 mod planned;
 mod policy;
+mod progress;
 mod question;
 mod queue;
 mod report;
 mod reseal;
+mod resource_line;
 mod scope;
 mod seal;
 #[cfg(unix)]
@@ -29,6 +32,7 @@ mod sweep;
 mod tally;
 mod topics;
 mod unseal;
+mod usage;
 mod version;
 
 use std::process::ExitCode;
@@ -39,6 +43,7 @@ use crate::config::{Use, settings};
 use flags::with_settings;
 use help::Guide;
 use session::Exit;
+use usage::with_tip;
 
 /// Reads the command line and runs the command.
 pub fn run() -> ExitCode {
@@ -53,7 +58,7 @@ fn dispatch() -> ExitCode {
         Err(error) => {
             // Help and version are what was asked for; everything else is a usage error.
             if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-                let _ = error.print();
+                let _ = with_tip(error, &command()).print();
                 for name in unreadable_settings() {
                     output::note(&format!("{name}: its value is not UTF-8"));
                 }
@@ -69,21 +74,30 @@ fn dispatch() -> ExitCode {
     };
     match matches.subcommand() {
         Some(("serve", matches)) => serve(matches),
-        Some(("seal", matches)) => seal::run(matches),
-        Some(("sweep", matches)) => sweep::run(matches),
-        Some(("unseal", matches)) => unseal::run(matches),
-        Some(("reseal", matches)) => reseal::run(matches),
-        Some(("doctor", matches)) => doctor::run(matches),
-        Some(("pending", matches)) => pending::run(matches),
-        Some(("policy", matches)) => match matches.subcommand() {
+        Some((name, matches)) => command_of(name, matches),
+        None => Exit::Usage.into(),
+    }
+}
+
+/// Runs a command for people.
+fn command_of(name: &str, matches: &ArgMatches) -> ExitCode {
+    interrupt::listen();
+    match name {
+        "seal" => seal::run(matches),
+        "sweep" => sweep::run(matches),
+        "unseal" => unseal::run(matches),
+        "reseal" => reseal::run(matches),
+        "doctor" => doctor::run(matches),
+        "pending" => pending::run(matches),
+        "policy" => match matches.subcommand() {
             Some(("check", matches)) => policy::run(matches),
             _ => Exit::Usage.into(),
         },
-        Some(("completions", matches)) => completions::run(matches),
-        Some(("man", matches)) => man::run(command(), matches),
-        Some(("help", matches)) => help::run(command(), matches),
-        Some(("report", matches)) => report::run(matches),
-        Some(("version", matches)) => version::run(matches),
+        "completions" => completions::run(matches),
+        "man" => man::run(command(), matches),
+        "help" => help::run(command(), matches),
+        "report" => report::run(matches),
+        "version" => version::run(matches),
         _ => Exit::Usage.into(),
     }
 }

@@ -117,7 +117,7 @@ impl Finding {
         match error.failure {
             Failure::System(failure) => Self {
                 verdict: Verdict::Unreachable,
-                ..Self::warning(check, about, error.to_string(), remedy_of(failure))
+                ..Self::warning(check, about, format!("{error:#}"), remedy_of(failure))
             },
             Failure::Resource(ResourceFailure::Forbidden | ResourceFailure::DenyAssignment) => Self::warning(
                 check,
@@ -132,13 +132,30 @@ impl Finding {
                 "correct DISKSEAL_SUBSCRIPTIONS, or use an identity of the subscription's tenant",
             ),
             Failure::Gone | Failure::Overtaken | Failure::Resource(_) => {
-                Self::failed(check, about, error.to_string(), "resolve the error that Azure returned")
+                Self::failed(check, about, format!("{error:#}"), remedy_of_refusal(error))
             }
         }
     }
 }
 
-fn remedy_of(failure: SystemFailure) -> &'static str {
+/// What to do if Azure refuses a request about one thing.
+fn remedy_of_refusal(error: &arm::Error) -> &'static str {
+    match error.failure {
+        Failure::Gone => "correct the ID, or create what it names",
+        Failure::Overtaken => "run doctor again: something else is changing it",
+        Failure::Resource(ResourceFailure::WrongTenant) => {
+            "sign in to the tenant of the subscription (az login --tenant)"
+        }
+        Failure::Resource(ResourceFailure::Locked) => "remove the lock: az lock list shows it",
+        Failure::Resource(ResourceFailure::DisallowedByPolicy) => {
+            "exempt the identity or the resource from that policy"
+        }
+        _ => "correct what the error names, then run doctor again",
+    }
+}
+
+/// What to do if Azure cannot be asked for this reason.
+pub const fn remedy_of(failure: SystemFailure) -> &'static str {
     match failure {
         SystemFailure::NoToken => {
             "sign in (az login), or set DISKSEAL_CREDENTIAL and AZURE_CLIENT_ID to the identity of this machine or app"
@@ -148,7 +165,8 @@ fn remedy_of(failure: SystemFailure) -> &'static str {
         SystemFailure::Throttled => "try again in a few minutes",
         SystemFailure::ServerError => "try again later; https://status.azure.com lists outages",
         SystemFailure::Unreachable | SystemFailure::Timeout | SystemFailure::Unreadable => {
-            "check DNS, firewall and proxy on the way to DISKSEAL_ARM_ENDPOINT"
+            "check DNS, firewall and proxy on the way there; DISKSEAL_CLOUD and DISKSEAL_ARM_ENDPOINT (--cloud, \
+             --arm-endpoint) set the host"
         }
     }
 }

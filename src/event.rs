@@ -16,6 +16,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::{
     json::{Kept, Node},
     resource_id::{MachineId, ParseIdError, ResourceId, ResourceType},
+    text::{cut, escaped},
 };
 
 /// The operations whose events lead to a look: first those on disks and snapshots, then those on machines.
@@ -183,17 +184,39 @@ words! {
         SpecVersion => "spec_version",
         /// Neither a finished write nor a grant of access: a deletion, a failure, another action, or an event of another
         /// source.
-        #[error("not a successful write")]
-        EventType => "event_type",
+        #[error("not a successful write{0}")]
+        EventType(Named) => "event_type",
         /// The event has no resource ID.
         #[error("no resource ID in the event")]
         NoResourceId => "no_resource_id",
         /// A write of another kind of resource.
-        #[error("{}", ParseIdError::NotADiskOrSnapshot)]
-        NotADiskOrSnapshot => "not_a_disk_or_snapshot",
+        #[error("{fault}{0}", fault = ParseIdError::NotADiskOrSnapshot)]
+        NotADiskOrSnapshot(Named) => "not_a_disk_or_snapshot",
         /// A resource ID that breaks Azure's naming rules.
-        #[error("{0}")]
-        InvalidResourceId(String) => "invalid_resource_id",
+        #[error("{0}{1}")]
+        InvalidResourceId(String, Named) => "invalid_resource_id",
+    }
+}
+
+/// The longest name of an ignored resource, in bytes. Azure's IDs of disks have at most 300.
+const NAMED_LEN_MAX: usize = 512;
+
+/// The resource that an ignored event names, if it names one. Text from outside, so a line has its beginning alone,
+/// without characters that act on a terminal or forge a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named(Option<String>);
+
+impl Named {
+    fn new(id: &str) -> Self {
+        let short = cut(id, NAMED_LEN_MAX);
+        let end = if short.len() < id.len() { "…" } else { "" };
+        Self(Some(format!("{}{end}", escaped(short))))
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|id| write!(f, ": {id}"))
     }
 }
 
@@ -220,12 +243,13 @@ pub fn parse(mut event: Node) -> Result<ResourceWritten, Ignored> {
     } else if event_type.eq_ignore_ascii_case(RESOURCE_CREATED_OR_UPDATED) {
         text(&mut data.take("resourceInfo"), "id").or_else(|| text(&mut event, "subject"))
     } else {
-        return Err(Ignored::EventType);
+        let id = text(&mut event, "subject").or_else(|| text(&mut data, "resourceUri"));
+        return Err(Ignored::EventType(id.map(|id| Named::new(&id)).unwrap_or_default()));
     };
     let time = text(&mut event, "eventTime").or_else(|| text(&mut event, "time"));
     let subject = subject(&resource.ok_or(Ignored::NoResourceId)?)?;
     if is_grant && subject.resource_type().is_none() {
-        return Err(Ignored::NotADiskOrSnapshot);
+        return Err(Ignored::NotADiskOrSnapshot(Named::new(&subject.to_string())));
     }
     Ok(ResourceWritten {
         cause: if is_grant { Cause::Grant } else { Cause::Write },
@@ -248,8 +272,8 @@ fn subject(id: &str) -> Result<Subject, Ignored> {
         subject => subject,
     };
     subject.map_err(|fault| match fault {
-        ParseIdError::NotAMachine => Ignored::NotADiskOrSnapshot,
-        fault => Ignored::InvalidResourceId(fault.to_string()),
+        ParseIdError::NotAMachine => Ignored::NotADiskOrSnapshot(Named::new(id)),
+        fault => Ignored::InvalidResourceId(fault.to_string(), Named::new(id)),
     })
 }
 

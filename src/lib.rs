@@ -38,7 +38,7 @@
 //! | [`report`] | findings to coverage, exceptions and warnings, time to seal and published controls, as table, JSON, CSV, HTML and OCSF | `policy`, `resource`, `resource_id`, `scope`, `text` |
 //! | [`policy`] | rules, exemptions, `decide`; a decision holds the exact change to send | `resource`, `resource_id`, `scope` |
 //! | [`cloud_event`] | what a person must know, as CloudEvents | `resource_id`, `text` |
-//! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten`, of a disk or of a machine | `json`, `resource_id` |
+//! | [`event`] | Event Grid events and CloudEvents to one `ResourceWritten`, of a disk or of a machine | `json`, `resource_id`, `text` |
 //! | [`resource`] | disks and snapshots as ARM returns them; tags and their limits | `json`, `resource_id` |
 //! | [`resource_id`] | the ARM resource ID of a disk or snapshot, and that of a machine | |
 //! | [`scope`] | the subscriptions or the management group in which Diskseal works | |

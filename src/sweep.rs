@@ -21,7 +21,7 @@ use tracing::warn;
 
 pub use apply::{apply, revert_all};
 pub use plan::{FORMAT, Lacking, Plan, PlanFault, PlanWriter, Planned, Settings};
-pub use seal_all::{Advance, plan, seal_all};
+pub use seal_all::{Advance, Found, list_open, plan, seal_all};
 
 pub use crate::estate::Notable;
 
@@ -30,7 +30,7 @@ use crate::{
     azure::Terms,
     enforce::{self, Context, Trigger, writes_of_a_seal},
     estate::{Judged, Listing, Protected, Survey, Todo, has_time, warn_of_unreadable},
-    policy::{Exceeded, Guarded, Mode},
+    policy::{Exceeded, Guarded, Mode, decide::Decision},
     report::{Gap, Source},
     resource::Resource,
     resource_id::ResourceId,
@@ -40,6 +40,8 @@ use crate::{
 /// Maximum number of resources that one run hands over to the queue. The host writes the messages one by one before
 /// its `functionTimeout`, and the next run lists what is left.
 const RESOURCES_MAX: usize = 2_000;
+/// How many characters a line of the log has of why a part of the scope could not be read.
+const WHY_MAX: usize = 400;
 /// Maximum number of notable resources of one run, for the same reason.
 const NOTABLE_MAX: usize = 500;
 
@@ -198,13 +200,30 @@ fn seed(now: OffsetDateTime) -> u64 {
 
 fn warn_of_gaps(survey: &Survey) {
     for Gap { what, why } in &survey.gaps {
-        warn!("not read: {what}: {why}");
+        // A command shows all of it.
+        let (short, end) = match why.char_indices().nth(WHY_MAX) {
+            Some((end, _)) => (&why[..end], "…"),
+            None => (why.as_str(), ""),
+        };
+        warn!("not read: {what}: {short}{end}");
     }
 }
 
+/// What a listing decides about a resource.
+struct Added {
+    /// What is to be done about it.
+    todo: Option<Todo>,
+    /// Why it is left as it is.
+    left: Option<Decision>,
+    /// Whether it stays in audit while others are sealed.
+    is_in_audit: bool,
+}
+
 /// Counts a resource, logs its notices, and returns what is to be done about it.
-fn add(ctx: &Context, protected: &Protected, resource: &Resource, survey: &mut Survey) -> Option<Todo> {
-    count(Judged::new(&ctx.policy, protected, resource, ctx.now()), survey)
+fn add(ctx: &Context, protected: &Protected, resource: &Resource, survey: &mut Survey) -> Added {
+    let judged = Judged::new(&ctx.policy, protected, resource, ctx.now());
+    let (left, is_in_audit) = (judged.left().cloned(), judged.is_in_audit());
+    Added { todo: count(judged, survey), left, is_in_audit }
 }
 
 fn count(judged: Judged<'_>, survey: &mut Survey) -> Option<Todo> {

@@ -30,6 +30,7 @@ use std::{
 };
 
 pub use destination::AzureMonitor;
+pub use line::write_lines;
 pub use transport::{Authorize, Connection};
 
 use opentelemetry::{

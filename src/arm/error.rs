@@ -6,7 +6,7 @@
 
 mod code;
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -95,7 +95,8 @@ pub struct Error {
     pub code: Option<String>,
     /// The code of the innermost error, if it is another one.
     pub innermost_code: Option<String>,
-    /// `error.message` with the innermost error's in front, or what the transport says, in one line.
+    /// `error.message` with the innermost error's in front, or what the transport says, in one line. A log shows its
+    /// beginning (`{}`), a command all of it (`{:#}`).
     pub message: String,
     /// How long ARM wants to be left alone.
     pub retry_after: Option<Duration>,
@@ -118,7 +119,8 @@ impl fmt::Display for Error {
         if let Some(code) = &self.code {
             write!(f, "{code} ")?;
         }
-        write!(f, "{}", self.message)
+        // A refusal names the scope and the policy at its end, which a person needs; a line of a log has its bound.
+        if f.alternate() { f.write_str(&self.message) } else { write!(f, "{}", beginning(&self.message)) }
     }
 }
 
@@ -141,7 +143,7 @@ impl Error {
             status: None,
             code: None,
             innermost_code: None,
-            message: one_line(&message.to_string()),
+            message: whole_line(&message.to_string()),
             retry_after: None,
         }
     }
@@ -162,7 +164,7 @@ impl Error {
             status: Some(status),
             code: code.as_deref().map(one_line),
             innermost_code: innermost_code.as_deref().map(one_line),
-            message: one_line(message.as_deref().unwrap_or("no error message in the answer")),
+            message: whole_line(message.as_deref().unwrap_or("no error message in the answer")),
             retry_after,
         }
     }
@@ -232,7 +234,7 @@ impl Error {
             status: None,
             code: code.as_deref().map(one_line),
             innermost_code: innermost_code.as_deref().map(one_line),
-            message: one_line(message),
+            message: whole_line(message),
             retry_after: None,
         }
     }
@@ -348,18 +350,39 @@ fn is_concurrent_write(code: &str) -> bool {
         .any(|known| known.eq_ignore_ascii_case(code))
 }
 
-/// Messages become one line of a log: no control characters, and no end of a long body.
+/// How many characters of a message a line of a log shows.
+const SHOWN_MAX: usize = 300;
+/// How many characters of a message are kept. ARM's are shorter; what answers in its place may send anything.
+const KEPT_MAX: usize = 16_384;
+
+/// Texts become one line of a log: no control characters, and no end of a long body.
 pub(super) fn one_line(text: &str) -> String {
-    const CHARS_MAX: usize = 300;
-    let mut line = String::with_capacity(text.len().min(CHARS_MAX));
+    line_of(text, SHOWN_MAX)
+}
+
+/// The same for a message, which a command shows whole.
+fn whole_line(text: &str) -> String {
+    line_of(text, KEPT_MAX)
+}
+
+fn line_of(text: &str, chars_max: usize) -> String {
+    let mut line = String::with_capacity(text.len().min(chars_max));
     for (count, c) in text.chars().enumerate() {
-        if count == CHARS_MAX {
+        if count == chars_max {
             line.push('…');
             break;
         }
         line.push(if c.is_control() { ' ' } else { c });
     }
     line
+}
+
+/// The part of a message that a line of a log shows.
+fn beginning(message: &str) -> Cow<'_, str> {
+    match message.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &message[..end])),
+        _ => Cow::Borrowed(message),
+    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use super::{
     retry,
 };
 use crate::{
-    azure::{Authorization, Fault, Identity, Response, Terms, Transport, Urgency, header},
+    azure::{Authorization, Fault, Identity, Response, Terms, Transport, Urgency, header, host},
     telemetry::{self, Wait, metrics, wait},
 };
 
@@ -168,7 +168,7 @@ impl Pipeline {
         let until = terms.until().min(started + call.attempt_timeout(terms));
         let result =
             telemetry::request(tokio::time::timeout_at(until, exchange)).await.unwrap_or_else(|_| {
-                let mut message = "ARM did not answer in time".to_owned();
+                let mut message = format!("{} did not answer in time", host(call.url));
                 // The token may have come out of the same time limit, for the first event of a process for example.
                 let for_token = authorization.took_within(ATTEMPT_TIMEOUT).filter(|took| *took >= NOTABLE);
                 if until < started + ATTEMPT_TIMEOUT
@@ -199,11 +199,11 @@ impl Pipeline {
         span: &Span,
     ) -> Result<Answer, Error> {
         let broken = |fault: Fault| {
-            let (failure, message) = match fault {
-                Fault::Connection(message) => (SystemFailure::Unreachable, message),
-                Fault::Other(message) => (SystemFailure::Unreadable, message),
+            let failure = match fault {
+                Fault::Connection(..) => SystemFailure::Unreachable,
+                Fault::Other(_) => SystemFailure::Unreadable,
             };
-            Error::without_answer(call.api.what, failure, message)
+            Error::without_answer(call.api.what, failure, fault.at(call.url))
         };
         let response =
             self.http.send(request(call, authorization, self.ids.next(), span)).await.map_err(broken)?;

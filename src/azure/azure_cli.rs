@@ -28,6 +28,7 @@ const AZ: &str = if cfg!(windows) { "az.cmd" } else { "az" };
 pub async fn az(arguments: &[&str]) -> Result<Output, String> {
     let arguments: Vec<_> = arguments.iter().map(OsStr::new).collect();
     match tokio::time::timeout(AZ_TIMEOUT, run(OsStr::new(AZ), &arguments)).await {
+        Ok(Err(fault)) if fault.kind() == ErrorKind::NotFound => Err(NOT_INSTALLED.to_owned()),
         Ok(output) => output.map_err(|fault| format!("az cannot be run: {fault}")),
         Err(_) => Err("the Azure CLI did not answer in time".to_owned()),
     }
@@ -40,9 +41,39 @@ pub(super) struct Az;
 #[async_trait::async_trait]
 impl Executor for Az {
     async fn run(&self, program: &OsStr, args: &[&OsStr]) -> io::Result<Output> {
-        run(program, args).await
+        let output = run(program, args).await?;
+        // The library would run the CLI's text together with a text of its own.
+        if output.status.success() { Ok(output) } else { Err(io::Error::other(AzFault(fault(&output)))) }
     }
 }
+
+/// Why the Azure CLI gave no token, in a sentence with what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct AzFault(pub(super) String);
+
+/// What is wrong, by the output of a run that failed: a sentence of its own, and what to do about it. The CLI's text,
+/// which has several lines and hints for other tools, is shown only where it is not known.
+pub fn fault(output: &Output) -> String {
+    // A shell's exit code of a program that it does not find.
+    if output.status.code() == Some(127) {
+        return NOT_INSTALLED.to_owned();
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let words = || text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let code = words().find(|word| word.starts_with("AADSTS") && word.len() > "AADSTS".len());
+    if text.contains("az login") || code.is_some() {
+        let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
+        return format!("the Azure CLI is not signed in, or its sign-in has expired{code}; run az login");
+    }
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let line = lines().find_map(|line| line.strip_prefix("ERROR: ")).or_else(|| lines().next_back());
+    let line = line.unwrap_or("it says nothing").trim_end_matches(['.', ':']);
+    format!("the Azure CLI failed: {line}; run az account get-access-token to see more")
+}
+
+const NOT_INSTALLED: &str =
+    "the Azure CLI (az) is not on PATH; install it, or choose another credential with --credential";
 
 /// Runs a program. If the future is dropped, the process is killed with all that it started: `az` is a script that
 /// starts Python.

@@ -21,7 +21,10 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{azure_cli::AZ_TIMEOUT, terms::Terms};
+use super::{
+    azure_cli::{AZ_TIMEOUT, AzFault},
+    terms::Terms,
+};
 use crate::telemetry::{Authorize, Wait, wait};
 
 mod answer;
@@ -330,6 +333,10 @@ impl Source {
         let mut innermost: &dyn std::error::Error = error;
         while let Some(source) = innermost.source() {
             innermost = source;
+        }
+        let inner = innermost.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(AzFault(fault)) = inner.and_then(|inner| inner.downcast_ref()) {
+            return NoToken(one_line(fault));
         }
         let cause = innermost.to_string();
         NoToken(one_line(&if said.contains(&cause) { said } else { format!("{}: {cause}", self.issuer) }))

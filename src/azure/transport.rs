@@ -1,13 +1,18 @@
 //! The HTTP client for all requests: rustls, the system's root certificates (or `SSL_CERT_FILE`), no redirects, and
 //! the proxies that the environment names.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    io::{self, ErrorKind as ErrorKindOfIo},
+    sync::Arc,
+    time::Duration,
+};
 
 use azure_core::{
     Bytes,
     error::ErrorKind,
     http::{
-        AsyncResponseBody, HttpClient, Method, Request as SdkRequest,
+        AsyncResponseBody, HttpClient, Method, Request as SdkRequest, Url,
         headers::{HeaderName as SdkHeaderName, Headers},
     },
 };
@@ -77,25 +82,61 @@ impl From<Arc<dyn HttpClient>> for Transport {
 /// not "failed to execute".
 #[derive(Debug)]
 pub enum Fault {
-    /// There is no connection, or it broke.
-    Connection(String),
+    /// There is no connection, or it broke: the kind of fault, if the system names it, and its text.
+    Connection(Option<io::ErrorKind>, String),
     /// Anything else.
     Other(String),
 }
 
+impl Fault {
+    /// The fault in a sentence that names the host that was asked.
+    pub fn at(&self, url: &Url) -> String {
+        let host = host(url);
+        let (kind, text) = match self {
+            Self::Connection(kind, text) => (*kind, text),
+            Self::Other(text) => return text.clone(),
+        };
+        match kind {
+            Some(ErrorKindOfIo::ConnectionRefused) => format!("connection to {host} refused"),
+            Some(ErrorKindOfIo::ConnectionReset) => format!("connection to {host} reset"),
+            Some(ErrorKindOfIo::TimedOut) => format!("connection to {host} timed out"),
+            _ => format!("connection to {host} failed: {text}"),
+        }
+    }
+}
+
+/// The host of a URL, with its port if that is another than usual.
+pub fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 impl From<reqwest::Error> for Fault {
     fn from(error: reqwest::Error) -> Self {
-        Self::Connection(innermost(&error))
+        // The library's own time limit of a connection is no error of the system.
+        let kind = kind(&error).or_else(|| error.is_timeout().then_some(ErrorKindOfIo::TimedOut));
+        Self::Connection(kind, innermost(&error))
     }
 }
 
 impl From<azure_core::Error> for Fault {
     fn from(error: azure_core::Error) -> Self {
         match error.kind() {
-            ErrorKind::Io | ErrorKind::Connection => Self::Connection(innermost(&error)),
+            ErrorKind::Io | ErrorKind::Connection => Self::Connection(kind(&error), innermost(&error)),
             _ => Self::Other(innermost(&error)),
         }
     }
+}
+
+/// The kind of the innermost error of the system.
+fn kind(error: &(dyn Error + 'static)) -> Option<ErrorKindOfIo> {
+    let mut kind = None;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        kind = error.downcast_ref::<io::Error>().map(io::Error::kind).or(kind);
+        next = error.source();
+    }
+    kind
 }
 
 fn innermost(error: &dyn Error) -> String {

@@ -2,21 +2,25 @@
 
 use std::process::ExitCode;
 
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-
 use crate::{
+    arm::{self, Failure, SystemFailure},
+    doctor::remedy_of,
     enforce::{Concern, Error, Outcome, Reverted, Unsealed},
     policy::decide::Decision,
 };
+
+/// What a shell and every tool mean by 130: ended by SIGINT, signal 2.
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// How a command ended. The outcome of a resource decides; with several resources, the highest code applies.
 ///
 /// | code | when |
 /// | --- | --- |
 /// | 0 | `sealed`, `network_sealed` of what has the mode, `already_sealed`, `exempt`, and `gone` for a listed resource; for `unseal`: `unsealed`, `already_unsealed`; for a revert: `reverted`, `already_reverted`; for `reseal`, `exempt` is 1; a completed dry run |
-/// | 1 | any other outcome that leaves a resource unsealed (`pending`, `would_seal`, `drifted`, `left_to_sweep`, `switched_off`, `protected`, `network_sealed` of what a backup needs, unreadable in a listing) or, for `unseal`, sealed; `not_found`; a sweep that a limit or the switch stopped; Ctrl-C |
+/// | 1 | any other outcome that leaves a resource unsealed (`pending`, `would_seal`, `drifted`, `left_to_sweep`, `switched_off`, `protected`, `network_sealed` of what a backup needs, unreadable in a listing) or, for `unseal`, sealed; `not_found`; a sweep that a limit or the switch stopped |
 /// | 2 | invalid arguments or settings: nothing was tried; or standard output could not be written, whatever was done |
 /// | 3 | Azure could not be reached (`failed`) |
+/// | 130 | Ctrl-C, as with every tool (128 and SIGINT) |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Exit {
     /// Done.
@@ -28,6 +32,8 @@ pub(super) enum Exit {
     Usage,
     /// Azure could not be reached.
     Unreachable,
+    /// Ctrl-C stopped the command, whatever it had done.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -37,6 +43,7 @@ impl From<Exit> for ExitCode {
             Exit::NotAll => 1,
             Exit::Usage => 2,
             Exit::Unreachable => 3,
+            Exit::Interrupted => INTERRUPTED,
         })
     }
 }
@@ -115,8 +122,14 @@ impl From<&Error> for Exit {
     }
 }
 
-/// A progress bar with this template. Without a terminal it draws nothing.
-pub(super) fn progress(form: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style).with_finish(ProgressFinish::AndClear)
+/// Why Azure could not be asked, with all that it says, and on a line of its own what to do about it.
+pub(super) fn explained(error: &arm::Error) -> String {
+    match error.failure {
+        // What the Azure CLI lacks says what to do itself.
+        Failure::System(SystemFailure::NoToken) if error.message.contains("Azure CLI") => {
+            format!("{error:#}")
+        }
+        Failure::System(failure) => format!("{error:#}\n  {}", remedy_of(failure)),
+        _ => format!("{error:#}"),
+    }
 }

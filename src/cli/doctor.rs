@@ -12,6 +12,7 @@ use super::{
     flags,
     help::Guide,
     installation::{self, Reach},
+    interrupt::{stopped_with, unless_interrupted},
     output::screen,
     policy::{is_json, output_arg},
     queue,
@@ -75,7 +76,10 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
             let findings: Vec<_> = faults
                 .0
                 .iter()
-                .map(|fault| Finding::failed("settings", fault.name, &fault.message, "correct it"))
+                .map(|fault| {
+                    let name = flags::given_as(matches, None, fault.name);
+                    Finding::failed("settings", name, &fault.message, "correct it")
+                })
                 .collect();
             report_all(&findings, is_json);
             return Exit::Usage.into();
@@ -142,31 +146,35 @@ async fn diagnose(
         show(&finding);
         findings.push(finding);
     };
-    let mut is_stopped = tokio::select! {
-        () = examine(&session.ctx, &deployment, &mut report) => false,
-        _ = tokio::signal::ctrl_c() => true,
-    };
-    if let Some(trial) = trial.filter(|_| !is_stopped) {
+    let examined = unless_interrupted(examine(&session.ctx, &deployment, &mut report)).await;
+    let mut end = if examined.is_none() { Exit::Interrupted } else { Exit::Done };
+    if let Some(trial) = trial.filter(|_| examined.is_some()) {
         let mut later = vec![];
         let mut report = |finding: Finding| {
             show(&finding);
             later.push(finding);
         };
-        is_stopped = trial.run(&session, &deployment, &findings, &mut report).await;
+        end = trial.run(&session, &deployment, &findings, &mut report).await;
         findings.extend(later);
     }
     if is_json {
         report_all(&findings, true);
     } else {
         say("");
-        say(&summary(&findings, is_stopped));
+        say(&summary(&findings, end == Exit::Interrupted));
     }
-    match findings.iter().map(|finding| finding.verdict).max() {
+    if examined.is_none() {
+        return stopped_with("the other checks were not made");
+    }
+    if end == Exit::Interrupted {
+        return end;
+    }
+    let worst = match findings.iter().map(|finding| finding.verdict).max() {
         Some(Verdict::Unreachable) => Exit::Unreachable,
         Some(Verdict::Failed | Verdict::Unknown) => Exit::NotAll,
-        _ if is_stopped => Exit::NotAll,
         _ => Exit::Done,
-    }
+    };
+    worst.max(end)
 }
 
 fn report_all(findings: &[Finding], is_json: bool) {
@@ -194,7 +202,7 @@ fn to_json(finding: &Finding) -> Value {
 
 fn summary(findings: &[Finding], is_stopped: bool) -> String {
     let count = |label: &str| findings.iter().filter(|finding| finding.verdict.label() == label).count();
-    let stopped = if is_stopped { "stopped: " } else { "" };
+    let stopped = if is_stopped { "Interrupted: " } else { "" };
     let unknown = match count("unknown") {
         0 => String::new(),
         unknown => format!(", {unknown} unknown"),

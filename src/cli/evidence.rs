@@ -11,14 +11,16 @@ use tokio::runtime::Runtime;
 
 use super::{
     flags,
-    output::screen,
-    session::{Exit, complain, now, print, progress, warn_of_environment},
+    interrupt::{stopped_with, unless_interrupted},
+    output::{above_bar, screen},
+    progress::Progress,
+    session::{Exit, complain, now, print, warn_of_environment},
 };
 use crate::{
     azure::{Identity, Terms, network},
     config::{Config, container as container_url},
     evidence::{Checked, Container, Days, Error, Folder, check},
-    telemetry::{Audience, Telemetry},
+    telemetry::{Audience, Telemetry, write_lines},
     text::{Column, Row},
 };
 
@@ -63,8 +65,9 @@ pub(super) fn run(matches: &ArgMatches) -> Option<ExitCode> {
     let lookup = flags::lookup(matches, None);
     let config = match Config::for_command(&lookup) {
         Ok(config) => config,
-        Err(faults) => return Some(complain(&faults.to_string(), Exit::Usage)),
+        Err(faults) => return Some(complain(&flags::faults(matches, None, &faults), Exit::Usage)),
     };
+    write_lines(|write| above_bar(write));
     let telemetry = Telemetry::start(&lookup, Audience::Person, &config.azure_monitor, 1.0);
     warn_of_environment();
     let days = match days(place, &config) {
@@ -76,12 +79,10 @@ pub(super) fn run(matches: &ArgMatches) -> Option<ExitCode> {
         Err(fault) => return Some(complain(&format!("no async runtime: {fault}"), Exit::Usage)),
     };
     let exit = runtime.block_on(async {
-        tokio::select! {
-            checked = checked(&days) => match checked {
-                Ok(checked) => show(&checked, output),
-                Err(error) => failed(&error),
-            },
-            _ = tokio::signal::ctrl_c() => refuse("interrupted", Exit::NotAll),
+        match unless_interrupted(checked(&days)).await {
+            Some(Ok(checked)) => show(&checked, output),
+            Some(Err(error)) => failed(&error),
+            None => stopped_with("the evidence was not checked"),
         }
     });
     telemetry.stop(FLUSH_TIMEOUT);
@@ -100,8 +101,8 @@ fn days(place: &str, config: &Config) -> Result<Days, String> {
 }
 
 async fn checked(days: &Days) -> Result<Vec<Checked>, Error> {
-    let progress = progress("{pos} files read");
-    check(days, Terms::behind_events(TIME), || progress.inc(1)).await
+    let progress = Progress::new("{pos} files read");
+    check(days, Terms::behind_events(TIME), || progress.advance()).await
 }
 
 fn failed(error: &Error) -> Exit {

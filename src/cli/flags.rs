@@ -9,7 +9,7 @@ use clap::{
 };
 
 use super::{installation::Installation, names::Names, topics::form};
-use crate::config::{Setting, Use, Value, of_installation, settings};
+use crate::config::{Fault, Faults, Setting, Use, Value, of_installation, settings};
 
 /// Adds the flags of the settings that a command uses.
 pub(super) fn with_settings(command: Command, used: &[Use]) -> Command {
@@ -112,6 +112,38 @@ const SCOPE: [&str; 2] = ["DISKSEAL_SUBSCRIPTIONS", "DISKSEAL_MANAGEMENT_GROUP"]
 
 fn flag(matches: &ArgMatches, name: &str) -> Option<String> {
     is_given(matches, name).then(|| matches.get_one::<String>(name).cloned()).flatten()
+}
+
+/// The invalid settings, each by the name under which it was given: a flag, an app setting or a variable.
+pub(super) fn faults(matches: &ArgMatches, installation: Option<&Installation>, faults: &Faults) -> String {
+    let named = |fault: &Fault| {
+        // A message may name another setting, which may be a flag here.
+        let given = settings().filter(|setting| is_given(matches, setting.name));
+        let message = given.fold(fault.message.clone(), |message, setting| {
+            message.replace(setting.name, &format!("--{}", setting.flag))
+        });
+        format!("{}: {message}", given_as(matches, installation, fault.name))
+    };
+    match &faults.0[..] {
+        [fault] => format!("invalid {}", named(fault)),
+        all => {
+            let lines: Vec<_> = all.iter().map(|fault| format!("\n  {}", named(fault))).collect();
+            format!("{} invalid settings:{}", all.len(), lines.concat())
+        }
+    }
+}
+
+/// Where the value of a setting comes from, as a person knows it.
+pub(super) fn given_as(matches: &ArgMatches, installation: Option<&Installation>, name: &str) -> String {
+    let setting = settings().find(|setting| setting.name == name);
+    match (setting, installation) {
+        (Some(setting), _) if is_given(matches, name) => format!("--{}", setting.flag),
+        (_, Some(found)) if found.decides(name, &SCOPE) && found.setting(name).is_some() => {
+            let app = found.app.rsplit('/').next().unwrap_or_default();
+            format!("app setting {name} of {app}")
+        }
+        _ => format!("variable {name}"),
+    }
 }
 
 /// Whether a flag is on the command line; false for a name that is not a flag of the command.

@@ -9,7 +9,12 @@ use azure_core::http::Url;
 use clap::{Arg, ArgMatches};
 use serde_json::Value;
 
-use super::{answer::Exit, names::Names, output::note, queue};
+use super::{
+    answer::{Exit, explained},
+    names::Names,
+    output::note,
+    queue,
+};
 use crate::{
     arm::{Client, Error, Failure, Query, api},
     azure::Terms,
@@ -178,7 +183,7 @@ pub(super) async fn find(
             Err(error) if reach.only_reads() || error.is_refusal() => {
                 Err(format!("cannot search for installations: {error}"))
             }
-            Err(error) => return Err((error.to_string(), Exit::Unreachable)),
+            Err(error) => return Err((explained(&error), Exit::Unreachable)),
         },
     };
     match found {
@@ -209,7 +214,7 @@ async fn read(arm: &Client, app: &str) -> Result<Installation, Refusal> {
             (Failure::Resource(_), Some(action)) => format!(" (requires {action})"),
             _ => String::new(),
         };
-        let text = format!("cannot read the settings of {app}: {error}{needed}");
+        let text = format!("cannot read the settings of {app}: {error:#}{needed}");
         (text, Exit::from(&enforce::Error::from(error)))
     })?;
     let all = answer["properties"].as_object();

@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
 };
 
+use indicatif::ProgressBar;
 use parking_lot::Mutex;
 
 use super::answer::Exit;
@@ -23,8 +24,43 @@ pub(super) fn screen() -> Screen {
     let is_terminal = io::stdout().is_terminal();
     let of_terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
     let width = of_terminal().or_else(|| variable("COLUMNS")?.trim().parse().ok()).filter(|width| *width > 0);
-    let is_dumb = variable("TERM").is_some_and(|terminal| terminal == "dumb");
-    Screen { width, is_coloured: is_terminal && !is_dumb && variable("NO_COLOR").is_none() }
+    Screen { width, is_coloured: is_terminal && !is_dumb() && variable("NO_COLOR").is_none() }
+}
+
+/// The progress bar that is drawn. What is printed meanwhile stands above it.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Sets the progress bar above which everything is printed.
+pub(super) fn stand_above(bar: Option<ProgressBar>) {
+    *BAR.lock() = bar;
+}
+
+/// Writes while no progress bar is on the terminal.
+pub(super) fn above_bar<T>(write: impl FnOnce() -> T) -> T {
+    // A copy, so that nobody waits for the lock while the terminal is slow.
+    let bar = BAR.lock().clone();
+    match bar {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+/// Prints the last message of a process that ends at once, in place of the progress bar. Waits for no lock of another
+/// thread, which may be stuck.
+pub(super) fn last_words(message: &str) {
+    let is_drawn = can_redraw() && BAR.try_lock().is_none_or(|bar| bar.is_some());
+    let erase = if is_drawn { "\r\x1b[K" } else { "" };
+    let _ = writeln!(io::stderr(), "{erase}diskseal: {message}");
+}
+
+/// Whether standard error is a terminal that can redraw a line.
+pub(super) fn can_redraw() -> bool {
+    io::stderr().is_terminal() && !is_dumb()
+}
+
+/// Whether the terminal only prints, and understands no control sequence.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|name| name == "dumb")
 }
 
 /// Prints one line on standard output. Text from outside is escaped.
@@ -36,16 +72,19 @@ pub(super) fn say(line: &str) {
 pub(super) fn print(text: &[u8]) {
     let mut fault = FAULT.lock();
     if fault.is_none() {
-        let mut stdout = io::stdout().lock();
         // Without the flush, a failure at the end of the process would go unnoticed.
-        *fault = stdout.write_all(text).and_then(|()| stdout.flush()).err();
+        let write = || {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(text).and_then(|()| stdout.flush())
+        };
+        *fault = above_bar(write).err();
     }
 }
 
 /// Prints a message on standard error, each line of it escaped.
 pub(super) fn note(message: &str) {
     // Nobody could read a message about a standard error that cannot be written.
-    let _ = writeln!(io::stderr(), "diskseal: {}", escaped_lines(message));
+    let _ = above_bar(|| writeln!(io::stderr(), "diskseal: {}", escaped_lines(message)));
 }
 
 /// Prints a fault on standard error, and returns the exit code.
@@ -60,7 +99,9 @@ pub(super) fn end(code: ExitCode) -> ExitCode {
     match FAULT.lock().take() {
         Some(fault) if fault.kind() != ErrorKind::BrokenPipe => {
             let exit = complain(&format!("standard output: {fault}"), Exit::Usage);
-            if code == ExitCode::from(Exit::Unreachable) { code } else { exit }
+            let is_worse =
+                [Exit::Unreachable, Exit::Interrupted].into_iter().any(|worse| code == worse.into());
+            if is_worse { code } else { exit }
         }
         _ => code,
     }

@@ -8,21 +8,22 @@ use std::{
 };
 
 use clap::{Arg, ArgMatches, value_parser};
-use parking_lot::Mutex;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{
     installation::Reach,
+    interrupt::{stopped, stopped_with, unless_interrupted},
     narrowing,
     output::{print, screen},
-    question::Plan as Question,
-    session::{self, Exit, Session, complain, note, progress, say},
+    progress::Progress,
+    question::{Plan as Question, declined},
+    resource_line::{Names, ResourceLine},
+    session::{self, Exit, Session, complain, note, say},
     subscriptions::{Subscriptions, subscriptions},
-    tally::{Tally, failed, show_gaps},
+    tally::{Manner, Tally, failed, planned, show_gaps},
 };
 use crate::{
     config::{Config, Use, of_installation},
-    enforce::Line,
     policy::{Before, decide::Change},
     report::Source,
     resource::Resource,
@@ -57,7 +58,12 @@ pub(super) fn args() -> [Arg; 3] {
 }
 
 /// Runs the command if it is about a plan.
-pub(super) fn run(matches: &ArgMatches, source: Source, concurrency: usize) -> Option<ExitCode> {
+pub(super) fn run(
+    matches: &ArgMatches,
+    source: Source,
+    concurrency: usize,
+    manner: Manner,
+) -> Option<ExitCode> {
     let file = |name| matches.get_one::<PathBuf>(name).cloned();
     let yes = matches.get_flag("yes");
     if let Some(path) = file(PLAN) {
@@ -70,7 +76,9 @@ pub(super) fn run(matches: &ArgMatches, source: Source, concurrency: usize) -> O
             Err(fault) => return Some(complain(&fault, Exit::Usage)),
         };
         let reach = Reach::Scope { yes };
-        return Some(session::run(matches, reach, move |session| apply_all(session, plan, concurrency)));
+        return Some(session::run(matches, reach, move |session| {
+            apply_all(session, plan, concurrency, manner)
+        }));
     }
     let path = file(REVERT)?;
     let plan = match read(&path) {
@@ -81,7 +89,8 @@ pub(super) fn run(matches: &ArgMatches, source: Source, concurrency: usize) -> O
         let fault = "nothing was reverted: there is no terminal for a confirmation; use --yes to skip it";
         return Some(complain(fault, Exit::Usage));
     }
-    Some(session::run(matches, Reach::Named, move |session| revert(session, plan, yes, concurrency)))
+    let revert = move |session| revert(session, plan, yes, concurrency, manner);
+    Some(session::run(matches, Reach::Named, revert))
 }
 
 fn read(path: &Path) -> Result<Plan, String> {
@@ -97,12 +106,8 @@ fn settings(config: &Config) -> Settings {
 }
 
 async fn write(session: Session, source: Source, path: PathBuf) -> Exit {
-    let written = tokio::select! {
-        written = list(&session, source, &path) => written,
-        _ = tokio::signal::ctrl_c() => {
-            complain("interrupted; no plan was written", Exit::NotAll);
-            return Exit::NotAll;
-        }
+    let Some(written) = unless_interrupted(list(&session, source, &path)).await else {
+        return stopped_with("no plan was written");
     };
     match written {
         Ok(exit) => exit,
@@ -155,8 +160,7 @@ async fn list(session: &Session, source: Source, path: &Path) -> io::Result<Exit
     let count = writer.end()?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|fault| fault.error)?;
-    say(&survey.to_string());
-    say(&format!("{count} in the plan {}", path.display()));
+    say(&planned(&survey, count, &path.display().to_string()));
     let exit = show_gaps(&survey);
     Ok(if unknown + survey.unreadable > 0 { exit.max(Exit::NotAll) } else { exit })
 }
@@ -200,7 +204,7 @@ fn row(one: &Planned, subscriptions: &Subscriptions) -> Row {
     ])
 }
 
-async fn apply_all(session: Session, plan: Plan, concurrency: usize) -> Exit {
+async fn apply_all(session: Session, plan: Plan, concurrency: usize, manner: Manner) -> Exit {
     let now = settings(&session.config);
     let drift: Vec<_> = plan.drift(&now).collect();
     if !drift.is_empty() {
@@ -217,42 +221,40 @@ async fn apply_all(session: Session, plan: Plan, concurrency: usize) -> Exit {
         complain(&fault, Exit::NotAll);
         return Exit::NotAll;
     }
-    if session.asks && !plan.resources.is_empty() && !question(&plan).confirmed("", "Seal").await {
-        complain("nothing was sealed", Exit::NotAll);
-        return Exit::NotAll;
+    if session.asks
+        && !plan.resources.is_empty()
+        && let Err(exit) = question(&plan).confirmed("", "Seal").await
+    {
+        return declined("nothing was sealed", exit);
     }
-    let progress = progress("{bar:30} {pos} of {len}, {per_sec}, {eta} left");
-    progress.set_length(plan.resources.len() as u64);
-    let tally = Mutex::new(Tally::default());
+    let Some(names) = unless_interrupted(names(&session, &plan)).await else { return stopped() };
+    let progress = Progress::new("{bar:30} {pos} of {len} done{pace}");
+    progress.expect(plan.resources.len() as u64);
+    let tally = Tally::new(names, manner);
     let on_advance = |advance| {
         if let Advance::Ended(id, result) = advance {
-            progress.inc(1);
-            let line = Line::of_look(&id, &result);
-            let exit = Exit::from(&result);
-            if exit != Exit::Done {
-                progress.suspend(|| say(&line.to_string()));
-            }
-            tally.lock().add(&line, exit);
+            progress.advance();
+            tally.add(&ResourceLine::of_look(&id, &result), Exit::from(&result));
         }
     };
-    let ended = tokio::select! {
-        ended = apply(&session.ctx, plan.resources, concurrency, session.config.deadline, on_advance) => Some(ended),
-        _ = tokio::signal::ctrl_c() => None,
-    };
-    progress.finish_and_clear();
-    let tally = tally.into_inner();
-    tally.show();
+    let applied = apply(&session.ctx, plan.resources, concurrency, session.config.deadline, on_advance);
+    let ended = unless_interrupted(applied).await;
+    drop(progress);
+    tally.close();
     match ended {
-        Some(Ok(())) => tally.worst,
+        Some(Ok(())) => tally.worst(),
         Some(Err(error)) => failed(&error),
-        None => {
-            say("interrupted; apply the plan again to continue");
-            Exit::NotAll
-        }
+        None => stopped(),
     }
 }
 
-async fn revert(session: Session, plan: Plan, yes: bool, concurrency: usize) -> Exit {
+/// The names of the subscriptions of a plan.
+async fn names(session: &Session, plan: &Plan) -> Names {
+    let ids: Vec<_> = plan.resources.iter().map(|one| one.id.clone()).collect();
+    Names::of_ids(session, &ids).await
+}
+
+async fn revert(session: Session, plan: Plan, yes: bool, concurrency: usize, manner: Manner) -> Exit {
     // The tags by which the resources were sealed, whatever the settings are now.
     let tags = match Config::for_command(&|name| plan.settings.get(name).cloned().flatten()) {
         Ok(config) => config.policy.tags,
@@ -263,30 +265,29 @@ async fn revert(session: Session, plan: Plan, yes: bool, concurrency: usize) -> 
     };
     let text = "Anyone with a URL from `grant-access` will be able to read this data without signing in. No exemption is \
                 written: a handler or sweep that enforces seals it again.\n";
-    if !yes && !plan.resources.is_empty() && !question(&plan).confirmed(text, "Revert").await {
-        complain("nothing was reverted", Exit::NotAll);
-        return Exit::NotAll;
+    if !yes
+        && !plan.resources.is_empty()
+        && let Err(exit) = question(&plan).confirmed(text, "Revert").await
+    {
+        return declined("nothing was reverted", exit);
     }
-    let tally = Mutex::new(Tally::default());
+    let Some(names) = unless_interrupted(names(&session, &plan)).await else { return stopped() };
+    let progress = Progress::new("{bar:30} {pos} of {len} done{pace}");
+    progress.expect(plan.resources.len() as u64);
+    let tally = Tally::new(names, manner);
     let on_end = |(id, result)| {
-        let (line, exit) = (Line::of_revert(&id, &result), Exit::from(&result));
-        if exit != Exit::Done {
-            say(&line.to_string());
-        }
-        tally.lock().add(&line, exit);
+        progress.advance();
+        tally.add(&ResourceLine::of_revert(&id, &result), Exit::from(&result));
     };
-    let deadline = session.config.deadline;
-    let is_done = tokio::select! {
-        () = revert_all(&session.ctx, plan.resources, &tags, concurrency, deadline, on_end) => true,
-        _ = tokio::signal::ctrl_c() => false,
-    };
-    let tally = tally.into_inner();
-    tally.show();
-    if is_done {
-        return tally.worst;
+    let reverted =
+        revert_all(&session.ctx, plan.resources, &tags, concurrency, session.config.deadline, on_end);
+    let ended = unless_interrupted(reverted).await;
+    drop(progress);
+    tally.close();
+    match ended {
+        Some(()) => tally.worst(),
+        None => stopped(),
     }
-    say("interrupted; revert the plan again to continue");
-    Exit::NotAll
 }
 
 fn question(plan: &Plan) -> Question {

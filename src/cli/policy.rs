@@ -14,6 +14,7 @@ use super::{
     help::Guide,
     ids,
     installation::{self, Reach},
+    interrupt::{stopped_with, unless_interrupted},
     output::screen,
     session::{self, Exit, Session, complain, print},
     subscriptions::subscriptions,
@@ -135,7 +136,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
                 show(&config, &lookup, form);
                 Exit::Done.into()
             }
-            Err(faults) => complain(&faults.to_string(), Exit::Usage),
+            Err(faults) => complain(&flags::faults(matches, None, &faults), Exit::Usage),
         };
     }
     if matches.get_flag("stdin") && std::io::stdin().is_terminal() {
@@ -165,14 +166,10 @@ async fn check(session: Session, ids: Vec<ResourceId>, form: Form) -> Exit {
             all.push(ruling);
         }
     };
-    let is_stopped = tokio::select! {
-        () = checks => false,
-        _ = tokio::signal::ctrl_c() => true,
-    };
+    let is_stopped = unless_interrupted(checks).await.is_none();
     print(&Rulings { all: &all, subscriptions }.text(form));
     if is_stopped {
-        complain("interrupted; resources not listed above were not checked", Exit::NotAll);
-        return Exit::NotAll;
+        return stopped_with("what is not listed was not checked");
     }
     all.iter().map(|ruling| ruling.exit).max().unwrap_or_default()
 }

@@ -6,6 +6,11 @@ use std::{
     io::{BufRead, Write},
 };
 
+use super::{
+    interrupt::{stopped_with, unless_interrupted},
+    output::above_bar,
+    session::{Exit, complain},
+};
 use crate::{resource_id::ResourceId, text::escaped_lines};
 
 /// Maximum number of resources that the question lists by name.
@@ -42,8 +47,11 @@ impl Plan {
         self.first.is_empty()
     }
 
-    /// Asks on the terminal whether to apply `verb` (`Seal`) to all of them. Ctrl-C is a no.
-    pub(super) async fn confirmed(self, note: &str, verb: &'static str) -> bool {
+    /// Asks on the terminal whether to apply `verb` (`Seal`) to all of them.
+    ///
+    /// # Errors
+    /// The answer was no, or Ctrl-C: how the command ends.
+    pub(super) async fn confirmed(self, note: &str, verb: &'static str) -> Result<(), Exit> {
         confirmed(self.text(note, verb)).await
     }
 
@@ -54,8 +62,20 @@ impl Plan {
     }
 }
 
-/// Asks a question on the terminal. Ctrl-C is a no.
-pub(super) async fn confirmed(text: String) -> bool {
+/// Reports that a command did nothing, because the answer was no or Ctrl-C.
+pub(super) fn declined(what: &str, exit: Exit) -> Exit {
+    if exit == Exit::Interrupted {
+        return stopped_with(what);
+    }
+    complain(what, exit);
+    exit
+}
+
+/// Asks a question on the terminal.
+///
+/// # Errors
+/// The answer was no, or Ctrl-C: how the command ends.
+pub(super) async fn confirmed(text: String) -> Result<(), Exit> {
     let (sender, answer) = tokio::sync::oneshot::channel();
     // A thread of its own: the runtime would wait at its end for a read that no longer matters.
     std::thread::spawn(move || {
@@ -63,9 +83,16 @@ pub(super) async fn confirmed(text: String) -> bool {
         // Nobody waits for it after Ctrl-C.
         let _ = sender.send(answer);
     });
-    tokio::select! {
-        answer = answer => answer.unwrap_or(false),
-        _ = tokio::signal::ctrl_c() => false,
+    match unless_interrupted(answer).await {
+        Some(Ok(true)) => Ok(()),
+        Some(_) => Err(Exit::NotAll),
+        None => {
+            // The cursor stands behind the question.
+            above_bar(|| {
+                let _ = writeln!(std::io::stderr());
+            });
+            Err(Exit::Interrupted)
+        }
     }
 }
 

@@ -10,16 +10,20 @@ use std::{
 };
 
 use clap::{Arg, ArgAction, ArgMatches, Command, builder::PossibleValuesParser, value_parser};
+use indicatif::HumanCount;
 use time::{Date, OffsetDateTime, macros::format_description};
 
 use super::{
     evidence, flags,
     help::Guide,
     installation::{self, Reach},
+    interrupt::{stopped_with, unless_interrupted},
     narrowing,
     output::screen,
+    progress::Progress,
     queue,
-    session::{self, Exit, Session, complain, print, progress, say},
+    session::{self, Exit, Session, complain, print, say},
+    tally::failed_at,
 };
 use crate::{
     arm,
@@ -98,7 +102,7 @@ fn arguments() -> Vec<Arg> {
                 .value_name("PATH")
                 .value_parser(value_parser!(PathBuf))
                 .help("Write the report to this file")
-                .long_help("Write the report to this file instead of standard output"),
+                .long_help("Write the report to this file instead of standard output; its extension (csv, json, html) is the format without --output"),
         Arg::new("expiring-within")
                 .long("expiring-within")
                 .value_name("DAYS")
@@ -214,7 +218,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         words.filter_map(known).collect()
     });
     let wish = Wish {
-        output: matches.get_one::<String>("output").cloned().unwrap_or_default(),
+        output: output(matches),
         file: matches.get_one::<PathBuf>("file").cloned(),
         expiring_within: matches.get_one("expiring-within").copied().unwrap_or_default(),
         since: matches.get_one("since").copied().unwrap_or(Since::Days(SINCE_DAYS)),
@@ -229,13 +233,15 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 }
 
 async fn report(session: Session, wish: Wish) -> Exit {
-    let taken = tokio::select! {
-        taken = inventory(&session, &wish) => taken,
-        _ = tokio::signal::ctrl_c() => return fail("interrupted; no report was written", Exit::NotAll),
+    let Some(taken) = unless_interrupted(Box::pin(inventory(&session, &wish))).await else {
+        return stopped_with("no report was written");
     };
     let report = match taken {
         Ok(report) => report,
-        Err(NotTaken::Azure(error)) => return fail(&error.to_string(), Exit::Unreachable),
+        Err(NotTaken::Azure(error)) => {
+            failed_at(&error);
+            return Exit::Unreachable;
+        }
         Err(NotTaken::File(fault)) => return fail(&format!("a temporary file: {fault}"), Exit::Usage),
     };
     // The table lists the gaps itself.
@@ -257,11 +263,37 @@ async fn report(session: Session, wish: Wish) -> Exit {
         return fail(&format!("{place}: {fault}"), Exit::Usage);
     }
     if wish.file.is_some() {
-        say(&format!("{} {place}", report.verdict()));
+        say(&wrote(&place, &report));
     }
     // What could not be read is never a success.
     let mut findings = wish.fail_on.iter().chain(&[Finding::Gap]);
     if findings.any(|finding| report.has(*finding)) { Exit::NotAll } else { Exit::Done }
+}
+
+/// The format that is given, or that of the file's extension.
+fn output(matches: &ArgMatches) -> String {
+    let given = matches.get_one::<String>("output").cloned().unwrap_or_default();
+    let file = matches.get_one::<PathBuf>("file").filter(|_| !flags::is_given(matches, "output"));
+    let extension = file.and_then(|file| file.extension()?.to_str()).map(str::to_ascii_lowercase);
+    match extension.as_deref() {
+        Some("htm") => "html".to_owned(),
+        Some(known @ ("csv" | "json" | "html")) => known.to_owned(),
+        _ => given,
+    }
+}
+
+/// `Wrote r.html: 262 resources, 8 not sealed.`
+fn wrote(place: &str, report: &Report) -> String {
+    let count = |number: usize| HumanCount(number as u64);
+    let (all, open) = (report.totals().total(), report.totals().open());
+    let noun = if all == 1 { "resource" } else { "resources" };
+    let verdict = match open {
+        0 if all == 0 => String::new(),
+        0 => ", all sealed or exempt".to_owned(),
+        open => format!(", {} not sealed", count(open)),
+    };
+    let gaps = if report.gaps().is_empty() { "" } else { "; part of the scope could not be read" };
+    format!("Wrote {place}: {} {noun}{verdict}{gaps}.", count(all))
 }
 
 /// Why there is no report.
@@ -289,10 +321,10 @@ async fn inventory(session: &Session, wish: &Wish) -> Result<Report, NotTaken> {
         is_of_all: wish.is_of_all,
         portal: session.config.portal(),
     };
-    let progress = progress("{bar:30} {pos} of {len} read");
+    let progress = Progress::new("{bar:30} {pos} of {len} read{pace}");
     let on_page = |read: usize, all: Option<usize>| {
-        progress.set_length(all.unwrap_or(read) as u64);
-        progress.set_position(read as u64);
+        progress.expect(all.unwrap_or(read) as u64);
+        progress.set(read as u64);
     };
     // The file has no name, and is gone with the process.
     let report = Report::new(run).stored_in(tempfile::tempfile().map_err(NotTaken::File)?);

@@ -10,12 +10,14 @@ use super::{
     help::Guide,
     ids,
     installation::{self, Reach},
-    question::Plan,
+    interrupt::{stopped, unless_interrupted},
+    question::{Plan, declined},
+    resource_line::{Names, ResourceLine},
     scope,
-    session::{self, Exit, Session, complain, say},
+    session::{self, Exit, Session, complain},
 };
 use crate::{
-    enforce::{ExemptionFault, Line, Outcome, reseal},
+    enforce::{ExemptionFault, Outcome, reseal},
     resource_id::ResourceId,
 };
 
@@ -76,33 +78,35 @@ async fn work(session: Session, ids: Vec<ResourceId>) -> Exit {
         complain(&format!("nothing was sealed: {}", ExemptionFault::NoTag), Exit::Usage);
         return Exit::Usage;
     }
-    if session.asks && !Plan::of(&ids).confirmed("Their exemption tags will be removed.\n", "Seal").await {
-        complain("nothing was sealed", Exit::NotAll);
-        return Exit::NotAll;
+    if session.asks
+        && let Err(exit) = Plan::of(&ids).confirmed("Their exemption tags will be removed.\n", "Seal").await
+    {
+        return declined("nothing was sealed", exit);
     }
     let session = &session;
-    let work = stream::iter(ids)
-        .map(|id| async move {
-            let result = reseal(&session.ctx, &id, session.config.deadline).await;
-            let exit = match &result {
-                // An exemption that the command cannot end leaves the resource unsealed.
-                Ok(Outcome::Exempt(_)) => Exit::NotAll,
-                result => result.into(),
-            };
-            (Line::of_look(&id, &result), exit)
-        })
-        .buffer_unordered(CONCURRENCY);
     let mut worst = Exit::Done;
-    let all = work.for_each(|(line, exit)| {
-        say(&line.to_string());
-        worst = worst.max(exit);
-        std::future::ready(())
-    });
-    tokio::select! {
-        () = all => worst,
-        _ = tokio::signal::ctrl_c() => {
-            say("interrupted; resources not listed above were not finished; run the same command again to continue");
-            Exit::NotAll
-        }
+    let all = async {
+        let names = Names::of_ids(session, &ids).await;
+        let work = stream::iter(ids)
+            .map(|id| async move {
+                let result = reseal(&session.ctx, &id, session.config.deadline).await;
+                let exit = match &result {
+                    // An exemption that the command cannot end leaves the resource unsealed.
+                    Ok(Outcome::Exempt(_)) => Exit::NotAll,
+                    result => result.into(),
+                };
+                (ResourceLine::of_look(&id, &result), exit)
+            })
+            .buffer_unordered(CONCURRENCY);
+        work.for_each(|(line, exit)| {
+            line.print(&names, false);
+            worst = worst.max(exit);
+            std::future::ready(())
+        })
+        .await;
+    };
+    match unless_interrupted(all).await {
+        Some(()) => worst,
+        None => stopped(),
     }
 }

@@ -12,7 +12,7 @@ use super::{
     output::note,
 };
 use crate::{
-    azure::{Credential, az},
+    azure::{Credential, az, az_fault},
     config::Config,
     policy::Mode,
     resource_id::is_subscription_id,
@@ -68,6 +68,9 @@ pub(super) async fn confine(
 /// The subscription that `az account set` chose.
 async fn current_subscription() -> Result<String, String> {
     let output = az(&["account", "show", "--output", "json"]).await?;
+    if !output.status.success() && !output.stderr.trim_ascii().is_empty() {
+        return Err(az_fault(&output));
+    }
     let account: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     match account["id"].as_str() {
         Some(id) if output.status.success() && is_subscription_id(id) => Ok(id.to_owned()),

@@ -10,12 +10,14 @@ use super::{
     help::Guide,
     ids,
     installation::{self, Reach},
-    question::Plan,
+    interrupt::{stopped, unless_interrupted},
+    question::{Plan, declined},
+    resource_line::{Names, ResourceLine},
     scope,
-    session::{self, Exit, Session, complain, say},
+    session::{self, Exit, Session, complain},
 };
 use crate::{
-    enforce::{Line, Look, Trigger, enforce},
+    enforce::{Look, Trigger, enforce},
     resource_id::ResourceId,
 };
 
@@ -66,28 +68,31 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
 }
 
 async fn seal(session: Session, ids: Vec<ResourceId>) -> Exit {
-    if session.asks && !Plan::of(&ids).confirmed("", "Seal").await {
-        complain("nothing was sealed", Exit::NotAll);
-        return Exit::NotAll;
+    if session.asks
+        && let Err(exit) = Plan::of(&ids).confirmed("", "Seal").await
+    {
+        return declined("nothing was sealed", exit);
     }
-    let work = stream::iter(ids)
-        .map(|resource| async {
-            let look = Look::new(resource, Trigger::Command, session.config.deadline);
-            let result = enforce(&session.ctx, &look).await;
-            (Line::of_look(&look.resource, &result), Exit::from(&result))
-        })
-        .buffer_unordered(CONCURRENCY);
+    let session = &session;
     let mut worst = Exit::Done;
-    let all = work.for_each(|(line, exit)| {
-        say(&line.to_string());
-        worst = worst.max(exit);
-        std::future::ready(())
-    });
-    tokio::select! {
-        () = all => worst,
-        _ = tokio::signal::ctrl_c() => {
-            say("interrupted; resources not listed above were not finished");
-            Exit::NotAll
-        }
+    let all = async {
+        let names = Names::of_ids(session, &ids).await;
+        let work = stream::iter(ids)
+            .map(|resource| async {
+                let look = Look::new(resource, Trigger::Command, session.config.deadline);
+                let result = enforce(&session.ctx, &look).await;
+                (ResourceLine::of_look(&look.resource, &result), Exit::from(&result))
+            })
+            .buffer_unordered(CONCURRENCY);
+        work.for_each(|(line, exit)| {
+            line.print(&names, false);
+            worst = worst.max(exit);
+            std::future::ready(())
+        })
+        .await;
+    };
+    match unless_interrupted(all).await {
+        Some(()) => worst,
+        None => stopped(),
     }
 }

@@ -9,20 +9,23 @@ use tokio::runtime::{Handle, Runtime};
 use tracing::warn;
 
 pub(super) use super::{
-    answer::{Exit, progress},
+    answer::Exit,
     output::{complain, note, print, say},
 };
 use super::{
     flags,
     installation::{self, Installation, Reach, Refusal},
-    narrowing, queue, scope,
+    interrupt::{stopped_with, unless_interrupted},
+    narrowing,
+    output::above_bar,
+    queue, scope,
 };
 use crate::{
     arm::Client,
     azure::{Identity, Terms, network, proxy_faults},
     config::{Config, is_unresolved},
     enforce::Context,
-    telemetry::{Audience, Authorize, Connection, Telemetry},
+    telemetry::{Audience, Authorize, Connection, Telemetry, write_lines},
 };
 
 /// Time limit for the last export of telemetry.
@@ -67,8 +70,9 @@ where
     let lookup = flags::lookup(matches, None);
     let config = match Config::for_command(&lookup) {
         Ok(config) => config,
-        Err(faults) => return complain(&faults.to_string(), Exit::Usage),
+        Err(faults) => return complain(&flags::faults(matches, None, &faults), Exit::Usage),
     };
+    write_lines(|write| above_bar(write));
     // Of what a person does, every trace is exported.
     let telemetry = Telemetry::start(&lookup, Audience::Person, &config.azure_monitor, 1.0);
     warn_of_environment();
@@ -80,13 +84,10 @@ where
         Ok((arm, connection)) => {
             telemetry.connect(connection);
             runtime.block_on(async {
-                let opened = tokio::select! {
-                    opened = open(arm, config, matches, reach) => opened,
-                    _ = tokio::signal::ctrl_c() => Err(("interrupted".to_owned(), Exit::NotAll)),
-                };
-                match opened {
-                    Ok(session) => command(session).await.into(),
-                    Err((fault, exit)) => complain(&fault, exit),
+                match unless_interrupted(open(arm, config, matches, reach)).await {
+                    Some(Ok(session)) => command(session).await.into(),
+                    Some(Err((fault, exit))) => complain(&fault, exit),
+                    None => stopped_with("nothing was done").into(),
                 }
             })
         }
@@ -117,7 +118,7 @@ async fn open(
             ));
         }
         let read = Config::for_command(&flags::lookup(matches, Some(found)));
-        config = read.map_err(|faults| (format!("{}: {faults}", found.app), Exit::Usage))?;
+        config = read.map_err(|faults| (flags::faults(matches, Some(found), &faults), Exit::Usage))?;
     }
     config.options.selection = narrowing::of(matches, now());
     let asks = scope::confine(&mut config, matches, reach, installation.is_some()).await?;

@@ -3,24 +3,27 @@
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use parking_lot::Mutex;
 
 use super::{
     flags,
     help::Guide,
     installation::{self, Reach},
+    interrupt::{stopped, stopped_with, unless_interrupted},
     narrowing, planned,
-    question::Plan,
+    policy::{is_json, output_arg},
+    progress::Progress,
+    question::{Plan, declined},
+    resource_line::{Names, ResourceLine},
     scope,
-    session::{self, Exit, Session, complain, progress, say},
-    tally::{Tally, failed, show_gaps},
+    session::{self, Exit, Session, say},
+    tally::{Manner, Tally, failed, show_gaps},
 };
 use crate::{
-    enforce::Line,
-    estate::Survey,
+    arm::Client,
+    policy::{Mode, decide::Change},
     report::Source,
     resource::{Resource, tags::Tags},
-    sweep::{Advance, plan, seal_all},
+    sweep::{Advance, Found, list_open, plan, seal_all},
 };
 
 pub(super) const GUIDE: Guide = Guide {
@@ -63,7 +66,15 @@ pub(super) fn command() -> Command {
             Arg::new("dry-run")
                 .long("dry-run")
                 .action(ArgAction::SetTrue)
-                .help("Show what would be sent, and write nothing"),
+                .help("List what would be sealed, and write nothing"),
+        )
+        .arg(output_arg().help("Output format; json is one object per line"))
+        .arg(
+            Arg::new("verbose")
+                .long("verbose")
+                .short('v')
+                .action(ArgAction::SetTrue)
+                .help("Also list what is exempt or sealed and, in a dry run, the requests"),
         )
         .arg(
             Arg::new("exact")
@@ -87,100 +98,110 @@ pub(super) fn command() -> Command {
 
 pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     let source = if matches.get_flag("exact") { Source::Lists } else { Source::Graph };
+    let manner = Manner { is_json: is_json(matches), is_verbose: matches.get_flag("verbose") };
     if matches.get_flag("dry-run") {
         let reach = Reach::Scope { yes: true };
-        return session::run(matches, reach, |session| dry_run(session, source));
+        return session::run(matches, reach, move |session| dry_run(session, source, manner));
     }
     let concurrency = matches.get_one::<u16>("concurrency").map_or(64, |number| usize::from(*number));
-    if let Some(exit) = planned::run(matches, source, concurrency) {
+    if let Some(exit) = planned::run(matches, source, concurrency, manner) {
         return exit;
     }
     let reach = Reach::Scope { yes: matches.get_flag("yes") };
-    session::run(matches, reach, move |session| sweep(session, source, concurrency))
+    session::run(matches, reach, move |session| sweep(session, source, concurrency, manner))
 }
 
-async fn dry_run(session: Session, source: Source) -> Exit {
-    let arm = &session.ctx.arm;
-    let show = |resource: &Resource, change: crate::policy::decide::Change| {
-        let id = &resource.id;
-        let tags = |tags: &Tags| (!tags.is_empty()).then(|| arm.tags_write(id, tags));
-        let properties = change.sets_properties().then(|| arm.properties_write(id, &change.properties()));
-        for write in [tags(&change.before), properties, tags(&change.tags)].into_iter().flatten() {
-            say(&format!("PATCH {}", write.url));
-            say(&String::from_utf8_lossy(&write.body));
-        }
-    };
-    match plan(&session.ctx, source, show).await {
-        Ok(survey) => {
-            say(&survey.to_string());
-            show_gaps(&survey)
-        }
-        Err(error) => failed(&error),
-    }
-}
-
-async fn sweep(session: Session, source: Source, concurrency: usize) -> Exit {
-    if session.asks {
-        let mut shown = Plan::default();
-        if let Err(error) = plan(&session.ctx, source, |resource, _| shown.add(&resource.id)).await {
-            return failed(&error);
-        }
-        if !shown.is_empty() && !shown.confirmed("", "Seal").await {
-            complain("nothing was sealed", Exit::NotAll);
-            return Exit::NotAll;
-        }
-    }
-    let progress = progress("{bar:30} {pos} of {len} listed, {per_sec}, {eta} left");
-    let tally = Mutex::new(Tally::default());
-    let on_advance = |advance| match advance {
-        Advance::Listed(count) => progress.set_length(progress.position() + count as u64),
-        Advance::Ended(id, result) => {
-            progress.inc(1);
-            let line = Line::of_look(&id, &result);
-            if result.is_err() {
-                progress.suspend(|| say(&line.to_string()));
+async fn dry_run(session: Session, source: Source, manner: Manner) -> Exit {
+    let shown = async {
+        let tally = Tally::new(Names::of_scope(&session).await, manner);
+        let on_found = |found: Found<'_>| match found {
+            Found::ToSeal { resource, change, is_in_audit } => {
+                tally.add(&ResourceLine::of_change(&resource.id, &change, is_in_audit), Exit::Done);
+                if manner.is_verbose && !manner.is_json {
+                    show_requests(&session.ctx.arm, resource, &change);
+                }
             }
-            tally.lock().add(&line, Exit::from(&result));
+            Found::ToLookAt(resource) => tally.add(&ResourceLine::of_unknown(&resource.id), Exit::Done),
+            Found::Left(resource, decision) => {
+                let line = ResourceLine::of_left(&resource.id, &decision);
+                if let Some(line) = line {
+                    tally.list(&line);
+                }
+            }
+        };
+        let survey = list_open(&session.ctx, source, on_found).await?;
+        tally.close_dry_run(&survey);
+        Ok(show_gaps(&survey))
+    };
+    match unless_interrupted(shown).await {
+        Some(Ok(exit)) => exit,
+        Some(Err(error)) => failed(&error),
+        None => stopped_with("nothing was written"),
+    }
+}
+
+/// Prints the requests that seal a resource.
+fn show_requests(arm: &Client, resource: &Resource, change: &Change) {
+    let id = &resource.id;
+    let tags = |tags: &Tags| (!tags.is_empty()).then(|| arm.tags_write(id, tags));
+    let properties = change.sets_properties().then(|| arm.properties_write(id, &change.properties()));
+    for write in [tags(&change.before), properties, tags(&change.tags)].into_iter().flatten() {
+        say(&format!("  PATCH {}", write.url));
+        say(&format!("  {}", String::from_utf8_lossy(&write.body)));
+    }
+}
+
+async fn sweep(session: Session, source: Source, concurrency: usize, manner: Manner) -> Exit {
+    let prepared = async {
+        let names = Names::of_scope(&session).await;
+        let mut shown = Plan::default();
+        if session.asks {
+            plan(&session.ctx, source, |resource, _| shown.add(&resource.id)).await?;
+        }
+        Ok((names, shown))
+    };
+    let (names, shown) = match unless_interrupted(prepared).await {
+        Some(Ok(prepared)) => prepared,
+        Some(Err(error)) => return failed(&error),
+        None => return stopped_with("nothing was sealed"),
+    };
+    if !shown.is_empty()
+        && let Err(exit) = shown.confirmed("", "Seal").await
+    {
+        return declined("nothing was sealed", exit);
+    }
+    let progress = Progress::new("{bar:30} {pos} of {len} done{pace}");
+    let tally = Tally::new(names, manner);
+    let on_advance = |advance| match advance {
+        Advance::Expected(all) => progress.expect(all as u64),
+        Advance::Left(id, decision) => {
+            progress.advance();
+            if let Some(line) = ResourceLine::of_left(&id, &decision) {
+                tally.list(&line);
+            }
+        }
+        Advance::Ended(id, result) => {
+            progress.advance();
+            tally.add(&ResourceLine::of_look(&id, &result), Exit::from(&result));
         }
     };
     let deadline = session.config.deadline;
-    let ended = tokio::select! {
-        ended = seal_all(&session.ctx, source, concurrency, deadline, on_advance) => Some(ended),
-        _ = tokio::signal::ctrl_c() => None,
-    };
-    progress.finish_and_clear();
-    let tally = tally.into_inner();
-    tally.show();
-    let worst = tally.worst;
+    let ended = unless_interrupted(seal_all(&session.ctx, source, concurrency, deadline, on_advance)).await;
+    drop(progress);
     match ended {
         Some(Ok(survey)) => {
-            show_rest(&survey);
-            let worst = worst.max(show_gaps(&survey));
-            if survey.counts.pending + survey.protected + survey.unreadable > 0 {
-                worst.max(Exit::NotAll)
-            } else {
-                worst
-            }
+            tally.close_sweep(&survey, session.ctx.policy.mode == Mode::Audit);
+            let worst = tally.worst().max(show_gaps(&survey));
+            let is_left = survey.counts.pending + survey.protected + survey.unreadable > 0;
+            if is_left { worst.max(Exit::NotAll) } else { worst }
         }
-        Some(Err(error)) => failed(&error),
+        Some(Err(error)) => {
+            tally.close();
+            failed(&error)
+        }
         None => {
-            say("interrupted; run it again to continue");
-            Exit::NotAll
-        }
-    }
-}
-
-/// Prints what the listing alone decided.
-fn show_rest(survey: &Survey) {
-    for (count, what) in [
-        (survey.counts.exempt, "exempt"),
-        (survey.counts.pending, "pending: left to the next sweep"),
-        (survey.protected - survey.doubtful, "protected: left as they are; see the warnings"),
-        (survey.doubtful, "protected: left as they are, because the vaults cannot be read; see the warning"),
-        (survey.unreadable, "unreadable in the listing; see the warnings"),
-    ] {
-        if count > 0 {
-            say(&format!("{count:>8} {what}"));
+            tally.close();
+            stopped()
         }
     }
 }

@@ -10,12 +10,14 @@ use super::{
     help::Guide,
     ids,
     installation::{self, Installation, Reach},
-    question::Plan,
+    interrupt::{stopped, unless_interrupted},
+    question::{Plan, declined},
+    resource_line::{Names, ResourceLine},
     scope,
-    session::{self, Exit, Session, complain, note, say},
+    session::{self, Exit, Session, complain, note},
 };
 use crate::{
-    enforce::{ExemptionTag, Line, unseal},
+    enforce::{ExemptionTag, unseal},
     policy::TagExemption,
     resource_id::{ResourceId, is_same},
 };
@@ -110,9 +112,8 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
             "Anyone with a URL from `grant-access` will be able to read this data without signing in.\nExemption tag: \
              {exemption}\n"
         );
-        if asks && !Plan::of(&ids).confirmed(&text, "Unseal").await {
-            complain("nothing was unsealed", Exit::NotAll);
-            return Exit::NotAll;
+        if asks && let Err(exit) = Plan::of(&ids).confirmed(&text, "Unseal").await {
+            return declined("nothing was unsealed", exit);
         }
         work(session, ids, exemption).await
     })
@@ -138,27 +139,25 @@ fn doubt(session: &Session) -> Option<String> {
 
 async fn work(session: Session, ids: Vec<ResourceId>, exemption: ExemptionTag) -> Exit {
     let (session, exemption) = (&session, &exemption);
-    let all = ids.len();
-    let work = stream::iter(ids)
-        .map(|id| async move {
-            let result = unseal(&session.ctx, &id, exemption, session.config.deadline).await;
-            (id, result)
+    let mut worst = Exit::Done;
+    let all = async {
+        let names = Names::of_ids(session, &ids).await;
+        let work = stream::iter(ids)
+            .map(|id| async move {
+                let result = unseal(&session.ctx, &id, exemption, session.config.deadline).await;
+                (id, result)
+            })
+            .buffer_unordered(CONCURRENCY);
+        work.for_each(|(id, result)| {
+            ResourceLine::of_unseal(&id, &result).print(&names, false);
+            worst = worst.max(Exit::from(&result));
+            std::future::ready(())
         })
-        .buffer_unordered(CONCURRENCY);
-    let (mut worst, mut done) = (Exit::Done, 0);
-    let all_done = work.for_each(|(id, result)| {
-        say(&Line::of_unseal(&id, &result).to_string());
-        worst = worst.max(Exit::from(&result));
-        done += 1;
-        std::future::ready(())
-    });
-    tokio::select! {
-        () = all_done => return worst,
-        _ = tokio::signal::ctrl_c() => {}
+        .await;
+    };
+    match unless_interrupted(all).await {
+        Some(()) => worst,
+        // What is not listed may be exempt and still sealed, or exempt and unsealed.
+        None => stopped(),
     }
-    say(&format!(
-        "interrupted after {done} of {all}; resources not listed above may be exempt and still sealed, or exempt and \
-         unsealed; run the same command again to continue"
-    ));
-    Exit::NotAll
 }

@@ -226,7 +226,7 @@ fn switch(scope: &str, is_off: Result<bool, &arm::Error>) -> Finding {
             Failure::Gone | Failure::Overtaken | Failure::Resource(_) => Finding::failed(
                 CHECK,
                 scope,
-                format!("cannot be read, so for a new process it counts as on and stops nothing: {error}"),
+                format!("cannot be read, so for a new process it counts as on and stops nothing: {error:#}"),
                 "correct DISKSEAL_SWITCH, and give the identity Microsoft.Resources/tags/read there",
             ),
         },

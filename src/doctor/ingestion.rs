@@ -13,7 +13,7 @@ const CHECK: &str = "telemetry";
 pub(super) fn ingestion(signal: &str, answer: Result<(), &arm::Error>, is_person: bool) -> Finding {
     let about = format!("Azure Monitor, {signal}");
     let Err(error) = answer else { return Finding::ok(CHECK, about, "it accepts exports") };
-    let unknown = format!("it does not accept exports: {error}");
+    let unknown = format!("it does not accept exports: {error:#}");
     let (text, remedy) = match error.status {
         Some(401) => {
             ("it rejects the token", "set DISKSEAL_CLOUD to the cloud of the data collection endpoint")

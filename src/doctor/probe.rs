@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     arm::{Error, SystemFailure},
-    azure::{Identity, Terms, from_sdk, header},
+    azure::{Fault, Identity, Terms, from_sdk, header, host},
 };
 
 const VERSION: HeaderName = HeaderName::from_static("x-ms-version");
@@ -59,7 +59,9 @@ pub(super) async fn send(
     let authorization = identity.authorization(terms).await?;
     request.insert_header(AUTHORIZATION, authorization.header.clone());
     let answer = tokio::time::timeout_at(terms.until(), exchange(http, &request)).await;
-    let (status, answer) = answer.map_err(|_| broken(SystemFailure::Unreachable, "no answer in time"))??;
+    let late =
+        |_| broken(SystemFailure::Unreachable, &format!("{} did not answer in time", host(request.url())));
+    let (status, answer) = answer.map_err(late)??;
     if (200..300).contains(&status) {
         return Ok(answer);
     }
@@ -70,7 +72,8 @@ pub(super) async fn send(
 }
 
 async fn exchange(http: &Arc<dyn HttpClient>, request: &Request) -> Result<(u16, Answer), Error> {
-    let unreachable = |error: azure_core::Error| broken(SystemFailure::Unreachable, &error.to_string());
+    let unreachable =
+        |error: azure_core::Error| broken(SystemFailure::Unreachable, &Fault::from(error).at(request.url()));
     let (status, headers, mut stream) =
         http.execute_request(request).await.map_err(unreachable)?.deconstruct();
     let mut body = vec![];

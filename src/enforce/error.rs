@@ -97,6 +97,15 @@ impl Error {
         }
     }
 
+    /// Why, with all that ARM says. A line of a log, which is the usual form, has only the beginning of it.
+    pub fn whole(&self) -> String {
+        match self {
+            Self::Attached(error) => format!("it is attached: {error:#}"),
+            Self::Arm(error) => format!("{error:#}"),
+            error => error.to_string(),
+        }
+    }
+
     /// ARM's code, where it gave one: known, or `_OTHER`.
     pub fn azure_code(&self) -> Option<&'static str> {
         match self {

@@ -53,7 +53,7 @@ pub enum ExemptionFault {
     )]
     NoTag,
     /// It would be over before it began.
-    #[error("{0} is over: give a day from today on, UTC")]
+    #[error("{0} is in the past; use today or later (UTC)")]
     Past(Date),
     /// An exemption without a reason is none.
     #[error("the reason is empty, and an exemption without one does not count")]

@@ -184,7 +184,7 @@ impl Listing {
     /// The gap after an error.
     pub fn stop_at(&mut self, error: &Error) {
         let place = std::mem::take(&mut self.place);
-        self.add_gap(place, error.to_string());
+        self.add_gap(place, format!("{error:#}"));
         self.stop("not read after the error before");
     }
 
@@ -275,11 +275,11 @@ impl Listing {
                 }
             }
             Pages::List(list) if is_of_part => {
-                self.add_gap(list.place(), error.to_string());
+                self.add_gap(list.place(), format!("{error:#}"));
                 self.refusal.get_or_insert(error);
             }
             Pages::List(list) if is_of_one(&error) && self.failures.len() + 1 < FAILURES_MAX => {
-                self.add_gap(list.place(), error.to_string());
+                self.add_gap(list.place(), format!("{error:#}"));
                 self.failures.push(error);
             }
             Pages::Query(pages) => {

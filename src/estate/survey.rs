@@ -70,6 +70,19 @@ impl<'a> Judged<'a> {
         }
     }
 
+    /// The decision, if it leaves the resource as it is for a reason: it is exempt, protected, or not to be written yet.
+    pub fn left(&self) -> Option<&Decision> {
+        match &self.decision {
+            Decision::Compliant | Decision::Seal(_) | Decision::Pending(PendingReason::Malformed) => None,
+            Decision::Exempt(_) | Decision::Protected(_) | Decision::Pending(_) => Some(&self.decision),
+        }
+    }
+
+    /// Whether it stays in audit while others are sealed.
+    pub const fn is_in_audit(&self) -> bool {
+        self.is_in_audit
+    }
+
     /// The kind of resource.
     pub fn kind(&self) -> ResourceType {
         self.resource.id.resource_type()
@@ -145,6 +158,8 @@ pub struct Survey {
     pub gaps: Vec<Gap>,
     /// How many resources each vault protects.
     pub vaults: BTreeMap<String, usize>,
+    /// Number of resources in scope by Resource Graph, if it was asked. Its listing has only what may be unsealed.
+    pub in_scope: Option<usize>,
 }
 
 impl Survey {
@@ -181,6 +196,13 @@ impl Survey {
             // A query of Azure Monitor reads these words, as it does those about a tag.
             warn!("the exemption of DISKSEAL_EXEMPTIONS[{number}] ends on {until}");
         }
+    }
+
+    /// Number of sealed resources: those in the listing, or all in scope that are in no other number.
+    pub fn sealed(&self) -> usize {
+        let Counts { sealed, exempt, pending, unsealed } = self.counts;
+        let others = exempt + pending + unsealed + self.protected + self.unreadable + self.unread;
+        self.in_scope.map_or(sealed, |all| all.saturating_sub(others))
     }
 
     /// Adds what a listing could not read.

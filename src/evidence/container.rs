@@ -26,7 +26,7 @@ use super::{
     fetched::{Fetched, Sha256, day_of},
 };
 use crate::{
-    azure::{Fault, Identity, Response, Terms, Transport, header},
+    azure::{Fault, Identity, Response, Terms, Transport, header, host},
     telemetry::{Wait, metrics, wait},
 };
 
@@ -107,7 +107,9 @@ impl Container {
             }
             let call = Call::get("listing the evidence", LIST, &url);
             let body = self.send(&call, terms).await?.body.bounded(PAGE_BYTES_MAX).await;
-            let body = body.map_err(broken)?.ok_or_else(|| unreadable("the list of blobs is too long"))?;
+            let body = body
+                .map_err(|fault| broken(&fault, &url))?
+                .ok_or_else(|| unreadable("the list of blobs is too long"))?;
             let (names, next) = names(&body)?;
             days.extend(names.iter().filter_map(|name| day_of(name)));
             if next.is_empty() {
@@ -126,7 +128,9 @@ impl Container {
         let (mut file, mut hash, mut read) = (tempfile::tempfile()?, Sha256::new(), 0);
         loop {
             let part = tokio::time::timeout_at(terms.until(), body.part()).await;
-            let Some(part) = part.map_err(|_| Error::Deadline)?.map_err(broken)? else { break };
+            let Some(part) = part.map_err(|_| Error::Deadline)?.map_err(|fault| broken(&fault, &url))? else {
+                break;
+            };
             read += part.len() as u64;
             if read > FILE_BYTES_MAX {
                 return Err(unreadable("a file of evidence is too long"));
@@ -242,8 +246,8 @@ impl Container {
         let until = terms.until().min(started + ATTEMPT_TIMEOUT);
         let answer = tokio::time::timeout_at(until, self.transport.send(request)).await;
         let answer = match answer {
-            Ok(answer) => answer.map_err(broken),
-            Err(_) => Err(Error::Unreachable("no answer in time".to_owned())),
+            Ok(answer) => answer.map_err(|fault| broken(&fault, call.url)),
+            Err(_) => Err(Error::Unreachable(format!("{} did not answer in time", host(call.url)))),
         };
         let status = answer.as_ref().ok().map(|response| response.status);
         span.record("http.response.status_code", status.map(i64::from));
@@ -318,10 +322,8 @@ fn url_full(url: &Url) -> String {
     url.origin().ascii_serialization() + url.path()
 }
 
-fn broken(fault: Fault) -> Error {
-    match fault {
-        Fault::Connection(why) | Fault::Other(why) => Error::Unreachable(why),
-    }
+fn broken(fault: &Fault, url: &Url) -> Error {
+    Error::Unreachable(fault.at(url))
 }
 
 fn unreadable(why: &str) -> Error {

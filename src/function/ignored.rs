@@ -7,8 +7,8 @@ words! {
     #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
     pub enum Ignored, reason of reasons {
         /// A write of a machine, while machine events are off.
-        #[error("a write of a machine, and DISKSEAL_MACHINE_EVENTS is off")]
-        MachineEventsOff => "machine_events_off",
+        #[error("a write of {0}, and DISKSEAL_MACHINE_EVENTS is off")]
+        MachineEventsOff(Subject) => "machine_events_off",
         /// A grant of access to a disk or snapshot, while such events are off.
         #[error("a grant of access to {0}, and DISKSEAL_GRANTS is off")]
         GrantsOff(Subject) => "grants_off",

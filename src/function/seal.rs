@@ -194,7 +194,7 @@ async fn handle(
     let kind = written.subject.resource_type();
     if kind.is_none() && !ctx.takes_machine_events() {
         metrics::event_received("other");
-        return vec![ignore(invocation, None, &Ignored::MachineEventsOff)];
+        return vec![ignore(invocation, None, &Ignored::MachineEventsOff(written.subject))];
     }
     let is_grant = written.cause == Cause::Grant;
     if is_grant && !ctx.takes_grants() {

@@ -27,6 +27,11 @@ pub(super) async fn total(ctx: &Context, listing: &Listing, terms: Terms) -> Tot
     if !metrics::are_exported() {
         return Total::Unknown;
     }
+    counted(ctx, listing, terms).await
+}
+
+/// The same for a command, which shows the number itself.
+pub(super) async fn counted(ctx: &Context, listing: &Listing, terms: Terms) -> Total {
     match listing.in_scope(&ctx.arm, terms).await {
         Ok(in_scope) => in_scope.map_or(Total::Listed, Total::Counted),
         Err(error) => {

@@ -161,7 +161,10 @@ async fn where_it_is_off_a_machines_event_is_ignored() {
     let disks = create(&site, "vm-1", 1);
     site.settle().await;
     assert_eq!((sealed(&site, &disks), machine_reads(&site)), (0, 0));
-    assert_eq!(logs(&site, "ignored"), ["ignored: a write of a machine, and DISKSEAL_MACHINE_EVENTS is off"]);
+    assert_eq!(
+        logs(&site, "ignored"),
+        [format!("ignored: a write of {}, and DISKSEAL_MACHINE_EVENTS is off", vm("vm-1"))]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -156,7 +156,8 @@ async fn no_official_sample_is_an_error_and_none_is_ours() {
             Meaning::NotAWrite => NOT_A_WRITE,
         };
         for envelope in envelopes(event) {
-            assert_eq!(handler.post(&envelope).await, [reason], "{name}");
+            let logs = handler.post(&envelope).await;
+            assert!(matches!(&logs[..], [line] if line.starts_with(reason)), "{name}: {logs:?}");
         }
     }
     assert!(handler.azure.journal().is_empty(), "no requests to ARM");
@@ -186,7 +187,7 @@ async fn the_same_events_of_a_disk_or_snapshot_seal_it_if_they_are_writes() {
                     assert_eq!(mode, "AzureActiveDirectory", "{name}");
                 }
                 Meaning::NotAWrite => {
-                    assert_eq!(logs, [NOT_A_WRITE], "{name}");
+                    assert_eq!(logs, [format!("{NOT_A_WRITE}: {id}")], "{name}");
                     assert!(mode.is_null() && handler.azure.journal().is_empty(), "{name}");
                 }
             }
@@ -201,5 +202,8 @@ async fn all_of_them_in_one_batch_are_as_many_answers() {
     let events: Vec<_> = samples.iter().map(|(_, event)| event).collect();
     let logs = handler.post(&json!({"Data": {"event": events}})).await;
     assert_eq!(logs.len(), samples.len());
-    assert!(logs.iter().all(|line| [NOT_A_WRITE, NOT_A_DISK].contains(&line.as_str())), "{logs:?}");
+    assert!(
+        logs.iter().all(|line| [NOT_A_WRITE, NOT_A_DISK].iter().any(|known| line.starts_with(known))),
+        "{logs:?}"
+    );
 }

@@ -28,6 +28,7 @@ mod credentials;
 mod doctor;
 mod doctor_try;
 mod emitted;
+mod errors;
 mod evidence;
 mod exemptions;
 mod exit_codes;
@@ -38,6 +39,7 @@ mod help;
 mod hostile;
 mod installation;
 mod instances;
+mod interrupted;
 mod life;
 mod local_doctor;
 mod machines;
@@ -60,8 +62,10 @@ mod rings;
 mod sampling;
 mod seal;
 mod sweep;
+mod sweep_lines;
 mod tables;
 mod telemetry;
+mod terminal;
 mod tokens;
 mod unseal;
 mod variables;
@@ -139,6 +143,14 @@ fn is_sealed(azure: &LocalAzure, id: &str) -> bool {
             && resource["tags"]["diskseal-auth-mode"] == "AzureActiveDirectory"
             && resource["tags"]["diskseal-sealed-at"].is_string()
     })
+}
+
+/// The beginning of a command's line about a resource: its outcome in a person's words, kind, name and group.
+fn line_of(word: &str, id: &str) -> String {
+    let (rest, name) = id.rsplit_once('/').unwrap();
+    let kind = if rest.ends_with("snapshots") { "snapshot" } else { "disk" };
+    let group = id.split('/').nth(4).unwrap();
+    format!("{word:<14}  {kind} {name} in {group}")
 }
 
 /// An Event Grid event of a write of `id`.

@@ -8,8 +8,13 @@ use uuid::Uuid;
 
 use crate::{
     cli::{
-        installation::Installation, names::Names, output::note, question::confirmed, scope::yes_arg,
-        session::Session,
+        installation::Installation,
+        interrupt::leave_to_command,
+        names::Names,
+        output::note,
+        question::{confirmed, declined},
+        scope::yes_arg,
+        session::{Exit, Session},
     },
     config::Config,
     doctor::{Deployment, Finding, NO_WORKSPACE, Stop, Trial, Wishes, attempt, is_workspace, plan},
@@ -109,14 +114,14 @@ pub(super) fn asked(matches: &ArgMatches) -> Result<Option<Asked>, &'static str>
 }
 
 impl Asked {
-    /// Plans, asks, and tries. `before` are the findings of the checks. Returns whether it was stopped or declined.
+    /// Plans, asks, and tries. `before` are the findings of the checks. Returns how it ended, besides its findings.
     pub(super) async fn run(
         mut self,
         session: &Session,
         deployment: &Deployment,
         before: &[Finding],
         report: &mut (dyn FnMut(Finding) + Send),
-    ) -> bool {
+    ) -> Exit {
         let installation = session.installation.as_ref();
         self.wishes.application_id = installation.and_then(|found| found.application_id.clone());
         self.wishes.exports_traces = installation.is_none_or(|found| found.exports_traces);
@@ -125,28 +130,28 @@ impl Asked {
         let stop = stops();
         let mut wish = stop.clone();
         let planned = async {
-            let trial = plan(&session.ctx, &self.wishes).await.map_err(Some)?;
-            let goes_on = !self.asks || confirmed(question(&trial)).await;
-            if goes_on { Ok(trial) } else { Err(None) }
+            let trial =
+                plan(&session.ctx, &self.wishes).await.map_err(|finding| (Some(finding), Exit::Done))?;
+            if self.asks {
+                confirmed(question(&trial)).await.map_err(|exit| (None, exit))?;
+            }
+            Ok(trial)
         };
         let planned = tokio::select! {
             planned = planned => planned,
-            Ok(_) = wish.wait_for(|times| *times > 0) => Err(None),
+            Ok(_) = wish.wait_for(|times| *times > 0) => Err((None, Exit::Interrupted)),
         };
         let trial = match planned {
             Ok(trial) => trial,
-            Err(finding) => {
-                let is_declined = finding.is_none();
-                match finding {
-                    Some(finding) => report(finding),
-                    None => note("nothing was created"),
-                }
-                return is_declined;
+            Err((Some(finding), exit)) => {
+                report(finding);
+                return exit;
             }
+            Err((None, exit)) => return declined("nothing was created", exit),
         };
         attempt(&session.ctx, &trial, before, &stop, report, &mut |text| note(&format!("trial: {text}")))
             .await;
-        *stop.borrow() > 0
+        if *stop.borrow() > 0 { Exit::Interrupted } else { Exit::Done }
     }
 }
 
@@ -167,6 +172,7 @@ fn scope_of(installation: &Installation) -> Option<crate::scope::Scope> {
 
 /// Counts the signals that end a process.
 fn stops() -> Stop {
+    leave_to_command();
     let (sender, stop) = watch::channel(0);
     at_each_signal(move || {
         sender.send_modify(|times: &mut u8| *times = times.saturating_add(1));

@@ -180,7 +180,7 @@ async fn workspace(ctx: &Context, wishes: &Wishes, trial: &Trial) -> Result<Stri
         Err(error) => {
             let needed = api::LOGS.action.unwrap_or_default();
             Err(format!(
-                "the workspace {id} cannot be read (requires {needed}, as in Log Analytics Reader): {error}"
+                "the workspace {id} cannot be read (requires {needed}, as in Log Analytics Reader): {error:#}"
             ))
         }
     }

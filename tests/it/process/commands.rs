@@ -10,7 +10,7 @@ use diskseal_emulator::{
 };
 use tokio::io::AsyncWriteExt;
 
-use super::{binary, disk, snapshot};
+use super::{binary, disk, line_of, snapshot};
 
 /// What stands in place of a scope.
 const SCOPES: [&str; 4] = ["--all-subscriptions", "--subscriptions", "--management-group", "--app"];
@@ -67,7 +67,10 @@ async fn single_disks_and_snapshots_are_sealed_by_their_ids() {
     azure.insert(&snapshot("b"), &snapshot_body("westeurope", &disk("a"))).unwrap();
 
     let (code, out, err) = command(&serving, &["seal", &disk("a")], "").await;
-    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), format!("sealed {}\n", disk("a")).as_str(), ""));
+    assert_eq!(
+        (code, out.as_str(), err.as_str()),
+        (Some(0), format!("{}\n", line_of("sealed", &disk("a"))).as_str(), "")
+    );
 
     // IDs from standard input, deduplicated.
     let input = format!("{}\n\n  {}  \n{}\n", disk("a"), snapshot("b"), snapshot("B"));
@@ -75,7 +78,7 @@ async fn single_disks_and_snapshots_are_sealed_by_their_ids() {
     assert_eq!(code, Some(0));
     let mut lines: Vec<_> = out.lines().collect();
     lines.sort_unstable();
-    assert_eq!(lines, [format!("already_sealed {}", disk("a")), format!("sealed {}", snapshot("b"))]);
+    assert_eq!(lines, [line_of("already sealed", &disk("a")), line_of("sealed", &snapshot("b"))]);
     for id in [disk("a"), snapshot("b")] {
         assert_eq!(azure.get(&id).unwrap()["properties"]["dataAccessAuthMode"], "AzureActiveDirectory");
     }
@@ -93,14 +96,14 @@ async fn the_exit_code_says_whether_all_are_sealed() {
     assert_eq!(code, Some(1));
     assert!(
         out.contains(&format!(
-            "pending {}: setting dataAccessAuthMode failed: 409 ScopeLocked",
-            disk("locked")
+            "{}: setting dataAccessAuthMode failed: 409 ScopeLocked",
+            line_of("not sealed", &disk("locked"))
         )),
         "{out}"
     );
 
     let (code, out, _) = command(&serving, &["seal", "--mode", "audit", &disk("locked")], "").await;
-    assert_eq!((code, out.trim_end()), (Some(1), format!("would_seal {}", disk("locked")).as_str()));
+    assert_eq!((code, out.trim_end()), (Some(1), line_of("would seal", &disk("locked")).as_str()));
 
     let wrong = format!("{}/../x", disk("a"));
     let (code, out, err) = command(&serving, &["seal", &disk("a"), &wrong, "nonsense"], "").await;
@@ -126,8 +129,11 @@ async fn a_disk_of_a_protected_machine_is_sealed_only_when_the_guard_allows_it()
 
     let (code, out, _) = command(&serving, &["seal", &disk("free"), &disk("backed-up")], "").await;
     assert_eq!(code, Some(1));
-    assert!(out.contains(&format!("sealed {}", disk("free"))), "{out}");
-    assert!(out.contains(&format!("protected {}: {vault} protects it", disk("backed-up"))), "{out}");
+    assert!(out.contains(&line_of("sealed", &disk("free"))), "{out}");
+    assert!(
+        out.contains(&format!("{}: {vault} protects it", line_of("protected", &disk("backed-up")))),
+        "{out}"
+    );
 
     let (code, _, err) = command(&serving, &["seal", "--backup-guard", "warn", &disk("backed-up")], "").await;
     assert_eq!(code, Some(0));

@@ -282,9 +282,9 @@ async fn a_signal_deletes_the_group() {
         created.met().await;
         kill_process(pid, signal).unwrap();
         let tried = Tried::of(child.wait_with_output().await.unwrap());
-        assert_eq!(tried.code, Some(1), "{:#?}\n{}", tried.lines, tried.err);
+        assert_eq!(tried.code, Some(130), "{:#?}\n{}", tried.lines, tried.err);
         tried.assert_names("ok", "clean-up", &["deleted"]);
-        assert!(tried.lines.last().unwrap().starts_with("stopped: "), "{:#?}", tried.lines);
+        assert!(tried.lines.last().unwrap().starts_with("Interrupted: "), "{:#?}", tried.lines);
         assert_deleted(&azure);
     }
 }
@@ -306,7 +306,7 @@ async fn a_second_signal_ends_the_wait_for_the_deletion_with_the_command_for_it(
     deletion.held().await;
     kill_process(pid, Signal::INT).unwrap();
     let tried = Tried::of(child.wait_with_output().await.unwrap());
-    assert_eq!(tried.code, Some(1), "{:#?}\n{}", tried.lines, tried.err);
+    assert_eq!(tried.code, Some(130), "{:#?}\n{}", tried.lines, tried.err);
     tried.assert_names("failed", "clean-up", &["the deletion is not confirmed: interrupted"]);
     assert!(tried.lines.iter().any(|line| line.contains("→ az group delete --yes")), "{:#?}", tried.lines);
     deletion.release();

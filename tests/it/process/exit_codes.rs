@@ -7,7 +7,7 @@ use diskseal_emulator::{
 use futures::{StreamExt, stream};
 use serde_json::json;
 
-use super::{commands::command, disk};
+use super::{commands::command, disk, line_of};
 
 const GROUP: &str = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg-app";
 const UNSEAL: &str = "unseal --yes --exempt-tag keep --until 2999-12-31 --reason INC-1 ID";
@@ -85,50 +85,55 @@ fn nothing(_: &Emulator) {}
 fn cases() -> Vec<Case> {
     let case = |command, prepare: fn(&Emulator), out, code| Case { command, prepare, out, code };
     vec![
-        case("seal ID", bare, "sealed ID\n", 0),
-        case("seal ID", sealed, "already_sealed ID\n", 0),
-        case("seal --exempt-names d ID", bare, "exempt ID: its name matches \"d\"\n", 0),
-        case("seal --mode audit ID", bare, "would_seal ID\n", 1),
+        case("seal ID", bare, "<sealed>\n", 0),
+        case("seal ID", sealed, "<already sealed>\n", 0),
+        case("seal --exempt-names d ID", bare, "<exempt>: its name matches \"d\"\n", 0),
+        case("seal --mode audit ID", bare, "<would seal>\n", 1),
         case(
             "seal --switch GROUP ID",
             switched_off,
-            "switched_off ID: the tag diskseal=off stops every write\n",
+            "<switched off>: the tag diskseal=off stops every write\n",
             1,
         ),
-        case("seal ID", protected, "protected ID: /subscriptions/", 1),
-        case("seal ID", busy, "pending ID: it is being created or changed\n", 1),
-        case("seal ID", locked, "pending ID: setting dataAccessAuthMode failed: 409 ScopeLocked", 1),
-        case("seal ID", nothing, "not_found ID\n", 1),
+        case("seal ID", protected, "<protected>: /subscriptions/", 1),
+        case("seal ID", busy, "<not yet>: it is being created or changed\n", 1),
+        case("seal ID", locked, "<not sealed>: setting dataAccessAuthMode failed: 409 ScopeLocked", 1),
+        case("seal ID", nothing, "<not found>\n", 1),
         case("seal no-id", nothing, "", 2),
-        case("seal ID", down, "failed ID: ", 3),
+        case("seal ID", down, "<failed>: ", 3),
         case("seal ID", signed_out, "", 3),
-        case(UNSEAL, sealed, "unsealed ID\n", 0),
-        case(UNSEAL, unsealed, "already_unsealed ID\n", 0),
+        case(UNSEAL, sealed, "<unsealed>\n", 0),
+        case(UNSEAL, unsealed, "<already unsealed>\n", 0),
         case(
             "unseal --mode audit --yes --exempt-tag keep --until 2999-12-31 --reason x ID",
             sealed,
-            "would_unseal ID\n",
+            "<would unseal>\n",
             1,
         ),
-        case(UNSEAL, busy, "pending ID: it is being created or changed\n", 1),
-        case(UNSEAL, nothing, "not_found ID\n", 1),
+        case(UNSEAL, busy, "<not yet>: it is being created or changed\n", 1),
+        case(UNSEAL, nothing, "<not found>\n", 1),
         case("unseal --yes --until 2999-12-31 --reason INC-1 ID", sealed, "", 2),
-        case(UNSEAL, down, "failed ID: ", 3),
-        case("sweep", bare, "       1 sealed\n", 0),
-        case("sweep", nothing, "", 0),
-        case("sweep --exact", sealed, "", 0),
-        case("sweep --exempt-names d", bare, "       1 exempt\n", 0),
-        case("sweep", deleted_meanwhile, "       1 gone\n", 0),
-        case("sweep --mode audit", bare, "       1 would_seal\n", 1),
+        case(UNSEAL, down, "<failed>: ", 3),
+        case("sweep", bare, "<sealed>\n1 sealed.\n", 0),
+        case("sweep", nothing, "Nothing to seal.\n", 0),
+        case("sweep --exact", sealed, "Nothing to seal: 1 sealed.\n", 0),
+        case("sweep --exempt-names d", bare, "Nothing to seal: 1 exempt.\n", 0),
+        case("sweep", deleted_meanwhile, "<gone>\n1 gone.\n", 0),
+        case(
+            "sweep --mode audit",
+            bare,
+            "<would seal>\nAudit mode: 1 would be sealed. Nothing was written.\n",
+            1,
+        ),
         case("sweep --switch GROUP", switched_off, "", 1),
-        case("sweep", protected, "       1 protected: left as they are; see", 1),
-        case("sweep", busy, "       1 pending: left to the next sweep\n", 1),
-        case("sweep", locked, "pending ID: ", 1),
+        case("sweep", protected, "<protected>: ", 1),
+        case("sweep", busy, "<not yet>: it is being created or changed\nNothing was sealed: 1 not yet.\n", 1),
+        case("sweep", locked, "<not sealed>: ", 1),
         case("sweep --max-percent 0", bare, "", 2),
-        case("sweep", down, "failed ID: ", 3),
+        case("sweep", down, "<failed>: ", 3),
         case("sweep", signed_out, "", 3),
-        case("sweep --dry-run", bare, "PATCH ", 0),
-        case("sweep --dry-run", busy, "0 unsealed, 1 ", 0),
+        case("sweep --dry-run", bare, "<would seal>\nDry run: 1 would be sealed. Nothing was written.\n", 0),
+        case("sweep --dry-run", busy, "<not yet>: ", 0),
         case("sweep --dry-run", signed_out, "", 3),
         case(
             "policy check ID",
@@ -178,10 +183,17 @@ async fn each_command_has_one_exit_code_for_each_outcome() {
         let serving = azure.serve().await.unwrap();
         prepare(&azure);
         let id = disk("d");
-        // The words of a table's head are no placeholders.
+        // The words of a table's head are no placeholders, and `<word>` stands for the beginning of a line about the disk.
         let is_table = out.starts_with("NAME ");
         let fill = |text: &str| {
-            if is_table { text.to_owned() } else { text.replace("GROUP", GROUP).replace("ID", &id) }
+            if is_table {
+                return text.to_owned();
+            }
+            let text = text.replace("GROUP", GROUP).replace("ID", &id);
+            match text.strip_prefix('<').and_then(|rest| rest.split_once('>')) {
+                Some((word, rest)) => line_of(word, &id) + rest,
+                None => text,
+            }
         };
         let arguments: Vec<String> = line
             .split(' ')

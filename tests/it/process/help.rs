@@ -187,5 +187,5 @@ async fn a_word_that_no_setting_has_is_reported_with_all_others() {
     let output = run(&["seal", "--mode", "x", "--cloud", "y"], &[]).await;
     let err = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(err.contains("DISKSEAL_MODE: \"x\"") && err.contains("DISKSEAL_CLOUD: \"y\""), "{err}");
+    assert!(err.contains("--mode: \"x\"") && err.contains("--cloud: \"y\""), "{err}");
 }

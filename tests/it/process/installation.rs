@@ -87,7 +87,10 @@ async fn the_apps_settings_apply_and_not_those_of_the_shell() {
     // A flag goes before; one for the scope replaces the app's scope.
     let flags = ["sweep", "--app", APP, "--subscriptions", OTHER, "--mode", "audit"];
     let (code, out, _) = run(&serving, &flags, &[]).await;
-    assert_eq!((code, out.as_str()), (Some(1), "       1 would_seal\n"));
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(1), "would seal      disk b in rg-app\nAudit mode: 1 would be sealed. Nothing was written.\n")
+    );
     let (code, ..) =
         run(&serving, &["sweep", "--all-subscriptions", "--exempt-names", "", "--app", APP], &[]).await;
     assert_eq!((code, sealed(&azure)), (Some(0), vec!["a", "tmp-1", "b"]));
@@ -250,16 +253,19 @@ async fn a_person_without_app_and_scope_works_in_the_current_subscription_after_
     }
     let (code, out, err) = person(&variables, &["sweep", "--dry-run"]).await;
     assert_eq!((code, writes(&azure)), (Some(0), 0), "{err}");
-    assert!(out.contains("2 unsealed") && !out.contains(OTHER), "{out}");
+    assert!(
+        out.ends_with("Dry run: 2 would be sealed. Nothing was written.\n") && !out.contains("disk b "),
+        "{out}"
+    );
     assert!(err.contains(&format!("scope: az's current subscription, {HERE}")), "{err}");
 
     let (code, out, err) = person(&variables, &["seal", "--yes", &ids[0], &ids[1]]).await;
     assert_eq!((code, sealed(&azure)), (Some(0), vec!["tmp-1"]), "{out}{err}");
-    assert!(out.contains(&format!("exempt {}", ids[1])), "{out}");
+    assert!(out.contains(&super::line_of("exempt", &ids[1])), "{out}");
     let (code, out, err) = person(&variables, &["sweep", "--yes"]).await;
     assert_eq!(
         (code, out.as_str(), sealed(&azure)),
-        (Some(0), "       1 sealed\n", vec!["a", "tmp-1"]),
+        (Some(0), "sealed          disk a in rg-app\n1 sealed, 1 sealed before.\n", vec!["a", "tmp-1"]),
         "{err}"
     );
     // One resource needs no question, and a scope neither.

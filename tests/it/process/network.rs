@@ -54,8 +54,9 @@ async fn an_event_seals_the_network_too_the_report_shows_it_and_unseal_restores_
     assert_eq!((checked("pass"), checked("fail"), &json["totals"]["unsealed"]), (2, 1, &json!(1)));
 
     // The sweep finds it, and the queue seals it.
-    let (_, out, _) = command(&azure.serving, &["sweep", "--dry-run", "--network", "deny-all"], "").await;
-    let writes: Vec<_> = out.lines().filter(|line| line.starts_with("PATCH ")).collect();
+    let (_, out, _) =
+        command(&azure.serving, &["sweep", "--dry-run", "-v", "--network", "deny-all"], "").await;
+    let writes: Vec<_> = out.lines().filter(|line| line.starts_with("  PATCH ")).collect();
     assert!(
         writes.len() == 2 && writes[0].contains("/tags/default") && !writes[1].contains("/tags/"),
         "{out}"
@@ -69,7 +70,7 @@ async fn an_event_seals_the_network_too_the_report_shows_it_and_unseal_restores_
     let unseal = ["unseal", EXEMPT[0], EXEMPT[1], "--until", "2999-12-31", "--reason", "a restore", "--yes"];
     for id in [&ids[0], &ids[1], &earlier] {
         let (code, out, err) = command(&azure.serving, &[&unseal[..], &[id]].concat(), "").await;
-        assert_eq!((code, out), (Some(0), format!("unsealed {id}\n")), "{err}");
+        assert_eq!((code, out), (Some(0), format!("{}\n", super::line_of("unsealed", id))), "{err}");
         assert_eq!(of_network(id), ["AllowAll", "Enabled"]);
         let resource = azure.emulator.get(id).unwrap();
         assert_eq!(resource["properties"]["dataAccessAuthMode"], "None");

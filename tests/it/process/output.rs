@@ -143,7 +143,7 @@ async fn text_from_outside_neither_forges_a_line_nor_steers_the_terminal() {
         (&["policy", "check", &exempt, &refused], r"\u{1b}[2J\u{1b}]0;x\u{7}\u{9b}31m\u{85}\u{202a}"),
         (&["report"], r"\u{2066}\u{2067}\u{2068}\u{2069}\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}"),
         (&["sweep"], r"Con\u{202e}flict"),
-        (&["sweep", "--dry-run"], "unsealed"),
+        (&["sweep", "--dry-run"], "would seal"),
         (&["doctor", "--app", "none"], "ok"),
         (&[&unseal[..], &[&refused]].concat(), ""),
     ];

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     commands::{command, program},
-    disk, snapshot,
+    disk, line_of, snapshot,
 };
 use crate::world::SUBSCRIPTION;
 
@@ -55,6 +55,11 @@ impl Estate {
     }
 }
 
+/// The last line.
+fn last(out: &str) -> &str {
+    out.split_inclusive('\n').next_back().unwrap_or_default()
+}
+
 fn plan_of(path: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
@@ -70,10 +75,11 @@ async fn a_plan_is_shown_applied_and_reverted() {
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
     assert_eq!(estate.writes(), 0);
     let lines: Vec<_> = out.lines().collect();
-    assert!(lines[0].starts_with("NAME ") && lines.len() == 6, "{out}");
+    assert!(lines[0].starts_with("NAME ") && lines.len() == 5, "{out}");
     assert!(lines[1].contains("  enforce  None -> AzureActiveDirectory "), "{out}");
     assert!(lines[1].to_ascii_lowercase().starts_with("d00000 "), "{out}");
-    assert!(lines[5].starts_with("3 in the plan "), "{out}");
+    assert!(lines[4].starts_with("Plan: 3 would be sealed. Written to "), "{out}");
+    assert!(lines[4].ends_with("/plan.json; nothing was written to Azure."), "{out}");
     let plan = plan_of(&estate.file());
     let validator = jsonschema::validator_for(&serde_json::from_str(SCHEMA).unwrap()).unwrap();
     let faults: Vec<_> = validator.iter_errors(&plan).map(|fault| fault.to_string()).collect();
@@ -83,11 +89,11 @@ async fn a_plan_is_shown_applied_and_reverted() {
     // What is created later is not in it.
     estate.azure.insert(&disk("later"), &disk_body("westeurope")).unwrap();
     let (code, out, err) = estate.sweep("--apply", &[]).await;
-    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "       3 sealed\n", ""));
+    assert_eq!((code, last(&out), err.as_str()), (Some(0), "3 sealed.\n", ""));
     assert_eq!(estate.mode(&disk("d00001")), "AzureActiveDirectory");
     assert_ne!(estate.mode(&disk("later")), "AzureActiveDirectory");
     let (code, out, _) = estate.sweep("--apply", &[]).await;
-    assert_eq!((code, out.as_str()), (Some(0), "       3 already_sealed\n"));
+    assert_eq!((code, last(&out)), (Some(0), "3 already sealed.\n"));
 
     // A plan is never overwritten, because a revert needs it.
     let (code, _, err) = estate.sweep("--plan", &[]).await;
@@ -97,7 +103,7 @@ async fn a_plan_is_shown_applied_and_reverted() {
     let (code, _, err) = estate.sweep("--revert", &[]).await;
     assert!(code == Some(2) && err.contains("no terminal for a confirmation"), "{err}");
     let (code, out, err) = estate.sweep("--revert", &["--yes"]).await;
-    assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "       3 reverted\n", ""));
+    assert_eq!((code, last(&out), err.as_str()), (Some(0), "3 reverted.\n", ""));
     assert_eq!(estate.mode(&disk("d00001")), "None");
     assert_eq!(estate.azure.get(&disk("tagged")).unwrap()["tags"], tagged);
     assert!(
@@ -124,9 +130,11 @@ async fn drift_of_a_resource_or_of_the_settings_is_refused_by_name() {
     // How it is sealed and not what, so it is no drift.
     let (code, out, _) = estate.sweep("--apply", &["--exempt-names", "tmp-*", "--pace", "50"]).await;
     assert_eq!(code, Some(1));
-    let line = out.lines().next().unwrap().to_ascii_lowercase();
-    assert!(line.starts_with("drifted ") && line.contains(&drifted.to_ascii_lowercase()), "{out}");
-    assert!(out.contains("       1 drifted (drift_mode)\n       2 sealed\n"), "{out}");
+    assert!(
+        out.to_ascii_lowercase().contains(&format!("{}: its data", line_of("drifted", &drifted))),
+        "{out}"
+    );
+    assert_eq!(last(&out), "2 sealed, 1 drifted.\n");
     assert_eq!(estate.mode(&drifted), "Another");
 }
 

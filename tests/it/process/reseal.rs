@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     commands::{command, program},
-    disk, snapshot,
+    disk, line_of, snapshot,
 };
 
 const EXEMPTION: &str = "until=2999-12-31; INC-1234 restore test";
@@ -60,7 +60,7 @@ async fn the_exemption_goes_first_and_the_seal_follows() {
         assert_eq!(code, Some(0), "{out}{err}");
         let mut lines: Vec<_> = out.lines().collect();
         lines.sort_unstable();
-        assert_eq!(lines, [format!("sealed {}", disk("a")), format!("sealed {}", snapshot("b"))]);
+        assert_eq!(lines, [line_of("sealed", &disk("a")), line_of("sealed", &snapshot("b"))]);
         assert!(is_sealed(&azure, &disk("a")) && is_sealed(&azure, &snapshot("b")));
         let of_disk: Vec<_> = azure
             .journal()
@@ -71,7 +71,7 @@ async fn the_exemption_goes_first_and_the_seal_follows() {
         assert_eq!(of_disk, [Kind::TagsWrite, Kind::Patch, Kind::TagsWrite]);
 
         let (code, out, _) = reseal(&serving, &[&disk("a")]).await;
-        assert_eq!((code, out), (Some(0), format!("already_sealed {}\n", disk("a"))));
+        assert_eq!((code, out), (Some(0), format!("{}\n", line_of("already sealed", &disk("a")))));
     }
 }
 
@@ -117,14 +117,14 @@ async fn what_could_not_be_sealed_keeps_its_exemption() {
     azure.inject(Fault::refuse(Refusal::scope_locked()).on(Kind::TagsWrite).resource("locked").always());
     for (name, word) in [
         ("held", "protected"),
-        ("busy", "pending"),
-        ("locked", "pending"),
+        ("busy", "not yet"),
+        ("locked", "not sealed"),
         ("ruled", "exempt"),
-        ("gone", "not_found"),
+        ("gone", "not found"),
     ] {
         let (code, out, err) = reseal(&serving, &["--exempt-names", "ruled", &disk(name)]).await;
         assert_eq!(code, Some(1), "{out}{err}");
-        assert!(out.starts_with(&format!("{word} {}", disk(name))), "{out}");
+        assert!(out.starts_with(&line_of(word, &disk(name))), "{out}");
         if name != "gone" {
             let resource = azure.get(&disk(name)).unwrap();
             assert_eq!(
@@ -142,11 +142,11 @@ async fn neither_audit_mode_nor_the_switch_nor_wrong_use_lets_it_write() {
     let (azure, serving) = unsealed(Options::immediate(), &["a", "b"]).await;
     let (a, b) = (disk("a"), disk("b"));
     let (code, out, _) = reseal(&serving, &["--mode", "audit", &a]).await;
-    assert_eq!((code, out), (Some(1), format!("would_seal {a}\n")));
+    assert_eq!((code, out), (Some(1), format!("{}\n", line_of("would seal", &a))));
     azure.set_scope_tag(GROUP, "diskseal", "off");
     let (code, out, _) = reseal(&serving, &["--switch", GROUP, &a]).await;
     assert_eq!(code, Some(1));
-    assert!(out.starts_with(&format!("switched_off {a}")), "{out}");
+    assert!(out.starts_with(&line_of("switched off", &a)), "{out}");
     for (arguments, expected) in [
         (vec!["reseal", "--all-subscriptions", &a], "no exemption tag is set"),
         (vec!["reseal", "--exempt-tag", "keep", &a, &b], "no scope is set"),
@@ -167,7 +167,7 @@ async fn a_tag_of_another_form_is_somebody_elses_and_an_ended_one_is_ours() {
         body["tags"] = json!({"keep": value});
         azure.insert(&disk(name), &body).unwrap();
         let (code, out, err) = reseal(&serving, &[&disk(name)]).await;
-        assert_eq!((code, out), (Some(0), format!("sealed {}\n", disk(name))), "{err}");
+        assert_eq!((code, out), (Some(0), format!("{}\n", line_of("sealed", &disk(name)))), "{err}");
     }
     assert_eq!(azure.get(&disk("theirs")).unwrap()["tags"]["keep"], "yes please");
     assert_eq!(azure.get(&disk("over")).unwrap()["tags"].get("keep"), None);
