@@ -76,8 +76,8 @@ fn numbers(run: &Run<'_>) {
     for (name, count) in run.failures.counts() {
         row(name, count);
     }
-    let (starts, with_clock, with_full_output) = run.site.confinement.starts();
-    row("processes started", starts);
+    let (processes, with_clock, with_full_output) = run.site.confinement.starts();
+    row("processes started", processes);
     row("of them with a clock that steps", with_clock);
     row("of them with full standard output", with_full_output);
     row("messages in the poison queue", run.site.azure.queues.poison("diskseal-pending").len());

@@ -183,10 +183,8 @@ impl State {
         if lot == Lot::Left("exempt by tag") {
             tags.insert(EXEMPT_TAG.to_owned(), EXEMPTION.to_owned());
         }
-        let id = match self.rng.bool() {
-            true => disk_id(&subscription, &group, &name),
-            false => snapshot_id(&subscription, &group, &name),
-        };
+        let made = if self.rng.bool() { disk_id } else { snapshot_id };
+        let id = made(&subscription, &group, &name);
         let reset = azure.clock().now();
         let key = id.to_ascii_lowercase();
         // It must be known before anybody reads about it.
