@@ -54,8 +54,8 @@ impl Invariant {
             Self::Answers => "every answer to the host can be used",
             Self::Rest => "events, queue and sweeps come to an end",
             Self::Memory => "memory: the last tenth of the time is as the first",
-            Self::Descriptors => "open files: the last tenth is as the first, and none are left at rest",
-            Self::Threads => "threads: the last tenth is as the first",
+            Self::Descriptors => "open files: the last tenth of the time is as the first",
+            Self::Threads => "threads: the last tenth of the time is as the first",
         }
     }
 }

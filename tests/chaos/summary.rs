@@ -93,7 +93,7 @@ fn numbers(run: &Run<'_>) {
     for (pid, [first, last, most]) in run.gauge.tenths() {
         let of = |of: fn(&Reading) -> u64| format!("{} → {} (most {})", of(&first), of(&last), of(&most));
         println!(
-            "  process {pid}, medians of the first and the last tenth: {} KiB resident, {} open files, {} threads",
+            "  process {pid}, the first and the last tenth of the time: {} KiB resident, {} open files at least, {} threads",
             of(|one| one.resident),
             of(|one| one.descriptors),
             of(|one| one.threads),
