@@ -64,14 +64,15 @@ pub(super) fn settings_of(command: &Command) -> impl Iterator<Item = &'static Se
 fn below(guide: &Guide, used: &[&Setting]) -> String {
     let mut text = String::new();
     if !used.is_empty() {
-        text.push_str("Settings (each is also an environment variable; see diskseal help settings):\n");
+        text.push_str("Settings (details and defaults: diskseal help settings):\n");
         for setting in used {
             let _ = writeln!(
                 text,
-                "  --{} <{}>\n      {}",
+                "  --{} <{}>\n      {} [env: {}]",
                 setting.flag,
                 topics::form(setting),
-                setting.summary()
+                setting.summary(),
+                setting.name
             );
         }
         text.push('\n');
