@@ -32,6 +32,8 @@ mod role;
 mod security;
 mod settings;
 mod simulation;
+#[path = "../simulation/simulator.rs"]
+mod simulator;
 mod spector;
 mod sweep;
 mod switch;

@@ -2,10 +2,15 @@
 //!
 //! On a paused clock, tokens expire and operations end in simulated time.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{cell::Cell, sync::LazyLock, time::Duration};
 
 use time::{OffsetDateTime, macros::format_description};
 use tokio::time::Instant;
+
+thread_local! {
+    /// What every clock of this thread agrees on, if a test has pinned them: a date, and when it was.
+    static PINNED: Cell<Option<(OffsetDateTime, Instant)>> = const { Cell::new(None) };
+}
 
 /// A date and time that runs with tokio's clock.
 #[derive(Clone, Copy, Debug)]
@@ -18,11 +23,20 @@ impl Clock {
     /// A clock that agrees with every other one of this process, however far a test has moved tokio's.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub fn start() -> Self {
+        if let Some((epoch, started)) = PINNED.get() {
+            return Self { epoch, started };
+        }
         static START: LazyLock<(OffsetDateTime, std::time::Instant)> =
             LazyLock::new(|| (OffsetDateTime::now_utc(), std::time::Instant::now()));
         let ((wall, start), started) = (*START, Instant::now());
         // Before the first use no test can have moved the clock backwards.
         Self { epoch: wall + started.into_std().saturating_duration_since(start), started }
+    }
+
+    /// Lets every clock that this thread starts from now on show `date` at this moment, so that a run does not depend on
+    /// the day on which it happens. A runtime with one thread has no other clocks.
+    pub fn pin(date: OffsetDateTime) {
+        PINNED.set(Some((date, Instant::now())));
     }
 
     /// The date and time in UTC.
@@ -85,6 +99,13 @@ mod tests {
     fn http_dates_are_in_the_fixed_form() {
         assert_eq!(http_date(datetime!(2023-01-11 03:12:37 UTC)), "Wed, 11 Jan 2023 03:12:37 GMT");
         assert_eq!(compact(datetime!(2023-01-11 03:12:48 UTC)), "20230111T031248Z");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pinned_clock_shows_its_date_and_runs_on() {
+        Clock::pin(datetime!(2026-03-01 10:00 UTC));
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(Clock::start().now(), datetime!(2026-03-01 10:00:05 UTC));
     }
 
     #[tokio::test(start_paused = true)]
