@@ -1,12 +1,15 @@
 //! Days from seeds, as many as there is time for: `cargo bench --bench simulation -- --seeds N --first SEED`.
 //!
 //! `--jobs N` sets the number of threads, by default one for each core; each runs one day at a time, on a paused clock.
+//! `--calm` leaves out kills and faults: then the metrics must equal what was seen, and not only be within what was cut off.
 //! `--events N` ends the run after so many events. `--all` goes on after a day that fails; without it the first one is
 //! made smaller, printed with the command that repeats it, and ends the run with exit code 1.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that cannot go on has failed")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 #![expect(clippy::disallowed_methods, reason = "seeds a second, by the wall clock")]
 
+#[path = "simulation/counts.rs"]
+mod counts;
 #[path = "../tests/simulation/simulator.rs"]
 mod simulator;
 
@@ -19,7 +22,8 @@ use std::{
 
 use parking_lot::Mutex;
 
-use simulator::{Counts, Ended, run, script, shrink};
+use counts::{Exports, run_child};
+use simulator::{Counts, Ended, Invariant, Script, run, script, shrink};
 
 struct Arguments {
     seeds: u64,
@@ -27,12 +31,13 @@ struct Arguments {
     jobs: usize,
     events: u64,
     goes_on: bool,
+    is_calm: bool,
 }
 
 impl Arguments {
     fn read() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let mut this = Self { seeds: 100, first: 0, jobs: cores, events: u64::MAX, goes_on: false };
+        let mut this = Self { seeds: 100, first: 0, jobs: cores, events: u64::MAX, goes_on: false, is_calm: false };
         let mut given = std::env::args().skip(1);
         while let Some(name) = given.next() {
             let mut number = || given.next().and_then(|text| text.parse::<u64>().ok()).unwrap();
@@ -41,12 +46,18 @@ impl Arguments {
                 "--first" => this.first = number(),
                 "--jobs" => this.jobs = usize::try_from(number()).unwrap().max(1),
                 "--events" => this.events = number(),
+                "--calm" => this.is_calm = true,
                 "--all" => this.goes_on = true,
                 // Cargo's own.
                 _ => {}
             }
         }
         this
+    }
+
+    fn script(&self, seed: u64) -> Script {
+        let script = script(seed);
+        if self.is_calm { script.calm() } else { script }
     }
 }
 
@@ -58,6 +69,13 @@ struct Totals {
 }
 
 fn main() -> ExitCode {
+    let Some(exports) = Exports::of_child() else {
+        let (status, wrong) = run_child();
+        for what in &wrong {
+            println!("{}: {what}", Invariant::CountsEqualWhatHappened);
+        }
+        return if status.success() && wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    };
     let arguments = Arguments::read();
     let (next, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
     let totals = Mutex::new(Totals::default());
@@ -71,7 +89,7 @@ fn main() -> ExitCode {
                         return;
                     }
                     let seed = arguments.first + number;
-                    let ended = run(&script(seed));
+                    let ended = run(&arguments.script(seed));
                     let mut totals = totals.lock();
                     totals.add(seed, ended, start.elapsed());
                     let has_failed = !totals.failed.is_empty() && !arguments.goes_on;
@@ -84,11 +102,12 @@ fn main() -> ExitCode {
     });
     let totals = totals.into_inner();
     println!("{}", totals.line(start.elapsed()));
+    exports.end(&totals.counts);
     if totals.failed.is_empty() {
         return ExitCode::SUCCESS;
     }
     if !arguments.goes_on {
-        totals.failed.first().into_iter().for_each(|(seed, ended)| explain(*seed, ended));
+        totals.failed.first().into_iter().for_each(|(seed, ended)| explain(*seed, ended, &arguments));
     }
     ExitCode::FAILURE
 }
@@ -102,7 +121,10 @@ impl Totals {
         all.sweeps += day.sweeps;
         all.requests += day.requests;
         all.writes += day.writes;
-        all.modes += day.modes;
+        all.answered += day.answered;
+        all.seals_begun += day.seals_begun;
+        all.seals_ended += day.seals_ended;
+        all.seals_said += day.seals_said;
         all.kills += day.kills;
         all.faults += day.faults;
         all.most_requests = all.most_requests.max(day.most_requests);
@@ -130,14 +152,16 @@ impl Totals {
 }
 
 /// Prints the day that failed, the command that repeats it, and the smallest script that fails like it.
-fn explain(seed: u64, ended: &Ended) {
+fn explain(seed: u64, ended: &Ended, arguments: &Arguments) {
     for violation in &ended.violations {
         println!("  {violation}");
     }
-    println!("again: cargo bench --bench simulation -- --first {seed} --seeds 1");
+    println!("again: cargo bench --bench simulation -- --first {seed} --seeds 1{}", if arguments.is_calm { " --calm" } else { "" });
     let invariant = ended.violations[0].invariant;
-    let whole = script(seed);
-    let (smallest, runs) = shrink(&whole, invariant);
+    let whole = arguments.script(seed);
+    let (smallest, runs) = shrink(&whole, |smaller| {
+        run(smaller).violations.iter().any(|violation| violation.invariant == invariant)
+    });
     println!("{} of {} steps violate {invariant} as well, found in {runs} runs:", smallest.steps.len(), whole.steps.len());
     println!("  {:?}\n  {:?}\n  instances {:?}\n  {:?}", smallest.azure, smallest.delivery, smallest.instances, smallest.settings);
     for timed in &smallest.steps {

@@ -2,7 +2,7 @@
 //!
 //! `DISKSEAL_SEED=N cargo test --test it simulation` repeats a day.
 
-use crate::simulator::{run, script, shrink_by};
+use crate::simulator::{run, script, shrink};
 
 const SEEDS: u64 = 20;
 
@@ -26,7 +26,7 @@ fn a_script_is_the_same_for_the_same_seed_and_shrinks_to_what_fails() {
     assert_eq!(format!("{whole:?}"), format!("{:?}", script(7)));
     assert_ne!(format!("{:?}", whole.steps), format!("{:?}", script(8).steps));
     let (first, last) = (whole.steps[11].at, whole.steps[90].at);
-    let (smallest, runs) = shrink_by(&whole, |smaller| {
+    let (smallest, runs) = shrink(&whole, |smaller| {
         [first, last].iter().all(|at| smaller.steps.iter().any(|timed| timed.at == *at))
     });
     assert_eq!(smallest.steps.iter().map(|timed| timed.at).collect::<Vec<_>>(), [first, last]);

@@ -22,6 +22,7 @@ use super::{
     hostile,
     observer::{Counts, Invariant, Observer, Violation},
     process::now,
+    rules::SWITCH_READ,
     script::{Script, Step},
     settings::{Guard, Settings, is_ours},
     slot::SWITCH,
@@ -126,7 +127,9 @@ impl Day {
             Step::Fault(plan) => self.faults.push(self.azure.inject(plan.fault())),
             Step::ClearFaults => self.azure.clear_faults(),
             Step::NoTokens(time) => {
-                *self.fleet.shared.no_tokens_until.lock() = Some(Instant::now() + *time);
+                let until = Instant::now() + *time;
+                *self.fleet.shared.no_tokens_until.lock() = Some(until);
+                *self.fleet.shared.observer.blind_until.lock() = Some(until + SWITCH_READ);
             }
             Step::Kill(group, index) => self.fleet.kill(*group, *index).await,
             Step::Trap(group, index, requests, is_after) => {

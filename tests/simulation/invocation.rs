@@ -1,6 +1,9 @@
 //! An invocation of a function, and whether its answer to the host is true.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::atomic::Ordering,
+};
 
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -20,6 +23,8 @@ pub(crate) struct Invocation {
     pub(crate) requests: Mutex<HashMap<String, u32>>,
     /// Each resource as it was last read in this invocation.
     pub(crate) read: Mutex<HashMap<String, Value>>,
+    /// The resources whose properties this invocation has written.
+    pub(crate) written: Mutex<HashSet<String>>,
 }
 
 impl Invocation {
@@ -29,12 +34,16 @@ impl Invocation {
             started: Instant::now(),
             requests: Mutex::default(),
             read: Mutex::default(),
+            written: Mutex::default(),
         }
     }
 
     /// Checks a success: whatever it says of a resource, Azure has shown since the invocation began. `events` is how many
     /// events it was about; 0 for a message of the queue or the timer.
     pub(crate) fn check(&self, process: &Process, observer: &Observer, events: usize, reply: &Value) {
+        let written = self.written.lock();
+        observer.seals_ended.fetch_add(written.len() as u64, Ordering::Relaxed);
+        observer.answered.fetch_add(events as u64, Ordering::Relaxed);
         let logs: Vec<&str> = reply["Logs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let false_ = |what: String| {
             let what = format!("{process:?}, {}: {what}", self.function);
@@ -55,6 +64,9 @@ impl Invocation {
                 continue;
             }
             let id = id.trim_end_matches(':').to_ascii_lowercase();
+            if outcome == "sealed" && written.contains(&id) {
+                observer.seals_said.fetch_add(1, Ordering::Relaxed);
+            }
             let shown = process.memory.lock().shown.get(&id).copied().unwrap_or_default();
             let since = |at: Option<Instant>| at.is_some_and(|at| at >= self.started);
             let is_modified = line.contains("tags were changed");

@@ -79,8 +79,13 @@ pub(crate) struct Counts {
     pub(crate) sweeps: u64,
     pub(crate) requests: u64,
     pub(crate) writes: u64,
-    /// Writes of the mode that Azure has applied or may have applied.
-    pub(crate) modes: u64,
+    /// Events whose invocations succeeded.
+    pub(crate) answered: u64,
+    /// Looks that have sent a write of the properties; those of them whose invocation succeeded; and those of which it
+    /// said that the resource is sealed now. Looks that share the result of another one are none of these.
+    pub(crate) seals_begun: u64,
+    pub(crate) seals_ended: u64,
+    pub(crate) seals_said: u64,
     pub(crate) kills: u64,
     pub(crate) faults: u64,
     /// The most requests of an invocation about one resource.
@@ -96,9 +101,14 @@ pub(crate) struct Observer {
     pub(crate) sweeps: AtomicU64,
     pub(crate) requests: AtomicU64,
     pub(crate) writes: AtomicU64,
-    pub(crate) modes: AtomicU64,
+    pub(crate) answered: AtomicU64,
+    pub(crate) seals_begun: AtomicU64,
+    pub(crate) seals_ended: AtomicU64,
+    pub(crate) seals_said: AtomicU64,
     pub(crate) kills: AtomicU64,
     pub(crate) most_requests: AtomicU64,
+    /// Until when it may be that the switch could not be read for want of a token.
+    pub(crate) blind_until: Mutex<Option<Instant>>,
     /// What vaults protect: disks and machines, in lower case.
     pub(crate) protected: Vec<String>,
 }
@@ -116,9 +126,13 @@ impl Observer {
             sweeps: AtomicU64::default(),
             requests: AtomicU64::default(),
             writes: AtomicU64::default(),
-            modes: AtomicU64::default(),
+            answered: AtomicU64::default(),
+            seals_begun: AtomicU64::default(),
+            seals_ended: AtomicU64::default(),
+            seals_said: AtomicU64::default(),
             kills: AtomicU64::default(),
             most_requests: AtomicU64::default(),
+            blind_until: Mutex::default(),
             protected,
         }
     }
@@ -142,7 +156,10 @@ impl Observer {
             sweeps: of(&self.sweeps),
             requests: of(&self.requests),
             writes: of(&self.writes),
-            modes: of(&self.modes),
+            answered: of(&self.answered),
+            seals_begun: of(&self.seals_begun),
+            seals_ended: of(&self.seals_ended),
+            seals_said: of(&self.seals_said),
             kills: of(&self.kills),
             faults: 0,
             most_requests: of(&self.most_requests),
@@ -160,8 +177,10 @@ impl Observer {
         }
         if let Some(id) = sent.writes() {
             self.writes.fetch_add(1, Ordering::Relaxed);
-            if matches!(sent.about, About::Resource(_)) && sent.body["properties"].is_object() {
-                self.modes.fetch_add(1, Ordering::Relaxed);
+            if let (About::Resource(id), Some(invocation)) = (&sent.about, invocation)
+                && invocation.written.lock().insert(id.clone())
+            {
+                self.seals_begun.fetch_add(1, Ordering::Relaxed);
             }
             rules::write(self, process, invocation, sent, id);
         }
@@ -184,6 +203,9 @@ impl Observer {
                 memory.switch_off = Some((is_off, Instant::now()));
             }
             return;
+        }
+        if answered.status == 429 {
+            memory.throttled = Some(Instant::now());
         }
         if let (About::Resource(id), true) = (&sent.about, is_success && sent.method == "PATCH")
             && answered.body.is_object()

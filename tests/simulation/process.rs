@@ -66,6 +66,8 @@ pub(crate) struct Memory {
     /// The accepted writes of the mode.
     pub(crate) accepted: HashMap<String, (u32, Instant)>,
     pub(crate) switch_asked: Option<Instant>,
+    /// When ARM has answered 429: then reads may not be sent for as long as it asked for.
+    pub(crate) throttled: Option<Instant>,
     /// What the switch was when it was last read, and when.
     pub(crate) switch_off: Option<(bool, Instant)>,
 }

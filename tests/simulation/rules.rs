@@ -20,7 +20,9 @@ const REQUESTS_ABOUT_ONE: u32 = 80;
 const PAUSES: [u64; 6] = [0, 0, 5, 15, 30, 60];
 const CALM: Duration = Duration::from_mins(10);
 /// How long what a process has read of the switch counts, and the longest invocation that may have been at work by then.
-const SWITCH_READ: Duration = Duration::from_secs(60 + 120);
+pub(super) const SWITCH_READ: Duration = Duration::from_secs(60 + 120);
+/// The longest that ARM may ask to send nothing, after which it is asked again.
+const CLOSED_MAX: Duration = Duration::from_hours(1);
 
 /// An invocation sends a bounded number of requests.
 pub(super) fn bounded(observer: &Observer, process: &Process, invocation: &Invocation, sent: &Sent) {
@@ -62,7 +64,7 @@ pub(super) fn write(
         forbidden(why);
     }
     form(observer, process, sent, id);
-    switch(process, invocation, &forbidden);
+    switch(observer, process, invocation, &forbidden);
     if is_of_mode {
         breaker(observer, process, id);
     }
@@ -116,14 +118,22 @@ fn form(observer: &Observer, process: &Process, sent: &Sent, id: &str) {
 }
 
 /// Nothing is written where the last that was read of the switch is that it is off, or where nobody has asked for it.
-fn switch(process: &Process, invocation: Option<&Invocation>, forbidden: &impl Fn(&str)) {
+fn switch(
+    observer: &Observer,
+    process: &Process,
+    invocation: Option<&Invocation>,
+    forbidden: &impl Fn(&str),
+) {
     let memory = process.memory.lock();
     // What was begun before the switch was read is finished.
     let is_known = |at: Instant| invocation.is_some_and(|invocation| at < invocation.started);
     if memory.switch_off.is_some_and(|(is_off, at)| is_off && is_known(at)) {
         forbidden("the switch was off when it was last read");
     }
-    if memory.switch_asked.is_none_or(|at| at.elapsed() > SWITCH_READ) {
+    // One that cannot be asked counts as it was last read, and as on before that.
+    let is_blind = observer.blind_until.lock().is_some_and(|until| Instant::now() < until)
+        || memory.throttled.is_some_and(|at| at.elapsed() < CLOSED_MAX);
+    if !is_blind && memory.switch_asked.is_none_or(|at| at.elapsed() > SWITCH_READ) {
         forbidden("the switch was not read before");
     }
 }

@@ -1,20 +1,13 @@
 //! Makes the script of a failing day smaller: delta debugging over its steps ("Simplifying and isolating
 //! failure-inducing input", Zeller and Hildebrandt), disturbances first, within a bounded number of runs.
 
-use super::{day, observer::Invariant, script::Script};
+use super::script::Script;
 
 /// The most runs of one search. A few tens of steps are found in far fewer.
 const RUNS_MAX: usize = 400;
 
-/// A smaller script that violates the same invariant, as far as one was found, and the number of runs.
-pub(crate) fn shrink(script: &Script, invariant: Invariant) -> (Script, usize) {
-    shrink_by(script, |smaller| {
-        day::run(smaller).violations.iter().any(|violation| violation.invariant == invariant)
-    })
-}
-
-/// The same for whatever fails.
-pub(crate) fn shrink_by(script: &Script, fails: impl Fn(&Script) -> bool) -> (Script, usize) {
+/// A smaller script that fails as well, as far as one was found, and the number of runs.
+pub(crate) fn shrink(script: &Script, fails: impl Fn(&Script) -> bool) -> (Script, usize) {
     let (mut best, mut runs) = (script.clone(), 0);
     let mut is_smaller = |best: &mut Script, smaller: Script| {
         if runs >= RUNS_MAX {
