@@ -2,6 +2,7 @@
 //!
 //! `--jobs N` sets the number of threads, by default one for each core; each runs one day at a time, on a paused clock.
 //! `--calm` leaves out kills and faults: then the metrics must equal what was seen, and not only be within what was cut off.
+//! `--expect INVARIANT` ends the run with success at the first day that violates it: `benches/simulation/mistakes/run`.
 //! `--events N` ends the run after so many events. `--all` goes on after a day that fails; without it the first one is
 //! made smaller, printed with the command that repeats it, and ends the run with exit code 1.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench that cannot go on has failed")]
@@ -23,7 +24,7 @@ use std::{
 use parking_lot::Mutex;
 
 use counts::{Exports, run_child};
-use simulator::{Counts, Ended, Invariant, Script, run, script, shrink};
+use simulator::{Counts, Ended, Invariant, Script, Violation, run, script, shrink};
 
 struct Arguments {
     seeds: u64,
@@ -32,14 +33,19 @@ struct Arguments {
     events: u64,
     goes_on: bool,
     is_calm: bool,
+    expected: Option<String>,
 }
 
 impl Arguments {
     fn read() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let mut this = Self { seeds: 100, first: 0, jobs: cores, events: u64::MAX, goes_on: false, is_calm: false };
+        let mut this = Self { seeds: 100, first: 0, jobs: cores, events: u64::MAX, goes_on: false, is_calm: false, expected: None };
         let mut given = std::env::args().skip(1);
         while let Some(name) = given.next() {
+            if name == "--expect" {
+                this.expected = given.next();
+                continue;
+            }
             let mut number = || given.next().and_then(|text| text.parse::<u64>().ok()).unwrap();
             match name.as_str() {
                 "--seeds" => this.seeds = number(),
@@ -74,6 +80,14 @@ fn main() -> ExitCode {
         for what in &wrong {
             println!("{}: {what}", Invariant::CountsEqualWhatHappened);
         }
+        if let Some(expected) = Arguments::read().expected {
+            let is_found = if expected == Invariant::CountsEqualWhatHappened.to_string() {
+                !wrong.is_empty()
+            } else {
+                status.success()
+            };
+            return if is_found { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
         return if status.success() && wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     };
     let arguments = Arguments::read();
@@ -92,7 +106,10 @@ fn main() -> ExitCode {
                     let ended = run(&arguments.script(seed));
                     let mut totals = totals.lock();
                     totals.add(seed, ended, start.elapsed());
-                    let has_failed = !totals.failed.is_empty() && !arguments.goes_on;
+                    let has_failed = match &arguments.expected {
+                        Some(expected) => totals.found(expected).is_some(),
+                        None => !totals.failed.is_empty() && !arguments.goes_on,
+                    };
                     if has_failed || totals.counts.events >= arguments.events {
                         is_over.store(true, Ordering::Relaxed);
                     }
@@ -103,6 +120,11 @@ fn main() -> ExitCode {
     let totals = totals.into_inner();
     println!("{}", totals.line(start.elapsed()));
     exports.end(&totals.counts);
+    if let Some(expected) = &arguments.expected {
+        let Some(violation) = totals.found(expected) else { return ExitCode::FAILURE };
+        println!("found after {} events: {violation}", totals.counts.events);
+        return ExitCode::SUCCESS;
+    }
     if totals.failed.is_empty() {
         return ExitCode::SUCCESS;
     }
@@ -135,6 +157,12 @@ impl Totals {
         if self.days % 500 == 0 {
             println!("{}", self.line(took));
         }
+    }
+
+    /// The first violation of this invariant.
+    fn found(&self, expected: &str) -> Option<&Violation> {
+        let all = self.failed.iter().flat_map(|(_, ended)| &ended.violations);
+        all.into_iter().find(|violation| violation.invariant.to_string() == expected)
     }
 
     fn line(&self, took: Duration) -> String {

@@ -166,12 +166,11 @@ impl Observer {
         }
     }
 
-    /// A request is about to be sent.
-    pub(crate) fn sent(&self, process: &Process, invocation: Option<&Invocation>, sent: &Sent) {
+    /// A request is about to be sent; returns whether it may be.
+    pub(crate) fn sent(&self, process: &Process, invocation: Option<&Invocation>, sent: &Sent) -> bool {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        if let Some(invocation) = invocation {
-            rules::bounded(self, process, invocation, sent);
-        }
+        let is_bounded =
+            invocation.is_none_or(|invocation| rules::bounded(self, process, invocation, sent));
         if sent.about == About::Switch {
             process.memory.lock().switch_asked = Some(sent.at);
         }
@@ -184,6 +183,7 @@ impl Observer {
             }
             rules::write(self, process, invocation, sent, id);
         }
+        is_bounded
     }
 
     /// A whole answer has arrived.

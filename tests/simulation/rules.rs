@@ -24,17 +24,23 @@ pub(super) const SWITCH_READ: Duration = Duration::from_secs(60 + 120);
 /// The longest that ARM may ask to send nothing, after which it is asked again.
 const CLOSED_MAX: Duration = Duration::from_hours(1);
 
-/// An invocation sends a bounded number of requests.
-pub(super) fn bounded(observer: &Observer, process: &Process, invocation: &Invocation, sent: &Sent) {
-    let (About::Resource(id) | About::Tags(id)) = &sent.about else { return };
+/// An invocation sends a bounded number of requests. Returns whether this one may still be sent: on a paused clock, a loop
+/// without a pause would never end.
+pub(super) fn bounded(observer: &Observer, process: &Process, invocation: &Invocation, sent: &Sent) -> bool {
+    let id = match &sent.about {
+        About::Resource(id) | About::Tags(id) => id,
+        About::Poll => "its operations",
+        About::Switch | About::Other => return true,
+    };
     let mut requests = invocation.requests.lock();
-    let count = requests.entry(id.clone()).or_default();
+    let count = requests.entry(id.to_owned()).or_default();
     *count += 1;
     observer.most_requests.fetch_max(u64::from(*count), Ordering::Relaxed);
     if *count == REQUESTS_ABOUT_ONE + 1 {
         let what = format!("{process:?}, {}: more than {REQUESTS_ABOUT_ONE} requests about {id}", invocation.function);
         observer.violation(Invariant::BoundedRequests, what);
     }
+    *count <= REQUESTS_ABOUT_ONE * 4
 }
 
 /// A write that ARM has accepted counts for the pause before the next one.

@@ -31,6 +31,6 @@ mod slot;
 
 pub(crate) use day::{Ended, run};
 pub(crate) use draw::script;
-pub(crate) use observer::{Counts, Invariant};
+pub(crate) use observer::{Counts, Invariant, Violation};
 pub(crate) use script::Script;
 pub(crate) use shrink::shrink;
