@@ -1,5 +1,6 @@
 //! Days from seeds, as many as there is time for: `cargo bench --bench simulation -- --seeds N --first SEED`.
 //!
+//! `DISKSEAL_SIMULATION_TRACE=1` prints each step, request and answer.
 //! `--jobs N` sets the number of threads, by default one for each core; each runs one day at a time, on a paused clock.
 //! `--calm` leaves out kills and faults: then the metrics must equal what was seen, and not only be within what was cut off.
 //! `--expect INVARIANT` ends the run with success at the first day that violates it: `benches/simulation/mistakes/run`.
@@ -39,7 +40,15 @@ struct Arguments {
 impl Arguments {
     fn read() -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        let mut this = Self { seeds: 100, first: 0, jobs: cores, events: u64::MAX, goes_on: false, is_calm: false, expected: None };
+        let mut this = Self {
+            seeds: 100,
+            first: 0,
+            jobs: cores,
+            events: u64::MAX,
+            goes_on: false,
+            is_calm: false,
+            expected: None,
+        };
         let mut given = std::env::args().skip(1);
         while let Some(name) = given.next() {
             if name == "--expect" {
@@ -154,7 +163,7 @@ impl Totals {
             println!("seed {seed}: {}", ended.violations[0]);
             self.failed.push((seed, ended));
         }
-        if self.days % 500 == 0 {
+        if self.days.is_multiple_of(500) {
             println!("{}", self.line(took));
         }
     }
@@ -166,7 +175,8 @@ impl Totals {
     }
 
     fn line(&self, took: Duration) -> String {
-        let Counts { events, messages, sweeps, requests, writes, kills, faults, most_requests, .. } = self.counts;
+        let Counts { events, messages, sweeps, requests, writes, kills, faults, most_requests, .. } =
+            self.counts;
         let (seconds, failed) = (took.as_secs_f64(), self.failed.len());
         format!(
             "{} seeds, {events} events, {messages} queue messages, {kills} kills, {faults} faults, {sweeps} sweeps, \
@@ -184,14 +194,24 @@ fn explain(seed: u64, ended: &Ended, arguments: &Arguments) {
     for violation in &ended.violations {
         println!("  {violation}");
     }
-    println!("again: cargo bench --bench simulation -- --first {seed} --seeds 1{}", if arguments.is_calm { " --calm" } else { "" });
+    println!(
+        "again: cargo bench --bench simulation -- --first {seed} --seeds 1{}",
+        if arguments.is_calm { " --calm" } else { "" }
+    );
     let invariant = ended.violations[0].invariant;
     let whole = arguments.script(seed);
     let (smallest, runs) = shrink(&whole, |smaller| {
         run(smaller).violations.iter().any(|violation| violation.invariant == invariant)
     });
-    println!("{} of {} steps violate {invariant} as well, found in {runs} runs:", smallest.steps.len(), whole.steps.len());
-    println!("  {:?}\n  {:?}\n  instances {:?}\n  {:?}", smallest.azure, smallest.delivery, smallest.instances, smallest.settings);
+    println!(
+        "{} of {} steps violate {invariant} as well, found in {runs} runs:",
+        smallest.steps.len(),
+        whole.steps.len()
+    );
+    println!(
+        "  {:?}\n  {:?}\n  instances {:?}\n  {:?}",
+        smallest.azure, smallest.delivery, smallest.instances, smallest.settings
+    );
     for timed in &smallest.steps {
         println!("  {:>10.3} s {:?}", timed.at.as_secs_f64(), timed.step);
     }

@@ -49,7 +49,7 @@ impl Exports {
 
     /// Exports, and leaves what was seen.
     pub(crate) fn end(self, counts: &Counts) {
-        self.telemetry.stop(Duration::from_secs(60));
+        self.telemetry.stop(Duration::from_mins(1));
         let Counts { events, answered, seals_begun, seals_ended, seals_said, .. } = *counts;
         let most = seals_said + seals_begun - seals_ended;
         fs::write(self.seen, format!("{answered} {events} {seals_said} {most}")).unwrap();
@@ -90,7 +90,8 @@ pub(crate) fn run_child() -> (ExitStatus, Vec<String>) {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counters are whole numbers")]
 fn sum(points: &[MetricPoint], name: &str, outcome: Option<&str>) -> u64 {
     let fits = |point: &&MetricPoint| {
-        let is_of = |outcome: &str| point.attributes.get("diskseal.outcome").is_some_and(|value| *value == *outcome);
+        let is_of =
+            |outcome: &str| point.attributes.get("diskseal.outcome").is_some_and(|value| *value == *outcome);
         point.name == name && outcome.is_none_or(is_of)
     };
     let values = points.iter().filter(fits).map(|point| match point.data {

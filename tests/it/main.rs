@@ -33,7 +33,7 @@ mod security;
 mod settings;
 mod simulation;
 #[path = "../simulation/simulator.rs"]
-#[expect(dead_code, reason = "the bench uses more of it")]
+#[expect(dead_code, unused_imports, reason = "the bench uses more of it")]
 mod simulator;
 mod spector;
 mod sweep;

@@ -103,20 +103,23 @@ fn delivery(rng: &mut Rng, azure: &Options) -> EventGridOptions {
     }
 }
 
-fn settings(rng: &mut Rng) -> Settings {
-    let mut rarely = |most: u32| rng.u32(0..most) == 0;
+fn settings(chance: &mut Rng) -> Settings {
+    let mut rarely = |most: u32| chance.u32(0..most) == 0;
     let (audit, ring, exempts_names) = (rarely(10), rarely(8), !rarely(4));
     let (exempts_groups, exempts_by_tag, leaves_attached) = (!rarely(3), !rarely(2), rarely(6));
     Settings {
         audit,
-        subscriptions: pick(rng, &[0, 0, 1, 2, 2]),
+        subscriptions: pick(chance, &[0, 0, 1, 2, 2]),
         exempts_names,
         exempts_groups,
         exempts_by_tag,
         ring,
-        tags: pick(rng, &[Tags::Default, Tags::Default, Tags::Default, Tags::Team, Tags::None]),
-        guard: pick(rng, &[Guard::Skip, Guard::Skip, Guard::Skip, Guard::Warn, Guard::Off]),
-        network: pick(rng, &[Network::Off, Network::Off, Network::Off, Network::DenyPublic, Network::DenyAll]),
+        tags: pick(chance, &[Tags::Default, Tags::Default, Tags::Default, Tags::Team, Tags::None]),
+        guard: pick(chance, &[Guard::Skip, Guard::Skip, Guard::Skip, Guard::Warn, Guard::Off]),
+        network: pick(
+            chance,
+            &[Network::Off, Network::Off, Network::Off, Network::DenyPublic, Network::DenyAll],
+        ),
         leaves_attached,
     }
 }

@@ -48,9 +48,10 @@ impl Estate {
     /// The resource of a slot that exists: itself, or the first disk of its machine.
     pub(crate) fn resource(&self, slot: usize) -> Option<String> {
         let slot = &self.slots[slot];
-        let id = match slot.is_machine() {
-            true => self.azure.machine_disks(&slot.id).into_iter().next()?,
-            false => slot.id.clone(),
+        let id = if slot.is_machine() {
+            self.azure.machine_disks(&slot.id).into_iter().next()?
+        } else {
+            slot.id.clone()
         };
         self.azure.get(&id).is_some().then_some(id)
     }
@@ -70,16 +71,15 @@ impl Estate {
             Kind::Machine => virtual_machine_body(LOCATION, 1),
             Kind::UniformSet => scale_set_body(LOCATION, "Uniform", 2),
             Kind::FlexibleSet => scale_set_body(LOCATION, "Flexible", 1),
-            Kind::Disk => return self.put(&id, with_tags(disk_body(LOCATION))),
+            Kind::Disk => return self.put(&id, &with_tags(disk_body(LOCATION))),
             Kind::Snapshot => {
                 let source = id.replace("/snapshots/", "/disks/source-of-");
-                return self.put(&id, with_tags(snapshot_body(LOCATION, &source)));
+                return self.put(&id, &with_tags(snapshot_body(LOCATION, &source)));
             }
             Kind::UploadDisk => {
                 let mut body = with_tags(disk_body(LOCATION));
-                body["properties"] =
-                    json!({"creationData": {"createOption": "Upload", "uploadSizeBytes": 34_359_738_880_u64}});
-                return self.put(&id, body);
+                body["properties"] = json!({"creationData": {"createOption": "Upload", "uploadSizeBytes": 34_359_738_880_u64}});
+                return self.put(&id, &body);
             }
         };
         for disk in self.azure.put_machine(&id, &caller("jane"), &with_tags(machine)).unwrap_or_default() {
@@ -88,8 +88,8 @@ impl Estate {
         }
     }
 
-    fn put(&mut self, id: &str, body: Value) {
-        if self.azure.put(id, &caller("terraform"), &body).is_ok() {
+    fn put(&mut self, id: &str, body: &Value) {
+        if self.azure.put(id, &caller("terraform"), body).is_ok() {
             self.foreign.insert(id.to_owned(), foreign(&body["tags"]));
         }
         // What has a backup was there before it.
@@ -104,7 +104,7 @@ impl Estate {
         let Some(now) = self.azure.get(&id) else { return };
         let mut body = written(&now, false);
         body["tags"] = json!({"env": "prod", "managed-by": "terraform"});
-        self.put(&id, body);
+        self.put(&id, &body);
     }
 
     pub(crate) fn plan(&mut self, slot: usize) {
@@ -115,7 +115,7 @@ impl Estate {
 
     pub(crate) fn apply(&mut self, slot: usize) {
         let (Some(id), Some(body)) = (self.resource(slot), self.plans.remove(&slot)) else { return };
-        self.put(&id, body);
+        self.put(&id, &body);
     }
 
     /// Changes the tags by a write of all of them, as they are now.

@@ -9,12 +9,7 @@ use std::{
     },
 };
 
-use axum::{
-    Router,
-    body::Body,
-    extract::Request,
-    response::Response,
-};
+use axum::{Router, body::Body, extract::Request, response::Response};
 use diskseal::function::{self, App};
 use diskseal_emulator::{
     Emulator,
@@ -104,6 +99,7 @@ async fn invoke(
     let Ok(response) = running.await;
     let (head, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    observer.trace(|| format!("{process:?} {function} {} {}", head.status, String::from_utf8_lossy(&bytes)));
     if head.status.is_success()
         && let Ok(reply) = serde_json::from_slice::<Value>(&bytes)
     {

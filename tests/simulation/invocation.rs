@@ -44,7 +44,8 @@ impl Invocation {
         let written = self.written.lock();
         observer.seals_ended.fetch_add(written.len() as u64, Ordering::Relaxed);
         observer.answered.fetch_add(events as u64, Ordering::Relaxed);
-        let logs: Vec<&str> = reply["Logs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let logs: Vec<&str> =
+            reply["Logs"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let false_ = |what: String| {
             let what = format!("{process:?}, {}: {what}", self.function);
             observer.violation(Invariant::AcknowledgedOrDeliveredAgain, what);

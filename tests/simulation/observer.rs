@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::{
     invocation::Invocation,
-    process::{Process, now},
+    process::Process,
     request::{About, Answered, Sent},
     rules,
     settings::has_mode,
@@ -95,6 +95,7 @@ pub(crate) struct Counts {
 #[derive(Debug)]
 pub(crate) struct Observer {
     start: Instant,
+    is_traced: bool,
     violations: Mutex<Vec<Violation>>,
     pub(crate) events: AtomicU64,
     pub(crate) messages: AtomicU64,
@@ -120,6 +121,7 @@ impl Observer {
     pub(crate) fn new(protected: Vec<String>) -> Self {
         Self {
             start: Instant::now(),
+            is_traced: std::env::var_os("DISKSEAL_SIMULATION_TRACE").is_some(),
             violations: Mutex::default(),
             events: AtomicU64::default(),
             messages: AtomicU64::default(),
@@ -141,6 +143,14 @@ impl Observer {
         let mut violations = self.violations.lock();
         if violations.len() < VIOLATIONS_MAX {
             violations.push(Violation { invariant, at: self.start.elapsed(), what });
+        }
+    }
+
+    /// Prints what happens, for a person who looks at one day.
+    #[expect(clippy::print_stderr, reason = "only where somebody has asked for it")]
+    pub(crate) fn trace(&self, what: impl Fn() -> String) {
+        if self.is_traced {
+            eprintln!("{:>10.3} {}", self.start.elapsed().as_secs_f64(), what());
         }
     }
 
@@ -169,8 +179,7 @@ impl Observer {
     /// A request is about to be sent; returns whether it may be.
     pub(crate) fn sent(&self, process: &Process, invocation: Option<&Invocation>, sent: &Sent) -> bool {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let is_bounded =
-            invocation.is_none_or(|invocation| rules::bounded(self, process, invocation, sent));
+        let is_bounded = invocation.is_none_or(|invocation| rules::bounded(self, process, invocation, sent));
         if sent.about == About::Switch {
             process.memory.lock().switch_asked = Some(sent.at);
         }
@@ -239,10 +248,11 @@ impl Observer {
                     }
                 }
             }
-            About::Tags(id) if answered.status == 200 => {
-                if process.settings.are_tagged(&answered.body["properties"]["tags"]) {
-                    memory.shown.entry(id.clone()).or_default().tags = Some(sent.at);
-                }
+            About::Tags(id)
+                if answered.status == 200
+                    && process.settings.are_tagged(&answered.body["properties"]["tags"]) =>
+            {
+                memory.shown.entry(id.clone()).or_default().tags = Some(sent.at);
             }
             _ => {}
         }
@@ -256,11 +266,6 @@ impl Observer {
         is_known(&resource["id"])
             || is_known(&resource["managedBy"])
             || is_known(&resource["properties"]["creationData"]["sourceResourceId"])
-    }
-
-    /// The time by a clock that is right.
-    pub(crate) fn now() -> time::OffsetDateTime {
-        now()
     }
 }
 

@@ -18,12 +18,7 @@ use azure_core::{
     error::{Error, ErrorKind},
     http::{AsyncRawResponse, Body, HttpClient, Request, Url},
 };
-use diskseal::{
-    arm::Client,
-    azure::Identity,
-    config::Config,
-    enforce::Context,
-};
+use diskseal::{arm::Client, azure::Identity, config::Config, enforce::Context};
 use diskseal_emulator::{Emulator, clock::Clock, write::Caller};
 use futures::{StreamExt, stream};
 use parking_lot::Mutex;
@@ -182,6 +177,10 @@ impl HttpClient for Wire {
         let answer = self.azure.execute_request(request).await;
         let (result, seen) = read(answer).await;
         process.pass(number, true).await;
+        observer.trace(|| {
+            let status = seen.as_ref().map(|(status, ..)| *status);
+            format!("{process:?} {} {:?} {} -> {status:?}", sent.method, sent.about, sent.body)
+        });
         if let Some((status, headers, body)) = seen {
             let answered = Answered { status, is_accepted_only: status == 202 || headers, body };
             observer.answered(process, invocation.as_deref(), &sent, &answered);
@@ -201,19 +200,15 @@ async fn read(
         Err(error) => return (Err(error), None),
     };
     let names_operation = headers.iter().any(|(name, _)| name.as_str() == "azure-asyncoperation");
-    match body.collect().await {
-        Ok(bytes) => {
-            let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-            let seen = serde_json::from_slice(text).unwrap_or_default();
-            let seen = (u16::from(status), names_operation, seen);
-            (Ok(AsyncRawResponse::from_bytes(status, headers, bytes)), Some(seen))
-        }
-        Err(_) => {
-            let broken = Error::with_message(ErrorKind::Io, "the connection was reset");
-            let body = stream::iter([Ok(Bytes::from_static(b"{")), Err(broken)]);
-            (Ok(AsyncRawResponse::new(status, headers, body.boxed())), None)
-        }
-    }
+    let Ok(bytes) = body.collect().await else {
+        let broken = Error::with_message(ErrorKind::Io, "the connection was reset");
+        let body = stream::iter([Ok(Bytes::from_static(b"{")), Err(broken)]);
+        return (Ok(AsyncRawResponse::new(status, headers, body.boxed())), None);
+    };
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let seen = serde_json::from_slice(text).unwrap_or_default();
+    let seen = (u16::from(status), names_operation, seen);
+    (Ok(AsyncRawResponse::from_bytes(status, headers, bytes)), Some(seen))
 }
 
 /// Signs in as the function app's identity, while tokens are issued.
@@ -268,9 +263,8 @@ pub(crate) fn context(
     let clocks: [fn() -> OffsetDateTime; 3] = [now, slow, fast];
     let clock = clocks[process.place % 3];
     let variables = process.settings.variables();
-    let lookup = |name: &str| {
-        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
-    };
+    let lookup =
+        |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
     let config = Config::for_command(&lookup).unwrap();
     let (azure_of_identity, until) = (azure.clone(), Arc::clone(no_tokens_until));
     let identity = Identity::with_credential(format!("{AUDIENCE}/.default"), clock, move || {
@@ -278,11 +272,8 @@ pub(crate) fn context(
         Ok(Arc::new(Credential { azure: azure_of_identity.clone(), no_tokens_until, now: clock }))
     })
     .unwrap();
-    let wire = Wire {
-        azure: azure.http_client(),
-        process: Arc::clone(process),
-        observer: Arc::clone(observer),
-    };
+    let wire =
+        Wire { azure: azure.http_client(), process: Arc::clone(process), observer: Arc::clone(observer) };
     let endpoint = Url::parse("https://management.azure.com").unwrap();
     let arm = Client::new(endpoint, Arc::new(wire) as Arc<dyn HttpClient>, identity, config.pace);
     (Context::new(arm, config.policy, config.options, clock), config.deadline)

@@ -60,9 +60,8 @@ impl About {
             return Self::Switch;
         }
         let parts: Vec<_> = scope.split('/').collect();
-        let is_resource = parts.len() >= 9
-            && parts[6] == "microsoft.compute"
-            && matches!(parts[7], "disks" | "snapshots");
+        let is_resource =
+            parts.len() >= 9 && parts[6] == "microsoft.compute" && matches!(parts[7], "disks" | "snapshots");
         match (is_resource, is_tags) {
             // An action such as `endGetAccess` counts as the resource's.
             (true, false) => Self::Resource(parts[..9].join("/")),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{
     invocation::Invocation,
     observer::{Invariant, Observer},
-    process::{Memory, Process},
+    process::{Memory, Process, now},
     request::{About, Sent},
     settings::{CLAIM, Guard, has_mode, is_ours},
 };
@@ -20,7 +20,7 @@ const REQUESTS_ABOUT_ONE: u32 = 80;
 const PAUSES: [u64; 6] = [0, 0, 5, 15, 30, 60];
 const CALM: Duration = Duration::from_mins(10);
 /// How long what a process has read of the switch counts, and the longest invocation that may have been at work by then.
-pub(super) const SWITCH_READ: Duration = Duration::from_secs(60 + 120);
+pub(super) const SWITCH_READ: Duration = Duration::from_mins(1 + 2);
 /// The longest that ARM may ask to send nothing, after which it is asked again.
 const CLOSED_MAX: Duration = Duration::from_hours(1);
 
@@ -37,7 +37,10 @@ pub(super) fn bounded(observer: &Observer, process: &Process, invocation: &Invoc
     *count += 1;
     observer.most_requests.fetch_max(u64::from(*count), Ordering::Relaxed);
     if *count == REQUESTS_ABOUT_ONE + 1 {
-        let what = format!("{process:?}, {}: more than {REQUESTS_ABOUT_ONE} requests about {id}", invocation.function);
+        let what = format!(
+            "{process:?}, {}: more than {REQUESTS_ABOUT_ONE} requests about {id}",
+            invocation.function
+        );
         observer.violation(Invariant::BoundedRequests, what);
     }
     *count <= REQUESTS_ABOUT_ONE * 4
@@ -81,7 +84,7 @@ pub(super) fn write(
         return;
     };
     if is_of_mode {
-        if let Some(why) = process.settings.forbids(last, Observer::now()) {
+        if let Some(why) = process.settings.forbids(last, now()) {
             forbidden(why);
         }
         if process.settings.guard == Guard::Skip && observer.is_protected(last) {

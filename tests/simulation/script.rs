@@ -131,7 +131,12 @@ impl Step {
     pub(crate) fn is_disturbance(&self) -> bool {
         !matches!(
             self,
-            Self::Create(..) | Self::Overwrite(_) | Self::Tag(..) | Self::Undo(_) | Self::Untag(_) | Self::Sweep
+            Self::Create(..)
+                | Self::Overwrite(_)
+                | Self::Tag(..)
+                | Self::Undo(_)
+                | Self::Untag(_)
+                | Self::Sweep
         )
     }
 }

@@ -36,6 +36,7 @@ pub(crate) enum Network {
 
 /// What one process of the handler was started with.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct Settings {
     pub(crate) audit: bool,
     /// How many of the subscriptions are in scope, from the first; 0 for all that are visible.

@@ -23,11 +23,11 @@ impl Clock {
     /// A clock that agrees with every other one of this process, however far a test has moved tokio's.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub fn start() -> Self {
+        static START: LazyLock<(OffsetDateTime, std::time::Instant)> =
+            LazyLock::new(|| (OffsetDateTime::now_utc(), std::time::Instant::now()));
         if let Some((epoch, started)) = PINNED.get() {
             return Self { epoch, started };
         }
-        static START: LazyLock<(OffsetDateTime, std::time::Instant)> =
-            LazyLock::new(|| (OffsetDateTime::now_utc(), std::time::Instant::now()));
         let ((wall, start), started) = (*START, Instant::now());
         // Before the first use no test can have moved the clock backwards.
         Self { epoch: wall + started.into_std().saturating_duration_since(start), started }
