@@ -163,7 +163,7 @@ impl Writer<'_> {
         accepted: impl Fn(),
     ) -> Result<TagsKept, Error> {
         for _ in 0..TAG_WRITES_MAX {
-            let answer = self.send_tags(tags).await?;
+            let answer = self.send_tags(tags, properties).await?;
             accepted();
             let kept = match answer {
                 Some(kept) => kept,
@@ -176,17 +176,28 @@ impl Writer<'_> {
         Ok(TagsKept::Modified)
     }
 
-    /// Sends a merge of tags until ARM has applied it. Returns the tags, if ARM shows them.
-    pub(super) async fn send_tags(&self, tags: &Tags) -> Result<Option<Tags>, Error> {
+    /// Sends a merge of tags until ARM has applied it. Returns the tags, if ARM shows them. The resource has these
+    /// properties, as far as what is read shows them.
+    ///
+    /// # Errors
+    /// `Unproven` where the read before a second try does not show the properties: the tags would claim what is not so.
+    pub(super) async fn send_tags(
+        &self,
+        tags: &Tags,
+        properties: &Properties,
+    ) -> Result<Option<Tags>, Error> {
         let Self { arm, id, reserved, terms } = *self;
         let mut tries = 1;
         loop {
             match arm.merge_tags(id, tags, reserved, terms).await {
                 Ok(kept) => return Ok(kept),
                 Err(error) if error.is_without_answer() => {
-                    let kept = arm.get(id, terms).await.map_err(not_gone)?.tags;
-                    if kept.contains_all(tags) {
-                        return Ok(Some(kept));
+                    let resource = arm.get(id, terms).await.map_err(not_gone)?;
+                    if !properties.are_of(&resource) {
+                        return Err(Error::Unproven);
+                    }
+                    if resource.tags.contains_all(tags) {
+                        return Ok(Some(resource.tags));
                     }
                     if !is_time_to_resend(tries, terms).await {
                         return Err(error.into());

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     azure::Terms,
     policy::{Before, Drift, Policy, Step, TagRule},
-    resource::Resource,
+    resource::{Resource, properties::Properties},
     resource_id::ResourceId,
 };
 
@@ -104,7 +104,11 @@ async fn look_once(
     } else if !remove.is_empty() {
         prove(ctx, id, terms, is_removed).await?;
     }
-    if !restore.is_empty() && !writer.send_tags(&restore).await?.is_some_and(|now| now.contains_all(&restore))
+    if !restore.is_empty()
+        && !writer
+            .send_tags(&restore, &Properties::default())
+            .await?
+            .is_some_and(|now| now.contains_all(&restore))
     {
         prove(ctx, id, terms, |now| now.tags.contains_all(&restore)).await?;
     }

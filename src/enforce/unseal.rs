@@ -173,7 +173,7 @@ async fn look_once(
     let reserved = ctx.arm.reserve(id, count, terms).await?;
     let writer = Writer { arm: &ctx.arm, id, reserved: Some(&reserved), terms };
     if !is_exempt {
-        let tags = writer.send_tags(&wanted).await?;
+        let tags = writer.send_tags(&wanted, &Properties::default()).await?;
         if !tags.is_some_and(|tags| exempts(ctx, &tags)) {
             prove(ctx, id, terms, |resource| exempts(ctx, &resource.tags)).await?;
         }

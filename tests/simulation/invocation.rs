@@ -23,6 +23,10 @@ pub(crate) struct Invocation {
     pub(crate) requests: Mutex<HashMap<String, u32>>,
     /// Each resource as it was last read in this invocation.
     pub(crate) read: Mutex<HashMap<String, Value>>,
+    /// The tags that it has sent last.
+    pub(crate) tags: Mutex<HashMap<String, Value>>,
+    /// The resources that it has asked to write in vain, and not read since.
+    pub(crate) refused: Mutex<HashSet<String>>,
     /// The resources whose properties this invocation has written.
     pub(crate) written: Mutex<HashSet<String>>,
 }
@@ -34,6 +38,8 @@ impl Invocation {
             started: Instant::now(),
             requests: Mutex::default(),
             read: Mutex::default(),
+            tags: Mutex::default(),
+            refused: Mutex::default(),
             written: Mutex::default(),
         }
     }

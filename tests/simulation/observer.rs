@@ -190,6 +190,10 @@ impl Observer {
             {
                 self.seals_begun.fetch_add(1, Ordering::Relaxed);
             }
+            if let (About::Tags(id), Some(invocation)) = (&sent.about, invocation) {
+                let tags = sent.body["properties"]["tags"].clone();
+                invocation.tags.lock().insert(id.clone(), tags);
+            }
             rules::write(self, process, invocation, sent, id);
         }
         is_bounded
@@ -221,6 +225,9 @@ impl Observer {
         {
             rules::accepted(&mut memory, id);
         }
+        if let (Some(id), Some(invocation), 429 | 500..) = (sent.writes(), invocation, answered.status) {
+            invocation.refused.lock().insert(id.to_owned());
+        }
         if answered.is_accepted_only {
             return;
         }
@@ -232,7 +239,8 @@ impl Observer {
                 let body = resource_of(&answered.body);
                 if let Some(id) = body["id"].as_str() {
                     let id = id.to_ascii_lowercase();
-                    let (mode, tags) = (has_mode(body), process.settings.are_tagged(&body["tags"]));
+                    let mode = has_mode(body);
+                    let tags = are_tagged(process, invocation, &id, &body["tags"]);
                     let shown = memory.shown.entry(id.clone()).or_default();
                     if mode {
                         shown.mode = Some(sent.at);
@@ -244,13 +252,14 @@ impl Observer {
                         shown.all = Some(sent.at);
                     }
                     if let Some(invocation) = invocation {
+                        invocation.refused.lock().remove(&id);
                         invocation.read.lock().insert(id, body.clone());
                     }
                 }
             }
             About::Tags(id)
                 if answered.status == 200
-                    && process.settings.are_tagged(&answered.body["properties"]["tags"]) =>
+                    && are_tagged(process, invocation, id, &answered.body["properties"]["tags"]) =>
             {
                 memory.shown.entry(id.clone()).or_default().tags = Some(sent.at);
             }
@@ -267,6 +276,17 @@ impl Observer {
             || is_known(&resource["managedBy"])
             || is_known(&resource["properties"]["creationData"]["sourceResourceId"])
     }
+}
+
+/// Whether these tags are those of the seal, or those that the invocation has written of it: what others remove meanwhile
+/// has events of its own.
+fn are_tagged(process: &Process, invocation: Option<&Invocation>, id: &str, tags: &Value) -> bool {
+    let are_as_sent = invocation.is_some_and(|invocation| {
+        let sent = invocation.tags.lock();
+        let sent = sent.get(id).and_then(Value::as_object);
+        sent.is_some_and(|sent| sent.iter().all(|(name, value)| tags[name] == *value))
+    });
+    are_as_sent || process.settings.are_tagged(tags)
 }
 
 /// The resource in an answer: itself, or the output of an operation.

@@ -15,6 +15,8 @@ use super::{
 /// How many requests one invocation may send about one resource. The longest has two minutes: a proof reads and asks every
 /// five seconds, a look is begun three times, and a write is sent again twice.
 const REQUESTS_ABOUT_ONE: u32 = 80;
+/// The same about the operations of its writes: each of those questions may be asked again a few times within three seconds.
+const REQUESTS_ABOUT_OPERATIONS: u32 = 200;
 /// The seconds between one accepted write of the mode and the next one (DESIGN, "A removed seal is set again within a
 /// minute"), and after how long without one they begin anew.
 const PAUSES: [u64; 6] = [0, 0, 5, 15, 30, 60];
@@ -35,15 +37,13 @@ pub(super) fn bounded(observer: &Observer, process: &Process, invocation: &Invoc
     let mut requests = invocation.requests.lock();
     let count = requests.entry(id.to_owned()).or_default();
     *count += 1;
+    let most = if sent.about == About::Poll { REQUESTS_ABOUT_OPERATIONS } else { REQUESTS_ABOUT_ONE };
     observer.most_requests.fetch_max(u64::from(*count), Ordering::Relaxed);
-    if *count == REQUESTS_ABOUT_ONE + 1 {
-        let what = format!(
-            "{process:?}, {}: more than {REQUESTS_ABOUT_ONE} requests about {id}",
-            invocation.function
-        );
+    if *count == most + 1 {
+        let what = format!("{process:?}, {}: more than {most} requests about {id}", invocation.function);
         observer.violation(Invariant::BoundedRequests, what);
     }
-    *count <= REQUESTS_ABOUT_ONE * 4
+    *count <= most * 4
 }
 
 /// A write that ARM has accepted counts for the pause before the next one.
@@ -74,7 +74,9 @@ pub(super) fn write(
     }
     form(observer, process, sent, id);
     switch(observer, process, invocation, &forbidden);
-    if is_of_mode {
+    // A request that was refused with a time to come back is sent again by then; it was decided when it was first sent.
+    let is_repeated = invocation.is_some_and(|invocation| invocation.refused.lock().contains(id));
+    if is_of_mode && !is_repeated {
         breaker(observer, process, id);
     }
     let Some(invocation) = invocation else { return };

@@ -117,3 +117,21 @@ async fn a_seal_undone_during_its_proof_is_repeated_at_once() {
     assert_eq!(outcome.unwrap().label(), "sealed");
     assert!(world.is_sealed(&id));
 }
+
+#[tokio::test(start_paused = true)]
+async fn tags_whose_write_had_no_answer_are_not_sent_again_to_a_resource_whose_mode_is_gone() {
+    let world = World::new();
+    let id = world.disk("d");
+    let hold = world.fault(Fault::hold_before_applying().on(Kind::TagsWrite));
+    let meanwhile = async {
+        hold.held().await;
+        let none = json!({"properties": {"dataAccessAuthMode": "None"}});
+        world.azure.patch(&id, &jane(), &none).unwrap();
+        hold.cut_off();
+    };
+    let (outcome, ()) = tokio::join!(world.enforce(&id), meanwhile);
+    assert_eq!(outcome.unwrap().label(), "sealed");
+    assert!(world.is_sealed(&id));
+    let writes: Vec<_> = world.requests(&id).into_iter().filter(|kind| *kind != Kind::Get).collect();
+    assert_eq!(writes, [Kind::Patch, Kind::TagsWrite, Kind::Patch, Kind::TagsWrite], "the mode comes first");
+}
