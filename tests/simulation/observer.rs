@@ -201,7 +201,6 @@ impl Observer {
 
     /// A whole answer has arrived.
     pub(crate) fn answered(
-        &self,
         process: &Process,
         invocation: Option<&Invocation>,
         sent: &Sent,

@@ -183,7 +183,7 @@ impl HttpClient for Wire {
         });
         if let Some((status, headers, body)) = seen {
             let answered = Answered { status, is_accepted_only: status == 202 || headers, body };
-            observer.answered(process, invocation.as_deref(), &sent, &answered);
+            Observer::answered(process, invocation.as_deref(), &sent, &answered);
         }
         result
     }
