@@ -140,10 +140,10 @@ fn definition() -> Command {
         .subcommand(with_settings(pending::command(), &[Use::Always]))
         .subcommand(policy::command().subcommand(with_settings(policy::check_command(), &[Use::Always])))
         .subcommand(with_settings(doctor::command(), &[Use::Always]))
+        .subcommand(version::command())
         .subcommand(with_settings(serve_command(), &[Use::Always, Use::Sweep, Use::Serve]))
         .subcommand(completions::command())
         .subcommand(man::command())
-        .subcommand(version::command())
 }
 
 const GUIDE: Guide = Guide {

@@ -68,7 +68,7 @@ fn below(guide: &Guide, used: &[&Setting]) -> String {
         for setting in used {
             let _ = writeln!(
                 text,
-                "  --{} <{}>\n      {} [env: {}]",
+                "  --{} <{}>\n      {} [env:{UNBREAKABLE}{}]",
                 setting.flag,
                 topics::form(setting),
                 setting.summary(),

@@ -11,6 +11,7 @@ use super::{
     ids,
     installation::{self, Reach},
     interrupt::{stopped, unless_interrupted},
+    policy::{is_json, output_arg},
     question::{Plan, declined},
     resource_line::{Names, ResourceLine},
     scope,
@@ -60,6 +61,7 @@ pub(super) fn command() -> Command {
         .arg(scope::yes_arg(
             "It is required for several IDs without an app, a scope and a terminal",
         ))
+        .arg(output_arg().help("Output format; json is one object per line"))
         .arg(ids::arg())
 }
 
@@ -70,10 +72,11 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
     };
     let yes = matches.get_flag("yes");
     let reach = if ids.len() == 1 { Reach::Named } else { Reach::Several { yes } };
-    session::run(matches, reach, |session| work(session, ids))
+    let is_json = is_json(matches);
+    session::run(matches, reach, move |session| work(session, ids, is_json))
 }
 
-async fn work(session: Session, ids: Vec<ResourceId>) -> Exit {
+async fn work(session: Session, ids: Vec<ResourceId>, is_json: bool) -> Exit {
     if session.ctx.policy.exemptions.tag.is_none() {
         complain(&format!("nothing was sealed: {}", ExemptionFault::NoTag), Exit::Usage);
         return Exit::Usage;
@@ -99,7 +102,7 @@ async fn work(session: Session, ids: Vec<ResourceId>) -> Exit {
             })
             .buffer_unordered(CONCURRENCY);
         work.for_each(|(line, exit)| {
-            line.print(&names, false);
+            line.print(&names, is_json);
             worst = worst.max(exit);
             std::future::ready(())
         })

@@ -11,6 +11,7 @@ use super::{
     ids,
     installation::{self, Installation, Reach},
     interrupt::{stopped, unless_interrupted},
+    policy::{is_json, output_arg},
     question::{Plan, declined},
     resource_line::{Names, ResourceLine},
     scope,
@@ -75,6 +76,7 @@ pub(super) fn command() -> Command {
         .arg(scope::yes_arg(
             "It is required without a terminal, or with IDs from standard input",
         ))
+        .arg(output_arg().help("Output format; json is one object per line"))
         .arg(ids::arg())
 }
 
@@ -87,6 +89,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         Ok(ids) => ids,
         Err(fault) => return complain(&fault, Exit::Usage),
     };
+    let is_json = is_json(matches);
     let asks = !matches.get_flag("yes");
     if asks && (!ids::are_given(matches) || !std::io::stdin().is_terminal()) {
         let fault = "nothing was unsealed: there is no terminal for a confirmation; use --yes to skip it";
@@ -115,7 +118,7 @@ pub(super) fn run(matches: &ArgMatches) -> ExitCode {
         if asks && let Err(exit) = Plan::of(&ids).confirmed(&text, "Unseal").await {
             return declined("nothing was unsealed", exit);
         }
-        work(session, ids, exemption).await
+        work(session, ids, exemption, is_json).await
     })
 }
 
@@ -137,7 +140,7 @@ fn doubt(session: &Session) -> Option<String> {
     }
 }
 
-async fn work(session: Session, ids: Vec<ResourceId>, exemption: ExemptionTag) -> Exit {
+async fn work(session: Session, ids: Vec<ResourceId>, exemption: ExemptionTag, is_json: bool) -> Exit {
     let (session, exemption) = (&session, &exemption);
     let mut worst = Exit::Done;
     let all = async {
@@ -149,7 +152,7 @@ async fn work(session: Session, ids: Vec<ResourceId>, exemption: ExemptionTag) -
             })
             .buffer_unordered(CONCURRENCY);
         work.for_each(|(id, result)| {
-            ResourceLine::of_unseal(&id, &result).print(&names, false);
+            ResourceLine::of_unseal(&id, &result).print(&names, is_json);
             worst = worst.max(Exit::from(&result));
             std::future::ready(())
         })

@@ -59,7 +59,7 @@ pub(super) async fn rule(session: &Session, id: ResourceId) -> Ruling {
         exit,
     };
     let failed = |id: ResourceId, error: &Error| {
-        by_id(id, error.concern().label(), error.reason(), error.to_string(), Exit::from(error))
+        by_id(id, error.concern().label(), error.reason(), error.whole(), Exit::from(error))
     };
     match session.ctx.exempt_by_id(&id, session.terms()).await {
         Ok(None) => {}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use diskseal::enforce::{Outcome, Reverted};
+use diskseal::enforce::{Outcome, Reverted, Unsealed};
 use diskseal_emulator::{
     Emulator, Options, Protection, disk_body,
     fault::{Fault, Kind, Refusal},
@@ -175,8 +175,38 @@ async fn json_has_one_object_per_line_that_conforms_to_its_schema() {
 
     let known = schema["properties"]["outcome"]["enum"].as_array().unwrap();
     let known: BTreeSet<_> = known.iter().filter_map(Value::as_str).collect();
-    let words = [Outcome::labels(), Reverted::labels(), vec!["pending", "failed", "unknown"]].concat();
+    let words =
+        [Outcome::labels(), Reverted::labels(), Unsealed::labels(), vec!["pending", "failed", "unknown"]]
+            .concat();
     assert_eq!(known, words.into_iter().collect(), "the vocabulary");
+}
+
+#[tokio::test]
+async fn each_command_about_given_resources_has_the_same_json() {
+    let validator = jsonschema::draft202012::new(&serde_json::from_str(SCHEMA).unwrap()).unwrap();
+    let (azure, serving) = azure().await;
+    azure.insert(&disk("a"), &disk_body("westeurope")).unwrap();
+    let id = disk("a");
+    let more = ["--yes", "--exempt-tag", "keep", "-o", "json", &id];
+    let unseal = ["unseal", "--until", "2999-12-31", "--reason", "INC-1"];
+    for (arguments, code, outcome) in [
+        (&["seal"][..], 0, "sealed"),
+        (&["seal"], 0, "already_sealed"),
+        (&unseal, 0, "unsealed"),
+        (&unseal, 0, "already_unsealed"),
+        (&["seal"], 0, "exempt"),
+        (&["reseal"], 0, "sealed"),
+    ] {
+        let (actual, out, err) = command(&serving, &[arguments, &more].concat(), "").await;
+        let object: Value = serde_json::from_str(&out).unwrap();
+        let faults: Vec<_> = validator.iter_errors(&object).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "{out}: {faults:?}");
+        assert_eq!(
+            (actual, &object["outcome"], &object["id"]),
+            (Some(code), &json!(outcome), &json!(id)),
+            "{err}"
+        );
+    }
 }
 
 #[tokio::test]
