@@ -30,7 +30,7 @@ impl Failures {
     /// Azure answers wrongly from now on.
     pub(crate) fn begin(site: Arc<Site>, seed: u64) -> Self {
         for (number, (kinds, share, fault)) in (0..).zip(faults()) {
-            let fault = kinds.into_iter().fold(fault, |fault, kind| fault.on(kind));
+            let fault = kinds.into_iter().fold(fault, Fault::on);
             site.azure.emulator.inject(fault.always().sometimes(share, seed.wrapping_add(number)));
         }
         let rng = Mutex::new(Rng::with_seed(seed));

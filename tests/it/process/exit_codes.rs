@@ -82,8 +82,11 @@ fn down(azure: &Emulator) {
 
 fn nothing(_: &Emulator) {}
 
+fn case(command: &'static str, prepare: fn(&Emulator), out: &'static str, code: i32) -> Case {
+    Case { command, prepare, out, code }
+}
+
 fn cases() -> Vec<Case> {
-    let case = |command, prepare: fn(&Emulator), out, code| Case { command, prepare, out, code };
     vec![
         case("seal ID", bare, "<sealed>\n", 0),
         case("seal ID", sealed, "<already sealed>\n", 0),
@@ -135,6 +138,11 @@ fn cases() -> Vec<Case> {
         case("sweep --dry-run", bare, "<would seal>\nDry run: 1 would be sealed. Nothing was written.\n", 0),
         case("sweep --dry-run", busy, "<not yet>: ", 0),
         case("sweep --dry-run", signed_out, "", 3),
+    ]
+}
+
+fn cases_of_policy() -> Vec<Case> {
+    vec![
         case(
             "policy check ID",
             sealed,
@@ -205,7 +213,11 @@ async fn each_command_has_one_exit_code_for_each_outcome() {
         let is_right = actual == Some(code) && is_as_said;
         (!is_right).then(|| format!("{line}: {code} {out:?}, but {actual:?} {printed:?} {err:?}"))
     };
-    let faults: Vec<_> =
-        stream::iter(cases()).map(run).buffer_unordered(4).filter_map(async |fault| fault).collect().await;
+    let faults: Vec<_> = stream::iter(cases().into_iter().chain(cases_of_policy()))
+        .map(run)
+        .buffer_unordered(4)
+        .filter_map(async |fault| fault)
+        .collect()
+        .await;
     assert!(faults.is_empty(), "{faults:#?}");
 }
