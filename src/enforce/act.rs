@@ -59,6 +59,10 @@ pub(super) async fn act(
         // After the change nothing would show what it has overwritten, so this comes first.
         kept = writer.merge_tags(&change.before, &Properties::default(), || ()).await?;
     }
+    let seal = Properties {
+        network_access: change.network_access,
+        ..DataAccessAuthMode::AzureActiveDirectory.into()
+    };
     if change.sets_properties() {
         let accepted = || {
             progress.accepted();
@@ -69,6 +73,10 @@ pub(super) async fn act(
             // Before the tags: after a stop here, the next look would not know that there is something to revoke.
             revoke(ctx, id, look.terms()).await;
         }
+        // What was set before the look may have been reset since, and the tags would claim it.
+        if !change.tags.is_empty() && !seal.are_of(&resource) {
+            return Err(Error::Unproven);
+        }
     }
     if change.tags.is_empty() {
         return Ok(kept);
@@ -78,10 +86,6 @@ pub(super) async fn act(
         if !change.sets_properties() {
             ctx.breaker.count(id);
         }
-    };
-    let seal = Properties {
-        network_access: change.network_access,
-        ..DataAccessAuthMode::AzureActiveDirectory.into()
     };
     kept = kept.and(writer.merge_tags(&change.tags, &seal, accepted).await?);
     Ok(kept)

@@ -135,3 +135,31 @@ async fn tags_whose_write_had_no_answer_are_not_sent_again_to_a_resource_whose_m
     let writes: Vec<_> = world.requests(&id).into_iter().filter(|kind| *kind != Kind::Get).collect();
     assert_eq!(writes, [Kind::Patch, Kind::TagsWrite, Kind::Patch, Kind::TagsWrite], "the mode comes first");
 }
+
+/// The mode was there at the read, so the change is about the network alone.
+#[tokio::test(start_paused = true)]
+async fn a_mode_that_goes_while_the_network_is_set_is_set_again_before_the_tags() {
+    let world = World::with(Options::immediate(), &[("DISKSEAL_NETWORK", "deny-all")]);
+    let id = world.disk("d");
+    world.azure.set_property(&id, "dataAccessAuthMode", json!("AzureActiveDirectory"));
+    let hold = world.fault(Fault::hold_before_applying().on(Kind::Patch));
+    let meanwhile = async {
+        hold.held().await;
+        let none = json!({"properties": {"dataAccessAuthMode": "None"}});
+        world.azure.patch(&id, &jane(), &none).unwrap();
+        hold.release();
+    };
+    let (outcome, ()) = tokio::join!(world.enforce(&id), meanwhile);
+    assert_eq!(outcome.unwrap().label(), "sealed");
+    assert!(world.is_sealed(&id));
+    let writes: Vec<_> = world.requests(&id).into_iter().filter(|kind| *kind != Kind::Get).collect();
+    let of_tags = writes.iter().rposition(|kind| *kind == Kind::TagsWrite).unwrap();
+    let of_properties: Vec<_> = (0..writes.len()).filter(|at| writes[*at] == Kind::Patch).collect();
+    assert_eq!(of_properties.len(), 2, "{writes:?}");
+    assert!(of_properties.iter().all(|at| *at < of_tags), "{writes:?}");
+    assert_eq!(
+        writes.iter().filter(|kind| **kind == Kind::TagsWrite).count(),
+        2,
+        "before and after: {writes:?}"
+    );
+}
