@@ -240,9 +240,12 @@ async fn look_in_time(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Re
     }
 }
 
-/// Looks until the decision is not older than what it rests on may be: a wait for quota makes it so.
+/// Looks until the decision is not older than what it rests on may be: a wait for quota makes it so, or for the tag with the
+/// network settings.
 async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
     let mut reserved: Option<(Reserved, u32)> = None;
+    // Whether the tag with the network settings was written.
+    let mut is_kept = false;
     loop {
         progress.looking();
         // A look that meets another writer reads again; what a person should know is logged once.
@@ -274,25 +277,18 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
             quota
         };
         progress.give_way()?;
-        let kept = act(ctx, look, &change, &quota, progress).await.map_err(|error| error.about(&resource))?;
+        let acted = act(ctx, look, &change, &quota, progress).await;
+        let Some(kept) = acted.map_err(|error| error.about(&resource))? else {
+            if is_kept {
+                // Its tag does not stay, and each new one takes its time.
+                return Err(Error::Unproven);
+            }
+            is_kept = true;
+            reserved = Some((quota, writes.saturating_sub(1)));
+            continue;
+        };
         let is_missed = is_missed(ctx, look, &resource);
-        return Ok(done(change, kept, is_missed));
-    }
-}
-
-/// The outcome of a change that was written.
-fn done(change: Change, kept: TagsKept, is_missed: bool) -> Outcome {
-    let is_of_network = !change.network_access.is_empty();
-    match (change.data_access_auth_mode.is_some(), change.is_removal) {
-        (true, false) if is_missed => Outcome::Missed(kept),
-        (true, false) => Outcome::Sealed(kept),
-        (true, true) => Outcome::Resealed(kept),
-        (false, true) if is_of_network => Outcome::NetworkResealed(kept),
-        (false, false) if is_of_network => {
-            change.held_back.map_or(Outcome::NetworkSealed(kept), Outcome::NetworkAlone)
-        }
-        (false, false) => Outcome::Tagged(kept),
-        (false, true) => Outcome::Retagged(kept),
+        return Ok(Outcome::of_change(change, kept, is_missed));
     }
 }
 

@@ -98,6 +98,22 @@ impl Left {
 }
 
 impl Outcome {
+    /// The outcome of a change that was written.
+    pub(super) fn of_change(change: Change, kept: TagsKept, is_missed: bool) -> Self {
+        let is_of_network = !change.network_access.is_empty();
+        match (change.data_access_auth_mode.is_some(), change.is_removal) {
+            (true, false) if is_missed => Self::Missed(kept),
+            (true, false) => Self::Sealed(kept),
+            (true, true) => Self::Resealed(kept),
+            (false, true) if is_of_network => Self::NetworkResealed(kept),
+            (false, false) if is_of_network => {
+                change.held_back.map_or(Self::NetworkSealed(kept), Self::NetworkAlone)
+            }
+            (false, false) => Self::Tagged(kept),
+            (false, true) => Self::Retagged(kept),
+        }
+    }
+
     /// The outcome where audit keeps a change from being written: by the mode, or by the ring.
     pub(super) fn in_audit(mode: Mode, change: Change) -> Self {
         match mode {

@@ -163,3 +163,22 @@ async fn a_mode_that_goes_while_the_network_is_set_is_set_again_before_the_tags(
         "before and after: {writes:?}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_exemption_that_comes_while_the_tag_with_the_network_settings_is_written_counts() {
+    let settings = [("DISKSEAL_NETWORK", "deny-all"), ("DISKSEAL_EXEMPT_TAG", "keep")];
+    let world = World::with(Options::immediate(), &settings);
+    let id = world.disk("d");
+    let hold = world.fault(Fault::hold_after_applying().on(Kind::TagsWrite));
+    let meanwhile = async {
+        hold.held().await;
+        let mut tags = world.azure.get(&id).unwrap()["tags"].clone();
+        tags["keep"] = json!("until=2999-01-01; INC-1");
+        world.azure.patch(&id, &jane(), &json!({"tags": tags})).unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        hold.release();
+    };
+    let (outcome, ()) = tokio::join!(world.enforce(&id), meanwhile);
+    assert_eq!(outcome.unwrap().label(), "exempt");
+    assert!(!world.requests(&id).contains(&Kind::Patch), "{:?}", world.requests(&id));
+}
