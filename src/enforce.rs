@@ -45,12 +45,12 @@ use crate::{
         BackupGuard, Mode, NamedBy, Protection, Step,
         decide::{Change, Decision, Occasion, decide, notices},
     },
-    resource::Resource,
+    resource::{Resource, tags::Tags},
     resource_id::ResourceType,
     telemetry::{self, Spent, Wait, measured, metrics, wait},
 };
 pub use act::writes_of_a_seal;
-use act::{act, writes_of};
+use act::{Acted, act, writes_of};
 use in_flight::Progress;
 
 /// Waits between looks at a resource that is in the middle of someone else's write. Most such writes
@@ -240,12 +240,12 @@ async fn look_in_time(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Re
     }
 }
 
-/// Looks until the decision is not older than what it rests on may be: a wait for quota makes it so, or for the tag with the
-/// network settings.
+/// Looks until the decision is not older than what it rests on may be: a wait for quota makes it so, and the
+/// write of the tag with the network settings.
 async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Result<Outcome, Error> {
     let mut reserved: Option<(Reserved, u32)> = None;
-    // Whether the tag with the network settings was written.
-    let mut is_kept = false;
+    // Once the tag with the network settings is written: how it was kept, and whether the seal had been removed.
+    let mut before: Option<(TagsKept, bool)> = None;
     loop {
         progress.looking();
         // A look that meets another writer reads again; what a person should know is logged once.
@@ -259,10 +259,15 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
         };
         progress.seen();
         Span::current().record("diskseal.ring", ctx.policy.ring_of(&resource).label());
-        let change = match change_of(ctx, look, &resource, is_first).await? {
+        let mut change = match change_of(ctx, look, &resource, is_first).await? {
             ControlFlow::Continue(change) => change,
             ControlFlow::Break(outcome) => return Ok(outcome),
         };
+        if let Some((_, is_removal)) = before {
+            // Once is enough: a policy that takes the tag away would take it away again. By the tag alone it would be a removal.
+            change.before = Tags::default();
+            change.is_removal = is_removal;
+        }
         let writes = writes_of(&change);
         let held = reserved.take().filter(|(_, enough)| *enough >= writes);
         let quota = if let Some((quota, _)) = held {
@@ -278,14 +283,13 @@ async fn look_once(ctx: &Context, look: &Look, progress: &Progress<'_>) -> Resul
         };
         progress.give_way()?;
         let acted = act(ctx, look, &change, &quota, progress).await;
-        let Some(kept) = acted.map_err(|error| error.about(&resource))? else {
-            if is_kept {
-                // Its tag does not stay, and each new one takes its time.
-                return Err(Error::Unproven);
+        let kept = match acted.map_err(|error| error.about(&resource))? {
+            Acted::Kept(tag) => {
+                before = Some((tag, change.is_removal));
+                reserved = Some((quota, writes.saturating_sub(1)));
+                continue;
             }
-            is_kept = true;
-            reserved = Some((quota, writes.saturating_sub(1)));
-            continue;
+            Acted::Done(tags) => before.map_or(tags, |(tag, _)| tag.and(tags)),
         };
         let is_missed = is_missed(ctx, look, &resource);
         return Ok(Outcome::of_change(change, kept, is_missed));

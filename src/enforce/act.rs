@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Context, DECIDED_FOR, Error, Look, TagsKept, in_flight::Progress, revoke::revoke};
+use super::{Context, Error, Look, TagsKept, in_flight::Progress, revoke::revoke};
 use crate::{
     arm::{self, Failure, Operation, Reserved, State, Update},
     azure::Terms,
@@ -35,8 +35,15 @@ const RESEND_PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from
 /// How long one read of the proof may take, so that one that hangs leaves time for others.
 const READ_TIME: Duration = Duration::from_secs(3);
 
-/// Sends the change. `reserved` is ARM's quota for all of it. None if the change is not done, because what it rests on is too
-/// old after the tag with the network settings: then the resource is to be read again.
+/// What was written of a change.
+pub(super) enum Acted {
+    /// The tag that keeps the network settings. What the rest is decided by has been read before, so it is read again.
+    Kept(TagsKept),
+    /// All.
+    Done(TagsKept),
+}
+
+/// Sends the change. `reserved` is ARM's quota for all of it.
 ///
 /// The two writes do not overlap, although that would save the tags' time:
 /// - The tags claim the seal, and must not claim what no answer has shown, whatever kills the process in between.
@@ -52,17 +59,12 @@ pub(super) async fn act(
     change: &Change,
     reserved: &Reserved,
     progress: &Progress<'_>,
-) -> Result<Option<TagsKept>, Error> {
+) -> Result<Acted, Error> {
     let id = &look.resource;
     let writer = Writer { arm: &ctx.arm, id, reserved: Some(reserved), terms: look.terms() };
-    let mut kept = TagsKept::AsWritten;
     if !change.before.is_empty() {
         // After the change nothing would show what it has overwritten, so this comes first.
-        let start = Instant::now();
-        kept = writer.merge_tags(&change.before, &Properties::default(), || ()).await?;
-        if start.elapsed() > DECIDED_FOR {
-            return Ok(None);
-        }
+        return writer.merge_tags(&change.before, &Properties::default(), || ()).await.map(Acted::Kept);
     }
     let seal = Properties {
         network_access: change.network_access,
@@ -89,7 +91,7 @@ pub(super) async fn act(
         }
     }
     if change.tags.is_empty() {
-        return Ok(Some(kept));
+        return Ok(Acted::Done(TagsKept::AsWritten));
     }
     let accepted = || {
         progress.accepted();
@@ -97,8 +99,7 @@ pub(super) async fn act(
             ctx.breaker.count(id);
         }
     };
-    kept = kept.and(writer.merge_tags(&change.tags, &seal, accepted).await?);
-    Ok(Some(kept))
+    writer.merge_tags(&change.tags, &seal, accepted).await.map(Acted::Done)
 }
 
 /// Waits before a write is sent again after this many tries; returns whether there is a try and the time for it.

@@ -24,7 +24,7 @@ async fn an_event_seals_the_network_too_the_report_shows_it_and_unseal_restores_
         assert!(is_sealed(&azure, id));
         assert_eq!(of_network(id), ["DenyAll", "Disabled"]);
         let kinds: Vec<_> = azure.emulator.requests_for(id).iter().map(|exchange| exchange.kind).collect();
-        assert_eq!(kinds, [Kind::Get, Kind::TagsWrite, Kind::Patch, Kind::TagsWrite]);
+        assert_eq!(kinds, [Kind::Get, Kind::TagsWrite, Kind::Get, Kind::Patch, Kind::TagsWrite]);
     }
 
     // One that was sealed before the setting was.
