@@ -12,9 +12,10 @@ use super::{
     settings::{CLAIM, Guard, has_mode, is_ours},
 };
 
-/// How many requests one invocation may send about one resource. The longest has two minutes: a proof reads and asks every
-/// five seconds, a look is begun three times, and a write is sent again twice.
-const REQUESTS_ABOUT_ONE: u32 = 80;
+/// How many requests one invocation may send about one resource: one a second of the two minutes that the longest may take.
+/// A proof reads and asks every five seconds, a look is begun three times, a write is sent again twice, and a read without an
+/// answer five times.
+const REQUESTS_ABOUT_ONE: u32 = 120;
 /// The same about the operations of its writes: each of those questions may be asked again a few times within three seconds.
 const REQUESTS_ABOUT_OPERATIONS: u32 = 200;
 /// The seconds between one accepted write of the mode and the next one (DESIGN, "A removed seal is set again within a
