@@ -6,7 +6,7 @@ use crate::simulator::{run, script, shrink};
 
 const SEEDS: u64 = 20;
 /// Days that have found a fault.
-const FOUND: [u64; 6] = [100_361, 1_000_364, 1_000_686, 1_001_706, 1_001_988, 1_003_263];
+const FOUND: [u64; 7] = [100_361, 1_000_364, 1_000_686, 1_001_706, 1_001_988, 1_003_263, 1_006_529];
 
 #[test]
 fn every_day_ends_well() {
