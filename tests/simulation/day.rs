@@ -38,8 +38,9 @@ pub(crate) struct Ended {
 
 /// After a day, how long until a clean sweep: longer than what is remembered anywhere for a time.
 const CALM: Duration = Duration::from_mins(21);
-/// Everything that was begun ends within a day of deliveries and the receipts of a message.
-const END: Duration = Duration::from_hours(72);
+/// Everything that was begun ends within some days: an event may come a day late, and its write and that of each sweep raise
+/// others.
+const END: Duration = Duration::from_hours(240);
 
 /// Runs a day on a clock of its own.
 pub(crate) fn run(script: &Script) -> Ended {
