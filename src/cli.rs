@@ -5,6 +5,7 @@ mod completions;
 mod doctor;
 mod evidence;
 mod flags;
+mod given;
 mod help;
 mod ids;
 mod installation;

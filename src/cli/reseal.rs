@@ -3,17 +3,15 @@
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
-use futures::{StreamExt, stream};
 
 use super::{
-    flags,
+    flags, given,
     help::Guide,
     ids,
     installation::{self, Reach},
-    interrupt::{stopped, unless_interrupted},
     policy::{is_json, output_arg},
     question::{Plan, declined},
-    resource_line::{Names, ResourceLine},
+    resource_line::ResourceLine,
     scope,
     session::{self, Exit, Session, complain},
 };
@@ -86,30 +84,14 @@ async fn work(session: Session, ids: Vec<ResourceId>, is_json: bool) -> Exit {
     {
         return declined("nothing was sealed", exit);
     }
-    let session = &session;
-    let mut worst = Exit::Done;
-    let all = async {
-        let names = Names::of_ids(session, &ids).await;
-        let work = stream::iter(ids)
-            .map(|id| async move {
-                let result = reseal(&session.ctx, &id, session.config.deadline).await;
-                let exit = match &result {
-                    // An exemption that the command cannot end leaves the resource unsealed.
-                    Ok(Outcome::Exempt(_)) => Exit::NotAll,
-                    result => result.into(),
-                };
-                (ResourceLine::of_look(&id, &result), exit)
-            })
-            .buffer_unordered(CONCURRENCY);
-        work.for_each(|(line, exit)| {
-            line.print(&names, is_json);
-            worst = worst.max(exit);
-            std::future::ready(())
-        })
-        .await;
-    };
-    match unless_interrupted(all).await {
-        Some(()) => worst,
-        None => stopped(),
-    }
+    given::each(&session, ids, CONCURRENCY, is_json, async |id| {
+        let result = reseal(&session.ctx, &id, session.config.deadline).await;
+        let exit = match &result {
+            // An exemption that the command cannot end leaves the resource unsealed.
+            Ok(Outcome::Exempt(_)) => Exit::NotAll,
+            result => result.into(),
+        };
+        (ResourceLine::of_look(&id, &result), exit)
+    })
+    .await
 }

@@ -3,17 +3,15 @@
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Command};
-use futures::{StreamExt, stream};
 
 use super::{
-    flags,
+    flags, given,
     help::Guide,
     ids,
     installation::{self, Reach},
-    interrupt::{stopped, unless_interrupted},
     policy::{is_json, output_arg},
     question::{Plan, declined},
-    resource_line::{Names, ResourceLine},
+    resource_line::ResourceLine,
     scope,
     session::{self, Exit, Session, complain},
 };
@@ -76,26 +74,10 @@ async fn seal(session: Session, ids: Vec<ResourceId>, is_json: bool) -> Exit {
     {
         return declined("nothing was sealed", exit);
     }
-    let session = &session;
-    let mut worst = Exit::Done;
-    let all = async {
-        let names = Names::of_ids(session, &ids).await;
-        let work = stream::iter(ids)
-            .map(|resource| async {
-                let look = Look::new(resource, Trigger::Command, session.config.deadline);
-                let result = enforce(&session.ctx, &look).await;
-                (ResourceLine::of_look(&look.resource, &result), Exit::from(&result))
-            })
-            .buffer_unordered(CONCURRENCY);
-        work.for_each(|(line, exit)| {
-            line.print(&names, is_json);
-            worst = worst.max(exit);
-            std::future::ready(())
-        })
-        .await;
-    };
-    match unless_interrupted(all).await {
-        Some(()) => worst,
-        None => stopped(),
-    }
+    given::each(&session, ids, CONCURRENCY, is_json, async |id| {
+        let look = Look::new(id, Trigger::Command, session.config.deadline);
+        let result = enforce(&session.ctx, &look).await;
+        (ResourceLine::of_look(&look.resource, &result), Exit::from(&result))
+    })
+    .await
 }

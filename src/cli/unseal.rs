@@ -3,17 +3,16 @@
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{Arg, ArgMatches, Command};
-use futures::{StreamExt, stream};
 use time::Date;
 
 use super::{
+    given,
     help::Guide,
     ids,
     installation::{self, Installation, Reach},
-    interrupt::{stopped, unless_interrupted},
     policy::{is_json, output_arg},
     question::{Plan, declined},
-    resource_line::{Names, ResourceLine},
+    resource_line::ResourceLine,
     scope,
     session::{self, Exit, Session, complain, note},
 };
@@ -141,26 +140,10 @@ fn doubt(session: &Session) -> Option<String> {
 }
 
 async fn work(session: Session, ids: Vec<ResourceId>, exemption: ExemptionTag, is_json: bool) -> Exit {
-    let (session, exemption) = (&session, &exemption);
-    let mut worst = Exit::Done;
-    let all = async {
-        let names = Names::of_ids(session, &ids).await;
-        let work = stream::iter(ids)
-            .map(|id| async move {
-                let result = unseal(&session.ctx, &id, exemption, session.config.deadline).await;
-                (id, result)
-            })
-            .buffer_unordered(CONCURRENCY);
-        work.for_each(|(id, result)| {
-            ResourceLine::of_unseal(&id, &result).print(&names, is_json);
-            worst = worst.max(Exit::from(&result));
-            std::future::ready(())
-        })
-        .await;
-    };
-    match unless_interrupted(all).await {
-        Some(()) => worst,
-        // What is not listed may be exempt and still sealed, or exempt and unsealed.
-        None => stopped(),
-    }
+    // After Ctrl-C, what is not listed may be exempt and still sealed, or exempt and unsealed.
+    given::each(&session, ids, CONCURRENCY, is_json, async |id| {
+        let result = unseal(&session.ctx, &id, &exemption, session.config.deadline).await;
+        (ResourceLine::of_unseal(&id, &result), Exit::from(&result))
+    })
+    .await
 }
