@@ -139,6 +139,7 @@ impl Pipeline {
             if !terms.allow(pause) {
                 return Err(error);
             }
+            // As long as ARM asks, or as the backoff gives: nothing announces that it answers again.
             wait(Wait::Retry, tokio::time::sleep(pause)).await;
         }
     }
